@@ -1,0 +1,158 @@
+//! The envelope of a final proof: one self-describing file, with a digest over all of it.
+//!
+//! An envelope has exactly one encoding. Reading it checks the digest, parses, encodes again and
+//! compares with the file, so that one flipped bit anywhere is refused. The digest guards against
+//! damage, not against a forger, who can compute it too: only key, public values and proof are
+//! bound by cryptography, and only once a verifier has checked them.
+//!
+//! Not here: what makes a proof valid (`verify`).
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::wire::{Base64, BundleItem, Digest, Hex, Key, TextError, Vkey};
+
+/// A proof and all that is known of it. The order of the fields is the order in the file.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Envelope {
+    /// Names the format and its version.
+    pub format: EnvelopeFormat,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The span that is proved.
+    pub key: Key,
+    /// What made the proof.
+    pub program: Program,
+    /// Whether this proves nothing.
+    pub mock: bool,
+    /// What the public values say; null where nobody has derived it.
+    pub claim: Option<Value>,
+    /// What is proved, in the prover's own encoding.
+    pub public_values: Hex,
+    /// The proof, in the prover's own encoding.
+    pub proof: Base64,
+    /// The tasks beneath it, inputs before what was made of them.
+    pub history: Vec<HistoryEntry>,
+    /// The inputs of the task: only where a verifier is asked whether the result is of exactly these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<Vec<BundleItem>>,
+}
+
+/// The versions of [`Envelope`].
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub enum EnvelopeFormat {
+    /// The first.
+    #[default]
+    #[serde(rename = "push0.proof/1")]
+    V1,
+}
+
+/// What made a proof: a prover, and the key that its proofs are checked with.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Program {
+    /// Its name in the pipeline.
+    pub name: String,
+    /// Null: not pinned.
+    pub vkey: Option<Vkey>,
+}
+
+/// One task beneath a proof.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct HistoryEntry {
+    /// The task's id, in hex.
+    pub task: String,
+    /// The stage of the pipeline.
+    pub stage: String,
+    /// The verification key of its program.
+    pub vkey: Option<Vkey>,
+    /// What it proved.
+    pub key: Key,
+    /// Its inputs: the hash of a block, or the id of a task.
+    pub inputs: Vec<String>,
+    /// SHA-256 of what its prover wrote.
+    pub output: String,
+}
+
+/// Why bytes are not an envelope. Refuse them; the variants say what to look for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EnvelopeError {
+    /// Not an envelope, or cut short.
+    #[error("does not end with a digest and one newline")]
+    Unsealed,
+    /// The digest itself is damaged.
+    #[error("the digest cannot be read")]
+    DigestText(#[source] TextError),
+    /// Damaged somewhere: get the file again.
+    #[error("the digest is sha256:{stated}, of the bytes it is sha256:{found}")]
+    Digest { stated: Digest, found: Digest },
+    /// The digest fits, but the fields do not: written by something else, or by a newer version.
+    #[error("not a push0.proof/1 envelope")]
+    Fields(#[source] serde_json::Error),
+    /// The digest and fields fit, but it is not written as push0 writes it.
+    #[error("not in canonical form: fields, order or spaces differ from what push0 writes")]
+    NotCanonical,
+}
+
+impl Envelope {
+    /// The one encoding of this envelope.
+    ///
+    /// # Errors
+    ///
+    /// Only for a path in `inputs` that is not UTF-8, which JSON cannot hold.
+    pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let sorted = Self { claim: self.claim.clone().map(sorted), ..self.clone() };
+        let mut bytes = serde_json::to_vec(&sorted)?;
+        let digest = Digest::of(&bytes);
+        bytes.pop();
+        bytes.extend(format!("{DIGEST_PREFIX}{digest}{DIGEST_SUFFIX}").as_bytes());
+        Ok(bytes)
+    }
+
+    /// Reads an envelope, and refuses all but what [`encode`](Self::encode) gives.
+    ///
+    /// # Errors
+    ///
+    /// An [`EnvelopeError`], which says what is wrong with the bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
+        check_digest(bytes)?;
+        let envelope: Self = serde_json::from_slice(bytes).map_err(EnvelopeError::Fields)?;
+        if envelope.encode().map_err(EnvelopeError::Fields)? != bytes {
+            return Err(EnvelopeError::NotCanonical);
+        }
+        Ok(envelope)
+    }
+}
+
+fn check_digest(bytes: &[u8]) -> Result<(), EnvelopeError> {
+    let sealed = |bytes: &[u8]| {
+        let unended = bytes.strip_suffix(DIGEST_SUFFIX.as_bytes())?;
+        let (rest, digest) = unended.split_at_checked(unended.len().checked_sub(64)?)?;
+        let body = rest.strip_suffix(DIGEST_PREFIX.as_bytes())?;
+        Some((body.to_vec(), str::from_utf8(digest).ok()?.to_owned()))
+    };
+    let (mut body, stated) = sealed(bytes).ok_or(EnvelopeError::Unsealed)?;
+    let stated: Digest = stated.parse().map_err(EnvelopeError::DigestText)?;
+    body.push(b'}');
+    let found = Digest::of(&body);
+    if stated != found {
+        return Err(EnvelopeError::Digest { stated, found });
+    }
+    Ok(())
+}
+
+/// The same value with its keys in order, whatever order this build of `serde_json` keeps them in.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut fields: Vec<_> = map.into_iter().map(|(key, of)| (key, sorted(of))).collect();
+            fields.sort_by(|(left, _), (right, _)| left.cmp(right));
+            Value::Object(fields.into_iter().collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
+    }
+}
+
+const DIGEST_PREFIX: &str = ",\"digest\":\"sha256:";
+const DIGEST_SUFFIX: &str = "\"}\n";
