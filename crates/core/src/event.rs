@@ -1,0 +1,183 @@
+//! Facts: what happened, as the log keeps it for ever.
+//!
+//! Names and fields here are in logs for ever: add, never rename. A field that is added must have a
+//! default, for older records lack it.
+//!
+//! Not here: what may follow what (`task`), and how a fact is written down (`push0-log`).
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    AttemptId, Block, BlockHash, Digest, DispatcherId, Epoch, Height, InputId, Key, PipelineSpec,
+    ProgramName, ReleaseNumber, Seq, StageName, TaskId, Timestamp, Vkey,
+};
+
+/// One engine turn: the facts it decided, recorded together or not at all.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Turn {
+    /// Whose turn.
+    pub epoch: Epoch,
+    /// The position of its first event; the others follow on.
+    pub first: Seq,
+    /// When, on the engine's clock, which never goes back.
+    pub at: Timestamp,
+    /// What happened, in order. Never empty.
+    pub events: Vec<Event>,
+}
+
+impl Turn {
+    /// The position of its last event.
+    #[must_use]
+    pub const fn last(&self) -> Seq {
+        Seq(self.first.0 + self.events.len() as u64 - 1)
+    }
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// From here on this pipeline runs.
+    Configured { pipeline: Box<PipelineSpec> },
+    /// An engine took the log over.
+    Claimed { epoch: Epoch },
+    /// A block joined the tree.
+    BlockSubmitted { block: Block },
+    /// The source has delivered its last block.
+    SourceEnded { last: Height },
+    /// A known block's payload was delivered again, after it was lost or with other bytes.
+    Resupplied { block: BlockHash, payload: Digest, bytes: u64 },
+    /// A block's payload is not in the store any more; its tasks wait for it.
+    PayloadLost { block: BlockHash },
+    /// A batch of a sequence, or a group of a tree, has its last item.
+    BatchClosed { stage: StageName, key: Key, items: u64, why: ClosedBy },
+    /// There is a proof to make.
+    TaskOpened {
+        task: TaskId,
+        stage: StageName,
+        program: ProgramName,
+        key: Key,
+        inputs: Vec<InputId>,
+    },
+    /// `dispatcher` may try. The attempt's id is the position of this event.
+    Granted { task: TaskId, dispatcher: DispatcherId, until: Timestamp },
+    /// The task has a verified result.
+    Accepted { task: TaskId, attempt: AttemptId, result: ResultRef, ran_us: u64 },
+    /// A result for a task that has one; ignored.
+    Surplus { task: TaskId, attempt: AttemptId, output: Digest },
+    /// A re-made result took the place of one that was lost.
+    Remade { task: TaskId, old: Digest, new: Digest },
+    /// The attempt came to nothing. Another may start at `retry_at`.
+    Failed {
+        task: TaskId,
+        attempt: AttemptId,
+        class: FailureClass,
+        message: String,
+        ran_us: u64,
+        retry_at: Timestamp,
+    },
+    /// The attempt's result did not verify.
+    Rejected { task: TaskId, attempt: AttemptId, message: String, ran_us: u64, retry_at: Timestamp },
+    /// The attempt's dispatcher is gone.
+    Lost { task: TaskId, attempt: AttemptId, message: String, retry_at: Timestamp },
+    /// The attempt ended for a reason that is not its own, at no budget.
+    Withdrawn { task: TaskId, attempt: AttemptId, message: String },
+    /// The task was set aside for a person to look at.
+    Parked { task: TaskId, class: ParkedBy, message: String },
+    /// The task is open again.
+    Reopened { task: TaskId, why: ReopenedBy },
+    /// `program`'s proofs verify under this key from here on.
+    Pinned { program: ProgramName, vkey: Vkey },
+    /// A span has all its final proofs, by these tasks, and every span before it was released.
+    Released { number: ReleaseNumber, key: Key, tasks: Vec<TaskId> },
+}
+
+/// What an accepted result is, by reference.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ResultRef {
+    /// The artifact that the prover wrote.
+    pub output: Digest,
+    /// Its size.
+    pub bytes: u64,
+    /// The SHA-256 of its public values: a re-make must have the same.
+    pub statement: Digest,
+    /// The key it verified under, where it names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vkey: Option<Vkey>,
+    /// Whether it proves nothing.
+    #[serde(default)]
+    pub mock: bool,
+    /// The elements, where the stage's output is parts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Digest>,
+}
+
+/// What closed a batch.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClosedBy {
+    /// The next item would pass a `max`, or one is reached.
+    Max,
+    /// Its oldest item waited long enough.
+    Age,
+    /// Nothing follows that may join it.
+    Boundary,
+}
+
+/// How an attempt came to nothing.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureClass {
+    /// Exit 75; no process or memory to start it; a store or network error.
+    Transient,
+    /// Out of memory.
+    Resource,
+    /// Past its deadline.
+    Timeout,
+    /// Exit 0 with no output or garbage, another exit, a signal.
+    Failed,
+    /// It says that it cannot be proved.
+    Unprovable,
+    /// It says that the input is wrong.
+    InvalidInput,
+}
+
+/// What set a task aside.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ParkedBy {
+    /// As many attempts ended so as its budget allows.
+    Transient,
+    /// Likewise.
+    Resource,
+    /// Likewise.
+    Timeout,
+    /// Likewise.
+    Failed,
+    /// Likewise.
+    Unprovable,
+    /// Likewise.
+    InvalidInput,
+    /// Likewise.
+    Rejected,
+    /// Likewise.
+    Lost,
+    /// It failed on as many distinct dispatchers as the limit allows.
+    Dispatchers,
+    /// Its result, or a block's payload beneath it, was lost too often.
+    InputLost,
+    /// A re-made result says something else than the one it replaces.
+    Contradiction,
+}
+
+/// Why a task is open again.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReopenedBy {
+    /// Its result is not in the store any more, or damaged there.
+    ResultLost,
+    /// Somebody asked.
+    Operator,
+    /// The block it could not use was delivered again.
+    Resupplied,
+}

@@ -1,0 +1,160 @@
+//! What passes between the engine and a dispatcher.
+//!
+//! Nothing depends on one message: a [`Beat`] says all that a dispatcher runs and holds, and the engine
+//! sends again what the dispatcher lacks. A dispatcher starts an attempt at most once, and lets go of
+//! a finished one only on a [`Verdict`].
+//!
+//! Not here: how messages travel (the bus), and who gets what (`queue`).
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    AttemptId, Digest, DispatcherId, FailureClass, InputId, Key, Output, ProgramName, ResultRef,
+    Seq, StageName, TaskId,
+};
+
+/// The right, and the duty, to try a task once.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Grant {
+    /// This try.
+    pub attempt: AttemptId,
+    /// The task.
+    pub task: TaskId,
+    /// Its stage.
+    pub stage: StageName,
+    /// What proves it.
+    pub program: ProgramName,
+    /// What is proved.
+    pub key: Key,
+    /// The stage's arguments for the prover.
+    pub args: Vec<String>,
+    /// Time left for the prover.
+    pub timeout: Duration,
+    /// From SIGTERM to SIGKILL.
+    pub grace: Duration,
+    /// What the result must be.
+    pub output: Output,
+    /// What it reads, in key order, with the bytes that stand for each at the moment.
+    pub inputs: Vec<Bound>,
+}
+
+/// An input, and the artifact that stands for it at the moment.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Bound {
+    /// What is read.
+    pub input: InputId,
+    /// What it is about.
+    pub key: Key,
+    /// What proved it; a block was proved by nothing.
+    pub program: Option<ProgramName>,
+    /// Its bytes.
+    pub artifact: Digest,
+}
+
+/// What the engine tells a dispatcher.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ToDispatcher {
+    /// Start this attempt, unless it was started before.
+    Grant(Box<Grant>),
+    /// End this attempt; nobody waits for its result.
+    Cancel(AttemptId),
+    /// Let go of this attempt's result or failure: its fate is durable.
+    Verdict(AttemptId, Verdict),
+}
+
+/// What a dispatcher tells the engine.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum FromDispatcher {
+    /// I am here. Sent at a steady rate, by a thread that no prover can starve.
+    Beat(Beat),
+    /// An attempt ended. Sent again with every beat until a verdict comes.
+    Report(Report),
+}
+
+/// The whole truth about a dispatcher.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Beat {
+    /// Who.
+    pub dispatcher: DispatcherId,
+    /// Which life of it: another number is another process, which runs nothing of the one before.
+    pub incarnation: u64,
+    /// What it can run, all slots free.
+    pub capacity: Capacity,
+    /// The attempts it has taken and not let go of: waiting, running, ending, or held for a verdict.
+    pub attempts: BTreeSet<AttemptId>,
+}
+
+/// What a dispatcher can run.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Capacity {
+    /// The programs it offers.
+    pub programs: BTreeSet<ProgramName>,
+    /// How many attempts at once.
+    pub slots: u32,
+    /// Unit: bytes, shared by what it runs.
+    pub memory_bytes: u64,
+    /// GPUs, shared likewise.
+    pub gpus: u32,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Report {
+    /// Who says so.
+    pub dispatcher: DispatcherId,
+    /// Which attempt.
+    pub attempt: AttemptId,
+    /// Of which task.
+    pub task: TaskId,
+    /// How.
+    pub outcome: Outcome,
+    /// How long the prover itself ran.
+    pub ran: Duration,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// With a result that its verifier accepts, durable in the store.
+    Proved(ResultRef),
+    /// With a result that its verifier refuses.
+    Rejected {
+        /// The verifier's words.
+        message: String,
+    },
+    /// Without a result.
+    Failed {
+        /// In which way.
+        class: FailureClass,
+        /// For a person, with the end of the prover's output.
+        message: String,
+    },
+    /// Before it began: this input is not in the store, or damaged there.
+    InputLost {
+        /// The artifact.
+        artifact: Digest,
+    },
+    /// Before it began, for a reason that is the dispatcher's own (full, draining, the program gone).
+    NotRun {
+        /// For a person.
+        message: String,
+    },
+    /// By a [`ToDispatcher::Cancel`].
+    Cancelled,
+}
+
+/// What became of a report. Each is told from durable state.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// The result is the task's, recorded at this position.
+    Accepted(Seq),
+    /// The task has another result.
+    AlreadyAccepted,
+    /// Recorded: a failure, a refusal, a withdrawal.
+    Recorded,
+    /// Nobody waits for it.
+    Unwanted,
+}

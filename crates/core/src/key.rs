@@ -1,0 +1,126 @@
+//! Keys: what part of which chain an item is about.
+//!
+//! Not here: what made the item (`InputId`), and its bytes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::{BlockHash, ChainId, Height, TaskId};
+
+/// What an item is about: a span of a chain by number and hash, or a part of one.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+pub struct Key {
+    /// The chain.
+    pub chain: ChainId,
+    /// The first block.
+    pub first: Height,
+    /// The last block, included.
+    pub last: Height,
+    /// Which part of the span, counted from 0, where it was split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<u32>,
+    /// The hash of the last block: identity is by hash, never by height alone.
+    pub tip: BlockHash,
+}
+
+impl Key {
+    /// The same span as a whole.
+    #[must_use]
+    pub const fn whole(self) -> Self {
+        Self { part: None, ..self }
+    }
+
+    /// One part of the span.
+    #[must_use]
+    pub const fn part(self, part: u32) -> Self {
+        Self { part: Some(part), ..self }
+    }
+
+    /// How many blocks it spans.
+    #[must_use]
+    pub const fn blocks(self) -> u64 {
+        self.last.0 - self.first.0 + 1
+    }
+}
+
+impl fmt::Display for Key {
+    /// `16525000-16525003`, `16525000` for one block, `16525000/2` for its part 2.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.first)?;
+        if self.last != self.first {
+            write!(f, "-{}", self.last)?;
+        }
+        self.part.map_or(Ok(()), |part| write!(f, "/{part}"))
+    }
+}
+
+/// What a task reads, by identity: never by the bytes of a proof, which may differ from make to make.
+///
+/// Written `0x…` for a block, `…` for a task's result, `…/3` for part 3 of one.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum InputId {
+    /// A block's payload.
+    Block(BlockHash),
+    /// A task's result.
+    Task(TaskId),
+    /// One element of what a splitting task made.
+    Part(TaskId, u32),
+}
+
+impl InputId {
+    /// The task that made it; none made a block.
+    #[must_use]
+    pub const fn maker(self) -> Option<TaskId> {
+        match self {
+            Self::Block(_) => None,
+            Self::Task(task) | Self::Part(task, _) => Some(task),
+        }
+    }
+}
+
+impl fmt::Display for InputId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Block(hash) => write!(f, "{hash}"),
+            Self::Task(task) => write!(f, "{task}"),
+            Self::Part(task, part) => write!(f, "{task}/{part}"),
+        }
+    }
+}
+
+impl FromStr for InputId {
+    type Err = NotAnInput;
+
+    fn from_str(text: &str) -> Result<Self, NotAnInput> {
+        if text.starts_with("0x") {
+            return text.parse().map(Self::Block).map_err(|_| NotAnInput);
+        }
+        match text.split_once('/') {
+            None => text.parse().map(Self::Task).map_err(|_| NotAnInput),
+            Some((task, part)) => match (task.parse(), part.parse()) {
+                (Ok(task), Ok(part)) => Ok(Self::Part(task, part)),
+                (Err(_), _) | (_, Err(_)) => Err(NotAnInput),
+            },
+        }
+    }
+}
+
+impl Serialize for InputId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for InputId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+/// A text that names no input.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("neither a block's hash nor a task's id")]
+pub struct NotAnInput;

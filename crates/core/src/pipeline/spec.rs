@@ -1,0 +1,110 @@
+//! What a pipeline's file says, before it is checked. Absent keys are `None` or empty.
+//!
+//! Durations and sizes are parsed already; names, references and combinations are not checked.
+//!
+//! Not here: what is wrong with it (`check`), defaults (`check`).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A whole file.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct PipelineSpec {
+    /// The version of the format; 1.
+    pub push0: Option<u64>,
+    /// `name`.
+    pub name: String,
+    /// `order`.
+    pub order: Option<String>,
+    /// `window`.
+    pub window: Option<u64>,
+    /// `allow_mock`.
+    pub allow_mock: bool,
+    /// `[source]`.
+    pub source: SourceSpec,
+    /// `[programs.*]`.
+    pub programs: BTreeMap<String, ProgramSpec>,
+    /// `[stages.*]`.
+    pub stages: BTreeMap<String, StageSpec>,
+    /// `[release]`.
+    pub release: ReleaseSpec,
+}
+
+/// `[source]`.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct SourceSpec {
+    /// `kind`.
+    pub kind: String,
+    /// `path`.
+    pub path: Option<String>,
+    /// `chain`.
+    pub chain: Option<u64>,
+}
+
+/// `[programs.*]`.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct ProgramSpec {
+    /// `command`.
+    pub command: Vec<String>,
+    /// `contract`.
+    pub contract: Option<String>,
+    /// `give`.
+    pub give: Option<String>,
+    /// `memory`. Unit: bytes.
+    pub memory: Option<u64>,
+    /// `gpus`.
+    pub gpus: u64,
+    /// `verifier`.
+    pub verifier: Option<Vec<String>>,
+    /// `mock`.
+    pub mock: bool,
+    /// `vkey`.
+    pub vkey: Option<String>,
+}
+
+/// `[stages.*]`.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct StageSpec {
+    /// `inputs`.
+    pub inputs: Vec<String>,
+    /// `collect`.
+    pub collect: Option<String>,
+    /// `max`.
+    pub max: BTreeMap<String, u64>,
+    /// `min`.
+    pub min: BTreeMap<String, u64>,
+    /// `age`.
+    pub age: Option<Duration>,
+    /// `arity`.
+    pub arity: Option<u64>,
+    /// `output`.
+    pub output: Option<String>,
+    /// `program`.
+    pub program: Option<String>,
+    /// `args`.
+    pub args: Vec<String>,
+    /// `timeout`.
+    pub timeout: Option<Duration>,
+    /// `grace`.
+    pub grace: Option<Duration>,
+    /// `retry`.
+    pub retry: BTreeMap<String, u64>,
+    /// `verify`.
+    pub verify: Option<String>,
+}
+
+/// `[release]`.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct ReleaseSpec {
+    /// `inputs`.
+    pub inputs: Vec<String>,
+    /// `order`.
+    pub order: Option<String>,
+}
