@@ -81,7 +81,7 @@ pub enum Event {
     /// The attempt's dispatcher is gone.
     Lost { task: TaskId, attempt: AttemptId, message: String, retry_at: Timestamp },
     /// The attempt ended for a reason that is not its own, at no budget.
-    Withdrawn { task: TaskId, attempt: AttemptId, message: String },
+    Withdrawn { task: TaskId, attempt: AttemptId, message: String, retry_at: Timestamp },
     /// The task was set aside for a person to look at.
     Parked { task: TaskId, class: ParkedBy, message: String },
     /// The task is open again.

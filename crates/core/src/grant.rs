@@ -9,8 +9,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
     AttemptId, Digest, DispatcherId, FailureClass, InputId, Key, Output, ProgramName, ResultRef,
     Seq, StageName, TaskId,

@@ -156,3 +156,121 @@ fn sorted(value: Value) -> Value {
 
 const DIGEST_PREFIX: &str = ",\"digest\":\"sha256:";
 const DIGEST_SUFFIX: &str = "\"}\n";
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::wire::Hash32;
+
+    #[test]
+    fn an_envelope_is_written_as_the_formats_say() {
+        let (tip, vkey) = ("01".repeat(32), "02".repeat(32));
+        let key = format!(r#"{{"chain":534352,"first":5,"last":6,"tip":"0x{tip}"}}"#);
+        let body = format!(
+            r#"{{"format":"push0.proof/1","pipeline":"scroll","key":{key},"program":{{"name":"chain","vkey":"sha256:{vkey}"}},"mock":false,"claim":{{"a":0.1,"b":"x"}},"public_values":"0x05","proof":"AAEC","history":[{{"task":"2a","stage":"leaf","vkey":null,"key":{key},"inputs":["0x01"],"output":"03"}}]"#
+        );
+        let digest = Digest::of(format!("{body}}}").as_bytes());
+        let text = format!("{body},\"digest\":\"sha256:{digest}\"}}\n");
+        assert_eq!(String::from_utf8(encoded(&envelope())).expect("text"), text);
+    }
+
+    #[test]
+    fn what_was_encoded_decodes_to_itself() {
+        let plain = envelope();
+        let bare = Envelope { claim: None, history: Vec::new(), ..envelope() };
+        let item = BundleItem {
+            key: plain.key.clone(),
+            task: Some("2a".into()),
+            program: None,
+            path: "/in".into(),
+            sha256: Digest::of(b""),
+            public_values: None,
+        };
+        let bound = Envelope { inputs: Some(vec![item]), ..envelope() };
+        for envelope in [plain, bare, bound] {
+            let read = Envelope::decode(&encoded(&envelope)).expect("what was encoded");
+            assert_eq!(read, envelope);
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_anywhere_is_refused() {
+        let bytes = encoded(&envelope());
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut flipped = bytes.clone();
+                *flipped.get_mut(at).expect("in range") ^= 1 << bit;
+                assert!(Envelope::decode(&flipped).is_err(), "bit {bit} of byte {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_cut_or_longer_file_is_refused() {
+        let bytes = encoded(&envelope());
+        let longer = [bytes.as_slice(), b"\n"].concat();
+        assert!(matches!(Envelope::decode(&longer), Err(EnvelopeError::Unsealed)));
+        for (length, _) in bytes.iter().enumerate() {
+            let cut = bytes.get(..length).expect("in range");
+            assert!(Envelope::decode(cut).is_err(), "cut to {length}");
+        }
+    }
+
+    #[test]
+    fn each_fault_has_its_own_error() {
+        let text = String::from_utf8(encoded(&envelope())).expect("text");
+        let decode = |text: &str| Envelope::decode(text.as_bytes()).expect_err("a fault");
+        assert!(matches!(decode("{}"), EnvelopeError::Unsealed));
+        let damaged = text.replace("scroll", "scrawl");
+        assert!(matches!(decode(&damaged), EnvelopeError::Digest { .. }));
+        let digest = text.replace("sha256:\"", "").len() - 10;
+        let unreadable: String =
+            text.char_indices().map(|(at, c)| if at == digest { 'x' } else { c }).collect();
+        assert!(matches!(decode(&unreadable), EnvelopeError::DigestText(_)));
+        assert!(matches!(
+            decode(&resealed(&text, "push0.proof/1", "push0.proof/2")),
+            EnvelopeError::Fields(_)
+        ));
+        let spaced = resealed(&text, "\"mock\":false", "\"mock\": false");
+        assert!(matches!(decode(&spaced), EnvelopeError::NotCanonical));
+        let added = resealed(&text, "\"mock\":false", "\"mock\":false,\"more\":1");
+        assert!(matches!(decode(&added), EnvelopeError::NotCanonical));
+    }
+
+    /// `text` changed by someone who knows how the digest is made.
+    fn resealed(text: &str, from: &str, to: &str) -> String {
+        let (body, _) = text.split_once(DIGEST_PREFIX).expect("a digest");
+        let body = body.replace(from, to);
+        let digest = Digest::of(format!("{body}}}").as_bytes());
+        format!("{body}{DIGEST_PREFIX}{digest}{DIGEST_SUFFIX}")
+    }
+
+    fn encoded(envelope: &Envelope) -> Vec<u8> {
+        envelope.encode().expect("UTF-8 paths")
+    }
+
+    fn envelope() -> Envelope {
+        let key = Key { chain: 534_352, first: 5, last: 6, part: None, tip: Hash32([1; 32]) };
+        Envelope {
+            format: EnvelopeFormat::V1,
+            pipeline: "scroll".into(),
+            key: key.clone(),
+            program: Program { name: "chain".into(), vkey: Some(Vkey(Digest([2; 32]))) },
+            mock: false,
+            claim: Some(json!({"b": "x", "a": 0.1})),
+            public_values: Hex(vec![5]),
+            proof: Base64(vec![0, 1, 2]),
+            history: vec![HistoryEntry {
+                task: "2a".into(),
+                stage: "leaf".into(),
+                vkey: None,
+                key,
+                inputs: vec!["0x01".into()],
+                output: "03".into(),
+            }],
+            inputs: None,
+        }
+    }
+}

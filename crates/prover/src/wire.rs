@@ -167,3 +167,135 @@ pub struct Verdict {
     /// What the public values say.
     pub claim: Value,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use serde::de::DeserializeOwned;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn keys_are_written_as_the_formats_say() {
+        let tip = Hash32([0xab; 32]);
+        let hex = "ab".repeat(32);
+        let key = Key { chain: 534_352, first: 1, last: 2, part: None, tip };
+        round_trips(&key, &format!(r#"{{"chain":534352,"first":1,"last":2,"tip":"0x{hex}"}}"#));
+        let part = Key { part: Some(3), ..key };
+        let text = format!(r#"{{"chain":534352,"first":1,"last":2,"part":3,"tip":"0x{hex}"}}"#);
+        round_trips(&part, &text);
+    }
+
+    #[test]
+    fn bundles_are_written_as_the_formats_say() {
+        let key = Key { chain: 1, first: 1, last: 1, part: None, tip: Hash32([0; 32]) };
+        let block = BundleItem {
+            key,
+            task: None,
+            program: None,
+            path: "/blocks/1".into(),
+            sha256: Digest([0xcd; 32]),
+            public_values: None,
+        };
+        let proof = BundleItem {
+            task: Some("2a".into()),
+            program: Some("chain".into()),
+            public_values: Some(Hex(vec![1, 255])),
+            ..block.clone()
+        };
+        let zeros = "00".repeat(32);
+        let key = format!(r#"{{"chain":1,"first":1,"last":1,"tip":"0x{zeros}"}}"#);
+        let file = format!(r#""path":"/blocks/1","sha256":"{}""#, "cd".repeat(32));
+        let text = format!(
+            r#"{{"push0":1,"items":[{{"key":{key},{file}}},{{"key":{key},"task":"2a","program":"chain",{file},"public_values":"0x01ff"}}]}}"#
+        );
+        round_trips(&Bundle::new(vec![block, proof]), &text);
+    }
+
+    #[test]
+    fn results_are_written_as_the_formats_say() {
+        let result = ResultFile {
+            format: ResultFormat::V1,
+            vkey: Some(Vkey(Digest([0xef; 32]))),
+            mock: false,
+            public_values: Hex(vec![0]),
+            proof: Base64(vec![1, 2, 3, 4]),
+        };
+        let vkey = "ef".repeat(32);
+        let text = format!(
+            r#"{{"format":"push0.result/1","vkey":"sha256:{vkey}","mock":false,"public_values":"0x00","proof":"AQIDBA=="}}"#
+        );
+        round_trips(&result, &text);
+        assert!(serde_json::from_str::<ResultFile>(&text.replace("/1", "/2")).is_err());
+    }
+
+    #[test]
+    fn serve_frames_are_written_as_the_formats_say() {
+        let prove = Request::Prove(ProveRequest {
+            task: "2a".into(),
+            attempt: 17,
+            stage: "leaf".into(),
+            args: vec!["leaf".into()],
+            input: "/in".into(),
+            output: "/out".into(),
+            deadline_ms: Some(3_600_000),
+        });
+        round_trips(
+            &prove,
+            r#"{"prove":{"task":"2a","attempt":17,"stage":"leaf","args":["leaf"],"input":"/in","output":"/out","deadline_ms":3600000}}"#,
+        );
+        round_trips(&Request::Cancel { attempt: 17 }, r#"{"cancel":{"attempt":17}}"#);
+        round_trips(&Reply::Ready { vkey: None }, r#"{"ready":{"vkey":null}}"#);
+        let progress = Reply::Progress { attempt: 17, fraction: 0.4 };
+        round_trips(&progress, r#"{"progress":{"attempt":17,"fraction":0.4}}"#);
+        round_trips(&Reply::Done { attempt: 17 }, r#"{"done":{"attempt":17}}"#);
+    }
+
+    #[test]
+    fn every_failure_class_has_its_name() {
+        for (class, name) in [
+            (FailureClass::Transient, "transient"),
+            (FailureClass::Resource, "resource"),
+            (FailureClass::Timeout, "timeout"),
+            (FailureClass::Failed, "failed"),
+            (FailureClass::Unprovable, "unprovable"),
+            (FailureClass::InvalidInput, "invalid_input"),
+            (FailureClass::Cancelled, "cancelled"),
+        ] {
+            let failed = Reply::Failed { attempt: 1, class, message: "why".into() };
+            let text = format!(r#"{{"failed":{{"attempt":1,"class":"{name}","message":"why"}}}}"#);
+            round_trips(&failed, &text);
+        }
+    }
+
+    #[test]
+    fn a_verdict_holds_any_claim() {
+        let verdict = Verdict { vkey: None, claim: json!({"first": 1, "root": "0x00"}) };
+        round_trips(&verdict, r#"{"vkey":null,"claim":{"first":1,"root":"0x00"}}"#);
+    }
+
+    #[test]
+    fn fields_from_a_newer_version_are_tolerated() {
+        let cancel = r#"{"cancel":{"attempt":17,"why":"reorg"}}"#;
+        let read: Request = serde_json::from_str(cancel).expect("one field more");
+        assert_eq!(read, Request::Cancel { attempt: 17 });
+    }
+
+    #[test]
+    fn text_that_is_not_what_it_should_be_is_refused() {
+        let bare = "ab".repeat(32);
+        assert_eq!(bare.parse::<Vkey>(), Err(TextError::Prefix("sha256:")));
+        assert_eq!("ab".parse::<Hex>(), Err(TextError::Prefix("0x")));
+        assert!(matches!("0xab".parse::<Hash32>(), Err(TextError::Hex(_))));
+        assert!(matches!("0xa".parse::<Hex>(), Err(TextError::Hex(_))));
+        assert!(matches!("AQIDBA".parse::<Base64>(), Err(TextError::Base64(_))));
+        assert_eq!("0x".parse(), Ok(Hex(Vec::new())));
+    }
+
+    fn round_trips<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, text: &str) {
+        assert_eq!(serde_json::to_string(value).expect("plain values"), text);
+        assert_eq!(&serde_json::from_str::<T>(text).expect("what was written"), value);
+    }
+}
