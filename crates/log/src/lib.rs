@@ -1,1 +1,136 @@
-//! Skeleton.
+//! The durable log: what it promises, and the places that keep the promise.
+//!
+//! One engine writes a log and anyone may read it. An append names the record it follows, so a
+//! second writer is refused rather than interleaved: that refusal is the only fencing there is.
+//!
+//! | place    | durable against        | used for                |
+//! |----------|------------------------|-------------------------|
+//! | `memory` | nothing                | tests and the simulator |
+//! | `file`   | process and power loss | one machine             |
+//!
+//! Every place passes [`conformance`]: add a promise there first, then keep it.
+//!
+//! Not here: what a turn means (`push0-core`), and when one is taken (the engine).
+
+pub mod conformance;
+mod memory;
+
+use std::io;
+use std::path::PathBuf;
+
+use push0_core::{Seq, Turn};
+
+pub use memory::{Memory, MemoryLog};
+
+/// An append-only sequence of turns with one writer.
+///
+/// Positions count events from 1, without a gap: a turn's first event stands right after the last
+/// event of the turn before it.
+pub trait Log: Send {
+    /// Appends `turn` after what this log holds: all its events or none, durable on return.
+    ///
+    /// `turn.first` names the record it follows: it is exactly the position after
+    /// [`last`](Self::last). A file log blocks its thread until the disk has answered; requests
+    /// that arrive meanwhile are the engine's next turn.
+    ///
+    /// Repeating an append that may have succeeded is safe: if it did, the repeat is
+    /// [`AppendError::Fenced`], and a read finds this very turn.
+    ///
+    /// # Errors
+    ///
+    /// An [`AppendError`], whose variants say what the engine must do. [`AppendError::Fenced`],
+    /// [`AppendError::TooLarge`] and [`AppendError::Full`] changed nothing.
+    fn append(&mut self, turn: &Turn) -> impl Future<Output = Result<(), AppendError>> + Send;
+
+    /// Every durable turn that holds an event after `after`, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// A [`ReadError`]: there is no history to go on from.
+    fn read(&self, after: Seq) -> impl Future<Output = Result<Vec<Turn>, ReadError>> + Send;
+
+    /// Ends the log cleanly: nothing was lost up to here, and a reader can tell.
+    ///
+    /// A log that is dropped without it is sound too; it opens as after a kill.
+    ///
+    /// # Errors
+    ///
+    /// An [`AppendError`]. The turns are durable all the same.
+    fn close(self) -> impl Future<Output = Result<(), AppendError>> + Send;
+
+    /// The position of the last durable event; 0 where there is none.
+    fn last(&self) -> Seq;
+
+    /// The largest record this log takes: the bytes of one turn as it writes them.
+    fn record_bytes_max(&self) -> usize;
+}
+
+/// Why an append failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// Another engine writes this log, or the caller does not follow it. Stop: append nothing more.
+    #[error("the log expects an append at {expected}, not at {found}: another engine writes it")]
+    Fenced {
+        /// The position after the log's last.
+        expected: Seq,
+        /// The position that the turn named.
+        found: Seq,
+    },
+    /// What is on disk is unknown. End the process, and recover by replay.
+    ///
+    /// A sync that failed must not be repeated: the kernel marks the pages clean that it could not
+    /// write, and the next sync answers success without the data (Rebello et al., "Can Applications
+    /// Recover from fsync Failures?", USENIX ATC '20). Not even this process' own reads would tell,
+    /// since they are served from those pages. So nothing that was decided since may be believed;
+    /// opening the log writes its tail anew, from what can be read, into another file.
+    ///
+    /// A write that fails within a segment is treated alike, a full disk included: part of the
+    /// frame may stand.
+    #[error("the log could not be written")]
+    Poisoned(#[source] io::Error),
+    /// There is no room for the next segment. Nothing was written: repeat it as it was, later, or
+    /// refuse what asks for room.
+    #[error("the log's disk is full")]
+    Full(#[source] io::Error),
+    /// Nothing is known of this append, or nothing was written. Repeat it as it was.
+    #[error("the log is out of reach")]
+    Unavailable(#[source] io::Error),
+    /// The turn is larger than any record. Nothing was written: split it.
+    #[error("a record of {bytes} bytes is too large: the log takes {bytes_max}")]
+    TooLarge {
+        /// What the turn takes when written down.
+        bytes: usize,
+        /// [`Log::record_bytes_max`].
+        bytes_max: usize,
+    },
+}
+
+/// Why a log could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// Stop: bytes that were durable are not what they were. Restore the file from a copy.
+    #[error("{} is damaged at byte {offset}: {reason}", file.display())]
+    Damaged {
+        /// The segment.
+        file: PathBuf,
+        /// Where in it the frame begins that is not right.
+        offset: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Stop: a newer push0 wrote this. Run that one.
+    #[error("{} holds a record of a newer push0 at byte {offset}: {reason}", file.display())]
+    Newer {
+        /// The segment.
+        file: PathBuf,
+        /// Where in it the frame begins.
+        offset: u64,
+        /// What in it is unknown here.
+        reason: String,
+    },
+    /// The disk does not answer. Try again later.
+    #[error("the log cannot be read")]
+    Unavailable(#[source] io::Error),
+}
