@@ -1,1 +1,29 @@
-//! Skeleton.
+//! Runs provers: takes grants, starts and watches processes, verifies what they make, reports.
+//!
+//! ```text
+//!   engine ──ToDispatcher──▶ dispatch thread ──spawns──▶ provers, verifiers
+//!                              │      ▲ └──put──▶ store
+//!                              ▼      │
+//!                             board ──┴─▶ beat thread ──FromDispatcher──▶ engine
+//! ```
+//!
+//! Invariants:
+//! - every process is spawned by one thread that lives as long as the dispatcher, since the kernel
+//!   ends a prover with the *thread* that spawned it;
+//! - heartbeats come from a thread that waits for nothing but the clock and one short lock;
+//! - a result is durable in the store before its report leaves, and a report is sent again with
+//!   every beat until a verdict comes;
+//! - when an attempt has ended, nothing that it started runs any more, and its directory is gone.
+//!
+//! Not here: which task goes where (`push0-core`), how messages travel (`push0`), and what a prover
+//! proves (`push0-prover` holds the formats that it speaks).
+
+mod board;
+mod config;
+mod dispatcher;
+mod store;
+
+pub use board::{Doing, Running, View};
+pub use config::{Config, ProgramConfig};
+pub use dispatcher::{Dispatcher, Notice, StartError, Started, start};
+pub use store::{ReadError, Store, StoreError};
