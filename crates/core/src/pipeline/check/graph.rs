@@ -246,7 +246,8 @@ impl<'a> Graph<'a> {
 
     /// Refuses a count of blocks that the window keeps from ever being there.
     fn check_window(&self, index: usize, faults: &mut Faults) {
-        let window = self.spec.window.unwrap_or(WINDOW);
+        // A window of nothing is refused as such.
+        let window = self.spec.window.filter(|window| *window > 0).unwrap_or(WINDOW);
         let Some(node) = self.nodes.get(index) else { return };
         let stage = self.stage(node.name);
         if !matches!(rule(stage), Some(Rule::Sequence | Rule::Tree)) || node.split.is_some() {

@@ -38,6 +38,9 @@ pub(super) fn check(
         faults.add(&["stages"], what, format!("write {STAGES_MAX} or fewer"));
         return BTreeMap::new();
     }
+    if spec.stages.is_empty() {
+        faults.add(&["stages"], "no stages", "add one, as in `[stages.leaf]`");
+    }
     let is_endless = spec.source.kind == "submit";
     let mut drafts = BTreeMap::new();
     for (name, stage) in &spec.stages {
