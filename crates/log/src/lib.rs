@@ -13,14 +13,24 @@
 //! Not here: what a turn means (`push0-core`), and when one is taken (the engine).
 
 pub mod conformance;
+mod disk;
+mod file;
+mod frame;
 mod memory;
+mod report;
+mod scan;
 
 use std::io;
 use std::path::PathBuf;
 
 use push0_core::{Seq, Turn};
 
+pub use disk::{Directory, Disk};
+pub use file::{FileLog, OpenError, Settings};
+pub use frame::LogId;
 pub use memory::{Memory, MemoryLog};
+pub use report::{Cut, Ending, Report};
+pub use scan::scan;
 
 /// An append-only sequence of turns with one writer.
 ///
@@ -40,6 +50,10 @@ pub trait Log: Send {
     ///
     /// An [`AppendError`], whose variants say what the engine must do. [`AppendError::Fenced`],
     /// [`AppendError::TooLarge`] and [`AppendError::Full`] changed nothing.
+    ///
+    /// # Panics
+    ///
+    /// If `turn` has no events: it has no position.
     fn append(&mut self, turn: &Turn) -> impl Future<Output = Result<(), AppendError>> + Send;
 
     /// Every durable turn that holds an event after `after`, oldest first.
