@@ -18,7 +18,8 @@ macro_rules! hash {
             /// The first eight hexadecimal digits, for people.
             #[must_use]
             pub fn short(&self) -> String {
-                hex(&self.0)[..8].to_owned()
+                let [a, b, c, d, ..] = self.0;
+                hex(&[a, b, c, d])
             }
         }
 
@@ -90,11 +91,8 @@ pub struct NotAHash {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]])
-        .map(char::from)
-        .collect()
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {

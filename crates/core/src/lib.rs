@@ -1,27 +1,57 @@
 //! The push0 scheduler: a pure state machine over a log of facts.
+//!
+//! Its caller owns the clock, the log and the wire; it hands in [`Input`]s and the time, records the
+//! [`Event`]s that come out, and performs the [`Effect`]s that their durability lets go.
+//!
+//! ```text
+//!   Input ──decide──▶ [Event] ──apply_all──▶ Scheduler ──poll_effect──▶ Effect
+//!                        └──append──▶ log ──replay──▶ Scheduler
+//! ```
+//!
+//! Not here: any I/O, clock, thread, randomness or logging.
 
 mod block;
+mod chain;
+mod collect;
 mod digest;
 mod event;
+mod failure;
+mod fleet;
 mod grant;
 mod id;
+mod input;
 mod key;
+mod limits;
 mod name;
 mod pipeline;
+mod queue;
+mod release;
+mod scheduler;
+mod task;
+mod task_id;
 mod time;
 
 pub use block::Block;
+pub use chain::{Chain, Known, Standing};
 pub use digest::{BlockHash, Digest, NotAHash, TaskId, Vkey};
 pub use event::{ClosedBy, Event, FailureClass, ParkedBy, ReopenedBy, ResultRef, Turn};
+pub use failure::Tally;
+pub use fleet::Fleet;
 pub use grant::{
     Beat, Bound, Capacity, FromDispatcher, Grant, Outcome, Report, ToDispatcher, Verdict,
 };
 pub use id::{AttemptId, ChainId, Epoch, Height, ReleaseNumber, Seq};
+pub use input::{Input, Rejection};
 pub use key::{InputId, Key, NotAnInput};
+pub use limits::Limits;
 pub use name::{DispatcherId, NotAName, PipelineName, ProgramName, StageName};
 pub use pipeline::{
     Bounds, Budgets, Collect, Contract, Fault, Give, Inflow, Output, Pipeline, PipelineSpec,
     Program, ProgramSpec, ReleaseSpec, Source, SourceKind, SourceSpec, Stage, StageIndex,
     StageSpec, Weights,
 };
+pub use queue::Offer;
+pub use release::Release;
+pub use scheduler::{Effect, Scheduler, StageView, Totals};
+pub use task::{IllegalEvent, Lease, Task, TaskResult, TaskState};
 pub use time::{Deadline, Timestamp};

@@ -225,6 +225,20 @@ impl Pipeline {
         check::check(spec)
     }
 
+    /// No pipeline: what runs before the first is configured.
+    pub(crate) fn none() -> Self {
+        Self {
+            name: "none".parse().expect("it is a name"),
+            window: 1,
+            allow_mock: false,
+            source: Source { chain: ChainId(0), kind: SourceKind::Submit },
+            programs: BTreeMap::new(),
+            stages: Vec::new(),
+            release: Vec::new(),
+            fields: Vec::new(),
+        }
+    }
+
     /// The stage at `index`.
     ///
     /// # Panics

@@ -1,0 +1,241 @@
+//! The chain: the tree of known blocks, and the branch that is canonical.
+//!
+//! Blocks may arrive in any order and more than once. The first block submitted is where the chain
+//! starts; a block is canonical when it follows the canonical tip, and the first to follow it stays. Any
+//! other block is kept in the tree and changes nothing.
+//!
+//! Not here: a source's word on what is canonical after the fact (reorgs).
+
+use std::collections::BTreeMap;
+
+use crate::{Block, BlockHash, Digest, Height, Weights};
+
+/// Every known block, and the canonical branch.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Chain {
+    blocks: BTreeMap<BlockHash, Known>,
+    canonical: BTreeMap<Height, Link>,
+    /// Children of blocks that are not canonical yet, in order of arrival.
+    waiting: BTreeMap<BlockHash, Vec<BlockHash>>,
+    ended: Option<Height>,
+}
+
+/// A block of the tree.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Known {
+    /// Its number.
+    pub number: Height,
+    /// The hash of the block before.
+    pub parent: BlockHash,
+    /// The SHA-256 of its payload.
+    pub payload: Digest,
+    /// Whether the store has lost the payload, and the source was asked for it.
+    pub payload_lost: bool,
+    /// How often the payload was lost.
+    pub losses: u32,
+    /// The payload's size.
+    pub bytes: u64,
+    /// Its weighed fields, in the order of the pipeline's.
+    pub fields: Box<[u64]>,
+}
+
+/// A canonical block, with the weight of the chain up to it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Link {
+    hash: BlockHash,
+    bytes: u64,
+    fields: Box<[u64]>,
+}
+
+/// How a block stands to the chain.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Standing {
+    /// On the canonical branch.
+    Canonical,
+    /// Ahead of its parent, which has not arrived.
+    Waiting,
+    /// Beside the canonical branch.
+    Beside,
+}
+
+impl Chain {
+    /// Adds a block with its weighed fields; answers the blocks that became canonical by it, in order.
+    pub(crate) fn add(&mut self, block: &Block, fields: Box<[u64]>) -> Vec<BlockHash> {
+        let known = Known {
+            number: block.number,
+            parent: block.parent,
+            payload: block.payload,
+            payload_lost: false,
+            losses: 0,
+            bytes: block.bytes,
+            fields,
+        };
+        self.blocks.insert(block.hash, known);
+        let mut connected = Vec::new();
+        if self.canonical.is_empty() || self.follows_tip(block.hash) {
+            self.extend(block.hash);
+            connected.push(block.hash);
+            while let Some(next) = self.waiting_child() {
+                self.extend(next);
+                connected.push(next);
+            }
+        } else if self.tip().is_some_and(|(tip, _)| block.number > tip) {
+            self.waiting.entry(block.parent).or_default().push(block.hash);
+        }
+        connected
+    }
+
+    pub(crate) fn lose_payload(&mut self, hash: BlockHash) -> bool {
+        self.blocks.get_mut(&hash).is_some_and(|known| {
+            known.payload_lost = true;
+            known.losses += 1;
+            true
+        })
+    }
+
+    pub(crate) fn resupply(&mut self, hash: BlockHash, payload: Digest, bytes: u64) -> bool {
+        self.blocks.get_mut(&hash).is_some_and(|known| {
+            known.payload_lost = false;
+            known.payload = payload;
+            known.bytes = bytes;
+            true
+        })
+    }
+
+    pub(crate) fn end(&mut self, last: Height) {
+        self.ended = Some(last);
+    }
+
+    /// A known block.
+    #[must_use]
+    pub fn block(&self, hash: &BlockHash) -> Option<&Known> {
+        self.blocks.get(hash)
+    }
+
+    /// How a known block stands.
+    #[must_use]
+    pub fn standing(&self, hash: &BlockHash) -> Option<Standing> {
+        let known = self.blocks.get(hash)?;
+        Some(match self.hash_at(known.number) {
+            Some(canonical) if canonical == *hash => Standing::Canonical,
+            Some(_) => Standing::Beside,
+            None if self.tip().is_some_and(|(tip, _)| known.number > tip) => Standing::Waiting,
+            None => Standing::Beside,
+        })
+    }
+
+    /// The canonical hash at a height.
+    #[must_use]
+    pub fn hash_at(&self, height: Height) -> Option<BlockHash> {
+        self.canonical.get(&height).map(|link| link.hash)
+    }
+
+    /// The first canonical height.
+    #[must_use]
+    pub fn start(&self) -> Option<Height> {
+        self.canonical.first_key_value().map(|(height, _)| *height)
+    }
+
+    /// The last canonical block.
+    #[must_use]
+    pub fn tip(&self) -> Option<(Height, BlockHash)> {
+        self.canonical.last_key_value().map(|(height, link)| (*height, link.hash))
+    }
+
+    /// The last height there will be, once the source has said so.
+    #[must_use]
+    pub const fn ended(&self) -> Option<Height> {
+        self.ended
+    }
+
+    /// Whether a block waits for a parent that has not arrived.
+    #[must_use]
+    pub fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// How many canonical blocks there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.canonical.len()
+    }
+
+    /// Whether no block is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.canonical.is_empty()
+    }
+
+    /// How many blocks are known, canonical or not.
+    #[must_use]
+    pub fn known(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// How the weight of `items` items over the canonical blocks `first..=last` stands to `limits`.
+    pub(crate) fn weigh(
+        &self,
+        items: u64,
+        first: Height,
+        last: Height,
+        limits: &Weights,
+    ) -> Weighed {
+        let mut weighed = Weighed::default();
+        let mut hold = |weight: u64, limit: Option<u64>| {
+            if let Some(limit) = limit {
+                weighed.is_over |= weight > limit;
+                weighed.is_reached |= weight >= limit;
+                weighed.is_under |= weight < limit;
+            }
+        };
+        hold(items, limits.items);
+        hold(last.0 - first.0 + 1, limits.blocks);
+        hold(self.weight(first, last, |link| link.bytes), limits.bytes);
+        for (index, limit) in &limits.fields {
+            let field = |link: &Link| link.fields.get(*index).copied().unwrap_or_default();
+            hold(self.weight(first, last, field), Some(*limit));
+        }
+        weighed
+    }
+
+    fn weight(&self, first: Height, last: Height, of: impl Fn(&Link) -> u64) -> u64 {
+        let up_to = |height: Height| self.canonical.get(&height).map_or(0, &of);
+        up_to(last) - first.0.checked_sub(1).map_or(0, |before| up_to(Height(before)))
+    }
+
+    fn follows_tip(&self, hash: BlockHash) -> bool {
+        let (Some((tip, tip_hash)), Some(known)) = (self.tip(), self.blocks.get(&hash)) else {
+            return false;
+        };
+        known.number == tip.next() && known.parent == tip_hash
+    }
+
+    fn extend(&mut self, hash: BlockHash) {
+        let Some(known) = self.blocks.get(&hash) else { return };
+        let before = known.number.0.checked_sub(1).and_then(|one| self.canonical.get(&Height(one)));
+        let bytes = before.map_or(0, |link| link.bytes).saturating_add(known.bytes);
+        let fields = known.fields.iter().enumerate().map(|(index, value)| {
+            let so_far = before.and_then(|link| link.fields.get(index)).copied();
+            so_far.unwrap_or_default().saturating_add(*value)
+        });
+        let link = Link { hash, bytes, fields: fields.collect() };
+        self.canonical.insert(known.number, link);
+    }
+
+    fn waiting_child(&mut self) -> Option<BlockHash> {
+        let (_, tip) = self.tip()?;
+        let children = self.waiting.remove(&tip)?;
+        children.into_iter().find(|child| self.follows_tip(*child))
+    }
+}
+
+/// How a weight stands to limits, of which there may be several.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Weighed {
+    /// It is over one of them.
+    pub(crate) is_over: bool,
+    /// It is at one of them, or over.
+    pub(crate) is_reached: bool,
+    /// It is under one of them.
+    pub(crate) is_under: bool,
+}

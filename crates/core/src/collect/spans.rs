@@ -1,0 +1,38 @@
+//! Spans: the pieces that a batching stage cuts the chain into, in order, without gaps.
+//!
+//! The place of an item among its siblings is the index of its span, and so depends on the blocks alone.
+
+use crate::{BlockHash, Height};
+
+/// One piece of the chain.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Span {
+    pub(crate) first: Height,
+    pub(crate) last: Height,
+    pub(crate) tip: BlockHash,
+}
+
+/// The pieces so far.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Spans(Vec<Span>);
+
+impl Spans {
+    /// Adds the next piece. Answers whether it follows the one before.
+    pub(crate) fn push(&mut self, span: Span) -> bool {
+        let follows = self.0.last().is_none_or(|before| before.last.next() == span.first);
+        self.0.push(span);
+        follows && span.first <= span.last
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Option<Span> {
+        self.0.get(index).copied()
+    }
+
+    pub(crate) fn index_of(&self, first: Height) -> Option<usize> {
+        self.0.binary_search_by_key(&first, |span| span.first).ok()
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.0.len()
+    }
+}

@@ -1,0 +1,169 @@
+//! What a failure costs: budgets by class, and the wait before the next try.
+//!
+//! Jitter is derived from the task and the attempt, never drawn, so the same history gives the same
+//! times.
+//!
+//! Not here: what ended how (the dispatcher says), who may try next (`queue`).
+
+use std::time::Duration;
+
+use crate::{AttemptId, Budgets, Event, FailureClass, Limits, ParkedBy, TaskId};
+
+/// How the attempts at a task ended, by class.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Tally {
+    /// Try again.
+    pub transient: u32,
+    /// Out of memory.
+    pub resource: u32,
+    /// Past the deadline.
+    pub timeout: u32,
+    /// No output, or a bad exit.
+    pub failed: u32,
+    /// Cannot be proved.
+    pub unprovable: u32,
+    /// Wrong input.
+    pub invalid_input: u32,
+    /// Did not verify.
+    pub rejected: u32,
+    /// Dispatcher gone.
+    pub lost: u32,
+}
+
+/// The ways in which an attempt can end that a budget counts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Ending {
+    Failed(FailureClass),
+    Rejected,
+    Lost,
+}
+
+impl Tally {
+    /// Counts what `event` says of an attempt.
+    pub(crate) fn count(&mut self, event: &Event) {
+        if let Some(ending) = Ending::of(event) {
+            let slot = self.slot_mut(ending);
+            *slot = slot.saturating_add(1);
+        }
+    }
+
+    /// How many attempts ended so.
+    pub(crate) const fn of(&self, ending: Ending) -> u32 {
+        match ending {
+            Ending::Failed(FailureClass::Transient) => self.transient,
+            Ending::Failed(FailureClass::Resource) => self.resource,
+            Ending::Failed(FailureClass::Timeout) => self.timeout,
+            Ending::Failed(FailureClass::Failed) => self.failed,
+            Ending::Failed(FailureClass::Unprovable) => self.unprovable,
+            Ending::Failed(FailureClass::InvalidInput) => self.invalid_input,
+            Ending::Rejected => self.rejected,
+            Ending::Lost => self.lost,
+        }
+    }
+
+    /// All of them.
+    #[must_use]
+    pub const fn total(&self) -> u32 {
+        self.transient
+            + self.resource
+            + self.timeout
+            + self.failed
+            + self.unprovable
+            + self.invalid_input
+            + self.rejected
+            + self.lost
+    }
+
+    const fn slot_mut(&mut self, ending: Ending) -> &mut u32 {
+        match ending {
+            Ending::Failed(FailureClass::Transient) => &mut self.transient,
+            Ending::Failed(FailureClass::Resource) => &mut self.resource,
+            Ending::Failed(FailureClass::Timeout) => &mut self.timeout,
+            Ending::Failed(FailureClass::Failed) => &mut self.failed,
+            Ending::Failed(FailureClass::Unprovable) => &mut self.unprovable,
+            Ending::Failed(FailureClass::InvalidInput) => &mut self.invalid_input,
+            Ending::Rejected => &mut self.rejected,
+            Ending::Lost => &mut self.lost,
+        }
+    }
+}
+
+impl Ending {
+    pub(crate) fn of(event: &Event) -> Option<Self> {
+        if let Event::Failed { class, .. } = event {
+            Some(Self::Failed(*class))
+        } else if let Event::Rejected { .. } = event {
+            Some(Self::Rejected)
+        } else if let Event::Lost { .. } = event {
+            Some(Self::Lost)
+        } else {
+            None
+        }
+    }
+
+    /// How many attempts may end so before the task is parked; at least one.
+    pub(crate) fn budget(self, budgets: &Budgets) -> u32 {
+        match self {
+            Self::Failed(FailureClass::Transient) => budgets.transient,
+            Self::Failed(FailureClass::Resource) => budgets.resource,
+            Self::Failed(FailureClass::Timeout) => budgets.timeout,
+            Self::Failed(FailureClass::Failed) => budgets.failed,
+            Self::Failed(FailureClass::Unprovable) => budgets.unprovable,
+            Self::Failed(FailureClass::InvalidInput) => budgets.invalid_input,
+            Self::Rejected => budgets.rejected,
+            Self::Lost => budgets.lost,
+        }
+        .max(1)
+    }
+
+    /// What it parks a task as.
+    pub(crate) const fn parks_as(self) -> ParkedBy {
+        match self {
+            Self::Failed(FailureClass::Transient) => ParkedBy::Transient,
+            Self::Failed(FailureClass::Resource) => ParkedBy::Resource,
+            Self::Failed(FailureClass::Timeout) => ParkedBy::Timeout,
+            Self::Failed(FailureClass::Failed) => ParkedBy::Failed,
+            Self::Failed(FailureClass::Unprovable) => ParkedBy::Unprovable,
+            Self::Failed(FailureClass::InvalidInput) => ParkedBy::InvalidInput,
+            Self::Rejected => ParkedBy::Rejected,
+            Self::Lost => ParkedBy::Lost,
+        }
+    }
+
+    /// Whether it says something about the task on that dispatcher. A store that is down, or a dispatcher
+    /// that is gone, does not.
+    pub(crate) const fn counts_against_dispatcher(self) -> bool {
+        !matches!(self, Self::Lost | Self::Failed(FailureClass::Transient))
+    }
+}
+
+/// The wait before the next try, after `failures` that ended alike.
+///
+/// Doubles from `backoff_min` and stays at `backoff_max`; then a share of a half to the whole of it,
+/// derived from the task and the attempt, so that tasks that failed together do not return together.
+pub(crate) fn backoff(
+    limits: &Limits,
+    task: TaskId,
+    attempt: AttemptId,
+    failures: u32,
+) -> Duration {
+    let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
+    let whole = limits.backoff_min.saturating_mul(doubled).min(limits.backoff_max);
+    let [byte, ..] = task.0;
+    let [.., turn] = attempt.0.wrapping_mul(0x9e37).to_be_bytes();
+    whole / 2 + whole / 2 * u32::from(byte ^ turn) / 255
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_doubles_up_to_its_limit_and_stays_there() {
+        let limits = Limits::default();
+        let wait = |failures| backoff(&limits, TaskId([7; 32]), AttemptId(3), failures);
+        assert_eq!(wait(2), wait(1) * 2);
+        assert!(wait(40) <= limits.backoff_max && wait(40) >= limits.backoff_max / 2);
+        assert_eq!(wait(40), wait(4_000_000));
+    }
+}

@@ -1,0 +1,114 @@
+//! Inputs: what the world asks of the scheduler, and how it is refused.
+//!
+//! Not here: what an input leads to (`scheduler`).
+
+use crate::{
+    AttemptId, Block, DispatcherId, Epoch, Height, Offer, PipelineSpec, Report, TaskId, Verdict,
+};
+
+/// Something asked of the scheduler.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Input {
+    /// Run this pipeline from here on.
+    Configure(Box<PipelineSpec>),
+    /// Take the log over.
+    Claim(Epoch),
+    /// Add a block.
+    Submit(Box<Block>),
+    /// No block follows.
+    EndSource,
+    /// Take a dispatcher's word on an attempt.
+    Report(Report),
+    /// Give up on a dispatcher: it is gone, and with it what it ran.
+    Lose {
+        /// Which.
+        dispatcher: DispatcherId,
+        /// Why, for a person.
+        message: String,
+    },
+    /// End an attempt for a reason that is not its own, at no budget.
+    Withdraw {
+        /// Which.
+        attempt: AttemptId,
+        /// Why, for a person.
+        message: String,
+    },
+    /// Open a parked task again.
+    Retry(TaskId),
+    /// Do the next of what is due. Send it again until it decides nothing.
+    Wake,
+    /// Hand out what may be tried to who may try it.
+    Assign(Vec<Offer>),
+}
+
+/// Why an input was refused. Nothing changed, and nothing was recorded.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// Correct the pipeline: it has these faults.
+    #[error("the pipeline has {0} faults")]
+    Faults(usize),
+    /// Use another log: what this pipeline proves is not what this log has proved so far.
+    #[error("the log belongs to another pipeline")]
+    AnotherPipeline,
+    /// Stop: a later engine has claimed the log.
+    #[error("{claimed} is not above {current}")]
+    Epoch {
+        /// The one refused.
+        claimed: Epoch,
+        /// The one that holds.
+        current: Epoch,
+    },
+    /// Submit again when some blocks have been released.
+    #[error("{open} blocks wait to be released, the limit is {limit}")]
+    Full {
+        /// So many wait.
+        open: usize,
+        /// And so many may.
+        limit: usize,
+    },
+    /// Submit the blocks before it first.
+    #[error("block {number} is too far ahead of {tip}")]
+    TooFarAhead {
+        /// The one refused.
+        number: Height,
+        /// The canonical tip.
+        tip: Height,
+    },
+    /// Drop it: the chain here starts later.
+    #[error("block {number} is before {start}, where the chain starts")]
+    BeforeStart {
+        /// The one refused.
+        number: Height,
+        /// The first canonical block.
+        start: Height,
+    },
+    /// Drop it, or use another log: the source has said that no block follows.
+    #[error("block {number} is past {last}, where the source ended")]
+    PastEnd {
+        /// The one refused.
+        number: Height,
+        /// The last there is.
+        last: Height,
+    },
+    /// Give the block a numeric field of that name: the pipeline weighs it.
+    #[error("block {number} has no numeric field `{field}`")]
+    MissingField {
+        /// The block.
+        number: Height,
+        /// What it lacks.
+        field: String,
+    },
+    /// Submit the missing blocks, or none at all: the source cannot end here.
+    #[error("the source cannot end: {0}")]
+    CannotEnd(&'static str),
+    /// Tell the dispatcher this; the report changes nothing.
+    #[error("nothing is recorded of the report: {0:?}")]
+    Answered(Verdict),
+    /// Nothing to do: there is no such task, or it is not parked.
+    #[error("task {0} is not parked")]
+    NotParked(TaskId),
+    /// Nothing to do: the attempt has ended.
+    #[error("{0} has ended")]
+    Ended(AttemptId),
+}

@@ -1,0 +1,187 @@
+//! The queue: which task goes first, and to whom.
+//!
+//! `oldest-first`: the lowest first height, then the stage nearest the end, then the older task. Strictly:
+//! the first that a free dispatcher could run goes before every later one, and no slot idles while it
+//! could run something. Where only busy dispatchers could run the first, one of them is kept for it.
+//!
+//! Not here: what makes a task ready (`task`), how a grant is recorded (`scheduler::assign`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{Capacity, DispatcherId, Height, Program, ProgramName, Seq, Task, TaskId, Timestamp};
+
+/// The tasks that may be tried, in order, and those that will be.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Queue {
+    ready: BTreeMap<ProgramName, BTreeSet<Rank>>,
+    delayed: BTreeMap<(Timestamp, TaskId), (ProgramName, Rank)>,
+}
+
+/// A task's place in the order.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Rank {
+    pub(crate) first: Height,
+    pub(crate) from_end: u32,
+    pub(crate) opened: Seq,
+    pub(crate) task: TaskId,
+}
+
+/// What a dispatcher could take now.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Offer {
+    /// Whose.
+    pub dispatcher: DispatcherId,
+    /// What is free.
+    pub free: Capacity,
+    /// What there is when nothing runs.
+    pub whole: Capacity,
+}
+
+impl Queue {
+    pub(crate) fn put(&mut self, program: &ProgramName, rank: Rank, at: Timestamp, now: Timestamp) {
+        if at <= now {
+            self.ready.entry(program.clone()).or_default().insert(rank);
+        } else {
+            self.delayed.insert((at, rank.task), (program.clone(), rank));
+        }
+    }
+
+    pub(crate) fn take(&mut self, program: &ProgramName, rank: &Rank, at: Timestamp) {
+        self.delayed.remove(&(at, rank.task));
+        if let Some(ready) = self.ready.get_mut(program) {
+            ready.remove(rank);
+        }
+    }
+
+    /// Moves what is due to the ready ones.
+    pub(crate) fn promote(&mut self, now: Timestamp) {
+        while let Some(entry) = self.delayed.first_entry() {
+            if entry.key().0 > now {
+                return;
+            }
+            let (program, rank) = entry.remove();
+            self.ready.entry(program).or_default().insert(rank);
+        }
+    }
+
+    /// When the next delayed task after `now` may be tried.
+    pub(crate) fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
+        let after = (now, TaskId([u8::MAX; 32]));
+        self.delayed.range(after..).map(|((at, _), _)| *at).find(|at| *at > now)
+    }
+
+    /// The programs that something waits for, be it ready or delayed.
+    pub(crate) fn wanted(&self) -> BTreeSet<&ProgramName> {
+        let ready = self.ready.iter().filter(|(_, ready)| !ready.is_empty()).map(|(name, _)| name);
+        ready.chain(self.delayed.values().map(|(name, _)| name)).collect()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.delayed.is_empty() && self.ready.values().all(BTreeSet::is_empty)
+    }
+
+    /// Pairs what may be tried at `now` with what is offered, at most `grants_max` times.
+    pub(crate) fn assign<'a>(
+        &self,
+        now: Timestamp,
+        mut offers: Vec<Offer>,
+        programs: &BTreeMap<ProgramName, Program>,
+        task: impl Fn(&TaskId) -> Option<&'a Task>,
+        grants_max: usize,
+    ) -> Vec<(TaskId, DispatcherId)> {
+        let due = self.due(now);
+        let none = BTreeSet::new();
+        let mut lines: BTreeMap<_, _> = programs
+            .keys()
+            .map(|name| {
+                let ready = self.ready.get(name).unwrap_or(&none).iter();
+                let due = due.get(name).unwrap_or(&none).iter();
+                (name, Line { ready: ready.peekable(), due: due.peekable() })
+            })
+            .collect();
+        let mut grants = Vec::new();
+        let mut is_reserved = false;
+        while grants.len() < grants_max {
+            let first = lines.iter_mut().filter_map(|(name, line)| Some((line.peek()?, *name)));
+            let Some((rank, name)) = first.min() else { break };
+            let Some((program, task)) = programs.get(name).zip(task(&rank.task)) else { break };
+            if let Some(offer) = best(&mut offers, name, program, task) {
+                offer.free.slots -= 1;
+                offer.free.memory_bytes -= program.memory_bytes;
+                offer.free.gpus -= program.gpus;
+                grants.push((rank.task, offer.dispatcher.clone()));
+                lines.get_mut(name).map(Line::next);
+            } else {
+                if !is_reserved {
+                    is_reserved = reserve(&mut offers, name, program);
+                }
+                lines.remove(name);
+            }
+        }
+        grants
+    }
+
+    fn due(&self, now: Timestamp) -> BTreeMap<&ProgramName, BTreeSet<Rank>> {
+        let mut due = BTreeMap::<_, BTreeSet<_>>::new();
+        for ((at, _), (program, rank)) in &self.delayed {
+            if *at > now {
+                break;
+            }
+            due.entry(program).or_default().insert(*rank);
+        }
+        due
+    }
+}
+
+/// What waits for one program, in order.
+struct Line<'a> {
+    ready: std::iter::Peekable<std::collections::btree_set::Iter<'a, Rank>>,
+    due: std::iter::Peekable<std::collections::btree_set::Iter<'a, Rank>>,
+}
+
+impl Line<'_> {
+    fn peek(&mut self) -> Option<Rank> {
+        let (ready, due) = (self.ready.peek(), self.due.peek());
+        ready.into_iter().chain(due).min().map(|rank| **rank)
+    }
+
+    fn next(&mut self) {
+        let next = self.peek();
+        if self.ready.peek().map(|rank| **rank) == next {
+            self.ready.next();
+        } else {
+            self.due.next();
+        }
+    }
+}
+
+/// The best of the dispatchers that could run it now: one it has not failed on, then the freest.
+fn best<'a>(
+    offers: &'a mut [Offer],
+    name: &ProgramName,
+    program: &Program,
+    task: &Task,
+) -> Option<&'a mut Offer> {
+    let fitting = offers.iter_mut().filter(|offer| fits(&offer.free, name, program));
+    fitting.min_by_key(|offer| {
+        let has_failed = task.failed_on.contains(&offer.dispatcher);
+        (has_failed, u32::MAX - offer.free.slots, offer.dispatcher.clone())
+    })
+}
+
+/// Keeps one dispatcher that could run it, if only it were idle, from taking anything else.
+fn reserve(offers: &mut [Offer], name: &ProgramName, program: &Program) -> bool {
+    let able = offers.iter_mut().filter(|offer| fits(&offer.whole, name, program));
+    let freest = able.max_by_key(|offer| (offer.free.memory_bytes, offer.free.slots));
+    freest.is_some_and(|offer| {
+        offer.free.slots = 0;
+        true
+    })
+}
+
+fn fits(capacity: &Capacity, name: &ProgramName, program: &Program) -> bool {
+    capacity.programs.contains(name)
+        && capacity.slots > 0
+        && capacity.memory_bytes >= program.memory_bytes
+        && capacity.gpus >= program.gpus
+}

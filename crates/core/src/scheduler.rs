@@ -1,0 +1,227 @@
+//! The scheduler: decides what an input means, and folds what was decided into its state.
+//!
+//! The caller's loop is five lines, and their order is the whole durability argument:
+//!
+//! ```text
+//! let events = scheduler.decide(now, input)?;         // pure: may refuse, changes nothing
+//! scheduler.apply_all(now, &events)?;                 // cannot refuse what was decided
+//! log.append(&turn);                                  // durable on return
+//! while let Some(effect) = scheduler.poll_effect(turn.last()) { perform(effect) }
+//! sleep_until(scheduler.poll_timeout(now));           // then decide(Wake)
+//! ```
+//!
+//! Invariants:
+//! - the state is a fold over the log and nothing else;
+//! - an effect leaves only after the event that caused it is durable, so that no dispatcher ever
+//!   holds a grant that a restart forgets;
+//! - policy (windows, budgets, timeouts, bounds) is read when something is decided and never when it
+//!   is applied, so a log means the same under every policy.
+//!
+//! Not here: who is alive (`Fleet`), how anything is stored or sent.
+
+mod advance;
+mod apply;
+mod assign;
+mod end;
+mod flow;
+mod report;
+mod submit;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+pub use view::{StageView, Totals};
+
+use crate::chain::Chain;
+use crate::collect::Collector;
+use crate::input::{Input, Rejection};
+use crate::queue::Queue;
+use crate::release::{Feed, Release};
+use crate::{
+    AttemptId, BlockHash, Deadline, DispatcherId, Epoch, Event, Grant, Height, IllegalEvent,
+    Limits, Pipeline, ProgramName, Seq, Task, TaskId, Timestamp, Turn, Vkey,
+};
+
+/// The state of a pipeline, and every decision about it.
+#[derive(Clone, Debug)]
+pub struct Scheduler {
+    limits: Limits,
+    pipeline: Pipeline,
+    epoch: Epoch,
+    last: Seq,
+    now: Timestamp,
+    chain: Chain,
+    tasks: BTreeMap<TaskId, Task>,
+    queue: Queue,
+    leases: BTreeMap<AttemptId, TaskId>,
+    overdue: BTreeSet<(Timestamp, AttemptId)>,
+    /// By stage, in the pipeline's order.
+    collectors: Vec<Collector>,
+    feed: Feed,
+    vkeys: BTreeMap<ProgramName, Vkey>,
+    /// How many open tasks begin at each height.
+    open: BTreeMap<Height, u32>,
+    parked: BTreeSet<TaskId>,
+    totals: Totals,
+    effects: VecDeque<(Seq, Effect)>,
+}
+
+/// Something for the caller to do. One that is lost in a crash is done again by the one after it: grants
+/// go out again with the next beat, releases are read by cursor, payloads are asked for at start.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Effect {
+    /// Hand `dispatcher` this attempt.
+    Grant(DispatcherId, Box<Grant>),
+    /// Tell `dispatcher` that nobody waits for this attempt.
+    Cancel(DispatcherId, AttemptId),
+    /// Hand this release to whoever reads the feed.
+    Release(Release),
+    /// Ask the source for this block's payload.
+    AskSource(BlockHash),
+}
+
+impl Scheduler {
+    /// A scheduler with an empty log.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            pipeline: Pipeline::none(),
+            epoch: Epoch::default(),
+            last: Seq::default(),
+            now: Timestamp::default(),
+            chain: Chain::default(),
+            tasks: BTreeMap::new(),
+            queue: Queue::default(),
+            leases: BTreeMap::new(),
+            overdue: BTreeSet::new(),
+            collectors: Vec::new(),
+            feed: Feed::default(),
+            vkeys: BTreeMap::new(),
+            open: BTreeMap::new(),
+            parked: BTreeSet::new(),
+            totals: Totals::default(),
+            effects: VecDeque::new(),
+        }
+    }
+
+    /// The scheduler that `history` leads to. Effects of the past are not repeated.
+    ///
+    /// # Errors
+    ///
+    /// [`IllegalEvent`] where no scheduler wrote `history`.
+    pub fn replay<'a>(
+        limits: Limits,
+        history: impl IntoIterator<Item = &'a Turn>,
+    ) -> Result<Self, IllegalEvent> {
+        let mut scheduler = Self::new(limits);
+        for turn in history {
+            scheduler.replay_turn(turn)?;
+        }
+        Ok(scheduler)
+    }
+
+    /// Goes on from one more turn of the log, without its effects.
+    ///
+    /// # Errors
+    ///
+    /// [`IllegalEvent`], after which the scheduler must not be used.
+    pub fn replay_turn(&mut self, turn: &Turn) -> Result<(), IllegalEvent> {
+        if turn.first != self.last.next() {
+            let what = format!("a turn begins here, but {} comes next", self.last.next());
+            return Err(IllegalEvent { seq: turn.first, what: what.into() });
+        }
+        self.apply_all(turn.at, &turn.events)?;
+        self.effects.clear();
+        Ok(())
+    }
+
+    /// Folds decided events into the state.
+    ///
+    /// # Errors
+    ///
+    /// [`IllegalEvent`], after which the scheduler must not be used.
+    pub fn apply_all<'a>(
+        &mut self,
+        at: Timestamp,
+        events: impl IntoIterator<Item = &'a Event>,
+    ) -> Result<(), IllegalEvent> {
+        events.into_iter().try_for_each(|event| self.apply(at, event))
+    }
+
+    /// The next thing to do, among those whose cause is durable.
+    pub fn poll_effect(&mut self, durable: Seq) -> Option<Effect> {
+        let (cause, _) = self.effects.front()?;
+        if *cause > durable {
+            return None;
+        }
+        self.effects.pop_front().map(|(_, effect)| effect)
+    }
+
+    /// Decides what `input` means at `now`. Pure: the same state, time and input always give the same
+    /// events, and never more than `decision_max` of them and the few that follow from one report.
+    ///
+    /// # Errors
+    ///
+    /// A [`Rejection`], whose variants say what the sender should do.
+    pub fn decide(&self, now: Timestamp, input: &Input) -> Result<Vec<Event>, Rejection> {
+        match input {
+            Input::Configure(spec) => self.configure(spec),
+            Input::Claim(epoch) => self.claim(*epoch),
+            Input::Submit(block) => self.submit(block),
+            Input::EndSource => self.end_source(),
+            Input::Report(report) => self.report(now, report),
+            Input::Lose { dispatcher, message } => Ok(self.lose(now, dispatcher, message)),
+            Input::Withdraw { attempt, message } => self.withdraw(now, *attempt, message),
+            Input::Retry(task) => self.retry(task),
+            Input::Wake => Ok(self.advance(now)),
+            Input::Assign(offers) => Ok(self.assign(now, offers)),
+        }
+    }
+
+    /// When to decide [`Input::Wake`] and [`Input::Assign`] next, both having been decided at `now`.
+    #[must_use]
+    pub fn poll_timeout(&self, now: Timestamp) -> Option<Deadline> {
+        let retry =
+            self.queue.next_due(now).map(|at| Deadline { at, why: "a task may be tried again" });
+        let lease = self.overdue.first().map(|(at, _)| Deadline { at: *at, why: "a lease ends" });
+        let batch = self.next_age(now).map(|at| Deadline { at, why: "a batch is old enough" });
+        retry.into_iter().chain(lease).chain(batch).min()
+    }
+
+    /// The position of the last event applied.
+    #[must_use]
+    pub const fn last(&self) -> Seq {
+        self.last
+    }
+
+    /// The time of the last event applied.
+    #[must_use]
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The pipeline that runs.
+    #[must_use]
+    pub const fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    /// Whether a pipeline has been configured.
+    #[must_use]
+    pub const fn is_configured(&self) -> bool {
+        !self.pipeline.stages.is_empty()
+    }
+
+    /// The epoch that holds.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Every known block.
+    #[must_use]
+    pub const fn chain(&self) -> &Chain {
+        &self.chain
+    }
+}

@@ -1,0 +1,169 @@
+//! Decides what is due: leases that ended, batches to close, tasks to open, spans to release.
+//!
+//! One call decides one of these; the caller repeats it until nothing is decided. So each decision sees
+//! the state that the one before it led to, and none yields more than `decision_max` facts.
+
+use super::Scheduler;
+use crate::collect::Collector;
+use crate::{
+    Bounds, ClosedBy, Collect, Event, Height, InputId, Key, Stage, StageIndex, TaskId, Timestamp,
+};
+
+impl Scheduler {
+    pub(super) fn advance(&self, now: Timestamp) -> Vec<Event> {
+        let mut events = self.expire(now);
+        if events.is_empty() {
+            events = self.close(now);
+        }
+        if events.is_empty() {
+            events = self.open();
+        }
+        if events.is_empty() {
+            events = self.release();
+        }
+        events
+    }
+
+    /// When a batch will be old enough to close, if that is after `now`.
+    pub(super) fn next_age(&self, now: Timestamp) -> Option<Timestamp> {
+        let stages = self.batching().filter_map(|(index, _, bounds)| {
+            let extent = self.extent(index)?;
+            let at = extent.oldest? + bounds.age?;
+            let weighed = self.weigh(&extent, extent.whole, &bounds.min);
+            (at > now && extent.whole > 0 && !weighed.is_under).then_some(at)
+        });
+        stages.min()
+    }
+
+    fn close(&self, now: Timestamp) -> Vec<Event> {
+        let closings = self.batching().filter_map(|(index, stage, bounds)| {
+            let extent = self.extent(index)?;
+            let (items, why) = self.closing(now, &extent, bounds)?;
+            let last = self.extent_span(&extent, items - 1)?;
+            let key = Key {
+                chain: self.pipeline.source.chain,
+                first: self.extent_span(&extent, 0)?.first,
+                last: last.last,
+                part: None,
+                tip: last.tip,
+            };
+            Some(Event::BatchClosed { stage: stage.name.clone(), key, items: items as u64, why })
+        });
+        closings.collect()
+    }
+
+    /// How many of the first items to close, and why, if any.
+    fn closing(
+        &self,
+        now: Timestamp,
+        extent: &super::flow::Extent<'_>,
+        bounds: &Bounds,
+    ) -> Option<(usize, ClosedBy)> {
+        let fitting =
+            partition(extent.known, |items| !self.weigh(extent, items, &bounds.max).is_over);
+        if fitting < extent.known {
+            return Some((fitting.max(1), ClosedBy::Max));
+        }
+        if extent.known > 0 && self.weigh(extent, extent.known, &bounds.max).is_reached {
+            return Some((extent.known, ClosedBy::Max));
+        }
+        if extent.known > 0 && extent.is_last {
+            return Some((extent.known, ClosedBy::Boundary));
+        }
+        let is_old = extent.oldest? + bounds.age? <= now;
+        let is_under = self.weigh(extent, extent.whole, &bounds.min).is_under;
+        (extent.whole > 0 && is_old && !is_under).then_some((extent.whole, ClosedBy::Age))
+    }
+
+    fn open(&self) -> Vec<Event> {
+        let limits = &self.limits;
+        let room = limits.tasks_max.saturating_sub(self.totals.tasks_open).min(limits.decision_max);
+        let horizon = self.horizon();
+        let mut events = Vec::new();
+        for index in (0..self.collectors.len()).map(StageIndex).rev() {
+            let left = room - events.len();
+            let stage = self.pipeline.stage(index);
+            match self.collectors.get(index.0) {
+                Some(Collector::EachBlock { next }) => {
+                    let Some(next) = next.or_else(|| self.chain.start()) else { continue };
+                    let keys =
+                        (next.0..=horizon.0).map_while(|height| self.height_key(Height(height)));
+                    let each = keys.map(|key| (key, vec![InputId::Block(key.tip)]));
+                    events.extend(
+                        each.take(left).map(|(key, inputs)| self.opened(stage, key, inputs)),
+                    );
+                }
+                Some(collector) => {
+                    let ripe = collector.ripe().into_iter().flatten();
+                    let within = ripe.take_while(|(key, _)| key.first <= horizon);
+                    let opened = within.take(left);
+                    events.extend(
+                        opened.map(|(key, inputs)| self.opened(stage, *key, inputs.clone())),
+                    );
+                }
+                None => {}
+            }
+        }
+        events
+    }
+
+    fn opened(&self, stage: &Stage, key: Key, inputs: Vec<InputId>) -> Event {
+        let name = stage.program.clone();
+        let program = self.pipeline.programs.get(&name).expect("check saw that the program exists");
+        let task = TaskId::of(stage, &name, program, &key, &inputs);
+        Event::TaskOpened { task, stage: stage.name.clone(), program: name, key, inputs }
+    }
+
+    fn release(&self) -> Vec<Event> {
+        let ready = self.feed.ready(&self.pipeline.release);
+        let event = ready.map(|release| Event::Released {
+            number: release.number,
+            key: release.key,
+            tasks: release.tasks,
+        });
+        event.into_iter().collect()
+    }
+
+    /// The highest block that may have tasks: the window, measured from the lowest with an open task.
+    fn horizon(&self) -> Height {
+        let lowest = self.open.first_key_value().map(|(height, _)| *height);
+        let lowest = lowest.or_else(|| self.lowest_waiting()).unwrap_or_default();
+        Height(lowest.0.saturating_add(self.pipeline.window - 1))
+    }
+
+    /// The lowest block whose task could be opened.
+    fn lowest_waiting(&self) -> Option<Height> {
+        let lowest = self.collectors.iter().filter_map(|collector| match collector {
+            Collector::EachBlock { next } => next.or_else(|| self.chain.start()),
+            Collector::Each(_)
+            | Collector::Parts(_)
+            | Collector::Sequence(_)
+            | Collector::Tree(_) => collector.ripe()?.first_key_value().map(|(key, _)| key.first),
+        });
+        lowest.min()
+    }
+
+    /// The stages that close batches.
+    fn batching(&self) -> impl Iterator<Item = (StageIndex, &Stage, &Bounds)> {
+        self.pipeline.stages.iter().enumerate().filter_map(|(index, stage)| match &stage.collect {
+            Collect::Sequence(bounds) | Collect::Tree(_, bounds) => {
+                Some((StageIndex(index), stage, bounds))
+            }
+            Collect::Each | Collect::Parts => None,
+        })
+    }
+}
+
+/// The most items in `1..=known` that fit, given that fewer fit where more do; 0 if none.
+fn partition(known: usize, fits: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut high) = (0, known);
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        if fits(middle) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    low
+}

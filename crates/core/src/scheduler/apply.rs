@@ -1,0 +1,258 @@
+//! Folds one event into the state. Reads no policy: the log means the same under every one.
+
+use super::{Effect, Scheduler};
+use crate::collect::Collector;
+use crate::failure::Tally;
+use crate::release::Release;
+use crate::task::{IllegalEvent, Task, TaskResult, TaskState};
+use crate::{
+    AttemptId, Block, Event, Height, InputId, Key, Pipeline, PipelineSpec, ReopenedBy, ResultRef,
+    Seq, StageName, TaskId, Timestamp,
+};
+
+impl Scheduler {
+    pub(super) fn apply(&mut self, at: Timestamp, event: &Event) -> Result<(), IllegalEvent> {
+        let seq = self.last.next();
+        if at < self.now {
+            return Err(illegal(seq, "time went back"));
+        }
+        self.now = at;
+        self.queue.promote(at);
+        match event {
+            Event::Configured { pipeline } => self.configured(seq, pipeline)?,
+            Event::Claimed { epoch } if *epoch > self.epoch => self.epoch = *epoch,
+            Event::Claimed { .. } => return Err(illegal(seq, "an epoch went back")),
+            Event::BlockSubmitted { block } => self.block_submitted(at, seq, block)?,
+            Event::SourceEnded { last } => self.chain.end(*last),
+            Event::Resupplied { block, payload, bytes } => {
+                if !self.chain.resupply(*block, *payload, *bytes) {
+                    return Err(illegal(seq, "an unknown block came again"));
+                }
+                self.requeue_users(InputId::Block(*block));
+            }
+            Event::PayloadLost { block } => {
+                if !self.chain.lose_payload(*block) {
+                    return Err(illegal(seq, "an unknown block was lost"));
+                }
+                self.requeue_users(InputId::Block(*block));
+                self.effects.push_back((seq, Effect::AskSource(*block)));
+            }
+            Event::BatchClosed { stage, key, items, .. } => {
+                let index = self.stage_index(seq, stage)?;
+                if let Some(root) = self.close_batch(seq, index, key, *items)? {
+                    self.flow_root(at, index, root);
+                }
+            }
+            Event::TaskOpened { task, stage, key, inputs, .. } => {
+                self.task_opened(seq, at, event, *task, stage, key, inputs)?;
+            }
+            Event::Granted { task, .. }
+            | Event::Surplus { task, .. }
+            | Event::Remade { task, .. }
+            | Event::Failed { task, .. }
+            | Event::Rejected { task, .. }
+            | Event::Lost { task, .. }
+            | Event::Withdrawn { task, .. }
+            | Event::Parked { task, .. }
+            | Event::Reopened { task, .. } => self.transition(seq, at, *task, event)?,
+            Event::Accepted { task, attempt, result, .. } => {
+                self.accepted(seq, at, *task, *attempt, result, event)?;
+            }
+            Event::Pinned { program, vkey } => {
+                self.vkeys.insert(program.clone(), *vkey);
+            }
+            Event::Released { number, key, tasks } => {
+                let release = Release { number: *number, key: *key, tasks: tasks.clone() };
+                if !self.feed.release(release.clone()) {
+                    return Err(illegal(seq, "a span was released out of order"));
+                }
+                self.effects.push_back((seq, Effect::Release(release)));
+            }
+        }
+        self.totals.count(event);
+        self.last = seq;
+        Ok(())
+    }
+
+    fn configured(&mut self, seq: Seq, spec: &PipelineSpec) -> Result<(), IllegalEvent> {
+        let pipeline = Pipeline::check(spec)
+            .map_err(|faults| illegal(seq, &format!("a faulty pipeline runs: {faults:?}")))?;
+        if !self.is_configured() {
+            self.collectors = pipeline.stages.iter().map(Collector::of).collect();
+            self.totals.stages.resize_with(pipeline.stages.len(), Default::default);
+        } else if pipeline.digest() != self.pipeline.digest() {
+            return Err(illegal(seq, "a pipeline that proves something else took over"));
+        }
+        self.pipeline = pipeline;
+        Ok(())
+    }
+
+    fn block_submitted(
+        &mut self,
+        at: Timestamp,
+        seq: Seq,
+        block: &Block,
+    ) -> Result<(), IllegalEvent> {
+        if self.chain.block(&block.hash).is_some() {
+            return Err(illegal(seq, "a known block was submitted"));
+        }
+        let names = self.pipeline.fields.iter();
+        let fields = names.map(|name| block.fields.get(name).copied().unwrap_or_default());
+        let fields = fields.collect();
+        let connected = self.chain.add(block, fields);
+        self.flow_blocks(at, &connected);
+        Ok(())
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the fields of one event, taken apart by its match"
+    )]
+    fn task_opened(
+        &mut self,
+        seq: Seq,
+        at: Timestamp,
+        event: &Event,
+        id: TaskId,
+        stage: &StageName,
+        key: &Key,
+        inputs: &[InputId],
+    ) -> Result<(), IllegalEvent> {
+        let index = self.stage_index(seq, stage)?;
+        let known = self.tasks.get(&id).map(|task| &task.state);
+        let state = TaskState::after(known, seq, at, event)?;
+        let is_ripe =
+            self.collectors.get_mut(index.0).is_some_and(|collector| collector.open(key, inputs));
+        if !is_ripe {
+            return Err(illegal(seq, "a task was opened that nothing flowed into"));
+        }
+        let task = Task {
+            stage: index,
+            key: *key,
+            inputs: inputs.to_vec(),
+            opened: seq,
+            state,
+            tally: Tally::default(),
+            failed_on: std::collections::BTreeSet::new(),
+            result: None,
+            remakes: 0,
+            parked: None,
+        };
+        self.tasks.insert(id, task);
+        *self.open.entry(key.first).or_default() += 1;
+        self.totals.tasks_open += 1;
+        self.index(id);
+        Ok(())
+    }
+
+    fn accepted(
+        &mut self,
+        seq: Seq,
+        at: Timestamp,
+        id: TaskId,
+        attempt: AttemptId,
+        result: &ResultRef,
+        event: &Event,
+    ) -> Result<(), IllegalEvent> {
+        self.transition(seq, at, id, event)?;
+        let Some(task) = self.tasks.get_mut(&id) else {
+            return Err(illegal(seq, "an unknown task has a result"));
+        };
+        let is_first = task.result.is_none();
+        task.result = Some(TaskResult { what: result.clone(), attempt, seq, surplus: Vec::new() });
+        let (stage, key) = (task.stage, task.key);
+        if is_first {
+            self.flow_result(at, id, stage, key, result);
+        } else {
+            self.requeue_users(InputId::Task(id));
+        }
+        Ok(())
+    }
+
+    /// Moves a task on, and everything that is kept about it.
+    fn transition(
+        &mut self,
+        seq: Seq,
+        at: Timestamp,
+        id: TaskId,
+        event: &Event,
+    ) -> Result<(), IllegalEvent> {
+        let Some(task) = self.tasks.get(&id) else {
+            return Err(illegal(seq, &format!("{event:?} is about an unknown task")));
+        };
+        let state = TaskState::after(Some(&task.state), seq, at, event)?;
+        let (was_open, first) = (task.is_open(), task.key.first);
+        let holder = task.lease().map(|lease| lease.dispatcher.clone());
+        self.cancel_overtaken(seq, id, event);
+        self.unindex(id);
+        if let Some(task) = self.tasks.get_mut(&id) {
+            task.state = state;
+            task.note(event, holder);
+        }
+        self.index(id);
+        let is_open = self.tasks.get(&id).is_some_and(Task::is_open);
+        self.count_open(first, was_open, is_open);
+        if let Event::Granted { dispatcher, .. } = event
+            && let Some(grant) = self.grant(AttemptId(seq.0))
+        {
+            self.effects.push_back((seq, Effect::Grant(dispatcher.clone(), Box::new(grant))));
+        }
+        if let Event::Reopened { why: ReopenedBy::ResultLost, .. } = event {
+            self.requeue_users(InputId::Task(id));
+        }
+        Ok(())
+    }
+
+    /// Tells the dispatcher of an attempt that ended by another's word.
+    fn cancel_overtaken(&mut self, seq: Seq, id: TaskId, event: &Event) {
+        let Some(lease) = self.tasks.get(&id).and_then(Task::lease) else { return };
+        let is_own_word = match event {
+            Event::Accepted { attempt, .. } => *attempt == lease.attempt,
+            Event::Lost { .. } | Event::Withdrawn { .. } | Event::Parked { .. } => false,
+            Event::Configured { .. }
+            | Event::Claimed { .. }
+            | Event::BlockSubmitted { .. }
+            | Event::SourceEnded { .. }
+            | Event::Resupplied { .. }
+            | Event::PayloadLost { .. }
+            | Event::BatchClosed { .. }
+            | Event::TaskOpened { .. }
+            | Event::Granted { .. }
+            | Event::Surplus { .. }
+            | Event::Remade { .. }
+            | Event::Failed { .. }
+            | Event::Rejected { .. }
+            | Event::Reopened { .. }
+            | Event::Pinned { .. }
+            | Event::Released { .. } => true,
+        };
+        if !is_own_word {
+            let cancel = Effect::Cancel(lease.dispatcher.clone(), lease.attempt);
+            self.effects.push_back((seq, cancel));
+        }
+    }
+
+    fn count_open(&mut self, first: Height, was_open: bool, is_open: bool) {
+        if was_open && !is_open {
+            self.totals.tasks_open -= 1;
+            if let Some(count) = self.open.get_mut(&first) {
+                *count -= 1;
+                if *count == 0 {
+                    self.open.remove(&first);
+                }
+            }
+        } else if is_open && !was_open {
+            self.totals.tasks_open += 1;
+            *self.open.entry(first).or_default() += 1;
+        }
+    }
+
+    fn stage_index(&self, seq: Seq, name: &StageName) -> Result<crate::StageIndex, IllegalEvent> {
+        let missing = || illegal(seq, &format!("the pipeline has no stage {name}"));
+        self.pipeline.find(name).ok_or_else(missing)
+    }
+}
+
+fn illegal(seq: Seq, what: &str) -> IllegalEvent {
+    IllegalEvent { seq, what: what.into() }
+}

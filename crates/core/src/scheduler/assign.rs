@@ -1,0 +1,80 @@
+//! Decides who gets what.
+
+use super::Scheduler;
+use crate::{Bound, Event, Grant, InputId, Offer, TaskId, Timestamp};
+
+impl Scheduler {
+    pub(super) fn assign(&self, now: Timestamp, offers: &[Offer]) -> Vec<Event> {
+        if offers.iter().all(|offer| offer.free.slots == 0) || self.queue.is_empty() {
+            return Vec::new();
+        }
+        let grants = self.queue.assign(
+            now,
+            offers.to_vec(),
+            &self.pipeline.programs,
+            |id| self.tasks.get(id),
+            self.limits.decision_max,
+        );
+        let until = |id: &TaskId| {
+            let task = self.tasks.get(id)?;
+            let stage = self.pipeline.stage(task.stage);
+            Some(now + stage.timeout + stage.grace + self.limits.report_grace)
+        };
+        let events = grants.into_iter().filter_map(|(task, dispatcher)| {
+            Some(Event::Granted { task, dispatcher, until: until(&task)? })
+        });
+        events.collect()
+    }
+
+    /// The grant of an attempt that holds a lease, with the bindings of this moment.
+    #[must_use]
+    pub fn grant(&self, attempt: crate::AttemptId) -> Option<Grant> {
+        let id = *self.leases.get(&attempt)?;
+        let task = self.tasks.get(&id)?;
+        let stage = self.pipeline.stage(task.stage);
+        let inputs = task.inputs.iter().map(|input| {
+            let (key, program) = self.describe(input)?;
+            Some(Bound { input: *input, key, program, artifact: self.bound(input)? })
+        });
+        Some(Grant {
+            attempt,
+            task: id,
+            stage: stage.name.clone(),
+            program: stage.program.clone(),
+            key: task.key,
+            args: stage.args.clone(),
+            timeout: stage.timeout,
+            grace: stage.grace,
+            output: stage.output,
+            inputs: inputs.collect::<Option<_>>()?,
+        })
+    }
+
+    /// The artifact that stands for an input at the moment.
+    #[must_use]
+    pub fn bound(&self, input: &InputId) -> Option<crate::Digest> {
+        let result = |task: &TaskId| Some(&self.tasks.get(task)?.result.as_ref()?.what);
+        match input {
+            InputId::Block(hash) => self.chain.block(hash).map(|block| block.payload),
+            InputId::Task(task) => result(task).map(|result| result.output),
+            InputId::Part(task, part) => {
+                result(task)?.parts.get(usize::try_from(*part).ok()?).copied()
+            }
+        }
+    }
+
+    /// What an input is about, and what proved it.
+    fn describe(&self, input: &InputId) -> Option<(crate::Key, Option<crate::ProgramName>)> {
+        let made = |task: &TaskId| {
+            let task = self.tasks.get(task)?;
+            Some((task.key, Some(self.pipeline.stage(task.stage).program.clone())))
+        };
+        match input {
+            InputId::Block(hash) => self.block_key(hash).map(|key| (key, None)),
+            InputId::Task(task) => made(task),
+            InputId::Part(task, part) => {
+                made(task).map(|(key, program)| (key.part(*part), program))
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Decides about attempts that end by another's word: lost, withdrawn, overdue; and about retries.
+
+use std::time::Duration;
+
+use super::Scheduler;
+use crate::failure::Ending;
+use crate::input::Rejection;
+use crate::{
+    AttemptId, DispatcherId, Event, Outcome, ReopenedBy, Report, TaskId, TaskState, Timestamp,
+};
+
+impl Scheduler {
+    /// Everything that `dispatcher` ran is lost with it.
+    pub(super) fn lose(
+        &self,
+        now: Timestamp,
+        dispatcher: &DispatcherId,
+        message: &str,
+    ) -> Vec<Event> {
+        let theirs = self.leases.iter().filter(|(_, task)| {
+            self.tasks
+                .get(task)
+                .and_then(|task| task.lease())
+                .is_some_and(|lease| lease.dispatcher == *dispatcher)
+        });
+        theirs
+            .take(self.limits.decision_max)
+            .flat_map(|(attempt, task)| self.lost(now, *attempt, *task, message))
+            .collect()
+    }
+
+    /// Leases that ended by themselves.
+    pub(super) fn expire(&self, now: Timestamp) -> Vec<Event> {
+        let due = self.overdue.iter().take_while(|(until, _)| *until <= now);
+        due.take(self.limits.decision_max)
+            .filter_map(|(_, attempt)| Some((*attempt, *self.leases.get(attempt)?)))
+            .flat_map(|(attempt, task)| self.lost(now, attempt, task, "no word by its deadline"))
+            .collect()
+    }
+
+    pub(super) fn withdraw(
+        &self,
+        now: Timestamp,
+        attempt: AttemptId,
+        message: &str,
+    ) -> Result<Vec<Event>, Rejection> {
+        let task = *self.leases.get(&attempt).ok_or(Rejection::Ended(attempt))?;
+        let message = self.bounded(message);
+        Ok(vec![Event::Withdrawn { task, attempt, message, retry_at: now }])
+    }
+
+    pub(super) fn retry(&self, task: &TaskId) -> Result<Vec<Event>, Rejection> {
+        match self.tasks.get(task).map(|task| &task.state) {
+            Some(TaskState::Parked) => {
+                Ok(vec![Event::Reopened { task: *task, why: ReopenedBy::Operator }])
+            }
+            Some(TaskState::Ready { .. } | TaskState::Leased(_) | TaskState::Accepted) | None => {
+                Err(Rejection::NotParked(*task))
+            }
+        }
+    }
+
+    fn lost(&self, now: Timestamp, attempt: AttemptId, id: TaskId, message: &str) -> Vec<Event> {
+        let Some((task, lease)) = self.tasks.get(&id).and_then(|task| Some((task, task.lease()?)))
+        else {
+            return Vec::new();
+        };
+        let report = Report {
+            dispatcher: lease.dispatcher.clone(),
+            attempt,
+            task: id,
+            outcome: Outcome::Cancelled,
+            ran: Duration::ZERO,
+        };
+        self.ended(now, task, &report, Ending::Lost, message).unwrap_or_default()
+    }
+}

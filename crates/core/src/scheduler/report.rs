@@ -1,0 +1,250 @@
+//! Decides about a dispatcher's word on an attempt.
+//!
+//! A result is taken whoever brings it and however late, if the task has none. A failure counts only
+//! for the attempt that holds the lease.
+
+use std::time::Duration;
+
+use super::Scheduler;
+use crate::failure::{Ending, backoff};
+use crate::input::Rejection;
+use crate::{
+    AttemptId, Digest, Event, InputId, Outcome, Output, ParkedBy, ReopenedBy, Report, ResultRef,
+    Task, TaskState, Timestamp, Verdict,
+};
+
+impl Scheduler {
+    pub(super) fn report(&self, now: Timestamp, report: &Report) -> Result<Vec<Event>, Rejection> {
+        let Some(task) = self.tasks.get(&report.task) else {
+            return Err(Rejection::Answered(Verdict::Unwanted));
+        };
+        match &report.outcome {
+            Outcome::Proved(result) => self.proved(now, task, report, result),
+            Outcome::Rejected { message } => {
+                self.ended(now, task, report, Ending::Rejected, message)
+            }
+            Outcome::Failed { class, message } => {
+                self.ended(now, task, report, Ending::Failed(*class), message)
+            }
+            Outcome::InputLost { artifact } => self.input_lost(now, task, report, *artifact),
+            Outcome::NotRun { message } => self.not_run(now, task, report, message),
+            Outcome::Cancelled => self.not_run(now, task, report, "cancelled"),
+        }
+    }
+
+    fn proved(
+        &self,
+        now: Timestamp,
+        task: &Task,
+        report: &Report,
+        result: &ResultRef,
+    ) -> Result<Vec<Event>, Rejection> {
+        if let (TaskState::Accepted, Some(accepted)) = (&task.state, &task.result) {
+            if accepted.attempt == report.attempt {
+                return Err(Rejection::Answered(Verdict::Accepted(accepted.seq)));
+            }
+            if accepted.surplus.contains(&report.attempt) || accepted.surplus.len() >= SURPLUS_MAX {
+                return Err(Rejection::Answered(Verdict::AlreadyAccepted));
+            }
+            let (task, attempt, output) = (report.task, report.attempt, result.output);
+            return Ok(vec![Event::Surplus { task, attempt, output }]);
+        }
+        if let Some(objection) = self.objection(task, result) {
+            return self.ended(now, task, report, Ending::Rejected, &objection);
+        }
+        if let Some(contradiction) = contradiction(task, result) {
+            return match task.state {
+                TaskState::Ready { .. } | TaskState::Leased(_) => Ok(vec![Event::Parked {
+                    task: report.task,
+                    class: ParkedBy::Contradiction,
+                    message: contradiction,
+                }]),
+                TaskState::Parked | TaskState::Accepted => {
+                    Err(Rejection::Answered(Verdict::Unwanted))
+                }
+            };
+        }
+        let mut events = Vec::new();
+        if let Some(vkey) = result.vkey
+            && self.vkey(&self.pipeline.stage(task.stage).program).is_none()
+        {
+            let program = self.pipeline.stage(task.stage).program.clone();
+            events.push(Event::Pinned { program, vkey });
+        }
+        events.push(Event::Accepted {
+            task: report.task,
+            attempt: report.attempt,
+            result: result.clone(),
+            ran_us: micros(report.ran),
+        });
+        if let Some(before) = &task.result {
+            let (old, new) = (before.what.output, result.output);
+            events.push(Event::Remade { task: report.task, old, new });
+        }
+        Ok(events)
+    }
+
+    /// Why a result cannot be this pipeline's, whatever its verifier says.
+    fn objection(&self, task: &Task, result: &ResultRef) -> Option<String> {
+        let stage = self.pipeline.stage(task.stage);
+        if result.mock && !self.pipeline.allow_mock {
+            return Some(
+                "the result is a mock and the pipeline does not say allow_mock".to_owned(),
+            );
+        }
+        if let (Some(pinned), Some(found)) = (self.vkey(&stage.program), result.vkey)
+            && pinned != found
+        {
+            return Some(format!(
+                "the result is under the verification key {found}, but {} has {pinned}",
+                stage.program
+            ));
+        }
+        let (parts, limit) = (result.parts.len(), self.limits.parts_max);
+        match stage.output {
+            Output::Parts if parts == 0 || parts > limit => {
+                Some(format!("{parts} parts were reported; 1 to {limit} are legal"))
+            }
+            Output::Proof if parts > 0 => Some("parts were reported of a proof".to_owned()),
+            Output::Parts | Output::Proof => None,
+        }
+    }
+
+    /// An attempt that came to nothing by its own fault.
+    pub(super) fn ended(
+        &self,
+        now: Timestamp,
+        task: &Task,
+        report: &Report,
+        ending: Ending,
+        message: &str,
+    ) -> Result<Vec<Event>, Rejection> {
+        holds_lease(task, report.attempt)?;
+        let id = report.task;
+        let failures = task.tally.of(ending) + 1;
+        let wait = backoff(&self.limits, id, report.attempt, failures);
+        let (attempt, message, retry_at) = (report.attempt, self.bounded(message), now + wait);
+        let ran_us = micros(report.ran);
+        let parked = self.parks(task, report, ending, &message);
+        let event = match ending {
+            Ending::Failed(class) => {
+                Event::Failed { task: id, attempt, class, message, ran_us, retry_at }
+            }
+            Ending::Rejected => Event::Rejected { task: id, attempt, message, ran_us, retry_at },
+            Ending::Lost => Event::Lost { task: id, attempt, message, retry_at },
+        };
+        Ok(std::iter::once(event).chain(parked).collect())
+    }
+
+    /// Whether this ending is the last that the task's budgets allow.
+    fn parks(&self, task: &Task, report: &Report, ending: Ending, words: &str) -> Option<Event> {
+        let failures = task.tally.of(ending) + 1;
+        let budget = ending.budget(&self.pipeline.stage(task.stage).retry);
+        let mut failed_on = task.failed_on.clone();
+        if ending.counts_against_dispatcher() {
+            failed_on.insert(report.dispatcher.clone());
+        }
+        let (class, cause) = if failures >= budget {
+            (ending.parks_as(), format!("attempt {failures} of {budget} that ended so"))
+        } else if failed_on.len() >= self.limits.dispatchers_max {
+            (ParkedBy::Dispatchers, format!("it failed on {} dispatchers", failed_on.len()))
+        } else {
+            return None;
+        };
+        let message = self.bounded(&format!("{cause}: {words}"));
+        Some(Event::Parked { task: report.task, class, message })
+    }
+
+    /// An input was not in the store. Whoever made it makes it again; this attempt is not to blame.
+    fn input_lost(
+        &self,
+        now: Timestamp,
+        task: &Task,
+        report: &Report,
+        artifact: Digest,
+    ) -> Result<Vec<Event>, Rejection> {
+        holds_lease(task, report.attempt)?;
+        let message = format!("input {artifact} is missing from the store or damaged there");
+        let withdrawn = Event::Withdrawn {
+            task: report.task,
+            attempt: report.attempt,
+            message: message.clone(),
+            retry_at: now + self.limits.backoff_min,
+        };
+        let lost = task.inputs.iter().find(|input| self.bound(input) == Some(artifact));
+        let remade = match lost {
+            Some(InputId::Block(hash)) => self.chain.block(hash).and_then(|block| {
+                (!block.payload_lost).then_some((Event::PayloadLost { block: *hash }, block.losses))
+            }),
+            Some(InputId::Task(id) | InputId::Part(id, _)) => {
+                self.tasks.get(id).and_then(|maker| {
+                    let reopened = Event::Reopened { task: *id, why: ReopenedBy::ResultLost };
+                    (maker.state == TaskState::Accepted).then_some((reopened, maker.remakes))
+                })
+            }
+            None => None,
+        };
+        let follows = match remade {
+            Some((_, times)) if times >= self.limits.remakes_max => Some(Event::Parked {
+                task: report.task,
+                class: ParkedBy::InputLost,
+                message: format!("{message}, after it was made again {times} times"),
+            }),
+            Some((event, _)) => Some(event),
+            None => None,
+        };
+        Ok(std::iter::once(withdrawn).chain(follows).collect())
+    }
+
+    fn not_run(
+        &self,
+        now: Timestamp,
+        task: &Task,
+        report: &Report,
+        message: &str,
+    ) -> Result<Vec<Event>, Rejection> {
+        holds_lease(task, report.attempt)?;
+        Ok(vec![Event::Withdrawn {
+            task: report.task,
+            attempt: report.attempt,
+            message: self.bounded(message),
+            retry_at: now + self.limits.backoff_min,
+        }])
+    }
+
+    /// The end of a message, as much of it as a fact keeps: what went wrong is said last.
+    pub(super) fn bounded(&self, message: &str) -> String {
+        let mut start = message.len().saturating_sub(self.limits.message_bytes_max);
+        while !message.is_char_boundary(start) {
+            start += 1;
+        }
+        message.get(start..).unwrap_or_default().to_owned()
+    }
+}
+
+/// A failure counts only for the attempt that holds the lease.
+fn holds_lease(task: &Task, attempt: AttemptId) -> Result<(), Rejection> {
+    match task.lease() {
+        Some(lease) if lease.attempt == attempt => Ok(()),
+        Some(_) | None => Err(Rejection::Answered(Verdict::Unwanted)),
+    }
+}
+
+/// How a re-made result differs from the one whose place it takes.
+fn contradiction(task: &Task, result: &ResultRef) -> Option<String> {
+    let before = &task.result.as_ref()?.what;
+    if before.statement != result.statement {
+        return Some(format!(
+            "made again, it has other public values: {} before, {} now",
+            before.statement, result.statement
+        ));
+    }
+    (before.parts != result.parts).then(|| "made again, its parts differ".to_owned())
+}
+
+pub(super) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Attempts remembered whose results came too late; past it they are answered and not recorded.
+const SURPLUS_MAX: usize = 16;

@@ -1,0 +1,311 @@
+//! What can be seen of the scheduler, and the indexes that are kept beside the tasks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Scheduler;
+use crate::queue::Rank;
+use crate::release::Release;
+use crate::{
+    AttemptId, DispatcherId, Event, FailureClass, InputId, Lease, ProgramName, ReleaseNumber,
+    StageIndex, StageName, Task, TaskId, TaskState, Vkey,
+};
+
+/// Counts over the whole log.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Totals {
+    /// Blocks that joined the tree.
+    pub blocks_submitted: u64,
+    /// Blocks under released proofs.
+    pub blocks_released: u64,
+    /// Tasks that are open, of whatever state.
+    pub tasks_open: usize,
+    /// Attempts that were granted.
+    pub started: u64,
+    /// Attempts whose result was accepted.
+    pub accepted: u64,
+    /// Attempts whose result came too late.
+    pub surplus: u64,
+    /// Attempts whose dispatcher went.
+    pub lost: u64,
+    /// Attempts that were ended for no fault of theirs.
+    pub withdrawn: u64,
+    /// Attempts whose result did not verify.
+    pub rejected: u64,
+    /// Attempts that failed otherwise.
+    pub failed: BTreeMap<FailureClass, u64>,
+    /// How long provers ran. Unit: microseconds.
+    pub ran_us: u64,
+    pub(super) stages: Vec<StageCounts>,
+}
+
+/// How many tasks of a stage stand where.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct StageCounts {
+    ready: u64,
+    leased: u64,
+    accepted: u64,
+    parked: u64,
+}
+
+/// How a stage stands.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StageView {
+    /// Its name.
+    pub name: StageName,
+    /// Items that flowed in and have not become a task.
+    pub waiting: u64,
+    /// Tasks to be tried, at once or later.
+    pub ready: u64,
+    /// Tasks being tried.
+    pub leased: u64,
+    /// Tasks with a result.
+    pub accepted: u64,
+    /// Tasks set aside.
+    pub parked: u64,
+}
+
+impl Totals {
+    pub(super) fn count(&mut self, event: &Event) {
+        match event {
+            Event::BlockSubmitted { .. } => self.blocks_submitted += 1,
+            Event::Released { key, .. } => self.blocks_released += key.blocks(),
+            Event::Granted { .. } => self.started += 1,
+            Event::Accepted { ran_us, .. } => {
+                self.accepted += 1;
+                self.ran_us += ran_us;
+            }
+            Event::Surplus { .. } => self.surplus += 1,
+            Event::Lost { .. } => self.lost += 1,
+            Event::Withdrawn { .. } => self.withdrawn += 1,
+            Event::Rejected { ran_us, .. } => {
+                self.rejected += 1;
+                self.ran_us += ran_us;
+            }
+            Event::Failed { class, ran_us, .. } => {
+                *self.failed.entry(*class).or_default() += 1;
+                self.ran_us += ran_us;
+            }
+            Event::Configured { .. }
+            | Event::Claimed { .. }
+            | Event::SourceEnded { .. }
+            | Event::Resupplied { .. }
+            | Event::PayloadLost { .. }
+            | Event::BatchClosed { .. }
+            | Event::TaskOpened { .. }
+            | Event::Remade { .. }
+            | Event::Parked { .. }
+            | Event::Reopened { .. }
+            | Event::Pinned { .. } => {}
+        }
+    }
+}
+
+impl Scheduler {
+    /// Counts over the whole log.
+    #[must_use]
+    pub const fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// How each stage stands, in the pipeline's order.
+    pub fn stages(&self) -> impl Iterator<Item = StageView> {
+        let stages = self.pipeline.stages.iter().zip(&self.totals.stages).zip(&self.collectors);
+        stages.map(|((stage, counts), collector)| StageView {
+            name: stage.name.clone(),
+            waiting: collector.waiting() as u64,
+            ready: counts.ready,
+            leased: counts.leased,
+            accepted: counts.accepted,
+            parked: counts.parked,
+        })
+    }
+
+    /// A task.
+    #[must_use]
+    pub fn task(&self, id: &TaskId) -> Option<&Task> {
+        self.tasks.get(id)
+    }
+
+    /// Every task.
+    pub fn tasks(&self) -> impl Iterator<Item = (&TaskId, &Task)> {
+        self.tasks.iter()
+    }
+
+    /// The tasks that were set aside.
+    pub fn parked(&self) -> impl Iterator<Item = (&TaskId, &Task)> {
+        self.parked.iter().filter_map(|id| Some((id, self.tasks.get(id)?)))
+    }
+
+    /// The attempts that hold a lease.
+    pub fn leases(&self) -> impl Iterator<Item = (&TaskId, &Lease)> {
+        self.leases.values().filter_map(|id| Some((id, self.tasks.get(id)?.lease()?)))
+    }
+
+    /// The attempts that hold a lease, by dispatcher, each with its program.
+    #[must_use]
+    pub fn leases_by_dispatcher(
+        &self,
+    ) -> BTreeMap<&DispatcherId, BTreeMap<AttemptId, &ProgramName>> {
+        let mut by_dispatcher = BTreeMap::<_, BTreeMap<_, _>>::new();
+        for (id, lease) in self.leases() {
+            if let Some(task) = self.tasks.get(id) {
+                let program = &self.pipeline.stage(task.stage).program;
+                by_dispatcher.entry(&lease.dispatcher).or_default().insert(lease.attempt, program);
+            }
+        }
+        by_dispatcher
+    }
+
+    /// The programs that something waits for.
+    #[must_use]
+    pub fn wanted(&self) -> BTreeSet<&ProgramName> {
+        self.queue.wanted()
+    }
+
+    /// The key that a program's proofs verify under: the pipeline's, or the first one seen.
+    #[must_use]
+    pub fn vkey(&self, program: &ProgramName) -> Option<Vkey> {
+        let declared = self.pipeline.programs.get(program).and_then(|program| program.vkey);
+        declared.or_else(|| self.vkeys.get(program).copied())
+    }
+
+    /// What was released after `cursor`, oldest first.
+    pub fn releases(&self, cursor: ReleaseNumber) -> &[Release] {
+        let from = usize::try_from(cursor.0).unwrap_or(usize::MAX);
+        self.feed.released().get(from..).unwrap_or_default()
+    }
+
+    /// Whether the source has ended and everything it gave is released.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let next = self.feed.next();
+        self.chain.ended().is_some_and(|last| next.is_some_and(|next| next > last))
+    }
+
+    /// Whether nothing more will happen unless something is asked of it: nothing runs, and nothing waits
+    /// to be tried.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.leases.is_empty() && self.queue.is_empty()
+    }
+
+    /// The tasks beneath these and themselves, inputs before what reads them.
+    #[must_use]
+    pub fn history(&self, tasks: &[TaskId]) -> Vec<TaskId> {
+        let mut found = BTreeSet::new();
+        let mut pending = tasks.to_vec();
+        while let Some(id) = pending.pop() {
+            if let Some(task) = self.tasks.get(&id)
+                && found.insert((task.stage, task.key, id))
+            {
+                pending.extend(task.inputs.iter().filter_map(|input| input.maker()));
+            }
+        }
+        let mut ordered: Vec<_> = found.into_iter().collect();
+        ordered.sort_by_key(|(stage, key, _)| (*stage, key.blocks(), *key));
+        ordered.into_iter().map(|(_, _, id)| id).collect()
+    }
+
+    /// Puts a task where its state says it belongs.
+    pub(super) fn index(&mut self, id: TaskId) {
+        let Some(task) = self.tasks.get(&id) else { return };
+        let (index, state) = (task.stage, task.state.clone());
+        if let Some(count) = self.count_of(index, &state) {
+            *count += 1;
+        }
+        match state {
+            TaskState::Ready { at } => self.enqueue(id, at),
+            TaskState::Leased(lease) => {
+                self.leases.insert(lease.attempt, id);
+                self.overdue.insert((lease.until, lease.attempt));
+            }
+            TaskState::Parked => {
+                self.parked.insert(id);
+            }
+            TaskState::Accepted => {}
+        }
+    }
+
+    /// Takes a task from where its state says it is.
+    pub(super) fn unindex(&mut self, id: TaskId) {
+        let Some(task) = self.tasks.get(&id) else { return };
+        let (index, state) = (task.stage, task.state.clone());
+        if let Some(count) = self.count_of(index, &state) {
+            *count -= 1;
+        }
+        match state {
+            TaskState::Ready { at } => self.dequeue(id, at),
+            TaskState::Leased(lease) => {
+                self.leases.remove(&lease.attempt);
+                self.overdue.remove(&(lease.until, lease.attempt));
+            }
+            TaskState::Parked => {
+                self.parked.remove(&id);
+            }
+            TaskState::Accepted => {}
+        }
+    }
+
+    /// Looks again whether the tasks that read `input` may be tried. Rare, so it looks at every task.
+    pub(super) fn requeue_users(&mut self, input: InputId) {
+        let reads = |task: &Task| {
+            task.inputs.iter().any(|read| {
+                *read == input || (read.maker().is_some() && read.maker() == input.maker())
+            })
+        };
+        let waiting = self.tasks.iter().filter_map(|(id, task)| match task.state {
+            TaskState::Ready { at } if reads(task) => Some((*id, at)),
+            TaskState::Ready { .. }
+            | TaskState::Leased(_)
+            | TaskState::Accepted
+            | TaskState::Parked => None,
+        });
+        for (id, at) in waiting.collect::<Vec<_>>() {
+            self.dequeue(id, at);
+            self.enqueue(id, at);
+        }
+    }
+
+    fn enqueue(&mut self, id: TaskId, at: crate::Timestamp) {
+        if let Some((program, rank)) = self.place_of(id)
+            && self.has_inputs(id)
+        {
+            self.queue.put(&program, rank, at, self.now);
+        }
+    }
+
+    fn dequeue(&mut self, id: TaskId, at: crate::Timestamp) {
+        if let Some((program, rank)) = self.place_of(id) {
+            self.queue.take(&program, &rank, at);
+        }
+    }
+
+    /// Whether everything the task reads is there, as far as anyone knows.
+    fn has_inputs(&self, id: TaskId) -> bool {
+        let is_there = |input: &InputId| match input {
+            InputId::Block(hash) => self.chain.block(hash).is_some_and(|block| !block.payload_lost),
+            InputId::Task(maker) | InputId::Part(maker, _) => {
+                self.tasks.get(maker).is_some_and(|maker| maker.state == TaskState::Accepted)
+            }
+        };
+        self.tasks.get(&id).is_some_and(|task| task.inputs.iter().all(is_there))
+    }
+
+    fn place_of(&self, id: TaskId) -> Option<(ProgramName, Rank)> {
+        let task = self.tasks.get(&id)?;
+        let stage = self.pipeline.stage(task.stage);
+        let rank =
+            Rank { first: task.key.first, from_end: stage.from_end, opened: task.opened, task: id };
+        Some((stage.program.clone(), rank))
+    }
+
+    fn count_of(&mut self, stage: StageIndex, state: &TaskState) -> Option<&mut u64> {
+        let counts = self.totals.stages.get_mut(stage.0)?;
+        Some(match state {
+            TaskState::Ready { .. } => &mut counts.ready,
+            TaskState::Leased(_) => &mut counts.leased,
+            TaskState::Accepted => &mut counts.accepted,
+            TaskState::Parked => &mut counts.parked,
+        })
+    }
+}

@@ -1,0 +1,182 @@
+//! Tasks: one proof to make, and everything that can happen to it.
+//!
+//! ```text
+//!   TaskOpened          Granted            Accepted
+//!  ───────────▶ Ready ──────────▶ Leased ───────────▶ Accepted
+//!                │ ▲   Failed, Rejected,  │               │ Surplus, Remade: stay
+//!         Parked │ │   Lost, Withdrawn    │ Parked        │
+//!                ▼ └──────────────────────┘               │
+//!              Parked ◀───────────────────                │
+//!                └──────────▶ Ready ◀─────────────────────┘ Reopened
+//! ```
+//!
+//! A result is taken in any state but Accepted, whoever brings it and however late. A failure counts
+//! only for the attempt that holds the lease.
+//!
+//! Not here: which task is granted (`queue`), what a failure costs (`failure`), what becomes of a
+//! result (`collect`).
+
+use std::collections::BTreeSet;
+
+use crate::failure::{Ending, Tally};
+use crate::{
+    AttemptId, DispatcherId, Event, InputId, Key, ParkedBy, ReopenedBy, ResultRef, Seq, StageIndex,
+    Timestamp,
+};
+
+/// Where a task stands.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum TaskState {
+    /// May be tried from `at` on, if its inputs are there.
+    Ready {
+        /// When it became so, or will.
+        at: Timestamp,
+    },
+    /// Is being tried.
+    Leased(Lease),
+    /// Has a verified result.
+    Accepted,
+    /// Was set aside for a person to look at.
+    Parked,
+}
+
+/// The right of one dispatcher to try a task.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Lease {
+    /// The try.
+    pub attempt: AttemptId,
+    /// Whose.
+    pub dispatcher: DispatcherId,
+    /// From when.
+    pub since: Timestamp,
+    /// When it ends by itself, if nothing is heard.
+    pub until: Timestamp,
+}
+
+/// One proof to make.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Task {
+    /// Its stage.
+    pub stage: StageIndex,
+    /// What it proves.
+    pub key: Key,
+    /// From what, in key order.
+    pub inputs: Vec<InputId>,
+    /// The position of its opening in the log.
+    pub opened: Seq,
+    /// Where it stands.
+    pub state: TaskState,
+    /// How its attempts ended since it was last opened.
+    pub tally: Tally,
+    /// The dispatchers it failed on since it was last opened.
+    pub failed_on: BTreeSet<DispatcherId>,
+    /// Its latest result; kept when it is opened again, for the next must say the same.
+    pub result: Option<TaskResult>,
+    /// How often it was opened again because its result was lost.
+    pub remakes: u32,
+    /// Why it is parked.
+    pub parked: Option<(ParkedBy, Box<str>)>,
+}
+
+/// An accepted result.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TaskResult {
+    /// What it is.
+    pub what: ResultRef,
+    /// Who made it.
+    pub attempt: AttemptId,
+    /// The position of its acceptance.
+    pub seq: Seq,
+    /// The attempts whose results came too late, as far as they are remembered.
+    pub surplus: Vec<AttemptId>,
+}
+
+impl TaskState {
+    /// The state after `event`, which stands at `seq` and happened at `at`; `None` is a task that nobody
+    /// opened.
+    ///
+    /// # Errors
+    ///
+    /// [`IllegalEvent`] where no history leads here: live, a bug in the scheduler; on replay, a damaged
+    /// log. There is no right state to go on from, so stop.
+    pub fn after(
+        state: Option<&Self>,
+        seq: Seq,
+        at: Timestamp,
+        event: &Event,
+    ) -> Result<Self, IllegalEvent> {
+        use TaskState::{Accepted, Leased, Parked, Ready};
+
+        Ok(match (state, event) {
+            (None, Event::TaskOpened { .. }) => Ready { at },
+            (Some(Ready { .. }), Event::Granted { dispatcher, until, .. }) => Leased(Lease {
+                attempt: AttemptId(seq.0),
+                dispatcher: dispatcher.clone(),
+                since: at,
+                until: *until,
+            }),
+            (
+                Some(Leased(lease)),
+                Event::Failed { attempt, retry_at, .. }
+                | Event::Rejected { attempt, retry_at, .. }
+                | Event::Lost { attempt, retry_at, .. }
+                | Event::Withdrawn { attempt, retry_at, .. },
+            ) if lease.attempt == *attempt => Ready { at: *retry_at },
+            (Some(Ready { .. } | Leased(_)), Event::Parked { .. }) => Parked,
+            (Some(Ready { .. } | Leased(_) | Parked), Event::Accepted { .. }) => Accepted,
+            (Some(Accepted), Event::Surplus { .. } | Event::Remade { .. }) => Accepted,
+            (Some(Accepted | Parked), Event::Reopened { .. }) => Ready { at },
+            (state, event) => {
+                return Err(IllegalEvent {
+                    seq,
+                    what: format!("{event:?} cannot follow {state:?}").into(),
+                });
+            }
+        })
+    }
+}
+
+impl Task {
+    /// Whether a person or a prover still has something to do for it.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        !matches!(self.state, TaskState::Accepted)
+    }
+
+    /// Remembers what an event says beside the state it leads to; `holder` held the lease before it.
+    pub(crate) fn note(&mut self, event: &Event, holder: Option<DispatcherId>) {
+        self.tally.count(event);
+        if Ending::of(event).is_some_and(Ending::counts_against_dispatcher) {
+            self.failed_on.extend(holder);
+        }
+        if let Event::Parked { class, message, .. } = event {
+            self.parked = Some((*class, message.as_str().into()));
+        } else if let Event::Reopened { why, .. } = event {
+            self.tally = Tally::default();
+            self.failed_on.clear();
+            self.parked = None;
+            self.remakes += u32::from(*why == ReopenedBy::ResultLost);
+        } else if let (Event::Surplus { attempt, .. }, Some(result)) = (event, &mut self.result) {
+            result.surplus.push(*attempt);
+        }
+    }
+
+    /// The lease, while it is being tried.
+    #[must_use]
+    pub const fn lease(&self) -> Option<&Lease> {
+        match &self.state {
+            TaskState::Leased(lease) => Some(lease),
+            TaskState::Ready { .. } | TaskState::Accepted | TaskState::Parked => None,
+        }
+    }
+}
+
+/// An event that cannot follow the state it was applied to.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("event {seq}: {what}")]
+pub struct IllegalEvent {
+    /// Its position in the log.
+    pub seq: Seq,
+    /// What is wrong with it.
+    pub what: Box<str>,
+}
