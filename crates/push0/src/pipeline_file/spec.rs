@@ -1,0 +1,98 @@
+//! The keys of a pipeline file, table by table.
+//!
+//! Not here: their defaults, and which values make sense (`push0_core`).
+
+use push0_core::{PipelineSpec, ProgramSpec, ReleaseSpec, SourceSpec, StageSpec};
+
+use super::table::Keys;
+
+pub(super) fn read(keys: &mut Keys<'_, '_, '_>) -> PipelineSpec {
+    let known = [
+        "push0",
+        "name",
+        "order",
+        "window",
+        "allow_mock",
+        "source",
+        "programs",
+        "stages",
+        "release",
+    ];
+    keys.only(&known, &["finality", "deadline", "late"]);
+    let mut spec = PipelineSpec {
+        push0: keys.number("push0"),
+        name: keys.text("name").unwrap_or_default(),
+        order: keys.text("order"),
+        window: keys.number("window"),
+        allow_mock: keys.flag("allow_mock"),
+        source: source(&mut keys.table("source")),
+        release: release(&mut keys.table("release")),
+        ..PipelineSpec::default()
+    };
+    let mut programs = keys.table("programs");
+    for name in programs.names() {
+        spec.programs.insert(name.to_owned(), program(&mut programs.table(name)));
+    }
+    let mut stages = keys.table("stages");
+    for name in stages.names() {
+        spec.stages.insert(name.to_owned(), stage(&mut stages.table(name)));
+    }
+    spec
+}
+
+fn source(keys: &mut Keys<'_, '_, '_>) -> SourceSpec {
+    keys.only(&["kind", "path", "chain"], &[]);
+    SourceSpec {
+        kind: keys.text("kind").unwrap_or_default(),
+        path: keys.text("path"),
+        chain: keys.number("chain"),
+    }
+}
+
+fn program(keys: &mut Keys<'_, '_, '_>) -> ProgramSpec {
+    let known = ["command", "contract", "give", "memory", "gpus", "verifier", "mock", "vkey"];
+    keys.only(&known, &["url", "replaces", "from"]);
+    if keys.has("url") {
+        // It stands in for both, and is refused.
+        keys.covers("command");
+        keys.covers("memory");
+    }
+    ProgramSpec {
+        command: keys.words("command").unwrap_or_default(),
+        contract: keys.text("contract"),
+        give: keys.text("give"),
+        memory: keys.size("memory"),
+        gpus: keys.number("gpus").unwrap_or(0),
+        verifier: keys.words("verifier"),
+        mock: keys.flag("mock"),
+        vkey: keys.text("vkey"),
+    }
+}
+
+fn stage(keys: &mut Keys<'_, '_, '_>) -> StageSpec {
+    let known = [
+        "inputs", "collect", "max", "min", "age", "arity", "output", "program", "args", "timeout",
+        "grace", "retry", "verify",
+    ];
+    keys.only(&known, &["counts", "k", "rest", "use", "stall", "hedge"]);
+    StageSpec {
+        inputs: keys.words("inputs").unwrap_or_default(),
+        collect: keys.text("collect"),
+        max: keys.numbers("max"),
+        min: keys.numbers("min"),
+        age: keys.duration("age"),
+        arity: keys.number("arity"),
+        output: keys.text("output"),
+        program: keys.text("program"),
+        args: keys.words("args").unwrap_or_default(),
+        timeout: keys.duration("timeout"),
+        grace: keys.duration("grace"),
+        retry: keys.numbers("retry"),
+        verify: keys.text("verify"),
+    }
+}
+
+fn release(keys: &mut Keys<'_, '_, '_>) -> ReleaseSpec {
+    keys.only(&["inputs", "order"], &[]);
+    ReleaseSpec { inputs: keys.words("inputs").unwrap_or_default(), order: keys.text("order") }
+}
