@@ -46,6 +46,7 @@ pub struct MemoryLog {
 
 impl MemoryLog {
     fn append_now(&mut self, turn: &Turn) -> Result<(), AppendError> {
+        assert!(!turn.events.is_empty(), "a turn without events has no position");
         let bytes = serde_json::to_vec(turn).map_or(usize::MAX, |json| json.len());
         if bytes > RECORD_BYTES_MAX {
             return Err(AppendError::TooLarge { bytes, bytes_max: RECORD_BYTES_MAX });
@@ -91,3 +92,22 @@ fn last_of(turns: &[Turn]) -> Seq {
 
 /// As large as a NATS server takes by default (`max_payload` 1 MB), the smallest of any place.
 const RECORD_BYTES_MAX: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::{self, Place};
+
+    #[test]
+    fn it_keeps_what_every_log_must() {
+        conformance::finish(conformance::all(Memory::default));
+    }
+
+    impl Place for Memory {
+        type Log = MemoryLog;
+
+        fn open(&self) -> Option<MemoryLog> {
+            Some(Self::open(self))
+        }
+    }
+}
