@@ -157,3 +157,50 @@ fn name(key: &Key, stage: Stage) -> String {
 }
 
 const MAGIC: &[u8] = b"push0.circuit/1\n";
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::Chain;
+
+    #[test]
+    fn what_was_built_once_is_loaded_until_it_is_damaged() {
+        let dir = TempDir::new().expect("a directory");
+        let set_up = || start(dir.path());
+        assert!(matches!(set_up(), SetUp { source: Source::Built, problem: None }));
+        assert!(matches!(set_up(), SetUp { source: Source::Cache, problem: None }));
+
+        let path = circuit_in(dir.path());
+        let mut bytes = fs::read(&path).expect("the cached circuit");
+        *bytes.get_mut(1 << 20).expect("a byte") ^= 1;
+        fs::write(&path, &bytes).expect("write");
+        let damaged = set_up();
+        assert!(matches!(damaged.problem, Some(CacheError::Damaged(_))), "{damaged:?}");
+        assert_eq!(damaged.source, Source::Built);
+        assert!(matches!(set_up(), SetUp { source: Source::Cache, problem: None }));
+    }
+
+    #[test]
+    fn a_circuit_that_another_process_writes_is_not_waited_for() {
+        let dir = TempDir::new().expect("a directory");
+        let name = name(Key::pinned(), Stage::Leaf);
+        let lock = File::create(dir.path().join(format!("{name}.lock"))).expect("a file");
+        lock.lock().expect("nobody else has it");
+        let set_up = start(dir.path());
+        assert!(matches!(set_up.problem, Some(CacheError::Busy(_))), "{set_up:?}");
+        assert_eq!(set_up.source, Source::Built);
+    }
+
+    fn start(dir: &Path) -> SetUp {
+        let set_up = Chain::new(Some(dir.into())).set_up(Stage::Leaf).expect("a circuit");
+        set_up.expect("it was not there")
+    }
+
+    fn circuit_in(dir: &Path) -> PathBuf {
+        dir.join(format!("{}.circuit", name(Key::pinned(), Stage::Leaf)))
+    }
+}
