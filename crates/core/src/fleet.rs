@@ -31,8 +31,8 @@ struct Member {
     incarnation: u64,
     capacity: Capacity,
     heard: Timestamp,
-    /// What its last beat says, less what it has reported since.
-    attempts: BTreeSet<AttemptId>,
+    /// What runs there by its last beat, less what it has reported since.
+    running: BTreeSet<AttemptId>,
     /// How many beats in a row each lease was absent from.
     absent: BTreeMap<AttemptId, u32>,
 }
@@ -69,12 +69,12 @@ impl Fleet {
             incarnation: beat.incarnation,
             capacity: beat.capacity.clone(),
             heard: now,
-            attempts: beat.attempts.clone(),
+            running: beat.running.clone(),
             absent: BTreeMap::new(),
         };
         let mut inputs = Vec::new();
         let mut again = Vec::new();
-        let unwanted = beat.attempts.iter().filter(|attempt| !leases.contains(attempt));
+        let unwanted = beat.running.iter().filter(|attempt| !leases.contains(attempt));
         again.extend(unwanted.map(|attempt| ToDispatcher::Cancel(*attempt)));
         match was {
             Some(was) if was.incarnation != beat.incarnation => inputs.push(Input::Lose {
@@ -83,7 +83,9 @@ impl Fleet {
             }),
             was => {
                 let before = was.map(|was| was.absent).unwrap_or_default();
-                for attempt in leases.into_iter().filter(|lease| !beat.attempts.contains(lease)) {
+                let is_known =
+                    |lease: &AttemptId| beat.running.contains(lease) || beat.held.contains(lease);
+                for attempt in leases.into_iter().filter(|lease| !is_known(lease)) {
                     let beats = before.get(&attempt).copied().unwrap_or_default() + 1;
                     member.absent.insert(attempt, beats);
                     if beats >= ABSENT_MAX {
@@ -102,7 +104,7 @@ impl Fleet {
     /// Takes a dispatcher's word that an attempt has ended.
     pub fn ended(&mut self, dispatcher: &DispatcherId, attempt: AttemptId) {
         if let Some(member) = self.members.get_mut(dispatcher) {
-            member.attempts.remove(&attempt);
+            member.running.remove(&attempt);
         }
     }
 
@@ -136,7 +138,7 @@ impl Fleet {
         let mut held = scheduler.leases_by_dispatcher();
         let offers = self.members.iter().map(|(dispatcher, member)| {
             let leases = held.remove(dispatcher).unwrap_or_default();
-            let strays = member.attempts.iter().filter(|attempt| !leases.contains_key(attempt));
+            let strays = member.running.iter().filter(|attempt| !leases.contains_key(attempt));
             let strays = u32::try_from(strays.count()).unwrap_or(u32::MAX);
             Offer {
                 dispatcher: dispatcher.clone(),

@@ -81,8 +81,10 @@ pub struct Beat {
     pub incarnation: u64,
     /// What it can run, all slots free.
     pub capacity: Capacity,
-    /// The attempts it has taken and not let go of: waiting, running, ending, or held for a verdict.
-    pub attempts: BTreeSet<AttemptId>,
+    /// The attempts it has taken that have not ended: waiting, running or ending. Each occupies a slot.
+    pub running: BTreeSet<AttemptId>,
+    /// The attempts that have ended and are held until a verdict comes. They occupy nothing.
+    pub held: BTreeSet<AttemptId>,
 }
 
 /// What a dispatcher can run.

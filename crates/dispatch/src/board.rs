@@ -180,12 +180,12 @@ impl Board {
     /// The whole truth of the moment.
     pub(crate) fn beat(&self) -> (Beat, Vec<Report>) {
         let state = self.lock();
-        let attempts = state.running.keys().chain(state.held.keys()).copied().collect();
         let beat = Beat {
             dispatcher: self.dispatcher.clone(),
             incarnation: self.incarnation,
             capacity: state.capacity.clone(),
-            attempts,
+            running: state.running.keys().copied().collect(),
+            held: state.held.keys().copied().collect(),
         };
         (beat, state.held.values().cloned().collect())
     }
