@@ -110,3 +110,39 @@ fn constrain(builder: &mut Builder) -> LeafWires {
     builder.register_public_inputs(&inputs.to_vec());
     LeafWires { inputs, gas_limit }
 }
+
+#[cfg(test)]
+mod tests {
+    use plonky2::field::types::PrimeField64;
+    use push0_prover::wire::Hash32;
+
+    use super::*;
+    use crate::Key;
+
+    #[test]
+    fn a_word_of_a_hash_has_32_bits() {
+        let circuit = build(Key::pinned().common());
+        for count in [0, 8, 16, 24] {
+            let fields = Statement::of_block(1, &block()).fields();
+            let wires = circuit.wires.inputs.fields.known();
+            let mut witness = PartialWitness::new();
+            for (at, (wire, value)) in wires.into_iter().zip(fields.known()).enumerate() {
+                let extra = if at == 4 + count { 1 << 32 } else { 0 };
+                let value = F::from_canonical_u64(value.to_canonical_u64() + extra);
+                witness.set_target(wire, value).expect("a free wire");
+            }
+            let (limit, aggregate) = (circuit.wires.gas_limit, circuit.wires.inputs.aggregate);
+            witness.set_target(limit, F::ONE).expect("a free wire");
+            witness.set_target_arr(&aggregate, &[F::ZERO; 4]).expect("free wires");
+            let proof = circuit.prove(witness);
+            let verified = proof.map(|proof| circuit.data.verify(proof).is_ok());
+            assert_ne!(verified, Ok(true), "word {count}");
+        }
+    }
+
+    fn block() -> Block {
+        let hash = Hash32([1; 32]);
+        let (parent, pre_root, post_root) = (hash, hash, hash);
+        Block { number: 1, hash, parent, pre_root, post_root, gas_used: 1, gas_limit: 1 }
+    }
+}
