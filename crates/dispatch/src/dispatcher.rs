@@ -2,18 +2,26 @@
 //!
 //! Not here: what its threads do (`desk`, `beat`).
 
+use std::fs::{self, File, TryLockError};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use push0_core::{Capacity, FromDispatcher, ProgramName, ToDispatcher};
 use tokio::sync::{mpsc, watch};
 
+use crate::attempt::remove_now;
 use crate::board::{Board, View};
 use crate::config::random;
-use crate::{Config, StoreError};
+use crate::context::Context;
+use crate::desk::Desk;
+use crate::lives::Lives;
+use crate::logs::Logs;
+use crate::pool::Pool;
+use crate::programs::{Programs, fault};
+use crate::{Config, ProgramConfig, beat, store, sys};
 
 /// A dispatcher that runs, and the ends of its channels.
 #[derive(Debug)]
@@ -38,8 +46,6 @@ pub enum Notice {
     ProgramBack { program: ProgramName },
     /// Processes that a former life of this dispatcher left behind were ended.
     LeftoversEnded { processes: usize },
-    /// Something of the dispatcher's own went wrong that no attempt's report tells.
-    Trouble { message: String },
 }
 
 /// A dispatcher that runs. Dropped, it ends everything at once.
@@ -48,6 +54,8 @@ pub struct Dispatcher {
     board: Arc<Board>,
     stop: watch::Sender<Option<Duration>>,
     threads: Vec<JoinHandle<()>>,
+    /// Held until nothing runs any more.
+    _lock: File,
 }
 
 impl Dispatcher {
@@ -95,11 +103,11 @@ pub enum StartError {
     /// Mend the directory.
     #[error("{}: {source}", path.display())]
     Dir { path: PathBuf, source: io::Error },
-    /// Mend the store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    /// Mend the configuration.
+    #[error("program {program} has no command, or neither a verifier nor the mark of a mock")]
+    Program { program: ProgramName },
     /// Try again: the system has no thread or memory to give.
-    #[error("no thread to be had: {0}")]
+    #[error("the system gives no thread, or no randomness: {0}")]
     Thread(#[source] io::Error),
 }
 
@@ -109,20 +117,107 @@ pub enum StartError {
 ///
 /// [`StartError`]; nothing runs then.
 pub fn start(config: Config) -> Result<Started, StartError> {
+    check(&config)?;
+    let dir = fs::create_dir_all(&config.dir).and_then(|()| fs::canonicalize(&config.dir));
+    let dir = dir.map_err(at(&config.dir))?;
+    let lock = lock(&dir)?;
+    let mark = store::identity(&dir, &dir).map_err(at(&dir))?;
     let incarnation = random::<8>().map(u64::from_le_bytes).map_err(StartError::Thread)?;
-    let capacity = Capacity {
+    let lives = Lives::new(&dir, mark, incarnation);
+    let leftovers = lives.end_former();
+    let work = dir.join("work");
+    remove_now(&work);
+    for folder in [&work, &dir.join("cache")] {
+        fs::create_dir_all(folder).map_err(at(folder))?;
+    }
+    sys::adopt_orphans().map_err(StartError::Thread)?;
+
+    let (to, to_receiver) = mpsc::channel(TO_MAX);
+    let (from_sender, from) = mpsc::channel(FROM_MAX);
+    let (notices_sender, notices) = mpsc::channel(NOTICES_MAX);
+    let (stop, stop_receiver) = watch::channel(None);
+    let context = Context {
+        board: Arc::new(Board::new(config.id.clone(), incarnation, capacity(&config))),
+        pool: Pool::new(&config),
+        programs: Programs::default(),
+        lives: Arc::new(lives),
+        logs: Logs::open(&dir).map_err(at(&dir))?,
+        work,
+        from: from_sender,
+        notices: notices_sender,
+        config: Config { dir, ..config },
+    };
+    if leftovers > 0 {
+        context.notify(Notice::LeftoversEnded { processes: leftovers });
+    }
+    for (name, program) in &context.config.programs {
+        if let Some(fault) = fault(&context.config, program) {
+            context.withdraw(name, &fault);
+        }
+    }
+    let board = Arc::clone(&context.board);
+    let threads = spawn_threads(Arc::new(context), to_receiver, stop_receiver)?;
+    let dispatcher = Dispatcher { board, stop, threads, _lock: lock };
+    Ok(Started { dispatcher, to, from, notices })
+}
+
+/// The beat thread ends when the dispatch thread drops its end of a channel, however it ends.
+fn spawn_threads(
+    context: Arc<Context>,
+    to: mpsc::Receiver<ToDispatcher>,
+    stop: watch::Receiver<Option<Duration>>,
+) -> Result<Vec<JoinHandle<()>>, StartError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(StartError::Thread)?;
+    let (alive, is_alive) = std::sync::mpsc::channel::<()>();
+    let beats = Arc::clone(&context);
+    let desk = thread::Builder::new().name("dispatch".to_owned()).spawn(move || {
+        let _alive = alive;
+        let work = context.work.clone();
+        runtime.block_on(Desk::new(context, stop).run(to));
+        runtime.shutdown_timeout(LAST_WORK);
+        remove_now(&work);
+    });
+    let desk = desk.map_err(StartError::Thread)?;
+    let beat = thread::Builder::new().name("beat".to_owned()).spawn(move || {
+        beat::run(&beats.board, beats.config.heartbeat, &beats.from, &is_alive);
+    });
+    // Without it the dispatch thread ends too: it is told to stop when `start` fails.
+    Ok(vec![desk, beat.map_err(StartError::Thread)?])
+}
+
+fn check(config: &Config) -> Result<(), StartError> {
+    let is_unjudged = |program: &ProgramConfig| !program.is_mock && program.verifier.is_empty();
+    for (name, program) in &config.programs {
+        if program.argv.is_empty() || is_unjudged(program) {
+            return Err(StartError::Program { program: name.clone() });
+        }
+    }
+    Ok(())
+}
+
+fn capacity(config: &Config) -> Capacity {
+    Capacity {
         programs: config.programs.keys().cloned().collect(),
         slots: config.slots,
         memory_bytes: config.memory_bytes,
         gpus: config.gpus,
-    };
-    let board = Arc::new(Board::new(config.id.clone(), incarnation, capacity));
-    let (to, _) = mpsc::channel(TO_MAX);
-    let (_, from) = mpsc::channel(FROM_MAX);
-    let (_, notices) = mpsc::channel(NOTICES_MAX);
-    let (stop, _) = watch::channel(None);
-    let dispatcher = Dispatcher { board, stop, threads: Vec::new() };
-    Ok(Started { dispatcher, to, from, notices })
+    }
+}
+
+fn lock(dir: &Path) -> Result<File, StartError> {
+    let path = dir.join("lock");
+    let file = File::options().create(true).append(true).open(&path).map_err(at(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StartError::Locked { dir: dir.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(StartError::Dir { path, source }),
+    }
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> StartError {
+    let path = path.to_owned();
+    move |source| StartError::Dir { path, source }
 }
 
 /// Messages on their way to it.
@@ -133,3 +228,6 @@ const FROM_MAX: usize = 1024;
 
 /// Notices that nobody has read.
 const NOTICES_MAX: usize = 256;
+
+/// How long a write that hangs is waited for at the very end.
+const LAST_WORK: Duration = Duration::from_secs(5);

@@ -18,12 +18,35 @@
 //! Not here: which task goes where (`push0-core`), how messages travel (`push0`), and what a prover
 //! proves (`push0-prover` holds the formats that it speaks).
 
+mod attempt;
+mod beat;
 mod board;
 mod config;
+mod context;
+mod desk;
 mod dispatcher;
+mod exit;
+mod file;
+mod input;
+mod lives;
+mod logs;
+mod memory;
+mod orphans;
+mod output;
+mod pool;
+mod process;
+mod procfs;
+mod programs;
+mod reins;
+mod serve;
 mod store;
+mod sys;
+mod tail;
+mod tried;
+mod verify;
 
 pub use board::{Doing, Running, View};
 pub use config::{Config, ProgramConfig};
 pub use dispatcher::{Dispatcher, Notice, StartError, Started, start};
+pub use logs::{AttemptLog, attempt_logs};
 pub use store::{ReadError, Store, StoreError};

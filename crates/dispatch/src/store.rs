@@ -51,7 +51,7 @@ impl Store {
                 Ok(()) | Err(_) => {}
             }
         }
-        let identity = identity(&dir).map_err(at(&dir.join(IDENTITY)))?;
+        let identity = identity(&dir, &tmp).map_err(at(&dir.join(IDENTITY)))?;
         Ok(Self { dir: dir.into(), identity: identity.into(), writes: Arc::default() })
     }
 
@@ -181,15 +181,15 @@ pub enum ReadError {
     Write { digest: Digest, source: io::Error },
 }
 
-/// The identity in the store at `dir`. The first of several that open a new store draws it.
-fn identity(dir: &Path) -> io::Result<String> {
+/// The identity in `dir`, drawn by the first of several that ask for it.
+pub(crate) fn identity(dir: &Path, tmp: &Path) -> io::Result<String> {
     let path = dir.join(IDENTITY);
     match fs::read_to_string(&path) {
         Ok(identity) => return Ok(identity.trim().to_owned()),
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Err(_) => {}
     }
-    let temporary = dir.join(TMP).join(format!("identity-{}", std::process::id()));
+    let temporary = tmp.join(format!("identity-{}", std::process::id()));
     let drawn = format!("{:032x}\n", crate::config::random::<16>().map(u128::from_le_bytes)?);
     let mut file = File::create(&temporary)?;
     file.write_all(drawn.as_bytes())?;

@@ -1,0 +1,168 @@
+//! The dispatch thread: takes messages, and sees attempts through.
+//!
+//! It lives as long as the dispatcher, spawns every process, and never blocks on one.
+//!
+//! Not here: heartbeats, which must not wait for it (`beat`).
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use push0_core::{AttemptId, FailureClass, Grant, Outcome, ToDispatcher};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{self, JoinError, JoinSet};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::context::Context;
+use crate::reins::{Reins, after};
+use crate::serve::Warm;
+use crate::{attempt, orphans};
+
+/// The dispatch thread's own state.
+pub(crate) struct Desk {
+    context: Arc<Context>,
+    stop: watch::Receiver<Option<Duration>>,
+    attempts: JoinSet<()>,
+    /// Those that run, by the task that runs them.
+    grants: HashMap<task::Id, Arc<Grant>>,
+    cancels: BTreeMap<AttemptId, watch::Sender<bool>>,
+    /// The ends of processes that run no attempt.
+    ends: JoinSet<()>,
+}
+
+/// What the loop waits for.
+enum Turn {
+    Stop,
+    Message(ToDispatcher),
+    Ended(Result<(task::Id, ()), JoinError>),
+    Tick,
+}
+
+impl Desk {
+    pub(crate) fn new(context: Arc<Context>, stop: watch::Receiver<Option<Duration>>) -> Self {
+        Self {
+            context,
+            stop,
+            attempts: JoinSet::new(),
+            grants: HashMap::new(),
+            cancels: BTreeMap::new(),
+            ends: JoinSet::new(),
+        }
+    }
+
+    /// Runs until the dispatcher is to end, and then until nothing is left.
+    pub(crate) async fn run(mut self, mut to: mpsc::Receiver<ToDispatcher>) {
+        let mut ticks = interval(self.context.config.heartbeat);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut stop = self.stop.clone();
+        loop {
+            let turn = tokio::select! {
+                biased;
+                _ = stop.wait_for(Option::is_some) => Turn::Stop,
+                Some(ended) = self.attempts.join_next_with_id() => Turn::Ended(ended),
+                Some(message) = to.recv() => Turn::Message(message),
+                _ = ticks.tick() => Turn::Tick,
+            };
+            match turn {
+                Turn::Stop => break,
+                Turn::Message(message) => self.take(message),
+                Turn::Ended(ended) => self.ended(ended),
+                Turn::Tick => self.tend(),
+            }
+        }
+        self.shut_down(to).await;
+    }
+
+    fn take(&mut self, message: ToDispatcher) {
+        match message {
+            ToDispatcher::Grant(grant) => self.grant(*grant),
+            ToDispatcher::Cancel(attempt) => {
+                if let Some(cancel) = self.cancels.get(&attempt) {
+                    cancel.send_replace(true);
+                }
+            }
+            ToDispatcher::Verdict(attempt, _) => self.context.board.let_go(attempt),
+        }
+    }
+
+    fn grant(&mut self, grant: Grant) {
+        if !self.context.board.take(&grant) {
+            return;
+        }
+        let Some(program) = self.context.config.programs.get(&grant.program) else {
+            let message = format!("there is no program {} here", grant.program);
+            return attempt::not_run(&self.context, &grant, message);
+        };
+        let admission = match self.context.pool.admit(&grant.program, program) {
+            Ok(admission) => admission,
+            Err(busy) => return attempt::not_run(&self.context, &grant, busy.to_string()),
+        };
+        let (cancel, cancelled) = watch::channel(false);
+        let deadline = after(grant.timeout);
+        let reins = Reins { deadline, cancel: cancelled, stop: self.stop.clone() };
+        let (context, program) = (Arc::clone(&self.context), program.clone());
+        let grant = Arc::new(grant);
+        let run = attempt::run(context, Arc::clone(&grant), program, admission, reins);
+        self.cancels.insert(grant.attempt, cancel);
+        let id = self.attempts.spawn(run).id();
+        self.grants.insert(id, grant);
+    }
+
+    fn ended(&mut self, ended: Result<(task::Id, ()), JoinError>) {
+        let (id, panic) = match ended {
+            Ok((id, ())) => (id, None),
+            Err(error) => (error.id(), Some(error)),
+        };
+        let Some(grant) = self.grants.remove(&id) else { return };
+        self.cancels.remove(&grant.attempt);
+        if let Some(panic) = panic {
+            // What it held was freed as it unwound; its processes were killed.
+            let message = format!("a bug in push0: {panic}");
+            let outcome = Outcome::Failed { class: FailureClass::Failed, message };
+            attempt::report(&self.context, &grant, outcome, Duration::ZERO);
+        }
+    }
+
+    /// What is looked at from time to time.
+    fn tend(&mut self) {
+        self.context.offer_returned();
+        let broken = self.context.pool.take(|warm| !warm.is_sound());
+        self.end_idle(broken);
+        while self.ends.try_join_next().is_some() {}
+        orphans::sweep(&self.context.lives);
+    }
+
+    fn end_idle(&mut self, warms: Vec<Warm>) {
+        let (_, cancel) = watch::channel(false);
+        let reins = Reins { deadline: after(Duration::MAX), cancel, stop: self.stop.clone() };
+        for warm in warms {
+            self.ends.spawn(warm.end(IDLE_GRACE, reins.clone()));
+        }
+    }
+
+    /// Waits for the attempts, which feel the end by themselves, and ends what waits for one.
+    async fn shut_down(mut self, mut to: mpsc::Receiver<ToDispatcher>) {
+        let idle = self.context.pool.take(|_| true);
+        self.end_idle(idle);
+        while let Some(ended) = self.attempts.join_next_with_id().await {
+            self.ended(ended);
+        }
+        let idle = self.context.pool.take(|_| true);
+        self.end_idle(idle);
+        while self.ends.join_next().await.is_some() {}
+        while let Ok(message) = to.try_recv() {
+            match message {
+                ToDispatcher::Grant(grant) if self.context.board.take(&grant) => {
+                    let message = "its dispatcher was stopped".to_owned();
+                    attempt::not_run(&self.context, &grant, message);
+                }
+                ToDispatcher::Verdict(attempt, _) => self.context.board.let_go(attempt),
+                ToDispatcher::Grant(_) | ToDispatcher::Cancel(_) => {}
+            }
+        }
+        orphans::sweep(&self.context.lives);
+    }
+}
+
+/// From SIGTERM to SIGKILL for a process that waits for an attempt.
+const IDLE_GRACE: Duration = Duration::from_secs(2);

@@ -1,0 +1,176 @@
+//! The file contract: a process for each attempt, its result in a file, its ending an exit code.
+//!
+//! Not here: what the exit codes mean (`exit`), and whether the result is one (`output`).
+
+use std::path::Path;
+use std::time::Instant;
+
+use push0_core::{FailureClass, Grant};
+use tokio::io::AsyncRead;
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::pool::Seat;
+use crate::process::{Launch, Process, SpawnError};
+use crate::reins::{Pull, Reins};
+use crate::tried::{Ended, Tried};
+use crate::{ProgramConfig, memory};
+
+/// Runs the prover on `input`, and waits for its end and for the end of all that it started.
+pub(crate) async fn prove(
+    context: &Context,
+    grant: &Grant,
+    program: &ProgramConfig,
+    seat: &Seat,
+    (dir, input, output): (&Path, &Path, &Path),
+    reins: &mut Reins,
+) -> Tried {
+    let began = Instant::now();
+    let launch = launch(context, grant, program, seat, (dir, input, output), reins);
+    let (mut process, pipes) = match Process::spawn(&context.lives, &launch) {
+        Ok(spawned) => spawned,
+        Err(error) => return not_started(&error),
+    };
+    listen(context, grant, &mut process, pipes.stdout);
+    let ended = watch(&mut process, program, grant, reins).await;
+    let ran = began.elapsed();
+    let tail = process.finish().await;
+    Tried { ended, ran, output: tail.since(0) }
+}
+
+/// A try that did not come to be.
+pub(crate) fn not_started(error: &SpawnError) -> Tried {
+    let what = error.to_string();
+    let ended = match error.class() {
+        Some(class) => Ended::Failed { class, what },
+        None => Ended::Misconfigured { what },
+    };
+    Tried { ended, ran: std::time::Duration::ZERO, output: Default::default() }
+}
+
+fn launch<'a>(
+    context: &Context,
+    grant: &Grant,
+    program: &'a ProgramConfig,
+    seat: &Seat,
+    (dir, input, output): (&'a Path, &Path, &Path),
+    reins: &Reins,
+) -> Launch<'a> {
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let mut args = grant.args.clone();
+    args.extend(["--input-path".into(), text(input), "--output-path".into(), text(output)]);
+    let left = reins.deadline.saturating_duration_since(tokio::time::Instant::now());
+    let mut env = context.environment(program, Some(seat), dir);
+    env.extend([
+        ("PUSH0_TASK", Some(grant.task.to_string())),
+        ("PUSH0_STAGE", Some(grant.stage.to_string())),
+        ("PUSH0_ATTEMPT", Some(grant.attempt.0.to_string())),
+        ("PUSH0_DEADLINE", Some(left.as_millis().to_string())),
+    ]);
+    Launch { argv: &program.argv, args, env, dir, has_stdin: false }
+}
+
+fn listen(
+    context: &Context,
+    grant: &Grant,
+    process: &mut Process,
+    stdout: impl AsyncRead + Send + Unpin + 'static,
+) {
+    let tail = process.tail.clone();
+    let board = std::sync::Arc::clone(&context.board);
+    let attempt = grant.attempt;
+    let mut lines = ProgressLines::default();
+    process.listen(stdout, move |bytes| {
+        tail.push(bytes);
+        if let Some(fraction) = lines.feed(bytes) {
+            board.progress(attempt, fraction);
+        }
+    });
+}
+
+async fn watch(
+    process: &mut Process,
+    program: &ProgramConfig,
+    grant: &Grant,
+    reins: &mut Reins,
+) -> Ended {
+    let over = memory::over(process.pid(), program.memory_bytes);
+    let pull = tokio::select! {
+        biased;
+        exit = process.exited() => return by_itself(exit),
+        pull = reins.pulled() => pull,
+        bytes = over => {
+            process.kill().await;
+            return over_memory(bytes, program.memory_bytes);
+        }
+    };
+    let exit = process.terminate(grant.grace, reins).await;
+    let may_have_result = exit == Exit::Code(0) && pull == Pull::TimedOut;
+    Ended::Pulled { pull, how: format!("told to stop, it ended so: {exit}"), may_have_result }
+}
+
+fn by_itself(exit: Exit) -> Ended {
+    match exit {
+        Exit::Code(0) => Ended::Written,
+        Exit::Code(_) | Exit::Signal(_) | Exit::OutOfMemory | Exit::Unknown => {
+            Ended::Failed { class: exit.class(), what: exit.to_string() }
+        }
+    }
+}
+
+/// A process that was killed for using more than it declared.
+pub(crate) fn over_memory(used: u64, limit: u64) -> Ended {
+    let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+    let (used, limit) = (mib(used), mib(limit));
+    let what = format!("killed: it used {used} MiB of memory, its program declares {limit} MiB");
+    Ended::Failed { class: FailureClass::Resource, what }
+}
+
+/// Finds `progress F` among the lines of stdout.
+#[derive(Debug, Default)]
+struct ProgressLines {
+    line: Vec<u8>,
+    /// Until the line ends.
+    is_skipping: bool,
+}
+
+impl ProgressLines {
+    /// The last progress in these bytes.
+    fn feed(&mut self, bytes: &[u8]) -> Option<f64> {
+        let mut last = None;
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            if !self.is_skipping {
+                self.line.extend_from_slice(piece.get(..LINE_BYTES_MAX).unwrap_or(piece));
+                self.is_skipping = self.line.len() > LINE_BYTES_MAX;
+            }
+            if piece.ends_with(b"\n") {
+                last = progress(&self.line).filter(|_| !self.is_skipping).or(last);
+                self.is_skipping = false;
+                self.line.clear();
+            }
+        }
+        last
+    }
+}
+
+fn progress(line: &[u8]) -> Option<f64> {
+    str::from_utf8(line).ok()?.trim().strip_prefix("progress ")?.trim().parse().ok()
+}
+
+/// A longer line says nothing about progress.
+const LINE_BYTES_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_found_among_other_lines_however_they_are_cut() {
+        let mut lines = ProgressLines::default();
+        assert_eq!(lines.feed(b"hello\nprogress 0.1\nprog"), Some(0.1));
+        assert_eq!(lines.feed(b"ress 0."), None);
+        assert_eq!(lines.feed(b"25\r\nbye"), Some(0.25));
+        assert_eq!(lines.feed(&[b'x'; 100_000]), None);
+        assert_eq!(lines.feed(b"\nprogress 1\n"), Some(1.0));
+    }
+}

@@ -1,0 +1,175 @@
+//! Which processes live, as a file tells it to the next life of this dispatcher.
+//!
+//! ```text
+//!   DIR/processes     boot id, then `pid start` for each process group
+//!   PUSH0_PROCESS     <dispatcher's directory>.<life>.<number>, in every process's environment
+//! ```
+//!
+//! A prover dies with the thread that spawned it; what it had started itself may not. The next life
+//! ends that: by the group, known from the file, and by the mark in the environment.
+//!
+//! Not here: what is ended while this life lasts (`orphans`).
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use rustix::process::Pid;
+
+use crate::orphans::TAG;
+use crate::{procfs, sys};
+
+/// All processes of this life.
+#[derive(Debug)]
+pub(crate) struct Lives {
+    path: PathBuf,
+    /// The mark of everything that this directory's dispatchers ever start.
+    mark: String,
+    incarnation: u64,
+    boot: String,
+    next: AtomicU64,
+    alive: Mutex<BTreeMap<u64, Born>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Born {
+    pid: Pid,
+    started: u64,
+}
+
+impl Lives {
+    pub(crate) fn new(dir: &Path, mark: String, incarnation: u64) -> Self {
+        Self {
+            path: dir.join(FILE),
+            mark,
+            incarnation,
+            boot: procfs::boot_id(),
+            next: AtomicU64::new(1),
+            alive: Mutex::default(),
+        }
+    }
+
+    /// A number for a process that is about to start.
+    pub(crate) fn number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The mark of one process, and of all that it starts.
+    pub(crate) fn tag(&self, number: u64) -> String {
+        format!("{}.{:x}.{number}", self.mark, self.incarnation)
+    }
+
+    /// The number in a tag, if it is of this life.
+    pub(crate) fn number_of(&self, tag: &str) -> Option<u64> {
+        let (life, number) = tag.rsplit_once('.')?;
+        let is_own = life == format!("{}.{:x}", self.mark, self.incarnation);
+        number.parse().ok().filter(|_| is_own)
+    }
+
+    pub(crate) fn is_alive(&self, number: u64) -> bool {
+        self.lock().contains_key(&number)
+    }
+
+    pub(crate) fn none_alive(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// Ends what earlier lives left behind, and says how many processes that were.
+    pub(crate) fn end_former(&self) -> usize {
+        let text = fs::read_to_string(&self.path).unwrap_or_default();
+        let mut lines = text.lines();
+        let is_of_this_boot = lines.next() == Some(self.boot.as_str());
+        let named: Vec<(i32, u64)> = lines.filter_map(parse).filter(|_| is_of_this_boot).collect();
+        let mut ended = 0;
+        let give_up = Instant::now() + LEFTOVERS;
+        loop {
+            let left: Vec<Pid> =
+                procfs::all().into_iter().filter(|pid| self.is_leftover(*pid, &named)).collect();
+            if left.is_empty() || Instant::now() > give_up {
+                return ended;
+            }
+            ended = ended.max(left.len());
+            left.into_iter().for_each(sys::kill);
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn is_leftover(&self, pid: Pid, named: &[(i32, u64)]) -> bool {
+        let Some(stat) = procfs::stat(pid).filter(|stat| !stat.is_zombie) else { return false };
+        if let Some(tag) = procfs::variable(pid, TAG)
+            && tag.starts_with(&format!("{}.", self.mark))
+        {
+            return self.number_of(&tag).is_none();
+        }
+        // A group's number is not given away while one of it lives; but the whole of it may be gone.
+        named.iter().any(|(leader, started)| {
+            let is_member = stat.session == *leader && stat.started >= *started;
+            let is_leader = procfs::raw(pid) == *leader;
+            let leader = Pid::from_raw(*leader).and_then(procfs::stat);
+            let is_same = leader.is_none_or(|leader| leader.started == *started);
+            is_member && is_same && (!is_leader || stat.started == *started)
+        })
+    }
+
+    fn write(&self, alive: &BTreeMap<u64, Born>) {
+        let mut text = format!("{}\n", self.boot);
+        for born in alive.values() {
+            let _ = writeln!(text, "{} {}", procfs::raw(born.pid), born.started);
+        }
+        // Best effort: the marks tell the next life as much. A full disk must not stop provers.
+        let temporary = self.path.with_extension("tmp");
+        if fs::write(&temporary, text).is_ok() {
+            let _ = fs::rename(&temporary, &self.path);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Born>> {
+        self.alive.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One process of this life, from its start until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Life {
+    lives: Arc<Lives>,
+    pub(crate) number: u64,
+    pub(crate) pid: Pid,
+    pub(crate) started: u64,
+}
+
+impl Life {
+    pub(crate) fn begin(lives: &Arc<Lives>, number: u64, pid: Pid) -> Self {
+        let started = procfs::stat(pid).map_or(0, |stat| stat.started);
+        let mut alive = lives.lock();
+        alive.insert(number, Born { pid, started });
+        lives.write(&alive);
+        drop(alive);
+        Self { lives: Arc::clone(lives), number, pid, started }
+    }
+
+    pub(crate) fn lives(&self) -> &Lives {
+        &self.lives
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        let mut alive = self.lives.lock();
+        alive.remove(&self.number);
+        self.lives.write(&alive);
+    }
+}
+
+fn parse(line: &str) -> Option<(i32, u64)> {
+    let (pid, started) = line.split_once(' ')?;
+    Some((pid.parse().ok()?, started.parse().ok()?))
+}
+
+const FILE: &str = "processes";
+
+/// How long killed processes are waited for: until the kernel has freed their memory.
+const LEFTOVERS: Duration = Duration::from_secs(5);

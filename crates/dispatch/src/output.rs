@@ -1,0 +1,193 @@
+//! What a prover has written: read within bounds, and told apart from garbage.
+//!
+//! | the stage's output | what is taken |
+//! |---|---|
+//! | proof | a result file of the SDK; else any JSON; else, where a verifier will judge it, any bytes but none |
+//! | parts | a JSON array of 1 to 4096 elements; each is an artifact with the bytes that the prover wrote |
+//!
+//! A result that names no public values has empty ones, so its statement is the digest of nothing. The
+//! statement of parts is the digest of the whole array: a split that is made again must be the same.
+//!
+//! Not here: whether it proves anything (`verify`).
+
+use std::fs::OpenOptions;
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use push0_core::{Digest, Output};
+use push0_prover::wire;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+/// What a prover has written, as far as it is understood.
+#[derive(Clone, Debug)]
+pub(crate) struct Made {
+    /// All of it.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) form: Form,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Form {
+    /// A result in the form of the SDK.
+    Result(wire::ResultFile),
+    /// Anything else that may be a proof.
+    Other,
+    /// Elements, each an item of its own.
+    Parts(Vec<Vec<u8>>),
+}
+
+/// Why there is no result, after all. The attempt failed; the message is for a person.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoResult {
+    #[error("but wrote no output")]
+    Absent,
+    #[error("but its output is not a file")]
+    NotAFile,
+    #[error("but its output is empty")]
+    Empty,
+    #[error("but its output is larger than {} MiB", OUTPUT_BYTES_MAX >> 20)]
+    TooLarge,
+    #[error("but its output cannot be read: {0}")]
+    Unreadable(#[source] io::Error),
+    #[error("but its output is not JSON: {0}")]
+    NotJson(#[source] serde_json::Error),
+    #[error("but its output is not a push0.result/1 file: {0}")]
+    NotAResult(#[source] serde_json::Error),
+    #[error("but its output is not a JSON array of parts: {0}")]
+    NotParts(#[source] serde_json::Error),
+    #[error("but its output is an array of {0} parts, not of 1 to {PARTS_MAX}")]
+    PartCount(usize),
+}
+
+impl Made {
+    /// Reads what is at `path`. `is_judged`: a verifier will see it before anybody believes it.
+    pub(crate) fn read(path: &Path, output: Output, is_judged: bool) -> Result<Self, NoResult> {
+        let bytes = read(path)?;
+        let form = match output {
+            Output::Proof => proof(&bytes, is_judged)?,
+            Output::Parts => parts(&bytes)?,
+        };
+        Ok(Self { bytes, form })
+    }
+
+    /// What must be the same if it is made again.
+    pub(crate) fn statement(&self) -> Digest {
+        match &self.form {
+            Form::Result(result) => Digest::of(&result.public_values.0),
+            Form::Other => Digest::of(&[]),
+            Form::Parts(_) => Digest::of(&self.bytes),
+        }
+    }
+
+    /// Whether it says itself that it proves nothing.
+    pub(crate) fn says_mock(&self) -> bool {
+        matches!(&self.form, Form::Result(result) if result.mock)
+    }
+
+    /// The key that it says it was made under.
+    pub(crate) fn vkey(&self) -> Option<wire::Vkey> {
+        match &self.form {
+            Form::Result(result) => result.vkey,
+            Form::Other | Form::Parts(_) => None,
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, NoResult> {
+    let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    // Not to block: it may be a pipe that nobody writes to.
+    let opened = OpenOptions::new().read(true).custom_flags(nonblock).open(path);
+    let file = opened.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => NoResult::Absent,
+        _ => NoResult::Unreadable(error),
+    })?;
+    let metadata = file.metadata().map_err(NoResult::Unreadable)?;
+    if !metadata.is_file() {
+        return Err(NoResult::NotAFile);
+    }
+    if metadata.len() > OUTPUT_BYTES_MAX {
+        return Err(NoResult::TooLarge);
+    }
+    let mut bytes = Vec::new();
+    file.take(OUTPUT_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(NoResult::Unreadable)?;
+    match bytes.len() as u64 {
+        0 => Err(NoResult::Empty),
+        1..=OUTPUT_BYTES_MAX => Ok(bytes),
+        _ => Err(NoResult::TooLarge),
+    }
+}
+
+fn proof(bytes: &[u8], is_judged: bool) -> Result<Form, NoResult> {
+    if says_result(bytes) {
+        return serde_json::from_slice(bytes).map(Form::Result).map_err(NoResult::NotAResult);
+    }
+    match serde_json::from_slice::<IgnoredAny>(bytes) {
+        Err(error) if !is_judged => Err(NoResult::NotJson(error)),
+        Ok(_) | Err(_) => Ok(Form::Other),
+    }
+}
+
+fn parts(bytes: &[u8]) -> Result<Form, NoResult> {
+    let elements: Vec<&RawValue> = serde_json::from_slice(bytes).map_err(NoResult::NotParts)?;
+    match elements.len() {
+        1..=PARTS_MAX => {
+            let bytes = |element: &&RawValue| element.get().as_bytes().to_vec();
+            Ok(Form::Parts(elements.iter().map(bytes).collect()))
+        }
+        count => Err(NoResult::PartCount(count)),
+    }
+}
+
+fn says_result(bytes: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Sniff {
+        format: String,
+    }
+    let sniff = serde_json::from_slice::<Sniff>(bytes);
+    sniff.is_ok_and(|sniff| sniff.format.starts_with("push0.result/"))
+}
+
+/// The largest output that is read. Proofs are kilobytes to a few megabytes; execution traces more.
+const OUTPUT_BYTES_MAX: u64 = 256 << 20;
+
+/// The most parts of one split: they are all named in one record of the log.
+const PARTS_MAX: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn garbage_is_a_result_only_where_a_verifier_judges_it() {
+        assert!(matches!(proof(b"\xff\x00", false), Err(NoResult::NotJson(_))));
+        assert!(matches!(proof(b"\xff\x00", true), Ok(Form::Other)));
+        assert!(matches!(proof(b"{\"any\":1}", false), Ok(Form::Other)));
+    }
+
+    #[test]
+    fn what_says_result_must_be_one() {
+        let broken = br#"{"format":"push0.result/1","mock":false}"#;
+        assert!(matches!(proof(broken, true), Err(NoResult::NotAResult(_))));
+        let later = br#"{"format":"push0.result/9","vkey":null,"mock":false,"public_values":"0x","proof":""}"#;
+        assert!(matches!(proof(later, true), Err(NoResult::NotAResult(_))));
+    }
+
+    #[test]
+    fn parts_keep_the_bytes_that_the_prover_wrote() {
+        let Ok(Form::Parts(parts)) = parts(b" [ {\"b\": 1.50, \"a\":2} ,3]\n") else {
+            panic!("not parts")
+        };
+        assert_eq!(parts, [b"{\"b\": 1.50, \"a\":2}".to_vec(), b"3".to_vec()]);
+    }
+
+    #[test]
+    fn there_is_at_least_one_part_and_not_too_many() {
+        assert!(matches!(parts(b"[]"), Err(NoResult::PartCount(0))));
+        assert!(matches!(parts(b"{}"), Err(NoResult::NotParts(_))));
+        let many = format!("[{}0]", "0,".repeat(PARTS_MAX));
+        assert!(matches!(parts(many.as_bytes()), Err(NoResult::PartCount(_))));
+    }
+}

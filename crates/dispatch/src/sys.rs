@@ -1,0 +1,86 @@
+//! What the kernel alone offers for child processes; the only unsafe code of this crate.
+//!
+//! A prover gets a session of its own, so that all it starts can be told from every other child of
+//! this process: nothing can join a session, only leave for one of its own.
+//!
+//! Not here: when a process is ended (`process`), and the search for what it left behind (`orphans`).
+
+use std::collections::BTreeSet;
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
+use rustix::process::{getpid, getppid, kill_process, kill_process_group, setsid, waitid};
+use rustix::process::{set_child_subreaper, set_parent_process_death_signal};
+use tokio::process::Child;
+
+/// Makes this process the one that adopts what its descendants orphan.
+pub(crate) fn adopt_orphans() -> io::Result<()> {
+    Ok(set_child_subreaper(Some(getpid()))?)
+}
+
+/// Starts `command` in a session and process group of its own, to be killed by the kernel when the
+/// calling *thread* ends. Call it on a thread that lives as long as the process may.
+pub(crate) fn spawn(mut command: Command) -> io::Result<(Child, Pid)> {
+    let parent = getpid();
+    let isolate = move || {
+        setsid()?;
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        // It may have ended between the fork and the line above.
+        match getppid() == Some(parent) {
+            true => Ok(()),
+            false => Err(rustix::io::Errno::SRCH.into()),
+        }
+    };
+    // SAFETY: between fork and exec only system calls are made; nothing allocates or locks.
+    #[expect(
+        unsafe_code,
+        reason = "the standard library has no other way to run code after a fork"
+    )]
+    unsafe {
+        command.pre_exec(isolate);
+    }
+    // Held across the fork: whoever looks for adopted children must not take this one for one.
+    let mut spawned = spawned();
+    let child = tokio::process::Command::from(command).spawn()?;
+    let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+    let pid = pid.ok_or_else(|| io::Error::other("a child without an id"))?;
+    spawned.insert(pid.as_raw_nonzero().get());
+    Ok((child, pid))
+}
+
+/// Says that a spawned child has been waited for.
+pub(crate) fn forget(pid: Pid) {
+    spawned().remove(&pid.as_raw_nonzero().get());
+}
+
+/// Whether `pid` is a child that this process spawned through [`spawn`]: somebody waits for it.
+pub(crate) fn is_spawned(pid: Pid) -> bool {
+    spawned().contains(&pid.as_raw_nonzero().get())
+}
+
+/// Sends a signal to a process group. One that is gone is no error.
+pub(crate) fn signal_group(group: Pid, signal: Signal) {
+    // All that can go wrong is that nobody is left.
+    let _ = kill_process_group(group, signal);
+}
+
+/// Kills a process. One that is gone is no error.
+pub(crate) fn kill(pid: Pid) {
+    let _ = kill_process(pid, Signal::KILL);
+}
+
+/// Reaps a dead child that nobody else waits for.
+pub(crate) fn reap(pid: Pid) {
+    let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+}
+
+fn spawned() -> MutexGuard<'static, BTreeSet<i32>> {
+    SPAWNED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// All children of this process that were spawned here and not yet waited for. A process has one
+/// table of children, so this is one too.
+static SPAWNED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
