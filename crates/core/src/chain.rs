@@ -6,7 +6,7 @@
 //!
 //! Not here: a source's word on what is canonical after the fact (reorgs).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{Block, BlockHash, Digest, Height, Weights};
 
@@ -17,6 +17,8 @@ pub struct Chain {
     canonical: BTreeMap<Height, Link>,
     /// Children of blocks that are not canonical yet, in order of arrival.
     waiting: BTreeMap<BlockHash, Vec<BlockHash>>,
+    /// Blocks whose payload was asked for again.
+    lost: BTreeSet<BlockHash>,
     ended: Option<Height>,
 }
 
@@ -89,6 +91,7 @@ impl Chain {
         self.blocks.get_mut(&hash).is_some_and(|known| {
             known.payload_lost = true;
             known.losses += 1;
+            self.lost.insert(hash);
             true
         })
     }
@@ -96,6 +99,7 @@ impl Chain {
     pub(crate) fn resupply(&mut self, hash: BlockHash, payload: Digest, bytes: u64) -> bool {
         self.blocks.get_mut(&hash).is_some_and(|known| {
             known.payload_lost = false;
+            self.lost.remove(&hash);
             known.payload = payload;
             known.bytes = bytes;
             true
@@ -152,6 +156,11 @@ impl Chain {
     #[must_use]
     pub fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()
+    }
+
+    /// The blocks whose payload was asked for again and has not come.
+    pub fn lost(&self) -> impl Iterator<Item = BlockHash> {
+        self.lost.iter().copied()
     }
 
     /// How many canonical blocks there are.

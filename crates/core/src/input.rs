@@ -35,6 +35,8 @@ pub enum Input {
     },
     /// Open a parked task again.
     Retry(TaskId),
+    /// Make the result of an accepted task again: it is not in the store any more, or damaged there.
+    Remake(TaskId),
     /// Do the next of what is due. Send it again until it decides nothing.
     Wake,
     /// Hand out what may be tried to who may try it.
@@ -108,6 +110,9 @@ pub enum Rejection {
     /// Nothing to do: there is no such task, or it is not parked.
     #[error("task {0} is not parked")]
     NotParked(TaskId),
+    /// Nothing to do, or nothing that would help: the task has no result, or was made again too often.
+    #[error("task {0} has no result to make again, or was made again too often")]
+    NotRemade(TaskId),
     /// Nothing to do: the attempt has ended.
     #[error("{0} has ended")]
     Ended(AttemptId),

@@ -174,6 +174,7 @@ impl Scheduler {
             Input::Lose { dispatcher, message } => Ok(self.lose(now, dispatcher, message)),
             Input::Withdraw { attempt, message } => self.withdraw(now, *attempt, message),
             Input::Retry(task) => self.retry(task),
+            Input::Remake(task) => self.remake(task),
             Input::Wake => Ok(self.advance(now)),
             Input::Assign(offers) => Ok(self.assign(now, offers)),
         }

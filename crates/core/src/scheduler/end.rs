@@ -60,6 +60,16 @@ impl Scheduler {
         }
     }
 
+    pub(super) fn remake(&self, id: &TaskId) -> Result<Vec<Event>, Rejection> {
+        let task = self.tasks.get(id).filter(|task| task.state == TaskState::Accepted);
+        match task {
+            Some(task) if task.remakes < self.limits.remakes_max => {
+                Ok(vec![Event::Reopened { task: *id, why: ReopenedBy::ResultLost }])
+            }
+            Some(_) | None => Err(Rejection::NotRemade(*id)),
+        }
+    }
+
     fn lost(&self, now: Timestamp, attempt: AttemptId, id: TaskId, message: &str) -> Vec<Event> {
         let Some((task, lease)) = self.tasks.get(&id).and_then(|task| Some((task, task.lease()?)))
         else {
