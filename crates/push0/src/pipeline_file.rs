@@ -13,7 +13,7 @@ mod lines;
 mod spec;
 mod table;
 mod text;
-mod unit;
+pub(crate) mod unit;
 
 use std::fmt;
 use std::io;

@@ -1,0 +1,190 @@
+//! The command line: what can be asked of push0. Each command is a file beside this one.
+//!
+//! stdout carries a command's result and nothing else; stderr carries progress and errors.
+//!
+//! Not here: what `run` does (`run`), and which exit code an error has (`exit`).
+
+pub mod exit;
+mod panic;
+mod run_args;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use push0_prover::Vkey;
+
+pub use exit::Exit;
+pub use run_args::RunArgs;
+
+/// Proves a stream of blocks with your provers, and ends in final proofs in chain order.
+///
+/// A pipeline file says what is proved, by which programs, and how proofs are grouped. push0 runs the
+/// provers, watches them, checks what they make, tries again what failed, and keeps every fact in a
+/// log on disk: killed at any moment, the same command goes on where it was.
+#[derive(Debug, Parser)]
+#[command(
+    name = "push0",
+    version,
+    max_term_width = 100,
+    after_long_help = exit::HELP,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Proves what the pipeline's source gives, until it ends; goes on where it was
+    Run(RunArgs),
+    /// Says all that is wrong with a pipeline file, or shows its stages
+    Check(CheckArgs),
+    /// Verifies a final proof as a stranger would
+    Verify(VerifyArgs),
+    /// Shows how far a run is, beside it or after it
+    Status(StatusArgs),
+    /// Reads the log of a data directory
+    Log(LogArgs),
+    /// Shows what the provers of a task printed
+    Logs(LogsArgs),
+}
+
+/// Says all that is wrong with a pipeline file, each fault with its line and what to do (exit 2), or
+/// shows its stages in a table. Nothing is run.
+#[derive(Args, Debug)]
+#[command(after_long_help = "Example:\n  push0 check examples/scroll/pipeline.toml")]
+pub(crate) struct CheckArgs {
+    /// The pipeline's file
+    pub(crate) pipeline: PathBuf,
+}
+
+/// Verifies a final proof as a stranger would, and shows what it claims.
+///
+/// The file is read and compared byte for byte with what push0 would write, so any flipped bit is
+/// refused. Then a verifier checks the proof: the shipped prover of that name beside push0, or the one
+/// named here. Nothing that the file names is ever run.
+///
+/// Only key, public values and proof are bound by cryptography. The rest is the word of whoever ran
+/// push0. Pin the key (--vkey, or `vkey` in the pipeline), or any program's proof will do.
+#[derive(Args, Debug)]
+#[command(after_long_help = VERIFY_EXAMPLES)]
+pub(crate) struct VerifyArgs {
+    /// The proof, a file that `push0 run` wrote: *.proof.json
+    pub(crate) proof: PathBuf,
+    /// Use the verifier and the key of this pipeline's program
+    #[arg(long, value_name = "FILE", conflicts_with = "verifier")]
+    pub(crate) pipeline: Option<PathBuf>,
+    /// Use this command, with its arguments after spaces; --input-path and the file are appended
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) verifier: Option<String>,
+    /// The verification key that the proof must verify under
+    #[arg(long, value_name = "sha256:DIGEST")]
+    pub(crate) vkey: Option<Vkey>,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Shows how far a run is: blocks, stages, attempts, what is parked, and what holds the head of the
+/// chain. Reads the log without its lock, so it works beside a running engine and changes nothing.
+#[derive(Args, Debug)]
+#[command(after_long_help = "Example:\n  push0 status --data scroll.push0")]
+pub(crate) struct StatusArgs {
+    /// The data directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Reads the log of a data directory: every fact since the first, in order. Takes no lock, so it works
+/// beside a running engine and changes nothing.
+#[derive(Args, Debug)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct LogArgs {
+    #[command(subcommand)]
+    pub(crate) command: LogCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LogCommand {
+    /// Prints every event, a line each
+    #[command(after_long_help = LOG_CAT_EXAMPLES)]
+    Cat(LogReadArgs),
+    /// Checks every byte, and that every event may follow those before it
+    #[command(after_long_help = "Example:\n  push0 log verify --data scroll.push0")]
+    Verify(LogReadArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct LogReadArgs {
+    /// The data directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Print JSON, an object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Shows what the provers of a task printed: the end of each attempt's output, oldest first. Tasks and
+/// attempts are named by `push0 status` and `push0 log cat`.
+#[derive(Args, Debug)]
+#[command(after_long_help = LOGS_EXAMPLES)]
+pub(crate) struct LogsArgs {
+    /// A task's id or the first digits of it (4 at least), or an attempt's number
+    pub(crate) task: String,
+    /// The data directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+}
+
+/// Does what the command line says, and answers the process' exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    panic::exit_as_a_bug();
+    let exit = match Cli::try_parse() {
+        Ok(cli) => cli.execute(),
+        Err(told) => {
+            // To stdout for --help, to stderr for an error; if nobody reads it, nobody misses it.
+            let _ = told.print();
+            if told.use_stderr() { Exit::Usage } else { Exit::Done }
+        }
+    };
+    exit.into()
+}
+
+impl Cli {
+    fn execute(self) -> Exit {
+        match self.command {
+            Command::Run(args) => crate::run::run(&args),
+            Command::Check(_)
+            | Command::Verify(_)
+            | Command::Status(_)
+            | Command::Log(_)
+            | Command::Logs(_) => Exit::Bug,
+        }
+    }
+}
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  push0 verify 16525000-16525019-5f1c0a2b.proof.json
+  push0 verify 16525000-16525019-5f1c0a2b.proof.json --vkey sha256:9f86d081884c7d65...
+  push0 verify 16525000-16525019-5f1c0a2b.proof.json --verifier 'my-prover verify'
+
+Exit: 0 accepted, 1 refused, 2 no verdict (the file or the verifier cannot be used).";
+
+const LOG_CAT_EXAMPLES: &str = "\
+Examples:
+  push0 log cat --data scroll.push0
+  push0 log cat --data scroll.push0 --json | grep '\"event\":\"accepted\"' | wc -l";
+
+const LOGS_EXAMPLES: &str = "\
+Examples:
+  push0 logs 3f9a01c2 --data scroll.push0
+  push0 logs 117 --data scroll.push0";

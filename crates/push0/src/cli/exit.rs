@@ -1,0 +1,61 @@
+//! Exit codes: the table of the formats, and the one place where an error gets its code.
+//!
+//! Not here: what is said about the error.
+
+use std::process::ExitCode;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+#[repr(u8)]
+pub enum Exit {
+    /// Everything is released; the proof is accepted; the pipeline is valid.
+    Done = 0,
+    /// It ended, but a block is parked or missed; the proof is refused.
+    Unproved = 1,
+    /// The command line or the pipeline is wrong.
+    Usage = 2,
+    /// A block file lies or cannot be read.
+    Source = 3,
+    /// The data directory is damaged, of a newer version, or of another pipeline.
+    Data = 4,
+    /// Another engine writes the log.
+    Busy = 5,
+    /// Something is out of reach or full; the same command may work later.
+    OutOfReach = 6,
+    /// A bug in push0.
+    Bug = 70,
+    /// Interrupted with work left; the same command goes on.
+    Interrupted = 130,
+}
+
+impl Exit {
+    /// The number that the process ends with.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// The table, for `push0 --help`.
+pub(super) const HELP: &str = "\
+Example, from a clone of the repository:
+  push0 run examples/scroll/pipeline.toml       20 blocks, one proof
+  push0 verify scroll.push0/proofs/*.proof.json
+
+Exit codes:
+    0  done: everything released; proof accepted; pipeline valid
+    1  ended, but a block is parked or missed; verify: refused
+    2  usage or pipeline wrong
+    3  a block file lies or cannot be read
+    4  data directory damaged, of a newer version, or of another pipeline
+    5  another engine writes this log
+    6  out of reach or full: the same command later
+   70  a bug in push0
+  130  interrupted, work left: the same command resumes";

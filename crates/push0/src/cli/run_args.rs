@@ -1,0 +1,100 @@
+//! What `push0 run` is asked, and the defaults of what it is not.
+//!
+//! Not here: what it does (`run`).
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::{fs, io, thread};
+
+use clap::Args;
+use push0_core::PipelineName;
+
+use crate::pipeline_file::unit;
+
+/// Proves what the pipeline's source gives, until it ends, with engine and dispatcher in this process.
+///
+/// Everything it knows is in the data directory: after a crash, a kill or Ctrl-C the same command goes
+/// on from there. Ctrl-C lets running provers finish; a second one stops them.
+///
+/// stderr shows a bar for each stage, or a line for each event where it is no terminal. stdout gets the
+/// result: a table, or one JSON object with --json.
+#[derive(Args, Clone, Debug, Eq, PartialEq)]
+#[command(after_long_help = EXAMPLES)]
+pub struct RunArgs {
+    /// The pipeline's file
+    pub pipeline: PathBuf,
+    /// Where the log, the artifacts and the provers' output are kept [default: ./NAME.push0, after the
+    /// pipeline's name]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Where final proofs are written [default: `proofs` in the data directory]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// How many attempts run at once [default: the cores of this machine]
+    #[arg(long, value_name = "N")]
+    pub slots: Option<NonZeroU32>,
+    /// The memory that provers share, in bytes or with a unit (16GiB); each attempt takes what its
+    /// program reserves [default: all of this machine]
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub memory: Option<u64>,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+    /// Go on with this pipeline where the data directory has run another
+    #[arg(long)]
+    pub apply: bool,
+    /// Try again what was set aside
+    #[arg(long)]
+    pub retry_parked: bool,
+}
+
+impl RunArgs {
+    /// The data directory of a pipeline of this name.
+    #[must_use]
+    pub fn data_dir(&self, name: &PipelineName) -> PathBuf {
+        self.data.clone().unwrap_or_else(|| PathBuf::from(format!("./{name}.push0")))
+    }
+
+    /// Where final proofs go, beside this data directory.
+    #[must_use]
+    pub fn out_dir(&self, data: &Path) -> PathBuf {
+        self.out.clone().unwrap_or_else(|| data.join("proofs"))
+    }
+
+    /// How many attempts run at once.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        let cores = || thread::available_parallelism().map_or(1, usize::from);
+        self.slots.map_or_else(|| u32::try_from(cores()).unwrap_or(u32::MAX), NonZeroU32::get)
+    }
+
+    /// The memory that provers share. Unit: bytes.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not given and the system does not tell: `--memory` must be given.
+    pub fn memory_bytes(&self) -> io::Result<u64> {
+        self.memory.map_or_else(machine_memory_bytes, Ok)
+    }
+}
+
+/// A plain number, or one with a unit.
+fn bytes(text: &str) -> Result<u64, &'static str> {
+    let plain = text.parse().ok();
+    let bytes = plain.or_else(|| unit::size(text)).filter(|bytes| *bytes > 0);
+    bytes.ok_or("a number of bytes, or a size like 16GiB, is needed")
+}
+
+fn machine_memory_bytes() -> io::Result<u64> {
+    let text = fs::read_to_string("/proc/meminfo")?;
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = total.and_then(|total| total.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+    kib.map(|kib| kib << 10)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "/proc/meminfo has no MemTotal"))
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  push0 run examples/scroll/pipeline.toml
+  push0 run pipeline.toml --data /var/lib/push0 --slots 4 --memory 64GiB
+  push0 run pipeline.toml --retry-parked";
