@@ -1,0 +1,189 @@
+//! A file of blocks: one JSON object a line, each the child of the one before.
+//!
+//! Read as a stream: memory holds one line. Blank lines are skipped, a carriage return before the end of
+//! a line is not part of it. The first fault ends the stream, for what follows it cannot be linked.
+//!
+//! Not here: what makes a header right (`header`).
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+
+use push0_core::{Block, Digest, Height};
+
+use super::header::{self, Header};
+use super::value::{fixed, number};
+use super::{Lie, SourceBlock, SourceError, json};
+
+/// The blocks of a file, in order.
+#[derive(Debug)]
+pub struct BlockFile {
+    path: PathBuf,
+    reader: BufReader<File>,
+    fields: Vec<String>,
+    line: u64,
+    before: Option<Header>,
+    has_ended: bool,
+}
+
+impl BlockFile {
+    /// Opens the file at `path`. Each block must have the numeric `fields`.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError::Unreadable`]: it cannot be opened.
+    pub fn open(path: &Path, fields: &[String]) -> Result<Self, SourceError> {
+        let file = File::open(path).map_err(|source| unreadable(path, source))?;
+        Ok(Self {
+            path: path.to_owned(),
+            reader: BufReader::with_capacity(BUFFER_BYTES, file),
+            fields: fields.to_vec(),
+            line: 0,
+            before: None,
+            has_ended: false,
+        })
+    }
+
+    /// The next line that is not blank, without its end; `None` at the end of the file.
+    fn next_line(&mut self) -> Result<Option<Vec<u8>>, SourceError> {
+        loop {
+            let mut line = Vec::new();
+            let mut bounded = self.reader.by_ref().take(LINE_BYTES_MAX + 2);
+            let read = bounded.read_until(b'\n', &mut line);
+            if read.map_err(|source| unreadable(&self.path, source))? == 0 {
+                return Ok(None);
+            }
+            self.line += 1;
+            let line = line.strip_suffix(b"\n").unwrap_or(&line);
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let line = match line.strip_prefix(BYTE_ORDER_MARK) {
+                Some(rest) if self.line == 1 => rest,
+                Some(_) | None => line,
+            };
+            if line.len() as u64 > LINE_BYTES_MAX {
+                let what = format!("a line of more than {LINE_BYTES_MAX} bytes");
+                return Err(self.lies(Lie::line(what, "leave out what no prover needs")));
+            }
+            if !line.iter().all(u8::is_ascii_whitespace) {
+                return Ok(Some(line.to_vec()));
+            }
+        }
+    }
+
+    fn next_block(&mut self) -> Result<Option<SourceBlock>, SourceError> {
+        match self.next_line()? {
+            Some(payload) => {
+                let (block, header) =
+                    block(&payload, &self.fields, self.before).map_err(|lie| self.lies(lie))?;
+                self.before = Some(header);
+                Ok(Some(SourceBlock { block, payload }))
+            }
+            None if self.before.is_none() => {
+                self.line = self.line.max(1);
+                let remedy = "write one block a line, as eth_getBlockByNumber gives it";
+                Err(self.lies(Lie::line("no blocks in the file", remedy)))
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn lies(&self, lie: Lie) -> SourceError {
+        let Lie { field, what, remedy } = lie;
+        SourceError::Lies { file: self.path.clone(), line: self.line, field, what, remedy }
+    }
+}
+
+impl Iterator for BlockFile {
+    type Item = Result<SourceBlock, SourceError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.has_ended {
+            return None;
+        }
+        let next = self.next_block().transpose();
+        self.has_ended = !matches!(next, Some(Ok(_)));
+        next
+    }
+}
+
+fn block(line: &[u8], fields: &[String], before: Option<Header>) -> Result<(Block, Header), Lie> {
+    let is_asked = |key: &str| fields.iter().any(|field| field == key);
+    let matters = |key: &str| key == PRE_STATE_ROOT || header::has(key) || is_asked(key);
+    let object = json::read(line, &matters)?;
+    let header = header::read(&object)?;
+    let pre_state_root = object.get(PRE_STATE_ROOT);
+    let pre_state_root = pre_state_root.map(|value| fixed(PRE_STATE_ROOT, value)).transpose()?;
+    if let Some(before) = before {
+        follows(&header, &before)?;
+        if let Some(root) = pre_state_root.filter(|root| *root != before.state_root) {
+            let (root, other) = (hex::encode(root), hex::encode(before.state_root));
+            let what = format!("0x{root}, but the block before leaves 0x{other}");
+            return Err(Lie::field(PRE_STATE_ROOT, what, "it must be the parent's `stateRoot`"));
+        }
+    }
+    let mut numbers = BTreeMap::new();
+    for field in fields {
+        let value = object.get(field).ok_or_else(|| {
+            let what = format!("no `{}`, by which the pipeline weighs", field.escape_debug());
+            Lie::field(field, what, "add it to each block, or take it out of `max` and `min`")
+        })?;
+        numbers.insert(field.clone(), number(field, value)?);
+    }
+    let block = Block {
+        number: Height(header.number),
+        hash: header.hash,
+        parent: header.parent,
+        payload: Digest::of(line),
+        bytes: line.len() as u64,
+        fields: numbers,
+    };
+    Ok((block, header))
+}
+
+/// Whether a block is the child of the one before.
+fn follows(header: &Header, before: &Header) -> Result<(), Lie> {
+    let (number, last) = (header.number, before.number);
+    if header.hash == before.hash {
+        return Err(Lie::field("number", format!("block {number} twice"), "remove the line"));
+    }
+    if number == last {
+        let what = format!("another block {number}");
+        return Err(Lie::field("number", what, "keep the blocks of one branch"));
+    }
+    if number < last {
+        let what = format!("block {number}, after block {last}");
+        return Err(Lie::field("number", what, "sort the lines by number"));
+    }
+    if number > last + 1 {
+        let what = format!("block {number}, after block {last}: {} missing", number - last - 1);
+        return Err(Lie::field("number", what, "add the blocks between"));
+    }
+    if header.parent != before.hash {
+        let what = format!("{}, but the block before is {}", header.parent, before.hash);
+        return Err(Lie::field("parentHash", what, "keep the blocks of one branch"));
+    }
+    Ok(())
+}
+
+fn unreadable(file: &Path, source: io::Error) -> SourceError {
+    let (what, remedy) = if source.kind() == io::ErrorKind::NotFound {
+        ("no such block file".to_owned(), "put it there, or correct `source.path`")
+    } else if source.kind() == io::ErrorKind::IsADirectory {
+        ("a directory".to_owned(), "name the block file in it")
+    } else if source.kind() == io::ErrorKind::PermissionDenied {
+        ("not allowed to read".to_owned(), "give this user the right to read it")
+    } else {
+        (format!("cannot read: {source}"), "run the same command again once it can be read")
+    };
+    SourceError::Unreadable { file: file.to_owned(), what, remedy, source }
+}
+
+/// Added to a block: the state root that its parent leaves.
+const PRE_STATE_ROOT: &str = "preStateRoot";
+/// Some editors put it before the first line.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// A block with all its transactions is some 2 MB. Unit: bytes.
+const LINE_BYTES_MAX: u64 = 8 << 20;
+/// Blocks are a few kilobytes each.
+const BUFFER_BYTES: usize = 64 << 10;
