@@ -29,6 +29,8 @@ pub(super) fn read(line: &[u8], matters: &dyn Fn(&str) -> bool) -> Result<Object
 fn refused(error: &serde_json::Error) -> Lie {
     let text = error.to_string();
     let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason);
+    // It may quote the line, however long that is.
+    let reason: String = reason.chars().take(REASON_MAX).collect();
     match error.classify() {
         Category::Eof => Lie::line(
             "the line ends within the block",
@@ -80,3 +82,6 @@ impl<'de> Visitor<'de> for Wanted<'_> {
         Ok(object)
     }
 }
+
+/// Unit: characters.
+const REASON_MAX: usize = 160;
