@@ -71,7 +71,8 @@ fn a_torn_turn_after_a_clean_end_is_cut() {
 
 #[test]
 fn two_damaged_frames_are_more_than_a_torn_tail() {
-    let (disk, _) = written(3, false);
+    // Together they are smaller than the largest frame of such segments.
+    let (disk, _) = written_as(Settings { segment_bytes: 4096, ..SETTINGS }, 3, false);
     disk.flip("00000001.seg", at(2) + 100, 1);
     disk.flip("00000001.seg", at(3) + 100, 1);
     let error = open(&disk).expect_err("the first of them was acknowledged");
@@ -114,21 +115,53 @@ fn a_segment_of_another_log_is_refused() {
 }
 
 #[test]
+fn a_segment_of_another_history_of_the_same_log_is_refused() {
+    let (disk, _) = written(11, true);
+    let fork = FaultyDisk::default();
+    append(&fork, SETTINGS, (1..=11).map(|at| turn(Seq(at), at + 100)), true);
+    let foreign = fork.read("00000002.seg").expect("it is there");
+    disk.change("00000002.seg", |bytes| *bytes = foreign);
+    let error = open(&disk).expect_err("it follows other turns").to_string();
+    assert_eq!(error, "00000002.seg is damaged at byte 0: it does not follow the frame before it");
+}
+
+#[test]
+fn a_turn_that_skips_a_position_is_refused() {
+    let (disk, _) = written(2, false);
+    reseal_last(&disk, |frame| frame.get_mut(32..33).expect("its position").fill(3));
+    let error = open(&disk).expect_err("position 2 is missing").to_string();
+    assert_eq!(
+        error,
+        "00000001.seg is damaged at byte 320: it does not follow the frame before it"
+    );
+}
+
+#[test]
 fn a_record_of_a_newer_push0_is_refused_as_such() {
-    let (disk, turns) = written(2, false);
+    let newer: [(fn(&mut [u8]), &str); 4] = [
+        (|frame| frame.get_mut(8..9).expect("its version").fill(2), "version 2, encoding 1"),
+        (|frame| frame.get_mut(10..11).expect("its encoding").fill(2), "version 1, encoding 2"),
+        (|frame| frame.get_mut(11..12).expect("its kind").fill(4), "a frame of kind 4"),
+        (&|frame| frame.get_mut(142..143).expect("its event").fill(b'S'), "unknown variant"),
+    ];
+    for (change, reason) in newer {
+        let (disk, _) = written(2, false);
+        reseal_last(&disk, change);
+        let error = open(&disk).expect_err("it is not known here").to_string();
+        let newer = format!("00000001.seg holds a record of a newer push0 at byte 320: {reason}");
+        assert!(error.starts_with(&newer), "{error}");
+    }
+}
+
+/// Changes the second turn, and makes its checksum right again.
+fn reseal_last(disk: &FaultyDisk, change: impl Fn(&mut [u8])) {
     disk.change("00000001.seg", |bytes| {
-        let frame = bytes.get_mut(at(2)..at(3)).expect("the last frame");
-        frame.get_mut(8).map(|version| *version = 2).expect("a version");
+        let frame = bytes.get_mut(at(2)..at(3)).expect("the second turn");
+        change(frame);
         frame.get_mut(16..20).expect("a checksum").fill(0);
         let checksum = crc32c::crc32c(frame).to_le_bytes();
         frame.get_mut(16..20).expect("a checksum").copy_from_slice(&checksum);
     });
-    let error = open(&disk).expect_err("it is not known here").to_string();
-    assert_eq!(
-        error,
-        "00000001.seg holds a record of a newer push0 at byte 320: version 2, encoding 1"
-    );
-    assert_eq!(turns.len(), 2);
 }
 
 fn open(disk: &FaultyDisk) -> Result<(Vec<Turn>, Report), OpenError> {
@@ -146,7 +179,17 @@ fn written(turns: u64, is_closed: bool) -> (FaultyDisk, Vec<Turn>) {
 /// A log of so many turns.
 fn written_as(settings: Settings, turns: u64, is_closed: bool) -> (FaultyDisk, Vec<Turn>) {
     let disk = FaultyDisk::default();
-    let turns: Vec<_> = (1..=turns).map(|at| turn(Seq(at), at)).collect();
+    let turns = append(&disk, settings, (1..=turns).map(|at| turn(Seq(at), at)), is_closed);
+    (disk, turns)
+}
+
+fn append(
+    disk: &FaultyDisk,
+    settings: Settings,
+    turns: impl Iterator<Item = Turn>,
+    is_closed: bool,
+) -> Vec<Turn> {
+    let turns: Vec<_> = turns.collect();
     let (mut log, _) = FileLog::open_on(disk.clone(), settings, &mut drop).expect("it is empty");
     for turn in &turns {
         finish(log.append(turn)).expect("it follows");
@@ -154,7 +197,7 @@ fn written_as(settings: Settings, turns: u64, is_closed: bool) -> (FaultyDisk, V
     if is_closed {
         finish(log.close()).expect("nothing is in its way");
     }
-    (disk, turns)
+    turns
 }
 
 /// Where in the first segment the frame of this turn begins, counted from 1.

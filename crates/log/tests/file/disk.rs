@@ -70,10 +70,13 @@ impl FaultyDisk {
         self.kill();
         let mut state = self.state();
         state.random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        let kept = state.draw() as usize % (state.renames.len() + 1);
-        if let Some(names) = state.renames.drain(..).take(kept).last() {
+        let draw = usize::try_from(state.draw()).expect("64 bits");
+        let kept = draw % (state.renames.len() + 1);
+        state.renames.truncate(kept);
+        if let Some(names) = state.renames.pop() {
             state.durable_names = names;
         }
+        state.renames.clear();
         state.names = state.durable_names.clone();
         // All, none, or any part.
         let mode = state.draw() % 4;

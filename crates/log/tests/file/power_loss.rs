@@ -169,7 +169,7 @@ fn operations(world: &World) -> usize {
 }
 
 const TURNS: usize = 7;
-const SEEDS: u64 = 12;
+const SEEDS: u64 = 6;
 
 /// Four turns to a segment, so that few turns make it roll.
 const SETTINGS: Settings =
