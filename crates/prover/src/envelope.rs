@@ -5,10 +5,16 @@
 //! damage, not against a forger, who can compute it too: only key, public values and proof are
 //! bound by cryptography, and only once a verifier has checked them.
 //!
+//! Where a pipeline releases the proofs of several stages, one file holds them all ([`JointEnvelope`]).
+//!
 //! Not here: what makes a proof valid (`verify`).
+
+mod joint;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use joint::{JointEnvelope, JointProof, ProofFile};
 
 use crate::wire::{Base64, BundleItem, Digest, Hex, Key, TextError, Vkey};
 
@@ -101,12 +107,7 @@ impl Envelope {
     ///
     /// Only for a path in `inputs` that is not UTF-8, which JSON cannot hold.
     pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let sorted = Self { claim: self.claim.clone().map(sorted), ..self.clone() };
-        let mut bytes = serde_json::to_vec(&sorted)?;
-        let digest = Digest::of(&bytes);
-        bytes.pop();
-        bytes.extend(format!("{DIGEST_PREFIX}{digest}{DIGEST_SUFFIX}").as_bytes());
-        Ok(bytes)
+        seal(&Self { claim: self.claim.clone().map(sorted), ..self.clone() })
     }
 
     /// Reads an envelope, and refuses all but what [`encode`](Self::encode) gives.
@@ -116,12 +117,26 @@ impl Envelope {
     /// An [`EnvelopeError`], which says what is wrong with the bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
         check_digest(bytes)?;
+        Self::parse(bytes)
+    }
+
+    /// Reads an envelope whose digest is right.
+    fn parse(bytes: &[u8]) -> Result<Self, EnvelopeError> {
         let envelope: Self = serde_json::from_slice(bytes).map_err(EnvelopeError::Fields)?;
         if envelope.encode().map_err(EnvelopeError::Fields)? != bytes {
             return Err(EnvelopeError::NotCanonical);
         }
         Ok(envelope)
     }
+}
+
+/// The JSON of `body`, closed by the digest of itself.
+fn seal<T: Serialize>(body: &T) -> Result<Vec<u8>, serde_json::Error> {
+    let mut bytes = serde_json::to_vec(body)?;
+    let digest = Digest::of(&bytes);
+    bytes.pop();
+    bytes.extend(format!("{DIGEST_PREFIX}{digest}{DIGEST_SUFFIX}").as_bytes());
+    Ok(bytes)
 }
 
 fn check_digest(bytes: &[u8]) -> Result<(), EnvelopeError> {

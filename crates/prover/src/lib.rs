@@ -31,7 +31,10 @@ mod verify;
 pub mod wire;
 
 pub use cli::main;
-pub use envelope::{Envelope, EnvelopeError, EnvelopeFormat, HistoryEntry, Program};
+pub use envelope::{
+    Envelope, EnvelopeError, EnvelopeFormat, HistoryEntry, JointEnvelope, JointProof, Program,
+    ProofFile,
+};
 pub use progress::Progress;
 pub use prover::{Failure, Output, Prover, Refusal};
 pub use task::{Input, InputError, Item, Task};
