@@ -40,15 +40,21 @@ impl Context {
         let _ = self.from.try_send(FromDispatcher::Report(report));
     }
 
-    /// Stops offering a program, and says why.
+    /// Stops offering a program, and says why, before the next beat is due.
     pub(crate) fn withdraw(&self, name: &ProgramName, message: &str) {
+        self.take_out(name, message);
+        let (beat, _) = self.board.beat();
+        let _ = self.from.try_send(FromDispatcher::Beat(beat));
+    }
+
+    /// Does not offer a program, and says why.
+    pub(crate) fn take_out(&self, name: &ProgramName, message: &str) {
         let Some(program) = self.config.programs.get(name) else { return };
         if self.programs.take_out(name, program) {
             let message = message.to_owned();
             self.notify(Notice::ProgramGone { program: name.clone(), message });
         }
         self.board.offer(name, false);
-        self.beat();
     }
 
     /// Offers the programs again that can be run again.
@@ -62,12 +68,6 @@ impl Context {
     /// Tells an operator, unless nobody reads.
     pub(crate) fn notify(&self, notice: Notice) {
         let _ = self.notices.try_send(notice);
-    }
-
-    /// Says what changed before the next beat is due.
-    fn beat(&self) {
-        let (beat, _) = self.board.beat();
-        let _ = self.from.try_send(FromDispatcher::Beat(beat));
     }
 
     /// What a program's processes find in their environment, whatever they are asked.

@@ -152,7 +152,7 @@ pub fn start(config: Config) -> Result<Started, StartError> {
     }
     for (name, program) in &context.config.programs {
         if let Some(fault) = fault(&context.config, program) {
-            context.withdraw(name, &fault);
+            context.take_out(name, &fault);
         }
     }
     let board = Arc::clone(&context.board);

@@ -100,9 +100,9 @@ fn read(path: &Path) -> Result<Vec<u8>, NoResult> {
     let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     // Not to block: it may be a pipe that nobody writes to.
     let opened = OpenOptions::new().read(true).custom_flags(nonblock).open(path);
-    let file = opened.map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => NoResult::Absent,
-        _ => NoResult::Unreadable(error),
+    let file = opened.map_err(|error| match error.kind() == io::ErrorKind::NotFound {
+        true => NoResult::Absent,
+        false => NoResult::Unreadable(error),
     })?;
     let metadata = file.metadata().map_err(NoResult::Unreadable)?;
     if !metadata.is_file() {

@@ -66,13 +66,13 @@ impl Reins {
 
 async fn stopped(stop: &mut watch::Receiver<Option<Duration>>) {
     if stop.wait_for(Option::is_some).await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
 async fn cancelled(cancel: &mut watch::Receiver<bool>) {
     if cancel.wait_for(|is_cancelled| *is_cancelled).await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

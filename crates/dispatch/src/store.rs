@@ -107,9 +107,9 @@ impl Store {
     /// As [`read`](Self::read); [`ReadError::Write`] if `to` fails.
     pub fn copy(&self, digest: Digest, to: &mut impl Write) -> Result<u64, ReadError> {
         let path = self.path(digest);
-        let unreadable = |source: io::Error| match source.kind() {
-            io::ErrorKind::NotFound => ReadError::Missing { digest },
-            _ => ReadError::Io { digest, source },
+        let unreadable = |source: io::Error| match source.kind() == io::ErrorKind::NotFound {
+            true => ReadError::Missing { digest },
+            false => ReadError::Io { digest, source },
         };
         let mut file = File::open(&path).map_err(unreadable)?;
         let (mut hash, mut length) = (Sha256::new(), 0);

@@ -94,7 +94,12 @@ fn harmless(bytes: &[u8]) -> String {
             '\n' | '\t' => clean.push(character),
             '\r' if characters.peek() == Some(&'\n') => {}
             '\r' => clean.push('\n'), // a progress bar that writes over itself
-            control if control.is_control() => clean.push(char::REPLACEMENT_CHARACTER),
+            // However many there are in a row: it may be all that there is.
+            char::REPLACEMENT_CHARACTER if clean.ends_with(character) => {}
+            control if control.is_control() => match clean.ends_with(char::REPLACEMENT_CHARACTER) {
+                true => {}
+                false => clean.push(char::REPLACEMENT_CHARACTER),
+            },
             printable => clean.push(printable),
         }
     }
@@ -137,6 +142,6 @@ mod tests {
     #[test]
     fn output_is_made_harmless() {
         let text = harmless(b"\x1b[31mred\x1b[0m \xff\x00 10%\r20%\r\n\ttab");
-        assert_eq!(text, "red \u{fffd}\u{fffd} 10%\n20%\n\ttab");
+        assert_eq!(text, "red \u{fffd} 10%\n20%\n\ttab");
     }
 }

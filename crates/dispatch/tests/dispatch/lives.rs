@@ -1,0 +1,68 @@
+//! What is left of a dispatcher that is killed: nothing that proves, and nothing at all once it is back.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use push0_core::ToDispatcher;
+use push0_dispatch::{Notice, StartError, start};
+
+use crate::world::{World, config, lives, mock, name, server, until, written};
+
+#[test]
+fn a_killed_dispatcher_leaves_no_prover() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut host = host(dir.path());
+    let [file, deaf, served] =
+        ["file", "deaf", "served"].map(|name| written(&dir.path().join(name)));
+    host.kill().expect("killed");
+    host.wait().expect("reaped");
+    for pid in [&file, &deaf, &served] {
+        until(|| (!lives(pid)).then_some(()));
+    }
+    let child = written(&dir.path().join("child"));
+    let programs = BTreeMap::from([(name(), mock(dir.path(), ""))]);
+    let mut again = start(config(dir.path(), 1, programs)).expect("a dispatcher");
+    assert!(!lives(&child), "what a prover had started is ended by the next life");
+    if let Ok(notice) = again.notices.try_recv() {
+        assert!(matches!(notice, Notice::LeftoversEnded { processes: 1 }), "{notice:?}");
+    }
+    assert_eq!(std::fs::read_dir(dir.path().join("dispatch/work")).expect("work").count(), 0);
+}
+
+#[test]
+fn a_directory_has_one_dispatcher() {
+    let world = World::of_mock("");
+    let second = start(config(world.dir.path(), 1, BTreeMap::new()));
+    assert!(matches!(second, Err(StartError::Locked { .. })));
+}
+
+/// Not a test of its own: the process that is killed above.
+#[test]
+fn a_host_runs_until_it_is_killed() {
+    let Some(dir) = std::env::var_os(HOST) else { return };
+    let dir = Path::new(&dir);
+    let script = |name: &str| name.parse().expect("a name");
+    let programs = BTreeMap::from([
+        (script("file"), mock(dir, "sleep 1000 & echo $! > $dir/child; echo $$ > $dir/file; wait")),
+        (script("deaf"), mock(dir, "trap '' TERM; echo $$ > $dir/deaf; exec sleep 1000")),
+        (script("served"), server(dir, "echo $$ > $dir/served; ready; next; exec sleep 1000")),
+    ]);
+    let mut world = World::with(1, |_| BTreeMap::new());
+    let started = start(config(dir, 3, programs.clone())).expect("a dispatcher");
+    for program in programs.into_keys() {
+        let grant = push0_core::Grant { program, ..world.new_grant() };
+        started.to.try_send(ToDispatcher::Grant(Box::new(grant))).expect("room");
+    }
+    loop {
+        std::thread::park();
+    }
+}
+
+fn host(dir: &Path) -> std::process::Child {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command.args(["--exact", "lives::a_host_runs_until_it_is_killed"]).env(HOST, dir);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a host")
+}
+
+const HOST: &str = "PUSH0_TEST_HOST";

@@ -1,0 +1,12 @@
+//! The dispatcher with real processes: every way in which a prover can end or misbehave.
+//!
+//! Each test has a dispatcher of its own in this one process; provers are shell scripts.
+//!
+//! Not here: what needs no process (beside the code).
+
+mod endings;
+mod file;
+mod lives;
+mod serve;
+mod verdicts;
+mod world;
