@@ -142,7 +142,7 @@ fn a_record_of_a_newer_push0_is_refused_as_such() {
         (|frame| frame.get_mut(8..9).expect("its version").fill(2), "version 2, encoding 1"),
         (|frame| frame.get_mut(10..11).expect("its encoding").fill(2), "version 1, encoding 2"),
         (|frame| frame.get_mut(11..12).expect("its kind").fill(4), "a frame of kind 4"),
-        (&|frame| frame.get_mut(142..143).expect("its event").fill(b'S'), "unknown variant"),
+        (|frame| frame.get_mut(142..143).expect("its event").fill(b'S'), "unknown variant"),
     ];
     for (change, reason) in newer {
         let (disk, _) = written(2, false);
