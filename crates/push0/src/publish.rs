@@ -1,0 +1,291 @@
+//! Final proofs as files: what was released, verified once more as a stranger would, under a name that
+//! says what it proves.
+//!
+//! ```text
+//!   Release ──collect──▶ Publication ──publish──▶ OUT/<first>-<last>-<tip, 8 digits>.proof.json
+//!            Scheduler                 Store, verifier
+//! ```
+//!
+//! Publishing is safe to repeat: the same bytes are left alone, and a file that is damaged or differs
+//! is replaced.
+//!
+//! Not here: when (`run`), and what an envelope is (`push0_prover`).
+
+mod file;
+
+use std::path::{Path, PathBuf};
+
+use push0_core::{
+    Key, PipelineName, ProgramName, Release, ReleaseNumber, ResultRef, Scheduler, StageName,
+    TaskId, Vkey,
+};
+use push0_dispatch::{ReadError, Store};
+use push0_prover::wire::{self, Base64, Hash32, Hex, ResultFile};
+use push0_prover::{
+    Envelope, EnvelopeFormat, HistoryEntry, JointEnvelope, JointProof, Program, ProofFile,
+};
+use serde::Serialize;
+
+use crate::programs::Programs;
+use crate::verifier::{self, Verdict};
+
+/// All that the file of a release is made of but the bytes of its proofs. Owned: publishing takes time,
+/// and the scheduler is not waited for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Publication {
+    /// Which release.
+    pub number: ReleaseNumber,
+    /// What is proved.
+    pub key: Key,
+    pipeline: PipelineName,
+    finals: Vec<Final>,
+    history: Vec<HistoryEntry>,
+}
+
+/// One of its proofs.
+#[derive(Clone, Debug, PartialEq)]
+struct Final {
+    task: TaskId,
+    stage: StageName,
+    program: ProgramName,
+    vkey: Option<Vkey>,
+    result: ResultRef,
+}
+
+/// A proof that stands in a file, as `push0 run --json` tells it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Published {
+    /// The file.
+    pub path: PathBuf,
+    /// What is proved.
+    pub key: wire::Key,
+    /// By which program.
+    pub program: String,
+    /// The key it verifies under.
+    pub vkey: Option<wire::Vkey>,
+    /// Whether it proves nothing.
+    pub mock: bool,
+    /// What it proves, in the prover's own encoding.
+    pub public_values: Hex,
+}
+
+/// Why a release is not in its file. The file that was there, if any, is as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// Have the task's result made again, and publish again.
+    #[error("the proof that {stage} made is lost: {source}")]
+    ProofLost { task: TaskId, stage: StageName, source: Box<ReadError> },
+    /// Publish again later: the store does not answer.
+    #[error("the proof that {stage} made cannot be read: {source}")]
+    Store { stage: StageName, source: Box<ReadError> },
+    /// Correct the pipeline: this program has nothing to verify with here.
+    #[error("there is no verifier for program {program}")]
+    NoVerifier { program: ProgramName },
+    /// Stop: it was accepted within the run, so one verifier or the other is wrong.
+    #[error("the verifier of program {program} refuses the proof for {file}: {words}")]
+    Refused { program: ProgramName, file: String, words: String },
+    /// Publish again later: the verifier itself failed.
+    #[error("the verifier of program {program} has no verdict on the proof for {file}: {why}")]
+    NoVerdict { program: ProgramName, file: String, why: String },
+    /// Publish again when there is room, and the right to write.
+    #[error("{} cannot be written: {source}", path.display())]
+    Write { path: PathBuf, source: std::io::Error },
+}
+
+impl Publication {
+    /// What a release's file is made of; none where the scheduler has no result for it, which is so for
+    /// no release that it made.
+    #[must_use]
+    pub fn collect(scheduler: &Scheduler, release: &Release) -> Option<Self> {
+        let finals = release.tasks.iter().map(|id| {
+            let task = scheduler.task(id)?;
+            let stage = scheduler.pipeline().stage(task.stage);
+            let result = task.result.as_ref()?.what.clone();
+            Some(Final {
+                task: *id,
+                stage: stage.name.clone(),
+                program: stage.program.clone(),
+                vkey: scheduler.vkey(&stage.program).or(result.vkey),
+                result,
+            })
+        });
+        let history = scheduler.history(&release.tasks);
+        Some(Self {
+            number: release.number,
+            key: release.key,
+            pipeline: scheduler.pipeline().name.clone(),
+            finals: finals.collect::<Option<_>>()?,
+            history: history.iter().filter_map(|id| entry(scheduler, id)).collect(),
+        })
+    }
+
+    /// The name of its file.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        let Key { first, last, tip, .. } = self.key;
+        format!("{first}-{last}-{}.proof.json", tip.short())
+    }
+}
+
+/// Puts the file of a release in place, each of its proofs verified as a stranger would. `cache` is where
+/// verifiers may keep things from one time to the next.
+///
+/// # Errors
+///
+/// A [`PublishError`], whose variants say what to do.
+///
+/// # Panics
+///
+/// Never: all of a proof's file is text and numbers, which JSON holds.
+pub fn publish(
+    publication: &Publication,
+    store: &Store,
+    programs: &Programs,
+    cache: Option<&Path>,
+    out: &Path,
+) -> Result<Vec<Published>, PublishError> {
+    let proofs = publication.finals.iter().map(|last| {
+        let unproved = unproved(publication, last, store)?;
+        verified(last, unproved, publication.file_name(), programs, cache)
+    });
+    let envelopes = proofs.collect::<Result<Vec<Envelope>, _>>()?;
+    let path = out.join(publication.file_name());
+    let published = envelopes.iter().map(|envelope| Published {
+        path: path.clone(),
+        key: envelope.key.clone(),
+        program: envelope.program.name.clone(),
+        vkey: envelope.program.vkey,
+        mock: envelope.mock,
+        public_values: envelope.public_values.clone(),
+    });
+    let published = published.collect();
+    let file = bound(publication, envelopes);
+    let bytes = file.encode().expect("there is no path in it, so all of it is JSON");
+    file::put(&path, &bytes).map_err(|source| PublishError::Write { path, source })?;
+    Ok(published)
+}
+
+/// The envelope of a proof before anybody has derived its claim.
+fn unproved(
+    publication: &Publication,
+    last: &Final,
+    store: &Store,
+) -> Result<Envelope, PublishError> {
+    let Final { task, stage, program, vkey, result } = last;
+    let bytes = store.read(result.output).map_err(|source| {
+        let (stage, task) = (stage.clone(), *task);
+        let is_lost = matches!(source, ReadError::Missing { .. } | ReadError::Damaged { .. });
+        let source = Box::new(source);
+        match is_lost {
+            true => PublishError::ProofLost { task, stage, source },
+            false => PublishError::Store { stage, source },
+        }
+    })?;
+    let (says_mock, public_values, proof) = match serde_json::from_slice::<ResultFile>(&bytes) {
+        Ok(result) => (result.mock, result.public_values, result.proof),
+        Err(_) => (false, Hex::default(), Base64(bytes)),
+    };
+    Ok(Envelope {
+        format: EnvelopeFormat::V1,
+        pipeline: publication.pipeline.to_string(),
+        key: wire_key(publication.key),
+        program: Program { name: program.to_string(), vkey: vkey.map(wire_vkey) },
+        mock: result.mock || says_mock,
+        claim: None,
+        public_values,
+        proof,
+        history: publication.history.clone(),
+        inputs: None,
+    })
+}
+
+/// The envelope with the claim that its verifier derives. A mock has none, and nobody to verify it.
+fn verified(
+    last: &Final,
+    envelope: Envelope,
+    file: String,
+    programs: &Programs,
+    cache: Option<&Path>,
+) -> Result<Envelope, PublishError> {
+    if envelope.mock {
+        return Ok(envelope);
+    }
+    let program = last.program.clone();
+    let argv = programs.get(&program).map(|config| config.verifier.as_slice()).unwrap_or_default();
+    if argv.is_empty() {
+        return Err(PublishError::NoVerifier { program });
+    }
+    let pinned = envelope.program.vkey;
+    match verifier::ask(argv, &envelope, cache) {
+        Verdict::Accepted { vkey: Some(own), .. } if pinned.is_some_and(|pinned| pinned != own) => {
+            let words = format!("it has the key {own}, the proof was made under another");
+            Err(PublishError::Refused { program, file, words })
+        }
+        Verdict::Accepted { vkey, claim } => {
+            let program = Program { vkey: pinned.or(vkey), ..envelope.program };
+            Ok(Envelope { program, claim, ..envelope })
+        }
+        Verdict::Refused { words } => Err(PublishError::Refused { program, file, words }),
+        Verdict::None { why } => Err(PublishError::NoVerdict { program, file, why }),
+    }
+}
+
+/// One file for all of them.
+fn bound(publication: &Publication, mut envelopes: Vec<Envelope>) -> ProofFile {
+    if envelopes.len() == 1
+        && let Some(envelope) = envelopes.pop()
+    {
+        return ProofFile::One(envelope);
+    }
+    let joint = |(last, envelope): (&Final, Envelope)| JointProof {
+        stage: last.stage.to_string(),
+        program: envelope.program,
+        mock: envelope.mock,
+        claim: envelope.claim,
+        public_values: envelope.public_values,
+        proof: envelope.proof,
+    };
+    ProofFile::Joint(JointEnvelope {
+        format: EnvelopeFormat::V1,
+        pipeline: publication.pipeline.to_string(),
+        key: wire_key(publication.key),
+        proofs: publication.finals.iter().zip(envelopes).map(joint).collect(),
+        history: publication.history.clone(),
+    })
+}
+
+fn entry(scheduler: &Scheduler, id: &TaskId) -> Option<HistoryEntry> {
+    let task = scheduler.task(id)?;
+    let stage = scheduler.pipeline().stage(task.stage);
+    let result = &task.result.as_ref()?.what;
+    Some(HistoryEntry {
+        task: id.to_string(),
+        stage: stage.name.to_string(),
+        vkey: result.vkey.or_else(|| scheduler.vkey(&stage.program)).map(wire_vkey),
+        key: wire_key(task.key),
+        inputs: task.inputs.iter().map(ToString::to_string).collect(),
+        output: result.output.to_string(),
+    })
+}
+
+/// A key as provers and proof files write it.
+#[must_use]
+pub fn wire_key(key: Key) -> wire::Key {
+    wire::Key {
+        chain: key.chain.0,
+        first: key.first.0,
+        last: key.last.0,
+        part: key.part.map(u64::from),
+        tip: Hash32(key.tip.0),
+    }
+}
+
+/// A verification key's digest, likewise.
+#[must_use]
+pub const fn wire_vkey(vkey: Vkey) -> wire::Vkey {
+    wire::Vkey(wire::Digest(vkey.0))
+}
+
+#[cfg(test)]
+mod tests;

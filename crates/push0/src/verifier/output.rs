@@ -1,0 +1,54 @@
+//! The end of what a process prints on one pipe, read while it prints.
+//!
+//! Not here: what it means.
+
+use std::io::Read;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// What one pipe has brought so far.
+///
+/// The thread that reads ends with the pipe. Something that left the process group may hold that open;
+/// then the thread is let go, and holds no more than its bounded text.
+pub(super) struct Output {
+    text: Arc<Mutex<Vec<u8>>>,
+    ended: Receiver<()>,
+}
+
+impl Output {
+    /// Reads `pipe` from now on.
+    pub(super) fn of(mut pipe: impl Read + Send + 'static) -> Self {
+        let text = Arc::new(Mutex::new(Vec::new()));
+        let (end, ended) = sync_channel(1);
+        let into = Arc::clone(&text);
+        let read = move || {
+            let mut buffer = vec![0; CHUNK_BYTES];
+            while let Ok(count @ 1..) = pipe.read(&mut buffer) {
+                let mut text = into.lock().unwrap_or_else(PoisonError::into_inner);
+                text.extend_from_slice(buffer.get(..count).unwrap_or_default());
+                let over = text.len().saturating_sub(KEPT_BYTES_MAX);
+                text.drain(..over);
+            }
+            drop(end);
+        };
+        // Without a thread there is no text, and the process blocks at a full pipe until its deadline.
+        let _ = thread::Builder::new().name("verifier output".to_owned()).spawn(read);
+        Self { text, ended }
+    }
+
+    /// All that is kept of it, once the process has ended.
+    pub(super) fn text(self) -> String {
+        // Only the end of the channel is waited for: nothing is ever sent.
+        let _ = self.ended.recv_timeout(PATIENCE);
+        let text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&text).into_owned()
+    }
+}
+
+/// What is kept of a pipe.
+const KEPT_BYTES_MAX: usize = 64 << 10;
+const CHUNK_BYTES: usize = 8 << 10;
+/// How long a pipe is waited for that something still holds open.
+const PATIENCE: Duration = Duration::from_secs(1);
