@@ -42,15 +42,6 @@ impl Store {
         let tmp = dir.join(TMP);
         fs::create_dir_all(&tmp).map_err(at(&tmp))?;
         let dir = fs::canonicalize(dir).map_err(at(dir))?;
-        for shard in 0..=u8::MAX {
-            let shard = dir.join(format!("{shard:02x}"));
-            match fs::create_dir(&shard) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(StoreError { path: shard, source: error });
-                }
-                Ok(()) | Err(_) => {}
-            }
-        }
         let identity = identity(&dir, &tmp).map_err(at(&dir.join(IDENTITY)))?;
         Ok(Self { dir: dir.into(), identity: identity.into(), writes: Arc::default() })
     }
@@ -209,6 +200,11 @@ fn write_durably(temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> 
     let mut file = File::create(temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
+    let folder = path.parent().unwrap_or(path);
+    if !folder.is_dir() {
+        fs::create_dir_all(folder)?;
+        sync_folder(folder)?;
+    }
     fs::rename(temporary, path)?;
     sync_folder(path)
 }
@@ -263,7 +259,7 @@ mod tests {
     fn a_store_that_does_not_answer_has_lost_nothing() {
         let (_dir, store) = fresh();
         let digest = Digest::of(b"proof");
-        fs::create_dir(store.path(digest)).expect("a directory in its place");
+        fs::create_dir_all(store.path(digest)).expect("a directory in its place");
         let read = store.read(digest);
         assert!(matches!(read, Err(ReadError::Io { .. })), "{read:?}");
         assert!(store.put(b"proof").is_err());
