@@ -243,6 +243,14 @@ mod tests {
     }
 
     #[test]
+    fn a_skipped_number_is_refused_even_between_blocks_that_link() {
+        let World { blocks: [_, block, _], leaves: [a, ..], .. } = world();
+        let number = block.number + 1;
+        let later = leaf(534_352, &Block { number, ..*block });
+        refused(a, &later, &JoinError::Gap { last: 16_525_000, first: number });
+    }
+
+    #[test]
     fn repeated_children_are_refused() {
         let World { leaves: [a, b, _], pair, .. } = world();
         refused(a, a, &JoinError::Gap { last: 16_525_000, first: 16_525_000 });
