@@ -152,10 +152,12 @@ impl Chain {
         self.ended
     }
 
-    /// Whether a block waits for a parent that has not arrived.
+    /// Whether a block past the tip waits for a parent that has not arrived.
     #[must_use]
     pub fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+        let absent = self.waiting.iter().filter(|(parent, _)| !self.blocks.contains_key(*parent));
+        let mut children = absent.flat_map(|(_, children)| children);
+        children.any(|child| self.standing(child) == Some(Standing::Waiting))
     }
 
     /// The blocks whose payload was asked for again and has not come.

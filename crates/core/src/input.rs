@@ -77,6 +77,14 @@ pub enum Rejection {
         /// The canonical tip.
         tip: Height,
     },
+    /// Drop it: its number does not follow its parent's.
+    #[error("block {number} names block {parent} as its parent")]
+    Misnumbered {
+        /// The one refused.
+        number: Height,
+        /// Its parent's.
+        parent: Height,
+    },
     /// Drop it: the chain here starts later.
     #[error("block {number} is before {start}, where the chain starts")]
     BeforeStart {

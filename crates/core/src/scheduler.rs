@@ -43,7 +43,7 @@ use crate::{
 };
 
 /// The state of a pipeline, and every decision about it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Scheduler {
     limits: Limits,
     pipeline: Pipeline,

@@ -57,7 +57,7 @@ impl Scheduler {
                 TaskState::Ready { .. } | TaskState::Leased(_) => Ok(vec![Event::Parked {
                     task: report.task,
                     class: ParkedBy::Contradiction,
-                    message: contradiction,
+                    message: self.bounded(&contradiction),
                 }]),
                 TaskState::Parked | TaskState::Accepted => {
                     Err(Rejection::Answered(Verdict::Unwanted))
@@ -164,11 +164,12 @@ impl Scheduler {
         artifact: Digest,
     ) -> Result<Vec<Event>, Rejection> {
         holds_lease(task, report.attempt)?;
-        let message = format!("input {artifact} is missing from the store or damaged there");
+        let what = format!("input {artifact} is missing from the store or damaged there");
+        let message = self.bounded(&what);
         let withdrawn = Event::Withdrawn {
             task: report.task,
             attempt: report.attempt,
-            message: message.clone(),
+            message,
             retry_at: now + self.limits.backoff_min,
         };
         let lost = task.inputs.iter().find(|input| self.bound(input) == Some(artifact));
@@ -188,7 +189,7 @@ impl Scheduler {
             Some((_, times)) if times >= self.limits.remakes_max => Some(Event::Parked {
                 task: report.task,
                 class: ParkedBy::InputLost,
-                message: format!("{message}, after it was made again {times} times"),
+                message: self.bounded(&format!("{what}, after it was made again {times} times")),
             }),
             Some((event, _)) => Some(event),
             None => None,

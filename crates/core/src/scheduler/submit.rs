@@ -3,7 +3,7 @@
 use super::Scheduler;
 use crate::input::Rejection;
 use crate::{
-    Block, Epoch, Event, InputId, ParkedBy, Pipeline, PipelineSpec, ReopenedBy, TaskState,
+    Block, Epoch, Event, Height, InputId, ParkedBy, Pipeline, PipelineSpec, ReopenedBy, TaskState,
 };
 
 impl Scheduler {
@@ -37,6 +37,15 @@ impl Scheduler {
                 let field = field.clone();
                 return Err(Rejection::MissingField { number: block.number, field });
             }
+        }
+        if block.number > HEIGHT_MAX {
+            return Err(Rejection::TooFarAhead { number: block.number, tip: HEIGHT_MAX });
+        }
+        if let Some(parent) = self.chain.block(&block.parent)
+            && block.number != parent.number.next()
+        {
+            let (number, parent) = (block.number, parent.number);
+            return Err(Rejection::Misnumbered { number, parent });
         }
         if let Some(start) = self.chain.start()
             && block.number < start
@@ -102,3 +111,6 @@ impl Scheduler {
         self.chain.len().saturating_sub(released)
     }
 }
+
+/// No chain gets there; past it, sums of heights would overflow.
+const HEIGHT_MAX: Height = Height(u64::MAX / 4);

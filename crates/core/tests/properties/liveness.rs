@@ -1,0 +1,68 @@
+//! Something always happens next, until everything is done.
+
+use proptest::prelude::*;
+use push0_core::{Input, TaskState};
+
+use crate::steps::cases;
+use crate::world::World;
+
+proptest! {
+    #[test]
+    fn every_deadline_is_got_past(case in cases()) {
+        let mut world = World::after(&case);
+        for passed in 0.. {
+            prop_assert!(passed < DEADLINES_MAX, "there is always another deadline");
+            let Some(deadline) = world.scheduler.poll_timeout(world.now) else { break };
+            prop_assert!(deadline.at > world.now, "{deadline:?} at {:?}", world.now);
+            world.now = deadline.at;
+            world.fleet.look(world.now);
+            world.follow_up();
+            world.commit();
+            for (_, lease) in world.scheduler.leases() {
+                prop_assert!(lease.until > world.now, "{lease:?} at {:?}", world.now);
+            }
+            if world.fleet.is_empty() && world.scheduler.leases().next().is_none() {
+                continue;
+            }
+            // Nobody answers: every attempt ends by its deadline, and every task runs out of budget.
+        }
+    }
+
+    #[test]
+    fn no_deadline_is_forgotten(case in cases()) {
+        let world = World::after(&case);
+        let next = world.scheduler.poll_timeout(world.now).map(|deadline| deadline.at);
+        for (id, task) in world.scheduler.tasks() {
+            let due = match &task.state {
+                TaskState::Leased(lease) => Some(lease.until),
+                TaskState::Ready { at } => {
+                    let is_bound = task.inputs.iter().all(|input| crate::order::is_there(&world.scheduler, input));
+                    (*at > world.now && is_bound).then_some(*at)
+                }
+                TaskState::Accepted | TaskState::Parked => None,
+            };
+            if let Some(due) = due {
+                prop_assert!(next.is_some_and(|next| next <= due), "{id} is due at {due:?}, not {next:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn once_faults_stop_everything_is_released_or_held_behind_a_parked_task(case in cases()) {
+        let mut world = World::after(&case);
+        for _ in 0..RETRIES_MAX {
+            if world.settle() {
+                return Ok(());
+            }
+            let parked: Vec<_> = world.scheduler.parked().map(|(id, _)| *id).collect();
+            prop_assert!(!parked.is_empty(), "it wedges: {:#?}", world.open());
+            for task in parked {
+                world.decide(&Input::Retry(task)).expect("a parked task can be opened again");
+            }
+        }
+        prop_assert!(false, "parked tasks never come to an end: {:#?}", world.open());
+    }
+}
+
+const DEADLINES_MAX: usize = 2_000;
+const RETRIES_MAX: usize = 6;

@@ -1,0 +1,134 @@
+//! What is released, and what is held at once.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use push0_core::{Event, Height, Input, Rejection, TaskState};
+
+use crate::steps::{cases, lying_cases};
+use crate::universe::START;
+use crate::world::World;
+
+proptest! {
+    #[test]
+    fn what_is_released_is_a_gapless_prefix_in_order(case in cases()) {
+        let mut world = World::after(&case);
+        world.settle();
+        let (mut next, mut numbers) = (START, 1..);
+        for (seq, event) in world.events() {
+            if let Event::Released { number, key, tasks } = event {
+                prop_assert_eq!(Some(number.0), numbers.next(), "at {}", seq);
+                prop_assert_eq!(key.first, Height(next), "at {}", seq);
+                prop_assert_eq!(Some(key.tip), world.scheduler.chain().hash_at(key.last));
+                prop_assert_eq!(tasks.len(), case.pipeline().release.inputs.len());
+                next = key.last.0 + 1;
+            }
+        }
+        let log: Vec<_> = world.scheduler.releases(push0_core::ReleaseNumber(0)).to_vec();
+        let mut told = world.releases_told();
+        // A crash may swallow what it did not tell; the feed is read by cursor.
+        prop_assert!(told.all(|told| log.iter().any(|release| release == told)));
+    }
+
+    #[test]
+    fn what_is_released_was_accepted(case in cases()) {
+        World::watched(&case, &mut |decision| {
+            for event in decision.answer.unwrap_or_default() {
+                let Event::Released { tasks, key, .. } = event else { continue };
+                for task in tasks {
+                    let task = decision.before.task(task).expect("a task");
+                    assert!(task.result.is_some(), "{key} has no result");
+                    assert!(task.key.first == key.first && task.key.last == key.last);
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn no_task_is_opened_past_the_window(case in cases()) {
+        World::watched(&case, &mut |decision| {
+            let events = decision.answer.unwrap_or_default();
+            let opened = events.iter().filter_map(|event| match event {
+                Event::TaskOpened { key, .. } => Some(key.first),
+                _ => None,
+            });
+            let opened: Vec<_> = opened.collect();
+            let open = decision.before.tasks().filter(|(_, task)| task.is_open());
+            let lowest = open.map(|(_, task)| task.key.first).min();
+            let lowest = lowest.or_else(|| opened.iter().min().copied());
+            for first in opened {
+                let window = decision.before.pipeline().window;
+                assert!(Some(first.0) < lowest.map(|lowest| lowest.0 + window), "{first}");
+            }
+        });
+    }
+
+    #[test]
+    fn limits_hold(case in lying_cases()) {
+        let limits = case.limits();
+        World::watched(&case, &mut |decision| {
+            let events = decision.answer.unwrap_or_default();
+            let opened = events.iter().filter(|event| matches!(event, Event::TaskOpened { .. }));
+            let opened = opened.count();
+            let open = decision.after.totals().tasks_open;
+            assert!(opened == 0 || open <= limits.tasks_max, "{open} tasks are open");
+            assert!(events.len() <= limits.decision_max + 3, "{} facts of {:?}", events.len(), decision.input);
+            for event in events {
+                match event {
+                    Event::Failed { message, .. } | Event::Rejected { message, .. } | Event::Lost { message, .. }
+                    | Event::Withdrawn { message, .. } | Event::Parked { message, .. } => {
+                        assert!(message.len() <= limits.message_bytes_max, "{message}");
+                    }
+                    Event::Accepted { result, .. } => assert!(result.parts.len() <= limits.parts_max),
+                    _ => {}
+                }
+            }
+            if let Input::Submit(_) = decision.input {
+                let (chain, before) = (decision.after.chain(), decision.before.chain());
+                let released = decision.before.totals().blocks_released;
+                let unreleased = before.len() as u64 - released;
+                assert!(events.is_empty() || chain.known() == before.known() || unreleased < limits.blocks_max as u64);
+                assert!(chain.known() - chain.len() <= limits.strays_max);
+            }
+        });
+    }
+
+    #[test]
+    fn a_refusal_changes_nothing_and_a_repetition_is_no_news(case in cases()) {
+        World::watched(&case, &mut |decision| {
+            let again = decision.after.decide(decision.now, decision.input);
+            match (decision.input, decision.answer) {
+                (Input::Submit(_) | Input::EndSource, Ok(_)) => assert_eq!(again, Ok(Vec::new())),
+                (Input::Claim(_), Ok(_)) => assert!(matches!(again, Err(Rejection::Epoch { .. }))),
+                (Input::Report(_), Ok(_)) => assert!(matches!(again, Err(Rejection::Answered(_))), "{again:?}"),
+                (Input::Withdraw { .. } | Input::Retry(_), Ok(_)) => assert!(again.is_err()),
+                (_, Err(_)) => assert!(decision.before == decision.after),
+                (_, Ok(_)) => {}
+            }
+        });
+    }
+
+    #[test]
+    fn counts_are_of_the_tasks_there_are(case in cases()) {
+        let world = World::after(&case);
+        let mut counts = BTreeMap::new();
+        for (_, task) in world.scheduler.tasks() {
+            let (ready, leased, accepted, parked) = counts.entry(task.stage).or_insert((0, 0, 0, 0));
+            *match task.state {
+                TaskState::Ready { .. } => ready,
+                TaskState::Leased(_) => leased,
+                TaskState::Accepted => accepted,
+                TaskState::Parked => parked,
+            } += 1;
+        }
+        for stage in world.scheduler.stages() {
+            let index = world.scheduler.pipeline().find(&stage.name).expect("a stage");
+            let counted = counts.get(&index).copied().unwrap_or_default();
+            prop_assert_eq!((stage.ready, stage.leased, stage.accepted, stage.parked), counted);
+        }
+        let open = world.scheduler.tasks().filter(|(_, task)| task.is_open()).count();
+        prop_assert_eq!(world.scheduler.totals().tasks_open, open);
+        let leases = world.scheduler.tasks().filter(|(_, task)| task.lease().is_some()).count();
+        prop_assert_eq!(world.scheduler.leases().count(), leases);
+    }
+}

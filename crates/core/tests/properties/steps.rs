@@ -1,0 +1,155 @@
+//! What can happen to a world.
+
+use push0_core::{FailureClass, Limits, PipelineSpec};
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use crate::machine::{How, Machine};
+use crate::pipelines;
+
+/// A pipeline, limits, and what happens.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    pub(crate) pipeline: usize,
+    /// Which of [`Case::limits`].
+    pub(crate) narrow: usize,
+    pub(crate) steps: Vec<(Step, bool)>,
+    /// Other proof bytes, for the same statements.
+    pub(crate) salt: u8,
+}
+
+/// One thing that the world does to the scheduler.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// The next blocks come.
+    Submit(u8),
+    /// A later block comes before its parents.
+    Ahead(u8),
+    /// A block comes that is beside the canonical one, perhaps with a child.
+    Fork { back: u8, salt: u8, child: bool },
+    /// A known block comes again, perhaps with another payload.
+    Again { back: u8, salt: u8 },
+    /// The source ends, once it can.
+    EndSource,
+    /// A dispatcher beats, and tells again what it holds.
+    Beat(Pick),
+    /// Somebody reports some grant that was ever told, however stale.
+    Report(Pick, How),
+    /// A dispatcher ends what it has run longest.
+    Finish(Pick, How),
+    /// A dispatcher is killed, and starts again.
+    Restart(Pick),
+    /// A dispatcher is given up.
+    Lose(Pick),
+    /// An attempt is taken back.
+    Withdraw(Pick),
+    /// A parked task is opened again.
+    Retry(Pick),
+    /// The source delivers what it was asked for.
+    Resupply,
+    /// Milliseconds pass.
+    Sleep(u16),
+    /// Time passes up to the next deadline.
+    SleepToDeadline,
+    /// The engine dies: before it has synced, or once it has performed what that let go.
+    Crash { effects: bool },
+}
+
+/// Which of however many there are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pick(Index);
+
+impl Pick {
+    pub(crate) fn index(&self, len: usize) -> usize {
+        self.0.index(len)
+    }
+
+    pub(crate) fn pick<'a, T>(&self, from: &'a [T]) -> Option<&'a T> {
+        if from.is_empty() { None } else { Some(self.0.get(from)) }
+    }
+
+    pub(crate) fn get_mut_of<'a>(&self, crew: &'a mut [Machine]) -> &'a mut Machine {
+        self.0.get_mut(crew)
+    }
+}
+
+impl Case {
+    pub(crate) fn pipeline(&self) -> PipelineSpec {
+        pipelines::pipeline(self.pipeline)
+    }
+
+    /// Wide ones, and two kinds of narrow ones.
+    pub(crate) fn limits(&self) -> Limits {
+        let wide = Limits { parts_max: 4, message_bytes_max: 20, ..Limits::default() };
+        match self.narrow {
+            0 => wide,
+            1 => Limits { tasks_max: 5, decision_max: 2, remakes_max: 1, ..wide },
+            _ => Limits {
+                blocks_max: 8,
+                strays_max: 2,
+                reorder_max: 3,
+                dispatchers_max: 2,
+                decision_max: 3,
+                ..wide
+            },
+        }
+    }
+}
+
+/// Cases in which whoever tells of a result tells the truth about what it says.
+pub(crate) fn cases() -> impl Strategy<Value = Case> {
+    cases_with(how().boxed())
+}
+
+/// Cases in which some do not.
+pub(crate) fn lying_cases() -> impl Strategy<Value = Case> {
+    cases_with(prop_oneof![3 => how(), 2 => Just(How::Otherwise)].boxed())
+}
+
+fn cases_with(how: BoxedStrategy<How>) -> impl Strategy<Value = Case> {
+    let steps = prop::collection::vec((step(how), prop::bool::weighted(0.6)), 1..70);
+    (0..pipelines::COUNT, 0..3_usize, steps)
+        .prop_map(|(pipeline, narrow, steps)| Case { pipeline, narrow, steps, salt: 0 })
+}
+
+fn step(how: BoxedStrategy<How>) -> impl Strategy<Value = Step> {
+    let pick = || any::<Index>().prop_map(Pick);
+    prop_oneof![
+        6 => (1..5_u8).prop_map(Step::Submit),
+        2 => (0..5_u8).prop_map(Step::Ahead),
+        1 => (0..3_u8, 1..4_u8, any::<bool>())
+            .prop_map(|(back, salt, child)| Step::Fork { back, salt, child }),
+        1 => (0..4_u8, 0..3_u8).prop_map(|(back, salt)| Step::Again { back, salt }),
+        2 => Just(Step::EndSource),
+        14 => pick().prop_map(Step::Beat),
+        6 => (pick(), how.clone()).prop_map(|(grant, how)| Step::Report(grant, how)),
+        16 => (pick(), how).prop_map(|(machine, how)| Step::Finish(machine, how)),
+        1 => pick().prop_map(Step::Restart),
+        1 => pick().prop_map(Step::Lose),
+        1 => pick().prop_map(Step::Withdraw),
+        2 => pick().prop_map(Step::Retry),
+        1 => Just(Step::Resupply),
+        4 => (1..4_000_u16).prop_map(Step::Sleep),
+        3 => Just(Step::SleepToDeadline),
+        2 => any::<bool>().prop_map(|effects| Step::Crash { effects }),
+    ]
+}
+
+fn how() -> impl Strategy<Value = How> {
+    let class = prop::sample::select(vec![
+        FailureClass::Transient,
+        FailureClass::Resource,
+        FailureClass::Timeout,
+        FailureClass::Failed,
+        FailureClass::Unprovable,
+        FailureClass::InvalidInput,
+    ]);
+    prop_oneof![
+        14 => Just(How::Proved),
+        1 => Just(How::Rejected),
+        3 => class.prop_map(How::Failed),
+        2 => any::<u8>().prop_map(How::InputLost),
+        1 => Just(How::NotRun),
+        1 => Just(How::Cancelled),
+    ]
+}
