@@ -21,13 +21,16 @@ impl Scheduler {
         if events.is_empty() {
             events = self.release();
         }
+        if events.is_empty() && self.is_choked() {
+            events = self.close_at(now, self.chain.tip().map(|(tip, _)| tip));
+        }
         events
     }
 
     /// When a batch will be old enough to close, if that is after `now`.
     pub(super) fn next_age(&self, now: Timestamp) -> Option<Timestamp> {
         let stages = self.batching().filter_map(|(index, _, bounds)| {
-            let extent = self.extent(index)?;
+            let extent = self.extent(index, self.chain.ended())?;
             let at = extent.oldest? + bounds.age?;
             let weighed = self.weigh(&extent, extent.whole, &bounds.min);
             (at > now && extent.whole > 0 && !weighed.is_under).then_some(at)
@@ -36,8 +39,19 @@ impl Scheduler {
     }
 
     fn close(&self, now: Timestamp) -> Vec<Event> {
+        self.close_at(now, self.chain.ended())
+    }
+
+    /// Whether no block is admitted before one is released, and none will be: nothing is being proved, and
+    /// what waits for its batch waits for blocks that cannot come.
+    fn is_choked(&self) -> bool {
+        self.unreleased() >= self.limits.blocks_max && self.totals.tasks_open == 0
+    }
+
+    /// The batches to close, where no block follows `end`.
+    fn close_at(&self, now: Timestamp, end: Option<Height>) -> Vec<Event> {
         let closings = self.batching().filter_map(|(index, stage, bounds)| {
-            let extent = self.extent(index)?;
+            let extent = self.extent(index, end)?;
             let (items, why) = self.closing(now, &extent, bounds)?;
             let last = self.extent_span(&extent, items - 1)?;
             let key = Key {

@@ -145,9 +145,9 @@ impl Scheduler {
         }
     }
 
-    /// What the open batch of a stage could hold; `None` for a stage that has no batches.
-    pub(super) fn extent(&self, index: StageIndex) -> Option<Extent<'_>> {
-        let ended = self.chain.ended();
+    /// What the open batch of a stage could hold, where no block follows `end`; `None` for a stage that has
+    /// no batches.
+    pub(super) fn extent(&self, index: StageIndex, end: Option<Height>) -> Option<Extent<'_>> {
         match self.collectors.get(index.0)? {
             Collector::Sequence(sequence) => {
                 let run = sequence.run();
@@ -156,7 +156,7 @@ impl Scheduler {
                     items: Items::Run(run),
                     known: run.len(),
                     whole: run.len(),
-                    is_last: last.is_some() && last == ended,
+                    is_last: last.is_some() && last == end,
                     oldest: sequence.oldest(),
                 })
             }
@@ -170,7 +170,7 @@ impl Scheduler {
                     items: Items::Spans { of, from },
                     known,
                     whole: arrived.map_or(0, |(prefix, _)| prefix),
-                    is_last: last.is_some() && last == ended,
+                    is_last: last.is_some() && last == end,
                     oldest: arrived.map(|(_, oldest)| oldest),
                 })
             }

@@ -61,7 +61,10 @@ fn effects_of(before: &Scheduler, seq: Seq, event: &Event) -> Vec<String> {
     let overtaken = |task, but: Option<push0_core::AttemptId>| {
         let lease = before.task(task).and_then(|task| task.lease());
         let lease = lease.filter(|lease| Some(lease.attempt) != but);
-        lease.map(|lease| format!("cancel {} {}", lease.dispatcher, lease.attempt)).into_iter().collect()
+        lease
+            .map(|lease| format!("cancel {} {}", lease.dispatcher, lease.attempt))
+            .into_iter()
+            .collect()
     };
     match event {
         Event::Granted { dispatcher, .. } => vec![format!("grant {dispatcher} attempt-{seq}")],

@@ -72,7 +72,9 @@ proptest! {
 /// Whether what `input` names is there to be read.
 pub(crate) fn is_there(scheduler: &Scheduler, input: &InputId) -> bool {
     match input {
-        InputId::Block(hash) => scheduler.chain().block(hash).is_some_and(|block| !block.payload_lost),
+        InputId::Block(hash) => {
+            scheduler.chain().block(hash).is_some_and(|block| !block.payload_lost)
+        }
         InputId::Task(maker) | InputId::Part(maker, _) => {
             scheduler.task(maker).is_some_and(|maker| matches!(maker.state, TaskState::Accepted))
         }

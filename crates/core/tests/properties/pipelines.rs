@@ -152,8 +152,14 @@ fn add<'a>(
 
 /// Small, so that worlds reach them.
 fn retry() -> BTreeMap<String, u64> {
-    let classes =
-        [("transient", 3), ("resource", 2), ("timeout", 2), ("failed", 2), ("rejected", 2), ("lost", 3)];
+    let classes = [
+        ("transient", 3),
+        ("resource", 2),
+        ("timeout", 2),
+        ("failed", 2),
+        ("rejected", 2),
+        ("lost", 3),
+    ];
     classes.into_iter().map(|(class, attempts)| (class.to_owned(), attempts)).collect()
 }
 

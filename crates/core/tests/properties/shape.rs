@@ -12,8 +12,10 @@ use crate::world::World;
 proptest! {
     #[test]
     fn the_same_tasks_are_opened_whatever_happens_on_the_way(one in cases(), other in cases()) {
-        prop_assume!(!pipelines::has_age(one.pipeline));
-        let other = Case { pipeline: one.pipeline, ..other };
+        // Age closes by arrival, and a chain that admits no block closes what it has.
+        let pipeline = (one.pipeline..).find(|index| !pipelines::has_age(*index)).expect("most have none");
+        let one = Case { pipeline, narrow: one.narrow % 2, ..one };
+        let other = Case { pipeline, narrow: other.narrow % 2, ..other };
         let (one, other) = (settled(&one), settled(&other));
         prop_assert_eq!(one, other);
     }

@@ -1,8 +1,8 @@
 //! What can happen to a world.
 
-use push0_core::{FailureClass, Limits, PipelineSpec};
 use proptest::prelude::*;
 use proptest::sample::Index;
+use push0_core::{FailureClass, Limits, PipelineSpec};
 
 use crate::machine::{How, Machine};
 use crate::pipelines;
@@ -108,8 +108,12 @@ pub(crate) fn lying_cases() -> impl Strategy<Value = Case> {
 
 fn cases_with(how: BoxedStrategy<How>) -> impl Strategy<Value = Case> {
     let steps = prop::collection::vec((step(how), prop::bool::weighted(0.6)), 1..70);
-    (0..pipelines::COUNT, 0..3_usize, steps)
-        .prop_map(|(pipeline, narrow, steps)| Case { pipeline, narrow, steps, salt: 0 })
+    (0..pipelines::COUNT, 0..3_usize, steps).prop_map(|(pipeline, narrow, steps)| Case {
+        pipeline,
+        narrow,
+        steps,
+        salt: 0,
+    })
 }
 
 fn step(how: BoxedStrategy<How>) -> impl Strategy<Value = Step> {

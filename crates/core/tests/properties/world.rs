@@ -218,9 +218,14 @@ impl<'a> World<'a> {
     /// What is not done, for people.
     pub(crate) fn open(&self) -> Vec<String> {
         let tasks = self.scheduler.tasks().filter(|(_, task)| task.is_open());
-        let tasks = tasks.map(|(_, task)| format!("{:?} {} {:?}", task.stage, task.key, task.state));
+        let tasks =
+            tasks.map(|(_, task)| format!("{:?} {} {:?}", task.stage, task.key, task.state));
         let stages = self.scheduler.stages().map(|stage| format!("{stage:?}"));
-        let head = format!("tip {:?}, next deadline {:?}", self.scheduler.chain().tip(), self.scheduler.poll_timeout(self.now));
+        let head = format!(
+            "tip {:?}, next deadline {:?}",
+            self.scheduler.chain().tip(),
+            self.scheduler.poll_timeout(self.now)
+        );
         std::iter::once(head).chain(stages).chain(tasks).collect()
     }
 
