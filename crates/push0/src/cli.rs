@@ -4,9 +4,15 @@
 //!
 //! Not here: what `run` does (`run`), and which exit code an error has (`exit`).
 
+mod check;
 pub mod exit;
+mod log;
+mod logs;
+mod output;
 mod panic;
 mod run_args;
+mod status;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -162,11 +168,11 @@ impl Cli {
     fn execute(self) -> Exit {
         match self.command {
             Command::Run(args) => crate::run::run(&args),
-            Command::Check(_)
-            | Command::Verify(_)
-            | Command::Status(_)
-            | Command::Log(_)
-            | Command::Logs(_) => Exit::Bug,
+            Command::Check(args) => check::check(&args),
+            Command::Verify(args) => verify::verify(&args),
+            Command::Status(args) => status::status(&args),
+            Command::Log(args) => log::log(&args),
+            Command::Logs(args) => logs::logs(&args),
         }
     }
 }

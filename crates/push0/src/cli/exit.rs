@@ -2,7 +2,15 @@
 //!
 //! Not here: what is said about the error.
 
+use std::io;
 use std::process::ExitCode;
+
+use push0_log::ReadError;
+
+use super::output::say;
+use crate::data::DataError;
+use crate::pipeline_file::PipelineFileError;
+use crate::publish::PublishError;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -34,6 +42,59 @@ impl Exit {
     #[must_use]
     pub const fn code(self) -> u8 {
         self as u8
+    }
+
+    /// What printing a result came to. A result that nobody could be given is not done.
+    pub(super) fn of_print(printed: io::Result<()>) -> Self {
+        match printed {
+            Ok(()) => Self::Done,
+            Err(error) => {
+                say(&format!("error: cannot write to stdout: {error}: make room, and try again"));
+                Self::OutOfReach
+            }
+        }
+    }
+}
+
+impl From<&PipelineFileError> for Exit {
+    fn from(error: &PipelineFileError) -> Self {
+        match error {
+            PipelineFileError::Unreadable { .. } | PipelineFileError::Faulty(_) => Self::Usage,
+        }
+    }
+}
+
+impl From<&DataError> for Exit {
+    fn from(error: &DataError) -> Self {
+        match error {
+            DataError::Absent { .. } | DataError::Foreign { .. } => Self::Usage,
+            DataError::Log { source } => Self::from(source),
+            DataError::Illegal { .. } => Self::Data,
+            DataError::Unreadable { .. } => Self::OutOfReach,
+        }
+    }
+}
+
+impl From<&ReadError> for Exit {
+    fn from(error: &ReadError) -> Self {
+        match error {
+            ReadError::Damaged { .. } | ReadError::Newer { .. } => Self::Data,
+            // Unavailable, and what a later log adds.
+            ReadError::Unavailable(_) | _ => Self::OutOfReach,
+        }
+    }
+}
+
+impl From<&PublishError> for Exit {
+    fn from(error: &PublishError) -> Self {
+        match error {
+            PublishError::NoVerifier { .. } => Self::Usage,
+            PublishError::Refused { .. } => Self::Unproved,
+            PublishError::ProofLost { .. }
+            | PublishError::Store { .. }
+            | PublishError::NoVerdict { .. }
+            | PublishError::Write { .. } => Self::OutOfReach,
+        }
     }
 }
 

@@ -1,0 +1,123 @@
+//! `push0 check`: all that is wrong with a pipeline file, or its stages in a table.
+//!
+//! Not here: what is wrong (`pipeline_file`, `push0_core`).
+
+use push0_core::{Bounds, Collect, Inflow, Pipeline, SourceKind, Stage, StageIndex, Weights};
+
+use super::output::{print, say, table};
+use super::{CheckArgs, Exit};
+use crate::pipeline_file::{self, LoadedPipeline};
+use crate::programs;
+
+pub(super) fn check(args: &CheckArgs) -> Exit {
+    let loaded = match pipeline_file::load(&args.pipeline) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            say(&error.to_string());
+            return Exit::from(&error);
+        }
+    };
+    for warning in missing(args, &loaded) {
+        say(&warning);
+    }
+    Exit::of_print(print(&shown(&loaded.pipeline)))
+}
+
+/// A line for each program that could not be run here.
+fn missing(args: &CheckArgs, loaded: &LoadedPipeline) -> Vec<String> {
+    let file = args.pipeline.display();
+    let mut warnings = Vec::new();
+    for (name, program) in &loaded.pipeline.programs {
+        if !loaded.pipeline.stages.iter().any(|stage| stage.program == *name) {
+            warnings.push(format!(
+                "warning: program {name} is used by no stage ({file}, programs.{name}): name it in one"
+            ));
+        }
+        let mut words = [&program.command, &program.verifier].map(|argv| argv.first()).to_vec();
+        words.dedup();
+        for word in words.into_iter().flatten() {
+            if let Err((what, remedy)) = programs::find(&loaded.dir, word) {
+                warnings.push(format!("warning: {what} ({file}, programs.{name}): {remedy}"));
+            }
+        }
+    }
+    warnings
+}
+
+fn shown(pipeline: &Pipeline) -> String {
+    let head = ["stage", "from", "collect", "program", "closes", "released"];
+    let mut rows = vec![head.map(ToOwned::to_owned)];
+    for (index, stage) in pipeline.stages.iter().enumerate() {
+        let is_released = pipeline.release.contains(&StageIndex(index));
+        rows.push([
+            stage.name.to_string(),
+            from(pipeline, stage),
+            collect(stage),
+            stage.program.to_string(),
+            closes(pipeline, stage),
+            if is_released { "yes" } else { "" }.to_owned(),
+        ]);
+    }
+    let chain = pipeline.source.chain.0;
+    let source = match &pipeline.source.kind {
+        SourceKind::File { path } => format!("blocks of chain {chain} from {path}"),
+        SourceKind::Submit => format!("blocks of chain {chain} as they are submitted"),
+    };
+    format!("pipeline {}: valid; {source}\n\n{}", pipeline.name, table(&rows))
+}
+
+fn from(pipeline: &Pipeline, stage: &Stage) -> String {
+    match stage.input {
+        Inflow::Blocks => "blocks".to_owned(),
+        Inflow::Stage(index) => pipeline.stage(index).name.to_string(),
+    }
+}
+
+fn collect(stage: &Stage) -> String {
+    match &stage.collect {
+        Collect::Each => "each".to_owned(),
+        Collect::Parts => "parts".to_owned(),
+        Collect::Sequence(_) => "sequence".to_owned(),
+        Collect::Tree(arity, _) => format!("tree of {arity}"),
+    }
+}
+
+/// What closes a batch, in words.
+fn closes(pipeline: &Pipeline, stage: &Stage) -> String {
+    let (Collect::Sequence(bounds) | Collect::Tree(_, bounds)) = &stage.collect else {
+        return match stage.collect {
+            Collect::Parts => "with its last part",
+            Collect::Each | Collect::Sequence(_) | Collect::Tree(..) => "at once",
+        }
+        .to_owned();
+    };
+    let Bounds { max, min, age } = bounds;
+    let mut ways: Vec<String> = Vec::new();
+    let (max, min) = (weights(pipeline, max), weights(pipeline, min));
+    if !max.is_empty() {
+        ways.push(format!("at {}", max.join(" or ")));
+    }
+    if let Some(age) = age {
+        let age = humantime::format_duration(*age);
+        match min.is_empty() {
+            true => ways.push(format!("{age} old")),
+            false => ways.push(format!("{age} old with {}", min.join(" and "))),
+        }
+    }
+    ways.push(match pipeline.source.kind {
+        SourceKind::File { .. } => "end of source".to_owned(),
+        SourceKind::Submit => "drain".to_owned(),
+    });
+    ways.join(", ")
+}
+
+fn weights(pipeline: &Pipeline, weights: &Weights) -> Vec<String> {
+    let Weights { items, blocks, bytes, fields } = weights;
+    let fixed = [(items, "items"), (blocks, "blocks"), (bytes, "bytes")];
+    let fixed = fixed.into_iter().filter_map(|(max, name)| Some(format!("{} {name}", (*max)?)));
+    let fields = fields.iter().filter_map(|(index, max)| {
+        let name = pipeline.fields.get(*index)?;
+        Some(format!("{max} {name}"))
+    });
+    fixed.chain(fields).collect()
+}

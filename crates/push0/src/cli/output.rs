@@ -1,0 +1,75 @@
+//! What a command prints: its result on stdout, everything else on stderr, tables for people.
+//!
+//! Whoever stops reading has read enough: a closed pipe ends the output and is no error.
+//!
+//! Not here: progress of a run (`run`).
+
+use std::io::{self, BufWriter, ErrorKind, StdoutLock, Write as _};
+
+/// stdout for many lines.
+pub(super) struct Lines {
+    to: BufWriter<StdoutLock<'static>>,
+    failed: Option<io::Error>,
+}
+
+impl Lines {
+    pub(super) fn new() -> Self {
+        Self { to: BufWriter::new(io::stdout().lock()), failed: None }
+    }
+
+    /// Prints a line, unless one before it could not be.
+    pub(super) fn line(&mut self, line: &str) {
+        if self.failed.is_none() {
+            self.failed = writeln!(self.to, "{line}").err();
+        }
+    }
+
+    /// What is left goes out.
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        let printed = self.failed.take().map_or_else(|| self.to.flush(), Err);
+        // What could not be written must not be tried again when this is dropped.
+        let _ = self.to.into_parts();
+        match printed {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            printed => printed,
+        }
+    }
+}
+
+/// Prints a command's result.
+pub(super) fn print(text: &str) -> io::Result<()> {
+    let mut lines = Lines::new();
+    lines.line(text.trim_end_matches('\n'));
+    lines.finish()
+}
+
+/// Tells a person something that is no result. If nobody reads it, nobody misses it.
+pub(super) fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Columns, each as wide as its widest cell; the first row is the head.
+pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// What a person can read of bytes from outside: no control characters, no end of line.
+pub(super) fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    for letter in text.chars() {
+        match letter.is_control() {
+            true => plain.extend(letter.escape_default()),
+            false => plain.push(letter),
+        }
+    }
+    plain
+}
