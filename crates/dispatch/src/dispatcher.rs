@@ -167,12 +167,16 @@ fn spawn_threads(
     to: mpsc::Receiver<ToDispatcher>,
     stop: watch::Receiver<Option<Duration>>,
 ) -> Result<Vec<JoinHandle<()>>, StartError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .on_thread_start(sys::shorten_time_slice)
+        .build();
     let runtime = runtime.map_err(StartError::Thread)?;
     let (alive, is_alive) = std::sync::mpsc::channel::<()>();
     let beats = Arc::clone(&context);
     let desk = thread::Builder::new().name("dispatch".to_owned()).spawn(move || {
         let _alive = alive;
+        sys::shorten_time_slice();
         let work = context.work.clone();
         runtime.block_on(Desk::new(context, stop).run(to));
         runtime.shutdown_timeout(LAST_WORK);
@@ -180,6 +184,7 @@ fn spawn_threads(
     });
     let desk = desk.map_err(StartError::Thread)?;
     let beat = thread::Builder::new().name("beat".to_owned()).spawn(move || {
+        sys::shorten_time_slice();
         beat::run(&beats.board, beats.config.heartbeat, &beats.from, &is_alive);
     });
     // Without it the dispatch thread ends too: it is told to stop when `start` fails.

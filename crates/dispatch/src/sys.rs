@@ -11,7 +11,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpriority_process};
 use rustix::process::{getpid, getppid, kill_process, kill_process_group, setsid, waitid};
 use rustix::process::{set_child_subreaper, set_parent_process_death_signal};
 use tokio::process::Child;
@@ -51,6 +51,38 @@ pub(crate) fn spawn(mut command: Command) -> io::Result<(Child, Pid)> {
     Ok((child, pid))
 }
 
+/// Asks for a short scheduling slice for the calling thread, so that it runs soon after it wakes though
+/// provers fill all cores. What it forks, or the threads it starts, do not inherit it.
+///
+/// Best effort: kernels before Linux 6.12 have no such slice, and no thread depends on one.
+pub(crate) fn shorten_time_slice() {
+    /// `struct sched_attr` in its first form (sched_setattr(2)).
+    #[repr(C)]
+    struct Attributes {
+        size: u32,
+        policy: u32,
+        flags: u64,
+        nice: i32,
+        priority: u32,
+        runtime_ns: u64,
+        deadline_ns: u64,
+        period_ns: u64,
+    }
+    let attributes = Attributes {
+        size: u32::try_from(size_of::<Attributes>()).unwrap_or_default(),
+        policy: 0, // SCHED_OTHER
+        flags: u64::try_from(libc::SCHED_FLAG_RESET_ON_FORK).unwrap_or_default(),
+        nice: getpriority_process(None).unwrap_or_default(),
+        priority: 0,
+        runtime_ns: SLICE_NS,
+        deadline_ns: 0,
+        period_ns: 0,
+    };
+    // SAFETY: the kernel reads `size` bytes of a plain struct that outlives the call; 0 is this thread.
+    #[expect(unsafe_code, reason = "neither the standard library nor rustix has this call")]
+    let _ = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
+}
+
 /// Says that a spawned child has been waited for.
 pub(crate) fn forget(pid: Pid) {
     spawned().remove(&pid.as_raw_nonzero().get());
@@ -80,6 +112,9 @@ pub(crate) fn reap(pid: Pid) {
 fn spawned() -> MutexGuard<'static, BTreeSet<i32>> {
     SPAWNED.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// The shortest slice that the kernel grants is 100 us.
+const SLICE_NS: u64 = 100_000;
 
 /// All children of this process that were spawned here and not yet waited for. A process has one
 /// table of children, so this is one too.
