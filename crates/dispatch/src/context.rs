@@ -78,8 +78,9 @@ impl Context {
         dir: &Path,
     ) -> Vec<(&'static str, Option<String>)> {
         let text = |path: PathBuf| Some(path.to_string_lossy().into_owned());
+        let cache = env::var_os("PUSH0_CACHE").filter(|path| !path.is_empty()).map(PathBuf::from);
         let mut variables = vec![
-            ("PUSH0_CACHE", text(self.config.dir.join("cache"))),
+            ("PUSH0_CACHE", text(cache.unwrap_or_else(|| self.config.dir.join("cache")))),
             // What a killed prover leaves in a shared directory for temporary files is never cleaned.
             ("TMPDIR", text(dir.to_owned())),
         ];

@@ -27,6 +27,7 @@ mod desk;
 mod dispatcher;
 mod exit;
 mod file;
+mod guardian;
 mod input;
 mod lives;
 mod logs;

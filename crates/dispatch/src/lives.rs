@@ -5,8 +5,9 @@
 //!   PUSH0_PROCESS     <dispatcher's directory>.<life>.<number>, in every process's environment
 //! ```
 //!
-//! A prover dies with the thread that spawned it; what it had started itself may not. The next life
-//! ends that: by the group, known from the file, and by the mark in the environment.
+//! A prover dies with the thread that spawned it, and its group by the guardian; what had left the
+//! group may not. The next life ends that: by the session, known from the file, and by the mark in the
+//! environment.
 //!
 //! Not here: what is ended while this life lasts (`orphans`).
 
@@ -20,6 +21,7 @@ use std::{fs, thread};
 
 use rustix::process::Pid;
 
+use crate::guardian::Guardian;
 use crate::orphans::TAG;
 use crate::{procfs, sys};
 
@@ -33,6 +35,7 @@ pub(crate) struct Lives {
     boot: String,
     next: AtomicU64,
     alive: Mutex<BTreeMap<u64, Born>>,
+    guardian: Guardian,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +53,7 @@ impl Lives {
             boot: procfs::boot_id(),
             next: AtomicU64::new(1),
             alive: Mutex::default(),
+            guardian: Guardian::start(),
         }
     }
 
@@ -143,6 +147,7 @@ pub(crate) struct Life {
 
 impl Life {
     pub(crate) fn begin(lives: &Arc<Lives>, number: u64, pid: Pid) -> Self {
+        lives.guardian.add(pid);
         let started = procfs::stat(pid).map_or(0, |stat| stat.started);
         let mut alive = lives.lock();
         alive.insert(number, Born { pid, started });
@@ -158,6 +163,7 @@ impl Life {
 
 impl Drop for Life {
     fn drop(&mut self) {
+        self.lives.guardian.remove(self.pid);
         let mut alive = self.lives.lock();
         alive.remove(&self.number);
         self.lives.write(&alive);

@@ -20,13 +20,14 @@ fn a_killed_dispatcher_leaves_no_prover() {
     for pid in [&file, &deaf, &served] {
         until(|| (!lives(pid)).then_some(()));
     }
-    let child = written(&dir.path().join("child"));
+    let [child, daemon] = ["child", "daemon"].map(|name| written(&dir.path().join(name)));
+    until(|| (!lives(&child)).then_some(()));
+    assert!(lives(&daemon), "it left its group: only the next life can know of it");
     let programs = BTreeMap::from([(name(), mock(dir.path(), ""))]);
     let mut again = start(config(dir.path(), 1, programs)).expect("a dispatcher");
-    assert!(!lives(&child), "what a prover had started is ended by the next life");
-    if let Ok(notice) = again.notices.try_recv() {
-        assert!(matches!(notice, Notice::LeftoversEnded { processes: 1 }), "{notice:?}");
-    }
+    assert!(!lives(&daemon));
+    let notice = again.notices.try_recv().expect("a notice");
+    assert!(matches!(notice, Notice::LeftoversEnded { .. }), "{notice:?}");
     assert_eq!(std::fs::read_dir(dir.path().join("dispatch/work")).expect("work").count(), 0);
 }
 
@@ -44,7 +45,15 @@ fn a_host_runs_until_it_is_killed() {
     let dir = Path::new(&dir);
     let script = |name: &str| name.parse().expect("a name");
     let programs = BTreeMap::from([
-        (script("file"), mock(dir, "sleep 1000 & echo $! > $dir/child; echo $$ > $dir/file; wait")),
+        (
+            script("file"),
+            mock(
+                dir,
+                "setsid sh -c 'echo $$ > '$dir'/daemon; exec sleep 1000' &
+         until [ -s $dir/daemon ]; do sleep 0.01; done
+         sleep 1000 & echo $! > $dir/child; echo $$ > $dir/file; wait",
+            ),
+        ),
         (script("deaf"), mock(dir, "trap '' TERM; echo $$ > $dir/deaf; exec sleep 1000")),
         (script("served"), server(dir, "echo $$ > $dir/served; ready; next; exec sleep 1000")),
     ]);
