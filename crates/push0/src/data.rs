@@ -196,6 +196,18 @@ impl Replay {
         self.illegal = self.scheduler.replay_turn(turn).err();
     }
 
+    /// What it has led to.
+    ///
+    /// # Errors
+    ///
+    /// The first event that could not be.
+    pub fn end(self, report: Report) -> Result<Recorded, IllegalEvent> {
+        match self.illegal {
+            Some(illegal) => Err(illegal),
+            None => Ok(Recorded { scheduler: self.scheduler, spec: self.spec, report }),
+        }
+    }
+
     /// The first event that could not be.
     #[must_use]
     pub const fn illegal(&self) -> Option<&IllegalEvent> {

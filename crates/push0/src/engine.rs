@@ -1,0 +1,390 @@
+//! The engine: the one task that owns the scheduler, the log and the clock.
+//!
+//! Everything that changes state passes through [`Engine::turn`], one batch at a time, so there is no lock,
+//! and no await between a decision and the record of it. Requests that arrive while the log syncs are the
+//! next batch: under load a sync is shared, idle it is immediate.
+//!
+//! Nothing leaves before its cause is durable: not a grant, not a verdict, not an answer.
+//!
+//! Not here: what an input means (`push0_core`), what durable means (`push0_log`), and who reads what
+//! comes out (`run`).
+
+mod handle;
+
+use std::time::{Duration, Instant};
+
+use push0_core::{
+    Effect, Event, Fleet, FromDispatcher, IllegalEvent, Input, Outcome, Rejection, Report,
+    Scheduler, Seq, Timestamp, ToDispatcher, Turn, Verdict,
+};
+use push0_log::{AppendError, Log};
+use tokio::sync::{mpsc, watch};
+
+pub use handle::{Gone, Handle, Request};
+
+use crate::clock::Clock;
+
+/// The scheduler with its log and clock.
+pub struct Engine<L> {
+    scheduler: Scheduler,
+    fleet: Fleet,
+    log: L,
+    clock: Clock,
+    /// The time of the last turn: what was due by then was decided.
+    turned: Timestamp,
+    is_draining: bool,
+    inbox: mpsc::Receiver<Request>,
+    ports: Ports,
+    pulse: watch::Sender<Seq>,
+    /// Requests of a batch that found no room in its turn.
+    left: Vec<Request>,
+}
+
+/// Where what leaves the engine goes. Each is bounded; what finds no room is left out, for it comes
+/// again: grants and cancels with the next beat, payloads at the next start.
+#[derive(Debug)]
+pub struct Ports {
+    /// To the dispatcher.
+    pub dispatcher: mpsc::Sender<ToDispatcher>,
+    /// Blocks whose payload the source should deliver again.
+    pub source: mpsc::Sender<push0_core::BlockHash>,
+    /// Every durable turn, for people.
+    pub turns: mpsc::Sender<Seen>,
+    /// Whether they want a line for each event.
+    pub lines: bool,
+}
+
+/// A durable turn, with what a person should be told of it.
+#[derive(Debug)]
+pub struct Seen {
+    /// A line for each of its events.
+    pub lines: Vec<String>,
+    /// For each result it accepted: the time from grant to durable acceptance, less the prover's own.
+    pub overheads: Vec<Duration>,
+}
+
+/// Why the engine ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// As the [`AppendError`] says. Whatever was decided since is not believed.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// A bug in push0: what was decided could not be applied. Nothing of it was recorded.
+    #[error("a decision does not fit the state: {0}")]
+    Bug(#[from] IllegalEvent),
+}
+
+/// What a turn has gathered.
+#[derive(Default)]
+struct Gathered {
+    events: Vec<Event>,
+    /// What its events weigh in the log, roughly. Unit: bytes.
+    bytes: usize,
+    answers: Vec<(handle::Reply, Result<(), Rejection>)>,
+    messages: Vec<ToDispatcher>,
+    looks: Vec<handle::Look>,
+    /// For each accepted result, when its attempt was granted and how long the prover ran.
+    accepted: Vec<(Timestamp, Duration)>,
+}
+
+impl<L: Log> Engine<L> {
+    /// An engine over a scheduler that holds all of `log`, and the handle to ask it with.
+    #[must_use]
+    pub fn new(scheduler: Scheduler, log: L, ports: Ports) -> (Self, Handle) {
+        let (sender, inbox) = mpsc::channel(INBOX_MAX);
+        let (pulse, watched) = watch::channel(scheduler.last());
+        let engine = Self {
+            clock: Clock::start(scheduler.now()),
+            turned: scheduler.now(),
+            fleet: Fleet::new(SILENCE_MAX),
+            is_draining: false,
+            left: Vec::new(),
+            scheduler,
+            log,
+            inbox,
+            ports,
+            pulse,
+        };
+        (engine, Handle::new(sender, watched))
+    }
+
+    /// Runs until it is told to stop, or every handle is dropped; then ends the log cleanly.
+    ///
+    /// # Errors
+    ///
+    /// The [`EngineError`] that ended it before.
+    pub async fn run(mut self) -> Result<(), EngineError> {
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        loop {
+            let due = self.due();
+            tokio::select! {
+                biased; // the default order is random
+                received = self.inbox.recv_many(&mut batch, BATCH_MAX), if self.left.is_empty() => {
+                    if received == 0 {
+                        break;
+                    }
+                }
+                () = sleep_until(due) => {}
+            }
+            let mut requests = std::mem::take(&mut self.left);
+            requests.append(&mut batch);
+            let stop = requests.iter().any(|request| matches!(request, Request::Stop));
+            self.turn(requests).await?;
+            if stop {
+                break;
+            }
+        }
+        Ok(self.log.close().await?)
+    }
+
+    /// Decides a batch, records it with one append, and lets go of what the record allows.
+    async fn turn(&mut self, requests: Vec<Request>) -> Result<(), EngineError> {
+        let now = self.clock.now();
+        self.fleet.look(now);
+        self.turned = now;
+        let mut gathered = Gathered::default();
+        let mut requests = requests.into_iter();
+        while let Some(request) = requests.next() {
+            self.take(now, request, &mut gathered)?;
+            if gathered.is_full() {
+                self.left = requests.collect();
+                break;
+            }
+        }
+        self.follow_up(now, &mut gathered)?;
+        let Gathered { events, answers, messages, looks, accepted, .. } = gathered;
+
+        let mut turn = None;
+        if !events.is_empty() {
+            let first = Seq(self.log.last().0 + 1);
+            let recorded = Turn { epoch: self.scheduler.epoch(), first, at: now, events };
+            self.log.append(&recorded).await?;
+            turn = Some(recorded);
+        }
+
+        while let Some(effect) = self.scheduler.poll_effect(self.log.last()) {
+            self.perform(effect);
+        }
+        for message in messages {
+            // Without room it is left out: the next beat brings it again.
+            let _ = self.ports.dispatcher.try_send(message);
+        }
+        for (reply, answer) in answers {
+            let _ = reply.send(answer); // the asker may have hung up
+        }
+        if let Some(turn) = turn {
+            self.show(&turn, &accepted);
+            self.pulse.send_replace(turn.last());
+        }
+        for look in looks {
+            look(&self.scheduler, &self.fleet);
+        }
+        Ok(())
+    }
+
+    /// Decides one request.
+    fn take(
+        &mut self,
+        now: Timestamp,
+        request: Request,
+        gathered: &mut Gathered,
+    ) -> Result<(), EngineError> {
+        match request {
+            Request::Ask(input, reply) => {
+                let answer = self.decide(now, &input, gathered)?;
+                gathered.answers.push((reply, answer));
+            }
+            Request::Heard(FromDispatcher::Report(report)) => self.heard(now, report, gathered)?,
+            Request::Heard(FromDispatcher::Beat(beat)) => {
+                let (inputs, again) = self.fleet.beat(now, &beat, &self.scheduler);
+                gathered.messages.extend(again);
+                self.decide_all(now, inputs, gathered)?;
+            }
+            Request::Look(look) => gathered.looks.push(look),
+            Request::Drain => self.is_draining = true,
+            Request::Stop => {}
+        }
+        Ok(())
+    }
+
+    /// Decides a report, and what its dispatcher is told of it.
+    fn heard(
+        &mut self,
+        now: Timestamp,
+        report: Report,
+        gathered: &mut Gathered,
+    ) -> Result<(), EngineError> {
+        self.fleet.ended(&report.dispatcher, report.attempt);
+        let (attempt, ran) = (report.attempt, report.ran);
+        let is_result = matches!(report.outcome, Outcome::Proved(_));
+        let lease = self.scheduler.task(&report.task).and_then(|task| task.lease().cloned());
+        let before = gathered.events.len();
+        let verdict = match self.decide(now, &Input::Report(report), gathered)? {
+            Err(Rejection::Answered(verdict)) => verdict,
+            Err(_) => Verdict::Unwanted,
+            Ok(()) => gathered.verdict(before, self.scheduler.last()),
+        };
+        if let (Verdict::Accepted(_), true, Some(lease)) = (verdict, is_result, lease) {
+            gathered.accepted.push((lease.since, ran));
+        }
+        gathered.messages.push(ToDispatcher::Verdict(attempt, verdict));
+        Ok(())
+    }
+
+    /// Decides what follows without being asked: silence, what is due, what can be granted.
+    fn follow_up(&mut self, now: Timestamp, gathered: &mut Gathered) -> Result<(), EngineError> {
+        let silent = self.fleet.silent(now);
+        self.decide_all(now, silent, gathered)?;
+        while !gathered.is_full() {
+            let before = gathered.events.len();
+            let _ = self.decide(now, &Input::Wake, gathered)?;
+            if gathered.events.len() == before {
+                break;
+            }
+        }
+        if !self.is_draining {
+            let offers = self.fleet.offers(&self.scheduler);
+            let _ = self.decide(now, &Input::Assign(offers), gathered)?;
+        }
+        Ok(())
+    }
+
+    fn decide_all(
+        &mut self,
+        now: Timestamp,
+        inputs: Vec<Input>,
+        gathered: &mut Gathered,
+    ) -> Result<(), EngineError> {
+        for input in inputs {
+            let _ = self.decide(now, &input, gathered)?;
+        }
+        Ok(())
+    }
+
+    fn decide(
+        &mut self,
+        now: Timestamp,
+        input: &Input,
+        gathered: &mut Gathered,
+    ) -> Result<Result<(), Rejection>, EngineError> {
+        let decided = self.scheduler.decide(now, input);
+        Ok(match decided {
+            Err(rejection) => Err(rejection),
+            Ok(events) => {
+                self.scheduler.apply_all(now, &events)?;
+                gathered.add(events);
+                Ok(())
+            }
+        })
+    }
+
+    fn perform(&self, effect: Effect) {
+        // Without room an effect is left out; its own doc says what brings it again.
+        match effect {
+            Effect::Grant(_, grant) => {
+                let _ = self.ports.dispatcher.try_send(ToDispatcher::Grant(grant));
+            }
+            Effect::Cancel(_, attempt) => {
+                let _ = self.ports.dispatcher.try_send(ToDispatcher::Cancel(attempt));
+            }
+            Effect::AskSource(block) => {
+                let _ = self.ports.source.try_send(block);
+            }
+            Effect::Release(_) => {} // read by cursor, at the pulse
+        }
+    }
+
+    fn show(&self, turn: &Turn, accepted: &[(Timestamp, Duration)]) {
+        let durable = self.clock.now();
+        let overhead =
+            |(granted, ran): &(Timestamp, Duration)| durable.since(*granted).saturating_sub(*ran);
+        let lines = match self.ports.lines {
+            true => crate::lines::lines(&self.scheduler, turn),
+            false => Vec::new(),
+        };
+        let seen = Seen { lines, overheads: accepted.iter().map(overhead).collect() };
+        let _ = self.ports.turns.try_send(seen); // a reader that is behind misses lines, the log has them
+    }
+
+    /// When the next turn is due though nobody asks.
+    fn due(&self) -> Option<Instant> {
+        if !self.left.is_empty() {
+            return Some(Instant::now());
+        }
+        let scheduler = self.scheduler.poll_timeout(self.turned);
+        let next = scheduler.into_iter().chain(self.fleet.poll_timeout()).min()?;
+        Some(self.clock.instant(next.at))
+    }
+}
+
+impl Gathered {
+    fn add(&mut self, events: Vec<Event>) {
+        let bytes = |event: &Event| match event {
+            Event::Accepted { result, .. } => EVENT_BYTES + result.parts.len() * DIGEST_BYTES,
+            Event::TaskOpened { inputs, .. } => EVENT_BYTES + inputs.len() * DIGEST_BYTES,
+            Event::Released { tasks, .. } => EVENT_BYTES + tasks.len() * DIGEST_BYTES,
+            Event::Failed { message, .. }
+            | Event::Rejected { message, .. }
+            | Event::Lost { message, .. }
+            | Event::Withdrawn { message, .. }
+            | Event::Parked { message, .. } => EVENT_BYTES + message.len(),
+            Event::Configured { .. }
+            | Event::Claimed { .. }
+            | Event::BlockSubmitted { .. }
+            | Event::SourceEnded { .. }
+            | Event::Resupplied { .. }
+            | Event::PayloadLost { .. }
+            | Event::BatchClosed { .. }
+            | Event::Granted { .. }
+            | Event::Surplus { .. }
+            | Event::Remade { .. }
+            | Event::Reopened { .. }
+            | Event::Pinned { .. } => EVENT_BYTES,
+        };
+        self.bytes += events.iter().map(bytes).sum::<usize>();
+        self.events.extend(events);
+    }
+
+    const fn is_full(&self) -> bool {
+        self.bytes >= TURN_BYTES_MAX
+    }
+
+    /// What a dispatcher is told of the events from `before` on, of which the last is at `last`.
+    fn verdict(&self, before: usize, last: Seq) -> Verdict {
+        let events = self.events.get(before..).unwrap_or_default();
+        let accepted = events.iter().rposition(|event| matches!(event, Event::Accepted { .. }));
+        match accepted {
+            Some(index) => Verdict::Accepted(Seq(last.0 + 1 + index as u64 - events.len() as u64)),
+            None if events.iter().any(|event| matches!(event, Event::Surplus { .. })) => {
+                Verdict::AlreadyAccepted
+            }
+            None => Verdict::Recorded,
+        }
+    }
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Requests on their way to the engine. At it, whoever asks waits.
+const INBOX_MAX: usize = 1_024;
+
+/// Requests that share a turn.
+const BATCH_MAX: usize = 256;
+
+/// A dispatcher that says nothing for so long is gone (`protocol.md` §5: 10 s by default).
+const SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// A turn takes no further request past this size. Well below what a log takes for one record.
+const TURN_BYTES_MAX: usize = 256 * 1024;
+
+/// An event in JSON, roughly.
+const EVENT_BYTES: usize = 512;
+
+/// A digest or an id in JSON.
+const DIGEST_BYTES: usize = 72;

@@ -1,0 +1,123 @@
+//! How others ask the engine. A handle is cheap to clone; every call waits until its answer is durable.
+
+use std::fmt;
+
+use push0_core::{Fleet, FromDispatcher, Input, Rejection, Scheduler, Seq};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Something asked of the engine.
+pub enum Request {
+    /// Decide this.
+    Ask(Box<Input>, Reply),
+    /// Take what a dispatcher says.
+    Heard(FromDispatcher),
+    /// Show the state, as of the end of a turn.
+    Look(Look),
+    /// Grant nothing more.
+    Drain,
+    /// End after this turn.
+    Stop,
+}
+
+/// Where an answer goes.
+pub(super) type Reply = oneshot::Sender<Result<(), Rejection>>;
+
+/// A look at durable state.
+pub(super) type Look = Box<dyn FnOnce(&Scheduler, &Fleet) + Send>;
+
+/// The engine has ended; its own result says why.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the engine has ended")]
+pub struct Gone;
+
+/// Asks the engine.
+#[derive(Clone)]
+pub struct Handle {
+    requests: mpsc::Sender<Request>,
+    pulse: watch::Receiver<Seq>,
+}
+
+impl Handle {
+    pub(super) const fn new(requests: mpsc::Sender<Request>, pulse: watch::Receiver<Seq>) -> Self {
+        Self { requests, pulse }
+    }
+
+    /// Has `input` decided and made durable. Blocks; never call it on a thread that runs async tasks.
+    ///
+    /// # Errors
+    ///
+    /// [`Gone`]; within, the engine's refusal.
+    pub fn ask(&self, input: Input) -> Result<Result<(), Rejection>, Gone> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::Ask(Box::new(input), reply))?;
+        answer.blocking_recv().map_err(|_| Gone)
+    }
+
+    /// Hands on what a dispatcher says. Blocks while the engine is behind.
+    ///
+    /// # Errors
+    ///
+    /// [`Gone`].
+    pub fn heard(&self, message: FromDispatcher) -> Result<(), Gone> {
+        self.send(Request::Heard(message))
+    }
+
+    /// Has the engine look at its state, as far as it is durable. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`Gone`].
+    pub fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Scheduler, &Fleet) -> T + Send + 'static,
+    ) -> Result<T, Gone> {
+        let (reply, answer) = oneshot::channel();
+        let look = move |scheduler: &Scheduler, fleet: &Fleet| {
+            let _ = reply.send(look(scheduler, fleet)); // the asker may have hung up
+        };
+        self.send(Request::Look(Box::new(look)))?;
+        answer.blocking_recv().map_err(|_| Gone)
+    }
+
+    /// Has the engine grant nothing more.
+    ///
+    /// # Errors
+    ///
+    /// [`Gone`].
+    pub fn drain(&self) -> Result<(), Gone> {
+        self.send(Request::Drain)
+    }
+
+    /// Has the engine end. Nothing happens if it has.
+    pub fn stop(&self) {
+        let _ = self.send(Request::Stop);
+    }
+
+    /// The position of the last durable event, and a way to wait for the next.
+    #[must_use]
+    pub fn pulse(&self) -> watch::Receiver<Seq> {
+        self.pulse.clone()
+    }
+
+    fn send(&self, request: Request) -> Result<(), Gone> {
+        self.requests.blocking_send(request).map_err(|_| Gone)
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ask(input, _) => f.debug_tuple("Ask").field(input).finish(),
+            Self::Heard(message) => f.debug_tuple("Heard").field(message).finish(),
+            Self::Look(_) => f.write_str("Look"),
+            Self::Drain => f.write_str("Drain"),
+            Self::Stop => f.write_str("Stop"),
+        }
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").finish_non_exhaustive()
+    }
+}

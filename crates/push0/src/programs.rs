@@ -1,0 +1,118 @@
+//! Programs: which file a pipeline's `command` means on this machine.
+//!
+//! With a `/` it is relative to the pipeline's file; else it is looked for beside push0, then in `PATH`.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use push0_core::{Program, ProgramName};
+use push0_dispatch::ProgramConfig;
+
+use crate::pipeline_file::LoadedPipeline;
+
+/// A pipeline's programs, as this machine runs them.
+#[derive(Clone, Debug)]
+pub struct Programs(BTreeMap<ProgramName, ProgramConfig>);
+
+impl Programs {
+    /// For a dispatcher.
+    #[must_use]
+    pub fn configs(&self) -> BTreeMap<ProgramName, ProgramConfig> {
+        self.0.clone()
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn get(&self, name: &ProgramName) -> Option<&ProgramConfig> {
+        self.0.get(name)
+    }
+}
+
+/// A program whose file is not on this machine.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{what}: {remedy}")]
+pub struct MissingProgram {
+    /// Which.
+    pub program: ProgramName,
+    what: String,
+    remedy: &'static str,
+}
+
+/// Finds every program of a pipeline that some stage uses.
+///
+/// # Errors
+///
+/// [`MissingProgram`]: the first that is not to be found.
+pub fn resolve(loaded: &LoadedPipeline) -> Result<Programs, MissingProgram> {
+    let used =
+        |name: &ProgramName| loaded.pipeline.stages.iter().any(|stage| stage.program == *name);
+    let programs = loaded.pipeline.programs.iter().filter(|(name, _)| used(name));
+    let resolved = programs.map(|(name, program)| {
+        let missing = |(what, remedy)| MissingProgram { program: name.clone(), what, remedy };
+        Ok((name.clone(), config(&loaded.dir, program).map_err(missing)?))
+    });
+    resolved.collect::<Result<_, _>>().map(Programs)
+}
+
+/// The file that the first word of a command means.
+///
+/// # Errors
+///
+/// What is wrong, and what to do.
+pub fn find(dir: &Path, word: &str) -> Result<PathBuf, (String, &'static str)> {
+    if word.contains('/') {
+        return runnable(dir.join(word));
+    }
+    let here = env::current_exe().ok().and_then(|file| file.parent().map(Path::to_owned));
+    let path = env::var_os("PATH").unwrap_or_default();
+    let dirs = here.into_iter().chain(env::split_paths(&path));
+    let mut last = None;
+    for file in dirs.map(|dir| dir.join(word)).filter(|file| file.is_file()) {
+        match runnable(file) {
+            Ok(file) => return Ok(file),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| {
+        let what = format!("there is no `{word}` beside push0, nor in PATH");
+        (what, "build or install it, or give its path with a `/` (relative to the pipeline's file)")
+    }))
+}
+
+fn config(dir: &Path, program: &Program) -> Result<ProgramConfig, (String, &'static str)> {
+    let located = |argv: &[String]| match argv {
+        [] => Ok(Vec::new()),
+        [word, arguments @ ..] => {
+            let file = find(dir, word)?.to_string_lossy().into_owned();
+            Ok(std::iter::once(file).chain(arguments.iter().cloned()).collect())
+        }
+    };
+    Ok(ProgramConfig {
+        argv: located(&program.command)?,
+        contract: program.contract,
+        give: program.give,
+        memory_bytes: program.memory_bytes,
+        gpus: program.gpus,
+        verifier: located(&program.verifier)?,
+        is_mock: program.is_mock,
+        vkey: program.vkey,
+    })
+}
+
+fn runnable(file: PathBuf) -> Result<PathBuf, (String, &'static str)> {
+    let shown = file.display();
+    match file.metadata() {
+        Err(error) => {
+            Err((format!("{shown}: {error}"), "build or install it, or correct the path"))
+        }
+        Ok(found) if found.is_dir() => {
+            Err((format!("{shown} is a directory"), "name the program in it"))
+        }
+        Ok(found) if found.permissions().mode() & 0o111 == 0 => {
+            Err((format!("{shown} is not executable"), "make it so with chmod +x"))
+        }
+        Ok(_) => Ok(std::path::absolute(&file).unwrap_or(file)),
+    }
+}

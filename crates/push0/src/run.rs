@@ -1,0 +1,358 @@
+//! `push0 run`: engine and dispatcher in one process, until the source ends.
+//!
+//! ```text
+//!   feeder ──blocks──▶ engine ──grants──▶ dispatcher ──spawns──▶ provers
+//!                        │ ▲ └──reports──────┘
+//!                        │ └─────────────── relay
+//!                        ▼ releases
+//!                     deliverer ──▶ proof files
+//! ```
+//!
+//! Each box is a thread with one owner, this one: it hears news of all of them, shows it, and decides only
+//! when to stop. Everything that matters is in the data directory, so stopping is always safe.
+//!
+//! Not here: what happens (`engine`, `push0_core`), how provers run (`push0_dispatch`).
+
+mod deliver;
+mod difference;
+mod error;
+mod feed;
+mod open;
+mod screen;
+mod signals;
+mod standing;
+mod summary;
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use push0_core::{BlockHash, Input, ReleaseNumber, TaskId};
+use push0_dispatch::{Dispatcher, Notice};
+use push0_log::FileLog;
+use tokio::sync::mpsc;
+
+use self::deliver::{Delivered, Deliverer};
+use self::error::RunError;
+use self::feed::FeedEnd;
+use self::open::Opened;
+use self::screen::Screen;
+use self::standing::Standing;
+use crate::cli::{Exit, RunArgs};
+use crate::engine::{Engine, EngineError, Gone, Handle, Ports, Seen};
+use crate::publish::Published;
+
+/// Runs the pipeline.
+pub fn run(args: &RunArgs) -> Exit {
+    match Run::start(args).and_then(|run| run.finish(args)) {
+        Ok(exit) => exit,
+        Err(error) => {
+            screen::say(&error.to_string());
+            error.exit()
+        }
+    }
+}
+
+/// Something that one of the threads has to tell.
+pub(crate) enum News {
+    Seen(Seen),
+    Notice(Notice),
+    Fed(Result<FeedEnd, RunError>),
+    Delivered(Delivered),
+    EngineEnded(Result<(), EngineError>),
+    Interrupted,
+}
+
+/// A run, and all its threads.
+struct Run {
+    began: Instant,
+    was_resumed: bool,
+    handle: Handle,
+    news: Receiver<News>,
+    dispatcher: Option<Dispatcher>,
+    engine: Option<JoinHandle<()>>,
+    deliverer: Deliverer,
+    screen: Screen,
+    overheads: Vec<Duration>,
+    published: BTreeMap<ReleaseNumber, Vec<Published>>,
+    feed: Option<FeedEnd>,
+    interrupts: u32,
+    gone: BTreeMap<String, String>,
+    /// Since when only programs are wanted that nobody can run.
+    unoffered: Option<Instant>,
+}
+
+impl Run {
+    fn start(args: &RunArgs) -> Result<Self, RunError> {
+        let began = Instant::now();
+        let Opened { loaded, scheduler, log, store, config, programs, out, cache, was_resumed } =
+            open::open(args)?;
+        let (teller, news) = sync_channel(NEWS_MAX);
+        signals::listen(teller.clone()).map_err(RunError::Thread)?;
+        let started = push0_dispatch::start(config)?;
+        let (ask_source, asked) = mpsc::channel(ASKED_MAX);
+        let (turns, seen) = mpsc::channel(NEWS_MAX);
+        let screen = Screen::new(scheduler.pipeline());
+        let lines = screen.wants_lines();
+        let ports = Ports { dispatcher: started.to, source: ask_source, turns, lines };
+        let (engine, handle) = Engine::new(scheduler, log, ports);
+        let engine = spawn("engine", run_engine(engine, teller.clone()))?;
+        relay(&handle, &teller, started.from, started.notices, seen)?;
+        open::begin(args, &handle, &loaded)?;
+        feed::start(&loaded, store.clone(), handle.clone(), asked, teller.clone())?;
+        let deliverer = Deliverer::start(store, programs, cache, out, teller)?;
+        Ok(Self {
+            began,
+            was_resumed,
+            handle,
+            news,
+            dispatcher: Some(started.dispatcher),
+            engine: Some(engine),
+            deliverer,
+            screen,
+            overheads: Vec::new(),
+            published: BTreeMap::new(),
+            feed: None,
+            interrupts: 0,
+            gone: BTreeMap::new(),
+            unoffered: None,
+        })
+    }
+
+    /// Watches until there is nothing left to do, then ends everything and tells the result.
+    fn finish(mut self, args: &RunArgs) -> Result<Exit, RunError> {
+        let watched = self.watch();
+        self.screen.end();
+        let ended = self.end(matches!(watched, Ok(Exit::Interrupted)));
+        let exit = watched?;
+        let standing = ended?;
+        summary::print(args, &standing, &self.summary(exit));
+        if exit == Exit::Unproved {
+            screen::say(&standing.held_words());
+        }
+        Ok(exit)
+    }
+
+    fn summary(&self, exit: Exit) -> summary::Run<'_> {
+        summary::Run {
+            is_complete: exit == Exit::Done,
+            was_resumed: self.was_resumed,
+            wall: self.began.elapsed(),
+            overheads: &self.overheads,
+            published: self.published.values().flatten().collect(),
+        }
+    }
+
+    fn watch(&mut self) -> Result<Exit, RunError> {
+        loop {
+            match self.news.recv_timeout(TICK) {
+                Ok(news) => {
+                    if let Some(exit) = self.hear(news)? {
+                        return Ok(exit);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(RunError::Gone(Gone)),
+            }
+            let standing = self.look()?;
+            if let Some(dispatcher) = &self.dispatcher {
+                self.screen.draw(&standing, &dispatcher.view().running());
+            }
+            if let Some(exit) = self.verdict(&standing)? {
+                return Ok(exit);
+            }
+        }
+    }
+
+    fn hear(&mut self, news: News) -> Result<Option<Exit>, RunError> {
+        match news {
+            News::Seen(seen) => {
+                self.screen.lines(&seen.lines);
+                let room = OVERHEADS_MAX.saturating_sub(self.overheads.len());
+                self.overheads.extend(seen.overheads.into_iter().take(room));
+            }
+            News::Notice(notice) => self.notice(&notice),
+            News::Fed(fed) => self.feed = Some(fed?),
+            News::Delivered(Delivered::Written(number, published)) => {
+                self.published.insert(number, published);
+            }
+            News::Delivered(Delivered::Missing(number, task)) => self.remake(number, task)?,
+            News::Delivered(Delivered::Failed(error)) => return Err(error),
+            News::EngineEnded(Ok(())) => return Err(RunError::Gone(Gone)),
+            News::EngineEnded(Err(error)) => return Err(RunError::Engine(error)),
+            News::Interrupted => {
+                self.interrupts += 1;
+                if self.interrupts > 1 {
+                    return Ok(Some(Exit::Interrupted));
+                }
+                self.handle.drain()?;
+                self.screen.note(
+                    "draining: running provers finish, nothing starts; Ctrl-C again stops them",
+                );
+            }
+        }
+        Ok(None)
+    }
+
+    fn notice(&mut self, notice: &Notice) {
+        let words = match notice {
+            Notice::ProgramGone { program, message } => {
+                self.gone.insert(program.to_string(), message.clone());
+                format!("warning: program {program} cannot be run: {message}")
+            }
+            Notice::ProgramBack { program } => {
+                self.gone.remove(program.as_str());
+                format!("program {program} can be run again")
+            }
+            Notice::LeftoversEnded { processes } => {
+                format!("{processes} processes were left over from before, and were ended")
+            }
+            _ => format!("warning: {notice:?}"),
+        };
+        self.screen.note(&words);
+    }
+
+    /// A released proof is not in the store any more: it is made again, and delivered then.
+    fn remake(&mut self, number: ReleaseNumber, task: TaskId) -> Result<(), RunError> {
+        self.screen.note(&format!(
+            "warning: the result of task {} is missing from the store or damaged there; it is made again",
+            task.short()
+        ));
+        self.deliverer.rewind(number);
+        match self.handle.ask(Input::Remake(task))? {
+            Ok(()) => Ok(()),
+            Err(refused) => Err(RunError::Remake { task, refused }),
+        }
+    }
+
+    fn look(&mut self) -> Result<Standing, RunError> {
+        let cursor = self.deliverer.cursor();
+        let (standing, due) = self.handle.look(move |scheduler, fleet| {
+            (Standing::of(scheduler, fleet), deliver::due(scheduler, cursor))
+        })?;
+        self.deliverer.hand(due);
+        Ok(standing)
+    }
+
+    /// Whether, and how, the run is over.
+    fn verdict(&mut self, standing: &Standing) -> Result<Option<Exit>, RunError> {
+        let is_delivered = self.published.len() as u64 == standing.releases;
+        if standing.is_complete && is_delivered && self.feed.is_some() {
+            return Ok(Some(Exit::Done));
+        }
+        if self.interrupts > 0 && standing.running == 0 {
+            return Ok(Some(Exit::Interrupted));
+        }
+        let is_delivering = self.deliverer.cursor().0 > self.published.len() as u64;
+        if standing.is_stuck() && !is_delivering && self.feed.is_some() {
+            if !standing.parked.is_empty() {
+                return Ok(Some(Exit::Unproved));
+            }
+            if !standing.is_complete {
+                return Err(RunError::Wedged);
+            }
+        }
+        self.check_offers(standing)
+    }
+
+    /// Gives up where only programs are wanted that cannot be run.
+    fn check_offers(&mut self, standing: &Standing) -> Result<Option<Exit>, RunError> {
+        if standing.running > 0 || !standing.wants_only_unoffered {
+            self.unoffered = None;
+        } else if self.unoffered.get_or_insert_with(Instant::now).elapsed() > UNOFFERED_MAX {
+            let words =
+                self.gone.iter().map(|(program, words)| format!("program {program}: {words}"));
+            return Err(RunError::Unoffered(words.collect::<Vec<_>>().join("; ")));
+        }
+        Ok(None)
+    }
+
+    /// Ends provers, then the engine, in this order: what the provers still report is recorded.
+    fn end(&mut self, is_interrupted: bool) -> Result<Standing, RunError> {
+        let standing = self.handle.look(Standing::of);
+        if let Some(dispatcher) = self.dispatcher.take() {
+            dispatcher.shutdown(if is_interrupted { STOP_GRACE } else { END_GRACE });
+        }
+        self.handle.stop();
+        if let Some(engine) = self.engine.take() {
+            while !engine.is_finished() {
+                // Its last news must find room, or it would wait for us for ever.
+                let _ = self.news.recv_timeout(TICK);
+            }
+            let _ = engine.join(); // a panic there has ended the process
+        }
+        Ok(standing?)
+    }
+}
+
+/// Runs the engine on a thread of its own, with short slices.
+fn run_engine(engine: Engine<FileLog>, teller: SyncSender<News>) -> impl FnOnce() + Send + 'static {
+    move || {
+        crate::sys::ask_for_short_slices();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let ended = runtime.expect("a runtime without I/O needs nothing").block_on(engine.run());
+        let _ = teller.send(News::EngineEnded(ended)); // the run may be over
+    }
+}
+
+/// Carries messages between channels that cannot be waited for together.
+fn relay(
+    handle: &Handle,
+    teller: &SyncSender<News>,
+    mut from: mpsc::Receiver<push0_core::FromDispatcher>,
+    mut notices: mpsc::Receiver<Notice>,
+    mut seen: mpsc::Receiver<Seen>,
+) -> Result<(), RunError> {
+    let (engine, told, shown) = (handle.clone(), teller.clone(), teller.clone());
+    spawn("relay-reports", move || {
+        while let Some(message) = from.blocking_recv() {
+            if engine.heard(message).is_err() {
+                break;
+            }
+        }
+    })?;
+    spawn("relay-notices", move || {
+        while let Some(notice) = notices.blocking_recv() {
+            if told.send(News::Notice(notice)).is_err() {
+                break;
+            }
+        }
+    })?;
+    spawn("relay-turns", move || {
+        while let Some(turn) = seen.blocking_recv() {
+            if shown.send(News::Seen(turn)).is_err() {
+                break;
+            }
+        }
+    })?;
+    Ok(())
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, RunError> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(body).map_err(RunError::Thread)
+}
+
+/// Blocks whose payload is asked for again.
+pub(crate) type Asked = mpsc::Receiver<BlockHash>;
+
+/// How often the run looks without being told anything.
+const TICK: Duration = Duration::from_millis(50);
+
+/// News that nobody has heard. At it the threads wait, and the engine leaves lines out.
+const NEWS_MAX: usize = 1_024;
+
+/// Payloads asked for and not delivered; the rest is asked for at the next start.
+const ASKED_MAX: usize = 1_024;
+
+/// Overheads kept for the median.
+const OVERHEADS_MAX: usize = 1 << 20;
+
+/// For provers that are stopped while they work.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// For provers that are kept warm, when all is done.
+const END_GRACE: Duration = Duration::from_secs(2);
+
+/// How long a program may be away before a run that needs nothing else gives up.
+const UNOFFERED_MAX: Duration = Duration::from_secs(5);

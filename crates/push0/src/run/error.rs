@@ -1,0 +1,150 @@
+//! Why a run ends without a result, what is said of it, and its exit code.
+
+use std::io;
+use std::path::PathBuf;
+
+use push0_core::{BlockHash, Height, IllegalEvent, Rejection, TaskId};
+use push0_dispatch::{StartError, StoreError};
+use push0_log::{AppendError, OpenError};
+
+use crate::cli::Exit;
+use crate::engine::{EngineError, Gone};
+use crate::pipeline_file::PipelineFileError;
+use crate::publish::PublishError;
+use crate::source::SourceError;
+
+/// Why a run ends without a result. Each is told as `error: WHAT (WHERE): WHAT TO DO`.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    #[error("{0}")]
+    Pipeline(#[from] PipelineFileError),
+    #[error(
+        "error: the source is not a file ({}, source.kind): `push0 run` reads blocks from a file; \
+         use kind = \"file\"", pipeline.display()
+    )]
+    Submitted { pipeline: PathBuf },
+    #[error("error: the source is not a file: use kind = \"file\"")]
+    NotAFile,
+    #[error("error: program {program} cannot be run ({}, programs.{program}): {what}", pipeline.display())]
+    Program { pipeline: PathBuf, program: String, what: String },
+    #[error("error: no program can be run that is needed: {0}")]
+    Unoffered(String),
+    #[error("error: {what} (--memory): {remedy}")]
+    Memory { what: String, remedy: &'static str },
+    #[error("error: {0}")]
+    Source(#[from] SourceError),
+    #[error("error: {refused} ({}): use another --data, or the file this one was begun with", file.display())]
+    Submit { file: PathBuf, refused: Rejection },
+    #[error(
+        "error: block {number}, {hash}, is on another branch than the log ({}): use another --data, or the \
+         file this one was begun with", file.display()
+    )]
+    OtherChain { file: PathBuf, number: Height, hash: BlockHash },
+    #[error("error: block {hash} is needed again and not in the file any more ({}): put it back", file.display())]
+    NoSuchBlock { file: PathBuf, hash: BlockHash },
+    #[error("error: {}: {}", chain(.0), log_remedy(.0))]
+    Log(#[source] OpenError),
+    #[error(
+        "error: {0}: the log is not one that push0 wrote; restore it from a copy, or use another --data"
+    )]
+    Illegal(#[from] IllegalEvent),
+    #[error(
+        "error: the data directory is of another pipeline ({}): use another --data\n{difference}",
+        data.display()
+    )]
+    OtherPipeline { data: PathBuf, difference: String },
+    #[error(
+        "error: the pipeline differs from the one that ran here ({}): repeat with --apply to go on with \
+         the file's\n{difference}", data.display()
+    )]
+    Changed { data: PathBuf, difference: String },
+    #[error("error: {source} ({}): {remedy}", path.display())]
+    Dir { path: PathBuf, source: io::Error, remedy: &'static str },
+    #[error("error: {0}: the same command goes on when there is room and access")]
+    Store(#[from] StoreError),
+    #[error("error: {0}")]
+    Dispatcher(#[from] StartError),
+    #[error("error: no thread to be had ({0}): try again")]
+    Thread(#[source] io::Error),
+    #[error("error: {}: {}", chain(.0), remedy(.0))]
+    Engine(EngineError),
+    #[error("error: {0}")]
+    Gone(Gone),
+    #[error("error: {0}: what is proved is kept; the same command delivers it")]
+    Deliver(#[source] PublishError),
+    #[error("error: the result of task {} cannot be made again: {refused}", task.short())]
+    Remake { task: TaskId, refused: Rejection },
+    #[error(
+        "error: a bug in push0: work is left, nothing runs, and nothing is parked: report it with the log"
+    )]
+    Wedged,
+}
+
+impl RunError {
+    /// The exit code, as the formats fix it.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Pipeline(_)
+            | Self::Submitted { .. }
+            | Self::NotAFile
+            | Self::Program { .. }
+            | Self::Unoffered(_)
+            | Self::Memory { .. } => Exit::Usage,
+            Self::Source(_) | Self::NoSuchBlock { .. } => Exit::Source,
+            Self::Submit { .. }
+            | Self::OtherChain { .. }
+            | Self::Illegal(_)
+            | Self::OtherPipeline { .. }
+            | Self::Changed { .. } => Exit::Data,
+            Self::Log(OpenError::Busy { .. }) | Self::Dispatcher(StartError::Locked { .. }) => {
+                Exit::Busy
+            }
+            Self::Log(OpenError::Unreadable(_)) => Exit::Data,
+            Self::Engine(EngineError::Append(AppendError::Fenced { .. })) => Exit::Busy,
+            Self::Engine(EngineError::Bug(_)) | Self::Gone(_) | Self::Wedged => Exit::Bug,
+            Self::Log(_)
+            | Self::Dir { .. }
+            | Self::Store(_)
+            | Self::Dispatcher(_)
+            | Self::Thread(_)
+            | Self::Engine(_) => Exit::OutOfReach,
+            Self::Remake { .. } => Exit::Unproved,
+            Self::Deliver(error) => Exit::from(error),
+        }
+    }
+}
+
+/// An error and its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_words = cause.to_string();
+        if !words.ends_with(&cause_words) {
+            words = format!("{words}: {cause_words}");
+        }
+        source = cause.source();
+    }
+    words
+}
+
+fn log_remedy(error: &OpenError) -> &'static str {
+    match error {
+        OpenError::Busy { .. } => "wait until it has ended, or use another --data",
+        OpenError::Unreadable(error) => crate::data::remedy(error),
+        OpenError::Full(_) => "make room; the same command goes on",
+        OpenError::Unavailable(_) | _ => "give it access; the same command goes on",
+    }
+}
+
+const fn remedy(error: &EngineError) -> &'static str {
+    match error {
+        EngineError::Append(AppendError::Fenced { .. }) => "it goes on there; this one has stopped",
+        EngineError::Append(AppendError::Poisoned(_)) => {
+            "what is on disk is unknown until it is read again; the same command reads it and goes on"
+        }
+        EngineError::Append(AppendError::Full(_)) => "make room; the same command goes on",
+        EngineError::Append(_) => "the same command goes on",
+        EngineError::Bug(_) => "a bug in push0: report it with the log; nothing of it was recorded",
+    }
+}

@@ -1,0 +1,176 @@
+//! Opens what a run needs: the pipeline, the data directory, the log, the store, the programs.
+//!
+//! Nothing is changed before everything that can be wrong has been looked at.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use push0_core::{Epoch, Input, Rejection, Scheduler, SourceKind};
+use push0_dispatch::{Config, Store};
+use push0_log::{Directory, FileLog, Report, Settings};
+
+use super::difference::difference;
+use super::error::RunError;
+use super::screen;
+use crate::cli::RunArgs;
+use crate::data::{Layout, Recorded, Replay};
+use crate::engine::Handle;
+use crate::pipeline_file::{self, LoadedPipeline};
+use crate::programs::{self, Programs};
+
+/// What a run starts from.
+pub(super) struct Opened {
+    pub(super) loaded: LoadedPipeline,
+    pub(super) scheduler: Scheduler,
+    pub(super) log: FileLog,
+    pub(super) store: Store,
+    pub(super) config: Config,
+    pub(super) programs: Programs,
+    pub(super) out: PathBuf,
+    /// Where verifiers keep what they use again.
+    pub(super) cache: PathBuf,
+    pub(super) was_resumed: bool,
+}
+
+pub(super) fn open(args: &RunArgs) -> Result<Opened, RunError> {
+    let loaded = pipeline_file::load(&args.pipeline)?;
+    if loaded.pipeline.source.kind == SourceKind::Submit {
+        return Err(RunError::Submitted { pipeline: args.pipeline.clone() });
+    }
+    let programs = resolve(args, &loaded)?;
+    let memory_bytes = memory(args, &loaded)?;
+    let data = Layout::new(&args.data_dir(&loaded.pipeline.name));
+    let (out, dispatch) = (args.out_dir(data.root()), data.dispatch());
+    for dir in [data.root(), &out, &dispatch] {
+        make(dir)?;
+    }
+    let (log, replayed) = replay(&data)?;
+    compare(args, &data, &loaded, &replayed)?;
+    let store = Store::open(&data.store())?;
+    let config = Config {
+        id: "local".parse().expect("it is a name"),
+        pipeline: loaded.pipeline.name.clone(),
+        dir: absolute(&dispatch),
+        store: store.clone(),
+        slots: args.slots(),
+        memory_bytes,
+        gpus: gpus(&loaded),
+        programs: programs.configs(),
+        heartbeat: Config::HEARTBEAT,
+    };
+    let was_resumed = replayed.scheduler.is_configured();
+    let scheduler = replayed.scheduler;
+    let cache = absolute(&dispatch.join("cache"));
+    Ok(Opened { loaded, scheduler, log, store, config, programs, out, cache, was_resumed })
+}
+
+/// Takes the log over: claims it, configures it, and ends what the engine before it had granted. Provers
+/// die with their process, so none of them runs any more; no attempt is to blame.
+pub(super) fn begin(
+    args: &RunArgs,
+    handle: &Handle,
+    loaded: &LoadedPipeline,
+) -> Result<(), RunError> {
+    let (epoch, leases, parked) = handle.look(|scheduler, _| {
+        let leases: Vec<_> = scheduler.leases().map(|(_, lease)| lease.attempt).collect();
+        let parked: Vec<_> = scheduler.parked().map(|(task, _)| *task).collect();
+        (scheduler.epoch(), leases, parked)
+    })?;
+    let mut inputs =
+        vec![Input::Claim(Epoch(epoch.0 + 1)), Input::Configure(Box::new(loaded.spec.clone()))];
+    let message = "the engine was started again".to_owned();
+    inputs.extend(
+        leases.into_iter().map(|attempt| Input::Withdraw { attempt, message: message.clone() }),
+    );
+    if args.retry_parked {
+        inputs.extend(parked.into_iter().map(Input::Retry));
+    }
+    for input in inputs {
+        // A lease may end, and a task be reopened, between the look and the word: then it is done.
+        let _: Result<(), Rejection> = handle.ask(input)?;
+    }
+    Ok(())
+}
+
+fn replay(data: &Layout) -> Result<(FileLog, Recorded), RunError> {
+    let mut replay = Replay::new();
+    let disk = Directory::new(&data.log());
+    let opened = FileLog::open_on(disk, Settings::default(), &mut |turn| replay.turn(&turn));
+    let (log, report) = opened.map_err(RunError::Log)?;
+    warn_of_cut(&report);
+    let recorded = replay.end(report).map_err(RunError::Illegal)?;
+    Ok((log, recorded))
+}
+
+fn warn_of_cut(report: &Report) {
+    if let Some(cut) = report.cut() {
+        screen::say(&format!("warning: {cut}; it was never acknowledged, and is cut off"));
+    }
+}
+
+/// Whether this pipeline may go on with what the data directory holds.
+fn compare(
+    args: &RunArgs,
+    data: &Layout,
+    loaded: &LoadedPipeline,
+    replayed: &Recorded,
+) -> Result<(), RunError> {
+    let Some(was) = &replayed.spec else { return Ok(()) };
+    let (running, wanted) = (replayed.scheduler.pipeline(), &loaded.pipeline);
+    let data = data.root().to_owned();
+    if running.digest() != wanted.digest() {
+        let difference = difference(was, &loaded.spec);
+        return Err(RunError::OtherPipeline { data, difference });
+    }
+    if running != wanted && !args.apply {
+        return Err(RunError::Changed { data, difference: difference(was, &loaded.spec) });
+    }
+    Ok(())
+}
+
+fn resolve(args: &RunArgs, loaded: &LoadedPipeline) -> Result<Programs, RunError> {
+    programs::resolve(loaded).map_err(|missing| RunError::Program {
+        pipeline: args.pipeline.clone(),
+        program: missing.program.to_string(),
+        what: missing.to_string(),
+    })
+}
+
+/// The memory that provers share. A program that needs more than that could never run.
+fn memory(args: &RunArgs, loaded: &LoadedPipeline) -> Result<u64, RunError> {
+    let bytes = args.memory_bytes().map_err(|error| RunError::Memory {
+        what: format!("the memory of this machine is not known ({error})"),
+        remedy: "say how much provers may use",
+    })?;
+    let needs = loaded.pipeline.programs.iter().find(|(_, program)| program.memory_bytes > bytes);
+    match needs {
+        None => Ok(bytes),
+        Some((name, program)) => Err(RunError::Memory {
+            what: format!(
+                "program {name} reserves {} MiB, and there are {} MiB",
+                program.memory_bytes >> 20,
+                bytes >> 20
+            ),
+            remedy: "lower its `memory`, or raise --memory if the machine has more",
+        }),
+    }
+}
+
+/// As many GPUs as the greediest program wants: which there are is the machine's word, and comes later.
+fn gpus(loaded: &LoadedPipeline) -> u32 {
+    loaded.pipeline.programs.values().map(|program| program.gpus).max().unwrap_or_default()
+}
+
+fn make(dir: &Path) -> Result<(), RunError> {
+    fs::create_dir_all(dir).map_err(|source| RunError::Dir {
+        path: dir.to_owned(),
+        source,
+        remedy: "make it writable, or name another directory",
+    })
+}
+
+fn absolute(dir: &Path) -> PathBuf {
+    let absolute: io::Result<PathBuf> = std::path::absolute(dir);
+    absolute.unwrap_or_else(|_| dir.to_owned())
+}
