@@ -12,7 +12,7 @@
 //! left over, is known once the group has closed; until then only full sets are joined.
 //!
 //! A full set of an open group is only offered: the group may yet close before its end, and then its
-//! items belong to the next. Whoever opens a task must see to it that it lies within the group.
+//! items belong to the next. Once its task is opened, the group cannot close before its end any more.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -28,6 +28,9 @@ pub(crate) struct Tree {
     groups: BTreeMap<usize, Group>,
     /// The index of the open group's first span.
     open: usize,
+    /// How many items of the open group, from its first, must stay in it: those up to the last one that
+    /// a task was opened for.
+    joined: usize,
     ripe: Ripe,
     /// Where the result goes of what is ripe or was opened.
     places: BTreeMap<Key, Place>,
@@ -67,6 +70,7 @@ impl Tree {
             arity: usize::try_from(arity.get()).unwrap_or(usize::MAX).max(2),
             groups: BTreeMap::new(),
             open: 0,
+            joined: 0,
             ripe: Ripe::new(),
             places: BTreeMap::new(),
             spans: Spans::default(),
@@ -90,11 +94,12 @@ impl Tree {
     /// it, or an error if the group cannot be closed so.
     pub(crate) fn close(&mut self, key: &Key, items: usize) -> Result<Option<Item>, NotAGroup> {
         let span = Span { first: key.first, last: key.last, tip: key.tip };
-        if items == 0 || !self.spans.push(span) {
+        if items < self.joined.max(1) || !self.spans.push(span) {
             return Err(NotAGroup);
         }
         let closed = self.open;
         self.open += items;
+        self.joined = 0;
         let group = self.groups.remove(&closed).unwrap_or_default();
         self.withdraw_ripe(closed);
         self.groups.insert(closed, Group { size: Some(items), ..Group::default() });
@@ -119,12 +124,20 @@ impl Tree {
         for position in first..first + self.arity {
             nodes.remove(&position);
         }
+        if place.group == self.open && place.level == 1 {
+            self.joined = self.joined.max(first + self.arity);
+        }
         Some(inputs)
     }
 
     /// The index of the open group's first span.
     pub(crate) const fn open_group(&self) -> usize {
         self.open
+    }
+
+    /// The least number of items that the open group can be closed with.
+    pub(crate) const fn joined(&self) -> usize {
+        self.joined
     }
 
     /// How many leaves of the open group have arrived without a gap, and when the first of them did.
@@ -266,6 +279,18 @@ mod tests {
         assert_eq!(tree.close(&key(0, 2), 3), Ok(None));
         assert_eq!(tree.ripe().keys().copied().collect::<Vec<_>>(), [key(0, 1)]);
         assert_eq!(tree.close(&key(3, 3), 1), Ok(Some(leaf(3))));
+    }
+
+    #[test]
+    fn a_group_does_not_close_before_what_it_has_joined() {
+        let mut tree = Tree::new(NonZeroU32::new(2).expect("it is two"));
+        for index in [0, 2, 3] {
+            assert_eq!(tree.add(index, leaf(index)), None);
+        }
+        assert!(tree.open(&key(2, 3)).is_some());
+        assert_eq!((tree.arrived().map(|(items, _)| items), tree.joined()), (Some(1), 4));
+        assert_eq!(tree.close(&key(0, 0), 1), Err(NotAGroup));
+        assert_eq!(tree.close(&key(0, 3), 4), Ok(None));
     }
 
     /// Runs a whole group, closed when half of it has arrived; answers the spans it joined.

@@ -76,7 +76,7 @@ impl Scheduler {
         let fitting =
             partition(extent.known, |items| !self.weigh(extent, items, &bounds.max).is_over);
         if fitting < extent.known {
-            return Some((fitting.max(1), ClosedBy::Max));
+            return Some((fitting.max(1).max(extent.joined), ClosedBy::Max));
         }
         if extent.known > 0 && self.weigh(extent, extent.known, &bounds.max).is_reached {
             return Some((extent.known, ClosedBy::Max));
@@ -86,7 +86,8 @@ impl Scheduler {
         }
         let is_old = extent.oldest? + bounds.age? <= now;
         let is_under = self.weigh(extent, extent.whole, &bounds.min).is_under;
-        (extent.whole > 0 && is_old && !is_under).then_some((extent.whole, ClosedBy::Age))
+        let items = extent.whole.max(extent.joined);
+        (extent.whole > 0 && is_old && !is_under).then_some((items, ClosedBy::Age))
     }
 
     fn open(&self) -> Vec<Event> {

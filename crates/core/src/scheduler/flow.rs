@@ -20,6 +20,8 @@ pub(super) struct Extent<'a> {
     pub(super) known: usize,
     /// How many of them have arrived.
     pub(super) whole: usize,
+    /// How many of the first can only be closed together: tasks over them were opened.
+    pub(super) joined: usize,
     /// Whether nothing can follow the known ones.
     pub(super) is_last: bool,
     /// When the first of those that have arrived did.
@@ -156,6 +158,7 @@ impl Scheduler {
                     items: Items::Run(run),
                     known: run.len(),
                     whole: run.len(),
+                    joined: 0,
                     is_last: last.is_some() && last == end,
                     oldest: sequence.oldest(),
                 })
@@ -170,6 +173,7 @@ impl Scheduler {
                     items: Items::Spans { of, from },
                     known,
                     whole: arrived.map_or(0, |(prefix, _)| prefix),
+                    joined: tree.joined(),
                     is_last: last.is_some() && last == end,
                     oldest: arrived.map(|(_, oldest)| oldest),
                 })

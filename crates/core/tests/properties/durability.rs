@@ -7,6 +7,8 @@ use crate::steps::{Case, cases};
 use crate::world::World;
 
 proptest! {
+    #![proptest_config(crate::steps::config())]
+
     #[test]
     fn replay_leads_to_the_live_state(case in cases()) {
         let mut live = World::after(&case);

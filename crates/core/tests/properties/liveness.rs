@@ -7,6 +7,8 @@ use crate::steps::cases;
 use crate::world::World;
 
 proptest! {
+    #![proptest_config(crate::steps::config())]
+
     #[test]
     fn every_deadline_is_got_past(case in cases()) {
         let mut world = World::after(&case);

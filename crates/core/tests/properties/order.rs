@@ -12,6 +12,8 @@ use crate::steps::cases;
 use crate::world::{Decision, World};
 
 proptest! {
+    #![proptest_config(crate::steps::config())]
+
     #[test]
     fn nothing_is_granted_beyond_what_was_offered(case in cases()) {
         World::watched(&case, &mut |decision| {

@@ -11,6 +11,8 @@ use crate::steps::{cases, lying_cases};
 use crate::world::{Decision, World};
 
 proptest! {
+    #![proptest_config(crate::steps::config())]
+
     #[test]
     fn a_task_is_accepted_once_for_each_opening(case in lying_cases()) {
         let mut open = BTreeSet::new();

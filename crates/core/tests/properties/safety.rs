@@ -10,6 +10,8 @@ use crate::universe::START;
 use crate::world::World;
 
 proptest! {
+    #![proptest_config(crate::steps::config())]
+
     #[test]
     fn what_is_released_is_a_gapless_prefix_in_order(case in cases()) {
         let mut world = World::after(&case);

@@ -10,6 +10,8 @@ use crate::steps::{Case, cases};
 use crate::world::World;
 
 proptest! {
+    #![proptest_config(crate::steps::config())]
+
     #[test]
     fn the_same_tasks_are_opened_whatever_happens_on_the_way(one in cases(), other in cases()) {
         // Age closes by arrival, and a chain that admits no block closes what it has.

@@ -96,6 +96,11 @@ impl Case {
     }
 }
 
+/// As many cases as `PROPTEST_CASES` says; no file is kept of those that failed.
+pub(crate) fn config() -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
+}
+
 /// Cases in which whoever tells of a result tells the truth about what it says.
 pub(crate) fn cases() -> impl Strategy<Value = Case> {
     cases_with(how().boxed())
