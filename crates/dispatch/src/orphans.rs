@@ -40,11 +40,12 @@ pub(crate) fn sweep(lives: &Lives) {
 /// Kills the adopted processes that `is_wanted` names, and reaps the dead ones; whether any was killed.
 fn kill_adopted(is_wanted: impl Fn(Pid, &Stat) -> bool) -> bool {
     let own = getpid();
-    let own_session = procfs::stat(own).map(|stat| stat.session);
+    // Without it nobody's child can be told from a prover's.
+    let Some(own_session) = procfs::stat(own).map(|stat| stat.session) else { return false };
     let mut has_killed = false;
     for pid in procfs::children(own) {
         let Some(stat) = procfs::stat(pid) else { continue };
-        if own_session == Some(stat.session) || sys::is_spawned(pid) {
+        if own_session == stat.session || sys::is_spawned(pid) {
             continue;
         }
         if stat.is_zombie {
