@@ -15,6 +15,11 @@ pub(crate) struct Sequence {
     ahead: BTreeMap<Height, Item>,
     /// Arrived without a gap since the last batch.
     run: VecDeque<Item>,
+    /// How many items the batches before the run had.
+    closed: usize,
+    /// The items of the run that arrived before every later one of it, by their place since the start; the
+    /// first of them arrived first of all.
+    oldest: VecDeque<(usize, Timestamp)>,
     /// Where the run goes on; absent until the chain starts.
     next: Option<Height>,
     ripe: Ripe,
@@ -30,6 +35,10 @@ impl Sequence {
         self.ahead.insert(item.key.first, item);
         while let Some(item) = self.next.and_then(|next| self.ahead.remove(&next)) {
             self.next = Some(item.key.last.next());
+            while self.oldest.back().is_some_and(|(_, at)| *at >= item.at) {
+                self.oldest.pop_back();
+            }
+            self.oldest.push_back((self.closed + self.run.len(), item.at));
             self.run.push_back(item);
         }
     }
@@ -40,6 +49,10 @@ impl Sequence {
             return false;
         }
         let batch: Vec<_> = self.run.drain(..items).collect();
+        self.closed += items;
+        while self.oldest.front().is_some_and(|(place, _)| *place < self.closed) {
+            self.oldest.pop_front();
+        }
         let spans_it = batch.first().is_some_and(|item| item.key.first == key.first)
             && batch
                 .last()
@@ -59,7 +72,7 @@ impl Sequence {
 
     /// When the item that arrived first in the run did so.
     pub(crate) fn oldest(&self) -> Option<Timestamp> {
-        self.run.iter().map(|item| item.at).min()
+        self.oldest.front().map(|(_, at)| *at)
     }
 
     pub(crate) const fn ripe(&self) -> &Ripe {
@@ -72,5 +85,35 @@ impl Sequence {
 
     pub(crate) fn waiting(&self) -> usize {
         self.ahead.len() + self.run.len() + self.ripe.values().map(Vec::len).sum::<usize>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BlockHash, ChainId, TaskId};
+
+    #[test]
+    fn a_run_is_as_old_as_the_item_of_it_that_arrived_first() {
+        let mut sequence = Sequence::default();
+        sequence.start(Height(0));
+        for (height, at) in [(0, 9), (2, 3), (1, 5), (3, 7), (5, 1)] {
+            sequence.add(item(height, at));
+        }
+        let ages = [1, 1, 1, 1].map(|items| {
+            let oldest = sequence.oldest();
+            let first = sequence.run().front().expect("it has items").key;
+            assert!(sequence.close(&first, items));
+            oldest
+        });
+        assert_eq!(ages, [3, 3, 3, 7].map(|at| Some(Timestamp(at))));
+        assert_eq!((sequence.oldest(), sequence.waiting()), (None, 5));
+    }
+
+    fn item(height: u64, at: u64) -> Item {
+        let height = Height(height);
+        let tip = BlockHash([0; 32]);
+        let key = Key { chain: ChainId(1), first: height, last: height, part: None, tip };
+        Item { input: InputId::Task(TaskId([0; 32])), key, at: Timestamp(at) }
     }
 }

@@ -195,6 +195,16 @@ fn every_fault_of_the_graph_is_named() {
             "nothing splits what flows in",
         ),
         (
+            |s| leaf(s, |l| l.collect = Some("parts".into())),
+            "stages.leaf.collect",
+            "nothing splits what flows in",
+        ),
+        (
+            |s| leaf(s, |l| l.collect = Some("tree".into())),
+            "stages.leaf.inputs",
+            "a tree of blocks, in which a lone block has no proof",
+        ),
+        (
             |s| leaf(s, |l| l.output = Some("parts".into())),
             "stages.range.inputs",
             "parts, made by `leaf`",

@@ -223,6 +223,11 @@ impl<'a> Graph<'a> {
         let keys = ["stages", node.name, "inputs"];
         let splitter = node.split.map(|split| self.name(split));
         match (rule(stage), splitter) {
+            (Some(Rule::Tree), None) if node.input == Inflow::Blocks => faults.add(
+                &keys,
+                "a tree of blocks, in which a lone block has no proof",
+                "feed it from a stage that collects `each` block",
+            ),
             (Some(Rule::Parts), None) => faults.add(
                 &["stages", node.name, "collect"],
                 "nothing splits what flows in",
