@@ -1,6 +1,6 @@
 //! Measures what the README says: set-up cold and warm, leaf, aggregate, verify, sizes, memory.
 //!
-//! `cargo run --release -p push0-prover-chain --example measure`: medians of five, on this machine.
+//! `cargo run -p push0-prover-chain --example measure`: medians of five, on this machine.
 //!
 //! Not here: what push0 adds to it.
 
