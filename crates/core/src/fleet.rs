@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::{
-    AttemptId, Beat, Capacity, Deadline, DispatcherId, Input, Offer, Pipeline, ProgramName,
+    AttemptId, Beat, Capacity, Deadline, DispatcherId, Input, Offer, Program, ProgramName,
     Scheduler, Timestamp, ToDispatcher,
 };
 
@@ -22,6 +22,8 @@ use crate::{
 pub struct Fleet {
     silence_max: Duration,
     members: BTreeMap<DispatcherId, Member>,
+    /// Those that hold a lease and were not heard of, or are given up: since when.
+    unheard: BTreeMap<DispatcherId, Timestamp>,
     /// When the engine last looked.
     looked: Timestamp,
 }
@@ -31,8 +33,9 @@ struct Member {
     incarnation: u64,
     capacity: Capacity,
     heard: Timestamp,
-    /// What runs there by its last beat, less what it has reported since.
-    running: BTreeSet<AttemptId>,
+    /// What runs there by its last beat, less what it has reported since; with the program, where a lease
+    /// has told it.
+    running: BTreeMap<AttemptId, Option<ProgramName>>,
     /// How many beats in a row each lease was absent from.
     absent: BTreeMap<AttemptId, u32>,
 }
@@ -41,16 +44,22 @@ impl Fleet {
     /// A fleet of which nothing was heard; a dispatcher is gone after `silence_max`.
     #[must_use]
     pub const fn new(silence_max: Duration) -> Self {
-        Self { silence_max, members: BTreeMap::new(), looked: Timestamp(0) }
+        Self {
+            silence_max,
+            members: BTreeMap::new(),
+            unheard: BTreeMap::new(),
+            looked: Timestamp(0),
+        }
     }
 
     /// Notes that the engine runs at `now`. A long time since the last look was the engine's own gap, in
     /// which it could not hear.
     pub fn look(&mut self, now: Timestamp) {
-        if now.since(self.looked) > self.silence_max / 4 {
+        if now.since(self.looked) > self.silence_max / GAP_SHARE {
             for member in self.members.values_mut() {
                 member.heard = now;
             }
+            self.unheard.values_mut().for_each(|since| *since = now);
         }
         self.looked = now;
     }
@@ -62,19 +71,23 @@ impl Fleet {
         beat: &Beat,
         scheduler: &Scheduler,
     ) -> (Vec<Input>, Vec<ToDispatcher>) {
-        let leases = scheduler.leases_by_dispatcher().remove(&beat.dispatcher).unwrap_or_default();
-        let leases: Vec<_> = leases.into_keys().collect();
+        let leases: BTreeMap<_, _> = scheduler.leases_of(&beat.dispatcher).collect();
         let was = self.members.remove(&beat.dispatcher);
+        self.unheard.remove(&beat.dispatcher);
+        let program = |attempt: &AttemptId| match leases.get(attempt) {
+            Some(task) => Some(scheduler.pipeline().stage(task.stage).program.clone()),
+            None => was.as_ref().and_then(|was| was.running.get(attempt).cloned()).flatten(),
+        };
         let mut member = Member {
             incarnation: beat.incarnation,
             capacity: beat.capacity.clone(),
             heard: now,
-            running: beat.running.clone(),
+            running: beat.running.iter().map(|attempt| (*attempt, program(attempt))).collect(),
             absent: BTreeMap::new(),
         };
         let mut inputs = Vec::new();
         let mut again = Vec::new();
-        let unwanted = beat.running.iter().filter(|attempt| !leases.contains(attempt));
+        let unwanted = beat.running.iter().filter(|attempt| !leases.contains_key(attempt));
         again.extend(unwanted.map(|attempt| ToDispatcher::Cancel(*attempt)));
         match was {
             Some(was) if was.incarnation != beat.incarnation => inputs.push(Input::Lose {
@@ -85,11 +98,14 @@ impl Fleet {
                 let before = was.map(|was| was.absent).unwrap_or_default();
                 let is_known =
                     |lease: &AttemptId| beat.running.contains(lease) || beat.held.contains(lease);
-                for attempt in leases.into_iter().filter(|lease| !is_known(lease)) {
+                for (attempt, task) in leases.into_iter().filter(|(lease, _)| !is_known(lease)) {
                     let beats = before.get(&attempt).copied().unwrap_or_default() + 1;
                     member.absent.insert(attempt, beats);
                     if beats >= ABSENT_MAX {
                         let message = format!("its dispatcher knew nothing of it in {beats} beats");
+                        inputs.push(Input::Withdraw { attempt, message });
+                    } else if !scheduler.has_time_for(now, task) {
+                        let message = "too late to start it: it could not end in time".to_owned();
                         inputs.push(Input::Withdraw { attempt, message });
                     } else if let Some(grant) = scheduler.grant(attempt) {
                         again.push(ToDispatcher::Grant(Box::new(grant)));
@@ -108,43 +124,45 @@ impl Fleet {
         }
     }
 
-    /// Gives up on the dispatchers that were silent too long.
-    pub fn silent(&mut self, now: Timestamp) -> Vec<Input> {
+    /// Gives up on the dispatchers that were silent too long; again, while they hold leases.
+    pub fn silent(&mut self, now: Timestamp, scheduler: &Scheduler) -> Vec<Input> {
         let limit = self.silence_max;
-        let gone: Vec<_> = self
-            .members
-            .iter()
-            .filter(|(_, member)| now.since(member.heard) >= limit)
-            .map(|(dispatcher, _)| dispatcher.clone())
-            .collect();
-        let lose = |dispatcher: DispatcherId| {
-            self.members.remove(&dispatcher);
-            let message = format!("its dispatcher was silent for {} s", limit.as_secs_f64());
-            Input::Lose { dispatcher, message }
+        let is_heard = |member: &Member| now.since(member.heard) < limit;
+        let gone = self.members.extract_if(.., |_, member| !is_heard(member));
+        let gone: Vec<_> = gone.map(|(dispatcher, member)| (dispatcher, member.heard)).collect();
+        self.unheard.extend(gone);
+        self.unheard.retain(|dispatcher, _| scheduler.leases_of(dispatcher).next().is_some());
+        for holder in scheduler.holders().filter(|holder| !self.members.contains_key(*holder)) {
+            if !self.unheard.contains_key(holder) {
+                self.unheard.insert(holder.clone(), now);
+            }
+        }
+        let silent = self.unheard.iter().filter(|(_, since)| now.since(**since) >= limit);
+        let lose = |(dispatcher, _): (&DispatcherId, _)| Input::Lose {
+            dispatcher: dispatcher.clone(),
+            message: format!("its dispatcher was silent for {} s", limit.as_secs_f64()),
         };
-        gone.into_iter().map(lose).collect()
+        silent.map(lose).collect()
     }
 
-    /// When the next dispatcher has been silent too long.
+    /// When to look next: before a dispatcher has been silent too long, and so often that a longer time is
+    /// a gap of the engine's own.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Deadline> {
-        let heard = self.members.values().map(|member| member.heard).min()?;
-        Some(Deadline { at: heard + self.silence_max, why: "a dispatcher was silent too long" })
+        let heard = self.members.values().map(|member| member.heard);
+        let first = heard.chain(self.unheard.values().copied()).min()?;
+        let silent = Deadline { at: first + self.silence_max, why: "a dispatcher is silent" };
+        let look = self.looked + self.silence_max / (2 * GAP_SHARE);
+        Some(silent.min(Deadline { at: look, why: "the dispatchers are looked after" }))
     }
 
     /// What each dispatcher could take now.
     #[must_use]
     pub fn offers(&self, scheduler: &Scheduler) -> Vec<Offer> {
-        let mut held = scheduler.leases_by_dispatcher();
-        let offers = self.members.iter().map(|(dispatcher, member)| {
-            let leases = held.remove(dispatcher).unwrap_or_default();
-            let strays = member.running.iter().filter(|attempt| !leases.contains_key(attempt));
-            let strays = u32::try_from(strays.count()).unwrap_or(u32::MAX);
-            Offer {
-                dispatcher: dispatcher.clone(),
-                free: free(&member.capacity, scheduler.pipeline(), leases.values(), strays),
-                whole: member.capacity.clone(),
-            }
+        let offers = self.members.iter().map(|(dispatcher, member)| Offer {
+            dispatcher: dispatcher.clone(),
+            free: member.free(dispatcher, scheduler),
+            whole: member.capacity.clone(),
         });
         offers.collect()
     }
@@ -162,21 +180,31 @@ impl Fleet {
     }
 }
 
-/// What is free beside these leases and so many attempts that run without one.
-fn free<'a>(
-    whole: &Capacity,
-    pipeline: &Pipeline,
-    leases: impl Iterator<Item = &'a &'a ProgramName>,
-    strays: u32,
-) -> Capacity {
-    let mut free = Capacity { slots: whole.slots.saturating_sub(strays), ..whole.clone() };
-    for program in leases.filter_map(|name| pipeline.programs.get(*name)) {
-        free.slots = free.slots.saturating_sub(1);
-        free.memory_bytes = free.memory_bytes.saturating_sub(program.memory_bytes);
-        free.gpus = free.gpus.saturating_sub(program.gpus);
+impl Member {
+    /// What is free beside its leases, and beside what it runs without one.
+    fn free(&self, dispatcher: &DispatcherId, scheduler: &Scheduler) -> Capacity {
+        let mut free = self.capacity.clone();
+        let mut take = |program: Option<&Program>| {
+            free.slots = free.slots.saturating_sub(1);
+            let (memory, gpus) = program.map_or((0, 0), |needs| (needs.memory_bytes, needs.gpus));
+            free.memory_bytes = free.memory_bytes.saturating_sub(memory);
+            free.gpus = free.gpus.saturating_sub(gpus);
+        };
+        let programs = &scheduler.pipeline().programs;
+        let mut strays = self.running.clone();
+        for (attempt, task) in scheduler.leases_of(dispatcher) {
+            strays.remove(&attempt);
+            take(programs.get(&scheduler.pipeline().stage(task.stage).program));
+        }
+        for program in strays.values() {
+            take(program.as_ref().and_then(|name| programs.get(name)));
+        }
+        free
     }
-    free
 }
 
 /// A lease that so many beats in a row do not mention was never taken (`protocol.md` §3).
 const ABSENT_MAX: u32 = 3;
+
+/// A look that comes later than this share of the longest silence was held up by the engine itself.
+const GAP_SHARE: u32 = 4;

@@ -19,7 +19,8 @@ pub enum Input {
     EndSource,
     /// Take a dispatcher's word on an attempt.
     Report(Report),
-    /// Give up on a dispatcher: it is gone, and with it what it ran.
+    /// Give up on a dispatcher: it is gone, and with it what it ran. One decision holds `decision_max` of
+    /// that; the fleet asks again while there is more.
     Lose {
         /// Which.
         dispatcher: DispatcherId,

@@ -54,6 +54,8 @@ pub struct Scheduler {
     tasks: BTreeMap<TaskId, Task>,
     queue: Queue,
     leases: BTreeMap<AttemptId, TaskId>,
+    /// The same leases by who holds them.
+    held: BTreeMap<DispatcherId, BTreeSet<AttemptId>>,
     overdue: BTreeSet<(Timestamp, AttemptId)>,
     /// By stage, in the pipeline's order.
     collectors: Vec<Collector>,
@@ -94,6 +96,7 @@ impl Scheduler {
             tasks: BTreeMap::new(),
             queue: Queue::default(),
             leases: BTreeMap::new(),
+            held: BTreeMap::new(),
             overdue: BTreeSet::new(),
             collectors: Vec::new(),
             feed: Feed::default(),

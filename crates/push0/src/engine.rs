@@ -234,7 +234,7 @@ impl<L: Log> Engine<L> {
 
     /// Decides what follows without being asked: silence, what is due, what can be granted.
     fn follow_up(&mut self, now: Timestamp, gathered: &mut Gathered) -> Result<(), EngineError> {
-        let silent = self.fleet.silent(now);
+        let silent = self.fleet.silent(now, &self.scheduler);
         self.decide_all(now, silent, gathered)?;
         while !gathered.is_full() {
             let before = gathered.events.len();

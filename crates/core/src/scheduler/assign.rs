@@ -1,7 +1,7 @@
 //! Decides who gets what.
 
 use super::Scheduler;
-use crate::{Bound, Event, Grant, InputId, Offer, TaskId, Timestamp};
+use crate::{Bound, Event, Grant, InputId, Offer, Task, TaskId, Timestamp};
 
 impl Scheduler {
     pub(super) fn assign(&self, now: Timestamp, offers: &[Offer]) -> Vec<Event> {
@@ -48,6 +48,12 @@ impl Scheduler {
             output: stage.output,
             inputs: inputs.collect::<Option<_>>()?,
         })
+    }
+
+    /// Whether an attempt at `task` that starts at `now` could end before its lease does.
+    pub(crate) fn has_time_for(&self, now: Timestamp, task: &Task) -> bool {
+        let stage = self.pipeline.stage(task.stage);
+        task.lease().is_some_and(|lease| now + stage.timeout + stage.grace <= lease.until)
     }
 
     /// The artifact that stands for an input at the moment.

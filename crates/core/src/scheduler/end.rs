@@ -10,22 +10,18 @@ use crate::{
 };
 
 impl Scheduler {
-    /// Everything that `dispatcher` ran is lost with it.
+    /// What `dispatcher` ran is lost with it: as much of it as one decision holds.
     pub(super) fn lose(
         &self,
         now: Timestamp,
         dispatcher: &DispatcherId,
         message: &str,
     ) -> Vec<Event> {
-        let theirs = self.leases.iter().filter(|(_, task)| {
-            self.tasks
-                .get(task)
-                .and_then(|task| task.lease())
-                .is_some_and(|lease| lease.dispatcher == *dispatcher)
-        });
+        let theirs = self.held.get(dispatcher).into_iter().flatten();
         theirs
             .take(self.limits.decision_max)
-            .flat_map(|(attempt, task)| self.lost(now, *attempt, *task, message))
+            .filter_map(|attempt| Some((*attempt, *self.leases.get(attempt)?)))
+            .flat_map(|(attempt, task)| self.lost(now, attempt, task, message))
             .collect()
     }
 

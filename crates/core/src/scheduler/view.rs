@@ -141,19 +141,17 @@ impl Scheduler {
         self.leases.values().filter_map(|id| Some((id, self.tasks.get(id)?.lease()?)))
     }
 
-    /// The attempts that hold a lease, by dispatcher, each with its program.
-    #[must_use]
-    pub fn leases_by_dispatcher(
-        &self,
-    ) -> BTreeMap<&DispatcherId, BTreeMap<AttemptId, &ProgramName>> {
-        let mut by_dispatcher = BTreeMap::<_, BTreeMap<_, _>>::new();
-        for (id, lease) in self.leases() {
-            if let Some(task) = self.tasks.get(id) {
-                let program = &self.pipeline.stage(task.stage).program;
-                by_dispatcher.entry(&lease.dispatcher).or_default().insert(lease.attempt, program);
-            }
-        }
-        by_dispatcher
+    /// The attempts by which a dispatcher holds a lease, oldest first, each with its task.
+    pub fn leases_of(&self, dispatcher: &DispatcherId) -> impl Iterator<Item = (AttemptId, &Task)> {
+        let attempts = self.held.get(dispatcher).into_iter().flatten();
+        attempts.filter_map(|attempt| {
+            Some((*attempt, self.leases.get(attempt).and_then(|task| self.tasks.get(task))?))
+        })
+    }
+
+    /// The dispatchers that hold a lease.
+    pub fn holders(&self) -> impl Iterator<Item = &DispatcherId> {
+        self.held.keys()
     }
 
     /// The programs that something waits for.
@@ -217,6 +215,7 @@ impl Scheduler {
             TaskState::Ready { at } => self.enqueue(id, at),
             TaskState::Leased(lease) => {
                 self.leases.insert(lease.attempt, id);
+                self.held.entry(lease.dispatcher).or_default().insert(lease.attempt);
                 self.overdue.insert((lease.until, lease.attempt));
             }
             TaskState::Parked => {
@@ -237,6 +236,12 @@ impl Scheduler {
             TaskState::Ready { at } => self.dequeue(id, at),
             TaskState::Leased(lease) => {
                 self.leases.remove(&lease.attempt);
+                if let Some(held) = self.held.get_mut(&lease.dispatcher) {
+                    held.remove(&lease.attempt);
+                    if held.is_empty() {
+                        self.held.remove(&lease.dispatcher);
+                    }
+                }
                 self.overdue.remove(&(lease.until, lease.attempt));
             }
             TaskState::Parked => {

@@ -148,7 +148,7 @@ impl<'a> World<'a> {
 
     /// What an engine decides without being asked.
     pub(crate) fn follow_up(&mut self) {
-        for input in self.fleet.silent(self.now) {
+        for input in self.fleet.silent(self.now, &self.scheduler) {
             self.ask(&input);
         }
         for wake in 0.. {
