@@ -51,3 +51,4 @@ pub use config::{Config, ProgramConfig};
 pub use dispatcher::{Dispatcher, Notice, StartError, Started, start};
 pub use logs::{AttemptLog, attempt_logs};
 pub use store::{ReadError, Store, StoreError};
+pub use sys::shorten_time_slice;

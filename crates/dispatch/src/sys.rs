@@ -55,7 +55,7 @@ pub(crate) fn spawn(mut command: Command) -> io::Result<(Child, Pid)> {
 /// provers fill all cores. What it forks, or the threads it starts, do not inherit it.
 ///
 /// Best effort: kernels before Linux 6.12 have no such slice, and no thread depends on one.
-pub(crate) fn shorten_time_slice() {
+pub fn shorten_time_slice() {
     /// `struct sched_attr` in its first form (sched_setattr(2)).
     #[repr(C)]
     struct Attributes {

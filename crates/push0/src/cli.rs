@@ -45,22 +45,18 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Proves what the pipeline's source gives, until it ends; goes on where it was
     Run(RunArgs),
-    /// Says all that is wrong with a pipeline file, or shows its stages
     Check(CheckArgs),
-    /// Verifies a final proof as a stranger would
     Verify(VerifyArgs),
-    /// Shows how far a run is, beside it or after it
     Status(StatusArgs),
-    /// Reads the log of a data directory
     Log(LogArgs),
-    /// Shows what the provers of a task printed
     Logs(LogsArgs),
 }
 
-/// Says all that is wrong with a pipeline file, each fault with its line and what to do (exit 2), or
-/// shows its stages in a table. Nothing is run.
+/// Says all that is wrong with a pipeline file, or shows its stages
+///
+/// Each fault has its line and what to do. Nothing is run. A program that is not to be found on this
+/// machine is a warning: the pipeline may be for another.
 #[derive(Args, Debug)]
 #[command(after_long_help = "Example:\n  push0 check examples/scroll/pipeline.toml")]
 pub(crate) struct CheckArgs {
@@ -68,7 +64,7 @@ pub(crate) struct CheckArgs {
     pub(crate) pipeline: PathBuf,
 }
 
-/// Verifies a final proof as a stranger would, and shows what it claims.
+/// Verifies a final proof as a stranger would, and shows what it claims
 ///
 /// The file is read and compared byte for byte with what push0 would write, so any flipped bit is
 /// refused. Then a verifier checks the proof: the shipped prover of that name beside push0, or the one
@@ -95,8 +91,10 @@ pub(crate) struct VerifyArgs {
     pub(crate) json: bool,
 }
 
-/// Shows how far a run is: blocks, stages, attempts, what is parked, and what holds the head of the
-/// chain. Reads the log without its lock, so it works beside a running engine and changes nothing.
+/// Shows how far a run is, beside it or after it
+///
+/// Blocks, stages, attempts, what is parked, and what holds the head of the chain. Reads the log
+/// without its lock, so it works beside a running engine and changes nothing.
 #[derive(Args, Debug)]
 #[command(after_long_help = "Example:\n  push0 status --data scroll.push0")]
 pub(crate) struct StatusArgs {
@@ -108,8 +106,9 @@ pub(crate) struct StatusArgs {
     pub(crate) json: bool,
 }
 
-/// Reads the log of a data directory: every fact since the first, in order. Takes no lock, so it works
-/// beside a running engine and changes nothing.
+/// Reads the log of a data directory: every fact since the first
+///
+/// Takes no lock, so it works beside a running engine and changes nothing.
 #[derive(Args, Debug)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub(crate) struct LogArgs {
@@ -137,8 +136,10 @@ pub(crate) struct LogReadArgs {
     pub(crate) json: bool,
 }
 
-/// Shows what the provers of a task printed: the end of each attempt's output, oldest first. Tasks and
-/// attempts are named by `push0 status` and `push0 log cat`.
+/// Shows what the provers of a task printed
+///
+/// The end of each attempt's output, oldest first. `push0 status` and `push0 log cat` name tasks and
+/// attempts.
 #[derive(Args, Debug)]
 #[command(after_long_help = LOGS_EXAMPLES)]
 pub(crate) struct LogsArgs {

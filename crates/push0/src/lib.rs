@@ -10,5 +10,4 @@ pub mod programs;
 pub mod publish;
 pub mod run;
 pub mod source;
-pub mod sys;
 pub mod verifier;

@@ -286,6 +286,3 @@ pub fn wire_key(key: Key) -> wire::Key {
 pub const fn wire_vkey(vkey: Vkey) -> wire::Vkey {
     wire::Vkey(wire::Digest(vkey.0))
 }
-
-#[cfg(test)]
-mod tests;

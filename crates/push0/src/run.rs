@@ -289,7 +289,7 @@ impl Run {
 /// Runs the engine on a thread of its own, with short slices.
 fn run_engine(engine: Engine<FileLog>, teller: SyncSender<News>) -> impl FnOnce() + Send + 'static {
     move || {
-        crate::sys::ask_for_short_slices();
+        push0_dispatch::shorten_time_slice();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let ended = runtime.expect("a runtime without I/O needs nothing").block_on(engine.run());
         let _ = teller.send(News::EngineEnded(ended)); // the run may be over

@@ -11,9 +11,9 @@ use push0_core::PipelineName;
 
 use crate::pipeline_file::unit;
 
-/// Proves what the pipeline's source gives, until it ends, with engine and dispatcher in this process.
+/// Proves what the pipeline's source gives, until it ends; goes on where it was
 ///
-/// Everything it knows is in the data directory: after a crash, a kill or Ctrl-C the same command goes
+/// Engine and dispatcher are this one process; it starts the provers. Everything it knows is in the data directory: after a crash, a kill or Ctrl-C the same command goes
 /// on from there. Ctrl-C lets running provers finish; a second one stops them.
 ///
 /// stderr shows a bar for each stage, or a line for each event where it is no terminal. stdout gets the

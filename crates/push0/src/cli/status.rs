@@ -189,7 +189,7 @@ impl Status {
 
     fn parked_shown(&self, data: &Path) -> String {
         let data = quoted(&data.to_string_lossy());
-        let mut lines = vec![format!("parked: {} tasks, set aside for you", self.parked.len())];
+        let mut lines = vec![format!("parked, set aside for you: {}", self.parked.len())];
         for parked in self.parked.iter().take(PARKED_SHOWN_MAX) {
             let Parked { task, stage, key, class, message } = parked;
             let class = class.map(super::log::word).unwrap_or_default();

@@ -58,16 +58,15 @@ impl Proof {
         let vkey = self.vkey.map_or_else(|| "none named".to_owned(), |vkey| vkey.to_string());
         let mut rows = vec![
             row("program", &format!("{program}{}", of.unwrap_or_default())),
-            row("key", &format!("{vkey} ({pinned})")),
+            row("vkey", &format!("{vkey} ({pinned})")),
         ];
         match &self.claim {
             Some(Value::Object(claim)) => {
+                let width = claim.keys().map(|name| name.chars().count()).max().unwrap_or_default();
                 rows.push("  claim".to_owned());
-                rows.extend(
-                    claim
-                        .iter()
-                        .map(|(name, value)| format!("    {:<12} {}", plain(name), shown(value))),
-                );
+                for (name, value) in claim {
+                    rows.push(format!("    {:<width$}  {}", plain(name), shown(value)));
+                }
             }
             Some(claim) => rows.push(row("claim", &shown(claim))),
             None => rows.push(row("claim", "none: the verifier does not say what is proved")),
@@ -103,7 +102,7 @@ fn shown(value: &Value) -> String {
 
 const FORMAT: &str = "push0.verify/1";
 const BOUND: &str = "\
-Only key, public values and proof are bound by cryptography. The rest, such as the names and the
-history of how it came to be, is the word of whoever ran push0.";
+Only key (the blocks above), public values and proof are bound by cryptography. The rest, such as the
+names and the history of how it came to be, is the word of whoever ran push0.";
 const NOTHING_BOUND: &str =
     "Nothing here is bound by cryptography: it is the word of whoever ran push0.";
