@@ -13,11 +13,12 @@ use crate::pipeline_file::unit;
 
 /// Proves what the pipeline's source gives, until it ends; goes on where it was
 ///
-/// Engine and dispatcher are this one process; it starts the provers. Everything it knows is in the data directory: after a crash, a kill or Ctrl-C the same command goes
-/// on from there. Ctrl-C lets running provers finish; a second one stops them.
+/// Engine and dispatcher are this one process; it starts the provers. Everything it knows is in the
+/// data directory: after a crash, a kill or Ctrl-C the same command goes on from there. Ctrl-C lets
+/// running provers finish; a second one stops them.
 ///
-/// stderr shows a bar for each stage, or a line for each event where it is no terminal. stdout gets the
-/// result: a table, or one JSON object with --json.
+/// stderr shows a bar for each stage, or a line for each event where it is no terminal. stdout gets
+/// the result: a table, or one JSON object with --json.
 #[derive(Args, Clone, Debug, Eq, PartialEq)]
 #[command(after_long_help = EXAMPLES)]
 pub struct RunArgs {

@@ -1,0 +1,285 @@
+//! What `--help` teaches.
+
+use crate::world::push0;
+
+#[test]
+fn the_whole_is_explained() {
+    insta::assert_snapshot!(help(&["--help"]), @r"
+    Proves a stream of blocks with your provers, and ends in final proofs in chain order.
+
+    A pipeline file says what is proved, by which programs, and how proofs are grouped. push0 runs the
+    provers, watches them, checks what they make, tries again what failed, and keeps every fact in a log
+    on disk: killed at any moment, the same command goes on where it was.
+
+    Usage: push0 <COMMAND>
+
+    Commands:
+      run     Proves what the pipeline's source gives, until it ends; goes on where it was
+      check   Says all that is wrong with a pipeline file, or shows its stages
+      verify  Verifies a final proof as a stranger would, and shows what it claims
+      status  Shows how far a run is, beside it or after it
+      log     Reads the log of a data directory: every fact since the first
+      logs    Shows what the provers of a task printed
+
+    Options:
+      -h, --help
+              Print help (see a summary with '-h')
+
+      -V, --version
+              Print version
+
+    Example, from a clone of the repository:
+      push0 run examples/scroll/pipeline.toml       20 blocks, one proof
+      push0 verify scroll.push0/proofs/*.proof.json
+
+    Exit codes:
+        0  done: everything released; proof accepted; pipeline valid
+        1  ended, but a block is parked or missed; verify: refused
+        2  usage or pipeline wrong
+        3  a block file lies or cannot be read
+        4  data directory damaged, of a newer version, or of another pipeline
+        5  another engine writes this log
+        6  out of reach or full: the same command later
+       70  a bug in push0
+      130  interrupted, work left: the same command resumes
+    ");
+}
+
+#[test]
+fn run_is_explained() {
+    insta::assert_snapshot!(help(&["run", "--help"]), @r"
+    Proves what the pipeline's source gives, until it ends; goes on where it was
+
+    Engine and dispatcher are this one process; it starts the provers. Everything it knows is in the
+    data directory: after a crash, a kill or Ctrl-C the same command goes on from there. Ctrl-C lets
+    running provers finish; a second one stops them.
+
+    stderr shows a bar for each stage, or a line for each event where it is no terminal. stdout gets the
+    result: a table, or one JSON object with --json.
+
+    Usage: push0 run [OPTIONS] <PIPELINE>
+
+    Arguments:
+      <PIPELINE>
+              The pipeline's file
+
+    Options:
+          --data <DIR>
+              Where the log, the artifacts and the provers' output are kept [default: ./NAME.push0,
+              after the pipeline's name]
+
+          --out <DIR>
+              Where final proofs are written [default: `proofs` in the data directory]
+
+          --slots <N>
+              How many attempts run at once [default: the cores of this machine]
+
+          --memory <BYTES>
+              The memory that provers share, in bytes or with a unit (16GiB); each attempt takes what
+              its program reserves [default: all of this machine]
+
+          --json
+              Print one JSON object instead of a table
+
+          --apply
+              Go on with this pipeline where the data directory has run another
+
+          --retry-parked
+              Try again what was set aside
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Examples:
+      push0 run examples/scroll/pipeline.toml
+      push0 run pipeline.toml --data /var/lib/push0 --slots 4 --memory 64GiB
+      push0 run pipeline.toml --retry-parked
+    ");
+}
+
+#[test]
+fn check_is_explained() {
+    insta::assert_snapshot!(help(&["check", "--help"]), @r"
+    Says all that is wrong with a pipeline file, or shows its stages
+
+    Each fault has its line and what to do. Nothing is run. A program that is not to be found on this
+    machine is a warning: the pipeline may be for another.
+
+    Usage: push0 check <PIPELINE>
+
+    Arguments:
+      <PIPELINE>
+              The pipeline's file
+
+    Options:
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Example:
+      push0 check examples/scroll/pipeline.toml
+    ");
+}
+
+#[test]
+fn verify_is_explained() {
+    insta::assert_snapshot!(help(&["verify", "--help"]), @r"
+    Verifies a final proof as a stranger would, and shows what it claims
+
+    The file is read and compared byte for byte with what push0 would write, so any flipped bit is
+    refused. Then a verifier checks the proof: the shipped prover of that name beside push0, or the one
+    named here. Nothing that the file names is ever run.
+
+    Only key, public values and proof are bound by cryptography. The rest is the word of whoever ran
+    push0. Pin the key (--vkey, or `vkey` in the pipeline), or any program's proof will do.
+
+    Usage: push0 verify [OPTIONS] <PROOF>
+
+    Arguments:
+      <PROOF>
+              The proof, a file that `push0 run` wrote: *.proof.json
+
+    Options:
+          --pipeline <FILE>
+              Use the verifier and the key of this pipeline's program
+
+          --verifier <COMMAND>
+              Use this command, with its arguments after spaces; --input-path and the file are appended
+
+          --vkey <sha256:DIGEST>
+              The verification key that the proof must verify under
+
+          --json
+              Print one JSON object instead of a table
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Examples:
+      push0 verify 16525000-16525019-5f1c0a2b.proof.json
+      push0 verify 16525000-16525019-5f1c0a2b.proof.json --vkey sha256:9f86d081884c7d65...
+      push0 verify 16525000-16525019-5f1c0a2b.proof.json --verifier 'my-prover verify'
+
+    Exit: 0 accepted, 1 refused, 2 no verdict (the file or the verifier cannot be used).
+    ");
+}
+
+#[test]
+fn status_is_explained() {
+    insta::assert_snapshot!(help(&["status", "--help"]), @r"
+    Shows how far a run is, beside it or after it
+
+    Blocks, stages, attempts, what is parked, and what holds the head of the chain. Reads the log
+    without its lock, so it works beside a running engine and changes nothing.
+
+    Usage: push0 status [OPTIONS] --data <DIR>
+
+    Options:
+          --data <DIR>
+              The data directory
+
+          --json
+              Print one JSON object instead of tables
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Example:
+      push0 status --data scroll.push0
+    ");
+}
+
+#[test]
+fn log_is_explained() {
+    insta::assert_snapshot!(help(&["log", "--help"]), @r"
+    Reads the log of a data directory: every fact since the first
+
+    Takes no lock, so it works beside a running engine and changes nothing.
+
+    Usage: push0 log <COMMAND>
+
+    Commands:
+      cat     Prints every event, a line each
+      verify  Checks every byte, and that every event may follow those before it
+
+    Options:
+      -h, --help
+              Print help (see a summary with '-h')
+    ");
+    insta::assert_snapshot!(help(&["log", "cat", "--help"]), @r#"
+    Prints every event, a line each
+
+    Usage: push0 log cat [OPTIONS] --data <DIR>
+
+    Options:
+          --data <DIR>
+              The data directory
+
+          --json
+              Print JSON, an object a line
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Examples:
+      push0 log cat --data scroll.push0
+      push0 log cat --data scroll.push0 --json | grep '"event":"accepted"' | wc -l
+    "#);
+    insta::assert_snapshot!(help(&["log", "verify", "--help"]), @r"
+    Checks every byte, and that every event may follow those before it
+
+    Usage: push0 log verify [OPTIONS] --data <DIR>
+
+    Options:
+          --data <DIR>
+              The data directory
+
+          --json
+              Print JSON, an object a line
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Example:
+      push0 log verify --data scroll.push0
+    ");
+}
+
+#[test]
+fn logs_is_explained() {
+    insta::assert_snapshot!(help(&["logs", "--help"]), @r"
+    Shows what the provers of a task printed
+
+    The end of each attempt's output, oldest first. `push0 status` and `push0 log cat` name tasks and
+    attempts.
+
+    Usage: push0 logs --data <DIR> <TASK>
+
+    Arguments:
+      <TASK>
+              A task's id or the first digits of it (4 at least), or an attempt's number
+
+    Options:
+          --data <DIR>
+              The data directory
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Examples:
+      push0 logs 3f9a01c2 --data scroll.push0
+      push0 logs 117 --data scroll.push0
+    ");
+}
+
+#[test]
+fn a_wrong_command_line_exits_2() {
+    for words in [&[][..], &["prove"], &["run"], &["run", "p", "--slots", "0"], &["status"]] {
+        assert_eq!(push0(words).code, Some(2), "{words:?}");
+    }
+}
+
+fn help(words: &[&str]) -> String {
+    let ran = push0(words);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    ran.stdout
+}

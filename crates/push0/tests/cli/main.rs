@@ -1,0 +1,12 @@
+//! The command line, from outside: the real binary over data directories that tests have made.
+//!
+//! Not here: `push0 run`.
+
+mod check;
+mod help;
+mod log;
+mod logs;
+mod proofs;
+mod status;
+mod verify;
+mod world;

@@ -1,0 +1,152 @@
+//! Publishing what was released.
+
+use std::fs;
+use std::path::PathBuf;
+
+use push0::programs;
+use push0::publish::{Publication, PublishError, Published, publish};
+use push0_core::ReleaseNumber;
+use push0_prover::{Envelope, ProofFile};
+use serde_json::json;
+
+use crate::world::{PAIRS, World, proved, script};
+
+#[test]
+fn a_mock_is_published_as_one() {
+    let world = released(PAIRS, true);
+    let published = publish_all(&world).expect("published");
+    let [one] = published.as_slice() else { panic!("{published:?}") };
+    assert!(one.mock && one.path.ends_with(format!("5-6-{}.proof.json", tip())));
+    let envelope = Envelope::decode(&fs::read(&one.path).expect("a file")).expect("an envelope");
+    assert!(envelope.mock && envelope.claim.is_none());
+    assert_eq!(envelope.history.len(), 3);
+    assert_eq!(envelope.public_values.0, b"5-6");
+}
+
+#[test]
+fn a_proof_is_published_with_the_claim_and_key_of_its_verifier() {
+    let world = released(REAL, false);
+    script(&world.path().join("verifier"), &accepts("ab"));
+    let published = publish_all(&world).expect("published");
+    let envelope = read(&published).remove(0);
+    assert_eq!(envelope.claim, Some(json!({"a": 1})));
+    assert_eq!(envelope.program.vkey.map(|vkey| vkey.to_string()), Some(vkey("ab")));
+}
+
+#[test]
+fn a_proof_that_its_verifier_refuses_is_not_published() {
+    let world = released(REAL, false);
+    script(&world.path().join("verifier"), "echo no good >&2; exit 1");
+    let refused = publish_all(&world).expect_err("refused");
+    assert!(
+        matches!(&refused, PublishError::Refused { words, .. } if words == "no good"),
+        "{refused}"
+    );
+    assert!(!out(&world).exists());
+}
+
+#[test]
+fn a_damaged_artifact_is_told_apart_so_that_it_can_be_made_again() {
+    let world = released(PAIRS, true);
+    let release = world.scheduler.releases(ReleaseNumber(0)).first().expect("a release").clone();
+    let task = *release.tasks.first().expect("a task");
+    let result =
+        world.scheduler.task(&task).and_then(|task| task.result.clone()).expect("a result");
+    fs::write(world.store.path(result.what.output), b"damaged").expect("damage");
+    let error = publish_all(&world).expect_err("lost");
+    assert!(matches!(error, PublishError::ProofLost { task: lost, .. } if lost == task), "{error}");
+}
+
+#[test]
+fn publishing_again_mends_a_damaged_file_and_gives_the_same_bytes() {
+    let world = released(PAIRS, true);
+    let path = publish_all(&world).expect("published").remove(0).path;
+    let bytes = fs::read(&path).expect("a file");
+    fs::write(&path, b"damaged").expect("damage");
+    publish_all(&world).expect("published again");
+    assert_eq!(fs::read(&path).expect("a file"), bytes);
+}
+
+#[test]
+fn the_proofs_of_several_stages_share_a_file() {
+    let world = released(SEVERAL, true);
+    let published = publish_all(&world).expect("published");
+    assert_eq!(published.len(), 4);
+    let file = fs::read(&published.first().expect("four").path).expect("a file");
+    let ProofFile::Joint(joint) = ProofFile::decode(&file).expect("an envelope") else {
+        panic!("one proof")
+    };
+    let stages: Vec<_> = joint.proofs.iter().map(|proof| proof.stage.as_str()).collect();
+    assert_eq!(stages, ["zisk", "sp1"]);
+}
+
+/// Two blocks that are released, the engine ended.
+pub(crate) fn released(pipeline: &str, is_mock: bool) -> World {
+    let mut world = World::new(pipeline);
+    world.submit(5..7);
+    world.end_source();
+    world.work(|store, grant| proved(store, grant, is_mock));
+    world.close();
+    world
+}
+
+pub(crate) fn publish_all(world: &World) -> Result<Vec<Published>, PublishError> {
+    let programs = programs::resolve(&world.loaded).expect("programs");
+    let mut all = Vec::new();
+    for release in world.scheduler.releases(ReleaseNumber(0)) {
+        let publication = Publication::collect(&world.scheduler, release).expect("results");
+        all.extend(publish(&publication, &world.store, &programs, None, &out(world))?);
+    }
+    Ok(all)
+}
+
+/// A verifier that accepts under a key of these digits.
+pub(crate) fn accepts(digits: &str) -> String {
+    format!("echo '{{\"vkey\":\"{}\",\"claim\":{{\"a\":1}}}}'", vkey(digits))
+}
+
+pub(crate) fn vkey(digits: &str) -> String {
+    format!("sha256:{}", digits.repeat(32))
+}
+
+fn read(published: &[Published]) -> Vec<Envelope> {
+    let read = |one: &Published| fs::read(&one.path).expect("a file");
+    published.iter().map(|one| Envelope::decode(&read(one)).expect("an envelope")).collect()
+}
+
+fn out(world: &World) -> PathBuf {
+    world.path().join("out")
+}
+
+fn tip() -> String {
+    crate::world::hash(6).short()
+}
+
+/// As PAIRS, by something that can be verified.
+pub(crate) const REAL: &str = r#"
+push0  = 1
+name   = "demo"
+source = { kind = "file", path = "blocks.jsonl", chain = 534352 }
+[programs]
+real = { command = ["sh"], contract = "file", memory = "64MiB", verifier = ["./verifier", "verify"] }
+[stages]
+leaf  = { inputs = ["blocks"], program = "real" }
+range = { inputs = ["leaf"], collect = "sequence", max = { blocks = 2 }, program = "real" }
+[release]
+inputs = ["range"]
+"#;
+
+/// Two proofs of every block.
+pub(crate) const SEVERAL: &str = r#"
+push0      = 1
+name       = "demo"
+allow_mock = true
+source     = { kind = "file", path = "blocks.jsonl", chain = 534352 }
+[programs]
+mock = { command = ["sh"], contract = "file", memory = "64MiB", mock = true }
+[stages]
+sp1  = { inputs = ["blocks"], program = "mock" }
+zisk = { inputs = ["blocks"], program = "mock" }
+[release]
+inputs = ["zisk", "sp1"]
+"#;
