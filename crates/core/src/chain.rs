@@ -6,9 +6,9 @@
 //!
 //! Not here: a source's word on what is canonical after the fact (reorgs).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::{Block, BlockHash, Digest, Height, Weights};
+use crate::{Block, BlockHash, Digest, Height, Seq, Timestamp, Weights};
 
 /// Every known block, and the canonical branch.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -17,9 +17,9 @@ pub struct Chain {
     canonical: BTreeMap<Height, Link>,
     /// Children of blocks that are not canonical yet, in order of arrival.
     waiting: BTreeMap<BlockHash, Vec<BlockHash>>,
-    /// Blocks whose payload was asked for again.
-    lost: BTreeSet<BlockHash>,
     ended: Option<Height>,
+    /// Blocks whose payload the store has lost, and since when.
+    lost: BTreeMap<BlockHash, Timestamp>,
 }
 
 /// A block of the tree.
@@ -33,8 +33,10 @@ pub struct Known {
     pub payload: Digest,
     /// Whether the store has lost the payload, and the source was asked for it.
     pub payload_lost: bool,
-    /// How often the payload was lost.
+    /// How often the payload was lost, since somebody last looked at it.
     pub losses: u32,
+    /// The position of its latest delivery.
+    pub delivered: Seq,
     /// The payload's size.
     pub bytes: u64,
     /// Its weighed fields, in the order of the pipeline's.
@@ -62,13 +64,14 @@ pub enum Standing {
 
 impl Chain {
     /// Adds a block with its weighed fields; answers the blocks that became canonical by it, in order.
-    pub(crate) fn add(&mut self, block: &Block, fields: Box<[u64]>) -> Vec<BlockHash> {
+    pub(crate) fn add(&mut self, seq: Seq, block: &Block, fields: Box<[u64]>) -> Vec<BlockHash> {
         let known = Known {
             number: block.number,
             parent: block.parent,
             payload: block.payload,
             payload_lost: false,
             losses: 0,
+            delivered: seq,
             bytes: block.bytes,
             fields,
         };
@@ -87,23 +90,32 @@ impl Chain {
         connected
     }
 
-    pub(crate) fn lose_payload(&mut self, hash: BlockHash) -> bool {
-        self.blocks.get_mut(&hash).is_some_and(|known| {
-            known.payload_lost = true;
-            known.losses += 1;
-            self.lost.insert(hash);
-            true
-        })
+    pub(crate) fn lose_payload(&mut self, at: Timestamp, hash: BlockHash) -> Option<Height> {
+        let known = self.blocks.get_mut(&hash)?;
+        known.payload_lost = true;
+        known.losses += 1;
+        self.lost.insert(hash, at);
+        Some(known.number)
     }
 
-    pub(crate) fn resupply(&mut self, hash: BlockHash, payload: Digest, bytes: u64) -> bool {
-        self.blocks.get_mut(&hash).is_some_and(|known| {
-            known.payload_lost = false;
-            self.lost.remove(&hash);
-            known.payload = payload;
-            known.bytes = bytes;
-            true
-        })
+    pub(crate) fn resupply(
+        &mut self,
+        seq: Seq,
+        hash: BlockHash,
+        payload: Digest,
+        bytes: u64,
+    ) -> Option<Height> {
+        let known = self.blocks.get_mut(&hash)?;
+        (known.payload_lost, known.payload, known.bytes) = (false, payload, bytes);
+        known.delivered = seq;
+        self.lost.remove(&hash);
+        Some(known.number)
+    }
+
+    pub(crate) fn forget_losses(&mut self, hash: BlockHash) {
+        if let Some(known) = self.blocks.get_mut(&hash) {
+            known.losses = 0;
+        }
     }
 
     pub(crate) fn end(&mut self, last: Height) {
@@ -114,6 +126,11 @@ impl Chain {
     #[must_use]
     pub fn block(&self, hash: &BlockHash) -> Option<&Known> {
         self.blocks.get(hash)
+    }
+
+    /// Since when a block's payload is lost.
+    pub(crate) fn lost_since(&self, hash: &BlockHash) -> Option<Timestamp> {
+        self.lost.get(hash).copied()
     }
 
     /// How a known block stands.
@@ -162,7 +179,7 @@ impl Chain {
 
     /// The blocks whose payload was asked for again and has not come.
     pub fn lost(&self) -> impl Iterator<Item = BlockHash> {
-        self.lost.iter().copied()
+        self.lost.keys().copied()
     }
 
     /// How many canonical blocks there are.

@@ -25,6 +25,8 @@ pub struct Limits {
     pub dispatchers_max: usize,
     /// How often one result, or one block's payload, is made again after it was lost.
     pub remakes_max: u32,
+    /// How long the source has to deliver a lost payload again, before the tasks that read it are parked.
+    pub resupply_max: Duration,
     /// Past an attempt's own deadline and grace, the time its dispatcher has to verify and report.
     pub report_grace: Duration,
     /// The wait after a first failure; it doubles with each.
@@ -46,6 +48,7 @@ impl Default for Limits {
             message_bytes_max: 4_096,
             dispatchers_max: 3,
             remakes_max: 3,
+            resupply_max: Duration::from_secs(300),
             report_grace: Duration::from_secs(300),
             backoff_min: Duration::from_millis(500),
             backoff_max: Duration::from_secs(30),

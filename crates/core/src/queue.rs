@@ -70,6 +70,13 @@ impl Queue {
         self.delayed.range(after..).map(|((at, _), _)| *at).find(|at| *at > now)
     }
 
+    /// The tasks that begin at `first` or before, and some others.
+    pub(crate) fn up_to(&self, first: Height) -> impl Iterator<Item = TaskId> {
+        let before = move |rank: &&Rank| rank.first <= first;
+        let ready = self.ready.values().flat_map(move |ready| ready.iter().take_while(before));
+        ready.map(|rank| rank.task).chain(self.delayed.keys().map(|(_, task)| *task))
+    }
+
     /// The programs that something waits for, be it ready or delayed.
     pub(crate) fn wanted(&self) -> BTreeSet<&ProgramName> {
         let ready = self.ready.iter().filter(|(_, ready)| !ready.is_empty()).map(|(name, _)| name);

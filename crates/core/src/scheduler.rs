@@ -53,6 +53,8 @@ pub struct Scheduler {
     chain: Chain,
     tasks: BTreeMap<TaskId, Task>,
     queue: Queue,
+    /// Tasks that could be tried but for an input that is not there.
+    starved: BTreeSet<TaskId>,
     leases: BTreeMap<AttemptId, TaskId>,
     /// The same leases by who holds them.
     held: BTreeMap<DispatcherId, BTreeSet<AttemptId>>,
@@ -95,6 +97,7 @@ impl Scheduler {
             chain: Chain::default(),
             tasks: BTreeMap::new(),
             queue: Queue::default(),
+            starved: BTreeSet::new(),
             leases: BTreeMap::new(),
             held: BTreeMap::new(),
             overdue: BTreeSet::new(),
@@ -190,7 +193,9 @@ impl Scheduler {
             self.queue.next_due(now).map(|at| Deadline { at, why: "a task may be tried again" });
         let lease = self.overdue.first().map(|(at, _)| Deadline { at: *at, why: "a lease ends" });
         let batch = self.next_age(now).map(|at| Deadline { at, why: "a batch is old enough" });
-        retry.into_iter().chain(lease).chain(batch).min()
+        let source = self.next_abandoned(now);
+        let source = source.map(|at| Deadline { at, why: "a block is not delivered again" });
+        retry.into_iter().chain(lease).chain(batch).chain(source).min()
     }
 
     /// The position of the last event applied.

@@ -13,6 +13,9 @@ impl Scheduler {
     pub(super) fn advance(&self, now: Timestamp) -> Vec<Event> {
         let mut events = self.expire(now);
         if events.is_empty() {
+            events = self.abandon(now);
+        }
+        if events.is_empty() {
             events = self.close(now);
         }
         if events.is_empty() {

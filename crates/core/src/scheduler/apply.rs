@@ -6,8 +6,8 @@ use crate::failure::Tally;
 use crate::release::Release;
 use crate::task::{IllegalEvent, Task, TaskResult, TaskState};
 use crate::{
-    AttemptId, Block, Event, Height, InputId, Key, Pipeline, PipelineSpec, ReopenedBy, ResultRef,
-    Seq, StageName, TaskId, Timestamp,
+    AttemptId, Block, Event, Height, InputId, Key, ParkedBy, Pipeline, PipelineSpec, ReopenedBy,
+    ResultRef, Seq, StageName, TaskId, Timestamp,
 };
 
 impl Scheduler {
@@ -25,16 +25,16 @@ impl Scheduler {
             Event::BlockSubmitted { block } => self.block_submitted(at, seq, block)?,
             Event::SourceEnded { last } => self.chain.end(*last),
             Event::Resupplied { block, payload, bytes } => {
-                if !self.chain.resupply(*block, *payload, *bytes) {
+                let Some(number) = self.chain.resupply(seq, *block, *payload, *bytes) else {
                     return Err(illegal(seq, "an unknown block came again"));
-                }
-                self.requeue_users(InputId::Block(*block));
+                };
+                self.requeue_users(InputId::Block(*block), number);
             }
             Event::PayloadLost { block } => {
-                if !self.chain.lose_payload(*block) {
+                let Some(number) = self.chain.lose_payload(at, *block) else {
                     return Err(illegal(seq, "an unknown block was lost"));
-                }
-                self.requeue_users(InputId::Block(*block));
+                };
+                self.requeue_users(InputId::Block(*block), number);
                 self.effects.push_back((seq, Effect::AskSource(*block)));
             }
             Event::BatchClosed { stage, key, items, .. } => {
@@ -99,7 +99,7 @@ impl Scheduler {
         let names = self.pipeline.fields.iter();
         let fields = names.map(|name| block.fields.get(name).copied().unwrap_or_default());
         let fields = fields.collect();
-        let connected = self.chain.add(block, fields);
+        let connected = self.chain.add(seq, block, fields);
         self.flow_blocks(at, &connected);
         Ok(())
     }
@@ -164,7 +164,7 @@ impl Scheduler {
         if is_first {
             self.flow_result(at, id, stage, key, result);
         } else {
-            self.requeue_users(InputId::Task(id));
+            self.requeue_users(InputId::Task(id), key.first);
         }
         Ok(())
     }
@@ -182,6 +182,7 @@ impl Scheduler {
         };
         let state = TaskState::after(Some(&task.state), seq, at, event)?;
         let (was_open, first) = (task.is_open(), task.key.first);
+        let parked = task.parked.as_ref().map(|(class, _)| *class);
         let holder = task.lease().map(|lease| lease.dispatcher.clone());
         self.cancel_overtaken(seq, id, event);
         self.unindex(id);
@@ -198,9 +199,29 @@ impl Scheduler {
             self.effects.push_back((seq, Effect::Grant(dispatcher.clone(), Box::new(grant))));
         }
         if let Event::Reopened { why: ReopenedBy::ResultLost, .. } = event {
-            self.requeue_users(InputId::Task(id));
+            self.requeue_users(InputId::Task(id), first);
+        }
+        if let (Event::Reopened { why: ReopenedBy::Operator, .. }, Some(ParkedBy::InputLost)) =
+            (event, parked)
+        {
+            self.forget_losses(id);
         }
         Ok(())
+    }
+
+    /// Somebody has looked after the inputs of a task that were lost too often: their budgets begin anew.
+    fn forget_losses(&mut self, id: TaskId) {
+        let inputs = self.tasks.get(&id).map(|task| task.inputs.clone()).unwrap_or_default();
+        for input in inputs {
+            match input {
+                InputId::Block(hash) => self.chain.forget_losses(hash),
+                InputId::Task(maker) | InputId::Part(maker, _) => {
+                    if let Some(maker) = self.tasks.get_mut(&maker) {
+                        maker.remakes = 0;
+                    }
+                }
+            }
+        }
     }
 
     /// Tells the dispatcher of an attempt that ended by another's word.

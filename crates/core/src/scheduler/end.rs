@@ -6,7 +6,8 @@ use super::Scheduler;
 use crate::failure::Ending;
 use crate::input::Rejection;
 use crate::{
-    AttemptId, DispatcherId, Event, Outcome, ReopenedBy, Report, TaskId, TaskState, Timestamp,
+    AttemptId, DispatcherId, Event, InputId, Outcome, ParkedBy, ReopenedBy, Report, TaskId,
+    TaskState, Timestamp,
 };
 
 impl Scheduler {
@@ -45,15 +46,46 @@ impl Scheduler {
         Ok(vec![Event::Withdrawn { task, attempt, message, retry_at: now }])
     }
 
-    pub(super) fn retry(&self, task: &TaskId) -> Result<Vec<Event>, Rejection> {
-        match self.tasks.get(task).map(|task| &task.state) {
-            Some(TaskState::Parked) => {
-                Ok(vec![Event::Reopened { task: *task, why: ReopenedBy::Operator }])
-            }
-            Some(TaskState::Ready { .. } | TaskState::Leased(_) | TaskState::Accepted) | None => {
-                Err(Rejection::NotParked(*task))
-            }
-        }
+    /// Opens a parked task again, and asks the source again for what it lacks.
+    pub(super) fn retry(&self, id: &TaskId) -> Result<Vec<Event>, Rejection> {
+        let parked = self.tasks.get(id).filter(|task| task.state == TaskState::Parked);
+        let task = parked.ok_or(Rejection::NotParked(*id))?;
+        let lacking = task.inputs.iter().filter_map(|input| match input {
+            InputId::Block(hash) => self.chain.lost_since(hash).map(|_| *hash),
+            InputId::Task(_) | InputId::Part(..) => None,
+        });
+        let asked =
+            lacking.take(self.limits.decision_max).map(|block| Event::PayloadLost { block });
+        let reopened = Event::Reopened { task: *id, why: ReopenedBy::Operator };
+        Ok(std::iter::once(reopened).chain(asked).collect())
+    }
+
+    /// Tasks that wait for a block which the source was asked for and has not delivered.
+    pub(super) fn abandon(&self, now: Timestamp) -> Vec<Event> {
+        let due = self.starved_by_source().filter(|(_, at)| *at <= now);
+        due.take(self.limits.decision_max)
+            .map(|(task, _)| Event::Parked {
+                task,
+                class: ParkedBy::InputLost,
+                message: self.bounded("the source did not deliver a lost block again"),
+            })
+            .collect()
+    }
+
+    /// When the next task is parked by [`Self::abandon`].
+    pub(super) fn next_abandoned(&self, now: Timestamp) -> Option<Timestamp> {
+        self.starved_by_source().map(|(_, at)| at).filter(|at| *at > now).min()
+    }
+
+    /// Tasks that wait for a block from the source, and until when.
+    fn starved_by_source(&self) -> impl Iterator<Item = (TaskId, Timestamp)> {
+        self.starved.iter().filter_map(|id| {
+            let lost = self.tasks.get(id)?.inputs.iter().filter_map(|input| match input {
+                InputId::Block(hash) => self.chain.lost_since(hash),
+                InputId::Task(_) | InputId::Part(..) => None,
+            });
+            Some((*id, lost.min()? + self.limits.resupply_max))
+        })
     }
 
     pub(super) fn remake(&self, id: &TaskId) -> Result<Vec<Event>, Rejection> {

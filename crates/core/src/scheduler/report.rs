@@ -155,7 +155,8 @@ impl Scheduler {
         Some(Event::Parked { task: report.task, class, message })
     }
 
-    /// An input was not in the store. Whoever made it makes it again; this attempt is not to blame.
+    /// An input was not in the store. Whoever made it makes it again; this attempt is not to blame. What was
+    /// made again since the attempt was granted is not the one that it missed.
     fn input_lost(
         &self,
         now: Timestamp,
@@ -175,12 +176,15 @@ impl Scheduler {
         let lost = task.inputs.iter().find(|input| self.bound(input) == Some(artifact));
         let remade = match lost {
             Some(InputId::Block(hash)) => self.chain.block(hash).and_then(|block| {
-                (!block.payload_lost).then_some((Event::PayloadLost { block: *hash }, block.losses))
+                let is_there = !block.payload_lost && block.delivered.0 < report.attempt.0;
+                is_there.then_some((Event::PayloadLost { block: *hash }, block.losses))
             }),
             Some(InputId::Task(id) | InputId::Part(id, _)) => {
                 self.tasks.get(id).and_then(|maker| {
+                    let made = maker.result.as_ref()?.seq;
+                    let is_there = maker.state == TaskState::Accepted && made.0 < report.attempt.0;
                     let reopened = Event::Reopened { task: *id, why: ReopenedBy::ResultLost };
-                    (maker.state == TaskState::Accepted).then_some((reopened, maker.remakes))
+                    is_there.then_some((reopened, maker.remakes))
                 })
             }
             None => None,

@@ -6,8 +6,8 @@ use super::Scheduler;
 use crate::queue::Rank;
 use crate::release::Release;
 use crate::{
-    AttemptId, DispatcherId, Event, FailureClass, InputId, Lease, ProgramName, ReleaseNumber,
-    StageIndex, StageName, Task, TaskId, TaskState, Vkey,
+    AttemptId, DispatcherId, Event, FailureClass, Height, InputId, Lease, ProgramName,
+    ReleaseNumber, StageIndex, StageName, Task, TaskId, TaskState, Timestamp, Vkey,
 };
 
 /// Counts over the whole log.
@@ -180,11 +180,11 @@ impl Scheduler {
         self.chain.ended().is_some_and(|last| next.is_some_and(|next| next > last))
     }
 
-    /// Whether nothing more will happen unless something is asked of it: nothing runs, and nothing waits
-    /// to be tried.
+    /// Whether nothing more will happen unless something is asked of it: nothing runs, nothing waits to be
+    /// tried, and no time changes that.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.leases.is_empty() && self.queue.is_empty()
+        self.leases.is_empty() && self.queue.is_empty() && self.poll_timeout(self.now).is_none()
     }
 
     /// The tasks beneath these and themselves, inputs before what reads them.
@@ -251,35 +251,39 @@ impl Scheduler {
         }
     }
 
-    /// Looks again whether the tasks that read `input` may be tried. Rare, so it looks at every task.
-    pub(super) fn requeue_users(&mut self, input: InputId) {
+    /// Looks again whether the tasks that read `input` may be tried. What it is about begins at `first`, and
+    /// so no reader begins later.
+    pub(super) fn requeue_users(&mut self, input: InputId, first: Height) {
         let reads = |task: &Task| {
             task.inputs.iter().any(|read| {
                 *read == input || (read.maker().is_some() && read.maker() == input.maker())
             })
         };
-        let waiting = self.tasks.iter().filter_map(|(id, task)| match task.state {
-            TaskState::Ready { at } if reads(task) => Some((*id, at)),
-            TaskState::Ready { .. }
-            | TaskState::Leased(_)
-            | TaskState::Accepted
-            | TaskState::Parked => None,
+        let candidates = self.queue.up_to(first).chain(self.starved.iter().copied());
+        let users = candidates.filter_map(|id| match self.tasks.get(&id) {
+            Some(task) if reads(task) => match task.state {
+                TaskState::Ready { at } => Some((id, at)),
+                TaskState::Leased(_) | TaskState::Accepted | TaskState::Parked => None,
+            },
+            Some(_) | None => None,
         });
-        for (id, at) in waiting.collect::<Vec<_>>() {
+        for (id, at) in users.collect::<Vec<_>>() {
             self.dequeue(id, at);
             self.enqueue(id, at);
         }
     }
 
-    fn enqueue(&mut self, id: TaskId, at: crate::Timestamp) {
-        if let Some((program, rank)) = self.place_of(id)
-            && self.has_inputs(id)
-        {
+    fn enqueue(&mut self, id: TaskId, at: Timestamp) {
+        let Some((program, rank)) = self.place_of(id) else { return };
+        if self.has_inputs(id) {
             self.queue.put(&program, rank, at, self.now);
+        } else {
+            self.starved.insert(id);
         }
     }
 
-    fn dequeue(&mut self, id: TaskId, at: crate::Timestamp) {
+    fn dequeue(&mut self, id: TaskId, at: Timestamp) {
+        self.starved.remove(&id);
         if let Some((program, rank)) = self.place_of(id) {
             self.queue.take(&program, &rank, at);
         }

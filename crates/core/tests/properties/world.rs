@@ -364,18 +364,11 @@ impl<'a> World<'a> {
         self.deciding.clear();
         self.scheduler = Scheduler::replay(self.limits, &self.log).expect("the log is sound");
         assert_eq!(self.scheduler.poll_effect(Seq(u64::MAX)), None, "the past is not repeated");
-        self.asked = self.lost_payloads();
+        self.asked = self.scheduler.chain().lost().collect();
         self.fleet = Fleet::new(SILENCE_MAX);
         self.fleet.look(self.now);
         let epoch = self.scheduler.epoch().next();
         self.ask(&Input::Claim(epoch));
-    }
-
-    /// What a new engine asks its source for.
-    fn lost_payloads(&self) -> BTreeSet<BlockHash> {
-        let chain = self.scheduler.chain();
-        let hashes = (START..START + BLOCKS).filter_map(|number| chain.hash_at(Height(number)));
-        hashes.filter(|hash| chain.block(hash).is_some_and(|block| block.payload_lost)).collect()
     }
 
     /// Faults stop: every block comes, every dispatcher runs what it is given, time passes. Answers
