@@ -20,6 +20,18 @@ pub(crate) fn pipeline(index: usize) -> PipelineSpec {
     spec
 }
 
+/// The same, under another policy: nothing that it proves differs.
+pub(crate) fn with_policy(index: usize, by: u8) -> PipelineSpec {
+    let mut spec = pipeline(index);
+    spec.window = Some(8 + u64::from(by));
+    for stage in spec.stages.values_mut() {
+        stage.max.values_mut().for_each(|max| *max = max.saturating_sub(by.into()).max(1));
+        stage.min.clear();
+        stage.age = stage.age.map(|age| age * u32::from(by + 1));
+    }
+    spec
+}
+
 /// Whether time decides what some stage of it closes.
 pub(crate) fn has_age(index: usize) -> bool {
     pipeline(index).stages.values().any(|stage| stage.age.is_some())

@@ -120,7 +120,7 @@ proptest! {
 
     #[test]
     fn a_task_is_not_parked_before_its_budget_is_spent(case in cases()) {
-        let world = World::after(&case);
+        let dispatchers_max = case.limits().dispatchers_max;
         World::watched(&case, &mut |decision| {
             for event in decision.answer.unwrap_or_default() {
                 let Event::Parked { task, class, .. } = event else { continue };
@@ -135,7 +135,7 @@ proptest! {
                     ParkedBy::Unprovable => tally.unprovable == 1,
                     ParkedBy::InvalidInput => tally.invalid_input == 1,
                     ParkedBy::Dispatchers => {
-                        decision.after.task(task).expect("a task").failed_on.len() >= world.limits.dispatchers_max
+                        decision.after.task(task).expect("a task").failed_on.len() >= dispatchers_max
                     }
                     ParkedBy::InputLost | ParkedBy::Contradiction => true,
                 };

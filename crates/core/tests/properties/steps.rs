@@ -45,6 +45,10 @@ pub(crate) enum Step {
     Withdraw(Pick),
     /// A parked task is opened again.
     Retry(Pick),
+    /// The result of an accepted task is to be made again.
+    Remake(Pick),
+    /// An operator changes the policy: the window, the bounds of batches.
+    Reconfigure(u8),
     /// The source delivers what it was asked for.
     Resupply,
     /// Milliseconds pass.
@@ -137,6 +141,8 @@ fn step(how: BoxedStrategy<How>) -> impl Strategy<Value = Step> {
         1 => pick().prop_map(Step::Lose),
         1 => pick().prop_map(Step::Withdraw),
         2 => pick().prop_map(Step::Retry),
+        1 => pick().prop_map(Step::Remake),
+        1 => (0..5_u8).prop_map(Step::Reconfigure),
         1 => Just(Step::Resupply),
         4 => (1..4_000_u16).prop_map(Step::Sleep),
         3 => Just(Step::SleepToDeadline),

@@ -13,6 +13,7 @@ use push0_core::{
 };
 
 use crate::machine::{How, Machine, report};
+use crate::pipelines;
 use crate::steps::{Case, Step};
 use crate::universe::{self, BLOCKS, START};
 
@@ -43,6 +44,7 @@ pub(crate) struct World<'a> {
     deciding: Vec<Event>,
     /// What is said to a machine once this is durable.
     letters: Vec<(Seq, usize, ToDispatcher)>,
+    pipeline: usize,
     salt: u8,
     watch: Option<&'a mut dyn FnMut(&Decision<'_>)>,
 }
@@ -74,6 +76,7 @@ impl<'a> World<'a> {
             synced: 0,
             deciding: Vec::new(),
             letters: Vec::new(),
+            pipeline: case.pipeline,
             salt: case.salt,
             watch,
         };
@@ -133,6 +136,16 @@ impl<'a> World<'a> {
                 if let Some(task) = task.pick(&parked) {
                     self.ask(&Input::Retry(*task));
                 }
+            }
+            Step::Remake(task) => {
+                let tasks: Vec<_> = self.scheduler.tasks().map(|(id, _)| *id).collect();
+                if let Some(task) = task.pick(&tasks) {
+                    self.ask(&Input::Remake(*task));
+                }
+            }
+            Step::Reconfigure(by) => {
+                let spec = pipelines::with_policy(self.pipeline, *by);
+                self.ask(&Input::Configure(Box::new(spec)));
             }
             Step::Resupply => self.resupply(),
             Step::Sleep(millis) => self.now = self.now + Duration::from_millis((*millis).into()),
@@ -230,8 +243,8 @@ impl<'a> World<'a> {
     }
 
     fn durable(&self) -> Seq {
-        let synced = self.log.iter().take(self.synced);
-        synced.last().map_or(Seq(0), Turn::last)
+        let last = self.synced.checked_sub(1).and_then(|last| self.log.get(last));
+        last.map_or(Seq(0), Turn::last)
     }
 
     fn perform(&mut self, effect: Effect) {

@@ -1,0 +1,157 @@
+//! A simple day: one dispatcher, one stage that proves each block.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use push0_core::{
+    AttemptId, Beat, Block, BlockHash, Capacity, Digest, Epoch, Event, Fleet, Height, Input,
+    Limits, Outcome, PipelineSpec, ProgramSpec, Report, Scheduler, StageSpec, TaskId, Timestamp,
+    ToDispatcher,
+};
+
+/// One dispatcher, and one stage over as many blocks as there are grants.
+pub(crate) struct Day {
+    pub(crate) now: Timestamp,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) fleet: Fleet,
+    pub(crate) events: Vec<Event>,
+}
+
+impl Day {
+    pub(crate) fn with_grants(grants: u64) -> Self {
+        let limits = Limits { decision_max: 2, ..Limits::default() };
+        let (scheduler, fleet) = (Scheduler::new(limits), Fleet::new(SILENCE_MAX));
+        let mut day = Self { now: START, scheduler, fleet, events: Vec::new() };
+        day.ask(&Input::Claim(Epoch(1)));
+        day.ask(&Input::Configure(Box::new(pipeline())));
+        (0..grants).for_each(|number| day.ask(&Input::Submit(Box::new(block(number)))));
+        day.fleet.look(day.now);
+        day.beat([]);
+        day.follow_up();
+        while (day.scheduler.leases().count() as u64) < grants {
+            let offers = day.fleet.offers(&day.scheduler);
+            day.ask(&Input::Assign(offers));
+        }
+        assert_eq!(day.scheduler.leases().count() as u64, grants);
+        day
+    }
+
+    pub(crate) fn sleep(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now = self.now + Duration::from_millis(500);
+            self.fleet.look(self.now);
+            self.follow_up();
+        }
+    }
+
+    pub(crate) fn follow_up(&mut self) {
+        for input in self.fleet.silent(self.now, &self.scheduler) {
+            self.ask(&input);
+        }
+        while !self
+            .scheduler
+            .decide(self.now, &Input::Wake)
+            .expect("it is never refused")
+            .is_empty()
+        {
+            self.ask(&Input::Wake);
+        }
+    }
+
+    pub(crate) fn ask(&mut self, input: &Input) {
+        let events = self.scheduler.decide(self.now, input).expect("it is legal");
+        self.scheduler.apply_all(self.now, &events).expect("it was decided");
+        self.events.extend(events);
+    }
+
+    pub(crate) fn beat(
+        &mut self,
+        running: impl IntoIterator<Item = AttemptId>,
+    ) -> (Vec<Input>, Vec<ToDispatcher>) {
+        let beat = self.beat_of(running);
+        self.fleet.beat(self.now, &beat, &self.scheduler)
+    }
+
+    pub(crate) fn beat_of(&self, running: impl IntoIterator<Item = AttemptId>) -> Beat {
+        let programs = BTreeSet::from(["prover".parse().expect("a name")]);
+        Beat {
+            dispatcher: "one".parse().expect("a name"),
+            incarnation: 1,
+            capacity: Capacity { programs, slots: SLOTS, memory_bytes: MEMORY, gpus: 0 },
+            running: running.into_iter().collect(),
+            held: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn free(&self) -> Capacity {
+        self.fleet.offers(&self.scheduler).pop().expect("one dispatcher").free
+    }
+
+    pub(crate) fn attempts(&self) -> impl Iterator<Item = AttemptId> {
+        self.scheduler.leases().map(|(_, lease)| lease.attempt)
+    }
+
+    /// Reports the end of the attempt that holds the lease of `task`.
+    pub(crate) fn report(&mut self, task: TaskId, outcome: Outcome) {
+        let attempt =
+            self.scheduler.task(&task).and_then(|task| task.lease()).map(|lease| lease.attempt);
+        let attempt = attempt.expect("it is being tried");
+        self.report_of(attempt, task, outcome);
+    }
+
+    pub(crate) fn report_of(&mut self, attempt: AttemptId, task: TaskId, outcome: Outcome) {
+        let dispatcher = "one".parse().expect("a name");
+        let ran = Duration::from_secs(1);
+        self.ask(&Input::Report(Report { dispatcher, attempt, task, outcome, ran }));
+        self.follow_up();
+    }
+
+    /// Grants what can be granted, once its backoff is over.
+    pub(crate) fn grant(&mut self) {
+        self.now = self.now + Duration::from_secs(60);
+        self.fleet.look(self.now);
+        self.ask(&Input::Assign(self.fleet.offers(&self.scheduler)));
+    }
+
+    pub(crate) fn lost(&self) -> usize {
+        self.events.iter().filter(|event| matches!(event, Event::Lost { .. })).count()
+    }
+}
+
+pub(crate) fn pipeline() -> PipelineSpec {
+    let mut spec = PipelineSpec { push0: Some(1), name: "day".into(), ..PipelineSpec::default() };
+    (spec.source.kind, spec.source.chain) = ("submit".into(), Some(1));
+    let program = ProgramSpec {
+        command: vec!["prover".into()],
+        contract: Some("serve".into()),
+        memory: Some(1),
+        ..ProgramSpec::default()
+    };
+    spec.programs = BTreeMap::from([("prover".into(), program)]);
+    let stage = StageSpec {
+        inputs: vec!["blocks".into()],
+        program: Some("prover".into()),
+        ..StageSpec::default()
+    };
+    spec.stages = BTreeMap::from([("prove".into(), stage)]);
+    spec.release.inputs = vec!["prove".into()];
+    spec
+}
+
+pub(crate) fn block(number: u64) -> Block {
+    let hash = |number: u64| BlockHash(Digest::of(&number.to_be_bytes()).0);
+    Block {
+        number: Height(number),
+        hash: hash(number),
+        parent: hash(number.wrapping_sub(1)),
+        payload: Digest::of(b"payload"),
+        bytes: 1,
+        fields: BTreeMap::new(),
+    }
+}
+
+pub(crate) const START: Timestamp = Timestamp(1_000_000_000);
+pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(10);
+pub(crate) const SLOTS: u32 = 8;
+pub(crate) const MEMORY: u64 = 100;

@@ -1,0 +1,121 @@
+//! Who is alive, who is not, and what they are sent again.
+//!
+//! Not here: what a lost lease leads to (`properties`).
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use push0_core::{AttemptId, Beat, Fleet, Input, Limits, ToDispatcher};
+
+use crate::day::{Day, MEMORY, SILENCE_MAX, SLOTS, START};
+
+#[test]
+fn a_silent_dispatcher_is_given_up_by_who_wakes_when_it_is_asked_to() {
+    let mut day = Day::with_grants(2);
+    day.beat([]);
+    let mut wakes = 0;
+    while day.lost() == 0 {
+        day.now = day.fleet.poll_timeout().expect("somebody is to be heard").at;
+        day.fleet.look(day.now);
+        day.follow_up();
+        wakes += 1;
+        assert!(wakes < 50, "nobody is ever given up");
+    }
+    assert_eq!(day.now, START + SILENCE_MAX);
+}
+
+#[test]
+fn a_gap_of_the_engine_gives_nobody_up() {
+    let mut day = Day::with_grants(2);
+    day.beat([]);
+    day.now = day.now + SILENCE_MAX * 3;
+    day.fleet.look(day.now);
+    day.follow_up();
+    assert_eq!(day.lost(), 0);
+}
+
+#[test]
+fn a_holder_that_a_new_engine_never_hears_of_is_given_up() {
+    let mut day = Day::with_grants(2);
+    day.fleet = Fleet::new(SILENCE_MAX);
+    day.sleep(SILENCE_MAX + Duration::from_secs(1));
+    assert_eq!(day.lost(), 2);
+}
+
+#[test]
+fn all_that_a_lost_dispatcher_held_is_lost_though_one_decision_does_not_hold_it() {
+    let mut day = Day::with_grants(7); // decisions hold 2
+    day.sleep(SILENCE_MAX + Duration::from_secs(2));
+    assert_eq!((day.lost(), day.scheduler.leases().count()), (7, 0));
+}
+
+#[test]
+fn a_grant_that_its_dispatcher_lacks_is_sent_again_and_then_taken_back() {
+    let mut day = Day::with_grants(1);
+    let attempt = day.attempts().next().expect("one was granted");
+    for _ in 0..2 {
+        let (_, again) = day.beat([]);
+        assert!(
+            matches!(again.as_slice(), [ToDispatcher::Grant(grant)] if grant.attempt == attempt)
+        );
+    }
+    let (inputs, again) = day.beat([]);
+    assert!(
+        matches!(inputs.as_slice(), [Input::Withdraw { attempt: gone, .. }] if *gone == attempt)
+    );
+    assert!(again.is_empty());
+}
+
+#[test]
+fn a_grant_is_not_sent_again_where_a_whole_attempt_would_outlive_its_lease() {
+    let mut day = Day::with_grants(1);
+    day.now = day.now + Limits::default().report_grace + Duration::from_secs(1);
+    day.fleet.look(day.now);
+    let (inputs, again) = day.beat([]);
+    assert!(matches!(inputs.as_slice(), [Input::Withdraw { .. }]) && again.is_empty());
+}
+
+#[test]
+fn a_confirmed_grant_is_not_sent_again() {
+    let mut day = Day::with_grants(2);
+    let attempts: Vec<_> = day.attempts().collect();
+    for _ in 0..5 {
+        assert_eq!(day.beat(attempts.clone()), (Vec::new(), Vec::new()));
+    }
+}
+
+#[test]
+fn a_held_result_is_known_and_takes_no_slot() {
+    let mut day = Day::with_grants(1);
+    let lease = day.attempts().next().expect("one was granted");
+    let held = BTreeSet::from([lease, AttemptId(999)]);
+    let beat = Beat { held, ..day.beat_of([]) };
+    let answer = day.fleet.beat(day.now, &beat, &day.scheduler);
+    assert_eq!(answer, (Vec::new(), Vec::new()));
+    assert_eq!(day.free().slots, SLOTS - 1);
+}
+
+#[test]
+fn a_stray_is_cancelled_and_takes_its_slot_and_memory_until_it_has_ended() {
+    let mut day = Day::with_grants(1);
+    let stray = day.attempts().next().expect("one was granted");
+    day.beat([stray]);
+    let withdraw = Input::Withdraw { attempt: stray, message: String::new() };
+    day.ask(&withdraw);
+    let (_, again) = day.beat([stray]);
+    assert_eq!(again, [ToDispatcher::Cancel(stray)]);
+    assert_eq!((day.free().slots, day.free().memory_bytes), (SLOTS - 1, MEMORY - 1));
+    let dispatcher = "one".parse().expect("a name");
+    day.fleet.ended(&dispatcher, stray);
+    assert_eq!((day.free().slots, day.free().memory_bytes), (SLOTS, MEMORY));
+}
+
+#[test]
+fn another_life_of_a_dispatcher_runs_nothing_of_the_one_before() {
+    let mut day = Day::with_grants(3);
+    let attempts: Vec<_> = day.attempts().collect();
+    day.beat(attempts);
+    let beat = Beat { incarnation: 2, ..day.beat_of([]) };
+    let (inputs, again) = day.fleet.beat(day.now, &beat, &day.scheduler);
+    assert!(matches!(inputs.as_slice(), [Input::Lose { .. }]) && again.is_empty());
+}

@@ -1,0 +1,121 @@
+//! What becomes of a task whose input is lost.
+
+use push0_core::{
+    Digest, Effect, Event, Input, Limits, Outcome, ParkedBy, Rejection, Seq, TaskId, TaskState,
+    Verdict,
+};
+
+use crate::day::{Day, block};
+
+#[test]
+fn a_lost_payload_is_asked_of_the_source_and_tried_again_once_it_has_come() {
+    let (mut day, task) = lost();
+    assert_eq!(asked(&mut day), 1);
+    day.grant();
+    assert!(
+        matches!(state(&day, task), TaskState::Ready { .. }),
+        "there is nothing to try it with"
+    );
+    day.ask(&Input::Submit(Box::new(block(0))));
+    assert!(matches!(day.events.last(), Some(Event::Resupplied { .. })));
+    day.grant();
+    assert!(matches!(state(&day, task), TaskState::Leased(_)));
+}
+
+#[test]
+fn a_task_whose_payload_never_comes_is_parked_and_opened_by_its_delivery() {
+    let (mut day, task) = lost();
+    let deadline = day.scheduler.poll_timeout(day.now).expect("the source has a deadline");
+    assert_eq!(deadline.at, day.now + Limits::default().resupply_max);
+    assert!(!day.scheduler.is_idle());
+    day.now = deadline.at;
+    day.follow_up();
+    assert_eq!(parked(&day, task), Some(ParkedBy::InputLost));
+    assert!(day.scheduler.is_idle());
+    day.ask(&Input::Submit(Box::new(block(0))));
+    assert!(matches!(state(&day, task), TaskState::Ready { .. }));
+}
+
+#[test]
+fn a_retry_asks_the_source_again() {
+    let (mut day, task) = lost();
+    asked(&mut day);
+    day.now = day.now + Limits::default().resupply_max;
+    day.follow_up();
+    day.ask(&Input::Retry(task));
+    day.follow_up();
+    assert_eq!((asked(&mut day), parked(&day, task)), (1, None));
+}
+
+#[test]
+fn a_payload_that_is_lost_too_often_parks_and_a_retry_begins_anew() {
+    let (mut day, task) = lost();
+    for losses in 1..=Limits::default().remakes_max {
+        day.ask(&Input::Submit(Box::new(block(0))));
+        assert_eq!(parked(&day, task), None, "{losses} losses");
+        day.grant();
+        day.report(task, missing());
+    }
+    assert_eq!(parked(&day, task), Some(ParkedBy::InputLost));
+    day.ask(&Input::Retry(task));
+    day.grant();
+    day.report(task, missing());
+    assert_eq!((asked(&mut day), parked(&day, task)), (4, None));
+}
+
+#[test]
+fn a_complaint_about_a_payload_that_has_come_since_is_not_about_it() {
+    let mut day = Day::with_grants(1);
+    let (task, attempt) =
+        day.scheduler.leases().map(|(id, lease)| (*id, lease.attempt)).next().expect("one");
+    let again = push0_core::Block { payload: Digest::of(b"other"), ..block(0) };
+    day.ask(&Input::Submit(Box::new(again)));
+    day.ask(&Input::Submit(Box::new(block(0)))); // the same bytes, delivered since the grant
+    day.report_of(attempt, task, missing());
+    assert_eq!((asked(&mut day), parked(&day, task)), (0, None));
+    day.grant();
+    assert!(matches!(state(&day, task), TaskState::Leased(_)));
+}
+
+#[test]
+fn a_second_complaint_about_the_same_loss_asks_for_nothing() {
+    let (mut day, task) = lost();
+    let answer = day.scheduler.decide(
+        day.now,
+        &Input::Report(push0_core::Report {
+            dispatcher: "one".parse().expect("a name"),
+            attempt: push0_core::AttemptId(1),
+            task,
+            outcome: missing(),
+            ran: std::time::Duration::ZERO,
+        }),
+    );
+    assert_eq!(answer, Err(Rejection::Answered(Verdict::Unwanted)));
+    assert_eq!(asked(&mut day), 1);
+}
+
+/// One task, whose attempt did not find its block.
+fn lost() -> (Day, TaskId) {
+    let mut day = Day::with_grants(1);
+    let task = *day.scheduler.leases().map(|(id, _)| id).next().expect("one was granted");
+    day.report(task, missing());
+    (day, task)
+}
+
+fn missing() -> Outcome {
+    Outcome::InputLost { artifact: block(0).payload }
+}
+
+/// How often the source was asked since this was last asked.
+fn asked(day: &mut Day) -> usize {
+    let effects = std::iter::from_fn(|| day.scheduler.poll_effect(Seq(u64::MAX)));
+    effects.filter(|effect| matches!(effect, Effect::AskSource(_))).count()
+}
+
+fn state(day: &Day, task: TaskId) -> &TaskState {
+    &day.scheduler.task(&task).expect("a task").state
+}
+
+fn parked(day: &Day, task: TaskId) -> Option<ParkedBy> {
+    day.scheduler.task(&task).and_then(|task| task.parked.as_ref()).map(|(why, _)| *why)
+}

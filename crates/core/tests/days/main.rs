@@ -1,0 +1,7 @@
+//! What one rule says on a simple day, where a property would be clumsy.
+//!
+//! Not here: what is true whatever happens (`properties`).
+
+mod day;
+mod fleet;
+mod inputs;
