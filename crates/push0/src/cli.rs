@@ -71,7 +71,8 @@ pub(crate) struct CheckArgs {
 /// named here. Nothing that the file names is ever run.
 ///
 /// Only key, public values and proof are bound by cryptography. The rest is the word of whoever ran
-/// push0. Pin the key (--vkey, or `vkey` in the pipeline), or any program's proof will do.
+/// push0. Pin the verification key (--vkey, or `vkey` in the pipeline) to trust it and not the
+/// verifier that is found here.
 #[derive(Args, Debug)]
 #[command(after_long_help = VERIFY_EXAMPLES)]
 pub(crate) struct VerifyArgs {

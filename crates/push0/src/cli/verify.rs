@@ -149,8 +149,8 @@ fn agreed(
         let vkey =
             vkey.map_or_else(|| "the verifier names none".to_owned(), |vkey| vkey.to_string());
         say(&format!(
-            "verification key not pinned: {vkey}: pin it with --vkey if you know it from elsewhere; \
-             until then this says only that some program accepts the proof"
+            "verification key not pinned: {vkey}: the verifier's own is trusted; pin it with --vkey if you \
+             know it from elsewhere"
         ));
     }
     Ok(vkey)

@@ -130,7 +130,8 @@ fn verify_is_explained() {
     named here. Nothing that the file names is ever run.
 
     Only key, public values and proof are bound by cryptography. The rest is the word of whoever ran
-    push0. Pin the key (--vkey, or `vkey` in the pipeline), or any program's proof will do.
+    push0. Pin the verification key (--vkey, or `vkey` in the pipeline) to trust it and not the verifier
+    that is found here.
 
     Usage: push0 verify [OPTIONS] <PROOF>
 

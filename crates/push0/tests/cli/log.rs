@@ -164,6 +164,15 @@ fn a_reader_that_stops_reading_is_no_error() {
     assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
 }
 
+#[test]
+fn a_result_that_cannot_be_written_exits_6() {
+    let world = finished();
+    let full = fs::File::options().write(true).open("/dev/full").expect("Linux has it");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_push0"));
+    command.args(["log", "cat", "--data"]).arg(world.data()).stdout(full);
+    assert_eq!(command.status().expect("it starts").code(), Some(6));
+}
+
 /// Two blocks, all proved and released.
 fn finished() -> World {
     let mut world = World::new(PAIRS);
