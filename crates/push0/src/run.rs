@@ -93,13 +93,14 @@ impl Run {
         let started = push0_dispatch::start(config)?;
         let (ask_source, asked) = mpsc::channel(ASKED_MAX);
         let (turns, seen) = mpsc::channel(NEWS_MAX);
-        let screen = Screen::new(scheduler.pipeline());
+        let screen = Screen::new(&loaded.pipeline);
         let lines = screen.wants_lines();
         let ports = Ports { dispatcher: started.to, source: ask_source, turns, lines };
         let (engine, handle) = Engine::new(scheduler, log, ports);
         let engine = spawn("engine", run_engine(engine, teller.clone()))?;
-        relay(&handle, &teller, started.from, started.notices, seen)?;
+        // Before any beat is heard: the leases of the engine before must not be granted again.
         open::begin(args, &handle, &loaded)?;
+        relay(&handle, &teller, started.from, started.notices, seen)?;
         feed::start(&loaded, store.clone(), handle.clone(), asked, teller.clone())?;
         let deliverer = Deliverer::start(store, programs, cache, out, teller)?;
         Ok(Self {
@@ -122,7 +123,7 @@ impl Run {
 
     /// Watches until there is nothing left to do, then ends everything and tells the result.
     fn finish(mut self, args: &RunArgs) -> Result<Exit, RunError> {
-        let watched = self.watch();
+        let watched = self.watch().map_err(|error| self.explained(error));
         self.screen.end();
         let ended = self.end(matches!(watched, Ok(Exit::Interrupted)));
         let exit = watched?;
@@ -132,6 +133,21 @@ impl Run {
             screen::say(&standing.held_words());
         }
         Ok(exit)
+    }
+
+    /// Why the engine ended, where that is why something else did not get an answer.
+    fn explained(&mut self, error: RunError) -> RunError {
+        if !matches!(error, RunError::Gone(_)) {
+            return error;
+        }
+        let until = Instant::now() + EXPLAINED_MAX;
+        while let Ok(news) = self.news.recv_timeout(until.saturating_duration_since(Instant::now()))
+        {
+            if let News::EngineEnded(Err(error)) = news {
+                return RunError::Engine(error);
+            }
+        }
+        error
     }
 
     fn summary(&self, exit: Exit) -> summary::Run<'_> {
@@ -353,6 +369,9 @@ const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// For provers that are kept warm, when all is done.
 const END_GRACE: Duration = Duration::from_secs(2);
+
+/// How long an engine that has ended may take to say why.
+const EXPLAINED_MAX: Duration = Duration::from_secs(5);
 
 /// How long a program may be away before a run that needs nothing else gives up.
 const UNOFFERED_MAX: Duration = Duration::from_secs(5);

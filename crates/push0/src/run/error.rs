@@ -44,6 +44,8 @@ pub(crate) enum RunError {
     NoSuchBlock { file: PathBuf, hash: BlockHash },
     #[error("error: {}: {}", chain(.0), log_remedy(.0))]
     Log(#[source] OpenError),
+    #[error("error: the log cannot be taken over: {0}: use another --data")]
+    Begin(#[source] Rejection),
     #[error(
         "error: {0}: the log is not one that push0 wrote; restore it from a copy, or use another --data"
     )]
@@ -94,6 +96,7 @@ impl RunError {
             Self::Submit { .. }
             | Self::OtherChain { .. }
             | Self::Illegal(_)
+            | Self::Begin(_)
             | Self::OtherPipeline { .. }
             | Self::Changed { .. } => Exit::Data,
             Self::Log(OpenError::Busy { .. }) | Self::Dispatcher(StartError::Locked { .. }) => {

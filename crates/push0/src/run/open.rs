@@ -77,17 +77,15 @@ pub(super) fn begin(
         let parked: Vec<_> = scheduler.parked().map(|(task, _)| *task).collect();
         (scheduler.epoch(), leases, parked)
     })?;
-    let mut inputs =
-        vec![Input::Claim(Epoch(epoch.0 + 1)), Input::Configure(Box::new(loaded.spec.clone()))];
-    let message = "the engine was started again".to_owned();
-    inputs.extend(
-        leases.into_iter().map(|attempt| Input::Withdraw { attempt, message: message.clone() }),
-    );
-    if args.retry_parked {
-        inputs.extend(parked.into_iter().map(Input::Retry));
+    let configure = Input::Configure(Box::new(loaded.spec.clone()));
+    for input in [Input::Claim(Epoch(epoch.0 + 1)), configure] {
+        handle.ask(input)?.map_err(RunError::Begin)?;
     }
-    for input in inputs {
-        // A lease may end, and a task be reopened, between the look and the word: then it is done.
+    let message = "the engine was started again".to_owned();
+    let withdraw = |attempt| Input::Withdraw { attempt, message: message.clone() };
+    let retried = parked.into_iter().filter(|_| args.retry_parked).map(Input::Retry);
+    for input in leases.into_iter().map(withdraw).chain(retried) {
+        // A lease may have ended meanwhile: then there is nothing to do.
         let _: Result<(), Rejection> = handle.ask(input)?;
     }
     Ok(())

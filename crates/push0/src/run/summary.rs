@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use push0_core::StageView;
+use serde::Serialize;
 
 use super::standing::Standing;
 use crate::cli::RunArgs;
@@ -22,64 +23,99 @@ pub(super) struct Run<'a> {
 
 /// Prints it. If nobody reads it, nobody misses it.
 pub(super) fn print(args: &RunArgs, standing: &Standing, run: &Run<'_>) {
-    let text = if args.json { json(standing, run).to_string() } else { table(standing, run) };
+    let text = match args.json {
+        true => serde_json::to_string(&summary(standing, run)).unwrap_or_default(),
+        false => table(standing, run),
+    };
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-fn json(standing: &Standing, run: &Run<'_>) -> Value {
-    let totals = &standing.totals;
-    let mut failed: BTreeMap<String, u64> = BTreeMap::new();
-    for (class, count) in &totals.failed {
-        let name =
-            serde_json::to_value(class).ok().and_then(|name| Some(name.as_str()?.to_owned()));
-        failed.insert(name.unwrap_or_default(), *count);
-    }
-    if totals.rejected > 0 {
-        failed.insert("rejected".to_owned(), totals.rejected);
-    }
-    let sum =
-        |count: fn(&push0_core::StageView) -> u64| standing.stages.iter().map(count).sum::<u64>();
-    json!({
-        "format": "push0.run/1",
-        "pipeline": standing.pipeline,
-        "complete": run.is_complete,
-        "resumed": run.was_resumed,
-        "blocks": {
-            "submitted": totals.blocks_submitted,
-            "released": totals.blocks_released,
-            "parked": standing.blocks_parked,
-            "missed": 0,
-            "superseded": 0,
-        },
-        "tasks": {
-            "accepted": sum(|stage| stage.accepted),
-            "parked": sum(|stage| stage.parked),
-            "superseded": 0,
-        },
-        "attempts": {
-            "started": totals.started,
-            "accepted": totals.accepted,
-            "surplus": totals.surplus,
-            "lost": totals.lost,
-            "withdrawn": totals.withdrawn,
-            "failed": failed,
-        },
-        "wall_ms": millis(run.wall),
-        "prover_ms": totals.ran_us / 1000,
-        "overhead_p50_ms": median(run.overheads).map(millis),
-        "proofs": run.published.iter().map(|published| proof(published)).collect::<Vec<_>>(),
-    })
+/// `push0.run/1`, in the order of the formats.
+#[derive(Serialize)]
+struct Summary<'a> {
+    format: &'static str,
+    pipeline: &'a str,
+    complete: bool,
+    resumed: bool,
+    blocks: Blocks,
+    tasks: Tasks,
+    attempts: Attempts,
+    wall_ms: f64,
+    prover_ms: u64,
+    overhead_p50_ms: Option<f64>,
+    proofs: &'a [&'a Published],
 }
 
-fn proof(published: &Published) -> Value {
-    serde_json::to_value(published).unwrap_or_default()
+#[derive(Serialize)]
+struct Blocks {
+    submitted: u64,
+    released: u64,
+    parked: u64,
+    missed: u64,
+    superseded: u64,
+}
+
+#[derive(Serialize)]
+struct Tasks {
+    accepted: u64,
+    parked: u64,
+    superseded: u64,
+}
+
+#[derive(Serialize)]
+struct Attempts {
+    started: u64,
+    accepted: u64,
+    surplus: u64,
+    lost: u64,
+    withdrawn: u64,
+    failed: BTreeMap<String, u64>,
+}
+
+fn summary<'a>(standing: &'a Standing, run: &'a Run<'_>) -> Summary<'a> {
+    let totals = &standing.totals;
+    let classes = totals.failed.iter().map(|(class, count)| {
+        let name = serde_json::to_value(class).unwrap_or_default();
+        (name.as_str().unwrap_or_default().to_owned(), *count)
+    });
+    let rejected = (totals.rejected > 0).then(|| ("rejected".to_owned(), totals.rejected));
+    let sum = |count: fn(&StageView) -> u64| standing.stages.iter().map(count).sum::<u64>();
+    Summary {
+        format: "push0.run/1",
+        pipeline: &standing.pipeline,
+        complete: run.is_complete,
+        resumed: run.was_resumed,
+        blocks: Blocks {
+            submitted: totals.blocks_submitted,
+            released: totals.blocks_released,
+            parked: standing.blocks_parked,
+            missed: 0,     // nothing can be: no pipeline has deadlines
+            superseded: 0, // likewise: no source takes a block back
+        },
+        tasks: Tasks {
+            accepted: sum(|stage| stage.accepted),
+            parked: sum(|stage| stage.parked),
+            superseded: 0,
+        },
+        attempts: Attempts {
+            started: totals.started,
+            accepted: totals.accepted,
+            surplus: totals.surplus,
+            lost: totals.lost,
+            withdrawn: totals.withdrawn,
+            failed: classes.chain(rejected).collect(),
+        },
+        wall_ms: millis(run.wall),
+        prover_ms: totals.ran_us / 1000,
+        overhead_p50_ms: median(run.overheads).map(millis),
+        proofs: &run.published,
+    }
 }
 
 fn table(standing: &Standing, run: &Run<'_>) -> String {
     let totals = &standing.totals;
     let failed = totals.failed.values().sum::<u64>() + totals.rejected;
-    let sum =
-        |count: fn(&push0_core::StageView) -> u64| standing.stages.iter().map(count).sum::<u64>();
+    let sum = |count: fn(&StageView) -> u64| standing.stages.iter().map(count).sum::<u64>();
     let prover = Duration::from_micros(totals.ran_us);
     let mut rows = vec![
         ("blocks", format!("{} of {} released", totals.blocks_released, standing.blocks)),
@@ -139,8 +175,8 @@ fn median(times: &[Duration]) -> Option<Duration> {
 }
 
 /// With a fraction, since overheads are smaller than one.
-fn millis(duration: Duration) -> Value {
-    json!((duration.as_secs_f64() * 1e6).round() / 1e3)
+fn millis(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
 /// Proofs that the table names; --json names all.

@@ -1,0 +1,173 @@
+//! Checks of the source itself: what neither rustc, clippy nor rustfmt can say.
+//!
+//! A limit here only goes down. To break one, change this file in the same commit and say why.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+#[test]
+fn every_source_file_is_tidy() {
+    let complaints: Vec<_> = sources().iter().flat_map(|path| complaints(path)).collect();
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+/// The core must stay a function of its inputs: what it could call, it could come to depend on.
+#[test]
+fn the_core_depends_on_nothing_that_does_io() {
+    let manifest = read(&root().join("crates/core/Cargo.toml"));
+    let (_, dependencies) = manifest.split_once("[dependencies]").expect("a section");
+    let lines = dependencies.lines().map(str::trim).skip(1).take_while(|line| !line.is_empty());
+    let names: Vec<_> = lines.filter_map(|line| line.split([' ', '=', '.']).next()).collect();
+    assert_eq!(names, ["serde", "sha2", "thiserror"]);
+}
+
+#[test]
+fn tokio_is_where_it_may_be() {
+    let with_tokio: BTreeSet<_> = manifests()
+        .into_iter()
+        .filter(|path| read(path).lines().any(|line| line.starts_with("tokio")))
+        .filter_map(|path| Some(path.parent()?.file_name()?.to_str()?.to_owned()))
+        .collect();
+    let may: BTreeSet<_> = ["dispatch", "push0"].map(str::to_owned).into();
+    assert!(with_tokio.is_subset(&may), "{with_tokio:?}");
+}
+
+#[test]
+fn the_prover_in_the_readme_is_the_one_that_is_built() {
+    let example = read(&root().join("crates/prover/examples/root.rs"));
+    let (_, code) = example.split_once("\n\n").expect("a header, then code");
+    assert!(read(&root().join("README.md")).contains(code.trim_end()));
+}
+
+#[test]
+fn the_pipeline_in_the_readme_is_the_example() {
+    let keys = |text: &str| {
+        let lines = text.lines().map(|line| line.split(" #").next().unwrap_or(line).trim());
+        let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        lines.map(str::to_owned).collect::<Vec<_>>().join("\n")
+    };
+    let example = keys(&read(&root().join("examples/scroll/pipeline.toml")));
+    assert!(keys(&read(&root().join("README.md"))).contains(&example), "{example}");
+}
+
+#[test]
+fn the_architecture_stays_short() {
+    assert!(read(&root().join("ARCHITECTURE.md")).lines().count() <= 300);
+}
+
+/// What is linked in must be free to be handed on under this project's own licences.
+#[test]
+fn every_dependency_has_a_licence_that_fits() {
+    let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let cargo = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        .args(["--filter-platform", &platform])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    let metadata: Value = serde_json::from_slice(&cargo.stdout).expect("cargo metadata is JSON");
+    let packages = metadata["packages"].as_array().expect("packages");
+    let unfit =
+        packages.iter().filter(|package| !fits(package["license"].as_str().unwrap_or("none")));
+    let names = unfit.map(|package| format!("{}: {}", package["name"], package["license"]));
+    let names: Vec<_> = names.collect();
+    assert!(names.is_empty(), "{names:#?}");
+}
+
+/// Whether all of it fits, or one of the choices it gives.
+fn fits(licence: &str) -> bool {
+    let licence = licence.replace('/', " OR ").replace(['(', ')'], "");
+    let is_known = |words: &str| LICENCES.contains(&words.trim());
+    licence.split(" AND ").all(|all| all.split(" OR ").any(is_known))
+}
+
+fn complaints(path: &Path) -> Vec<String> {
+    let text = read(path);
+    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or(&text);
+    let mut found = Vec::new();
+    let mut complain = |what: String| found.push(format!("{}: {what}", path.display()));
+
+    let is_submodule_of_a_test = path.file_name().is_some_and(|name| name == "tests.rs");
+    if !text.starts_with("//! ") && !is_submodule_of_a_test {
+        complain("starts without a module doc: say what it is for, and what it is not".into());
+    }
+    let lines = code.lines().count();
+    if lines > FILE_LINES_MAX {
+        complain(format!("{lines} lines, the limit is {FILE_LINES_MAX}: split it by meaning"));
+    }
+    for (number, line) in text.lines().enumerate() {
+        for (banned, instead) in BANNED {
+            let is_exempt = path.ends_with("tests/tidy.rs")
+                || (*banned == BOXED
+                    && path.components().any(|part| part.as_os_str() == "examples"));
+            if line.contains(banned) && !is_exempt {
+                complain(format!("line {}: `{banned}`: {instead}", number + 1));
+            }
+        }
+    }
+    found
+}
+
+fn sources() -> Vec<PathBuf> {
+    ["crates", "provers"].iter().flat_map(|folder| below(&root().join(folder), "rs")).collect()
+}
+
+fn manifests() -> Vec<PathBuf> {
+    ["crates", "provers"].iter().flat_map(|folder| below(&root().join(folder), "toml")).collect()
+}
+
+fn below(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a readable folder");
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("a readable entry").path()).collect();
+    paths.sort();
+    let within = paths.into_iter().flat_map(|path| match path.is_dir() {
+        true if path.ends_with("target") => Vec::new(),
+        true => below(&path, extension),
+        false if path.extension().is_some_and(|found| found == extension) => vec![path],
+        false => Vec::new(),
+    });
+    within.collect()
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Lines of one file above its tests.
+const FILE_LINES_MAX: usize = 400;
+
+const BANNED: &[(&str, &str)] = &[
+    ("FIXME", "finish it, or file an issue and delete the line"),
+    ("TODO", "finish it, or file an issue and delete the line"),
+    ("mod utils", "name it after what it does"),
+    ("serde(untagged)", "tag it: a message's kind is not its shape"),
+    ("serde(flatten)", "list the fields: errors then name the right one"),
+    (BOXED, "an enum whose variants say what to do"),
+];
+
+/// The `main` of an example has nobody to tell apart its errors for.
+const BOXED: &str = "Box<dyn Error";
+
+/// Permissive ones, by their SPDX names.
+const LICENCES: &[&str] = &[
+    "0BSD",
+    "Apache-2.0",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "BSL-1.0",
+    "CC0-1.0",
+    "ISC",
+    "MIT",
+    "MIT-0",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
+];
