@@ -15,6 +15,8 @@ pub struct Limits {
     pub tasks_max: usize,
     /// Elements that one split may report.
     pub parts_max: usize,
+    /// Inputs of one task, and of all that one decision opens where they are more than one.
+    pub inputs_max: usize,
     /// How far a block may be ahead of the chain's tip when it arrives before its parents.
     pub reorder_max: u64,
     /// Facts that one decision yields; what is left is decided next.
@@ -27,7 +29,8 @@ pub struct Limits {
     pub remakes_max: u32,
     /// How long the source has to deliver a lost payload again, before the tasks that read it are parked.
     pub resupply_max: Duration,
-    /// Past an attempt's own deadline and grace, the time its dispatcher has to verify and report.
+    /// Past an attempt's own deadline and grace, and three tries to verify of a tenth of its timeout each,
+    /// the time its dispatcher has to report.
     pub report_grace: Duration,
     /// The wait after a first failure; it doubles with each.
     pub backoff_min: Duration,
@@ -44,6 +47,7 @@ impl Default for Limits {
             strays_max: 4_096,
             tasks_max: 100_000,
             parts_max: 4_096,
+            inputs_max: 4_096,
             reorder_max: 1_024,
             decision_max: 256,
             message_bytes_max: 4_096,

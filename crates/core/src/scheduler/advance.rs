@@ -81,7 +81,8 @@ impl Scheduler {
         if fitting < extent.known {
             return Some((fitting.max(1).max(extent.joined), ClosedBy::Max));
         }
-        if extent.known > 0 && self.weigh(extent, extent.known, &bounds.max).is_reached {
+        let is_reached = extent.is_full || self.weigh(extent, extent.known, &bounds.max).is_reached;
+        if extent.known > 0 && is_reached {
             return Some((extent.known, ClosedBy::Max));
         }
         if extent.known > 0 && extent.is_last {
@@ -97,32 +98,41 @@ impl Scheduler {
         let limits = &self.limits;
         let room = limits.tasks_max.saturating_sub(self.totals.tasks_open).min(limits.decision_max);
         let horizon = self.horizon();
-        let mut events = Vec::new();
-        for index in (0..self.collectors.len()).map(StageIndex).rev() {
-            let left = room - events.len();
-            let stage = self.pipeline.stage(index);
-            match self.collectors.get(index.0) {
-                Some(Collector::EachBlock { next }) => {
-                    let Some(next) = next.or_else(|| self.chain.start()) else { continue };
-                    let keys =
-                        (next.0..=horizon.0).map_while(|height| self.height_key(Height(height)));
-                    let each = keys.map(|key| (key, vec![InputId::Block(key.tip)]));
-                    events.extend(
-                        each.take(left).map(|(key, inputs)| self.opened(stage, key, inputs)),
-                    );
-                }
-                Some(collector) => {
-                    let ripe = collector.ripe().into_iter().flatten();
-                    let within = ripe.take_while(|(key, _)| key.first <= horizon);
-                    let opened = within.take(left);
-                    events.extend(
-                        opened.map(|(key, inputs)| self.opened(stage, *key, inputs.clone())),
-                    );
-                }
-                None => {}
-            }
-        }
-        events
+        let stages = (0..self.collectors.len()).map(StageIndex).rev();
+        let mut read = 0;
+        let candidates = stages.flat_map(|index| self.candidates(index, horizon));
+        let chosen = candidates.take(room).take_while(|(_, _, inputs)| {
+            let is_first = read == 0;
+            read += inputs.len();
+            is_first || read <= limits.inputs_max
+        });
+        chosen.map(|(stage, key, inputs)| self.opened(stage, key, inputs)).collect()
+    }
+
+    /// The tasks that a stage could open up to `horizon`, in key order.
+    fn candidates(
+        &self,
+        index: StageIndex,
+        horizon: Height,
+    ) -> impl Iterator<Item = (&Stage, Key, Vec<InputId>)> {
+        let stage = self.pipeline.stage(index);
+        let collector = self.collectors.get(index.0);
+        let next = match collector {
+            Some(Collector::EachBlock { next }) => next.or_else(|| self.chain.start()),
+            Some(
+                Collector::Each(_)
+                | Collector::Parts(_)
+                | Collector::Sequence(_)
+                | Collector::Tree(_),
+            )
+            | None => None,
+        };
+        let heights = next.into_iter().flat_map(move |next| next.0..=horizon.0);
+        let blocks = heights.map_while(|height| self.height_key(Height(height)));
+        let ripe = collector.and_then(Collector::ripe).into_iter().flatten();
+        let ripe = ripe.take_while(move |(key, _)| key.first <= horizon);
+        let ripe = ripe.map(move |(key, inputs)| (stage, *key, inputs.clone()));
+        blocks.map(move |key| (stage, key, vec![InputId::Block(key.tip)])).chain(ripe)
     }
 
     fn opened(&self, stage: &Stage, key: Key, inputs: Vec<InputId>) -> Event {

@@ -18,7 +18,8 @@ impl Scheduler {
         let until = |id: &TaskId| {
             let task = self.tasks.get(id)?;
             let stage = self.pipeline.stage(task.stage);
-            Some(now + stage.timeout + stage.grace + self.limits.report_grace)
+            let verifying = stage.timeout.saturating_mul(VERIFICATIONS) / VERIFICATION_SHARE;
+            Some(now + stage.timeout + stage.grace + verifying + self.limits.report_grace)
         };
         let events = grants.into_iter().filter_map(|(task, dispatcher)| {
             Some(Event::Granted { task, dispatcher, until: until(&task)? })
@@ -84,3 +85,9 @@ impl Scheduler {
         }
     }
 }
+
+/// How often a dispatcher tries to verify a result (`push0-dispatch`, `verify`).
+const VERIFICATIONS: u32 = 3;
+
+/// The share of an attempt's timeout that each of them may take.
+const VERIFICATION_SHARE: u32 = 10;

@@ -20,7 +20,7 @@ impl Scheduler {
     ) -> Vec<Event> {
         let theirs = self.held.get(dispatcher).into_iter().flatten();
         theirs
-            .take(self.limits.decision_max)
+            .take(self.endings_max())
             .filter_map(|attempt| Some((*attempt, *self.leases.get(attempt)?)))
             .flat_map(|(attempt, task)| self.lost(now, attempt, task, message))
             .collect()
@@ -29,7 +29,7 @@ impl Scheduler {
     /// Leases that ended by themselves.
     pub(super) fn expire(&self, now: Timestamp) -> Vec<Event> {
         let due = self.overdue.iter().take_while(|(until, _)| *until <= now);
-        due.take(self.limits.decision_max)
+        due.take(self.endings_max())
             .filter_map(|(_, attempt)| Some((*attempt, *self.leases.get(attempt)?)))
             .flat_map(|(attempt, task)| self.lost(now, attempt, task, "no word by its deadline"))
             .collect()
@@ -96,6 +96,11 @@ impl Scheduler {
             }
             Some(_) | None => Err(Rejection::NotRemade(*id)),
         }
+    }
+
+    /// As many attempts as one decision may end: each may park its task.
+    fn endings_max(&self) -> usize {
+        (self.limits.decision_max / 2).max(1)
     }
 
     fn lost(&self, now: Timestamp, attempt: AttemptId, id: TaskId, message: &str) -> Vec<Event> {

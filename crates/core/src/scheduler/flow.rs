@@ -22,6 +22,8 @@ pub(super) struct Extent<'a> {
     pub(super) whole: usize,
     /// How many of the first can only be closed together: tasks over them were opened.
     pub(super) joined: usize,
+    /// Whether one task could read no more.
+    pub(super) is_full: bool,
     /// Whether nothing can follow the known ones.
     pub(super) is_last: bool,
     /// When the first of those that have arrived did.
@@ -154,11 +156,13 @@ impl Scheduler {
             Collector::Sequence(sequence) => {
                 let run = sequence.run();
                 let last = run.back().map(|item| item.key.last);
+                let items = run.len().min(self.limits.inputs_max);
                 Some(Extent {
                     items: Items::Run(run),
-                    known: run.len(),
-                    whole: run.len(),
+                    known: items,
+                    whole: items,
                     joined: 0,
+                    is_full: items == self.limits.inputs_max,
                     is_last: last.is_some() && last == end,
                     oldest: sequence.oldest(),
                 })
@@ -174,6 +178,7 @@ impl Scheduler {
                     known,
                     whole: arrived.map_or(0, |(prefix, _)| prefix),
                     joined: tree.joined(),
+                    is_full: false,
                     is_last: last.is_some() && last == end,
                     oldest: arrived.map(|(_, oldest)| oldest),
                 })

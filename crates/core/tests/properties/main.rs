@@ -18,6 +18,7 @@ mod order;
 mod pipelines;
 mod results;
 mod safety;
+mod settle;
 mod shape;
 mod steps;
 mod universe;

@@ -72,9 +72,14 @@ proptest! {
             let events = decision.answer.unwrap_or_default();
             let opened = events.iter().filter(|event| matches!(event, Event::TaskOpened { .. }));
             let opened = opened.count();
+            let read = events.iter().map(|event| match event {
+                Event::TaskOpened { inputs, .. } => inputs.len(),
+                _ => 0,
+            });
+            assert!(read.sum::<usize>() <= limits.inputs_max);
             let open = decision.after.totals().tasks_open;
             assert!(opened == 0 || open <= limits.tasks_max, "{open} tasks are open");
-            assert!(events.len() <= limits.decision_max + 3, "{} facts of {:?}", events.len(), decision.input);
+            assert!(events.len() <= limits.decision_max + 1, "{} facts of {:?}", events.len(), decision.input);
             for event in events {
                 match event {
                     Event::Failed { message, .. } | Event::Rejected { message, .. } | Event::Lost { message, .. }

@@ -87,7 +87,7 @@ impl Case {
         let wide = Limits { parts_max: 4, message_bytes_max: 20, ..Limits::default() };
         match self.narrow {
             0 => wide,
-            1 => Limits { tasks_max: 5, decision_max: 2, remakes_max: 1, ..wide },
+            1 => Limits { tasks_max: 5, inputs_max: 5, decision_max: 2, remakes_max: 1, ..wide },
             _ => Limits {
                 blocks_max: 8,
                 strays_max: 2,

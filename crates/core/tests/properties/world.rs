@@ -34,7 +34,7 @@ pub(crate) struct World<'a> {
     pub(crate) log: Vec<Turn>,
     /// Every effect that left, in order, with those that a crash made come again.
     pub(crate) effects: Vec<Effect>,
-    crew: Vec<Machine>,
+    pub(crate) crew: Vec<Machine>,
     told: Vec<(usize, Grant)>,
     /// Where each attempt that was told of belongs.
     attempts: BTreeMap<AttemptId, (usize, TaskId)>,
@@ -293,11 +293,11 @@ impl<'a> World<'a> {
     }
 
     /// How many canonical blocks there are.
-    fn next_block(&self) -> u64 {
+    pub(crate) fn next_block(&self) -> u64 {
         self.scheduler.chain().tip().map_or(0, |(tip, _)| tip.0 + 1 - START)
     }
 
-    fn submit(&mut self, index: u64) {
+    pub(crate) fn submit(&mut self, index: u64) {
         if index < BLOCKS && (index == 0 || self.next_block() > 0) {
             self.ask(&Input::Submit(Box::new(universe::canonical(index))));
         }
@@ -315,7 +315,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn beat(&mut self, index: usize) {
+    pub(crate) fn beat(&mut self, index: usize) {
         let machine = self.crew.get(index).expect("a machine").clone();
         let (inputs, again) = self.fleet.beat(self.now, &machine.beat(), &self.scheduler);
         for message in again {
@@ -338,7 +338,7 @@ impl<'a> World<'a> {
     }
 
     /// A machine ends what it has run longest.
-    fn finish(&mut self, index: usize, how: How) {
+    pub(crate) fn finish(&mut self, index: usize, how: How) {
         let salt = self.salt;
         let machine = self.crew.get_mut(index).expect("a machine");
         if let Some((_, grant)) = machine.running.first_key_value() {
@@ -359,7 +359,7 @@ impl<'a> World<'a> {
         self.letter(index, ToDispatcher::Verdict(attempt, verdict));
     }
 
-    fn resupply(&mut self) {
+    pub(crate) fn resupply(&mut self) {
         for hash in std::mem::take(&mut self.asked) {
             let number = self.scheduler.chain().block(&hash).map(|known| known.number);
             let Some(Height(number)) = number else { continue };
@@ -383,43 +383,7 @@ impl<'a> World<'a> {
         let epoch = self.scheduler.epoch().next();
         self.ask(&Input::Claim(epoch));
     }
-
-    /// Faults stop: every block comes, every dispatcher runs what it is given, time passes. Answers
-    /// whether everything is released in the end.
-    pub(crate) fn settle(&mut self) -> bool {
-        for _ in 0..ROUNDS_MAX {
-            let before = self.scheduler.last();
-            self.fleet.look(self.now);
-            let next = self.next_block();
-            self.submit(next);
-            if self.next_block() == BLOCKS {
-                self.ask(&Input::EndSource);
-            }
-            self.resupply();
-            for machine in 0..self.crew.len() {
-                self.beat(machine);
-                while self.crew.get(machine).is_some_and(|machine| !machine.running.is_empty()) {
-                    self.finish(machine, How::Proved);
-                }
-            }
-            self.follow_up();
-            self.commit();
-            self.sync();
-            if self.scheduler.is_complete() {
-                return true;
-            }
-            if self.scheduler.last() == before {
-                match self.scheduler.poll_timeout(self.now) {
-                    Some(deadline) => self.now = deadline.at,
-                    None if self.crew.iter().all(|machine| machine.running.is_empty()) => break,
-                    None => {}
-                }
-            }
-        }
-        false
-    }
 }
 
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 const WAKES_MAX: usize = 1_000;
-const ROUNDS_MAX: usize = 400;

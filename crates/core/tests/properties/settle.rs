@@ -1,0 +1,46 @@
+//! A world without faults: whatever happened to it before, everything comes to its end.
+
+use push0_core::Input;
+
+use crate::machine::How;
+use crate::universe::BLOCKS;
+use crate::world::World;
+
+impl World<'_> {
+    /// Faults stop: every block comes, every dispatcher runs what it is given, time passes. Answers
+    /// whether everything is released in the end.
+    pub(crate) fn settle(&mut self) -> bool {
+        for _ in 0..ROUNDS_MAX {
+            let before = self.scheduler.last();
+            self.fleet.look(self.now);
+            let next = self.next_block();
+            self.submit(next);
+            if self.next_block() == BLOCKS {
+                self.ask(&Input::EndSource);
+            }
+            self.resupply();
+            for machine in 0..self.crew.len() {
+                self.beat(machine);
+                while self.crew.get(machine).is_some_and(|machine| !machine.running.is_empty()) {
+                    self.finish(machine, How::Proved);
+                }
+            }
+            self.follow_up();
+            self.commit();
+            self.sync();
+            if self.scheduler.is_complete() {
+                return true;
+            }
+            if self.scheduler.last() == before {
+                match self.scheduler.poll_timeout(self.now) {
+                    Some(deadline) => self.now = deadline.at,
+                    None if self.crew.iter().all(|machine| machine.running.is_empty()) => break,
+                    None => {}
+                }
+            }
+        }
+        false
+    }
+}
+
+const ROUNDS_MAX: usize = 400;
