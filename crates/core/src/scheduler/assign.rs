@@ -1,7 +1,9 @@
 //! Decides who gets what.
 
+use std::time::Duration;
+
 use super::Scheduler;
-use crate::{Bound, Event, Grant, InputId, Offer, Task, TaskId, Timestamp};
+use crate::{Bound, Event, Grant, InputId, Offer, Stage, Task, TaskId, Timestamp};
 
 impl Scheduler {
     pub(super) fn assign(&self, now: Timestamp, offers: &[Offer]) -> Vec<Event> {
@@ -17,9 +19,7 @@ impl Scheduler {
         );
         let until = |id: &TaskId| {
             let task = self.tasks.get(id)?;
-            let stage = self.pipeline.stage(task.stage);
-            let verifying = stage.timeout.saturating_mul(VERIFICATIONS) / VERIFICATION_SHARE;
-            Some(now + stage.timeout + stage.grace + verifying + self.limits.report_grace)
+            Some(now + longest(self.pipeline.stage(task.stage)) + self.limits.report_grace)
         };
         let events = grants.into_iter().filter_map(|(task, dispatcher)| {
             Some(Event::Granted { task, dispatcher, until: until(&task)? })
@@ -53,8 +53,8 @@ impl Scheduler {
 
     /// Whether an attempt at `task` that starts at `now` could end before its lease does.
     pub(crate) fn has_time_for(&self, now: Timestamp, task: &Task) -> bool {
-        let stage = self.pipeline.stage(task.stage);
-        task.lease().is_some_and(|lease| now + stage.timeout + stage.grace <= lease.until)
+        let longest = longest(self.pipeline.stage(task.stage));
+        task.lease().is_some_and(|lease| now + longest <= lease.until)
     }
 
     /// The artifact that stands for an input at the moment.
@@ -84,6 +84,12 @@ impl Scheduler {
             }
         }
     }
+}
+
+/// The longest that an attempt can take, by its dispatcher's word: to prove, to be ended, to be verified.
+fn longest(stage: &Stage) -> Duration {
+    let verifying = stage.timeout.saturating_mul(VERIFICATIONS) / VERIFICATION_SHARE;
+    stage.timeout + stage.grace + verifying
 }
 
 /// How often a dispatcher tries to verify a result (`push0-dispatch`, `verify`).
