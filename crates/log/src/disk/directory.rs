@@ -6,6 +6,8 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use super::Disk;
 
@@ -33,6 +35,12 @@ impl Disk for Directory {
 
     fn lock(&self) -> io::Result<Option<File>> {
         let file = File::options().create(true).append(true).open(self.path(LOCK))?;
+        for _ in 1..LOCK_TRIES {
+            if file.try_lock().is_ok() {
+                return Ok(Some(file));
+            }
+            thread::sleep(LOCK_WAIT);
+        }
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -96,3 +104,10 @@ fn sync(directory: &Path) -> io::Result<()> {
 
 /// Held locked by the log that writes here; empty.
 const LOCK: &str = "lock";
+
+/// A look at whether the log has a writer holds its lock for an instant (`push0 status`); a writer that
+/// is there keeps it.
+const LOCK_TRIES: u32 = 10;
+
+/// Between two tries.
+const LOCK_WAIT: Duration = Duration::from_millis(20);
