@@ -63,7 +63,7 @@ pub fn resolve(loaded: &LoadedPipeline) -> Result<Programs, MissingProgram> {
 /// What is wrong, and what to do.
 pub fn find(dir: &Path, word: &str) -> Result<PathBuf, (String, &'static str)> {
     if word.contains('/') {
-        return runnable(dir.join(word));
+        return runnable(dir.join(word).components().collect()); // without `/./`
     }
     let here = env::current_exe().ok().and_then(|file| file.parent().map(Path::to_owned));
     let path = env::var_os("PATH").unwrap_or_default();

@@ -34,7 +34,7 @@ use push0_log::FileLog;
 use tokio::sync::mpsc;
 
 use self::deliver::{Delivered, Deliverer};
-use self::error::RunError;
+pub(crate) use self::error::RunError;
 use self::feed::FeedEnd;
 use self::open::Opened;
 use self::screen::Screen;
@@ -49,7 +49,7 @@ pub fn run(args: &RunArgs) -> Exit {
         Ok(exit) => exit,
         Err(error) => {
             screen::say(&error.to_string());
-            error.exit()
+            Exit::from(&error)
         }
     }
 }

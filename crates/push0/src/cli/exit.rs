@@ -5,12 +5,15 @@
 use std::io;
 use std::process::ExitCode;
 
-use push0_log::ReadError;
+use push0_dispatch::StartError;
+use push0_log::{AppendError, OpenError, ReadError};
 
 use super::output::say;
 use crate::data::DataError;
+use crate::engine::EngineError;
 use crate::pipeline_file::PipelineFileError;
 use crate::publish::PublishError;
+use crate::run::RunError;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -94,6 +97,41 @@ impl From<&PublishError> for Exit {
             | PublishError::Store { .. }
             | PublishError::NoVerdict { .. }
             | PublishError::Write { .. } => Self::OutOfReach,
+        }
+    }
+}
+
+impl From<&RunError> for Exit {
+    fn from(error: &RunError) -> Self {
+        match error {
+            RunError::Pipeline(_)
+            | RunError::Submitted { .. }
+            | RunError::NotAFile
+            | RunError::Program { .. }
+            | RunError::Unoffered(_)
+            | RunError::Memory { .. } => Self::Usage,
+            RunError::Source(_) | RunError::NoSuchBlock { .. } => Self::Source,
+            RunError::Submit { .. }
+            | RunError::OtherChain { .. }
+            | RunError::Illegal(_)
+            | RunError::Begin(_)
+            | RunError::OtherPipeline { .. }
+            | RunError::Changed { .. } => Self::Data,
+            RunError::Log(OpenError::Busy { .. })
+            | RunError::Dispatcher(StartError::Locked { .. }) => Self::Busy,
+            RunError::Log(OpenError::Unreadable(_)) => Self::Data,
+            RunError::Engine(EngineError::Append(AppendError::Fenced { .. })) => Self::Busy,
+            RunError::Engine(EngineError::Bug(_)) | RunError::Gone(_) | RunError::Wedged => {
+                Self::Bug
+            }
+            RunError::Log(_)
+            | RunError::Dir { .. }
+            | RunError::Store(_)
+            | RunError::Dispatcher(_)
+            | RunError::Thread(_)
+            | RunError::Engine(_) => Self::OutOfReach,
+            RunError::Remake { .. } => Self::Unproved,
+            RunError::Deliver(error) => Self::from(error),
         }
     }
 }

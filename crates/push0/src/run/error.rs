@@ -7,7 +7,6 @@ use push0_core::{BlockHash, Height, IllegalEvent, Rejection, TaskId};
 use push0_dispatch::{StartError, StoreError};
 use push0_log::{AppendError, OpenError};
 
-use crate::cli::Exit;
 use crate::engine::{EngineError, Gone};
 use crate::pipeline_file::PipelineFileError;
 use crate::publish::PublishError;
@@ -80,41 +79,6 @@ pub(crate) enum RunError {
         "error: a bug in push0: work is left, nothing runs, and nothing is parked: report it with the log"
     )]
     Wedged,
-}
-
-impl RunError {
-    /// The exit code, as the formats fix it.
-    pub(crate) fn exit(&self) -> Exit {
-        match self {
-            Self::Pipeline(_)
-            | Self::Submitted { .. }
-            | Self::NotAFile
-            | Self::Program { .. }
-            | Self::Unoffered(_)
-            | Self::Memory { .. } => Exit::Usage,
-            Self::Source(_) | Self::NoSuchBlock { .. } => Exit::Source,
-            Self::Submit { .. }
-            | Self::OtherChain { .. }
-            | Self::Illegal(_)
-            | Self::Begin(_)
-            | Self::OtherPipeline { .. }
-            | Self::Changed { .. } => Exit::Data,
-            Self::Log(OpenError::Busy { .. }) | Self::Dispatcher(StartError::Locked { .. }) => {
-                Exit::Busy
-            }
-            Self::Log(OpenError::Unreadable(_)) => Exit::Data,
-            Self::Engine(EngineError::Append(AppendError::Fenced { .. })) => Exit::Busy,
-            Self::Engine(EngineError::Bug(_)) | Self::Gone(_) | Self::Wedged => Exit::Bug,
-            Self::Log(_)
-            | Self::Dir { .. }
-            | Self::Store(_)
-            | Self::Dispatcher(_)
-            | Self::Thread(_)
-            | Self::Engine(_) => Exit::OutOfReach,
-            Self::Remake { .. } => Exit::Unproved,
-            Self::Deliver(error) => Exit::from(error),
-        }
-    }
 }
 
 /// An error and its causes.
