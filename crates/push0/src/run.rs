@@ -28,7 +28,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use push0_core::{BlockHash, Input, ReleaseNumber, TaskId};
+use push0_core::{BlockHash, Height, Input, ReleaseNumber, TaskId};
 use push0_dispatch::{Dispatcher, Notice};
 use push0_log::FileLog;
 use tokio::sync::mpsc;
@@ -59,6 +59,8 @@ pub(crate) enum News {
     Seen(Seen),
     Notice(Notice),
     Fed(Result<FeedEnd, RunError>),
+    /// The store's copy of this block's payload was damaged, and the file's took its place.
+    Mended(Height),
     Delivered(Delivered),
     EngineEnded(Result<(), EngineError>),
     Interrupted,
@@ -190,6 +192,9 @@ impl Run {
             }
             News::Notice(notice) => self.notice(&notice),
             News::Fed(fed) => self.feed = Some(fed?),
+            News::Mended(number) => self.screen.note(&format!(
+                "warning: the payload of block {number} was damaged in the store; it is the file's again"
+            )),
             News::Delivered(Delivered::Written(number, published)) => {
                 self.published.insert(number, published);
             }

@@ -3,12 +3,13 @@
 //!
 //! Submitting a known block changes nothing, so a run that goes on reads its file from the start.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use push0_core::{BlockHash, Height, Input, Rejection, SourceKind, Standing};
-use push0_dispatch::Store;
+use push0_dispatch::{ReadError, Store};
 
 use super::error::RunError;
 use super::{Asked, News};
@@ -46,7 +47,7 @@ struct Feeder {
 
 impl Feeder {
     fn run(mut self, teller: &SyncSender<News>) {
-        let fed = self.feed();
+        let fed = self.feed(teller);
         let has_failed = fed.is_err();
         if teller.send(News::Fed(fed)).is_err() || has_failed {
             return;
@@ -59,11 +60,15 @@ impl Feeder {
         }
     }
 
-    fn feed(&mut self) -> Result<FeedEnd, RunError> {
+    fn feed(&mut self, teller: &SyncSender<News>) -> Result<FeedEnd, RunError> {
         for next in BlockFile::open(&self.file, &self.fields)? {
             let next = next?;
-            self.store.put(&next.payload)?;
             let (number, hash) = (next.block.number, next.block.hash);
+            let stored = self.store.copy(next.block.payload, &mut io::sink());
+            if matches!(stored, Err(ReadError::Damaged { .. })) {
+                let _ = teller.send(News::Mended(number)); // the run may be over
+            }
+            self.store.put(&next.payload)?;
             self.submit(next.block)?;
             self.check_branch(number, hash)?;
         }
