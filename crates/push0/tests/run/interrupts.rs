@@ -1,0 +1,46 @@
+//! Ctrl-C: once, what runs may finish; twice, it is stopped.
+
+use std::time::{Duration, Instant};
+
+use crate::support::{World, blocks, leaf_and_tree};
+
+#[test]
+fn ctrl_c_lets_running_provers_finish_and_starts_no_other() {
+    let world = World::new(&leaf_and_tree("400ms"), &blocks(1, 6));
+    let run = world.start(TWO);
+    run.await_lines(" granted ", 2);
+    run.interrupt();
+    let ended = run.end().with(130);
+    assert_eq!(ended.said("draining").len(), 1, "{}", ended.stderr);
+    world.await_no_process();
+    let history = world.history();
+    assert_eq!((history.count("granted"), history.count("accepted")), (2, 2));
+}
+
+#[test]
+fn the_same_command_goes_on_after_ctrl_c() {
+    let world = World::new(&leaf_and_tree("50ms"), &blocks(1, 6));
+    let run = world.start(TWO);
+    run.await_lines(" accepted ", 3);
+    run.interrupt();
+    run.end().with(130);
+    let resumed = world.run(&["--json"]).with(0).json();
+    assert_eq!((&resumed["resumed"], &resumed["attempts"]["started"]), (&true.into(), &11.into()));
+    world.history().complete();
+}
+
+#[test]
+fn a_second_ctrl_c_stops_provers_that_would_take_a_minute() {
+    let world = World::new(&leaf_and_tree("1m"), &blocks(1, 6));
+    let run = world.start(TWO);
+    run.await_lines(" granted ", 2);
+    run.interrupt();
+    run.await_line("draining");
+    let since = Instant::now();
+    run.interrupt();
+    run.end().with(130);
+    assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
+    world.await_no_process();
+}
+
+const TWO: &[&str] = &["--slots", "2"];

@@ -1,0 +1,23 @@
+//! `push0 run` from outside: real processes over real directories, killed, damaged and interrupted.
+//!
+//! Most tests run the mock, which takes as long as it is told; those in `real` prove. Two variables make a
+//! longer look of `kills` and `real` by hand:
+//!
+//! ```text
+//!   PUSH0_TEST_KILLS   how often push0 is killed
+//!   PUSH0_TEST_SEED    the moments again that a run before has printed
+//! ```
+//!
+//! Not here: the other commands (`tests/cli`).
+
+#![expect(clippy::indexing_slicing, reason = "a JSON value has null where it has nothing")]
+
+mod damage;
+mod endings;
+mod interrupts;
+mod kills;
+mod parked;
+mod real;
+mod shapes;
+mod support;
+mod told;

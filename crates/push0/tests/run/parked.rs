@@ -1,0 +1,73 @@
+//! Tasks that are set aside: told, explained, and taken up again.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::support::{Ended, World, blocks, head};
+
+#[test]
+fn a_task_that_always_fails_is_tried_as_often_as_its_budget_allows_and_named() {
+    let world = broken();
+    let ended = world.run(&[]).with(1);
+    let history = world.history();
+    assert_eq!((history.count("failed"), history.count("parked")), (2, 1));
+    let task = history.task("prove", 11).get(..8).expect("it is long").to_owned();
+    assert!(ended.error().contains(&task), "no {task} in:\n{}", ended.stderr);
+    assert!(ended.error().contains("11") && ended.error().contains("--retry-parked"));
+}
+
+#[test]
+fn a_parked_task_holds_back_no_more_than_what_needs_it() {
+    let world = broken();
+    let run = world.run(&["--json"]).with(1).json();
+    assert_eq!(run["complete"], false);
+    assert_eq!(run["blocks"]["parked"], 1);
+    assert_eq!(run["tasks"]["accepted"], 2);
+    assert_eq!(run["blocks"]["released"], 1, "block 12 is proved, and waits for 11");
+}
+
+#[test]
+fn the_output_of_a_parked_tasks_prover_is_shown() {
+    let world = broken();
+    world.run(&[]).with(1);
+    let history = world.history();
+    let logs = world.push0(&["logs", history.task("prove", 11), "--data", "data"]).with(0);
+    assert!(logs.stdout.contains("I cannot prove eleven"), "{}", logs.stdout);
+}
+
+#[test]
+fn a_parked_task_stays_so_until_it_is_tried_again_with_a_prover_that_works() {
+    let world = broken();
+    world.run(&[]).with(1);
+    repair(&world);
+    world.run(&[]).with(1);
+    let ended: Ended = world.run(&["--retry-parked"]).with(0);
+    assert_eq!(ended.said(" reopened ").len(), 1, "{}", ended.stderr);
+    world.history().complete();
+}
+
+/// Three blocks, of which the prover fails on the second.
+fn broken() -> World {
+    let pipeline = head()
+        + r#"picky = { command = ["./picky"], contract = "file", give = "number", memory = "64MiB", mock = true }
+[stages]
+prove = { inputs = ["blocks"], program = "picky", retry = { failed = 2 } }
+[release]
+inputs = ["prove"]
+"#;
+    let world = World::new(&pipeline, &blocks(10, 3));
+    prover(&world, "grep -q 11 \"$2\" && echo I cannot prove eleven >&2 && exit 1");
+    world
+}
+
+fn repair(world: &World) {
+    prover(world, "");
+}
+
+/// A prover in a shell: its arguments are --input-path, a file with a number, --output-path and a file.
+fn prover(world: &World, before: &str) {
+    let body = format!("#!/bin/sh\n{before}\necho '{{\"mock\":true}}' > \"$4\"\n");
+    world.write("picky", &body);
+    let mode = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(world.path("picky"), mode).expect("its mode");
+}

@@ -1,0 +1,71 @@
+//! The processes of a world, found by a variable that each inherits from push0.
+//!
+//! Not by parent: a prover whose push0 was killed has another one.
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// The variable.
+pub(crate) const MARK: &str = "PUSH0_TEST_WORLD";
+
+/// A process of a world.
+#[derive(Clone, Debug)]
+pub(crate) struct Process {
+    pid: Pid,
+    /// Its argv, for people.
+    pub(crate) words: String,
+}
+
+impl Process {
+    /// Ends it as nothing can hinder. It may have ended by itself.
+    pub(crate) fn kill(&self) {
+        let _ = kill_process(self.pid, Signal::KILL);
+    }
+
+    pub(crate) fn is_prover(&self) -> bool {
+        self.words.contains("push0-prover-")
+    }
+}
+
+/// Those that live.
+pub(crate) fn of(world: &Path) -> Vec<Process> {
+    let mark = format!("{MARK}={}", world.display());
+    let entries = fs::read_dir("/proc").expect("a /proc").filter_map(Result::ok);
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let found = numbers.filter_map(|number: i32| {
+        // A process that has ended has no environment, even before anybody has waited for it.
+        let environ = fs::read(format!("/proc/{number}/environ")).ok()?;
+        environ.split(|byte| *byte == 0).find(|entry| *entry == mark.as_bytes())?;
+        let words = fs::read(format!("/proc/{number}/cmdline")).unwrap_or_default();
+        let words = String::from_utf8_lossy(&words).replace('\0', " ");
+        Some(Process { pid: Pid::from_raw(number)?, words })
+    });
+    found.collect()
+}
+
+/// Waits until none lives.
+///
+/// # Errors
+///
+/// Those that still do after [`PATIENCE`].
+pub(crate) fn await_none(world: &Path) -> Result<(), Vec<Process>> {
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        let left = of(world);
+        if left.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > give_up {
+            return Err(left);
+        }
+        // Nothing tells of the end of somebody else's child.
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A killed prover has memory to give back; the rest is the machine's load.
+const PATIENCE: Duration = Duration::from_secs(5);
