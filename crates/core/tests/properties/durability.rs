@@ -31,6 +31,18 @@ proptest! {
     }
 
     #[test]
+    fn a_log_that_says_a_thing_twice_is_refused(case in cases(), which in any::<prop::sample::Index>()) {
+        let world = World::after(&case);
+        let events: Vec<_> = world.events().map(|(_, event)| event.clone()).collect();
+        let at = which.index(events.len());
+        prop_assume!(happens_once(&events[at]));
+        let mut all = events.clone();
+        all.insert(at, events[at].clone());
+        let mut scheduler = Scheduler::new(world.limits);
+        prop_assert!(scheduler.apply_all(world.now, &all).is_err(), "{:?} twice", events[at]);
+    }
+
+    #[test]
     fn every_effect_has_its_fact_and_every_fact_its_effect(case in cases()) {
         let mut world = World::after(&without_crashes(case));
         world.sync();
@@ -51,6 +63,20 @@ proptest! {
     fn what_is_told_was_decided_and_is_durable(case in cases()) {
         World::after(&case); // it checks each grant before it is handed on
     }
+}
+
+/// Whether the state that an event leads to excludes another of it.
+const fn happens_once(event: &Event) -> bool {
+    !matches!(
+        event,
+        Event::Configured { .. }
+            | Event::SourceEnded { .. }
+            | Event::Resupplied { .. }
+            | Event::PayloadLost { .. }
+            | Event::Surplus { .. }
+            | Event::Remade { .. }
+            | Event::Pinned { .. }
+    )
 }
 
 fn without_crashes(mut case: Case) -> Case {

@@ -1,9 +1,10 @@
 //! Something always happens next, until everything is done.
 
 use proptest::prelude::*;
-use push0_core::{Input, TaskState};
+use push0_core::{Collect, Input, TaskState};
 
-use crate::steps::cases;
+use crate::pipelines;
+use crate::steps::{Case, cases};
 use crate::world::World;
 
 proptest! {
@@ -63,6 +64,24 @@ proptest! {
             }
         }
         prop_assert!(false, "parked tasks never come to an end: {:#?}", world.open());
+    }
+
+    #[test]
+    fn a_batch_that_is_old_enough_waits_for_no_further_block(case in cases()) {
+        let pipeline = (0..).map(|by| case.pipeline + by).find(|index| pipelines::has_age(*index));
+        let case = Case { pipeline: pipeline.expect("some have an age"), ..case };
+        let mut world = World::after(&case);
+        world.settle_without_source();
+        prop_assume!(world.scheduler.parked().next().is_none());
+        for stage in world.scheduler.stages() {
+            let index = world.scheduler.pipeline().find(&stage.name).expect("a stage");
+            let (Collect::Sequence(bounds) | Collect::Tree(_, bounds)) =
+                &world.scheduler.pipeline().stage(index).collect else { continue };
+            if bounds.age.is_some() {
+                let least = bounds.min.blocks.unwrap_or(1);
+                prop_assert!(stage.waiting < least, "{stage:?} {:#?}", world.open());
+            }
+        }
     }
 }
 

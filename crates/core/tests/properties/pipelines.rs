@@ -10,6 +10,9 @@ use push0_core::{Pipeline, PipelineSpec, ProgramSpec, StageSpec};
 /// How many there are.
 pub(crate) const COUNT: usize = PIPELINES.len();
 
+/// The one that splits blocks into parts, and joins them.
+pub(crate) const PARTS: usize = 8;
+
 /// One of them.
 pub(crate) fn pipeline(index: usize) -> PipelineSpec {
     let make = PIPELINES.get(index % COUNT).expect("it is below the count");

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use push0_core::{
-    Event, FailureClass, Input, Outcome, ParkedBy, Rejection, Report, Scheduler, TaskState,
+    AttemptId, DispatcherId, Event, FailureClass, Input, Outcome, ParkedBy, Rejection, Report,
+    Scheduler, Seq, TaskId, TaskState,
 };
 
-use crate::steps::{cases, lying_cases};
+use crate::steps::{cases, failing_cases, losing_cases, lying_cases};
 use crate::world::{Decision, World};
 
 proptest! {
@@ -83,63 +84,51 @@ proptest! {
     }
 
     #[test]
-    fn attempts_are_bounded_by_their_budgets(case in cases()) {
-        let world = World::after(&case);
-        let mut tallies = BTreeMap::new();
-        for (seq, event) in world.events() {
-            match event {
-                Event::TaskOpened { task, .. } | Event::Reopened { task, .. } => {
-                    tallies.insert(*task, (BTreeMap::new(), BTreeSet::new()));
+    fn attempts_are_bounded_by_their_budgets(case in failing_cases()) {
+        let dispatchers_max = case.limits().dispatchers_max;
+        let mut opening = Openings::default();
+        for (seq, event) in World::after(&case).events() {
+            if let Event::Granted { task, .. } = event {
+                let Opening { ends, failed_on } = opening.of(task);
+                for (class, ends) in ends {
+                    prop_assert!(*ends < budget(class), "{seq}: {ends} times {class}");
                 }
-                Event::Granted { task, .. } => {
-                    let (ends, failed_on): &(BTreeMap<&str, u64>, BTreeSet<_>) = &tallies[task];
-                    for (class, ends) in ends {
-                        prop_assert!(*ends < budget(class), "{seq}: {ends} times {class}");
-                    }
-                    prop_assert!(failed_on.len() < world.limits.dispatchers_max, "{seq}");
-                }
-                Event::Failed { task, attempt, class, .. } => {
-                    let (ends, failed_on) = tallies.get_mut(task).expect("it was opened");
-                    *ends.entry(name(*class)).or_default() += 1;
-                    if *class != FailureClass::Transient {
-                        failed_on.insert(grantee(&world, *attempt));
-                    }
-                }
-                Event::Rejected { task, attempt, .. } => {
-                    let (ends, failed_on) = tallies.get_mut(task).expect("it was opened");
-                    *ends.entry("rejected").or_default() += 1;
-                    failed_on.insert(grantee(&world, *attempt));
-                }
-                Event::Lost { task, .. } => {
-                    *tallies.get_mut(task).expect("it was opened").0.entry("lost").or_default() += 1;
-                }
-                _ => {}
+                prop_assert!(failed_on.len() < dispatchers_max, "{seq}: {failed_on:?}");
             }
+            opening.note(seq, event);
         }
     }
 
     #[test]
-    fn a_task_is_not_parked_before_its_budget_is_spent(case in cases()) {
+    fn a_task_is_parked_only_once_a_budget_is_spent(case in failing_cases()) {
         let dispatchers_max = case.limits().dispatchers_max;
-        World::watched(&case, &mut |decision| {
-            for event in decision.answer.unwrap_or_default() {
-                let Event::Parked { task, class, .. } = event else { continue };
-                let tally = decision.after.task(task).expect("a task").tally;
-                let spent = match class {
-                    ParkedBy::Transient => u64::from(tally.transient) >= budget("transient"),
-                    ParkedBy::Resource => u64::from(tally.resource) >= budget("resource"),
-                    ParkedBy::Timeout => u64::from(tally.timeout) >= budget("timeout"),
-                    ParkedBy::Failed => u64::from(tally.failed) >= budget("failed"),
-                    ParkedBy::Rejected => u64::from(tally.rejected) >= budget("rejected"),
-                    ParkedBy::Lost => u64::from(tally.lost) >= budget("lost"),
-                    ParkedBy::Unprovable => tally.unprovable == 1,
-                    ParkedBy::InvalidInput => tally.invalid_input == 1,
-                    ParkedBy::Dispatchers => {
-                        decision.after.task(task).expect("a task").failed_on.len() >= dispatchers_max
-                    }
+        let mut opening = Openings::default();
+        for (seq, event) in World::after(&case).events() {
+            if let Event::Parked { task, class, .. } = event {
+                let Opening { ends, failed_on } = opening.of(task);
+                let is_spent = match class {
                     ParkedBy::InputLost | ParkedBy::Contradiction => true,
+                    ParkedBy::Dispatchers => failed_on.len() >= dispatchers_max,
+                    class => ends.get(&parks_as(*class)).is_some_and(|ends| *ends == budget(parks_as(*class))),
                 };
-                assert!(spent, "{event:?} after {tally:?}");
+                prop_assert!(is_spent, "{seq}: {event:?} after {ends:?} on {failed_on:?}");
+            }
+            opening.note(seq, event);
+        }
+    }
+
+    #[test]
+    fn what_came_since_an_attempt_was_granted_is_not_what_it_missed(case in losing_cases()) {
+        World::watched(&case, &mut |decision| {
+            let Some(report) = reported(decision) else { return };
+            let Outcome::InputLost { artifact } = &report.outcome else { return };
+            for event in decision.answer.unwrap_or_default() {
+                let since = match event {
+                    Event::Reopened { task, .. } => decision.before.task(task).and_then(|task| Some(task.result.as_ref()?.seq)),
+                    Event::PayloadLost { block } => decision.before.chain().block(block).map(|block| block.delivered),
+                    _ => continue,
+                };
+                assert!(since.is_some_and(|since| since.0 < report.attempt.0), "{artifact} came at {since:?}");
             }
         });
     }
@@ -177,11 +166,63 @@ fn holds_lease(scheduler: &Scheduler, report: &Report) -> bool {
     lease.is_some_and(|lease| lease.attempt == report.attempt)
 }
 
-fn grantee(world: &World<'_>, attempt: push0_core::AttemptId) -> push0_core::DispatcherId {
-    let cause = world.events().find(|(seq, _)| seq.0 == attempt.0).map(|(_, event)| event);
-    match cause {
-        Some(Event::Granted { dispatcher, .. }) => dispatcher.clone(),
-        other => panic!("{attempt} is of {other:?}"),
+/// How the attempts ended since each task was last opened, as the log tells it.
+#[derive(Default)]
+struct Openings {
+    tasks: BTreeMap<TaskId, Opening>,
+    granted: BTreeMap<AttemptId, DispatcherId>,
+}
+
+#[derive(Default)]
+struct Opening {
+    ends: BTreeMap<&'static str, u64>,
+    failed_on: BTreeSet<DispatcherId>,
+}
+
+impl Openings {
+    fn of(&self, task: &TaskId) -> &Opening {
+        &self.tasks[task]
+    }
+
+    fn note(&mut self, seq: Seq, event: &Event) {
+        match event {
+            Event::TaskOpened { task, .. } | Event::Reopened { task, .. } => {
+                self.tasks.insert(*task, Opening::default());
+            }
+            Event::Granted { dispatcher, .. } => {
+                self.granted.insert(AttemptId(seq.0), dispatcher.clone());
+            }
+            Event::Failed { task, attempt, class, .. } => {
+                self.end(
+                    task,
+                    name(*class),
+                    (*class != FailureClass::Transient).then_some(attempt),
+                );
+            }
+            Event::Rejected { task, attempt, .. } => self.end(task, "rejected", Some(attempt)),
+            Event::Lost { task, .. } => self.end(task, "lost", None),
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, task: &TaskId, class: &'static str, to_blame: Option<&AttemptId>) {
+        let opening = self.tasks.get_mut(task).expect("it was opened");
+        *opening.ends.entry(class).or_default() += 1;
+        opening.failed_on.extend(to_blame.map(|attempt| self.granted[attempt].clone()));
+    }
+}
+
+const fn parks_as(class: ParkedBy) -> &'static str {
+    match class {
+        ParkedBy::Transient => "transient",
+        ParkedBy::Resource => "resource",
+        ParkedBy::Timeout => "timeout",
+        ParkedBy::Failed => "failed",
+        ParkedBy::Unprovable => "unprovable",
+        ParkedBy::InvalidInput => "invalid_input",
+        ParkedBy::Rejected => "rejected",
+        ParkedBy::Lost => "lost",
+        ParkedBy::Dispatchers | ParkedBy::InputLost | ParkedBy::Contradiction => "of no class",
     }
 }
 

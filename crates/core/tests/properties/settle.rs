@@ -10,12 +10,22 @@ impl World<'_> {
     /// Faults stop: every block comes, every dispatcher runs what it is given, time passes. Answers
     /// whether everything is released in the end.
     pub(crate) fn settle(&mut self) -> bool {
+        self.run(true)
+    }
+
+    /// Likewise, but no block comes, and the source does not end.
+    pub(crate) fn settle_without_source(&mut self) {
+        self.run(false);
+    }
+
+    fn run(&mut self, is_delivering: bool) -> bool {
         for _ in 0..ROUNDS_MAX {
             let before = self.scheduler.last();
             self.fleet.look(self.now);
-            let next = self.next_block();
-            self.submit(next);
-            if self.next_block() == BLOCKS {
+            if is_delivering {
+                self.submit(self.next_block());
+            }
+            if is_delivering && self.next_block() == BLOCKS {
                 self.ask(&Input::EndSource);
             }
             self.resupply();

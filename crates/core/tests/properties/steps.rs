@@ -1,5 +1,7 @@
 //! What can happen to a world.
 
+use std::ops::Range;
+
 use proptest::prelude::*;
 use proptest::sample::Index;
 use push0_core::{FailureClass, Limits, PipelineSpec};
@@ -115,8 +117,28 @@ pub(crate) fn lying_cases() -> impl Strategy<Value = Case> {
     cases_with(prop_oneof![3 => how(), 2 => Just(How::Otherwise)].boxed())
 }
 
+/// Cases in which little succeeds, and much is retried.
+pub(crate) fn failing_cases() -> impl Strategy<Value = Case> {
+    let how = prop_oneof![1 => how(), 1 => class().prop_map(How::Failed)];
+    long_cases(how.boxed()).prop_map(|case| Case { pipeline: 0, ..case })
+}
+
+/// Cases in which the store loses much.
+pub(crate) fn losing_cases() -> impl Strategy<Value = Case> {
+    let how = prop_oneof![2 => how(), 1 => any::<u8>().prop_map(How::InputLost)];
+    long_cases(how.boxed()).prop_map(|case| Case { pipeline: pipelines::PARTS, ..case })
+}
+
 fn cases_with(how: BoxedStrategy<How>) -> impl Strategy<Value = Case> {
-    let steps = prop::collection::vec((step(how), prop::bool::weighted(0.6)), 1..70);
+    cases_of(how, 1..70)
+}
+
+fn long_cases(how: BoxedStrategy<How>) -> impl Strategy<Value = Case> {
+    cases_of(how, 70..200)
+}
+
+fn cases_of(how: BoxedStrategy<How>, steps: Range<usize>) -> impl Strategy<Value = Case> {
+    let steps = prop::collection::vec((step(how), prop::bool::weighted(0.6)), steps);
     (0..pipelines::COUNT, 0..3_usize, steps).prop_map(|(pipeline, narrow, steps)| Case {
         pipeline,
         narrow,
@@ -151,20 +173,23 @@ fn step(how: BoxedStrategy<How>) -> impl Strategy<Value = Step> {
 }
 
 fn how() -> impl Strategy<Value = How> {
-    let class = prop::sample::select(vec![
+    prop_oneof![
+        14 => Just(How::Proved),
+        1 => Just(How::Rejected),
+        3 => class().prop_map(How::Failed),
+        2 => any::<u8>().prop_map(How::InputLost),
+        1 => Just(How::NotRun),
+        1 => Just(How::Cancelled),
+    ]
+}
+
+fn class() -> impl Strategy<Value = FailureClass> {
+    prop::sample::select(vec![
         FailureClass::Transient,
         FailureClass::Resource,
         FailureClass::Timeout,
         FailureClass::Failed,
         FailureClass::Unprovable,
         FailureClass::InvalidInput,
-    ]);
-    prop_oneof![
-        14 => Just(How::Proved),
-        1 => Just(How::Rejected),
-        3 => class.prop_map(How::Failed),
-        2 => any::<u8>().prop_map(How::InputLost),
-        1 => Just(How::NotRun),
-        1 => Just(How::Cancelled),
-    ]
+    ])
 }

@@ -52,15 +52,15 @@ pub(crate) struct World<'a> {
 impl<'a> World<'a> {
     /// A world after a case's steps.
     pub(crate) fn after(case: &Case) -> Self {
-        Self::run(case, None)
+        Self::begin(case, None)
     }
 
     /// Likewise; `watch` sees every decision.
     pub(crate) fn watched(case: &Case, watch: &'a mut dyn FnMut(&Decision<'_>)) -> Self {
-        Self::run(case, Some(watch))
+        Self::begin(case, Some(watch))
     }
 
-    fn run(case: &Case, watch: Option<&'a mut dyn FnMut(&Decision<'_>)>) -> Self {
+    fn begin(case: &Case, watch: Option<&'a mut dyn FnMut(&Decision<'_>)>) -> Self {
         let limits = case.limits();
         let mut world = Self {
             limits,
