@@ -28,7 +28,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use push0_core::{BlockHash, Height, Input, ReleaseNumber, TaskId};
+use push0_core::{BlockHash, Height, Input, ReleaseNumber, TaskId, TaskState};
 use push0_dispatch::{Dispatcher, Notice};
 use push0_log::FileLog;
 use tokio::sync::mpsc;
@@ -241,6 +241,13 @@ impl Run {
             task.short()
         ));
         self.deliverer.rewind(number);
+        // It may have been handed over a second time before the first was told of.
+        let is_being_made = self.handle.look(move |scheduler, _| {
+            scheduler.task(&task).is_some_and(|task| task.state != TaskState::Accepted)
+        })?;
+        if is_being_made {
+            return Ok(());
+        }
         match self.handle.ask(Input::Remake(task))? {
             Ok(()) => Ok(()),
             Err(refused) => Err(RunError::Remake { task, refused }),
