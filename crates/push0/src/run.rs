@@ -126,15 +126,25 @@ impl Run {
     /// Watches until there is nothing left to do, then ends everything and tells the result.
     fn finish(mut self, args: &RunArgs) -> Result<Exit, RunError> {
         let watched = self.watch().map_err(|error| self.explained(error));
-        self.screen.end();
         let ended = self.end(matches!(watched, Ok(Exit::Interrupted)));
+        self.screen.end(ended.as_ref().ok());
         let exit = watched?;
         let standing = ended?;
-        summary::print(args, &standing, &self.summary(exit));
+        let printed = summary::print(args, &standing, &self.summary(exit));
         if exit == Exit::Unproved {
             screen::say(&standing.held_words());
         }
-        Ok(exit)
+        if exit == Exit::Interrupted {
+            screen::say("interrupted: the same command goes on from here");
+        }
+        match printed {
+            Ok(()) => Ok(exit),
+            Err(error) => {
+                let words = format!("error: cannot write to stdout: {error}: make room");
+                screen::say(&(words + "; the same command tells it again"));
+                Ok(if exit == Exit::Done { Exit::OutOfReach } else { exit })
+            }
+        }
     }
 
     /// Why the engine ended, where that is why something else did not get an answer.

@@ -69,9 +69,12 @@ impl Screen {
         bars.draw(standing, running);
     }
 
-    /// Leaves the screen to what comes after.
-    pub(super) fn end(&self) {
+    /// Draws how it ended, and leaves the screen to what comes after.
+    pub(super) fn end(&self, standing: Option<&Standing>) {
         if let Some(bars) = &self.0 {
+            if let Some(standing) = standing {
+                bars.draw(standing, &[]);
+            }
             bars.running.finish_and_clear();
             for bar in bars.stages.iter().map(|stage| &stage.bar).chain([&bars.released]) {
                 bar.abandon();
@@ -87,7 +90,7 @@ impl Bars {
         let width = names.max().unwrap_or_default().max("released".len());
         let bar = |name: &str| {
             let bar = all.add(ProgressBar::new(0));
-            let template = "{prefix} [{bar:30}] {pos}/{len}  {msg}";
+            let template = "{prefix} [{bar:30}] {pos}/{len}  {wide_msg}";
             let style = ProgressStyle::with_template(template).expect("the template is right");
             bar.set_style(style.progress_chars("=> "));
             bar.set_prefix(format!("{name:>width$}"));
@@ -121,7 +124,8 @@ impl Bars {
         self.released.set_position(standing.totals.blocks_released);
         let failed = standing.totals.failed.values().sum::<u64>() + standing.totals.rejected;
         if failed > 0 {
-            self.released.set_message(format!("{failed} attempts failed"));
+            let attempts = if failed == 1 { "attempt" } else { "attempts" };
+            self.released.set_message(format!("{failed} {attempts} failed"));
         }
         let words = running.iter().take(RUNNING_SHOWN_MAX).map(attempt_words);
         self.running.set_message(words.collect::<Vec<_>>().join("\n"));

@@ -1,7 +1,7 @@
 //! The result of a run, on stdout: a table for people, or one JSON object (`push0.run/1`).
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::time::Duration;
 
 use push0_core::StageView;
@@ -21,13 +21,20 @@ pub(super) struct Run<'a> {
     pub(super) published: Vec<&'a Published>,
 }
 
-/// Prints it. If nobody reads it, nobody misses it.
-pub(super) fn print(args: &RunArgs, standing: &Standing, run: &Run<'_>) {
+/// Prints it. Whoever stops reading has read enough: a closed pipe is no error.
+///
+/// # Errors
+///
+/// The system's own: nobody was told.
+pub(super) fn print(args: &RunArgs, standing: &Standing, run: &Run<'_>) -> io::Result<()> {
     let text = match args.json {
         true => serde_json::to_string(&summary(standing, run)).unwrap_or_default(),
         false => table(standing, run),
     };
-    let _ = writeln!(std::io::stdout(), "{text}");
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
 }
 
 /// `push0.run/1`, in the order of the formats.
