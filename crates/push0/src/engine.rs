@@ -38,6 +38,8 @@ pub struct Engine<L> {
     pulse: watch::Sender<Seq>,
     /// Requests of a batch that found no room in its turn.
     left: Vec<Request>,
+    /// Whether the last turn was full, so that what is due may not all have been decided.
+    is_behind: bool,
 }
 
 /// Where what leaves the engine goes. Each is bounded; what finds no room is left out, for it comes
@@ -100,6 +102,7 @@ impl<L: Log> Engine<L> {
             fleet: Fleet::new(SILENCE_MAX),
             is_draining: false,
             left: Vec::new(),
+            is_behind: false,
             scheduler,
             log,
             inbox,
@@ -153,6 +156,7 @@ impl<L: Log> Engine<L> {
             }
         }
         self.follow_up(now, &mut gathered)?;
+        self.is_behind = gathered.is_full();
         let Gathered { events, answers, messages, looks, accepted, .. } = gathered;
 
         let mut turn = None;
@@ -309,7 +313,7 @@ impl<L: Log> Engine<L> {
 
     /// When the next turn is due though nobody asks.
     fn due(&self) -> Option<Instant> {
-        if !self.left.is_empty() {
+        if self.is_behind || !self.left.is_empty() {
             return Some(Instant::now());
         }
         let scheduler = self.scheduler.poll_timeout(self.turned);

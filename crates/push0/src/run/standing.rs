@@ -10,10 +10,8 @@ pub(crate) struct Standing {
     pub(crate) pipeline: String,
     /// Everything the source gave is released.
     pub(crate) is_complete: bool,
-    /// Nothing runs and nothing waits to be tried.
+    /// Nothing runs, and nothing waits to be tried or for a time.
     pub(crate) is_idle: bool,
-    /// A payload was asked for and has not come.
-    pub(crate) awaits_source: bool,
     /// Something is wanted, and nobody offers any of it.
     pub(crate) wants_only_unoffered: bool,
     pub(crate) running: u64,
@@ -46,7 +44,6 @@ impl Standing {
             pipeline: scheduler.pipeline().name.to_string(),
             is_complete: scheduler.is_complete(),
             is_idle: scheduler.is_idle(),
-            awaits_source: scheduler.chain().lost().next().is_some(),
             wants_only_unoffered: !fleet.is_empty()
                 && !wanted.is_empty()
                 && wanted.is_disjoint(&offered),
@@ -62,7 +59,7 @@ impl Standing {
 
     /// Nothing more will happen unless somebody asks.
     pub(crate) const fn is_stuck(&self) -> bool {
-        self.is_idle && !self.awaits_source
+        self.is_idle
     }
 
     /// What holds the run, for a person.
