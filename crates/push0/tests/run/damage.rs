@@ -61,6 +61,18 @@ fn a_damaged_final_result_is_made_again_and_delivered() {
 }
 
 #[test]
+fn a_store_of_which_all_is_damaged_is_made_again() {
+    let world = finished();
+    let history = world.history();
+    for event in history.all("accepted") {
+        flip(&world.artifact(event["result"]["output"].as_str().expect("a digest")), 5);
+    }
+    let ended = world.run(&["--slots", "4"]).with(0);
+    assert_eq!(ended.said(" remade ").len(), 15, "{}", ended.stderr);
+    assert_undisturbed(&world);
+}
+
+#[test]
 fn a_damaged_payload_is_taken_from_the_source_again() {
     let world = killed_after(" accepted stage=leaf");
     let history = world.history();

@@ -1,6 +1,6 @@
 //! How a run ends when it cannot end well: the exit code, and what is said.
 
-use std::fs;
+use std::fs::{self, File};
 
 use serde_json::Value;
 
@@ -121,6 +121,17 @@ fn a_data_directory_that_cannot_be_made_is_out_of_reach() {
     // Not even a superuser makes a directory there.
     let ended = world.push0(&["run", "pipeline.toml", "--data", "/sys/push0"]).with(6);
     assert!(ended.error().contains("/sys/push0"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_result_that_cannot_be_told_is_not_taken_for_done() {
+    let world = World::new(&leaf_and_tree("1ms"), &blocks(1, 2));
+    let full = File::create("/dev/full").expect("every Linux has one");
+    let mut command = world.command(&["run", "pipeline.toml", "--data", "data"]);
+    let output = command.stdout(full).output().expect("it starts");
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert!(output.status.code() == Some(6) && said.contains("stdout"), "{said}");
+    world.run(&[]).with(0);
 }
 
 #[test]

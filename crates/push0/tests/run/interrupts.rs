@@ -30,6 +30,17 @@ fn the_same_command_goes_on_after_ctrl_c() {
 }
 
 #[test]
+fn the_machine_going_down_is_an_interrupt_too() {
+    let world = World::new(&leaf_and_tree("200ms"), &blocks(1, 6));
+    let run = world.start(TWO);
+    run.await_lines(" granted ", 2);
+    run.terminate();
+    let ended = run.end().with(130);
+    assert!(ended.stderr.ends_with("interrupted: the same command goes on from here\n"));
+    assert_eq!(world.history().count("accepted"), 2);
+}
+
+#[test]
 fn a_second_ctrl_c_stops_provers_that_would_take_a_minute() {
     let world = World::new(&leaf_and_tree("1m"), &blocks(1, 6));
     let run = world.start(TWO);

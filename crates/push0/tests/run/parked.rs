@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::support::{Ended, World, blocks, head};
+use crate::support::{World, blocks, head, leaf_and_tree};
 
 #[test]
 fn a_task_that_always_fails_is_tried_as_often_as_its_budget_allows_and_named() {
@@ -41,21 +41,35 @@ fn a_parked_task_stays_so_until_it_is_tried_again_with_a_prover_that_works() {
     world.run(&[]).with(1);
     repair(&world);
     world.run(&[]).with(1);
-    let ended: Ended = world.run(&["--retry-parked"]).with(0);
+    let ended = world.run(&["--retry-parked"]).with(0);
     assert_eq!(ended.said(" reopened ").len(), 1, "{}", ended.stderr);
     world.history().complete();
 }
 
+#[test]
+fn a_mock_proves_nothing_where_the_pipeline_does_not_allow_it() {
+    let honest = leaf_and_tree("0ms").replace(", mock = true", "").replace("allow_mock = true", "");
+    let world = World::new(&honest, &blocks(10, 1));
+    let ended = world.run(&[]).with(1);
+    assert!(ended.error().contains("mock"), "{}", ended.stderr);
+    let history = world.history();
+    assert_eq!((history.count("rejected"), history.count("accepted")), (3, 0));
+}
+
+#[test]
+fn what_the_verifier_refuses_is_not_accepted() {
+    let refusing = r#""./picky"], verifier = ["sh", "-c", "echo not by me >&2; exit 1"],"#;
+    let strict = PICKY.replace(r#""./picky"],"#, refusing).replace(", mock = true", "");
+    let world = World::new(&(head() + &strict), &blocks(10, 1));
+    prover(&world, "");
+    let ended = world.run(&[]).with(1);
+    assert!(ended.error().contains("not by me"), "{}", ended.stderr);
+    assert_eq!(world.history().count("accepted"), 0);
+}
+
 /// Three blocks, of which the prover fails on the second.
 fn broken() -> World {
-    let pipeline = head()
-        + r#"picky = { command = ["./picky"], contract = "file", give = "number", memory = "64MiB", mock = true }
-[stages]
-prove = { inputs = ["blocks"], program = "picky", retry = { failed = 2 } }
-[release]
-inputs = ["prove"]
-"#;
-    let world = World::new(&pipeline, &blocks(10, 3));
+    let world = World::new(&(head() + PICKY), &blocks(10, 3));
     prover(&world, "grep -q 11 \"$2\" && echo I cannot prove eleven >&2 && exit 1");
     world
 }
@@ -66,8 +80,16 @@ fn repair(world: &World) {
 
 /// A prover in a shell: its arguments are --input-path, a file with a number, --output-path and a file.
 fn prover(world: &World, before: &str) {
-    let body = format!("#!/bin/sh\n{before}\necho '{{\"mock\":true}}' > \"$4\"\n");
+    let body = format!("#!/bin/sh\n{before}\necho '{{}}' > \"$4\"\n");
     world.write("picky", &body);
     let mode = fs::Permissions::from_mode(0o755);
     fs::set_permissions(world.path("picky"), mode).expect("its mode");
 }
+
+const PICKY: &str = r#"
+picky = { command = ["./picky"], contract = "file", give = "number", memory = "64MiB", mock = true }
+[stages]
+prove = { inputs = ["blocks"], program = "picky", retry = { failed = 2 } }
+[release]
+inputs = ["prove"]
+"#;

@@ -85,6 +85,11 @@ impl Push0 {
         self.signal(Signal::INT);
     }
 
+    /// SIGTERM.
+    pub(crate) fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(self) -> Ended {
         self.signal(Signal::KILL);

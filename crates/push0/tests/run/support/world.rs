@@ -57,8 +57,14 @@ impl World {
 
     /// Starts push0 in the directory, with no words but these.
     pub(crate) fn start_bare(&self, words: &[&str]) -> Push0 {
+        Push0::start(&mut self.command(words))
+    }
+
+    /// The same, not yet started.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(binaries::push0());
-        Push0::start(command.args(words).current_dir(self.dir.path()).env(MARK, self.dir.path()))
+        command.args(words).current_dir(self.dir.path()).env(MARK, self.dir.path());
+        command
     }
 
     /// The same, to its end.
