@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use push0_core::{BlockHash, Height, Input, Rejection, SourceKind, Standing};
+use push0_core::{BlockHash, Digest, Height, Input, Rejection, SourceKind, Standing};
 use push0_dispatch::{ReadError, Store};
 
 use super::error::RunError;
@@ -68,7 +68,10 @@ impl Feeder {
             if matches!(stored, Err(ReadError::Damaged { .. })) {
                 let _ = teller.send(News::Mended(number)); // the run may be over
             }
-            self.store.put(&next.payload)?;
+            // A block that is in the log was durable before: a sync of each would make going on slow.
+            if stored.is_err() || !self.is_known(hash, next.block.payload)? {
+                self.store.put(&next.payload)?;
+            }
             self.submit(next.block)?;
             self.check_branch(number, hash)?;
         }
@@ -76,6 +79,12 @@ impl Feeder {
             Ok(()) => Ok(FeedEnd),
             Err(refused) => Err(RunError::Submit { file: self.file.clone(), refused }),
         }
+    }
+
+    fn is_known(&self, hash: BlockHash, payload: Digest) -> Result<bool, Gone> {
+        self.handle.look(move |scheduler, _| {
+            scheduler.chain().block(&hash).is_some_and(|known| known.payload == payload)
+        })
     }
 
     /// Submits a block, and waits while the engine is full.
