@@ -158,6 +158,20 @@ fn three() -> [Value; 3] {
     std::array::from_fn(|_| blocks.next().expect("there is no end of them"))
 }
 
+#[test]
+fn blocks_of_another_branch_than_the_logs_are_refused_and_spoil_nothing() {
+    let world = World::new(&leaf_and_tree("1ms"), &lines(&three()));
+    world.run(&[]).with(0);
+    let [first, second, mut third] = three();
+    third["stateRoot"] = first["stateRoot"].clone();
+    third["hash"] = header_hash(&third).into();
+    world.write("blocks.jsonl", &lines(&[first, second, third]));
+    let ended = world.run(&[]).with(4);
+    assert!(ended.error().contains("another branch"), "{}", ended.stderr);
+    world.write("blocks.jsonl", &lines(&three()));
+    world.run(&[]).with(0);
+}
+
 fn assert_source_is_refused(text: &str, words: &[&str]) {
     let ended = World::new(&leaf_and_tree("1ms"), text).run(&[]).with(3);
     for word in words {

@@ -1,6 +1,6 @@
 //! `kill -9`, of push0 and of its provers, at any moment.
 
-use crate::support::{Chance, World, blocks, kills, leaf_and_tree};
+use crate::support::{Chance, World, blocks, kills, leaf_and_tree, mock};
 
 #[test]
 fn a_run_that_is_killed_at_any_moment_ends_as_if_it_had_not_been() {
@@ -43,17 +43,17 @@ fn what_killed_provers_had_begun_is_begun_again() {
 }
 
 #[test]
-fn a_prover_that_nothing_but_a_kill_ends_does_not_outlive_push0() {
-    let stubborn = leaf_and_tree("1m").replace(r#""push0-prover-mock"]"#, STUBBORN);
-    let world = World::new(&stubborn, &blocks(9_000_000, 2));
+fn nothing_that_a_prover_has_started_outlives_push0_by_long() {
+    let pipeline = leaf_and_tree("1m").replace("push0-prover-mock", "./stubborn");
+    let world = World::new(&pipeline, &blocks(9_000_000, 2));
+    let mock = mock().display().to_string();
+    // A shell with children of their own, all of them deaf to SIGTERM.
+    let body = format!("trap '' TERM\nsleep 61 &\n{mock} --ignore-term \"$@\"");
+    world.write_program("stubborn", &body);
     let run = world.start(&[]);
-    run.await_line(" granted ");
+    world.await_process(|process| process.words.starts_with(&mock));
     run.kill();
     world.await_no_process();
 }
 
 const FOUR: &[&str] = &["--slots", "4"];
-
-/// Behind a shell, with children of their own, deaf to SIGTERM.
-const STUBBORN: &str =
-    r#""sh", "-c", "trap '' TERM; sleep 61 & push0-prover-mock --ignore-term \"$@\"", "sh"]"#;

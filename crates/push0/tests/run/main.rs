@@ -21,3 +21,4 @@ mod real;
 mod shapes;
 mod support;
 mod told;
+mod unruly;

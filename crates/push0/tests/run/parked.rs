@@ -1,8 +1,5 @@
 //! Tasks that are set aside: told, explained, and taken up again.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-
 use crate::support::{World, blocks, head, leaf_and_tree};
 
 #[test]
@@ -78,12 +75,9 @@ fn repair(world: &World) {
     prover(world, "");
 }
 
-/// A prover in a shell: its arguments are --input-path, a file with a number, --output-path and a file.
+/// Its arguments are --input-path, a file with a number, --output-path and a file.
 fn prover(world: &World, before: &str) {
-    let body = format!("#!/bin/sh\n{before}\necho '{{}}' > \"$4\"\n");
-    world.write("picky", &body);
-    let mode = fs::Permissions::from_mode(0o755);
-    fs::set_permissions(world.path("picky"), mode).expect("its mode");
+    world.write_program("picky", &format!("{before}\necho '{{}}' > \"$4\""));
 }
 
 const PICKY: &str = r#"

@@ -22,6 +22,11 @@ pub(crate) fn push0() -> &'static Path {
     push0
 }
 
+/// The prover that proves nothing.
+pub(crate) fn mock() -> PathBuf {
+    push0().with_file_name("push0-prover-mock")
+}
+
 fn build(profile: &Path) {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--locked", "--quiet", "--target-dir"]);

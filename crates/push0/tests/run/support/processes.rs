@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, getsid, kill_process};
 
 /// The variable.
 pub(crate) const MARK: &str = "PUSH0_TEST_WORLD";
@@ -24,6 +24,10 @@ impl Process {
     /// Ends it as nothing can hinder. It may have ended by itself.
     pub(crate) fn kill(&self) {
         let _ = kill_process(self.pid, Signal::KILL);
+    }
+
+    pub(crate) fn leads_a_session(&self) -> bool {
+        getsid(Some(self.pid)) == Ok(self.pid)
     }
 
     pub(crate) fn is_prover(&self) -> bool {
@@ -47,22 +51,21 @@ pub(crate) fn of(world: &Path) -> Vec<Process> {
     found.collect()
 }
 
-/// Waits until none lives.
+/// Waits until those that live are as wanted; nothing tells of the processes of others.
 ///
 /// # Errors
 ///
-/// Those that still do after [`PATIENCE`].
-pub(crate) fn await_none(world: &Path) -> Result<(), Vec<Process>> {
+/// Those that live after [`PATIENCE`].
+pub(crate) fn wait(world: &Path, wanted: impl Fn(&[Process]) -> bool) -> Result<(), Vec<Process>> {
     let give_up = Instant::now() + PATIENCE;
     loop {
-        let left = of(world);
-        if left.is_empty() {
+        let found = of(world);
+        if wanted(&found) {
             return Ok(());
         }
         if Instant::now() > give_up {
-            return Err(left);
+            return Err(found);
         }
-        // Nothing tells of the end of somebody else's child.
         thread::sleep(Duration::from_millis(2));
     }
 }

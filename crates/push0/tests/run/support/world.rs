@@ -1,6 +1,7 @@
 //! A directory with a pipeline and its blocks, and the processes that push0 starts over it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -42,6 +43,13 @@ impl World {
 
     pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).expect("room on the disk");
+    }
+
+    /// A program in a shell.
+    pub(crate) fn write_program(&self, name: &str, body: &str) {
+        self.write(name, &format!("#!/bin/sh\n{body}\n"));
+        let mode = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(self.path(name), mode).expect("its mode");
     }
 
     /// Starts `push0 run` on the pipeline.
@@ -92,8 +100,15 @@ impl World {
 
     /// Waits until nothing that push0 started lives.
     pub(crate) fn await_no_process(&self) {
-        if let Err(left) = processes::await_none(self.dir.path()) {
+        if let Err(left) = processes::wait(self.dir.path(), <[Process]>::is_empty) {
             panic!("left over: {left:?}");
+        }
+    }
+
+    /// Waits until there is such a process.
+    pub(crate) fn await_process(&self, is_it: impl Fn(&Process) -> bool) {
+        if let Err(others) = processes::wait(self.dir.path(), |found| found.iter().any(&is_it)) {
+            panic!("not among {others:?}");
         }
     }
 
@@ -109,7 +124,7 @@ impl Drop for World {
         for process in self.processes() {
             process.kill();
         }
-        let _ = processes::await_none(self.dir.path());
+        let _ = processes::wait(self.dir.path(), <[Process]>::is_empty);
     }
 }
 
