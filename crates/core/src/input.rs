@@ -119,8 +119,8 @@ pub enum Rejection {
     /// Nothing to do: there is no such task, or it is not parked.
     #[error("task {0} is not parked")]
     NotParked(TaskId),
-    /// Nothing to do, or nothing that would help: the task has no result, or was made again too often.
-    #[error("task {0} has no result to make again, or was made again too often")]
+    /// Nothing to do: there is no such task.
+    #[error("there is no task {0}")]
     NotRemade(TaskId),
     /// Nothing to do: the attempt has ended.
     #[error("{0} has ended")]

@@ -6,7 +6,7 @@
 //!                │ ▲   Failed, Rejected,  │               │ Surplus, Remade: stay
 //!         Parked │ │   Lost, Withdrawn    │ Parked        │
 //!                ▼ └──────────────────────┘               │
-//!              Parked ◀───────────────────                │
+//!              Parked ◀──────────────────────────────────┤ Parked (lost too often)
 //!                └──────────▶ Ready ◀─────────────────────┘ Reopened
 //! ```
 //!
@@ -122,7 +122,7 @@ impl TaskState {
                 | Event::Lost { attempt, retry_at, .. }
                 | Event::Withdrawn { attempt, retry_at, .. },
             ) if lease.attempt == *attempt => Ready { at: *retry_at },
-            (Some(Ready { .. } | Leased(_)), Event::Parked { .. }) => Parked,
+            (Some(Ready { .. } | Leased(_) | Accepted), Event::Parked { .. }) => Parked,
             (Some(Ready { .. } | Leased(_) | Parked), Event::Accepted { .. }) => Accepted,
             (Some(Accepted), Event::Surplus { .. } | Event::Remade { .. }) => Accepted,
             (Some(Accepted | Parked), Event::Reopened { .. }) => Ready { at },
@@ -155,7 +155,11 @@ impl Task {
             self.tally = Tally::default();
             self.failed_on.clear();
             self.parked = None;
-            self.remakes += u32::from(*why == ReopenedBy::ResultLost);
+            self.remakes = match why {
+                ReopenedBy::ResultLost => self.remakes + 1,
+                ReopenedBy::Operator => 0,
+                ReopenedBy::Resupplied => self.remakes,
+            };
         } else if let (Event::Surplus { attempt, .. }, Some(result)) = (event, &mut self.result) {
             result.surplus.push(*attempt);
         }

@@ -89,13 +89,19 @@ impl Scheduler {
     }
 
     pub(super) fn remake(&self, id: &TaskId) -> Result<Vec<Event>, Rejection> {
-        let task = self.tasks.get(id).filter(|task| task.state == TaskState::Accepted);
-        match task {
-            Some(task) if task.remakes < self.limits.remakes_max => {
-                Ok(vec![Event::Reopened { task: *id, why: ReopenedBy::ResultLost }])
+        let task = self.tasks.get(id).ok_or(Rejection::NotRemade(*id))?;
+        Ok(match task.state {
+            TaskState::Accepted if task.remakes < self.limits.remakes_max => {
+                vec![Event::Reopened { task: *id, why: ReopenedBy::ResultLost }]
             }
-            Some(_) | None => Err(Rejection::NotRemade(*id)),
-        }
+            TaskState::Accepted => vec![Event::Parked {
+                task: *id,
+                class: ParkedBy::InputLost,
+                message: format!("its result was lost again after {} makes", task.remakes + 1),
+            }],
+            // It is being made, or was set aside: there is nothing to add.
+            TaskState::Ready { .. } | TaskState::Leased(_) | TaskState::Parked => Vec::new(),
+        })
     }
 
     /// As many attempts as one decision may end: each may park its task.

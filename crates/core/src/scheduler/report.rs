@@ -100,6 +100,14 @@ impl Scheduler {
                 stage.program
             ));
         }
+        if let (Some(pinned), None, Output::Proof, false) =
+            (self.vkey(&stage.program), result.vkey, stage.output, result.mock)
+        {
+            return Some(format!(
+                "neither the result nor its verifier names a verification key, but {} has {pinned}",
+                stage.program
+            ));
+        }
         let (parts, limit) = (result.parts.len(), self.limits.parts_max);
         match stage.output {
             Output::Parts if parts == 0 || parts > limit => {

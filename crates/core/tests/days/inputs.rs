@@ -1,8 +1,8 @@
 //! What becomes of a task whose input is lost.
 
 use push0_core::{
-    Digest, Effect, Event, Input, Limits, Outcome, ParkedBy, Rejection, Seq, TaskId, TaskState,
-    Verdict,
+    Digest, Effect, Event, Input, Limits, Outcome, ParkedBy, Rejection, ResultRef, Seq, TaskId,
+    TaskState, Verdict, Vkey,
 };
 
 use crate::day::{Day, block};
@@ -92,6 +92,46 @@ fn a_second_complaint_about_the_same_loss_asks_for_nothing() {
     );
     assert_eq!(answer, Err(Rejection::Answered(Verdict::Unwanted)));
     assert_eq!(asked(&mut day), 1);
+}
+
+#[test]
+fn a_result_that_is_lost_too_often_parks_and_a_retry_begins_anew() {
+    let mut day = Day::with_grants(1);
+    let task = *day.scheduler.leases().map(|(id, _)| id).next().expect("one was granted");
+    for losses in 0..=Limits::default().remakes_max {
+        day.grant();
+        day.report(task, proved());
+        assert_eq!(state(&day, task), &TaskState::Accepted, "{losses} losses");
+        day.ask(&Input::Remake(task));
+        day.ask(&Input::Remake(task)); // said twice, it is one loss
+    }
+    assert_eq!(parked(&day, task), Some(ParkedBy::InputLost));
+    day.ask(&Input::Retry(task));
+    day.grant();
+    day.report(task, proved());
+    day.ask(&Input::Remake(task));
+    assert!(matches!(state(&day, task), TaskState::Ready { .. }));
+}
+
+#[test]
+fn a_result_without_a_key_is_no_proof_under_a_pinned_one() {
+    let mut day = Day::with_grants(2);
+    let tasks: Vec<_> = day.scheduler.leases().map(|(id, _)| *id).collect();
+    let [first, second] = tasks.as_slice() else { panic!("two were granted") };
+    let keyed = ResultRef { vkey: Some(Vkey([7; 32])), ..result() };
+    day.report(*first, Outcome::Proved(keyed));
+    day.report(*second, proved());
+    assert!(day.events.iter().any(|event| matches!(event, Event::Rejected { .. })));
+    assert_ne!(state(&day, *second), &TaskState::Accepted);
+}
+
+fn proved() -> Outcome {
+    Outcome::Proved(result())
+}
+
+fn result() -> ResultRef {
+    let (output, statement) = (Digest::of(b"proof"), Digest::of(b"values"));
+    ResultRef { output, bytes: 5, statement, vkey: None, mock: false, parts: Vec::new() }
 }
 
 /// One task, whose attempt did not find its block.
