@@ -257,8 +257,12 @@ impl Attempt {
                 Outcome::NotRun { message }
             }
             Judged::Pulled(Pull::Cancelled) => Outcome::Cancelled,
-            Judged::Pulled(Pull::Stopped | Pull::TimedOut) => {
+            Judged::Pulled(Pull::Stopped) => {
                 Outcome::NotRun { message: "its dispatcher was stopped".to_owned() }
+            }
+            Judged::Pulled(Pull::TimedOut) => {
+                let message = "the verifier gave no verdict in time".to_owned();
+                failed(FailureClass::Transient, message)
             }
         })
     }

@@ -38,6 +38,29 @@ pub struct Config {
 impl Config {
     /// From one beat to the next.
     pub const HEARTBEAT: Duration = Duration::from_secs(1);
+
+    /// What a result in hand is worth waiting for. An engine's lease on an attempt is longer than its
+    /// time and grace by three tenths of the time and 300 s; with this, a report comes within it.
+    pub const VERIFY_RETRY: Retry = Retry {
+        limit: Duration::from_secs(60),
+        pause: Duration::from_secs(1),
+        pause_max: Duration::from_secs(30),
+        total: Duration::from_secs(240),
+    };
+}
+
+/// How a result waits for a verifier that has no verdict, or a store that does not take it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Retry {
+    /// The least that a verifier may take, since it may have to load keys first; it may take a tenth of
+    /// the prover's time where that is more.
+    pub limit: Duration,
+    /// Before the second try; twice as long before each one after it.
+    pub pause: Duration,
+    /// No pause is longer.
+    pub pause_max: Duration,
+    /// For all tries, beside three tenths of the prover's time. Nothing is tried again after it.
+    pub total: Duration,
 }
 
 /// A program as a dispatcher runs it.

@@ -15,12 +15,13 @@ use crate::lives::Lives;
 use crate::logs::Logs;
 use crate::pool::{Pool, Seat};
 use crate::programs::Programs;
-use crate::{Config, Notice, ProgramConfig};
+use crate::{Config, Notice, ProgramConfig, Retry};
 
 /// What every attempt works with.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) config: Config,
+    pub(crate) retry: Retry,
     pub(crate) board: Arc<Board>,
     pub(crate) pool: Arc<Pool>,
     pub(crate) programs: Programs,

@@ -21,7 +21,7 @@ use crate::lives::Lives;
 use crate::logs::Logs;
 use crate::pool::Pool;
 use crate::programs::{Programs, fault};
-use crate::{Config, ProgramConfig, beat, store, sys};
+use crate::{Config, ProgramConfig, Retry, beat, store, sys};
 
 /// A dispatcher that runs, and the ends of its channels.
 #[derive(Debug)]
@@ -117,6 +117,15 @@ pub enum StartError {
 ///
 /// [`StartError`]; nothing runs then.
 pub fn start(config: Config) -> Result<Started, StartError> {
+    start_with(config, Config::VERIFY_RETRY)
+}
+
+/// As [`start`], with other pauses than [`Config::VERIFY_RETRY`].
+///
+/// # Errors
+///
+/// [`StartError`]; nothing runs then.
+pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
     check(&config)?;
     let dir = fs::create_dir_all(&config.dir).and_then(|()| fs::canonicalize(&config.dir));
     let dir = dir.map_err(at(&config.dir))?;
@@ -146,6 +155,7 @@ pub fn start(config: Config) -> Result<Started, StartError> {
         from: from_sender,
         notices: notices_sender,
         config: Config { dir, ..config },
+        retry,
     };
     if leftovers > 0 {
         context.notify(Notice::LeftoversEnded { processes: leftovers });

@@ -47,8 +47,8 @@ mod tried;
 mod verify;
 
 pub use board::{Doing, Running, View};
-pub use config::{Config, ProgramConfig};
-pub use dispatcher::{Dispatcher, Notice, StartError, Started, start};
+pub use config::{Config, ProgramConfig, Retry};
+pub use dispatcher::{Dispatcher, Notice, StartError, Started, start, start_with};
 pub use logs::{AttemptLog, attempt_logs};
 pub use store::{ReadError, Store, StoreError};
 pub use sys::shorten_time_slice;

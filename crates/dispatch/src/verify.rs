@@ -8,11 +8,9 @@
 
 use std::io;
 use std::path::Path;
-use std::time::Duration;
 
 use push0_core::{Grant, Vkey};
 use push0_prover::{Envelope, EnvelopeFormat, Program, wire};
-use tokio::time::sleep;
 
 use crate::ProgramConfig;
 use crate::context::Context;
@@ -52,18 +50,17 @@ pub(crate) async fn judge(
     if let Err(message) = written {
         return Judged::NoVerdict { message };
     }
-    let limit = LIMIT_MIN.max(grant.timeout / LIMIT_SHARE);
+    let limit = context.retry.limit.max(grant.timeout / LIMIT_SHARE);
     let mut tries = 1;
     loop {
-        let mut reins = reins.until(after(limit));
-        let judged = ask(context, program, asked, dir, &mut reins).await;
+        let judged = ask(context, program, asked, dir, &mut reins.until(after(limit))).await;
         if !matches!(judged, Judged::NoVerdict { .. }) || tries == TRIES {
             return judged;
         }
-        tokio::select! {
-            biased;
-            pull = reins.pulled() => return Judged::Pulled(pull),
-            () = sleep(PAUSE * tries) => tries += 1,
+        // The attempt's own time may be over: the prover was done in it.
+        match reins.until(after(context.retry.pause * tries)).pulled().await {
+            Pull::TimedOut => tries += 1,
+            pull @ (Pull::Cancelled | Pull::Stopped) => return Judged::Pulled(pull),
         }
     }
 }
@@ -176,11 +173,5 @@ const ENVELOPE: &str = "envelope.json";
 /// How often a verifier is asked.
 const TRIES: u32 = 3;
 
-/// From one time to the next, and twice that to the one after.
-const PAUSE: Duration = Duration::from_millis(100);
-
-/// The least that a verifier may take; it may have to load keys first.
-const LIMIT_MIN: Duration = Duration::from_secs(60);
-
-/// It may take this part of the prover's time, where that is more.
+/// A verifier may take this part of the prover's time, where that is more than its least.
 const LIMIT_SHARE: u32 = 10;

@@ -51,6 +51,16 @@ fn without_any_verdict_the_attempt_failed_for_the_moment() {
 }
 
 #[test]
+fn a_verifier_that_is_too_slow_is_asked_three_times_and_then_the_attempt_failed() {
+    let mut world = judged_by("echo asked >> $dir/asked; sleep 1000", RESULT);
+    let grant = push0_core::Grant { timeout: crate::world::SHORT * 20, ..world.new_grant() };
+    let (class, message) = world.failed(&grant);
+    assert_eq!(class, FailureClass::Transient, "{message}");
+    assert!(message.contains("no verdict in time"), "{message}");
+    assert_eq!(world.written("asked"), "asked\nasked\nasked");
+}
+
+#[test]
 fn raw_bytes_are_a_result_where_a_verifier_judges_them() {
     let mut world = judged_by("exit 0", r"printf '\377\376' > $out");
     let grant = world.new_grant();

@@ -12,7 +12,9 @@ use push0_core::{
     Give, Grant, Height, InputId, Key, Outcome, Output, ProgramName, Report, ResultRef, TaskId,
     ToDispatcher, Verdict,
 };
-use push0_dispatch::{Config, Dispatcher, Notice, ProgramConfig, Started, Store, start};
+use push0_dispatch::{
+    Config, Dispatcher, Notice, ProgramConfig, Retry, Started, Store, start_with,
+};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -45,7 +47,7 @@ impl World {
     ) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let programs = programs(dir.path());
-        let started = start(config(dir.path(), slots, programs)).expect("a dispatcher");
+        let started = start_with(config(dir.path(), slots, programs), RETRY).expect("a dispatcher");
         let store = Store::open(&dir.path().join("store")).expect("a store");
         let Started { dispatcher, to, from, notices } = started;
         let builder = tokio::runtime::Builder::new_current_thread().enable_time().build();
@@ -263,3 +265,11 @@ pub(crate) fn until<T>(mut ask: impl FnMut() -> Option<T>) -> T {
 /// Longer than anything takes that goes right.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 pub(crate) const SHORT: Duration = Duration::from_millis(100);
+
+/// Over soon. A verifier has the tenth of a grant's time that is longer than `limit`.
+pub(crate) const RETRY: Retry = Retry {
+    limit: Duration::from_millis(200),
+    pause: Duration::from_millis(10),
+    pause_max: Duration::from_millis(50),
+    total: Duration::from_secs(1),
+};
