@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use push0_core::{Fleet, ParkedBy, Scheduler, StageView, TaskId, Totals};
+use push0_core::{Fleet, Scheduler, StageView, TaskId, Totals};
 
 /// How a run stands.
 #[derive(Clone, Debug)]
@@ -31,7 +31,8 @@ pub(crate) struct Set {
     pub(crate) task: TaskId,
     pub(crate) stage: String,
     pub(crate) key: String,
-    pub(crate) class: Option<ParkedBy>,
+    /// As the log names it.
+    pub(crate) class: String,
     pub(crate) message: String,
 }
 
@@ -64,34 +65,45 @@ impl Standing {
 
     /// What holds the run, for a person.
     pub(crate) fn held_words(&self) -> String {
-        let mut words = format!(
-            "error: {} blocks are not released ({}): {} parked",
-            self.blocks - self.totals.blocks_released,
-            self.pipeline,
-            match self.parked.len() {
-                1 => "a task is".to_owned(),
-                count => format!("{count} tasks are"),
-            }
-        );
-        for set in self.parked.iter().take(PARKED_SHOWN_MAX) {
-            let class = set.class.map_or_else(String::new, |class| format!("{class:?}, "));
+        let some = |count: u64, what: &str| match count {
+            1 => format!("1 {what} is"),
+            count => format!("{count} {what}s are"),
+        };
+        let blocks = some(self.blocks - self.totals.blocks_released, "block");
+        let tasks = some(self.stages.iter().map(|stage| stage.parked).sum(), "task");
+        let mut words = format!("error: {blocks} not released ({}): {tasks} parked", self.pipeline);
+        for set in &self.parked {
             let (stage, key, task) = (&set.stage, &set.key, set.task.short());
-            words += &format!("\n  {stage} {key}, task {task}: {class}{}", set.message.trim_end());
+            let (class, message) = (&set.class, plain(&set.message));
+            words += &format!("\n  {stage} {key}, task {task}: {class}, {message}");
         }
         words
             + "\nLook at a prover's output with `push0 logs TASK --data DIR`; try again with --retry-parked."
     }
 }
 
+/// The tasks that are set aside, lowest block first.
 fn parked(scheduler: &Scheduler) -> Vec<Set> {
-    let parked = scheduler.parked().take(PARKED_SHOWN_MAX).map(|(id, task)| Set {
-        task: *id,
-        stage: scheduler.pipeline().stage(task.stage).name.to_string(),
-        key: task.key.to_string(),
-        class: task.parked.as_ref().map(|(class, _)| *class),
-        message: task.parked.as_ref().map_or_else(String::new, |(_, words)| words.to_string()),
+    let mut parked: Vec<_> = scheduler.parked().collect();
+    parked.sort_by_key(|(_, task)| (task.key, task.stage));
+    let sets = parked.into_iter().take(PARKED_SHOWN_MAX).filter_map(|(id, task)| {
+        let (class, message) = task.parked.as_ref()?;
+        Some(Set {
+            task: *id,
+            stage: scheduler.pipeline().stage(task.stage).name.to_string(),
+            key: task.key.to_string(),
+            class: serde_json::to_value(class).ok()?.as_str()?.to_owned(),
+            message: message.to_string(),
+        })
     });
-    parked.collect()
+    sets.collect()
+}
+
+/// What a prover printed, in lines that belong to the first; a terminal must not obey it.
+fn plain(message: &str) -> String {
+    let is_plain = |letter: &char| !letter.is_control();
+    let lines = message.lines().map(|line| line.chars().filter(is_plain).collect::<String>());
+    lines.collect::<Vec<_>>().join("\n    ")
 }
 
 fn blocks_parked(scheduler: &Scheduler) -> u64 {
@@ -108,5 +120,15 @@ fn blocks_parked(scheduler: &Scheduler) -> u64 {
     covered
 }
 
-/// Parked tasks that are told; the rest is counted by `push0 status`.
+/// Parked tasks that are told; the rest is counted.
 const PARKED_SHOWN_MAX: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_prover_printed_stays_where_it_belongs() {
+        assert_eq!(plain("exit 3:\na\x1b[2Jb\nc\n"), "exit 3:\n    a[2Jb\n    c");
+    }
+}
