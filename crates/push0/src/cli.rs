@@ -64,20 +64,21 @@ pub(crate) struct CheckArgs {
     pub(crate) pipeline: PathBuf,
 }
 
-/// Verifies a final proof as a stranger would, and shows what it claims
+/// Verifies final proofs as a stranger would, and shows what they claim
 ///
-/// The file is read and compared byte for byte with what push0 would write, so any flipped bit is
+/// A file is read and compared byte for byte with what push0 would write, so any flipped bit is
 /// refused. Then a verifier checks the proof: the shipped prover of that name beside push0, or the one
 /// named here. Nothing that the file names is ever run.
 ///
-/// Only key, public values and proof are bound by cryptography. The rest is the word of whoever ran
-/// push0. Pin the verification key (--vkey, or `vkey` in the pipeline) to trust it and not the
-/// verifier that is found here.
+/// Only key, public values and proof are bound by cryptography, and only as far as the verifier checks.
+/// The rest is the word of whoever ran push0. Pin the verification key (--vkey, or `vkey` in the
+/// pipeline) to trust it and not the verifier that is found here; the verifier must name it then.
 #[derive(Args, Debug)]
 #[command(after_long_help = VERIFY_EXAMPLES)]
 pub(crate) struct VerifyArgs {
-    /// The proof, a file that `push0 run` wrote: *.proof.json
-    pub(crate) proof: PathBuf,
+    /// The proofs, files that `push0 run` wrote: *.proof.json
+    #[arg(value_name = "PROOF", required = true)]
+    pub(crate) proofs: Vec<PathBuf>,
     /// Use the verifier and the key of this pipeline's program
     #[arg(long, value_name = "FILE", conflicts_with = "verifier")]
     pub(crate) pipeline: Option<PathBuf>,
@@ -87,7 +88,7 @@ pub(crate) struct VerifyArgs {
     /// The verification key that the proof must verify under
     #[arg(long, value_name = "sha256:DIGEST")]
     pub(crate) vkey: Option<Vkey>,
-    /// Print one JSON object instead of a table
+    /// Print JSON, an object a line for each file
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -181,11 +182,11 @@ impl Cli {
 
 const VERIFY_EXAMPLES: &str = "\
 Examples:
-  push0 verify 16525000-16525019-5f1c0a2b.proof.json
+  push0 verify scroll.push0/proofs/*.proof.json
   push0 verify 16525000-16525019-5f1c0a2b.proof.json --vkey sha256:9f86d081884c7d65...
   push0 verify 16525000-16525019-5f1c0a2b.proof.json --verifier 'my-prover verify'
 
-Exit: 0 accepted, 1 refused, 2 no verdict (the file or the verifier cannot be used).";
+Exit: 0 all accepted, 1 one refused, 2 no verdict on one (the file or the verifier cannot be used).";
 
 const LOG_CAT_EXAMPLES: &str = "\
 Examples:

@@ -27,7 +27,7 @@ use push0_prover::{
 use serde::Serialize;
 
 use crate::programs::Programs;
-use crate::verifier::{self, Verdict};
+use crate::verifier::{self, Silence, Verdict};
 
 /// All that the file of a release is made of but the bytes of its proofs. Owned: publishing takes time,
 /// and the scheduler is not waited for.
@@ -217,7 +217,7 @@ fn verified(
         return Err(PublishError::NoVerifier { program });
     }
     let pinned = envelope.program.vkey;
-    match verifier::ask(argv, &envelope, cache) {
+    match verifier::ask(argv, &envelope, cache, Silence::Accepts) {
         Verdict::Accepted { vkey: Some(own), .. } if pinned.is_some_and(|pinned| pinned != own) => {
             let words = format!("it has the key {own}, the proof was made under another");
             Err(PublishError::Refused { program, file, words })

@@ -44,17 +44,36 @@ pub enum Verdict {
     },
 }
 
+/// What exit 0 means where no line `{"vkey":…,"claim":…}` comes with it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Silence {
+    /// The proof is good: somebody named this verifier as one.
+    Accepts,
+    /// Nothing: a program that was only guessed to be a verifier may not know `verify`.
+    IsNoVerdict,
+}
+
 /// Asks the verifier `argv` about `envelope`. `cache` is a directory that it may keep things in between
 /// runs, if there is one.
 #[must_use]
-pub fn ask(argv: &[String], envelope: &Envelope, cache: Option<&Path>) -> Verdict {
-    match try_ask(argv, envelope, cache) {
+pub fn ask(
+    argv: &[String],
+    envelope: &Envelope,
+    cache: Option<&Path>,
+    silence: Silence,
+) -> Verdict {
+    match try_ask(argv, envelope, cache, silence) {
         Ok(verdict) => verdict,
         Err(why) => Verdict::None { why },
     }
 }
 
-fn try_ask(argv: &[String], envelope: &Envelope, cache: Option<&Path>) -> Result<Verdict, String> {
+fn try_ask(
+    argv: &[String],
+    envelope: &Envelope,
+    cache: Option<&Path>,
+    silence: Silence,
+) -> Result<Verdict, String> {
     let (program, arguments) = argv.split_first().ok_or("there is no verifier")?;
     let dir = tempfile::Builder::new().prefix("push0-verify-").tempdir();
     let dir = dir.map_err(|error| format!("no directory for the envelope: {error}"))?;
@@ -74,7 +93,7 @@ fn try_ask(argv: &[String], envelope: &Envelope, cache: Option<&Path>) -> Result
     }
     let child = command.spawn();
     let child = child.map_err(|error| format!("`{program}` could not be started: {error}"))?;
-    Running { child, is_reaped: false }.verdict(TIMEOUT)
+    Running { child, is_reaped: false }.verdict(TIMEOUT, silence)
 }
 
 /// A verifier that runs, and all that it started. Dropped, it is killed.
@@ -84,7 +103,7 @@ struct Running {
 }
 
 impl Running {
-    fn verdict(mut self, timeout: Duration) -> Result<Verdict, String> {
+    fn verdict(mut self, timeout: Duration, silence: Silence) -> Result<Verdict, String> {
         let stdout = self.child.stdout.take().map(Output::of);
         let stderr = self.child.stderr.take().map(Output::of);
         let ended = self.wait(timeout).map_err(|error| format!("it was lost: {error}"))?;
@@ -99,7 +118,7 @@ impl Running {
             return Err(with_words(format!("no verdict within {} s", timeout.as_secs())));
         };
         match status.code() {
-            Some(0) => Ok(accepted(&stdout)),
+            Some(0) => accepted(&stdout, silence),
             Some(1) => Ok(Verdict::Refused { words: last_lines(said.trim()) }),
             Some(code) => Err(with_words(format!("it ended with exit code {code}"))),
             None => Err(with_words("it was ended by a signal".to_owned())),
@@ -144,14 +163,16 @@ impl Drop for Running {
     }
 }
 
-/// A verifier that prints no verdict names no key; that is its right.
-fn accepted(stdout: &str) -> Verdict {
+/// A verifier that somebody named need print no verdict. Then it names no key; that is its right.
+fn accepted(stdout: &str, silence: Silence) -> Result<Verdict, String> {
     let verdict = |line| serde_json::from_str::<wire::Verdict>(line).ok();
-    let (vkey, claim) = match stdout.lines().rev().find_map(verdict) {
-        Some(wire::Verdict { vkey, claim }) => (vkey, Some(claim)),
-        None => (None, None),
-    };
-    Verdict::Accepted { vkey, claim }
+    match (stdout.lines().rev().find_map(verdict), silence) {
+        (Some(wire::Verdict { vkey, claim }), _) => {
+            Ok(Verdict::Accepted { vkey, claim: Some(claim).filter(|claim| !claim.is_null()) })
+        }
+        (None, Silence::Accepts) => Ok(Verdict::Accepted { vkey: None, claim: None }),
+        (None, Silence::IsNoVerdict) => Err(SILENT.to_owned()),
+    }
 }
 
 /// The end of what it printed, short enough for an error.
@@ -160,6 +181,10 @@ fn last_lines(words: &str) -> String {
     let from = lines.len().saturating_sub(LINES_SHOWN_MAX);
     lines.get(from..).unwrap_or_default().join("\n")
 }
+
+const SILENT: &str = "\
+exit 0 without a verdict line {\"vkey\":…,\"claim\":…}: the program may not know `verify`; give `verifier` in \
+the pipeline, or --verifier, if its exit code is its word";
 
 /// How long a verifier may take; it may have to load keys first.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -199,6 +224,17 @@ mod tests {
     #[test]
     fn exit_0_without_a_word_names_no_key() {
         assert_eq!(say("exit 0"), Verdict::Accepted { vkey: None, claim: None });
+        let null = r#"echo '{"vkey":null,"claim":null}'"#;
+        assert_eq!(say(null), Verdict::Accepted { vkey: None, claim: None });
+    }
+
+    #[test]
+    fn exit_0_without_a_word_is_no_verdict_of_a_program_that_nobody_named() {
+        let guessed = |script: &str| ask(&argv(script), &envelope(), None, Silence::IsNoVerdict);
+        let silent = guessed("echo usage: prove");
+        assert!(matches!(&silent, Verdict::None { why } if why == SILENT), "{silent:?}");
+        let told = guessed(r#"echo '{"vkey":null,"claim":null}'"#);
+        assert!(matches!(told, Verdict::Accepted { .. }), "{told:?}");
     }
 
     #[test]
@@ -212,7 +248,7 @@ mod tests {
         for script in ["exit 2", "kill -9 $$"] {
             assert!(matches!(say(script), Verdict::None { .. }), "{script}");
         }
-        let gone = ask(&["/no/such/verifier".to_owned()], &envelope(), None);
+        let gone = ask(&["/no/such/verifier".to_owned()], &envelope(), None, Silence::Accepts);
         assert!(matches!(gone, Verdict::None { .. }), "{gone:?}");
     }
 
@@ -238,7 +274,7 @@ mod tests {
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("sh");
         let group = Pid::from_child(&child);
         let running = Running { child, is_reaped: false };
-        let verdict = running.verdict(Duration::from_millis(50));
+        let verdict = running.verdict(Duration::from_millis(50), Silence::Accepts);
         assert_eq!(verdict, Err("no verdict within 0 s".to_owned()));
         let mut is_gone = rustix::process::test_kill_process_group(group).is_err();
         for _ in 0..200 {
@@ -250,8 +286,11 @@ mod tests {
     }
 
     fn say(script: &str) -> Verdict {
-        let argv = ["sh", "-c", script, "sh"].map(ToOwned::to_owned);
-        ask(&argv, &envelope(), None)
+        ask(&argv(script), &envelope(), None, Silence::Accepts)
+    }
+
+    fn argv(script: &str) -> [String; 4] {
+        ["sh", "-c", script, "sh"].map(ToOwned::to_owned)
     }
 
     fn envelope() -> Envelope {

@@ -1,7 +1,7 @@
 //! `push0 verify`: checks a final proof as a stranger would.
 //!
 //! ```text
-//!   bytes ──decode──▶ ProofFile ──split──▶ Envelope ──verifier──▶ verdict ──▶ exit 0 or 1
+//!   bytes ──decode──▶ ProofFile ──split──▶ Envelope ──verifier──▶ verdict ──▶ exit 0, 1 or 2
 //! ```
 //!
 //! Nothing that the file names is run: it picks among what lies beside push0, or what the caller named.
@@ -11,11 +11,12 @@
 mod shown;
 mod trust;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use push0_prover::{Envelope, ProofFile, Vkey};
+use push0_prover::{Envelope, EnvelopeError, ProofFile, Vkey};
 use serde_json::Value;
 
 use self::trust::Trust;
@@ -24,27 +25,49 @@ use super::{Exit, VerifyArgs};
 use crate::verifier::{self, Verdict};
 
 pub(super) fn verify(args: &VerifyArgs) -> Exit {
-    match judge(args) {
-        Ok(accepted) => Exit::of_print(print(&match args.json {
-            true => accepted.json(),
-            false => accepted.table(),
-        })),
-        Err(NotAccepted::Refused(why)) => {
-            let why = plain_lines(&why);
-            say(&format!("refused: {} ({})", why, args.proof.display()));
-            if args.json {
-                let _ = Exit::of_print(print(&shown::refused(&why)));
+    let trust = match Trust::of(args) {
+        Ok(trust) => trust,
+        Err(error) => {
+            say(&error.to_string());
+            return Exit::from(&error);
+        }
+    };
+    let mut warned = BTreeSet::new();
+    let mut worst = Exit::Done;
+    for (index, path) in args.proofs.iter().enumerate() {
+        let judged = judge(&trust, path);
+        for warning in judged.iter().flat_map(Accepted::warnings) {
+            if warned.insert(warning.clone()) {
+                say(&warning);
             }
-            Exit::Unproved
         }
-        Err(NotAccepted::NoVerdict(why)) => {
-            say(&format!("error: no verdict: {}", plain_lines(&why)));
-            Exit::Usage
+        if let Err(why) = &judged {
+            say(&why.told(path));
+            worst = worse(worst, why.exit());
         }
-        Err(NotAccepted::Unusable(why)) => {
-            say(&why);
-            Exit::Usage
+        let result = match (&judged, args.json) {
+            (Ok(accepted), true) => accepted.json(path),
+            (Err(why), true) => why.json(path),
+            (Ok(accepted), false) => {
+                let gap = if index == 0 { "" } else { "\n" };
+                gap.to_owned() + &accepted.table((args.proofs.len() > 1).then_some(path))
+            }
+            (Err(_), false) => continue,
+        };
+        match Exit::of_print(print(&result)) {
+            Exit::Done => {}
+            failed => return failed,
         }
+    }
+    worst
+}
+
+/// A refusal is worse than no verdict, and that than an acceptance.
+const fn worse(left: Exit, right: Exit) -> Exit {
+    match (left, right) {
+        (Exit::Unproved, _) => left,
+        (_, Exit::Done) => left,
+        _ => right,
     }
 }
 
@@ -58,14 +81,24 @@ struct Accepted {
 struct Proof {
     stage: Option<String>,
     envelope: Envelope,
-    /// The key it was checked with.
-    vkey: Option<Vkey>,
+    under: Under,
     is_pinned: bool,
     /// What the verifier says it says.
     claim: Option<Value>,
 }
 
-/// Why there is nothing to show.
+/// The key that a proof was checked with.
+#[derive(Clone, Copy)]
+enum Under {
+    /// The verifier names it.
+    Reported(Vkey),
+    /// Only the file does.
+    Stated(Vkey),
+    /// Nobody does.
+    Unnamed,
+}
+
+/// Why a file is not accepted.
 enum NotAccepted {
     /// The proof is no good.
     Refused(String),
@@ -75,13 +108,19 @@ enum NotAccepted {
     Unusable(String),
 }
 
-fn judge(args: &VerifyArgs) -> Result<Accepted, NotAccepted> {
-    let trust = Trust::of(args)?;
-    let bytes = read(&args.proof).map_err(|error| {
-        let proof = args.proof.display();
-        NotAccepted::Unusable(format!("error: cannot read ({proof}): {error}: name a proof file"))
+fn judge(trust: &Trust, path: &Path) -> Result<Accepted, NotAccepted> {
+    let bytes = read(path).map_err(|error| {
+        let path = path.display();
+        NotAccepted::Unusable(format!("error: cannot read ({path}): {error}: name a proof file"))
     })?;
-    let file = ProofFile::decode(&bytes).map_err(|error| NotAccepted::Refused(causes(&error)))?;
+    let file = ProofFile::decode(&bytes).map_err(|error| match error {
+        EnvelopeError::Unsealed if !bytes.starts_with(BEGINNING) => NotAccepted::Unusable(format!(
+            "error: not a proof file of push0, or written anew by another program (even its layout \
+             counts) ({}): name a file as `push0 run` wrote it",
+            path.display()
+        )),
+        error => NotAccepted::Refused(causes(&error)),
+    })?;
     let envelopes = match &file {
         ProofFile::One(envelope) => vec![(None, envelope.clone())],
         ProofFile::Joint(joint) => {
@@ -90,7 +129,7 @@ fn judge(args: &VerifyArgs) -> Result<Accepted, NotAccepted> {
         }
     };
     trust.fits(&file, &envelopes)?;
-    let proofs = envelopes.into_iter().map(|(stage, envelope)| prove(&trust, stage, envelope));
+    let proofs = envelopes.into_iter().map(|(stage, envelope)| prove(trust, stage, envelope));
     Ok(Accepted { proofs: proofs.collect::<Result<_, _>>()?, file })
 }
 
@@ -106,54 +145,47 @@ fn prove(trust: &Trust, stage: Option<String>, envelope: Envelope) -> Result<Pro
     }
     if envelope.mock {
         trust.allows_mock(&envelope)?;
-        let is_pinned = pinned.is_some() && pinned == stated;
-        return Ok(Proof { stage, envelope, vkey: stated, is_pinned, claim: None });
+        let under = stated.map_or(Under::Unnamed, Under::Stated);
+        return Ok(Proof { stage, envelope, under, is_pinned: false, claim: None });
     }
-    let (reported, claim) = match verifier::ask(&trust.verifier(&envelope)?, &envelope, None) {
+    let (argv, silence) = trust.verifier(&envelope)?;
+    let (reported, claim) = match verifier::ask(&argv, &envelope, None, silence) {
         Verdict::Accepted { vkey, claim } => (vkey, claim),
         Verdict::Refused { words } => return Err(NotAccepted::Refused(words)),
         Verdict::None { why } => return Err(NotAccepted::NoVerdict(why)),
     };
-    let vkey = agreed(pinned, stated, reported)?;
+    let under = agreed(pinned, stated, reported)?;
     if let (Some(stated), Some(derived)) = (&envelope.claim, &claim)
         && stated != derived
     {
         let why = format!("the file claims {stated}, the public values say {derived}");
         return Err(NotAccepted::Refused(why));
     }
-    Ok(Proof { stage, envelope, vkey, is_pinned: pinned.is_some(), claim })
+    Ok(Proof { stage, envelope, under, is_pinned: pinned.is_some(), claim })
 }
 
-/// The key that the proof was checked with, if nobody contradicts another. A verifier need not name one:
-/// then the one in the envelope, which it was given, stands.
+/// The key that the proof was checked with, if nobody contradicts another. A key that somebody pinned
+/// must be the verifier's own: what the file says of itself binds nothing.
 fn agreed(
     pinned: Option<Vkey>,
     stated: Option<Vkey>,
     reported: Option<Vkey>,
-) -> Result<Option<Vkey>, NotAccepted> {
-    let vkey = reported.or(stated);
-    if let (Some(reported), Some(stated)) = (reported, stated)
-        && reported != stated
-    {
-        let why = format!("the file says key {stated}, the verifier has {reported}");
-        return Err(NotAccepted::Refused(why));
+) -> Result<Under, NotAccepted> {
+    match (pinned, stated, reported) {
+        (_, Some(stated), Some(reported)) if reported != stated => Err(NotAccepted::Refused(
+            format!("the file says key {stated}, the verifier has {reported}"),
+        )),
+        (Some(pinned), _, Some(reported)) if reported != pinned => Err(NotAccepted::Refused(
+            format!("pinned is key {pinned}, the verifier has {reported}"),
+        )),
+        (Some(pinned), _, None) => Err(NotAccepted::NoVerdict(format!(
+            "pinned is key {pinned}, and the verifier names none, so it may have used another: use one \
+             that prints {{\"vkey\":…,\"claim\":…}}"
+        ))),
+        (_, _, Some(reported)) => Ok(Under::Reported(reported)),
+        (None, Some(stated), None) => Ok(Under::Stated(stated)),
+        (None, None, None) => Ok(Under::Unnamed),
     }
-    if let Some(pinned) = pinned
-        && vkey != Some(pinned)
-    {
-        let own = vkey.map_or_else(|| "none".to_owned(), |vkey| vkey.to_string());
-        let why = format!("pinned is key {pinned}, the verifier has {own}");
-        return Err(NotAccepted::Refused(why));
-    }
-    if pinned.is_none() {
-        let vkey =
-            vkey.map_or_else(|| "the verifier names none".to_owned(), |vkey| vkey.to_string());
-        say(&format!(
-            "verification key not pinned: {vkey}: the verifier's own is trusted; pin it with --vkey if you \
-             know it from elsewhere"
-        ));
-    }
-    Ok(vkey)
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -176,5 +208,7 @@ fn plain_lines(words: &str) -> String {
     words.lines().map(plain).collect::<Vec<_>>().join("\n")
 }
 
+/// How a proof file begins, whatever follows.
+const BEGINNING: &[u8] = br#"{"format":"push0.proof/1","#;
 /// A result of the largest size in Base64, and its history.
 const PROOF_BYTES_MAX: u64 = 512 << 20;

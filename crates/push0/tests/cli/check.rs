@@ -36,7 +36,10 @@ fn a_program_that_is_not_there_is_a_warning() {
     let world = World::new(PAIRS);
     let text = PAIRS.replace("[\"sh\"]", "[\"./no-such-prover\"]");
     fs::write(world.pipeline(), text).expect("a file");
-    insta::assert_snapshot!(check(&world).stderr.replace(world.path().to_str().expect("UTF-8"), "DIR"), @"warning: DIR/./no-such-prover: No such file or directory (os error 2) (DIR/pipeline.toml, programs.mock): build or install it, or correct the path"
+    let told = check(&world).stderr.replace(world.path().to_str().expect("UTF-8"), "DIR");
+    insta::assert_snapshot!(told, @r"
+    warning: DIR/no-such-prover: No such file or directory (os error 2) (DIR/pipeline.toml, programs.mock): build or install it, or correct the path
+    "
     );
 }
 

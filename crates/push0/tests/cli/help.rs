@@ -16,7 +16,7 @@ fn the_whole_is_explained() {
     Commands:
       run     Proves what the pipeline's source gives, until it ends; goes on where it was
       check   Says all that is wrong with a pipeline file, or shows its stages
-      verify  Verifies a final proof as a stranger would, and shows what it claims
+      verify  Verifies final proofs as a stranger would, and shows what they claim
       status  Shows how far a run is, beside it or after it
       log     Reads the log of a data directory: every fact since the first
       logs    Shows what the provers of a task printed
@@ -123,21 +123,21 @@ fn check_is_explained() {
 #[test]
 fn verify_is_explained() {
     insta::assert_snapshot!(help(&["verify", "--help"]), @r"
-    Verifies a final proof as a stranger would, and shows what it claims
+    Verifies final proofs as a stranger would, and shows what they claim
 
-    The file is read and compared byte for byte with what push0 would write, so any flipped bit is
+    A file is read and compared byte for byte with what push0 would write, so any flipped bit is
     refused. Then a verifier checks the proof: the shipped prover of that name beside push0, or the one
     named here. Nothing that the file names is ever run.
 
-    Only key, public values and proof are bound by cryptography. The rest is the word of whoever ran
-    push0. Pin the verification key (--vkey, or `vkey` in the pipeline) to trust it and not the verifier
-    that is found here.
+    Only key, public values and proof are bound by cryptography, and only as far as the verifier checks.
+    The rest is the word of whoever ran push0. Pin the verification key (--vkey, or `vkey` in the
+    pipeline) to trust it and not the verifier that is found here; the verifier must name it then.
 
-    Usage: push0 verify [OPTIONS] <PROOF>
+    Usage: push0 verify [OPTIONS] <PROOF>...
 
     Arguments:
-      <PROOF>
-              The proof, a file that `push0 run` wrote: *.proof.json
+      <PROOF>...
+              The proofs, files that `push0 run` wrote: *.proof.json
 
     Options:
           --pipeline <FILE>
@@ -150,17 +150,17 @@ fn verify_is_explained() {
               The verification key that the proof must verify under
 
           --json
-              Print one JSON object instead of a table
+              Print JSON, an object a line for each file
 
       -h, --help
               Print help (see a summary with '-h')
 
     Examples:
-      push0 verify 16525000-16525019-5f1c0a2b.proof.json
+      push0 verify scroll.push0/proofs/*.proof.json
       push0 verify 16525000-16525019-5f1c0a2b.proof.json --vkey sha256:9f86d081884c7d65...
       push0 verify 16525000-16525019-5f1c0a2b.proof.json --verifier 'my-prover verify'
 
-    Exit: 0 accepted, 1 refused, 2 no verdict (the file or the verifier cannot be used).
+    Exit: 0 all accepted, 1 one refused, 2 no verdict on one (the file or the verifier cannot be used).
     ");
 }
 

@@ -50,6 +50,90 @@ fn another_key_than_the_pinned_one_is_refused() {
 }
 
 #[test]
+fn a_pinned_key_that_the_verifier_does_not_name_is_no_verdict() {
+    let (world, proof) = proved();
+    let verifier = world.path().join("verifier");
+    script(&verifier, "echo '{\"vkey\":null,\"claim\":{\"a\":1}}'");
+    let pinned = world.path().join("pinned.toml");
+    let program = "verifier = [\"./verifier\", \"verify\"]";
+    let with_key = format!("{program}, vkey = \"{}\"", vkey("ab"));
+    fs::write(&pinned, REAL.replace(program, &with_key)).expect("a file");
+    let by_hand = ["--verifier", file(&verifier), "--vkey", &vkey("ab")];
+    for words in [&by_hand[..], &["--pipeline", file(&pinned)]] {
+        let ran = verify(&proof, words);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{}", ran.stderr);
+        let told = format!("pinned is key {}, and the verifier names none", vkey("ab"));
+        assert!(ran.stderr.contains(&told), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_verifier_that_says_nothing_binds_nothing() {
+    let (world, proof) = proved();
+    let verifier = world.path().join("verifier");
+    script(&verifier, "exit 0");
+    let ran = verify(&proof, &["--verifier", file(&verifier)]);
+    insta::assert_snapshot!(ran.shown(&world).replace(&crate::world::hash(6).to_string(), "TIP"), @r"
+    accepted: blocks 5 to 6 of chain 534352
+      tip       TIP
+      pipeline  demo
+      program   real
+      vkey      sha256:abababababababababababababababababababababababababababababababab (the file's word; the verifier names none)
+      claim     none: the verifier does not say what is proved
+    Key (the blocks above), public values and proof are bound only as far as your verifier checks: it named
+    neither a key nor a claim. The rest is the word of whoever ran push0.
+    --- stderr
+    verification key not pinned: sha256:abababababababababababababababababababababababababababababababab (the file's word; the verifier names none): nothing binds it; a verifier that names its key could
+    --- exit 0
+    ");
+    let ran = verify(&proof, &["--verifier", file(&verifier), "--json"]);
+    assert_eq!(at(&ran.stdout, "/bound_by_cryptography"), json!([]));
+    assert_eq!(at(&ran.stdout, "/proofs/0/vkey_from"), json!("file"));
+}
+
+#[test]
+fn a_guessed_verifier_must_say_something() {
+    let (world, proof) = proved();
+    let pipeline = world.path().join("guessed.toml");
+    let named = "command = [\"sh\"], contract = \"file\", memory = \"64MiB\", verifier = [\"./verifier\", \"verify\"]";
+    let guessed = "command = [\"./verifier\"], contract = \"file\", memory = \"64MiB\"";
+    fs::write(&pipeline, REAL.replace(named, guessed)).expect("a file");
+    script(&world.path().join("verifier"), "exit 0");
+    let ran = verify(&proof, &["--pipeline", file(&pipeline)]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("exit 0 without a verdict line"), "{}", ran.stderr);
+    assert_eq!(verify(&proof, &["--pipeline", file(&world.pipeline())]).code, Some(0));
+}
+
+#[test]
+fn each_of_several_files_has_its_own_result_and_the_worst_is_the_exit() {
+    let (world, proof) = proved();
+    let verifier = world.path().join("verifier");
+    let (flipped, other) = (world.path().join("flipped.json"), world.path().join("other.json"));
+    let bytes = fs::read(&proof).expect("a proof");
+    let text = String::from_utf8(bytes.clone()).expect("JSON");
+    fs::write(&flipped, text.replace("demo", "dema")).expect("a file");
+    let value: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
+    fs::write(&other, serde_json::to_vec_pretty(&value).expect("JSON")).expect("a file");
+    let verifies = |files: &[&std::path::Path]| {
+        let files: Vec<&str> = files.iter().map(|path| file(path)).collect();
+        push0(&[&["verify", "--json", "--verifier", file(&verifier)], files.as_slice()].concat())
+    };
+    let ran = verifies(&[&proof, &proof]);
+    assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 2), "{}", ran.stderr);
+    assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+    let ran = verifies(&[&proof, &other]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("not a proof file of push0, or written anew"), "{}", ran.stderr);
+    let ran = verifies(&[&other, &flipped, &proof]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    let accepted: Vec<_> = ran.stdout.lines().map(|line| at(line, "/accepted")).collect();
+    assert_eq!(accepted, [json!(null), json!(false), json!(true)]);
+    let files: Vec<_> = ran.stdout.lines().map(|line| at(line, "/file")).collect();
+    assert_eq!(files, [json!(other), json!(flipped), json!(proof)]);
+}
+
+#[test]
 fn a_flipped_bit_anywhere_is_refused_before_a_verifier_is_asked() {
     let (world, proof) = proved();
     let (verifier, asked) = (world.path().join("verifier"), world.path().join("asked"));

@@ -1,38 +1,47 @@
-//! What `push0 verify` prints of a proof that was accepted.
+//! What `push0 verify` prints of a proof file: a table or an object, and words for stderr.
 //!
-//! Not here: whether it is.
+//! Not here: whether it is accepted.
+
+use std::path::Path;
 
 use push0_prover::ProofFile;
 use push0_prover::wire::Key;
 use serde_json::{Value, json};
 
-use super::{Accepted, Proof};
+use super::{Accepted, NotAccepted, Proof, Under, plain_lines};
+use crate::cli::Exit;
 use crate::cli::output::plain;
 
 impl Accepted {
-    pub(super) fn table(&self) -> String {
+    /// `path` is told where there are several.
+    pub(super) fn table(&self, path: Option<&Path>) -> String {
         let (pipeline, key) = self.head();
         let Key { chain, first, last, tip, .. } = key;
-        let is_mock = self.proofs.iter().any(|proof| proof.envelope.mock);
-        let verdict = if is_mock { "mock, PROVES NOTHING" } else { "accepted" };
+        let verdict = if self.is_mock() { "mock, PROVES NOTHING" } else { "accepted" };
+        let of = path.map(|path| format!(" ({})", path.display())).unwrap_or_default();
         let mut lines = vec![
-            format!("{verdict}: blocks {first} to {last} of chain {chain}"),
+            format!("{verdict}: blocks {first} to {last} of chain {chain}{of}"),
             row("tip", &tip.to_string()),
             row("pipeline", &plain(pipeline)),
         ];
         for proof in &self.proofs {
             lines.extend(proof.rows());
         }
-        lines.push(if is_mock { NOTHING_BOUND } else { BOUND }.to_owned());
+        let bound = match (self.is_mock(), self.is_bound()) {
+            (true, _) => NOTHING_BOUND,
+            (false, true) => BOUND,
+            (false, false) => BOUND_BY_THE_VERIFIER,
+        };
+        lines.push(bound.to_owned());
         lines.join("\n")
     }
 
-    pub(super) fn json(&self) -> String {
+    pub(super) fn json(&self, path: &Path) -> String {
         let (pipeline, key) = self.head();
-        let is_mock = self.proofs.iter().any(|proof| proof.envelope.mock);
-        let bound: &[&str] = if is_mock { &[] } else { &["key", "public_values", "proof"] };
+        let bound: &[&str] = if self.is_bound() { &["key", "public_values", "proof"] } else { &[] };
         json!({
             "format": FORMAT,
+            "file": path.to_string_lossy(),
             "accepted": true,
             "pipeline": pipeline,
             "key": key,
@@ -40,6 +49,35 @@ impl Accepted {
             "bound_by_cryptography": bound,
         })
         .to_string()
+    }
+
+    /// What was not checked because nobody asked for it.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
+        let unpinned = self.proofs.iter().filter(|proof| !proof.is_pinned && !proof.envelope.mock);
+        unpinned.map(|proof| {
+            let trusted = match proof.under {
+                Under::Reported(_) => {
+                    ": the verifier's own is trusted; pin it with --vkey if you know it from elsewhere"
+                }
+                Under::Stated(_) | Under::Unnamed => {
+                    ": nothing binds it; a verifier that names its key could"
+                }
+            };
+            format!("verification key not pinned: {}{trusted}", proof.under.words())
+        })
+    }
+
+    fn is_mock(&self) -> bool {
+        self.proofs.iter().any(|proof| proof.envelope.mock)
+    }
+
+    /// Whether each verifier has shown that it knows what it checks.
+    fn is_bound(&self) -> bool {
+        let shows = |proof: &Proof| {
+            !proof.envelope.mock
+                && (matches!(proof.under, Under::Reported(_)) || proof.claim.is_some())
+        };
+        self.proofs.iter().all(shows)
     }
 
     const fn head(&self) -> (&String, &Key) {
@@ -54,11 +92,16 @@ impl Proof {
     fn rows(&self) -> Vec<String> {
         let program = plain(&self.envelope.program.name);
         let of = self.stage.as_ref().map(|stage| format!(", stage {}", plain(stage)));
-        let pinned = if self.is_pinned { "pinned" } else { "not pinned" };
-        let vkey = self.vkey.map_or_else(|| "none named".to_owned(), |vkey| vkey.to_string());
+        let vkey = match (self.under, self.envelope.mock) {
+            (Under::Reported(vkey), _) if self.is_pinned => format!("{vkey} (pinned)"),
+            (Under::Reported(vkey), _) => format!("{vkey} (not pinned)"),
+            (Under::Stated(vkey), true) => format!("{vkey} (the file's word)"),
+            (Under::Unnamed, true) => "none".to_owned(),
+            (under, false) => under.words(),
+        };
         let mut rows = vec![
             row("program", &format!("{program}{}", of.unwrap_or_default())),
-            row("vkey", &format!("{vkey} ({pinned})")),
+            row("vkey", &vkey),
         ];
         match &self.claim {
             Some(Value::Object(claim)) => {
@@ -69,16 +112,23 @@ impl Proof {
                 }
             }
             Some(claim) => rows.push(row("claim", &shown(claim))),
+            None if self.envelope.mock => rows.push(row("claim", "none: a mock proves nothing")),
             None => rows.push(row("claim", "none: the verifier does not say what is proved")),
         }
         rows
     }
 
     fn json(&self) -> Value {
+        let (vkey, from) = match self.under {
+            Under::Reported(vkey) => (Some(vkey), Some("verifier")),
+            Under::Stated(vkey) => (Some(vkey), Some("file")),
+            Under::Unnamed => (None, None),
+        };
         json!({
             "stage": self.stage,
             "program": self.envelope.program.name,
-            "vkey": self.vkey,
+            "vkey": vkey,
+            "vkey_from": from,
             "pinned": self.is_pinned,
             "mock": self.envelope.mock,
             "claim": self.claim,
@@ -87,9 +137,44 @@ impl Proof {
     }
 }
 
-/// A refusal, for programs.
-pub(super) fn refused(why: &str) -> String {
-    json!({"format": FORMAT, "accepted": false, "why": why}).to_string()
+impl Under {
+    fn words(self) -> String {
+        match self {
+            Self::Reported(vkey) => vkey.to_string(),
+            Self::Stated(vkey) => format!("{vkey} (the file's word; the verifier names none)"),
+            Self::Unnamed => "the verifier names none".to_owned(),
+        }
+    }
+}
+
+impl NotAccepted {
+    pub(super) const fn exit(&self) -> Exit {
+        match self {
+            Self::Refused(_) => Exit::Unproved,
+            Self::NoVerdict(_) | Self::Unusable(_) => Exit::Usage,
+        }
+    }
+
+    /// For people.
+    pub(super) fn told(&self, path: &Path) -> String {
+        let path = path.display();
+        match self {
+            Self::Refused(why) => format!("refused: {} ({path})", plain_lines(why)),
+            Self::NoVerdict(why) => format!("error: no verdict ({path}): {}", plain_lines(why)),
+            Self::Unusable(why) => why.clone(),
+        }
+    }
+
+    /// For programs. `accepted` is null where there is no verdict.
+    pub(super) fn json(&self, path: &Path) -> String {
+        let (accepted, why) = match self {
+            Self::Refused(why) => (Some(false), plain_lines(why)),
+            Self::NoVerdict(why) => (None, plain_lines(why)),
+            Self::Unusable(why) => (None, why.trim_start_matches("error: ").to_owned()),
+        };
+        let file = path.to_string_lossy();
+        json!({"format": FORMAT, "file": file, "accepted": accepted, "why": why}).to_string()
+    }
 }
 
 fn row(name: &str, value: &str) -> String {
@@ -104,5 +189,8 @@ const FORMAT: &str = "push0.verify/1";
 const BOUND: &str = "\
 Only key (the blocks above), public values and proof are bound by cryptography. The rest, such as the
 names and the history of how it came to be, is the word of whoever ran push0.";
+const BOUND_BY_THE_VERIFIER: &str = "\
+Key (the blocks above), public values and proof are bound only as far as your verifier checks: it named
+neither a key nor a claim. The rest is the word of whoever ran push0.";
 const NOTHING_BOUND: &str =
     "Nothing here is bound by cryptography: it is the word of whoever ran push0.";

@@ -10,9 +10,10 @@ use push0_prover::{Envelope, ProofFile, Vkey};
 
 use super::NotAccepted;
 use crate::cli::VerifyArgs;
-use crate::pipeline_file::{self, LoadedPipeline};
+use crate::pipeline_file::{self, LoadedPipeline, PipelineFileError};
 use crate::programs;
 use crate::publish::wire_vkey;
+use crate::verifier::Silence;
 
 /// What the caller trusts.
 pub(super) struct Trust {
@@ -22,10 +23,9 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    pub(super) fn of(args: &VerifyArgs) -> Result<Self, NotAccepted> {
+    pub(super) fn of(args: &VerifyArgs) -> Result<Self, PipelineFileError> {
         let load = |file: &std::path::PathBuf| pipeline_file::load(file);
-        let pipeline = args.pipeline.as_ref().map(load).transpose();
-        let pipeline = pipeline.map_err(|error| NotAccepted::Unusable(error.to_string()))?;
+        let pipeline = args.pipeline.as_ref().map(load).transpose()?;
         Ok(Self { pipeline, verifier: args.verifier.clone(), vkey: args.vkey })
     }
 
@@ -79,21 +79,28 @@ impl Trust {
         }
     }
 
-    /// Refuses a mock, unless the pipeline has it for one.
+    /// Refuses a mock, unless the pipeline has it for one and nobody asks for a key.
     pub(super) fn allows_mock(&self, envelope: &Envelope) -> Result<(), NotAccepted> {
         let allows = self.pipeline.as_ref().is_some_and(|loaded| loaded.pipeline.allow_mock);
         let is_mock = self.program(envelope).is_some_and(|program| program.is_mock);
-        match allows && is_mock {
-            true => Ok(()),
-            false => Err(NotAccepted::Refused(
+        match (allows && is_mock, self.vkey) {
+            (true, None) => Ok(()),
+            (true, Some(vkey)) => Err(NotAccepted::NoVerdict(format!(
+                "pinned is key {vkey}, and it is a mock, which is under no key"
+            ))),
+            (false, _) => Err(NotAccepted::Refused(
                 "it is a mock, which proves nothing, and no --pipeline with allow_mock has it for one"
                     .to_owned(),
             )),
         }
     }
 
-    /// The argv to ask. What the file says only picks among what lies beside push0.
-    pub(super) fn verifier(&self, envelope: &Envelope) -> Result<Vec<String>, NotAccepted> {
+    /// The argv to ask, and what its silence means. What the file says only picks among what lies beside
+    /// push0.
+    pub(super) fn verifier(
+        &self,
+        envelope: &Envelope,
+    ) -> Result<(Vec<String>, Silence), NotAccepted> {
         let located = |dir: &Path, argv: Vec<String>| {
             let mut words = argv.into_iter();
             let word = words.next().unwrap_or_default();
@@ -104,17 +111,20 @@ impl Trust {
         };
         if let Some(command) = &self.verifier {
             let argv = command.split_whitespace().map(ToOwned::to_owned).collect();
-            return located(Path::new("."), argv);
+            return Ok((located(Path::new("."), argv)?, Silence::Accepts));
         }
         match (&self.pipeline, self.program(envelope)) {
             (Some(loaded), Some(program)) if !program.is_mock => {
-                located(&loaded.dir, program.verifier.clone())
+                let named = loaded.spec.programs.get(&envelope.program.name);
+                let is_named = named.is_some_and(|program| program.verifier.is_some());
+                let silence = if is_named { Silence::Accepts } else { Silence::IsNoVerdict };
+                Ok((located(&loaded.dir, program.verifier.clone())?, silence))
             }
             (Some(_), _) => Err(NotAccepted::Refused(format!(
                 "program {} is a mock in the pipeline, the file says that it is none",
                 envelope.program.name
             ))),
-            (None, _) => shipped(&envelope.program.name),
+            (None, _) => Ok((shipped(&envelope.program.name)?, Silence::IsNoVerdict)),
         }
     }
 
