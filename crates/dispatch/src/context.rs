@@ -2,10 +2,12 @@
 //!
 //! Not here: any decision.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
 
 use push0_core::{FromDispatcher, ProgramName, Report};
 use tokio::sync::mpsc;
@@ -31,6 +33,8 @@ pub(crate) struct Context {
     pub(crate) work: PathBuf,
     pub(crate) from: mpsc::Sender<FromDispatcher>,
     pub(crate) notices: mpsc::Sender<Notice>,
+    /// When an operator was last told of a program's verifier, or of the store.
+    pub(crate) troubles: Mutex<BTreeMap<String, Instant>>,
 }
 
 impl Context {
@@ -69,6 +73,16 @@ impl Context {
     /// Tells an operator, unless nobody reads.
     pub(crate) fn notify(&self, notice: Notice) {
         let _ = self.notices.try_send(notice);
+    }
+
+    /// Tells an operator what is in trouble, and how; of the same thing not again for a while.
+    pub(crate) fn trouble(&self, what: &str, message: String) {
+        let now = Instant::now();
+        let mut told = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.get(what).is_none_or(|last| now.duration_since(*last) >= TROUBLE_PAUSE) {
+            told.insert(what.to_owned(), now);
+            self.notify(Notice::Trouble { message });
+        }
     }
 
     /// What a program's processes find in their environment, whatever they are asked.
@@ -125,3 +139,6 @@ fn visible_devices(seat: &Seat) -> String {
     };
     seat.gpus().iter().filter_map(name).collect::<Vec<_>>().join(",")
 }
+
+/// From one notice of the same trouble to the next.
+const TROUBLE_PAUSE: Duration = Duration::from_secs(60);

@@ -5,18 +5,18 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use push0_core::{Capacity, FromDispatcher, ProgramName, ToDispatcher};
 use tokio::sync::{mpsc, watch};
 
-use crate::attempt::remove_now;
 use crate::board::{Board, View};
 use crate::config::random;
 use crate::context::Context;
 use crate::desk::Desk;
+use crate::folder::remove_now;
 use crate::lives::Lives;
 use crate::logs::Logs;
 use crate::pool::Pool;
@@ -46,6 +46,9 @@ pub enum Notice {
     ProgramBack { program: ProgramName },
     /// Processes that a former life of this dispatcher left behind were ended.
     LeftoversEnded { processes: usize },
+    /// A result waits, for a verifier that has no verdict or a store that does not take it: see to that.
+    /// Told of each program and of the store at most once a minute.
+    Trouble { message: String },
 }
 
 /// A dispatcher that runs. Dropped, it ends everything at once.
@@ -154,6 +157,7 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
         work,
         from: from_sender,
         notices: notices_sender,
+        troubles: Mutex::default(),
         config: Config { dir, ..config },
         retry,
     };

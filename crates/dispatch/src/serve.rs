@@ -154,7 +154,7 @@ impl Warm {
         drop((requests, lines));
         process.terminate(grace, &mut reins).await;
         process.finish().await;
-        crate::attempt::remove(dir).await;
+        crate::folder::remove(dir).await;
     }
 
     /// Waits until its keys are loaded; how the attempt ended if they are not.

@@ -2,23 +2,27 @@
 //!
 //! The verifier is a process of its own, in a directory of its own, with copies of the inputs that the
 //! prover never saw, so that its word is bound to the task. Only a verdict counts: a verifier that
-//! fails is asked again, and if it has no verdict then either, the attempt failed for the moment.
+//! fails, or that is not there, is asked again for as long as there is patience (`retry`); one that
+//! takes all its time does so three times. An input that is lost by then is to be made again.
 //!
 //! Not here: what a proof is (the verifier knows), and mocks, which nobody verifies.
 
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use push0_core::{Grant, Vkey};
+use push0_core::{Digest, Grant, Vkey};
 use push0_prover::{Envelope, EnvelopeFormat, Program, wire};
 
 use crate::ProgramConfig;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::input;
+use crate::folder::{blocking, make};
+use crate::input::{self, InputError};
 use crate::output::{Form, Made};
 use crate::process::{Launch, Process, SpawnError};
-use crate::reins::{Pull, Reins, after};
+use crate::reins::{Pull, Reins};
+use crate::retry::{Next, Patience};
 use crate::tail::{Tail, with_output};
 
 /// What came of it.
@@ -28,130 +32,162 @@ pub(crate) enum Judged {
     Accepted { vkey: Option<Vkey> },
     /// It is not; in the verifier's words.
     Refused { message: String },
+    /// Nobody can tell without this input, which is not in the store any more.
+    InputLost { artifact: Digest },
     /// Nobody knows.
     NoVerdict { message: String },
-    /// There is no verifier to be run.
-    Misconfigured { message: String },
     /// The attempt is to end.
     Pulled(Pull),
 }
 
-/// Asks the verifier, more than once if it has no verdict.
-pub(crate) async fn judge(
-    context: &Context,
-    grant: &Grant,
-    program: &ProgramConfig,
-    made: &Made,
-    dir: &Path,
-    reins: &Reins,
-) -> Judged {
-    let envelope = dir.join(ENVELOPE);
-    let (written, asked) = (write(context, grant, program, made, dir), &envelope);
-    if let Err(message) = written {
-        return Judged::NoVerdict { message };
-    }
-    let limit = context.retry.limit.max(grant.timeout / LIMIT_SHARE);
-    let mut tries = 1;
+/// What is judged, and where.
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub(crate) context: Arc<Context>,
+    pub(crate) grant: Arc<Grant>,
+    pub(crate) program: ProgramConfig,
+    pub(crate) made: Arc<Made>,
+    /// The verifier's own, made here.
+    pub(crate) dir: PathBuf,
+}
+
+/// Asks the verifier, again and again if it has no verdict.
+pub(crate) async fn judge(case: &Arc<Case>, patience: &mut Patience, reins: &Reins) -> Judged {
+    let (mut is_written, mut timeouts) = (false, 0);
     loop {
-        let judged = ask(context, program, asked, dir, &mut reins.until(after(limit))).await;
-        if !matches!(judged, Judged::NoVerdict { .. }) || tries == TRIES {
-            return judged;
+        let message = match case.try_once(&mut is_written, patience, reins).await {
+            Ok(judged) => return judged,
+            Err(Trouble::Failed(message)) => message,
+            Err(Trouble::TimedOut(message)) => {
+                timeouts += 1;
+                message
+            }
+        };
+        if timeouts == TIMEOUTS_MAX {
+            return Judged::NoVerdict { message };
         }
-        // The attempt's own time may be over: the prover was done in it.
-        match reins.until(after(context.retry.pause * tries)).pulled().await {
-            Pull::TimedOut => tries += 1,
-            pull @ (Pull::Cancelled | Pull::Stopped) => return Judged::Pulled(pull),
+        let (program, attempt) = (&case.grant.program, case.grant.attempt);
+        let kept = format!(
+            "the proof of attempt {attempt} is kept, and the verifier of {program} is asked again: \
+             {message}"
+        );
+        case.context.trouble(program.as_str(), kept);
+        match patience.pause(reins).await {
+            Next::Again => {}
+            Next::Over => return Judged::NoVerdict { message },
+            Next::Pulled(pull) => return Judged::Pulled(pull),
         }
     }
 }
 
-/// Writes the envelope, with copies of the inputs beside it. Blocks; small files, read from a cache.
-fn write(
-    context: &Context,
-    grant: &Grant,
-    program: &ProgramConfig,
-    made: &Made,
-    dir: &Path,
-) -> Result<(), String> {
-    let items = input::items(&context.config.store, &grant.inputs, dir);
-    let items = items.map_err(|error| error.to_string())?;
-    let envelope = envelope(context, grant, program, made, items);
-    let written = envelope.encode().map_err(io::Error::from);
-    let written = written.and_then(|bytes| std::fs::write(dir.join(ENVELOPE), bytes));
-    written.map_err(|error| format!("the envelope could not be written: {error}"))
+/// Why there is no verdict, this time.
+enum Trouble {
+    Failed(String),
+    /// It took all the time that it may.
+    TimedOut(String),
 }
 
-fn envelope(
-    context: &Context,
-    grant: &Grant,
-    program: &ProgramConfig,
-    made: &Made,
-    items: Vec<wire::BundleItem>,
-) -> Envelope {
-    let pinned = program.vkey.map(|vkey| wire::Vkey(wire::Digest(vkey.0)));
-    let (public_values, proof) = match &made.form {
-        Form::Result(result) => (result.public_values.clone(), result.proof.clone()),
-        Form::Other | Form::Parts(_) => (wire::Hex::default(), wire::Base64(made.bytes.clone())),
-    };
-    Envelope {
-        format: EnvelopeFormat::V1,
-        pipeline: context.config.pipeline.to_string(),
-        key: input::wire_key(grant.key),
-        program: Program { name: grant.program.to_string(), vkey: pinned.or_else(|| made.vkey()) },
-        mock: false,
-        claim: None,
-        public_values,
-        proof,
-        history: Vec::new(),
-        inputs: Some(items),
+impl Case {
+    async fn try_once(
+        self: &Arc<Self>,
+        is_written: &mut bool,
+        patience: &Patience,
+        reins: &Reins,
+    ) -> Result<Judged, Trouble> {
+        if !*is_written {
+            let case = Arc::clone(self);
+            match blocking(move || case.write()).await {
+                Ok(()) => *is_written = true,
+                Err(InputError::Lost(artifact, _)) => return Ok(Judged::InputLost { artifact }),
+                Err(error @ (InputError::Store(_) | InputError::Write { .. })) => {
+                    return Err(Trouble::Failed(error.to_string()));
+                }
+            }
+        }
+        self.ask(&mut reins.until(patience.limit())).await
     }
-}
 
-async fn ask(
-    context: &Context,
-    program: &ProgramConfig,
-    envelope: &Path,
-    dir: &Path,
-    reins: &mut Reins,
-) -> Judged {
-    let args = vec!["--input-path".to_owned(), envelope.to_string_lossy().into_owned()];
-    let env = context.environment(program, None, dir);
-    let launch = Launch { argv: &program.verifier, args, env, dir, has_stdin: false };
-    let (mut process, pipes) = match Process::spawn(&context.lives, &launch) {
-        Ok(spawned) => spawned,
-        Err(error @ SpawnError::Gone { .. }) => {
-            return Judged::Misconfigured { message: format!("verifier {error}") };
+    /// Writes the envelope, with copies of the inputs beside it. Blocks: a proof may be large.
+    fn write(&self) -> Result<(), InputError> {
+        let unwritten = |path: PathBuf| move |source| InputError::Write { path, source };
+        make(&self.dir).map_err(unwritten(self.dir.clone()))?;
+        let items = input::items(&self.context.config.store, &self.grant.inputs, &self.dir)?;
+        let path = self.dir.join(ENVELOPE);
+        let encoded = self.envelope(items).encode().map_err(io::Error::from);
+        encoded.and_then(|bytes| std::fs::write(&path, bytes)).map_err(unwritten(path))
+    }
+
+    fn envelope(&self, items: Vec<wire::BundleItem>) -> Envelope {
+        let Self { context, grant, program, made, .. } = self;
+        let pinned = program.vkey.map(|vkey| wire::Vkey(wire::Digest(vkey.0)));
+        let (public_values, proof) = match &made.form {
+            Form::Result(result) => (result.public_values.clone(), result.proof.clone()),
+            Form::Other | Form::Parts(_) => {
+                (wire::Hex::default(), wire::Base64(made.bytes.clone()))
+            }
+        };
+        Envelope {
+            format: EnvelopeFormat::V1,
+            pipeline: context.config.pipeline.to_string(),
+            key: input::wire_key(grant.key),
+            program: Program {
+                name: grant.program.to_string(),
+                vkey: pinned.or_else(|| made.vkey()),
+            },
+            mock: false,
+            claim: None,
+            public_values,
+            proof,
+            history: Vec::new(),
+            inputs: Some(items),
         }
-        Err(error @ SpawnError::Exhausted { .. }) => {
-            return Judged::NoVerdict { message: format!("verifier {error}") };
+    }
+
+    async fn ask(&self, reins: &mut Reins) -> Result<Judged, Trouble> {
+        let Self { context, grant, program, dir, .. } = self;
+        let envelope = dir.join(ENVELOPE).to_string_lossy().into_owned();
+        let args = vec!["--input-path".to_owned(), envelope];
+        let env = context.environment(program, None, dir);
+        let launch = Launch { argv: &program.verifier, args, env, dir, has_stdin: false };
+        let (mut process, pipes) = match Process::spawn(&context.lives, &launch) {
+            Ok(spawned) => spawned,
+            Err(error) => {
+                let message = format!("verifier {error}");
+                if matches!(error, SpawnError::Gone { .. }) {
+                    // It may come back in time for this result; until then no other is begun.
+                    context.withdraw(&grant.program, &message);
+                }
+                return Err(Trouble::Failed(message));
+            }
+        };
+        let stdout = Tail::default();
+        let (words, all) = (stdout.clone(), process.tail.clone());
+        process.listen(pipes.stdout, move |bytes| {
+            words.push(bytes);
+            all.push(bytes);
+        });
+        let ended = tokio::select! {
+            biased;
+            exit = process.exited() => Ok(exit),
+            pull = reins.pulled() => Err(pull),
+        };
+        let output = process.finish().await.since(0);
+        match ended {
+            Ok(Exit::Code(0)) => Ok(accepted(program, &stdout.since(0).text)),
+            Ok(Exit::Code(1)) => {
+                let message = with_output("the verifier refused the proof", &output);
+                Ok(Judged::Refused { message })
+            }
+            Ok(exit) => {
+                let what = format!("the verifier gave no verdict: {exit}");
+                Err(Trouble::Failed(with_output(&what, &output)))
+            }
+            Err(Pull::TimedOut) => {
+                let what = "the verifier gave no verdict in time";
+                Err(Trouble::TimedOut(with_output(what, &output)))
+            }
+            Err(pull @ (Pull::Cancelled | Pull::Stopped)) => Ok(Judged::Pulled(pull)),
         }
-    };
-    let stdout = Tail::default();
-    let (words, all) = (stdout.clone(), process.tail.clone());
-    process.listen(pipes.stdout, move |bytes| {
-        words.push(bytes);
-        all.push(bytes);
-    });
-    let ended = tokio::select! {
-        biased;
-        exit = process.exited() => Ok(exit),
-        pull = reins.pulled() => Err(pull),
-    };
-    let output = process.finish().await.since(0);
-    match ended {
-        Ok(Exit::Code(0)) => accepted(program, &stdout.since(0).text),
-        Ok(Exit::Code(1)) => {
-            Judged::Refused { message: with_output("the verifier refused the proof", &output) }
-        }
-        Ok(exit) => {
-            let message = with_output(&format!("the verifier gave no verdict: {exit}"), &output);
-            Judged::NoVerdict { message }
-        }
-        Err(Pull::TimedOut) => {
-            let message = with_output("the verifier gave no verdict in time", &output);
-            Judged::NoVerdict { message }
-        }
-        Err(pull @ (Pull::Cancelled | Pull::Stopped)) => Judged::Pulled(pull),
     }
 }
 
@@ -170,8 +206,5 @@ fn accepted(program: &ProgramConfig, stdout: &str) -> Judged {
 
 const ENVELOPE: &str = "envelope.json";
 
-/// How often a verifier is asked.
-const TRIES: u32 = 3;
-
-/// A verifier may take this part of the prover's time, where that is more than its least.
-const LIMIT_SHARE: u32 = 10;
+/// How often a verifier may take all its time.
+const TIMEOUTS_MAX: u32 = 3;

@@ -45,8 +45,14 @@ fn a_verifier_without_a_verdict_is_asked_again() {
 
 #[test]
 fn without_any_verdict_the_attempt_failed_for_the_moment() {
-    let mut world = judged_by("kill -KILL $$", RESULT);
-    let (class, message) = world.try_once();
+    let retry = push0_dispatch::Retry { total: crate::world::SHORT * 3, ..crate::world::RETRY };
+    let mut world = World::patient(1, retry, |dir| {
+        let verifier = mock(dir, "kill -KILL $$").argv;
+        let program = ProgramConfig { verifier, is_mock: false, ..mock(dir, RESULT) };
+        BTreeMap::from([(name(), program)])
+    });
+    let grant = push0_core::Grant { timeout: crate::world::SHORT * 50, ..world.new_grant() };
+    let (class, message) = world.failed(&grant);
     assert_eq!(class, FailureClass::Transient, "{message}");
 }
 

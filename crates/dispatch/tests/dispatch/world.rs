@@ -45,9 +45,17 @@ impl World {
         slots: u32,
         programs: impl FnOnce(&Path) -> BTreeMap<ProgramName, ProgramConfig>,
     ) -> Self {
+        Self::patient(slots, RETRY, programs)
+    }
+
+    pub(crate) fn patient(
+        slots: u32,
+        retry: Retry,
+        programs: impl FnOnce(&Path) -> BTreeMap<ProgramName, ProgramConfig>,
+    ) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let programs = programs(dir.path());
-        let started = start_with(config(dir.path(), slots, programs), RETRY).expect("a dispatcher");
+        let started = start_with(config(dir.path(), slots, programs), retry).expect("a dispatcher");
         let store = Store::open(&dir.path().join("store")).expect("a store");
         let Started { dispatcher, to, from, notices } = started;
         let builder = tokio::runtime::Builder::new_current_thread().enable_time().build();
@@ -150,6 +158,13 @@ impl World {
         let next = tokio::time::timeout;
         let message = self.runtime.block_on(async { next(LONG, self.from.recv()).await });
         message.expect("a message in time").expect("a dispatcher")
+    }
+
+    /// The next thing that an operator should know.
+    pub(crate) fn notice(&mut self) -> Notice {
+        let next = tokio::time::timeout;
+        let notice = self.runtime.block_on(async { next(LONG, self.notices.recv()).await });
+        notice.expect("a notice in time").expect("a dispatcher")
     }
 
     pub(crate) fn put(&self, first: u64, bytes: &[u8]) -> Bound {
@@ -266,10 +281,10 @@ pub(crate) fn until<T>(mut ask: impl FnMut() -> Option<T>) -> T {
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 pub(crate) const SHORT: Duration = Duration::from_millis(100);
 
-/// Over soon. A verifier has the tenth of a grant's time that is longer than `limit`.
+/// With short pauses. A verifier has the tenth of a grant's time that is longer than `limit`.
 pub(crate) const RETRY: Retry = Retry {
     limit: Duration::from_millis(200),
     pause: Duration::from_millis(10),
     pause_max: Duration::from_millis(50),
-    total: Duration::from_secs(1),
+    total: LONG,
 };

@@ -1,0 +1,141 @@
+//! From what a prover has written to a result in the store.
+//!
+//! From here on there is a proof to lose. A verifier that has no verdict and a store that does not take
+//! it are tried again, an operator is told, and only when patience is over the attempt has failed.
+//!
+//! Not here: how a verifier is asked (`verify`), and how long that goes on (`retry`).
+
+use std::path::Path;
+use std::sync::Arc;
+
+use push0_core::{FailureClass, Outcome, ResultRef, Vkey};
+
+use super::{Attempt, failed};
+use crate::board::Doing;
+use crate::folder::{blocking, remove};
+use crate::output::{Form, Made};
+use crate::reins::Pull;
+use crate::retry::{Next, Patience};
+use crate::tail::with_output;
+use crate::tried::Tried;
+use crate::verify::{Case, Judged, judge};
+use crate::{Store, StoreError};
+
+impl Attempt {
+    /// Reads what was made, has it verified, and stores it.
+    pub(super) async fn settle(&mut self, tried: &Tried, path: &Path) -> Outcome {
+        let (path, output, is_judged) = (path.to_owned(), self.grant.output, self.is_judged());
+        let made = match blocking(move || Made::read(&path, output, is_judged)).await {
+            Ok(made) => Arc::new(made),
+            Err(error) => {
+                let what = with_output(&format!("it says it is done, {error}"), &tried.output);
+                return failed(FailureClass::Failed, what);
+            }
+        };
+        if let Some(message) = self.lie(&made) {
+            return Outcome::Rejected { message };
+        }
+        let mut patience = Patience::new(self.context.retry, self.grant.timeout);
+        let mut vkey = made.vkey().map(|vkey| Vkey(vkey.0.0));
+        if is_judged {
+            match self.verify(&made, &mut patience).await {
+                Ok(own) => vkey = vkey.or(own),
+                Err(outcome) => return outcome,
+            }
+        }
+        self.store(&made, vkey, &mut patience).await
+    }
+
+    /// What needs no verifier to be refused.
+    fn lie(&self, made: &Made) -> Option<String> {
+        if made.says_mock() && !self.program.is_mock {
+            let program = &self.grant.program;
+            return Some(format!("the result is a mock, program {program} is not declared as one"));
+        }
+        let (own, pinned) = (made.vkey()?, self.program.vkey?);
+        (own.0.0 != pinned.0).then(|| format!("made under key {own}, the pipeline pins {pinned}"))
+    }
+
+    /// The key that the verifier names, if it accepts.
+    async fn verify(
+        &mut self,
+        made: &Arc<Made>,
+        patience: &mut Patience,
+    ) -> Result<Option<Vkey>, Outcome> {
+        let Self { context, grant, program, reins, .. } = self;
+        context.board.note(grant.attempt, Doing::Verifying);
+        let dir = context.work.join(format!("verify-{}", grant.attempt.0));
+        let case = Case {
+            context: Arc::clone(context),
+            grant: Arc::clone(grant),
+            program: program.clone(),
+            made: Arc::clone(made),
+            dir: dir.clone(),
+        };
+        let case = Arc::new(case);
+        let judged = judge(&case, patience, reins).await;
+        remove(dir).await;
+        Err(match judged {
+            Judged::Accepted { vkey } => return Ok(vkey),
+            Judged::Refused { message } => Outcome::Rejected { message },
+            Judged::InputLost { artifact } => Outcome::InputLost { artifact },
+            Judged::NoVerdict { message } => failed(FailureClass::Transient, message),
+            Judged::Pulled(pull) => pulled(pull, "the verifier gave no verdict in time"),
+        })
+    }
+
+    async fn store(
+        &mut self,
+        made: &Arc<Made>,
+        vkey: Option<Vkey>,
+        patience: &mut Patience,
+    ) -> Outcome {
+        let attempt = self.grant.attempt;
+        self.context.board.note(attempt, Doing::Storing);
+        patience.turn();
+        loop {
+            let (store, is_mock) = (self.context.config.store.clone(), self.program.is_mock);
+            let made = Arc::clone(made);
+            let message = match blocking(move || keep(&store, &made, vkey, is_mock)).await {
+                Ok(result) => return Outcome::Proved(result),
+                Err(error) => error.to_string(),
+            };
+            let kept = format!("the result of attempt {attempt} is kept, and put again: {message}");
+            self.context.trouble("store", kept);
+            match patience.pause(&self.reins).await {
+                Next::Again => {}
+                Next::Over => return failed(FailureClass::Transient, message),
+                Next::Pulled(pull) => return pulled(pull, &message),
+            }
+        }
+    }
+}
+
+/// Puts what was made into the store.
+fn keep(
+    store: &Store,
+    made: &Made,
+    vkey: Option<Vkey>,
+    is_mock: bool,
+) -> Result<ResultRef, StoreError> {
+    let parts = match &made.form {
+        Form::Parts(parts) => parts.iter().map(|part| store.put(part)).collect::<Result<_, _>>()?,
+        Form::Result(_) | Form::Other => Vec::new(),
+    };
+    Ok(ResultRef {
+        output: store.put(&made.bytes)?,
+        bytes: made.bytes.len() as u64,
+        statement: made.statement(),
+        vkey,
+        mock: is_mock,
+        parts,
+    })
+}
+
+fn pulled(pull: Pull, message: &str) -> Outcome {
+    match pull {
+        Pull::Cancelled => Outcome::Cancelled,
+        Pull::Stopped => Outcome::NotRun { message: "its dispatcher was stopped".to_owned() },
+        Pull::TimedOut => failed(FailureClass::Transient, message.to_owned()),
+    }
+}
