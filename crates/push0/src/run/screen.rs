@@ -146,8 +146,8 @@ fn attempt_words(running: &Running) -> String {
         Doing::Storing => "storing",
         Doing::Ending => "ending",
     };
-    let fraction =
-        running.fraction.map_or_else(String::new, |fraction| format!(" {:.0}%", fraction * 1e2));
+    let fraction = running.fraction.filter(|_| running.doing == Doing::Proving);
+    let fraction = fraction.map_or_else(String::new, |fraction| format!(" {:.0}%", fraction * 1e2));
     let seconds = running.elapsed.as_secs_f64();
     format!("  {} {}: {doing}{fraction}, {seconds:.1} s", running.stage, running.key)
 }
