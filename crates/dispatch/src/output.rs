@@ -10,6 +10,7 @@
 //!
 //! Not here: whether it proves anything (`verify`).
 
+use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -17,8 +18,8 @@ use std::path::Path;
 
 use push0_core::{Digest, Output};
 use push0_prover::wire;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::Deserializer as _;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// What a prover has written, as far as it is understood.
@@ -141,13 +142,36 @@ fn parts(bytes: &[u8]) -> Result<Form, NoResult> {
     }
 }
 
+/// Whether any `format` at the top says so, however many there are: which of them counts is for each
+/// reader to choose, and for none of them may it be a result that was not read as one here. What comes
+/// after it may be broken.
 fn says_result(bytes: &[u8]) -> bool {
-    #[derive(Deserialize)]
-    struct Sniff {
-        format: String,
+    let mut is_said = false;
+    // Only the names matter here, and they are ASCII.
+    let text = String::from_utf8_lossy(bytes);
+    let mut deserializer = serde_json::Deserializer::from_str(&text);
+    let _ = deserializer.deserialize_map(Sniff(&mut is_said));
+    is_said
+}
+
+/// Looks for a `format`; raw, so that no other name or value can end the search.
+struct Sniff<'a>(&'a mut bool);
+
+impl<'de> Visitor<'de> for Sniff<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
     }
-    let sniff = serde_json::from_slice::<Sniff>(bytes);
-    sniff.is_ok_and(|sniff| sniff.format.starts_with("push0.result/"))
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let text = |raw: &RawValue| serde_json::from_str::<String>(raw.get()).ok();
+        while let Some((name, value)) = map.next_entry::<&RawValue, &RawValue>()? {
+            *self.0 |= text(name).as_deref() == Some("format")
+                && text(value).is_some_and(|format| format.starts_with("push0.result/"));
+        }
+        Ok(())
+    }
 }
 
 /// The largest output that is read. Proofs are kilobytes to a few megabytes; execution traces more.
@@ -173,6 +197,23 @@ mod tests {
         assert!(matches!(proof(broken, true), Err(NoResult::NotAResult(_))));
         let later = br#"{"format":"push0.result/9","vkey":null,"mock":false,"public_values":"0x","proof":""}"#;
         assert!(matches!(proof(later, true), Err(NoResult::NotAResult(_))));
+    }
+
+    #[test]
+    fn what_says_result_anywhere_must_be_one() {
+        for broken in [
+            &br#"{"format":"push0.result/1","format":"x","mock":true}"#[..],
+            br#"{"format":1,"format":"push0.result/1"}"#,
+            br#"{"format":"\ud800","\u0066ormat":"push0.result\/1"}"#,
+            br#"{"\ud800":[[]],"format":"push0.result/1"}"#,
+            b"{\"format\":\"\xff\",\"format\":\"push0.result/1\"}",
+            br#"{"format":"push0.result/1","vkey":nul"#,
+        ] {
+            let text = String::from_utf8_lossy(broken);
+            assert!(matches!(proof(broken, true), Err(NoResult::NotAResult(_))), "{text}");
+        }
+        let inner = br#"{"a":{"format":"push0.result/1"},"format":["push0.result/1"]}"#;
+        assert!(matches!(proof(inner, true), Ok(Form::Other)));
     }
 
     #[test]
