@@ -39,7 +39,15 @@ impl Attempt {
         let mut vkey = made.vkey().map(|vkey| Vkey(vkey.0.0));
         if is_judged {
             match self.verify(&made, &mut patience).await {
-                Ok(own) => vkey = vkey.or(own),
+                Ok(own) => match (own, vkey) {
+                    (Some(own), Some(claimed)) if own != claimed => {
+                        let message =
+                            format!("the result names key {claimed}, it verifies under key {own}");
+                        return Outcome::Rejected { message };
+                    }
+                    // Where nobody names one, none is made up: the engine decides.
+                    (own, claimed) => vkey = own.or(claimed),
+                },
                 Err(outcome) => return outcome,
             }
         }

@@ -90,6 +90,35 @@ fn another_key_than_the_pinned_one_is_rejected() {
 }
 
 #[test]
+fn a_result_that_names_another_key_than_its_verifier_is_rejected() {
+    let (claimed, own) = (Vkey([4; 32]), Vkey([5; 32]));
+    let verdict = format!(r#"echo '{{"vkey":"{own}","claim":{{}}}}'"#);
+    let result = RESULT.replace("null", &format!(r#""{claimed}""#));
+    let mut world = judged_by(&verdict, &result);
+    let grant = world.new_grant();
+    let outcome = world.outcome(&grant);
+    let Outcome::Rejected { message } = &outcome else { panic!("{outcome:?}") };
+    let has = |key: Vkey| message.contains(&key.to_string());
+    assert!(has(claimed) && has(own), "{message}");
+}
+
+#[test]
+fn a_pinned_key_that_nobody_names_is_left_out() {
+    let mut world = pinned_and_judged_by(Some(Vkey([4; 32])), "exit 0", RESULT);
+    let grant = world.new_grant();
+    assert_eq!(world.proved(&grant).vkey, None);
+}
+
+#[test]
+fn a_mock_is_not_hidden_by_saying_its_format_twice() {
+    let twice = RESULT.replace("false", "true").replace(r#","vkey""#, r#","format":"x","vkey""#);
+    let mut world = judged_by("exit 0", &twice);
+    let (class, message) = world.try_once();
+    assert_eq!(class, FailureClass::Failed, "{message}");
+    assert!(message.contains("push0.result/1"), "{message}");
+}
+
+#[test]
 fn a_proof_that_comes_within_the_grace_counts() {
     let late =
         format!("trap 'write; exit 0' TERM; write() {{ {RESULT}; }}; while :; do sleep 0.01; done");
