@@ -11,11 +11,12 @@
 //!
 //! Not here: what may be deleted, and when (the engine knows what is referred to).
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use push0_core::Digest;
 use sha2::{Digest as _, Sha256};
@@ -26,6 +27,8 @@ pub struct Store {
     dir: Arc<Path>,
     identity: Arc<str>,
     writes: Arc<AtomicU64>,
+    /// The folders whose own names were synced by this process: at most 256.
+    synced: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
 
 impl Store {
@@ -43,7 +46,10 @@ impl Store {
         fs::create_dir_all(&tmp).map_err(at(&tmp))?;
         let dir = fs::canonicalize(dir).map_err(at(dir))?;
         let identity = identity(&dir, &tmp).map_err(at(&dir.join(IDENTITY)))?;
-        Ok(Self { dir: dir.into(), identity: identity.into(), writes: Arc::default() })
+        // Whoever made it may have been killed before its name was synced.
+        sync_folder(&dir).map_err(at(&dir))?;
+        let (dir, identity) = (dir.into(), identity.into());
+        Ok(Self { dir, identity, writes: Arc::default(), synced: Arc::default() })
     }
 
     /// What tells this store from every other: a dispatcher that has another is of no use.
@@ -62,7 +68,7 @@ impl Store {
         let path = self.path(digest);
         let stored = match self.holds(digest) {
             // Whoever put it may have been killed before its name was synced.
-            true => sync(&path),
+            true => self.sync_name(&path).and_then(|()| sync(&path)),
             false => self.write(&path, bytes),
         };
         stored.map(|()| digest).map_err(|source| StoreError { path, source })
@@ -132,10 +138,27 @@ impl Store {
         self.copy(digest, &mut io::sink()).is_ok()
     }
 
+    /// Makes the folder of `path` where there is none, and its name durable, once: it may have been made
+    /// by another that has not synced it yet, or was killed before it did.
+    fn sync_name(&self, path: &Path) -> io::Result<()> {
+        let folder = path.parent().unwrap_or(path);
+        let synced = || self.synced.lock().unwrap_or_else(PoisonError::into_inner);
+        match fs::create_dir(folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            Err(_) if synced().contains(folder) => return Ok(()),
+            Ok(()) | Err(_) => {}
+        }
+        File::open(folder)?.sync_all()?;
+        sync_folder(folder)?;
+        synced().insert(folder.to_owned());
+        Ok(())
+    }
+
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let number = self.writes.fetch_add(1, Ordering::Relaxed);
         let temporary = self.dir.join(TMP).join(format!("{}-{number}", std::process::id()));
-        let written = write_durably(&temporary, path, bytes);
+        let named = self.sync_name(path);
+        let written = named.and_then(|()| write_durably(&temporary, path, bytes));
         if written.is_err() {
             // Best effort: the error that is returned says what is wrong.
             let _ = fs::remove_file(&temporary);
@@ -200,11 +223,6 @@ fn write_durably(temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> 
     let mut file = File::create(temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    let folder = path.parent().unwrap_or(path);
-    if !folder.is_dir() {
-        fs::create_dir_all(folder)?;
-        sync_folder(folder)?;
-    }
     fs::rename(temporary, path)?;
     sync_folder(path)
 }
@@ -263,6 +281,22 @@ mod tests {
         let read = store.read(digest);
         assert!(matches!(read, Err(ReadError::Io { .. })), "{read:?}");
         assert!(store.put(b"proof").is_err());
+    }
+
+    #[test]
+    fn a_folder_that_another_has_made_is_synced_before_its_first_use() {
+        let (_dir, store) = fresh();
+        let path = store.path(Digest::of(b"proof"));
+        let folder = path.parent().expect("a folder");
+        fs::create_dir(folder).expect("made by another");
+        let is_synced = |store: &Store| store.synced.lock().expect("a set").contains(folder);
+        assert!(!is_synced(&store));
+        store.put(b"proof").expect("put");
+        assert!(is_synced(&store) && is_synced(&store.clone()));
+        let again = Store::open(&store.dir).expect("a later life");
+        assert!(!is_synced(&again));
+        again.put(b"proof").expect("put what is there");
+        assert!(is_synced(&again));
     }
 
     #[test]
