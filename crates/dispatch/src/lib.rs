@@ -53,4 +53,4 @@ pub use config::{Config, ProgramConfig, Retry};
 pub use dispatcher::{Dispatcher, Notice, StartError, Started, start, start_with};
 pub use logs::{AttemptLog, attempt_logs};
 pub use store::{ReadError, Store, StoreError};
-pub use sys::shorten_time_slice;
+pub use sys::{die_with_parent, shorten_time_slice};

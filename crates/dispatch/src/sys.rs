@@ -24,24 +24,8 @@ pub(crate) fn adopt_orphans() -> io::Result<()> {
 /// Starts `command` in a session and process group of its own, to be killed by the kernel when the
 /// calling *thread* ends. Call it on a thread that lives as long as the process may.
 pub(crate) fn spawn(mut command: Command) -> io::Result<(Child, Pid)> {
-    let parent = getpid();
-    let isolate = move || {
-        setsid()?;
-        set_parent_process_death_signal(Some(Signal::KILL))?;
-        // It may have ended between the fork and the line above.
-        match getppid() == Some(parent) {
-            true => Ok(()),
-            false => Err(rustix::io::Errno::SRCH.into()),
-        }
-    };
-    // SAFETY: between fork and exec only system calls are made; nothing allocates or locks.
-    #[expect(
-        unsafe_code,
-        reason = "the standard library has no other way to run code after a fork"
-    )]
-    unsafe {
-        command.pre_exec(isolate);
-    }
+    before_exec(&mut command, || Ok(setsid().map(drop)?));
+    die_with_parent(&mut command);
     // Held across the fork: whoever looks for adopted children must not take this one for one.
     let mut spawned = spawned();
     let child = tokio::process::Command::from(command).spawn()?;
@@ -49,6 +33,40 @@ pub(crate) fn spawn(mut command: Command) -> io::Result<(Child, Pid)> {
     let pid = pid.ok_or_else(|| io::Error::other("a child without an id"))?;
     spawned.insert(pid.as_raw_nonzero().get());
     Ok((child, pid))
+}
+
+/// Has the kernel kill what `command` starts (SIGKILL) when this process ends, however it ends.
+///
+/// The kernel goes by the *thread* that spawns, not by the process: when that thread ends, so does the
+/// child. Spawn it on a thread that waits for it, or on one that lives as long as it may. What the child
+/// itself starts is not killed, nor is a child that changes its user.
+///
+/// To be called in the process that spawns `command`: a child whose parent is another ends at once.
+pub fn die_with_parent(command: &mut Command) {
+    let parent = getpid();
+    before_exec(command, move || {
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        // It may have ended between the fork and the line above.
+        match getppid() == Some(parent) {
+            true => Ok(()),
+            false => Err(rustix::io::Errno::SRCH.into()),
+        }
+    });
+}
+
+/// `call` makes system calls alone.
+fn before_exec(
+    command: &mut Command,
+    call: impl FnMut() -> io::Result<()> + Send + Sync + 'static,
+) {
+    // SAFETY: between fork and exec only system calls are made; nothing allocates or locks.
+    #[expect(
+        unsafe_code,
+        reason = "the standard library has no other way to run code after a fork"
+    )]
+    unsafe {
+        command.pre_exec(call);
+    }
 }
 
 /// Asks for a short scheduling slice for the calling thread, so that it runs soon after it wakes though

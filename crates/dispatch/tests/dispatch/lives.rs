@@ -1,11 +1,12 @@
 //! What is left of a dispatcher that is killed: nothing that proves, and nothing at all once it is back.
 
 use std::collections::BTreeMap;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use push0_core::ToDispatcher;
-use push0_dispatch::{Notice, StartError, start};
+use push0_dispatch::{Notice, StartError, die_with_parent, start};
 
 use crate::world::{World, config, lives, mock, name, server, until, written};
 
@@ -13,11 +14,12 @@ use crate::world::{World, config, lives, mock, name, server, until, written};
 fn a_killed_dispatcher_leaves_no_prover() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut host = host(dir.path());
-    let [file, deaf, served] =
-        ["file", "deaf", "served"].map(|name| written(&dir.path().join(name)));
+    let [file, deaf, served, tied] =
+        ["file", "deaf", "served", "tied"].map(|name| written(&dir.path().join(name)));
+    assert!(lives(&tied));
     host.kill().expect("killed");
     host.wait().expect("reaped");
-    for pid in [&file, &deaf, &served] {
+    for pid in [&file, &deaf, &served, &tied] {
         until(|| (!lives(pid)).then_some(()));
     }
     let [child, daemon] = ["child", "daemon"].map(|name| written(&dir.path().join(name)));
@@ -57,6 +59,11 @@ fn a_host_runs_until_it_is_killed() {
         (script("deaf"), mock(dir, "trap '' TERM; echo $$ > $dir/deaf; exec sleep 1000")),
         (script("served"), server(dir, "echo $$ > $dir/served; ready; next; exec sleep 1000")),
     ]);
+    let mut sleep = Command::new("sleep");
+    sleep.arg("1000").process_group(0);
+    die_with_parent(&mut sleep);
+    let tied = sleep.spawn().expect("a child").id();
+    std::fs::write(dir.join("tied"), format!("{tied}\n")).expect("written");
     let mut world = World::with(1, |_| BTreeMap::new());
     let started = start(config(dir, 3, programs.clone())).expect("a dispatcher");
     for program in programs.into_keys() {
