@@ -13,6 +13,8 @@
 //! - heartbeats come from a thread that waits for nothing but the clock and one short lock;
 //! - a result is durable in the store before its report leaves, and a report is sent again with
 //!   every beat until a verdict comes;
+//! - a proof outlives its verifier's failures and the store's: both are tried again while the engine's
+//!   lease leaves room;
 //! - when an attempt has ended, nothing that it started runs any more, and its directory is gone.
 //!
 //! Not here: which task goes where (`push0-core`), how messages travel (`push0`), and what a prover
