@@ -18,7 +18,7 @@ fn a_flipped_byte_within_the_log_is_refused_with_its_place() {
 
 #[test]
 fn bytes_after_the_last_frame_are_cut_off_with_a_warning() {
-    let world = killed_after(" accepted stage=leaf");
+    let world = killed_after_a_leaf();
     let (segment, end) = segment(&world);
     let mut bytes = fs::read(&segment).expect("a segment");
     let garbage = (0..100_u8).map(|byte| byte | 1);
@@ -29,7 +29,7 @@ fn bytes_after_the_last_frame_are_cut_off_with_a_warning() {
 
 #[test]
 fn a_last_frame_that_was_half_written_is_cut_off_with_a_warning() {
-    let world = killed_after(" accepted stage=leaf");
+    let world = killed_after_a_leaf();
     let (segment, end) = segment(&world);
     let mut bytes = fs::read(&segment).expect("a segment");
     bytes.iter_mut().take(end).skip(end - 40).for_each(|byte| *byte = 0);
@@ -39,7 +39,7 @@ fn a_last_frame_that_was_half_written_is_cut_off_with_a_warning() {
 
 #[test]
 fn a_damaged_result_is_made_again_before_it_is_used() {
-    let world = killed_after(" accepted stage=leaf");
+    let world = killed_after_a_leaf();
     let history = world.history();
     let leaf = history.task("leaf", FIRST);
     flip(&world.artifact(history.output(leaf)), 5);
@@ -68,13 +68,13 @@ fn a_store_of_which_all_is_damaged_is_made_again() {
         flip(&world.artifact(event["result"]["output"].as_str().expect("a digest")), 5);
     }
     let ended = world.run(&["--slots", "4"]).with(0);
-    assert_eq!(ended.said(" remade ").len(), 15, "{}", ended.stderr);
+    assert_eq!(ended.said(" remade ").len(), 7, "{}", ended.stderr);
     assert_undisturbed(&world);
 }
 
 #[test]
 fn a_damaged_payload_is_taken_from_the_source_again() {
-    let world = killed_after(" accepted stage=leaf");
+    let world = killed_after_a_leaf();
     let history = world.history();
     let last = history.all("block_submitted").next_back().expect("a block");
     flip(&world.artifact(last["block"]["payload"].as_str().expect("a digest")), 5);
@@ -96,25 +96,25 @@ fn a_proof_file_that_is_damaged_or_gone_is_written_again() {
     assert!(mended == bytes && fs::read(&file).expect("a proof") == bytes);
 }
 
-/// Eight blocks, proved and joined.
+/// Four blocks, proved and joined.
 fn finished() -> World {
     let world = trial("0ms");
     world.run(&[]).with(0);
     world
 }
 
-/// Eight blocks, killed when the first line with these words has come, with most of the work ahead.
-fn killed_after(words: &str) -> World {
-    let world = trial("100ms");
+/// Four blocks, killed when the first is proved, with all else ahead.
+fn killed_after_a_leaf() -> World {
+    let world = trial("300ms");
     let run = world.start(ONE);
-    run.await_line(words);
+    run.await_line(" accepted stage=leaf");
     run.kill();
     world.await_no_process();
     world
 }
 
 fn trial(lasts: &str) -> World {
-    World::new(&leaf_and_tree(lasts), &blocks(FIRST, 8))
+    World::new(&leaf_and_tree(lasts), &blocks(FIRST, 4))
 }
 
 fn assert_goes_on_with_a_warning(world: &World) {

@@ -106,13 +106,13 @@ fn another_policy_is_shown_and_goes_on_when_it_is_applied() {
 
 #[test]
 fn a_second_run_on_the_same_data_directory_is_refused() {
-    let world = World::new(&leaf_and_tree("300ms"), &blocks(1, 4));
+    let world = World::new(&leaf_and_tree("1m"), &blocks(1, 4));
     let first = world.start(&[]);
     first.await_line(" granted ");
     let second = world.run(&[]).with(5);
     assert!(second.error().contains("data"), "{}", second.stderr);
-    first.end().with(0);
-    world.history().complete();
+    first.kill();
+    assert_eq!(world.history().count("claimed"), 1);
 }
 
 #[test]

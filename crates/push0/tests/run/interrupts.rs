@@ -6,7 +6,7 @@ use crate::support::{World, blocks, leaf_and_tree};
 
 #[test]
 fn ctrl_c_lets_running_provers_finish_and_starts_no_other() {
-    let world = World::new(&leaf_and_tree("400ms"), &blocks(1, 6));
+    let world = World::new(&leaf_and_tree("1s"), &blocks(1, 6));
     let run = world.start(TWO);
     run.await_lines(" granted ", 2);
     run.interrupt();
@@ -31,7 +31,7 @@ fn the_same_command_goes_on_after_ctrl_c() {
 
 #[test]
 fn the_machine_going_down_is_an_interrupt_too() {
-    let world = World::new(&leaf_and_tree("200ms"), &blocks(1, 6));
+    let world = World::new(&leaf_and_tree("1s"), &blocks(1, 6));
     let run = world.start(TWO);
     run.await_lines(" granted ", 2);
     run.terminate();
