@@ -15,7 +15,7 @@ mod directory;
 use std::io;
 use std::path::PathBuf;
 
-pub use directory::Directory;
+pub use directory::{Directory, make_dir};
 
 /// A directory of files, by name. Clones are the same directory.
 pub trait Disk: Clone + Send + Sync + 'static {

@@ -25,7 +25,7 @@ use std::path::PathBuf;
 
 use push0_core::{Seq, Turn};
 
-pub use disk::{Directory, Disk};
+pub use disk::{Directory, Disk, make_dir};
 pub use file::{FileLog, OpenError, Settings};
 pub use frame::LogId;
 pub use memory::{Memory, MemoryLog};

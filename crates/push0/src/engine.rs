@@ -9,17 +9,19 @@
 //! Not here: what an input means (`push0_core`), what durable means (`push0_log`), and who reads what
 //! comes out (`run`).
 
+mod gathered;
 mod handle;
 
 use std::time::{Duration, Instant};
 
 use push0_core::{
-    Effect, Event, Fleet, FromDispatcher, IllegalEvent, Input, Outcome, Rejection, Report,
-    Scheduler, Seq, Timestamp, ToDispatcher, Turn, Verdict,
+    Effect, Fleet, FromDispatcher, IllegalEvent, Input, Outcome, Rejection, Report, Scheduler, Seq,
+    Timestamp, ToDispatcher, Turn, Verdict,
 };
 use push0_log::{AppendError, Log};
 use tokio::sync::{mpsc, watch};
 
+use self::gathered::Gathered;
 pub use handle::{Gone, Handle, Request};
 
 use crate::clock::Clock;
@@ -32,6 +34,9 @@ pub struct Engine<L> {
     clock: Clock,
     /// The time of the last turn: what was due by then was decided.
     turned: Timestamp,
+    /// Whether it has claimed the log. Before, it answers and adds nothing of its own: what was due while
+    /// no engine ran is no attempt's fault.
+    has_claimed: bool,
     is_draining: bool,
     inbox: mpsc::Receiver<Request>,
     ports: Ports,
@@ -77,19 +82,6 @@ pub enum EngineError {
     Bug(#[from] IllegalEvent),
 }
 
-/// What a turn has gathered.
-#[derive(Default)]
-struct Gathered {
-    events: Vec<Event>,
-    /// What its events weigh in the log, roughly. Unit: bytes.
-    bytes: usize,
-    answers: Vec<(handle::Reply, Result<(), Rejection>)>,
-    messages: Vec<ToDispatcher>,
-    looks: Vec<handle::Look>,
-    /// For each accepted result, when its attempt was granted and how long the prover ran.
-    accepted: Vec<(Timestamp, Duration)>,
-}
-
 impl<L: Log> Engine<L> {
     /// An engine over a scheduler that holds all of `log`, and the handle to ask it with.
     #[must_use]
@@ -100,6 +92,7 @@ impl<L: Log> Engine<L> {
             clock: Clock::start(scheduler.now()),
             turned: scheduler.now(),
             fleet: Fleet::new(SILENCE_MAX),
+            has_claimed: false,
             is_draining: false,
             left: Vec::new(),
             is_behind: false,
@@ -195,8 +188,12 @@ impl<L: Log> Engine<L> {
         gathered: &mut Gathered,
     ) -> Result<(), EngineError> {
         match request {
-            Request::Ask(input, reply) => {
-                let answer = self.decide(now, &input, gathered)?;
+            Request::Ask(inputs, reply) => {
+                let mut answer = Ok(());
+                for input in inputs {
+                    self.has_claimed |= matches!(input, Input::Claim(_));
+                    answer = answer.and(self.decide(now, &input, gathered)?);
+                }
                 gathered.answers.push((reply, answer));
             }
             Request::Heard(FromDispatcher::Report(report)) => self.heard(now, report, gathered)?,
@@ -238,6 +235,9 @@ impl<L: Log> Engine<L> {
 
     /// Decides what follows without being asked: silence, what is due, what can be granted.
     fn follow_up(&mut self, now: Timestamp, gathered: &mut Gathered) -> Result<(), EngineError> {
+        if !self.has_claimed {
+            return Ok(());
+        }
         let silent = self.fleet.silent(now, &self.scheduler);
         self.decide_all(now, silent, gathered)?;
         while !gathered.is_full() {
@@ -316,55 +316,12 @@ impl<L: Log> Engine<L> {
         if self.is_behind || !self.left.is_empty() {
             return Some(Instant::now());
         }
+        if !self.has_claimed {
+            return None;
+        }
         let scheduler = self.scheduler.poll_timeout(self.turned);
         let next = scheduler.into_iter().chain(self.fleet.poll_timeout()).min()?;
         Some(self.clock.instant(next.at))
-    }
-}
-
-impl Gathered {
-    fn add(&mut self, events: Vec<Event>) {
-        let bytes = |event: &Event| match event {
-            Event::Accepted { result, .. } => EVENT_BYTES + result.parts.len() * DIGEST_BYTES,
-            Event::TaskOpened { inputs, .. } => EVENT_BYTES + inputs.len() * DIGEST_BYTES,
-            Event::Released { tasks, .. } => EVENT_BYTES + tasks.len() * DIGEST_BYTES,
-            Event::Failed { message, .. }
-            | Event::Rejected { message, .. }
-            | Event::Lost { message, .. }
-            | Event::Withdrawn { message, .. }
-            | Event::Parked { message, .. } => EVENT_BYTES + message.len(),
-            Event::Configured { .. }
-            | Event::Claimed { .. }
-            | Event::BlockSubmitted { .. }
-            | Event::SourceEnded { .. }
-            | Event::Resupplied { .. }
-            | Event::PayloadLost { .. }
-            | Event::BatchClosed { .. }
-            | Event::Granted { .. }
-            | Event::Surplus { .. }
-            | Event::Remade { .. }
-            | Event::Reopened { .. }
-            | Event::Pinned { .. } => EVENT_BYTES,
-        };
-        self.bytes += events.iter().map(bytes).sum::<usize>();
-        self.events.extend(events);
-    }
-
-    const fn is_full(&self) -> bool {
-        self.bytes >= TURN_BYTES_MAX
-    }
-
-    /// What a dispatcher is told of the events from `before` on, of which the last is at `last`.
-    fn verdict(&self, before: usize, last: Seq) -> Verdict {
-        let events = self.events.get(before..).unwrap_or_default();
-        let accepted = events.iter().rposition(|event| matches!(event, Event::Accepted { .. }));
-        match accepted {
-            Some(index) => Verdict::Accepted(Seq(last.0 + 1 + index as u64 - events.len() as u64)),
-            None if events.iter().any(|event| matches!(event, Event::Surplus { .. })) => {
-                Verdict::AlreadyAccepted
-            }
-            None => Verdict::Recorded,
-        }
     }
 }
 
@@ -383,12 +340,3 @@ const BATCH_MAX: usize = 256;
 
 /// A dispatcher that says nothing for so long is gone (`protocol.md` §5: 10 s by default).
 const SILENCE_MAX: Duration = Duration::from_secs(10);
-
-/// A turn takes no further request past this size. Well below what a log takes for one record.
-const TURN_BYTES_MAX: usize = 256 * 1024;
-
-/// An event in JSON, roughly.
-const EVENT_BYTES: usize = 512;
-
-/// A digest or an id in JSON.
-const DIGEST_BYTES: usize = 72;

@@ -12,6 +12,7 @@
 //! Not here: when (`run`), and what an envelope is (`push0_prover`).
 
 mod file;
+mod standing;
 
 use std::path::{Path, PathBuf};
 
@@ -40,6 +41,8 @@ pub struct Publication {
     pipeline: PipelineName,
     finals: Vec<Final>,
     history: Vec<HistoryEntry>,
+    /// Whether anything beneath it proves nothing.
+    has_mock: bool,
 }
 
 /// One of its proofs.
@@ -91,6 +94,9 @@ pub enum PublishError {
     /// Publish again when there is room, and the right to write.
     #[error("{} cannot be written: {source}", path.display())]
     Write { path: PathBuf, source: std::io::Error },
+    /// Name another directory for this pipeline's proofs: a file there is of another.
+    #[error("{} holds a proof of pipeline {pipeline}; name another --out", path.display())]
+    Occupied { path: PathBuf, pipeline: String },
 }
 
 impl Publication {
@@ -111,7 +117,14 @@ impl Publication {
             })
         });
         let history = scheduler.history(&release.tasks);
+        let is_mock = |id: &TaskId| {
+            scheduler
+                .task(id)
+                .and_then(|task| task.result.as_ref())
+                .is_some_and(|result| result.what.mock)
+        };
         Some(Self {
+            has_mock: history.iter().any(is_mock),
             number: release.number,
             key: release.key,
             pipeline: scheduler.pipeline().name.clone(),
@@ -145,12 +158,22 @@ pub fn publish(
     cache: Option<&Path>,
     out: &Path,
 ) -> Result<Vec<Published>, PublishError> {
-    let proofs = publication.finals.iter().map(|last| {
-        let unproved = unproved(publication, last, store)?;
-        verified(last, unproved, publication.file_name(), programs, cache)
-    });
-    let envelopes = proofs.collect::<Result<Vec<Envelope>, _>>()?;
     let path = out.join(publication.file_name());
+    let there = standing::read(&path);
+    if let Some(pipeline) = there.as_ref().and_then(|file| standing::other(publication, file)) {
+        return Err(PublishError::Occupied { path, pipeline });
+    }
+    let envelopes = match there.and_then(|file| standing::right(publication, file)) {
+        Some(envelopes) => envelopes,
+        None => {
+            let proofs = publication.finals.iter().map(|last| {
+                let unproved = unproved(publication, last, store)?;
+                let proved = verified(last, unproved, publication.file_name(), programs, cache)?;
+                Ok(Envelope { mock: proved.mock || publication.has_mock, ..proved })
+            });
+            proofs.collect::<Result<Vec<Envelope>, _>>()?
+        }
+    };
     let published = envelopes.iter().map(|envelope| Published {
         path: path.clone(),
         key: envelope.key.clone(),

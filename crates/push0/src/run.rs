@@ -22,15 +22,17 @@ mod screen;
 mod signals;
 mod standing;
 mod summary;
+mod threads;
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use push0_core::{BlockHash, Height, Input, ReleaseNumber, TaskId, TaskState};
+use push0_core::{BlockHash, Height, Input, ReleaseNumber, TaskId};
 use push0_dispatch::{Dispatcher, Notice};
-use push0_log::FileLog;
 use tokio::sync::mpsc;
 
 use self::deliver::{Delivered, Deliverer};
@@ -39,6 +41,7 @@ use self::feed::FeedEnd;
 use self::open::Opened;
 use self::screen::Screen;
 use self::standing::Standing;
+use self::threads::{relay, run_engine, spawn};
 use crate::cli::{Exit, RunArgs};
 use crate::engine::{Engine, EngineError, Gone, Handle, Ports, Seen};
 use crate::publish::Published;
@@ -79,6 +82,10 @@ struct Run {
     overheads: Vec<Duration>,
     published: BTreeMap<ReleaseNumber, Vec<Published>>,
     feed: Option<FeedEnd>,
+    /// Whether the feeder waits for the engine to have room.
+    is_waiting: Arc<AtomicBool>,
+    /// Since when nothing happens and nothing will.
+    stuck: Option<Instant>,
     interrupts: u32,
     gone: BTreeMap<String, String>,
     /// Since when only programs are wanted that nobody can run.
@@ -88,8 +95,9 @@ struct Run {
 impl Run {
     fn start(args: &RunArgs) -> Result<Self, RunError> {
         let began = Instant::now();
-        let Opened { loaded, scheduler, log, store, config, programs, out, cache, was_resumed } =
-            open::open(args)?;
+        let opened = open::open(args)?;
+        let Opened { loaded, source, scheduler, log, store, config, programs, .. } = opened;
+        let Opened { out, cache, was_resumed, .. } = opened;
         let (teller, news) = sync_channel(NEWS_MAX);
         signals::listen(teller.clone()).map_err(RunError::Thread)?;
         let started = push0_dispatch::start(config)?;
@@ -103,7 +111,9 @@ impl Run {
         // Before any beat is heard: the leases of the engine before must not be granted again.
         open::begin(args, &handle, &loaded)?;
         relay(&handle, &teller, started.from, started.notices, seen)?;
-        feed::start(&loaded, store.clone(), handle.clone(), asked, teller.clone())?;
+        let fields = loaded.pipeline.fields;
+        let is_waiting =
+            feed::start(source, fields, store.clone(), handle.clone(), asked, teller.clone())?;
         let deliverer = Deliverer::start(store, programs, cache, out, teller)?;
         Ok(Self {
             began,
@@ -117,6 +127,8 @@ impl Run {
             overheads: Vec::new(),
             published: BTreeMap::new(),
             feed: None,
+            is_waiting,
+            stuck: None,
             interrupts: 0,
             gone: BTreeMap::new(),
             unoffered: None,
@@ -206,10 +218,13 @@ impl Run {
                 "warning: the payload of block {number} was damaged in the store; it is the file's again"
             )),
             News::Delivered(Delivered::Written(number, published)) => {
+                self.deliverer.succeeded();
                 self.published.insert(number, published);
             }
             News::Delivered(Delivered::Missing(number, task)) => self.remake(number, task)?,
-            News::Delivered(Delivered::Failed(error)) => return Err(error),
+            News::Delivered(Delivered::Failed(number, error)) => {
+                self.screen.note(&self.deliverer.failed(number, error)?);
+            }
             News::EngineEnded(Ok(())) => return Err(RunError::Gone(Gone)),
             News::EngineEnded(Err(error)) => return Err(RunError::Engine(error)),
             News::Interrupted => {
@@ -219,7 +234,7 @@ impl Run {
                 }
                 self.handle.drain()?;
                 self.screen.note(
-                    "draining: running provers finish, nothing starts; Ctrl-C again stops them",
+                    "draining: running provers finish, nothing starts; a second signal stops them",
                 );
             }
         }
@@ -239,7 +254,8 @@ impl Run {
             Notice::LeftoversEnded { processes } => {
                 format!("{processes} processes were left over from before, and were ended")
             }
-            _ => format!("warning: {notice:?}"),
+            Notice::Trouble { message } => format!("warning: {message}"),
+            _ => format!("warning: {notice:?}"), // a kind that a later dispatcher adds
         };
         self.screen.note(&words);
     }
@@ -251,23 +267,13 @@ impl Run {
             task.short()
         ));
         self.deliverer.rewind(number);
-        // It may have been handed over a second time before the first was told of.
-        let is_being_made = self.handle.look(move |scheduler, _| {
-            scheduler.task(&task).is_some_and(|task| task.state != TaskState::Accepted)
-        })?;
-        if is_being_made {
-            return Ok(());
-        }
-        match self.handle.ask(Input::Remake(task))? {
-            Ok(()) => Ok(()),
-            Err(refused) => Err(RunError::Remake { task, refused }),
-        }
+        self.handle.ask(Input::Remake(task))?.map_err(|refused| RunError::Remake { task, refused })
     }
 
     fn look(&mut self) -> Result<Standing, RunError> {
-        let cursor = self.deliverer.cursor();
+        let (cursor, room) = (self.deliverer.cursor(), self.deliverer.room(self.published.len()));
         let (standing, due) = self.handle.look(move |scheduler, fleet| {
-            (Standing::of(scheduler, fleet), deliver::due(scheduler, cursor))
+            (Standing::of(scheduler, fleet), deliver::due(scheduler, cursor, room))
         })?;
         self.deliverer.hand(due);
         Ok(standing)
@@ -283,15 +289,23 @@ impl Run {
             return Ok(Some(Exit::Interrupted));
         }
         let is_delivering = self.deliverer.cursor().0 > self.published.len() as u64;
-        if standing.is_stuck() && !is_delivering && self.feed.is_some() {
-            if !standing.parked.is_empty() {
-                return Ok(Some(Exit::Unproved));
-            }
-            if !standing.is_complete {
-                return Err(RunError::Wedged);
-            }
+        let is_fed = self.feed.is_some() || self.is_waiting.load(Ordering::Relaxed);
+        if !standing.is_stuck() || is_delivering || !is_fed {
+            self.stuck = None;
+        } else if self.stuck.get_or_insert_with(Instant::now).elapsed() >= STUCK_MIN {
+            return self.stuck(standing);
         }
         self.check_offers(standing)
+    }
+
+    /// How the run is over where nothing more will happen.
+    fn stuck(&mut self, standing: &Standing) -> Result<Option<Exit>, RunError> {
+        match self.deliverer.take_failure() {
+            _ if !standing.parked.is_empty() => Ok(Some(Exit::Unproved)),
+            Some(error) => Err(error),
+            None if standing.is_complete => Ok(None), // the next look hands over what is left
+            None => Err(RunError::Wedged),
+        }
     }
 
     /// Gives up where only programs are wanted that cannot be run.
@@ -324,55 +338,11 @@ impl Run {
     }
 }
 
-/// Runs the engine on a thread of its own, with short slices.
-fn run_engine(engine: Engine<FileLog>, teller: SyncSender<News>) -> impl FnOnce() + Send + 'static {
-    move || {
-        push0_dispatch::shorten_time_slice();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-        let ended = runtime.expect("a runtime without I/O needs nothing").block_on(engine.run());
-        let _ = teller.send(News::EngineEnded(ended)); // the run may be over
-    }
-}
-
-/// Carries messages between channels that cannot be waited for together.
-fn relay(
-    handle: &Handle,
-    teller: &SyncSender<News>,
-    mut from: mpsc::Receiver<push0_core::FromDispatcher>,
-    mut notices: mpsc::Receiver<Notice>,
-    mut seen: mpsc::Receiver<Seen>,
-) -> Result<(), RunError> {
-    let (engine, told, shown) = (handle.clone(), teller.clone(), teller.clone());
-    spawn("relay-reports", move || {
-        while let Some(message) = from.blocking_recv() {
-            if engine.heard(message).is_err() {
-                break;
-            }
-        }
-    })?;
-    spawn("relay-notices", move || {
-        while let Some(notice) = notices.blocking_recv() {
-            if told.send(News::Notice(notice)).is_err() {
-                break;
-            }
-        }
-    })?;
-    spawn("relay-turns", move || {
-        while let Some(turn) = seen.blocking_recv() {
-            if shown.send(News::Seen(turn)).is_err() {
-                break;
-            }
-        }
-    })?;
-    Ok(())
-}
-
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, RunError> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(body).map_err(RunError::Thread)
-}
-
 /// Blocks whose payload is asked for again.
 pub(crate) type Asked = mpsc::Receiver<BlockHash>;
+
+/// Nothing may happen for so long before a run is over for that: whoever waits for room looks meanwhile.
+const STUCK_MIN: Duration = Duration::from_millis(200);
 
 /// How often the run looks without being told anything.
 const TICK: Duration = Duration::from_millis(50);

@@ -30,7 +30,7 @@ impl Disk for Directory {
     type Lock = File;
 
     fn prepare(&self) -> io::Result<()> {
-        make(&self.path)
+        make_dir(&self.path)
     }
 
     fn lock(&self) -> io::Result<Option<File>> {
@@ -87,11 +87,15 @@ impl Disk for Directory {
     }
 }
 
-/// Makes `path` and what is missing above it, each durable in the directory that holds it.
-fn make(path: &Path) -> io::Result<()> {
+/// Makes the directory `path` and what is missing above it, each durable in the directory that holds it.
+///
+/// # Errors
+///
+/// The system's own; what was made is left.
+pub fn make_dir(path: &Path) -> io::Result<()> {
     let Some(parent) = path.parent().filter(|_| !path.is_dir()) else { return Ok(()) };
     let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-    make(parent)?;
+    make_dir(parent)?;
     match fs::create_dir(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         Ok(()) | Err(_) => sync(parent),

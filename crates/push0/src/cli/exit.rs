@@ -91,7 +91,7 @@ impl From<&ReadError> for Exit {
 impl From<&PublishError> for Exit {
     fn from(error: &PublishError) -> Self {
         match error {
-            PublishError::NoVerifier { .. } => Self::Usage,
+            PublishError::NoVerifier { .. } | PublishError::Occupied { .. } => Self::Usage,
             PublishError::Refused { .. } => Self::Unproved,
             PublishError::ProofLost { .. }
             | PublishError::Store { .. }
@@ -106,7 +106,7 @@ impl From<&RunError> for Exit {
         match error {
             RunError::Pipeline(_)
             | RunError::Submitted { .. }
-            | RunError::NotAFile
+            | RunError::Foreign { .. }
             | RunError::Program { .. }
             | RunError::Unoffered(_)
             | RunError::Memory { .. } => Self::Usage,
@@ -119,7 +119,7 @@ impl From<&RunError> for Exit {
             | RunError::Changed { .. } => Self::Data,
             RunError::Log(OpenError::Busy { .. })
             | RunError::Dispatcher(StartError::Locked { .. }) => Self::Busy,
-            RunError::Log(OpenError::Unreadable(_)) => Self::Data,
+            RunError::Log(OpenError::Unreadable(error)) => Self::from(error),
             RunError::Engine(EngineError::Append(AppendError::Fenced { .. })) => Self::Busy,
             RunError::Engine(EngineError::Bug(_)) | RunError::Gone(_) | RunError::Wedged => {
                 Self::Bug

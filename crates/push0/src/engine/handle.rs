@@ -7,8 +7,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// Something asked of the engine.
 pub enum Request {
-    /// Decide this.
-    Ask(Box<Input>, Reply),
+    /// Decide these, in one turn; the answer is the first refusal.
+    Ask(Vec<Input>, Reply),
     /// Take what a dispatcher says.
     Heard(FromDispatcher),
     /// Show the state, as of the end of a turn.
@@ -48,8 +48,17 @@ impl Handle {
     ///
     /// [`Gone`]; within, the engine's refusal.
     pub fn ask(&self, input: Input) -> Result<Result<(), Rejection>, Gone> {
+        self.ask_all(vec![input])
+    }
+
+    /// Has `inputs` decided in one turn. Blocks as [`ask`](Self::ask) does.
+    ///
+    /// # Errors
+    ///
+    /// [`Gone`]; within, the engine's first refusal, which keeps none of the others from being decided.
+    pub fn ask_all(&self, inputs: Vec<Input>) -> Result<Result<(), Rejection>, Gone> {
         let (reply, answer) = oneshot::channel();
-        self.send(Request::Ask(Box::new(input), reply))?;
+        self.send(Request::Ask(inputs, reply))?;
         answer.blocking_recv().map_err(|_| Gone)
     }
 
@@ -107,7 +116,7 @@ impl Handle {
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ask(input, _) => f.debug_tuple("Ask").field(input).finish(),
+            Self::Ask(inputs, _) => f.debug_tuple("Ask").field(inputs).finish(),
             Self::Heard(message) => f.debug_tuple("Heard").field(message).finish(),
             Self::Look(_) => f.write_str("Look"),
             Self::Drain => f.write_str("Drain"),

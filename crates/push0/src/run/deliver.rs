@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, Instant};
 
 use push0_core::{ReleaseNumber, Scheduler, TaskId, TaskState};
 use push0_dispatch::Store;
@@ -20,24 +21,29 @@ pub(crate) enum Delivered {
     Written(ReleaseNumber, Vec<Published>),
     /// A result is not in the store any more, or damaged there.
     Missing(ReleaseNumber, TaskId),
-    /// It cannot be delivered.
-    Failed(RunError),
+    /// It could not be delivered; it may later.
+    Failed(ReleaseNumber, PublishError),
 }
 
 /// Hands releases to the thread that writes them.
 pub(super) struct Deliverer {
     cursor: ReleaseNumber,
+    /// Failures in a row, the last of them, and until when nothing is handed over for them.
+    failures: u32,
+    failure: Option<PublishError>,
+    paused: Instant,
     queue: SyncSender<(ReleaseNumber, Publication)>,
 }
 
-/// What is released after `cursor` and can be published now, oldest first, as far as the queue may have room.
+/// The first `room` releases after `cursor` that can be published now, oldest first.
 pub(super) fn due(
     scheduler: &Scheduler,
     cursor: ReleaseNumber,
+    room: usize,
 ) -> Vec<(ReleaseNumber, Publication)> {
     let has_result =
         |task: &TaskId| scheduler.task(task).is_some_and(|task| task.state == TaskState::Accepted);
-    let releases = scheduler.releases(cursor).iter().take(QUEUE_MAX);
+    let releases = scheduler.releases(cursor).iter().take(room);
     let there = releases.take_while(|release| release.tasks.iter().all(has_result));
     let publications = there
         .map_while(|release| Some((release.number, Publication::collect(scheduler, release)?)));
@@ -57,12 +63,66 @@ impl Deliverer {
             publish::publish(publication, &store, &programs, Some(&cache), &out)
         };
         super::spawn("deliverer", move || deliver(&queued, publish, &teller))?;
-        Ok(Self { cursor: ReleaseNumber(0), queue })
+        Ok(Self {
+            cursor: ReleaseNumber(0),
+            failures: 0,
+            failure: None,
+            paused: Instant::now(),
+            queue,
+        })
     }
 
     /// The last release that was handed over.
     pub(super) const fn cursor(&self) -> ReleaseNumber {
         self.cursor
+    }
+
+    /// How many releases may be handed over now, where so many are written.
+    pub(super) fn room(&self, written: usize) -> usize {
+        let queued = usize::try_from(self.cursor.0).unwrap_or(usize::MAX).saturating_sub(written);
+        match Instant::now() >= self.paused {
+            true => QUEUE_MAX.saturating_sub(queued),
+            false => 0,
+        }
+    }
+
+    /// Notes a failure, and has `number` handed over again after a while; answers what a person is told.
+    ///
+    /// # Errors
+    ///
+    /// A failure that no time mends.
+    pub(super) fn failed(
+        &mut self,
+        number: ReleaseNumber,
+        error: PublishError,
+    ) -> Result<String, RunError> {
+        match error {
+            PublishError::Store { .. }
+            | PublishError::NoVerdict { .. }
+            | PublishError::Write { .. } => {}
+            PublishError::ProofLost { .. }
+            | PublishError::NoVerifier { .. }
+            | PublishError::Refused { .. }
+            | PublishError::Occupied { .. } => return Err(RunError::Deliver(error)),
+        }
+        self.failures += 1;
+        let pause = (PAUSE_MIN * 2_u32.saturating_pow(self.failures - 1)).min(PAUSE_MAX);
+        self.paused = Instant::now() + pause;
+        self.rewind(number);
+        let words = format!("warning: {error}; it is tried again in {} s", pause.as_secs());
+        self.failure = (self.failures >= FAILURES_MAX).then_some(error);
+        Ok(words)
+    }
+
+    /// Notes that a release was written.
+    pub(super) fn succeeded(&mut self) {
+        self.failures = 0;
+        self.failure = None;
+    }
+
+    /// The failure that was tried again often enough to give up, where there is nothing else to do.
+    pub(super) fn take_failure(&mut self) -> Option<RunError> {
+        self.failure.take().map(RunError::Deliver)
     }
 
     /// Hands over what the queue has room for.
@@ -90,13 +150,22 @@ fn deliver(
         let delivered = match publish(&publication) {
             Ok(published) => Delivered::Written(number, published),
             Err(PublishError::ProofLost { task, .. }) => Delivered::Missing(number, task),
-            Err(error) => Delivered::Failed(RunError::Deliver(error)),
+            Err(error) => Delivered::Failed(number, error),
         };
         if teller.send(News::Delivered(delivered)).is_err() {
             return;
         }
     }
 }
+
+/// Between a failure and the next try; it doubles with each.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+
+/// The longest such pause.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// Failures in a row after which a run gives up that has nothing else to do: half a minute's worth.
+const FAILURES_MAX: u32 = 5;
 
 /// Releases on their way to their files.
 const QUEUE_MAX: usize = 64;

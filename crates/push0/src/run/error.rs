@@ -22,8 +22,6 @@ pub(crate) enum RunError {
          use kind = \"file\"", pipeline.display()
     )]
     Submitted { pipeline: PathBuf },
-    #[error("error: the source is not a file: use kind = \"file\"")]
-    NotAFile,
     #[error("error: program {program} cannot be run ({}, programs.{program}): {what}", pipeline.display())]
     Program { pipeline: PathBuf, program: String, what: String },
     #[error("error: no program can be run that is needed: {0}")]
@@ -59,6 +57,8 @@ pub(crate) enum RunError {
          the file's\n{difference}", data.display()
     )]
     Changed { data: PathBuf, difference: String },
+    #[error("error: not a data directory, but {what} ({}): name one that is empty or is not there", path.display())]
+    Foreign { path: PathBuf, what: &'static str },
     #[error("error: {source} ({}): {remedy}", path.display())]
     Dir { path: PathBuf, source: io::Error, remedy: &'static str },
     #[error("error: {0}: the same command goes on when there is room and access")]

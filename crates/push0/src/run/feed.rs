@@ -5,36 +5,36 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use push0_core::{BlockHash, Digest, Height, Input, Rejection, SourceKind, Standing};
+use push0_core::{Block, BlockHash, Digest, Input, Rejection, Standing};
 use push0_dispatch::{ReadError, Store};
 
 use super::error::RunError;
 use super::{Asked, News};
 use crate::engine::{Gone, Handle};
-use crate::pipeline_file::LoadedPipeline;
 use crate::source::BlockFile;
 
 /// The source has delivered all it has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FeedEnd;
 
-/// Starts the feeder. It ends with the engine.
+/// Starts the feeder, which ends with the engine; answers where it says that it waits for room.
 pub(super) fn start(
-    loaded: &LoadedPipeline,
+    file: PathBuf,
+    fields: Vec<String>,
     store: Store,
     handle: Handle,
     asked: Asked,
     teller: SyncSender<News>,
-) -> Result<(), RunError> {
-    let SourceKind::File { path } = &loaded.pipeline.source.kind else {
-        return Err(RunError::NotAFile);
-    };
-    let file = loaded.dir.join(path);
-    let feeder = Feeder { file, fields: loaded.pipeline.fields.clone(), store, handle, asked };
-    super::spawn("feeder", move || feeder.run(&teller)).map(drop)
+) -> Result<Arc<AtomicBool>, RunError> {
+    let is_waiting = Arc::new(AtomicBool::new(false));
+    let feeder = Feeder { file, fields, store, handle, asked, is_waiting: Arc::clone(&is_waiting) };
+    super::spawn("feeder", move || feeder.run(&teller))?;
+    Ok(is_waiting)
 }
 
 struct Feeder {
@@ -43,6 +43,7 @@ struct Feeder {
     store: Store,
     handle: Handle,
     asked: Asked,
+    is_waiting: Arc<AtomicBool>,
 }
 
 impl Feeder {
@@ -64,6 +65,7 @@ impl Feeder {
         for next in BlockFile::open(&self.file, &self.fields)? {
             let next = next?;
             let (number, hash) = (next.block.number, next.block.hash);
+            self.check_branch(&next.block)?;
             let stored = self.store.copy(next.block.payload, &mut io::sink());
             if matches!(stored, Err(ReadError::Damaged { .. })) {
                 let _ = teller.send(News::Mended(number)); // the run may be over
@@ -73,7 +75,6 @@ impl Feeder {
                 self.store.put(&next.payload)?;
             }
             self.submit(next.block)?;
-            self.check_branch(number, hash)?;
         }
         match self.handle.ask(Input::EndSource)? {
             Ok(()) => Ok(FeedEnd),
@@ -87,31 +88,41 @@ impl Feeder {
         })
     }
 
-    /// Submits a block, and waits while the engine is full.
-    fn submit(&self, block: push0_core::Block) -> Result<(), RunError> {
+    /// Submits a block, and waits while the engine is full; what the store has lost is delivered meanwhile.
+    fn submit(&mut self, block: Block) -> Result<(), RunError> {
         let block = Box::new(block);
-        loop {
-            match self.handle.ask(Input::Submit(block.clone()))? {
-                Ok(()) => return Ok(()),
-                Err(Rejection::Full { .. }) => std::thread::sleep(FULL_WAIT),
-                Err(refused) => return Err(RunError::Submit { file: self.file.clone(), refused }),
+        while let Err(refused) = self.handle.ask(Input::Submit(block.clone()))? {
+            if !matches!(refused, Rejection::Full { .. }) {
+                return Err(RunError::Submit { file: self.file.clone(), refused });
             }
+            self.is_waiting.store(true, Ordering::Relaxed);
+            if let Ok(lost) = self.asked.try_recv() {
+                self.resupply(lost)?;
+            }
+            std::thread::sleep(FULL_WAIT);
         }
+        self.is_waiting.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
-    /// A file that goes on another branch than the log does is another file.
-    fn check_branch(&self, number: Height, hash: BlockHash) -> Result<(), RunError> {
-        let standing = self.handle.look(move |scheduler, _| scheduler.chain().standing(&hash))?;
-        match standing {
-            Some(Standing::Canonical) => Ok(()),
-            Some(Standing::Waiting | Standing::Beside) | None => {
-                Err(RunError::OtherChain { file: self.file.clone(), number, hash })
+    /// A file that goes on another branch than the log does is another file: none of it is recorded.
+    fn check_branch(&self, block: &Block) -> Result<(), RunError> {
+        let (number, hash, parent) = (block.number, block.hash, block.parent);
+        let follows = self.handle.look(move |scheduler, _| {
+            let chain = scheduler.chain();
+            match chain.standing(&hash) {
+                Some(standing) => standing == Standing::Canonical,
+                None => chain.tip().is_none_or(|(_, tip)| tip == parent),
             }
+        })?;
+        match follows {
+            true => Ok(()),
+            false => Err(RunError::OtherChain { file: self.file.clone(), number, hash }),
         }
     }
 
     /// Delivers a payload again that the store has lost.
-    fn resupply(&self, hash: BlockHash) -> Result<(), RunError> {
+    fn resupply(&mut self, hash: BlockHash) -> Result<(), RunError> {
         for next in BlockFile::open(&self.file, &self.fields)? {
             let next = next?;
             if next.block.hash == hash {

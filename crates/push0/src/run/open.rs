@@ -1,6 +1,7 @@
 //! Opens what a run needs: the pipeline, the data directory, the log, the store, the programs.
 //!
-//! Nothing is changed before everything that can be wrong has been looked at.
+//! What can be wrong with the pipeline, its programs and its source's file is looked at before anything
+//! is made; what can be wrong with the log, before anything is added to it.
 
 use std::fs;
 use std::io;
@@ -18,10 +19,13 @@ use crate::data::{Layout, Recorded, Replay};
 use crate::engine::Handle;
 use crate::pipeline_file::{self, LoadedPipeline};
 use crate::programs::{self, Programs};
+use crate::source::BlockFile;
 
 /// What a run starts from.
 pub(super) struct Opened {
     pub(super) loaded: LoadedPipeline,
+    /// The source's file.
+    pub(super) source: PathBuf,
     pub(super) scheduler: Scheduler,
     pub(super) log: FileLog,
     pub(super) store: Store,
@@ -35,13 +39,16 @@ pub(super) struct Opened {
 
 pub(super) fn open(args: &RunArgs) -> Result<Opened, RunError> {
     let loaded = pipeline_file::load(&args.pipeline)?;
-    if loaded.pipeline.source.kind == SourceKind::Submit {
+    let SourceKind::File { path } = &loaded.pipeline.source.kind else {
         return Err(RunError::Submitted { pipeline: args.pipeline.clone() });
-    }
+    };
+    let source = loaded.dir.join(path);
+    BlockFile::open(&source, &loaded.pipeline.fields)?;
     let programs = resolve(args, &loaded)?;
     let memory_bytes = memory(args, &loaded)?;
     let data = Layout::new(&args.data_dir(&loaded.pipeline.name));
     let (out, dispatch) = (args.out_dir(data.root()), data.dispatch());
+    is_ours(&data)?;
     for dir in [data.root(), &out, &dispatch] {
         make(dir)?;
     }
@@ -62,7 +69,7 @@ pub(super) fn open(args: &RunArgs) -> Result<Opened, RunError> {
     let was_resumed = replayed.scheduler.is_configured();
     let scheduler = replayed.scheduler;
     let cache = absolute(&dispatch.join("cache"));
-    Ok(Opened { loaded, scheduler, log, store, config, programs, out, cache, was_resumed })
+    Ok(Opened { loaded, source, scheduler, log, store, config, programs, out, cache, was_resumed })
 }
 
 /// Takes the log over: claims it, configures it, and ends what the engine before it had granted. Provers
@@ -77,16 +84,15 @@ pub(super) fn begin(
         let parked: Vec<_> = scheduler.parked().map(|(task, _)| *task).collect();
         (scheduler.epoch(), leases, parked)
     })?;
-    let configure = Input::Configure(Box::new(loaded.spec.clone()));
-    for input in [Input::Claim(Epoch(epoch.0 + 1)), configure] {
-        handle.ask(input)?.map_err(RunError::Begin)?;
-    }
     let message = "the engine was started again".to_owned();
     let withdraw = |attempt| Input::Withdraw { attempt, message: message.clone() };
-    let retried = parked.into_iter().filter(|_| args.retry_parked).map(Input::Retry);
-    for input in leases.into_iter().map(withdraw).chain(retried) {
-        // A lease may have ended meanwhile: then there is nothing to do.
-        let _: Result<(), Rejection> = handle.ask(input)?;
+    let taking_over = [Input::Claim(Epoch(epoch.0 + 1))].into_iter();
+    let taking_over = taking_over.chain(leases.into_iter().map(withdraw));
+    let configure = Input::Configure(Box::new(loaded.spec.clone()));
+    handle.ask_all(taking_over.chain([configure]).collect())?.map_err(RunError::Begin)?;
+    for task in parked.into_iter().filter(|_| args.retry_parked) {
+        // One that was opened meanwhile needs no retry.
+        let _: Result<(), Rejection> = handle.ask(Input::Retry(task))?;
     }
     Ok(())
 }
@@ -160,11 +166,28 @@ fn gpus(loaded: &LoadedPipeline) -> u32 {
     loaded.pipeline.programs.values().map(|program| program.gpus).max().unwrap_or_default()
 }
 
+/// A directory that holds something else is not written into.
+fn is_ours(data: &Layout) -> Result<(), RunError> {
+    let path = data.root();
+    let foreign = |what| Err(RunError::Foreign { path: path.to_owned(), what });
+    let ours = [data.log(), data.store(), data.dispatch(), data.proofs()];
+    match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => foreign("a file"),
+        // What is not there is made; what cannot be read is told of by whoever makes it.
+        Err(_) => Ok(()),
+        Ok(_) if data.log().is_dir() => Ok(()),
+        Ok(entries) => match entries.flatten().all(|entry| ours.contains(&entry.path())) {
+            true => Ok(()), // one that was killed before its log was made
+            false => foreign("a directory that holds other things than push0's"),
+        },
+    }
+}
+
 fn make(dir: &Path) -> Result<(), RunError> {
-    fs::create_dir_all(dir).map_err(|source| RunError::Dir {
+    push0_log::make_dir(dir).map_err(|source| RunError::Dir {
         path: dir.to_owned(),
         source,
-        remedy: "make it writable, or name another directory",
+        remedy: "it cannot be made or used; name another directory, or mend this one",
     })
 }
 

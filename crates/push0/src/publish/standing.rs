@@ -1,0 +1,67 @@
+//! The file that stands where a release's is to be: whether it is that one already.
+//!
+//! A file that is right is left alone, though the store may have lost what it was made of, and no verifier
+//! is run again for it: it was written after one had accepted. Right is a file whose digest holds, whose key
+//! and history are the release's, and whose every proof is, byte for byte, the result that was accepted.
+
+use std::fs;
+use std::path::Path;
+
+use push0_core::Digest;
+use push0_prover::wire::{ResultFile, ResultFormat};
+use push0_prover::{Envelope, ProofFile};
+
+use super::{Final, Publication, wire_key};
+
+/// The proof file at `path`, if there is one that is whole.
+pub(super) fn read(path: &Path) -> Option<ProofFile> {
+    ProofFile::decode(&fs::read(path).ok()?).ok()
+}
+
+/// The pipeline whose proof it is, if that is another one.
+pub(super) fn other(publication: &Publication, file: &ProofFile) -> Option<String> {
+    let pipeline = match file {
+        ProofFile::One(envelope) => &envelope.pipeline,
+        ProofFile::Joint(joint) => &joint.pipeline,
+    };
+    (pipeline != publication.pipeline.as_str()).then(|| pipeline.clone())
+}
+
+/// Its proofs, if they are the release's.
+pub(super) fn right(publication: &Publication, file: ProofFile) -> Option<Vec<Envelope>> {
+    let envelopes = match file {
+        ProofFile::One(envelope) => vec![envelope],
+        ProofFile::Joint(joint) => joint.split(),
+    };
+    let key = wire_key(publication.key);
+    let is_right = |(last, envelope): (&Final, &Envelope)| {
+        envelope.key == key
+            && envelope.history == publication.history
+            && envelope.program.name == last.program.as_str()
+            && envelope.mock == (last.result.mock || publication.has_mock)
+            && (envelope.mock || envelope.claim.is_some())
+            && is_of(last, envelope)
+    };
+    let is_all = envelopes.len() == publication.finals.len();
+    (is_all && publication.finals.iter().zip(&envelopes).all(is_right)).then_some(envelopes)
+}
+
+/// Whether the proof is the accepted result: what its prover wrote is written again and compared.
+fn is_of(last: &Final, envelope: &Envelope) -> bool {
+    let written = |vkey, mock| {
+        let result = ResultFile {
+            format: ResultFormat::V1,
+            vkey,
+            mock,
+            public_values: envelope.public_values.clone(),
+            proof: envelope.proof.clone(),
+        };
+        serde_json::to_vec(&result).unwrap_or_default()
+    };
+    let candidates = [
+        written(envelope.program.vkey, last.result.mock),
+        written(None, last.result.mock),
+        envelope.proof.0.clone(),
+    ];
+    candidates.iter().any(|bytes| Digest::of(bytes) == last.result.output)
+}
