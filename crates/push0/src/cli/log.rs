@@ -2,17 +2,16 @@
 //!
 //! Not here: how frames are read (`push0_log`).
 
-mod line;
-
 use std::path::Path;
 
+use push0_core::{Event, Timestamp};
 use push0_log::{Cut, Ending, Report};
-use serde::Serialize;
 use serde_json::json;
 
 use super::output::{Lines, print, say};
 use super::{Exit, LogArgs, LogCommand};
 use crate::data::{DataError, Layout, Replay};
+use crate::lines::{fields, name, time};
 
 pub(super) fn log(args: &LogArgs) -> Exit {
     match &args.command {
@@ -27,8 +26,8 @@ fn cat(data: &Path, wants_json: bool) -> Exit {
     let report = Layout::new(data).scan(&mut |turn| {
         for (seq, event) in (turn.first.0..).zip(&turn.events) {
             lines.line(&match wants_json {
-                true => line::json(seq, turn.at, event),
-                false => line::plain(seq, turn.at, event),
+                true => json_line(seq, turn.at, event),
+                false => plain_line(seq, turn.at, event),
             });
         }
     });
@@ -37,6 +36,22 @@ fn cat(data: &Path, wants_json: bool) -> Exit {
         Ok(()) => printed,
         Err(error) => complain(&error),
     }
+}
+
+/// `{"seq":…,"at":…,"event":…, …}`: the event's own fields follow, as they are in the log. A grant also
+/// names its attempt, which is its own position, so that it can be joined with how that ended.
+fn json_line(seq: u64, at: Timestamp, event: &Event) -> String {
+    let event_json = serde_json::to_string(event).expect("facts are made of what JSON has");
+    let fields = event_json.trim_start_matches('{').strip_suffix('}').unwrap_or_default();
+    let is_grant = matches!(event, Event::Granted { .. });
+    let attempt = if is_grant { format!(",\"attempt\":{seq}") } else { String::new() };
+    format!("{{\"seq\":{seq},\"at\":\"{}\",{fields}{attempt}}}", time(at))
+}
+
+/// `SEQ TIME EVENT key=value …`.
+fn plain_line(seq: u64, at: Timestamp, event: &Event) -> String {
+    let (name, fields) = (name(event), fields(event, &|_| None));
+    format!("{seq:>6} {} {name:<15} {fields}", time(at)).trim_end().to_owned()
 }
 
 /// Checks every frame against the one before, and every event against the state before.
@@ -126,12 +141,4 @@ fn readable(report: Report) -> Result<(), DataError> {
 fn complain(error: &DataError) -> Exit {
     say(&format!("error: {error}"));
     Exit::from(error)
-}
-
-/// The name that something has in the log: `invalid_input`.
-pub(super) fn word<T: Serialize>(named: T) -> String {
-    match serde_json::to_value(named) {
-        Ok(serde_json::Value::String(word)) => word,
-        Ok(_) | Err(_) => String::new(),
-    }
 }

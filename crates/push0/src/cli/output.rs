@@ -73,3 +73,30 @@ pub(super) fn plain(text: &str) -> String {
     }
     plain
 }
+
+/// The sense of a message that may have many lines: how it begins, and its last line, where a program says
+/// why it gave up.
+pub(super) fn gist(message: &str) -> String {
+    let lines = || message.lines().map(str::trim).filter(|line| !line.is_empty());
+    let (first, last) = (lines().next().unwrap_or_default(), lines().next_back());
+    match (lines().count(), last) {
+        (3.., Some(last)) => format!("{} … {}", plain(first), plain(last)),
+        (2, Some(last)) => format!("{} {}", plain(first), plain(last)),
+        _ => plain(first),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gist_has_the_last_line() {
+        assert_eq!(gist("a"), "a");
+        assert_eq!(
+            gist("exit code 1; the end of its output:\nbad\n"),
+            "exit code 1; the end of its output: bad"
+        );
+        assert_eq!(gist("a:\nb\nc\u{1b}\n\n"), "a: … c\\u{1b}");
+    }
+}

@@ -12,7 +12,7 @@ use push0_log::Ending;
 use serde::Serialize;
 
 use self::head::Head;
-use super::output::{plain, print, say, table};
+use super::output::{gist, print, say, table};
 use super::{Exit, StatusArgs};
 use crate::data::{DataError, Layout, Recorded};
 use crate::lines;
@@ -192,8 +192,8 @@ impl Status {
         let mut lines = vec![format!("parked, set aside for you: {}", self.parked.len())];
         for parked in self.parked.iter().take(PARKED_SHOWN_MAX) {
             let Parked { task, stage, key, class, message } = parked;
-            let class = class.map(super::log::word).unwrap_or_default();
-            let message = plain(message.lines().next().unwrap_or_default());
+            let class = class.map(lines::word).unwrap_or_default();
+            let message = gist(message);
             let task = task.get(..SHORT).unwrap_or(task);
             lines.push(format!("  {task}  {stage} {key}  {class}: {message}"));
             lines.push(format!("            push0 logs {task} --data {data}"));
@@ -220,7 +220,7 @@ impl Attempts {
             (*rejected, "rejected"),
         ];
         let fixed = fixed.into_iter().map(|(count, name)| (count, name.to_owned()));
-        let failed = failed.iter().map(|(class, count)| (*count, super::log::word(*class)));
+        let failed = failed.iter().map(|(class, count)| (*count, lines::word(*class)));
         let told = fixed.chain(failed).filter(|(count, name)| *count > 0 || name == "started");
         told.map(|(count, name)| format!("{count} {name}")).collect::<Vec<_>>().join(", ")
     }

@@ -54,9 +54,9 @@ pub(super) fn verify(args: &VerifyArgs) -> Exit {
             }
             (Err(_), false) => continue,
         };
-        match Exit::of_print(print(&result)) {
-            Exit::Done => {}
-            failed => return failed,
+        let printed = Exit::of_print(print(&result));
+        if printed != Exit::Done {
+            return printed;
         }
     }
     worst
@@ -113,13 +113,15 @@ fn judge(trust: &Trust, path: &Path) -> Result<Accepted, NotAccepted> {
         let path = path.display();
         NotAccepted::Unusable(format!("error: cannot read ({path}): {error}: name a proof file"))
     })?;
-    let file = ProofFile::decode(&bytes).map_err(|error| match error {
-        EnvelopeError::Unsealed if !bytes.starts_with(BEGINNING) => NotAccepted::Unusable(format!(
-            "error: not a proof file of push0, or written anew by another program (even its layout \
-             counts) ({}): name a file as `push0 run` wrote it",
-            path.display()
-        )),
-        error => NotAccepted::Refused(causes(&error)),
+    let file = ProofFile::decode(&bytes).map_err(|error| {
+        if matches!(error, EnvelopeError::Unsealed) && !bytes.starts_with(BEGINNING) {
+            return NotAccepted::Unusable(format!(
+                "error: not a proof file of push0, or written anew by another program (even its layout \
+                 counts) ({}): name a file as `push0 run` wrote it",
+                path.display()
+            ));
+        }
+        NotAccepted::Refused(causes(&error))
     })?;
     let envelopes = match &file {
         ProofFile::One(envelope) => vec![(None, envelope.clone())],

@@ -47,7 +47,7 @@ fn people_get_a_line_for_each_event() {
          1 2025-10-09T08:53:20.001000Z claimed         epoch=1
          2 2025-10-09T08:53:20.002000Z configured      pipeline=demo
          3 2025-10-09T08:53:20.003000Z block_submitted number=5 hash=5dee4dd6 bytes=8
-         4 2025-10-09T08:53:20.004000Z task_opened     task=78443ef2 stage=leaf key=5 inputs=1
+         4 2025-10-09T08:53:20.004000Z task_opened     stage=leaf key=5 task=78443ef2 inputs=1
          5 2025-10-09T08:53:20.006000Z granted         task=78443ef2 dispatcher=local until=2025-10-09T10:16:30.006000Z
          6 2025-10-09T08:53:20.007000Z failed          task=78443ef2 attempt=5 class=unprovable ran=1.500s message="it says no\nand more"
          7 2025-10-09T08:53:20.007000Z parked          task=78443ef2 class=unprovable message="attempt 1 of 1 that ended so: it says no\nand more"

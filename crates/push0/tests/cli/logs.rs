@@ -2,26 +2,20 @@
 
 use std::fs;
 
+use push0_core::{FailureClass, Outcome};
+
 use crate::world::{PAIRS, World};
 
 #[test]
 fn the_output_of_each_attempt_is_shown_and_no_terminal_obeys_it() {
     let world = with_logs();
     insta::assert_snapshot!(world.push0(&["logs", "abab"]).shown(&world), @r"
-    == DIR/data/dispatch/logs/17.log ==
-    task abababababababababababababababababababababababababababababababab
-    attempt 17
-    stage leaf
-    ended failed
+    == attempt 17, task abababab ==
+    -- DIR/data/dispatch/logs/17.log
+    first \u{1b}[2J
 
-    first [2J
-
-    == DIR/data/dispatch/logs/18.log ==
-    task abababababababababababababababababababababababababababababababab
-    attempt 18
-    stage leaf
-    ended failed
-
+    == attempt 18, task abababab ==
+    -- DIR/data/dispatch/logs/18.log
     second
     --- stderr
     --- exit 0
@@ -42,7 +36,67 @@ fn a_name_of_nothing_exits_2() {
     let world = with_logs();
     let ran = world.push0(&["logs", "ffff"]);
     assert_eq!(ran.code, Some(2));
-    assert!(ran.stderr.starts_with("error: no output is kept"), "{}", ran.stderr);
+    assert!(ran.stderr.starts_with("error: there is no task or attempt ffff"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_whole_reason_is_shown_and_no_terminal_obeys_it() {
+    let mut world = World::new(PAIRS);
+    world.submit(5..6);
+    let grant = world.grants().remove(0);
+    let message = "exit code 1; the end of its output:\nfirst\n\u{1b}[2Jlast".to_owned();
+    world.report(&grant, Outcome::Failed { class: FailureClass::InvalidInput, message });
+    insta::assert_snapshot!(world.push0(&["logs", &grant.task.short()]).shown(&world), @r"
+    == attempt 5, leaf 5, task 78443ef2: failed (invalid_input) at 2025-10-09T08:53:20.007000Z ==
+    exit code 1; the end of its output:
+    first
+    \u{1b}[2Jlast
+    its output is not kept: that of the last 4096 attempts is
+    --- stderr
+    --- exit 0
+    ");
+    let why = world.push0(&["status"]).stdout;
+    assert!(why.contains("exit code 1; the end of its output: … \\u{1b}[2Jlast"), "{why}");
+}
+
+#[test]
+fn an_attempt_that_runs_has_no_output_yet() {
+    let mut world = World::new(PAIRS);
+    world.submit(5..6);
+    let grant = world.grants().remove(0);
+    insta::assert_snapshot!(world.push0(&["logs", &grant.task.short()]).shown(&world), @r"
+    == attempt 5, leaf 5, task 78443ef2 ==
+    attempt 5 is running (since 2025-10-09T08:53:20.006000Z); its output is kept when it ends
+    --- stderr
+    --- exit 0
+    ");
+}
+
+#[test]
+fn the_output_of_an_attempt_that_a_kill_ended_is_gone() {
+    let mut world = World::new(PAIRS);
+    world.submit(5..6);
+    let grant = world.grants().remove(0);
+    world.kill();
+    let number = grant.attempt.0.to_string();
+    insta::assert_snapshot!(world.push0(&["logs", &number]).shown(&world), @r"
+    == attempt 5, leaf 5, task 78443ef2 ==
+    attempt 5 ran (since 2025-10-09T08:53:20.006000Z) when push0 was killed; its output went with it
+    --- stderr
+    --- exit 0
+    ");
+}
+
+#[test]
+fn a_task_that_was_not_tried_says_so() {
+    let mut world = World::new(PAIRS);
+    world.submit(5..11);
+    let granted: Vec<_> = world.grants().into_iter().map(|grant| grant.task).collect();
+    let mut tasks = world.scheduler.tasks().map(|(id, _)| *id);
+    let waiting = tasks.find(|id| !granted.contains(id)).expect("more tasks than slots");
+    let ran = world.push0(&["logs", &waiting.to_string()]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("was not tried yet"), "{}", ran.stderr);
 }
 
 fn with_logs() -> World {

@@ -5,10 +5,9 @@
 use push0_core::{Height, InputId, Scheduler, StageIndex, Task, TaskId, TaskState};
 use serde::Serialize;
 
-use super::super::log::word;
-use super::super::output::plain;
+use super::super::output::gist;
 use super::named;
-use crate::lines;
+use crate::lines::{self, word};
 
 /// The lowest block that is not released.
 #[derive(Debug, Serialize)]
@@ -70,13 +69,9 @@ fn words(scheduler: &Scheduler, task: &Task) -> String {
     let what = format!("{} {}", scheduler.pipeline().stage(task.stage).name, task.key);
     match &task.state {
         TaskState::Parked => {
-            let (class, message) = match &task.parked {
-                Some((class, message)) => {
-                    (word(*class), message.lines().next().unwrap_or_default())
-                }
-                None => (String::new(), ""),
-            };
-            format!("{what} is parked: {class}: {}", plain(message))
+            let why = task.parked.as_ref();
+            let why = why.map(|(class, message)| format!("{}: {}", word(class), gist(message)));
+            format!("{what} is parked: {}", why.unwrap_or_default())
         }
         TaskState::Leased(lease) => {
             let (attempt, since) = (named(lease.attempt), lines::time(lease.since));
