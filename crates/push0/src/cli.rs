@@ -138,16 +138,16 @@ pub(crate) struct LogReadArgs {
     pub(crate) json: bool,
 }
 
-/// Shows what the provers of a task printed
+/// Shows how the attempts at a task ended, and what their provers printed
 ///
-/// The end of each attempt's output, oldest first. `push0 status` and `push0 log cat` name tasks and
-/// attempts.
+/// The end of each attempt's output, oldest first; it is kept when the attempt ends. `push0 status` and
+/// `push0 log cat` name tasks and attempts.
 #[derive(Args, Debug)]
 #[command(after_long_help = LOGS_EXAMPLES)]
 pub(crate) struct LogsArgs {
     /// A task's id or the first digits of it (4 at least), or an attempt's number
     pub(crate) task: String,
-    /// The data directory
+    /// The data directory of the run: `--data` of `push0 run`, ./NAME.push0 by default
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
 }

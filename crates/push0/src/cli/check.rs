@@ -2,9 +2,11 @@
 //!
 //! Not here: what is wrong (`pipeline_file`, `push0_core`).
 
+use std::path::Path;
+
 use push0_core::{Bounds, Collect, Inflow, Pipeline, SourceKind, Stage, StageIndex, Weights};
 
-use super::output::{print, say, table};
+use super::output::{plain, print, say, table};
 use super::{CheckArgs, Exit};
 use crate::pipeline_file::{self, LoadedPipeline};
 use crate::programs;
@@ -17,15 +19,61 @@ pub(super) fn check(args: &CheckArgs) -> Exit {
             return Exit::from(&error);
         }
     };
-    for warning in missing(args, &loaded) {
+    let file = args.pipeline.display().to_string();
+    for warning in source(&file, &loaded).into_iter().chain(missing(&file, &loaded)) {
+        say(&warning);
+    }
+    for warning in passed(&file, &loaded) {
         say(&warning);
     }
     Exit::of_print(print(&shown(&loaded.pipeline)))
 }
 
+/// What stands between the pipeline and its blocks.
+fn source(file: &str, loaded: &LoadedPipeline) -> Option<String> {
+    let SourceKind::File { path } = &loaded.pipeline.source.kind else {
+        return Some(format!(
+            "warning: push0 run needs a file source ({file}, source.kind): write kind = \"file\" and a path"
+        ));
+    };
+    let path = loaded.dir.join(path);
+    let error = path.metadata().err()?;
+    let path = path.display();
+    Some(format!(
+        "warning: {path}: {error} ({file}, source.path): put it there, or correct the path"
+    ))
+}
+
+/// A line for each word that looks like a file beside the pipeline, which is not where a program looks.
+fn passed(file: &str, loaded: &LoadedPipeline) -> Vec<String> {
+    let mut words = Vec::new();
+    for (name, program) in &loaded.spec.programs {
+        let verifier = program.verifier.iter().flatten().skip(1);
+        words.extend(
+            program.command.iter().skip(1).map(|word| (format!("programs.{name}.command"), word)),
+        );
+        words.extend(verifier.map(|word| (format!("programs.{name}.verifier"), word)));
+    }
+    for (name, stage) in &loaded.spec.stages {
+        words.extend(stage.args.iter().map(|word| (format!("stages.{name}.args"), word)));
+    }
+    let is_beside = |word: &str| {
+        let word = Path::new(word);
+        word.is_relative() && loaded.dir.join(word).is_file()
+    };
+    let beside = words.into_iter().filter(|(_, word)| is_beside(word));
+    let warning = |(key, word): (String, &String)| {
+        format!(
+            "warning: {} is passed as it is, and an attempt's working directory is its own ({file}, {key}): \
+             write the file's absolute path",
+            plain(word)
+        )
+    };
+    beside.map(warning).collect()
+}
+
 /// A line for each program that could not be run here.
-fn missing(args: &CheckArgs, loaded: &LoadedPipeline) -> Vec<String> {
-    let file = args.pipeline.display();
+fn missing(file: &str, loaded: &LoadedPipeline) -> Vec<String> {
     let mut warnings = Vec::new();
     for (name, program) in &loaded.pipeline.programs {
         if !loaded.pipeline.stages.iter().any(|stage| stage.program == *name) {

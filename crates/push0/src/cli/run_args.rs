@@ -32,7 +32,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// How many attempts run at once [default: the cores of this machine]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = slots)]
     pub slots: Option<NonZeroU32>,
     /// The memory that provers share, in bytes or with a unit (16GiB); each attempt takes what its
     /// program reserves [default: all of this machine]
@@ -77,6 +77,10 @@ impl RunArgs {
     pub fn memory_bytes(&self) -> io::Result<u64> {
         self.memory.map_or_else(machine_memory_bytes, Ok)
     }
+}
+
+fn slots(text: &str) -> Result<NonZeroU32, &'static str> {
+    text.parse().map_err(|_| "write 1 or more")
 }
 
 /// A plain number, or one with a unit.

@@ -19,7 +19,7 @@ fn the_whole_is_explained() {
       verify  Verifies final proofs as a stranger would, and shows what they claim
       status  Shows how far a run is, beside it or after it
       log     Reads the log of a data directory: every fact since the first
-      logs    Shows what the provers of a task printed
+      logs    Shows how the attempts at a task ended, and what their provers printed
 
     Options:
       -h, --help
@@ -248,10 +248,10 @@ fn log_is_explained() {
 #[test]
 fn logs_is_explained() {
     insta::assert_snapshot!(help(&["logs", "--help"]), @r"
-    Shows what the provers of a task printed
+    Shows how the attempts at a task ended, and what their provers printed
 
-    The end of each attempt's output, oldest first. `push0 status` and `push0 log cat` name tasks and
-    attempts.
+    The end of each attempt's output, oldest first; it is kept when the attempt ends. `push0 status` and
+    `push0 log cat` name tasks and attempts.
 
     Usage: push0 logs --data <DIR> <TASK>
 
@@ -261,7 +261,7 @@ fn logs_is_explained() {
 
     Options:
           --data <DIR>
-              The data directory
+              The data directory of the run: `--data` of `push0 run`, ./NAME.push0 by default
 
       -h, --help
               Print help (see a summary with '-h')
@@ -277,6 +277,12 @@ fn a_wrong_command_line_exits_2() {
     for words in [&[][..], &["prove"], &["run"], &["run", "p", "--slots", "0"], &["status"]] {
         assert_eq!(push0(words).code, Some(2), "{words:?}");
     }
+}
+
+#[test]
+fn no_slots_at_all_is_refused_with_what_to_write() {
+    let ran = push0(&["run", "p", "--slots", "0"]);
+    assert!(ran.stderr.contains("'0' for '--slots <N>': write 1 or more"), "{}", ran.stderr);
 }
 
 fn help(words: &[&str]) -> String {
