@@ -49,12 +49,13 @@ fn a_damaged_result_is_made_again_before_it_is_used() {
 }
 
 #[test]
-fn a_damaged_final_result_is_made_again_and_delivered() {
+fn a_damaged_final_result_is_made_again_when_its_file_is_gone() {
     let world = finished();
     let history = world.history();
     let released = history.all("released").next().expect("it is finished");
     let last = released["tasks"][0].as_str().expect("a task");
     flip(&world.artifact(history.output(last)), 5);
+    fs::remove_file(proof_file(&world)).expect("it is there");
     let ended = world.run(&[]).with(0);
     assert_eq!(ended.said("warning: the result of task").len(), 1, "{}", ended.stderr);
     assert_undisturbed(&world);
@@ -67,6 +68,7 @@ fn a_store_of_which_all_is_damaged_is_made_again() {
     for event in history.all("accepted") {
         flip(&world.artifact(event["result"]["output"].as_str().expect("a digest")), 5);
     }
+    fs::remove_file(proof_file(&world)).expect("it is there");
     let ended = world.run(&["--slots", "4"]).with(0);
     assert_eq!(ended.said(" remade ").len(), 7, "{}", ended.stderr);
     assert_undisturbed(&world);

@@ -98,7 +98,7 @@ fn another_policy_is_shown_and_goes_on_when_it_is_applied() {
     let policy = leaf_and_tree("1ms").replace("allow_mock", "window = 99\nallow_mock");
     world.write("pipeline.toml", &policy);
     let ended = world.run(&[]).with(4);
-    assert!(ended.error().contains("window: was null, is 99"), "{}", ended.stderr);
+    assert!(ended.error().contains("window: was absent, is 99"), "{}", ended.stderr);
     assert!(ended.error().contains("--apply"), "{}", ended.stderr);
     world.run(&["--apply"]).with(0);
     world.run(&[]).with(0);
