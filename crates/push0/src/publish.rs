@@ -157,22 +157,25 @@ pub fn publish(
     programs: &Programs,
     cache: Option<&Path>,
     out: &Path,
-) -> Result<Vec<Published>, PublishError> {
+) -> Result<Delivery, PublishError> {
     let path = out.join(publication.file_name());
     let there = standing::read(&path);
     if let Some(pipeline) = there.as_ref().and_then(|file| standing::other(publication, file)) {
         return Err(PublishError::Occupied { path, pipeline });
     }
+    let mut mended = Vec::new();
     let envelopes = match there.and_then(|file| standing::right(publication, file)) {
-        Some(envelopes) => envelopes,
-        None => {
-            let proofs = publication.finals.iter().map(|last| {
-                let unproved = unproved(publication, last, store)?;
-                let proved = verified(last, unproved, publication.file_name(), programs, cache)?;
-                Ok(Envelope { mock: proved.mock || publication.has_mock, ..proved })
-            });
-            proofs.collect::<Result<Vec<Envelope>, _>>()?
+        Some(proofs) => {
+            for (last, (_, result)) in publication.finals.iter().zip(&proofs) {
+                if store.copy(last.result.output, &mut std::io::sink()).is_err()
+                    && store.put(result).is_ok()
+                {
+                    mended.push(last.task);
+                }
+            }
+            proofs.into_iter().map(|(envelope, _)| envelope).collect()
         }
+        None => proved(publication, store, programs, cache)?,
     };
     let published = envelopes.iter().map(|envelope| Published {
         path: path.clone(),
@@ -186,7 +189,31 @@ pub fn publish(
     let file = bound(publication, envelopes);
     let bytes = file.encode().expect("there is no path in it, so all of it is JSON");
     file::put(&path, &bytes).map_err(|source| PublishError::Write { path, source })?;
-    Ok(published)
+    Ok(Delivery { published, mended })
+}
+
+/// A release that stands in its file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivery {
+    /// Its proofs, in the order of the pipeline's release.
+    pub published: Vec<Published>,
+    /// The tasks whose result the store had lost, and was given again from the file.
+    pub mended: Vec<TaskId>,
+}
+
+/// The proofs of a release from the store, each verified.
+fn proved(
+    publication: &Publication,
+    store: &Store,
+    programs: &Programs,
+    cache: Option<&Path>,
+) -> Result<Vec<Envelope>, PublishError> {
+    let proofs = publication.finals.iter().map(|last| {
+        let unproved = unproved(publication, last, store)?;
+        let proved = verified(last, unproved, publication.file_name(), programs, cache)?;
+        Ok(Envelope { mock: proved.mock || publication.has_mock, ..proved })
+    });
+    proofs.collect()
 }
 
 /// The envelope of a proof before anybody has derived its claim.

@@ -17,6 +17,7 @@ mod deliver;
 mod difference;
 mod error;
 mod feed;
+mod inspect;
 mod open;
 mod screen;
 mod signals;
@@ -64,6 +65,8 @@ pub(crate) enum News {
     Fed(Result<FeedEnd, RunError>),
     /// The store's copy of this block's payload was damaged, and the file's took its place.
     Mended(Height),
+    /// The store's copy of this task's result is missing or damaged.
+    Unsound(TaskId),
     Delivered(Delivered),
     EngineEnded(Result<(), EngineError>),
     Interrupted,
@@ -214,12 +217,23 @@ impl Run {
             }
             News::Notice(notice) => self.notice(&notice),
             News::Fed(fed) => self.feed = Some(fed?),
+            News::Unsound(task) => self.screen.note(&format!(
+                "warning: the result of task {} is missing from the store or damaged there; if it is needed \
+                 again, it is made again",
+                task.short()
+            )),
             News::Mended(number) => self.screen.note(&format!(
                 "warning: the payload of block {number} was damaged in the store; it is the file's again"
             )),
-            News::Delivered(Delivered::Written(number, published)) => {
+            News::Delivered(Delivered::Written(number, delivery)) => {
                 self.deliverer.succeeded();
-                self.published.insert(number, published);
+                for task in delivery.mended {
+                    let (task, words) = (task.short(), "missing from the store or damaged there");
+                    self.screen.note(&format!(
+                        "warning: the result of task {task} was {words}; it is its proof file's again"
+                    ));
+                }
+                self.published.insert(number, delivery.published);
             }
             News::Delivered(Delivered::Missing(number, task)) => self.remake(number, task)?,
             News::Delivered(Delivered::Failed(number, error)) => {

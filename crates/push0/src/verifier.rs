@@ -91,6 +91,8 @@ fn try_ask(
     if let Some(cache) = cache {
         command.env("PUSH0_CACHE", cache);
     }
+    // The thread that asks waits for the answer, so the signal cannot come early.
+    push0_dispatch::die_with_parent(&mut command);
     let child = command.spawn();
     let child = child.map_err(|error| format!("`{program}` could not be started: {error}"))?;
     Running { child, is_reaped: false }.verdict(TIMEOUT, silence)

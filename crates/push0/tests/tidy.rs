@@ -70,7 +70,7 @@ fn every_dependency_has_a_licence_that_fits() {
         .output()
         .expect("cargo runs");
     let metadata: Value = serde_json::from_slice(&cargo.stdout).expect("cargo metadata is JSON");
-    let packages = metadata["packages"].as_array().expect("packages");
+    let packages = metadata.get("packages").and_then(Value::as_array).expect("packages");
     let unfit =
         packages.iter().filter(|package| !fits(package["license"].as_str().unwrap_or("none")));
     let names = unfit.map(|package| format!("{}: {}", package["name"], package["license"]));

@@ -27,27 +27,35 @@ pub(super) fn other(publication: &Publication, file: &ProofFile) -> Option<Strin
     (pipeline != publication.pipeline.as_str()).then(|| pipeline.clone())
 }
 
-/// Its proofs, if they are the release's.
-pub(super) fn right(publication: &Publication, file: ProofFile) -> Option<Vec<Envelope>> {
+/// Its proofs, if they are the release's, each with the result that it was made of.
+pub(super) fn right(
+    publication: &Publication,
+    file: ProofFile,
+) -> Option<Vec<(Envelope, Vec<u8>)>> {
     let envelopes = match file {
         ProofFile::One(envelope) => vec![envelope],
         ProofFile::Joint(joint) => joint.split(),
     };
     let key = wire_key(publication.key);
-    let is_right = |(last, envelope): (&Final, &Envelope)| {
+    let is_right = |last: &Final, envelope: &Envelope| {
         envelope.key == key
             && envelope.history == publication.history
             && envelope.program.name == last.program.as_str()
             && envelope.mock == (last.result.mock || publication.has_mock)
             && (envelope.mock || envelope.claim.is_some())
-            && is_of(last, envelope)
     };
-    let is_all = envelopes.len() == publication.finals.len();
-    (is_all && publication.finals.iter().zip(&envelopes).all(is_right)).then_some(envelopes)
+    if envelopes.len() != publication.finals.len() {
+        return None;
+    }
+    let proofs = publication.finals.iter().zip(envelopes).map(|(last, envelope)| {
+        let result = result(last, &envelope)?;
+        is_right(last, &envelope).then_some((envelope, result))
+    });
+    proofs.collect()
 }
 
-/// Whether the proof is the accepted result: what its prover wrote is written again and compared.
-fn is_of(last: &Final, envelope: &Envelope) -> bool {
+/// The accepted result, written again from the proof, if it is of it.
+fn result(last: &Final, envelope: &Envelope) -> Option<Vec<u8>> {
     let written = |vkey, mock| {
         let result = ResultFile {
             format: ResultFormat::V1,
@@ -63,5 +71,5 @@ fn is_of(last: &Final, envelope: &Envelope) -> bool {
         written(None, last.result.mock),
         envelope.proof.0.clone(),
     ];
-    candidates.iter().any(|bytes| Digest::of(bytes) == last.result.output)
+    candidates.into_iter().find(|bytes| Digest::of(bytes) == last.result.output)
 }

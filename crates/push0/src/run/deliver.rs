@@ -13,12 +13,12 @@ use push0_dispatch::Store;
 use super::News;
 use super::error::RunError;
 use crate::programs::Programs;
-use crate::publish::{self, Publication, PublishError, Published};
+use crate::publish::{self, Delivery, Publication, PublishError};
 
 /// What became of a release.
 pub(crate) enum Delivered {
     /// Its file is durable.
-    Written(ReleaseNumber, Vec<Published>),
+    Written(ReleaseNumber, Delivery),
     /// A result is not in the store any more, or damaged there.
     Missing(ReleaseNumber, TaskId),
     /// It could not be delivered; it may later.
@@ -143,12 +143,12 @@ impl Deliverer {
 
 fn deliver(
     queued: &Receiver<(ReleaseNumber, Publication)>,
-    publish: impl Fn(&Publication) -> Result<Vec<Published>, PublishError>,
+    publish: impl Fn(&Publication) -> Result<Delivery, PublishError>,
     teller: &SyncSender<News>,
 ) {
     while let Ok((number, publication)) = queued.recv() {
         let delivered = match publish(&publication) {
-            Ok(published) => Delivered::Written(number, published),
+            Ok(delivery) => Delivered::Written(number, delivery),
             Err(PublishError::ProofLost { task, .. }) => Delivered::Missing(number, task),
             Err(error) => Delivered::Failed(number, error),
         };

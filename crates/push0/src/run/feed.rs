@@ -14,6 +14,7 @@ use push0_core::{Block, BlockHash, Digest, Input, Rejection, Standing};
 use push0_dispatch::{ReadError, Store};
 
 use super::error::RunError;
+use super::inspect::inspect;
 use super::{Asked, News};
 use crate::engine::{Gone, Handle};
 use crate::source::BlockFile;
@@ -62,6 +63,7 @@ impl Feeder {
     }
 
     fn feed(&mut self, teller: &SyncSender<News>) -> Result<FeedEnd, RunError> {
+        inspect(&self.handle, &self.store, teller)?;
         for next in BlockFile::open(&self.file, &self.fields)? {
             let next = next?;
             let (number, hash) = (next.block.number, next.block.hash);

@@ -95,7 +95,7 @@ pub(crate) fn publish_all(world: &World) -> Result<Vec<Published>, PublishError>
     let mut all = Vec::new();
     for release in world.scheduler.releases(ReleaseNumber(0)) {
         let publication = Publication::collect(&world.scheduler, release).expect("results");
-        all.extend(publish(&publication, &world.store, &programs, None, &out(world))?);
+        all.extend(publish(&publication, &world.store, &programs, None, &out(world))?.published);
     }
     Ok(all)
 }

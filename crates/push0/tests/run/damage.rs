@@ -62,6 +62,28 @@ fn a_damaged_final_result_is_made_again_when_its_file_is_gone() {
 }
 
 #[test]
+fn a_damaged_final_result_is_taken_from_its_proof_file() {
+    let world = finished();
+    let history = world.history();
+    let released = history.all("released").next().expect("it is finished");
+    let artifact = world.artifact(history.output(released["tasks"][0].as_str().expect("a task")));
+    let whole = fs::read(&artifact).expect("an artifact");
+    flip(&artifact, 5);
+    let ended = world.run(&[]).with(0);
+    assert_eq!(ended.said("it is its proof file's again").len(), 1, "{}", ended.stderr);
+    assert_eq!(fs::read(&artifact).expect("an artifact"), whole);
+}
+
+#[test]
+fn a_damaged_result_that_nothing_needs_is_told_of() {
+    let world = finished();
+    let history = world.history();
+    flip(&world.artifact(history.output(history.task("leaf", FIRST))), 5);
+    let ended = world.run(&[]).with(0);
+    assert_eq!(ended.said("if it is needed again").len(), 1, "{}", ended.stderr);
+}
+
+#[test]
 fn a_store_of_which_all_is_damaged_is_made_again() {
     let world = finished();
     let history = world.history();
