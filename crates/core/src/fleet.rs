@@ -203,7 +203,7 @@ impl Member {
     }
 }
 
-/// A lease that so many beats in a row do not mention was never taken (`protocol.md` §3).
+/// A lease that so many beats in a row do not mention was never taken.
 const ABSENT_MAX: u32 = 3;
 
 /// A look that comes later than this share of the longest silence was held up by the engine itself.

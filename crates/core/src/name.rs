@@ -87,7 +87,7 @@ fn check(text: &str) -> Result<(), NotAName> {
     }
 }
 
-/// As `formats.md` fixes it for a pipeline's name: at most 40.
+/// As `docs/formats.md` fixes it for a pipeline's name: at most 40.
 const NAME_BYTES_MAX: usize = 40;
 
 #[cfg(test)]

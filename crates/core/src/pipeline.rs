@@ -272,7 +272,7 @@ impl Pipeline {
 }
 
 impl Default for Budgets {
-    /// As `formats.md` fixes them; `failed` is retried as `transient` is.
+    /// As `docs/formats.md` fixes them; `failed` is retried as `transient` is.
     fn default() -> Self {
         Self {
             transient: 5,

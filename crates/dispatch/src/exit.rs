@@ -1,4 +1,4 @@
-//! How a process ended, and which class of failure that is (formats §2).
+//! How a process ended, and which class of failure that is (`docs/formats.md`).
 //!
 //! Not here: why it was ended, if somebody did (`reins`).
 

@@ -380,7 +380,7 @@ fn shown(message: &str) -> String {
     tail.since(0).last_lines().unwrap_or("nothing").to_owned()
 }
 
-/// How long a process may load its keys. The heaviest known prover takes 76 s (design §8).
+/// How long a process may load its keys. An SP1 prover was seen to take 76 s.
 const STARTUP: Duration = Duration::from_secs(600);
 
 /// How long the end of a process is waited for after the end of its output, and the other way round.

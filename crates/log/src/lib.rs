@@ -5,7 +5,7 @@
 //!
 //! | place    | durable against        | used for                |
 //! |----------|------------------------|-------------------------|
-//! | `memory` | nothing                | tests and the simulator |
+//! | `memory` | nothing                | tests                   |
 //! | `file`   | process and power loss | one machine             |
 //!
 //! Every place passes [`conformance`]: add a promise there first, then keep it.

@@ -1,4 +1,4 @@
-//! A log in memory, for tests and the simulator.
+//! A log in memory, for tests.
 //!
 //! [`Memory`] is the disk: it outlives the logs that are opened on it. Two logs may be open on one
 //! at a time; the second to append is fenced, as on a shared log.

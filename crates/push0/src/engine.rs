@@ -338,5 +338,5 @@ const INBOX_MAX: usize = 1_024;
 /// Requests that share a turn.
 const BATCH_MAX: usize = 256;
 
-/// A dispatcher that says nothing for so long is gone (`protocol.md` §5: 10 s by default).
+/// A dispatcher that says nothing for so long is gone (ten beats).
 const SILENCE_MAX: Duration = Duration::from_secs(10);

@@ -147,6 +147,8 @@ const FILE_LINES_MAX: usize = 400;
 const BANNED: &[(&str, &str)] = &[
     ("FIXME", "finish it, or file an issue and delete the line"),
     ("TODO", "finish it, or file an issue and delete the line"),
+    ("protocol.md", "name a document that is in this repository"),
+    ("design.md", "name a document that is in this repository"),
     ("mod utils", "name it after what it does"),
     ("serde(untagged)", "tag it: a message's kind is not its shape"),
     ("serde(flatten)", "list the fields: errors then name the right one"),

@@ -219,7 +219,7 @@ fn distance(from: &str, to: &str) -> usize {
     row.last().copied().unwrap_or(0)
 }
 
-/// As `formats.md` fixes it.
+/// As `docs/formats.md` fixes it.
 const WINDOW: u64 = 1024;
 /// A bound on the blocks in memory.
 const WINDOW_MAX: u64 = 1_000_000;

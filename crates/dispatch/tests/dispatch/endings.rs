@@ -1,4 +1,4 @@
-//! Every ending in the table of the formats, and its class.
+//! Every ending in the table of `docs/formats.md`, and its class.
 
 use push0_core::{FailureClass, Outcome, ToDispatcher};
 

@@ -1,4 +1,4 @@
-//! Exit codes: the table of the formats, and the one place where an error gets its code.
+//! Exit codes: the table (README), and the one place where an error gets its code.
 //!
 //! Not here: what is said about the error.
 

@@ -116,7 +116,7 @@ impl Bars {
                 Some(arity) => standing.blocks.saturating_sub(1).div_ceil(arity - 1),
                 None => known,
             };
-            stage.bar.set_length(expected.max(known));
+            stage.bar.set_length(expected.max(known).max(1)); // a bar of nothing is drawn full
             stage.bar.set_position(view.accepted);
             stage.bar.set_message(stage_words(view));
         }

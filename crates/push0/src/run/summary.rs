@@ -37,7 +37,7 @@ pub(super) fn print(args: &RunArgs, standing: &Standing, run: &Run<'_>) -> io::R
     }
 }
 
-/// `push0.run/1`, in the order of the formats.
+/// `push0.run/1`, in the order of `docs/formats.md`.
 #[derive(Serialize)]
 struct Summary<'a> {
     format: &'static str,

@@ -285,15 +285,15 @@ impl At<'_> {
 const COUNTED: [&str; 3] = ["items", "blocks", "bytes"];
 /// The classes of failure with a budget of their own.
 const RETRIED: [&str; 6] = ["transient", "resource", "timeout", "failed", "rejected", "lost"];
-/// As `formats.md` fixes it.
+/// As `docs/formats.md` fixes it.
 const TIMEOUT: Duration = Duration::from_secs(3600);
-/// As `formats.md` fixes it.
+/// As `docs/formats.md` fixes it.
 const GRACE: Duration = Duration::from_secs(10);
 /// Time is counted in milliseconds.
 const DURATION_MIN: Duration = Duration::from_millis(1);
 /// What is longer is a slip of the pen, and would overflow a deadline.
 const DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
-/// As `formats.md` shows it.
+/// As `docs/formats.md` shows it.
 const ARITY: u64 = 2;
 /// The inputs of one task are listed in one event.
 const ARITY_MAX: u64 = 256;
