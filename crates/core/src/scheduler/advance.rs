@@ -76,13 +76,15 @@ impl Scheduler {
         extent: &super::flow::Extent<'_>,
         bounds: &Bounds,
     ) -> Option<(usize, ClosedBy)> {
-        let fitting =
-            partition(extent.known, |items| !self.weigh(extent, items, &bounds.max).is_over);
-        if fitting < extent.known {
-            return Some((fitting.max(1).max(extent.joined), ClosedBy::Max));
+        // The shortest run that reaches a limit: a longer one would depend on what had arrived by now.
+        let short =
+            partition(extent.known, |items| !self.weigh(extent, items, &bounds.max).is_reached);
+        if short < extent.known {
+            let is_over = self.weigh(extent, short + 1, &bounds.max).is_over;
+            let items = if is_over { short.max(1) } else { short + 1 };
+            return Some((items.max(extent.joined), ClosedBy::Max));
         }
-        let is_reached = extent.is_full || self.weigh(extent, extent.known, &bounds.max).is_reached;
-        if extent.known > 0 && is_reached {
+        if extent.known > 0 && extent.is_full {
             return Some((extent.known, ClosedBy::Max));
         }
         if extent.known > 0 && extent.is_last {

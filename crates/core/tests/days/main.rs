@@ -2,6 +2,7 @@
 //!
 //! Not here: what is true whatever happens (`properties`).
 
+mod batches;
 mod day;
 mod fleet;
 mod inputs;

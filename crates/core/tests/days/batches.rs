@@ -1,0 +1,47 @@
+//! Where a batch is cut: by the blocks alone, whenever they arrive.
+
+use std::collections::BTreeMap;
+
+use push0_core::{Block, Event, Input, Limits, PipelineSpec, Scheduler, Timestamp};
+
+use crate::day::{block, pipeline};
+
+#[test]
+fn a_batch_that_reaches_its_max_takes_no_weightless_block_after_it() {
+    let weights = [4, 6, 0, 3, 0, 7, 1];
+    let cut = [(0, 1), (2, 5)];
+    assert_eq!(batches(&weights, true), cut);
+    assert_eq!(batches(&weights, false), cut);
+}
+
+/// The spans that were closed under a max of 10, with each block decided on as it comes or all at once.
+fn batches(weights: &[u64], at_once: bool) -> Vec<(u64, u64)> {
+    let mut scheduler = Scheduler::new(Limits::default());
+    let mut closed = Vec::new();
+    let mut decide = |input: &Input| {
+        let events = scheduler.decide(Timestamp(1), input).expect("nothing is refused");
+        scheduler.apply_all(Timestamp(1), &events).expect("what was decided can be applied");
+        closed.extend(events.iter().filter_map(|event| match event {
+            Event::BatchClosed { key, .. } => Some((key.first.0, key.last.0)),
+            _ => None,
+        }));
+        events.len()
+    };
+    decide(&Input::Configure(Box::new(sequence())));
+    for (number, weight) in (0..).zip(weights) {
+        let fields = BTreeMap::from([("gasUsed".to_owned(), *weight)]);
+        decide(&Input::Submit(Box::new(Block { fields, ..block(number) })));
+        while !at_once && decide(&Input::Wake) > 0 {}
+    }
+    while decide(&Input::Wake) > 0 {}
+    closed
+}
+
+fn sequence() -> PipelineSpec {
+    let mut spec = pipeline();
+    for stage in spec.stages.values_mut() {
+        stage.collect = Some("sequence".to_owned());
+        stage.max = BTreeMap::from([("gasUsed".to_owned(), 10)]);
+    }
+    spec
+}
