@@ -21,10 +21,11 @@ fn batches(weights: &[u64], at_once: bool) -> Vec<(u64, u64)> {
     let mut decide = |input: &Input| {
         let events = scheduler.decide(Timestamp(1), input).expect("nothing is refused");
         scheduler.apply_all(Timestamp(1), &events).expect("what was decided can be applied");
-        closed.extend(events.iter().filter_map(|event| match event {
-            Event::BatchClosed { key, .. } => Some((key.first.0, key.last.0)),
-            _ => None,
-        }));
+        for event in &events {
+            if let Event::BatchClosed { key, .. } = event {
+                closed.push((key.first.0, key.last.0));
+            }
+        }
         events.len()
     };
     decide(&Input::Configure(Box::new(sequence())));
