@@ -13,6 +13,7 @@
 #![expect(clippy::indexing_slicing, reason = "a JSON value has null where it has nothing")]
 
 mod damage;
+mod demos;
 mod endings;
 mod interrupts;
 mod kills;
