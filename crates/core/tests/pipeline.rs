@@ -36,6 +36,20 @@ fn one_machine_with_a_tree_is_a_pipeline() {
 }
 
 #[test]
+fn a_command_that_takes_its_paths_by_flags_verifies_without_them() {
+    let verifier = |contract: &str, command: &[&str]| {
+        let mut spec = scroll();
+        let program = spec.programs.get_mut("chain").expect("a program");
+        program.contract = Some(contract.to_owned());
+        program.command = words(command);
+        checked(&spec).programs.into_values().next().expect("one program").verifier
+    };
+    assert_eq!(verifier("file", &["p", "-i", "--fast", "-o"]), ["p", "--fast", "verify"]);
+    assert_eq!(verifier("file", &["p", "--output-path", "--input-path"]), ["p", "verify"]);
+    assert_eq!(verifier("serve", &["p", "-i", "-o"]), ["p", "-i", "-o", "verify"]);
+}
+
+#[test]
 fn several_provers_on_every_block_are_a_pipeline() {
     let mut spec = demo(&["sp1", "risc0", "zisk"]);
     for name in ["sp1", "risc0", "zisk"] {

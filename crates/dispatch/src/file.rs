@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use push0_core::{FailureClass, Grant};
+use push0_core::{Contract, FailureClass, Grant};
 use tokio::io::AsyncRead;
 
 use crate::context::Context;
@@ -56,9 +56,8 @@ fn launch<'a>(
     (dir, input, output): (&'a Path, &Path, &Path),
     reins: &Reins,
 ) -> Launch<'a> {
-    let text = |path: &Path| path.to_string_lossy().into_owned();
-    let mut args = grant.args.clone();
-    args.extend(["--input-path".into(), text(input), "--output-path".into(), text(output)]);
+    let (argv, own) = program.argv.split_at(program.argv.len().min(1));
+    let args = with_paths(own.iter().chain(&grant.args), input, output);
     let left = reins.deadline.saturating_duration_since(tokio::time::Instant::now());
     let mut env = context.environment(program, Some(seat), dir);
     env.extend([
@@ -67,7 +66,27 @@ fn launch<'a>(
         ("PUSH0_ATTEMPT", Some(grant.attempt.0.to_string())),
         ("PUSH0_DEADLINE", Some(left.as_millis().to_string())),
     ]);
-    Launch { argv: &program.argv, args, env, dir, has_stdin: false }
+    Launch { argv, args, env, dir, has_stdin: false }
+}
+
+/// The words of a command with both paths: each after the first word that asks for it, else at the end.
+fn with_paths<'a>(
+    words: impl Iterator<Item = &'a String>,
+    input: &Path,
+    output: &Path,
+) -> Vec<String> {
+    let [input, output] = [input, output].map(|path| path.to_string_lossy().into_owned());
+    let mut missing = vec![(Contract::INPUT_FLAGS, input), (Contract::OUTPUT_FLAGS, output)];
+    let mut args = Vec::new();
+    for word in words {
+        let asked = missing.iter().position(|(flags, _)| flags.contains(&word.as_str()));
+        args.push(word.clone());
+        args.extend(asked.map(|at| missing.remove(at).1));
+    }
+    for ([_, flag], path) in missing {
+        args.extend([flag.to_owned(), path]);
+    }
+    args
 }
 
 fn listen(

@@ -10,6 +10,7 @@
 //! Not here: what makes a pipeline wrong (`push0_core::Pipeline::check`).
 
 mod lines;
+mod paths;
 mod spec;
 mod table;
 mod text;
@@ -127,11 +128,12 @@ fn parse(text: &str) -> Result<(PipelineSpec, Pipeline), Vec<Fault>> {
     let spec = spec::read(&mut Keys::root(document.get_ref(), &mut found));
     let checked = Pipeline::check(&spec);
     let (mut faults, covered) = found.into_parts();
-    let pipeline = match checked {
-        Ok(pipeline) if faults.is_empty() => return Ok((spec, pipeline)),
-        Ok(_) => Vec::new(),
-        Err(faults) => faults,
-    };
+    let mut pipeline = paths::check(&spec);
+    match checked {
+        Ok(checked) if faults.is_empty() && pipeline.is_empty() => return Ok((spec, checked)),
+        Ok(_) => {}
+        Err(faults) => pipeline.extend(faults),
+    }
     // What was refused here reached the core as absent: it must not be told twice.
     let is_told = |path: &str| covered.iter().any(|told| lines::is_within(path, told));
     for fault in pipeline.into_iter().filter(|fault| !is_told(&fault.path)) {

@@ -4,6 +4,7 @@ use push0_core::{Digest, Give, Grant, Outcome, Output, ToDispatcher, Verdict};
 use push0_dispatch::{Notice, ProgramConfig};
 use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use crate::world::{World, lives, mock, name, until};
 
@@ -19,6 +20,23 @@ fn a_result_is_in_the_store_when_it_is_reported() {
     assert_eq!(world.text(&result), text);
     assert_eq!((result.bytes, result.mock), (text.len() as u64, true));
     assert_eq!(result.statement, Digest::of(b""));
+}
+
+#[test]
+fn a_path_is_put_after_the_flag_that_asks_for_it() {
+    for (own, args, expected) in [
+        (&["-i", "--fast", "-o"][..], &["leaf"][..], "-i IN --fast -o OUT leaf"),
+        (&[], &["-o", "-i"], "-o OUT -i IN"),
+        (&["--output-path"], &["leaf"], "--output-path OUT leaf --input-path IN"),
+        (&["-i", "-o"], &["-i", "-o"], "-i IN -o OUT -i -o"),
+        (&["-input"], &[], "-input --input-path IN --output-path OUT"),
+    ] {
+        let mut world = World::with(1, |dir| BTreeMap::from([(name(), telling_words(dir, own))]));
+        let args = args.iter().map(|word| (*word).to_owned()).collect();
+        let grant = Grant { args, ..world.new_grant() };
+        let result = world.proved(&grant);
+        assert_eq!(world.text(&result), format!("\"{expected}\""));
+    }
 }
 
 #[test]
@@ -180,4 +198,17 @@ fn a_prover_sees_its_gpus_alone() {
 
 fn giving(give: Give, script: &str) -> World {
     World::with(1, |dir| BTreeMap::from([(name(), ProgramConfig { give, ..mock(dir, script) })]))
+}
+
+/// A mock that writes the words it got, its paths as IN (which is there) and OUT (which is not yet).
+fn telling_words(dir: &Path, own: &[&str]) -> ProgramConfig {
+    let script = r#"
+for word in "$@"; do
+    case $word in /*) if [ -e "$word" ]; then word=IN; else out=$word; word=OUT; fi ;; esac
+    words="$words $word"
+done
+printf '"%s"' "${words# }" > "$out""#;
+    let argv = [&["/bin/sh", "-c", script, "prover"], own].concat();
+    let argv = argv.into_iter().map(str::to_owned).collect();
+    ProgramConfig { argv, ..mock(dir, "") }
 }

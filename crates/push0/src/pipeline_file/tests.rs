@@ -127,6 +127,47 @@ fn a_type_that_does_not_fit_is_told_with_its_line() {
 }
 
 #[test]
+fn a_command_asks_for_both_paths_in_one_place_or_for_none() {
+    let with = |command: &str, args: &str| {
+        let text = SCROLL.replace("[\"push0-prover-chain\"]", command);
+        text.replace("\"serve\"", "\"file\"").replace(", args = [\"leaf\"]", args)
+    };
+    for (command, args) in [
+        (r#"["p", "-i", "--fast", "-o"]"#, ""),
+        (r#"["p", "--output-path", "-i"]"#, ""),
+        (r#"["p"]"#, r#", args = ["--input-path", "-o"]"#),
+    ] {
+        parse(&with(command, args)).expect("a pipeline");
+    }
+    let alone =
+        |flag: &str, other| format!("`{flag}` asks for a path, and no `{other}` for the other");
+    for (command, args, expected) in [
+        (r#"["p", "-i"]"#, "", format!("5, programs.chain.command: {}", alone("-i", "-o"))),
+        (
+            r#"["p", "--output-path"]"#,
+            "",
+            format!("5, programs.chain.command: {}", alone("--output-path", "--input-path")),
+        ),
+        (r#"["p", "-i", "-o", "-i"]"#, "", "5, programs.chain.command: `-i` twice".to_owned()),
+        (
+            r#"["p", "-i", "-o", "--output-path"]"#,
+            "",
+            "5, programs.chain.command: `-o` and `--output-path`, which ask for the same path"
+                .to_owned(),
+        ),
+        (r#"["p"]"#, r#", args = ["-o"]"#, format!("7, stages.leaf.args: {}", alone("-o", "-i"))),
+        (
+            r#"["p", "-i", "-o"]"#,
+            r#", args = ["-i", "-o"]"#,
+            "7, stages.leaf.args: the paths are asked for here, and in the program's command"
+                .to_owned(),
+        ),
+    ] {
+        assert_eq!(told(&with(command, args)), [expected]);
+    }
+}
+
+#[test]
 fn a_misspelt_key_is_told_with_what_was_meant() {
     let text = SCROLL.replace("program = \"chain\", args = [\"leaf\"]", "progam = \"chain\"");
     let faults = parse(&text).expect_err("a misspelt key");

@@ -18,6 +18,7 @@ mod endings;
 mod interrupts;
 mod kills;
 mod parked;
+mod published;
 mod real;
 mod shapes;
 mod support;

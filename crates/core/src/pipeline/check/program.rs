@@ -25,6 +25,17 @@ pub(super) fn check(spec: &PipelineSpec, faults: &mut Faults) -> BTreeMap<Progra
     programs
 }
 
+impl Contract {
+    /// The words in a command under the file contract that its input's path is put after.
+    pub const INPUT_FLAGS: [&str; 2] = ["-i", "--input-path"];
+    /// The same for its output's path.
+    pub const OUTPUT_FLAGS: [&str; 2] = ["-o", "--output-path"];
+
+    fn is_path_flag(word: &str) -> bool {
+        Self::INPUT_FLAGS.contains(&word) || Self::OUTPUT_FLAGS.contains(&word)
+    }
+}
+
 fn one(at: &mut At<'_>, spec: &ProgramSpec, allow_mock: bool) -> Option<Program> {
     if spec.contract.as_deref() == Some("ere") {
         // Such a program has a `url` for a command, and reserves no memory here.
@@ -109,7 +120,7 @@ fn verifier(at: &mut At<'_>, spec: &ProgramSpec) -> Vec<String> {
     let Some(verifier) = &spec.verifier else {
         return match spec.mock {
             true => Vec::new(),
-            false => spec.command.iter().cloned().chain(["verify".to_owned()]).collect(),
+            false => command_of_verifier(spec).chain(["verify".to_owned()]).collect(),
         };
     };
     if spec.mock {
@@ -120,6 +131,13 @@ fn verifier(at: &mut At<'_>, spec: &ProgramSpec) -> Vec<String> {
     }
     at.faults.argv(&["programs", at.name, "verifier"], verifier);
     verifier.clone()
+}
+
+/// The command, without the words after which a prover under the file contract is given its paths.
+fn command_of_verifier(spec: &ProgramSpec) -> impl Iterator<Item = String> {
+    let is_served = spec.contract.as_deref() == Some("serve");
+    let words = spec.command.iter();
+    words.filter(move |word| is_served || !Contract::is_path_flag(word)).cloned()
 }
 
 fn vkey(at: &mut At<'_>, spec: &ProgramSpec) -> Option<Vkey> {
