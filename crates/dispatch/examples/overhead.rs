@@ -72,6 +72,7 @@ fn dispatch(own: &str, dir: &Path, contract: Contract, attempts: u64) -> Duratio
         gpus: 0,
         programs: BTreeMap::from([(name.clone(), program)]),
         heartbeat: Config::HEARTBEAT,
+        uses_cgroups: true,
     };
     let Started { to, mut from, dispatcher, .. } = start(config).expect("a dispatcher");
     let whole = median(attempts, |at| {

@@ -25,6 +25,7 @@ use crate::folder::{blocking, make, remove, remove_now};
 use crate::input::InputError;
 use crate::pool::{Admission, Seat};
 use crate::reins::{Pull, Reins};
+use crate::room::is_full;
 use crate::serve::{Warm, idle_reins};
 use crate::tail::with_output;
 use crate::tried::{Ended, Tried};
@@ -84,11 +85,13 @@ impl Attempt {
         let input = match prepared.await {
             Ok(input) => input,
             Err(InputError::Lost(artifact, _)) => return (Outcome::InputLost { artifact }, None),
+            Err(error) if error.is_full() => return (self.no_room(&error.to_string()), None),
             Err(error @ (InputError::Store(_) | InputError::Write { .. })) => {
                 return (failed(FailureClass::Transient, error.to_string()), None);
             }
         };
         let output = dir.join(OUTPUT);
+        self.context.board.works_in(self.grant.attempt, dir);
         self.context.board.note(self.grant.attempt, Doing::Proving);
         let mut tried = match self.program.contract {
             Contract::File => {
@@ -126,6 +129,7 @@ impl Attempt {
     async fn warm(&mut self) -> Result<Warm, Tried> {
         if let Some(mut warm) = self.warm.take() {
             if warm.is_sound() {
+                self.context.board.works_in(self.grant.attempt, warm.dir());
                 return Ok(warm);
             }
             warm.end(EVICTION, idle_reins(&self.reins)).await;
@@ -133,12 +137,18 @@ impl Attempt {
         // Its number is that of the attempt that needed it first; it has no other name.
         let dir = self.context.work.join(format!("process-{}", self.grant.attempt.0));
         if let Err(error) = make(&dir) {
+            if is_full(&error) {
+                self.context.rooms.close(&self.context);
+            }
             let what = format!("its directory could not be made: {error}");
             let ended = Ended::Failed { class: FailureClass::Transient, what };
             return Err(Tried { ended, ran: Duration::ZERO, output: Default::default() });
         }
         match Warm::start(&self.context, &self.program, &self.seat, &dir) {
-            Ok(warm) => Ok(warm),
+            Ok(warm) => {
+                self.context.board.works_in(self.grant.attempt, warm.dir());
+                Ok(warm)
+            }
             Err(error) => {
                 remove(dir).await;
                 Err(file::not_started(&error))
@@ -172,11 +182,18 @@ impl Attempt {
         match pull {
             Pull::Cancelled => Outcome::Cancelled,
             Pull::Stopped => Outcome::NotRun { message: "its dispatcher was stopped".to_owned() },
+            Pull::Greedy(bytes) => greedy(bytes),
             Pull::TimedOut => {
                 let what = format!("its time of {:?} was over; {how}", self.grant.timeout);
                 failed(FailureClass::Timeout, with_output(&what, &tried.output))
             }
         }
+    }
+
+    /// Nobody's fault, and nobody's budget.
+    fn no_room(&self, message: &str) -> Outcome {
+        self.context.rooms.close(&self.context);
+        Outcome::NotRun { message: message.to_owned() }
     }
 
     /// Whether a verifier decides. A split proves nothing: what is made of its parts is verified.
@@ -205,6 +222,13 @@ impl Attempt {
 
 fn failed(class: FailureClass, message: String) -> Outcome {
     Outcome::Failed { class, message }
+}
+
+/// An attempt whose directories filled the disk.
+fn greedy(bytes: u64) -> Outcome {
+    let mib = bytes >> 20;
+    let message = format!("killed: its directory held {mib} MiB, and the disk was nearly full");
+    failed(FailureClass::Resource, message)
 }
 
 /// An outcome in a word, for the head of a log.

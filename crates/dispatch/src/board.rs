@@ -10,6 +10,7 @@
 //! Not here: what happens in an attempt (`attempt`), and who sends the beats (`beat`).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -75,6 +76,8 @@ pub(crate) struct Board {
 #[derive(Debug)]
 struct State {
     capacity: Capacity,
+    /// Whether anything new may be begun.
+    is_open: bool,
     running: BTreeMap<AttemptId, Entry>,
     held: BTreeMap<AttemptId, Report>,
     /// Taken once, and let go of.
@@ -92,12 +95,15 @@ struct Entry {
     taken: Instant,
     doing: Doing,
     fraction: Option<f64>,
+    /// Where what it makes is, at most its own directory and its process's.
+    dirs: Vec<PathBuf>,
 }
 
 impl Board {
     pub(crate) fn new(dispatcher: DispatcherId, incarnation: u64, capacity: Capacity) -> Self {
         let state = State {
             capacity,
+            is_open: true,
             running: BTreeMap::new(),
             held: BTreeMap::new(),
             gone: BTreeSet::new(),
@@ -125,6 +131,7 @@ impl Board {
             taken: Instant::now(),
             doing: Doing::Starting,
             fraction: None,
+            dirs: Vec::new(),
         };
         state.running.insert(attempt, entry);
         true
@@ -135,6 +142,29 @@ impl Board {
         if let Some(entry) = self.lock().running.get_mut(&attempt) {
             entry.doing = doing;
         }
+    }
+
+    /// Says where files of an attempt are.
+    pub(crate) fn works_in(&self, attempt: AttemptId, dir: &Path) {
+        if let Some(entry) = self.lock().running.get_mut(&attempt) {
+            entry.dirs.push(dir.to_owned());
+        }
+    }
+
+    /// Where the files of each attempt that runs are.
+    pub(crate) fn dirs(&self) -> Vec<(AttemptId, Vec<PathBuf>)> {
+        let running = &self.lock().running;
+        running.iter().map(|(attempt, entry)| (*attempt, entry.dirs.clone())).collect()
+    }
+
+    /// Announces its slots, or none while nothing may be begun.
+    pub(crate) fn open(&self, is_open: bool) {
+        self.lock().is_open = is_open;
+    }
+
+    /// Whether something may be begun.
+    pub(crate) fn is_open(&self) -> bool {
+        self.lock().is_open
     }
 
     /// Says how far the prover is. Nonsense is ignored.
@@ -180,10 +210,14 @@ impl Board {
     /// The whole truth of the moment.
     pub(crate) fn beat(&self) -> (Beat, Vec<Report>) {
         let state = self.lock();
+        let mut capacity = state.capacity.clone();
+        if !state.is_open {
+            capacity.slots = 0;
+        }
         let beat = Beat {
             dispatcher: self.dispatcher.clone(),
             incarnation: self.incarnation,
-            capacity: state.capacity.clone(),
+            capacity,
             running: state.running.keys().copied().collect(),
             held: state.held.keys().copied().collect(),
         };

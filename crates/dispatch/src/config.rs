@@ -33,6 +33,9 @@ pub struct Config {
     pub programs: BTreeMap<ProgramName, ProgramConfig>,
     /// From one beat to the next; [`Config::HEARTBEAT`] unless there is a reason.
     pub heartbeat: Duration,
+    /// Whether the kernel is asked to keep provers to their memory, by control groups; else they are
+    /// watched, as they are where there are no groups to be had.
+    pub uses_cgroups: bool,
 }
 
 impl Config {

@@ -17,6 +17,7 @@ use crate::lives::Lives;
 use crate::logs::Logs;
 use crate::pool::{Pool, Seat};
 use crate::programs::Programs;
+use crate::rooms::Rooms;
 use crate::{Config, Notice, ProgramConfig, Retry};
 
 /// What every attempt works with.
@@ -29,6 +30,7 @@ pub(crate) struct Context {
     pub(crate) programs: Programs,
     pub(crate) lives: Arc<Lives>,
     pub(crate) logs: Logs,
+    pub(crate) rooms: Rooms,
     /// Where attempts and processes have their directories.
     pub(crate) work: PathBuf,
     pub(crate) from: mpsc::Sender<FromDispatcher>,
@@ -48,6 +50,11 @@ impl Context {
     /// Stops offering a program, and says why, before the next beat is due.
     pub(crate) fn withdraw(&self, name: &ProgramName, message: &str) {
         self.take_out(name, message);
+        self.beat_now();
+    }
+
+    /// Says how things stand before the next beat is due.
+    pub(crate) fn beat_now(&self) {
         let (beat, _) = self.board.beat();
         let _ = self.from.try_send(FromDispatcher::Beat(beat));
     }

@@ -14,9 +14,10 @@ use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::context::Context;
-use crate::reins::{Reins, after};
+use crate::reins::{Cut, Reins, after};
+use crate::rooms::Measuring;
 use crate::serve::Warm;
-use crate::{attempt, orphans};
+use crate::{attempt, orphans, rooms};
 
 /// The dispatch thread's own state.
 pub(crate) struct Desk {
@@ -25,7 +26,8 @@ pub(crate) struct Desk {
     attempts: JoinSet<()>,
     /// Those that run, by the task that runs them.
     grants: HashMap<task::Id, Arc<Grant>>,
-    cancels: BTreeMap<AttemptId, watch::Sender<bool>>,
+    cancels: BTreeMap<AttemptId, watch::Sender<Option<Cut>>>,
+    measuring: Measuring,
     /// The ends of processes that run no attempt.
     ends: JoinSet<()>,
 }
@@ -36,6 +38,7 @@ enum Turn {
     Message(ToDispatcher),
     Ended(Result<(task::Id, ()), JoinError>),
     Tick,
+    Look,
 }
 
 impl Desk {
@@ -46,6 +49,7 @@ impl Desk {
             attempts: JoinSet::new(),
             grants: HashMap::new(),
             cancels: BTreeMap::new(),
+            measuring: Measuring::default(),
             ends: JoinSet::new(),
         }
     }
@@ -54,6 +58,8 @@ impl Desk {
     pub(crate) async fn run(mut self, mut to: mpsc::Receiver<ToDispatcher>) {
         let mut ticks = interval(self.context.config.heartbeat);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looks = interval(rooms::LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stop = self.stop.clone();
         loop {
             let turn = tokio::select! {
@@ -62,12 +68,14 @@ impl Desk {
                 Some(ended) = self.attempts.join_next_with_id() => Turn::Ended(ended),
                 Some(message) = to.recv() => Turn::Message(message),
                 _ = ticks.tick() => Turn::Tick,
+                _ = looks.tick() => Turn::Look,
             };
             match turn {
                 Turn::Stop => break,
                 Turn::Message(message) => self.take(message),
                 Turn::Ended(ended) => self.ended(ended),
                 Turn::Tick => self.tend(),
+                Turn::Look => self.look_at_rooms().await,
             }
         }
         self.shut_down(to).await;
@@ -77,17 +85,30 @@ impl Desk {
         match message {
             ToDispatcher::Grant(grant) => self.grant(*grant),
             ToDispatcher::Cancel(attempt) => {
-                if let Some(cancel) = self.cancels.get(&attempt) {
-                    cancel.send_replace(true);
-                }
+                self.cut(attempt, Cut::Unwanted);
             }
             ToDispatcher::Verdict(attempt, _) => self.context.board.let_go(attempt),
+        }
+    }
+
+    /// Ends an attempt before its time, for the first reason that is given.
+    fn cut(&self, attempt: AttemptId, why: Cut) {
+        if let Some(cancel) = self.cancels.get(&attempt) {
+            cancel.send_if_modified(|cut| {
+                let is_first = cut.is_none();
+                *cut = cut.or(Some(why));
+                is_first
+            });
         }
     }
 
     fn grant(&mut self, grant: Grant) {
         if !self.context.board.take(&grant) {
             return;
+        }
+        if !self.context.board.is_open() {
+            let message = "no room: its disk is nearly full".to_owned();
+            return attempt::not_run(&self.context, &grant, message);
         }
         let Some(program) = self.context.config.programs.get(&grant.program) else {
             let message = format!("there is no program {} here", grant.program);
@@ -97,7 +118,7 @@ impl Desk {
             Ok(admission) => admission,
             Err(busy) => return attempt::not_run(&self.context, &grant, busy.to_string()),
         };
-        let (cancel, cancelled) = watch::channel(false);
+        let (cancel, cancelled) = watch::channel(None);
         let deadline = after(grant.timeout);
         let reins = Reins { deadline, cancel: cancelled, stop: self.stop.clone() };
         let (context, program) = (Arc::clone(&self.context), program.clone());
@@ -132,8 +153,15 @@ impl Desk {
         orphans::sweep(&self.context.lives);
     }
 
+    async fn look_at_rooms(&mut self) {
+        self.context.rooms.tend(&self.context);
+        if let Some((attempt, bytes)) = self.measuring.greediest(&self.context).await {
+            self.cut(attempt, Cut::Greedy { bytes });
+        }
+    }
+
     fn end_idle(&mut self, warms: Vec<Warm>) {
-        let (_, cancel) = watch::channel(false);
+        let (_, cancel) = watch::channel(None);
         let reins = Reins { deadline: after(Duration::MAX), cancel, stop: self.stop.clone() };
         for warm in warms {
             self.ends.spawn(warm.end(IDLE_GRACE, reins.clone()));

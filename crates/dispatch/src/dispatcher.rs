@@ -21,7 +21,8 @@ use crate::lives::Lives;
 use crate::logs::Logs;
 use crate::pool::Pool;
 use crate::programs::{Programs, fault};
-use crate::{Config, ProgramConfig, Retry, beat, store, sys};
+use crate::rooms::Rooms;
+use crate::{About, Config, ProgramConfig, Retry, Room, beat, store, sys};
 
 /// A dispatcher that runs, and the ends of its channels.
 #[derive(Debug)]
@@ -46,6 +47,10 @@ pub enum Notice {
     ProgramBack { program: ProgramName },
     /// Processes that a former life of this dispatcher left behind were ended.
     LeftoversEnded { processes: usize },
+    /// Nothing new is begun: a disk is nearly full, or takes nothing. What runs goes on.
+    NoRoom { room: Room },
+    /// Work is begun again.
+    RoomAgain,
     /// A result waits, for a verifier that has no verdict or a store that does not take it: see to that.
     /// Told of each program and of the store at most once a minute.
     Trouble { message: String },
@@ -135,13 +140,15 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
     let lock = lock(&dir)?;
     let mark = store::identity(&dir, &dir).map_err(at(&dir))?;
     let incarnation = random::<8>().map(u64::from_le_bytes).map_err(StartError::Thread)?;
-    let lives = Lives::new(&dir, mark, incarnation);
+    let lives = Lives::new(&dir, mark, incarnation, config.uses_cgroups);
     let leftovers = lives.end_former();
     let work = dir.join("work");
     remove_now(&work);
     for folder in [&work, &dir.join("cache")] {
         fs::create_dir_all(folder).map_err(at(folder))?;
     }
+    // Best effort: it is for people, and a full disk must not stop what goes on without it.
+    let _ = About::new(&config, lives.memory_limit()).write(&dir);
     sys::adopt_orphans().map_err(StartError::Thread)?;
 
     let (to, to_receiver) = mpsc::channel(TO_MAX);
@@ -154,6 +161,7 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
         programs: Programs::default(),
         lives: Arc::new(lives),
         logs: Logs::open(&dir).map_err(at(&dir))?,
+        rooms: Rooms::new(vec![work.clone(), config.store.dir().to_owned()]),
         work,
         from: from_sender,
         notices: notices_sender,

@@ -17,6 +17,8 @@ pub(crate) enum Exit {
     Signal(i32),
     /// By SIGKILL, in whose time the kernel killed for memory.
     OutOfMemory,
+    /// It, or what it had started, was killed by the kernel at the limit of its group. Unit: bytes.
+    OverMemory(u64),
     /// Nobody knows.
     Unknown,
 }
@@ -38,7 +40,7 @@ impl Exit {
         match self {
             Self::Code(75) => FailureClass::Transient,
             Self::Code(77) => FailureClass::Unprovable,
-            Self::Code(137) | Self::OutOfMemory => FailureClass::Resource,
+            Self::Code(137) | Self::OutOfMemory | Self::OverMemory(_) => FailureClass::Resource,
             Self::Code(_) | Self::Signal(_) | Self::Unknown => FailureClass::Failed,
         }
     }
@@ -56,6 +58,10 @@ impl fmt::Display for Exit {
                 None => write!(f, "killed by signal {signal}"),
             },
             Self::OutOfMemory => f.write_str("killed by the kernel, which was out of memory"),
+            Self::OverMemory(limit) => {
+                let mib = limit >> 20;
+                write!(f, "killed by the kernel for its memory, its program declares {mib} MiB")
+            }
             Self::Unknown => f.write_str("ended, nobody knows how"),
         }
     }

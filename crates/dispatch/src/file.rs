@@ -32,7 +32,7 @@ pub(crate) async fn prove(
         Err(error) => return not_started(&error),
     };
     listen(context, grant, &mut process, pipes.stdout);
-    let ended = watch(&mut process, program, grant, reins).await;
+    let ended = watch(&mut process, grant, reins).await;
     let ran = began.elapsed();
     let tail = process.finish().await;
     Tried { ended, ran, output: tail.since(0) }
@@ -66,7 +66,7 @@ fn launch<'a>(
         ("PUSH0_ATTEMPT", Some(grant.attempt.0.to_string())),
         ("PUSH0_DEADLINE", Some(left.as_millis().to_string())),
     ]);
-    Launch { argv, args, env, dir, has_stdin: false }
+    Launch { argv, args, env, dir, has_stdin: false, memory_bytes: program.memory_bytes }
 }
 
 /// The words of a command with both paths: each after the first word that asks for it, else at the end.
@@ -107,23 +107,18 @@ fn listen(
     });
 }
 
-async fn watch(
-    process: &mut Process,
-    program: &ProgramConfig,
-    grant: &Grant,
-    reins: &mut Reins,
-) -> Ended {
-    let over = memory::over(process.pid(), program.memory_bytes);
+async fn watch(process: &mut Process, grant: &Grant, reins: &mut Reins) -> Ended {
+    let over = memory::over(process.footprint());
     let pull = tokio::select! {
         biased;
         exit = process.exited() => return by_itself(exit),
         pull = reins.pulled() => pull,
-        bytes = over => {
+        what = over => {
             process.kill().await;
-            return over_memory(bytes, program.memory_bytes);
+            return over_memory(what);
         }
     };
-    let exit = process.terminate(grant.grace, reins).await;
+    let exit = process.terminate(pull.grace(grant.grace), reins).await;
     let may_have_result = exit == Exit::Code(0) && pull == Pull::TimedOut;
     Ended::Pulled { pull, how: format!("told to stop, it ended so: {exit}"), may_have_result }
 }
@@ -131,17 +126,16 @@ async fn watch(
 fn by_itself(exit: Exit) -> Ended {
     match exit {
         Exit::Code(0) => Ended::Written,
-        Exit::Code(_) | Exit::Signal(_) | Exit::OutOfMemory | Exit::Unknown => {
-            Ended::Failed { class: exit.class(), what: exit.to_string() }
-        }
+        Exit::Code(_)
+        | Exit::Signal(_)
+        | Exit::OutOfMemory
+        | Exit::OverMemory(_)
+        | Exit::Unknown => Ended::Failed { class: exit.class(), what: exit.to_string() },
     }
 }
 
 /// A process that was killed for using more than it declared.
-pub(crate) fn over_memory(used: u64, limit: u64) -> Ended {
-    let mib = |bytes: u64| bytes.div_ceil(1 << 20);
-    let (used, limit) = (mib(used), mib(limit));
-    let what = format!("killed: it used {used} MiB of memory, its program declares {limit} MiB");
+pub(crate) const fn over_memory(what: String) -> Ended {
     Ended::Failed { class: FailureClass::Resource, what }
 }
 

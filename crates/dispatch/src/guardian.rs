@@ -3,12 +3,14 @@
 //! The kernel kills a prover with the thread that spawned it, but not what a prover (a wrapper script,
 //! say) has started itself. So a shell is kept beside the dispatcher that knows all groups and reads a
 //! pipe; when the pipe ends without a word, the dispatcher is dead, and it kills what is on its list.
-//! On an orderly end the list is empty.
+//! On an orderly end the list is empty. Where provers have control groups it ends what is in those, too,
+//! and removes them.
 //!
 //! Not here: what left its group, which the next life ends (`lives`).
 
 use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
@@ -28,8 +30,9 @@ struct Shell {
 }
 
 impl Guardian {
-    pub(crate) fn start() -> Self {
-        Self(Mutex::new(Shell::start().ok()))
+    /// `cgroups`: the folder of the provers' control groups, where there are any.
+    pub(crate) fn start(cgroups: Option<&Path>) -> Self {
+        Self(Mutex::new(Shell::start(cgroups).ok()))
     }
 
     /// Puts a group on the list.
@@ -62,9 +65,10 @@ impl Drop for Guardian {
 }
 
 impl Shell {
-    fn start() -> io::Result<Self> {
+    fn start(cgroups: Option<&Path>) -> io::Result<Self> {
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", SCRIPT, "push0-guardian"]).current_dir("/").process_group(0);
+        command.args(["-c", SCRIPT, "push0-guardian"]).args(cgroups);
+        command.current_dir("/").process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn()?;
         let list = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
@@ -83,4 +87,14 @@ while read -r sign group; do
     esac
 done
 for group in $groups; do kill -s KILL -- "-$group"; done
+[ -n "$1" ] || exit 0
+for try in 1 2 3 4 5 6 7 8 9 10; do
+    for group in "$1"/*/; do
+        while read -r pid; do kill -s KILL "$pid"; done < "$group/cgroup.procs"
+        rmdir "$group"
+    done
+    rmdir "$1" && exit 0
+    [ -d "$1" ] || exit 0
+    sleep 0.1
+done
 "#;

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use push0_core::{Bound, Digest, Give, Grant, InputId, Key};
 use push0_prover::wire;
 
+use crate::room::is_full;
 use crate::{ReadError, Store};
 
 /// Why a prover cannot be given its input.
@@ -26,6 +27,18 @@ pub(crate) enum InputError {
     /// Try again.
     #[error("the input could not be written to {path}: {source}", path = path.display())]
     Write { path: PathBuf, source: io::Error },
+}
+
+impl InputError {
+    /// Whether the disk of the copy takes no more.
+    pub(crate) fn is_full(&self) -> bool {
+        match self {
+            Self::Write { source, .. } | Self::Store(ReadError::Write { source, .. }) => {
+                is_full(source)
+            }
+            Self::Lost(..) | Self::Store(_) => false,
+        }
+    }
 }
 
 /// Writes the input of `grant` into `dir`, in the form that the program asks for.

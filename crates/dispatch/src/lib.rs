@@ -20,9 +20,11 @@
 //! Not here: which task goes where (`push0-core`), how messages travel (`push0`), and what a prover
 //! proves (`push0-prover` holds the formats that it speaks).
 
+mod about;
 mod attempt;
 mod beat;
 mod board;
+mod cgroup;
 mod config;
 mod context;
 mod desk;
@@ -43,6 +45,8 @@ mod procfs;
 mod programs;
 mod reins;
 mod retry;
+mod room;
+mod rooms;
 mod serve;
 mod store;
 mod sys;
@@ -50,9 +54,12 @@ mod tail;
 mod tried;
 mod verify;
 
+pub use about::About;
 pub use board::{Doing, Running, View};
+pub use cgroup::MemoryLimit;
 pub use config::{Config, ProgramConfig, Retry};
 pub use dispatcher::{Dispatcher, Notice, StartError, Started, start, start_with};
 pub use logs::{AttemptLog, attempt_logs};
+pub use room::Room;
 pub use store::{ReadError, Store, StoreError};
 pub use sys::{die_with_parent, shorten_time_slice};

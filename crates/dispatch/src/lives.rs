@@ -21,6 +21,7 @@ use std::{fs, thread};
 
 use rustix::process::Pid;
 
+use crate::cgroup::{Groups, MemoryLimit};
 use crate::guardian::Guardian;
 use crate::orphans::TAG;
 use crate::{procfs, sys};
@@ -36,6 +37,8 @@ pub(crate) struct Lives {
     next: AtomicU64,
     alive: Mutex<BTreeMap<u64, Born>>,
     guardian: Guardian,
+    /// Where the kernel keeps provers to their memory; why not, where it does not.
+    groups: Result<Arc<Groups>, String>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +48,12 @@ struct Born {
 }
 
 impl Lives {
-    pub(crate) fn new(dir: &Path, mark: String, incarnation: u64) -> Self {
+    pub(crate) fn new(dir: &Path, mark: String, incarnation: u64, uses_cgroups: bool) -> Self {
+        let groups = match uses_cgroups {
+            true => Groups::open(&mark),
+            false => Err("they are not wanted".to_owned()),
+        };
+        let guardian = Guardian::start(groups.as_ref().ok().map(|groups| groups.path()));
         Self {
             path: dir.join(FILE),
             mark,
@@ -53,7 +61,21 @@ impl Lives {
             boot: procfs::boot_id(),
             next: AtomicU64::new(1),
             alive: Mutex::default(),
-            guardian: Guardian::start(),
+            guardian,
+            groups,
+        }
+    }
+
+    /// Where there are any.
+    pub(crate) fn groups(&self) -> Option<&Arc<Groups>> {
+        self.groups.as_ref().ok()
+    }
+
+    /// Who keeps provers to their memory.
+    pub(crate) fn memory_limit(&self) -> MemoryLimit {
+        match &self.groups {
+            Ok(groups) => groups.limit(),
+            Err(why) => MemoryLimit::Watched { why: why.clone() },
         }
     }
 

@@ -1,34 +1,83 @@
-//! Watches how much memory a process uses, with all beneath it.
+//! What memory a process is held to, with all beneath it.
 //!
-//! Counted is what only its end would free: anonymous and shared memory, not files that are mapped.
-//! The sum is cheap and may count shared pages twice; only what is over the limit is counted exactly,
-//! and only the exact count is believed.
+//! Where it has a control group, the kernel holds it to it, and kills what passes it. Else it is watched:
+//! counted is what only its end would free, anonymous and shared memory, not files that are mapped. The
+//! sum is cheap and may count shared pages twice; only what is over the limit is counted exactly, and only
+//! the exact count is believed.
 //!
-//! Not here: cgroups, and what is done to the process.
+//! Not here: how groups are made (`cgroup`), and what is done to the process.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::Pid;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::cgroup::Group;
+use crate::folder::blocking;
 use crate::procfs;
 
-/// Waits until `root` and all beneath it use more than `limit_bytes`, and says how much that is.
-pub(crate) async fn over(root: Pid, limit_bytes: u64) -> u64 {
+/// What a process may use, and how that is known. Clones are of the same process.
+#[derive(Clone, Debug)]
+pub(crate) struct Footprint {
+    root: Pid,
+    pub(crate) limit_bytes: u64,
+    group: Option<Arc<Group>>,
+}
+
+impl Footprint {
+    /// Of a process that was told to enter `group`. One that is not in it is watched.
+    pub(crate) fn new(root: Pid, limit_bytes: u64, group: Option<Group>) -> Self {
+        let group = group.filter(|group| group.holds(root)).map(Arc::new);
+        Self { root, limit_bytes, group }
+    }
+
+    /// Whether the kernel has killed it, or something beneath it, for memory. `None`: it does not say.
+    pub(crate) fn was_killed(&self) -> Option<bool> {
+        self.group.as_ref().map(|group| group.has_killed())
+    }
+
+    /// Kills all that is left in its group.
+    pub(crate) async fn end(&self) {
+        if let Some(group) = self.group.clone()
+            && !group.is_empty()
+        {
+            blocking(move || group.end()).await;
+        }
+    }
+}
+
+/// Waits until a process and all beneath it use more than they may, and says so for a person.
+pub(crate) async fn over(of: Footprint) -> String {
+    let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+    let declared = mib(of.limit_bytes);
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
     loop {
         ticks.tick().await;
-        if sum(root, procfs::own_bytes) <= limit_bytes {
+        if let Some(group) = &of.group {
+            if group.has_killed() {
+                return format!(
+                    "killed: the kernel killed what it had started for its memory, its program declares \
+                     {declared} MiB"
+                );
+            }
+            continue;
+        }
+        if sum(of.root, procfs::own_bytes) <= of.limit_bytes {
             continue;
         }
         // Slow for a large process: not on the thread that everything else waits for.
+        let root = of.root;
         let exact = tokio::task::spawn_blocking(move || sum(root, procfs::own_bytes_exactly)).await;
         if let Ok(bytes) = exact
-            && bytes > limit_bytes
+            && bytes > of.limit_bytes
         {
-            return bytes;
+            let used = mib(bytes);
+            return format!(
+                "killed: it used {used} MiB of memory, its program declares {declared} MiB"
+            );
         }
     }
 }

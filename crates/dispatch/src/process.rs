@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use crate::exit::Exit;
 use crate::lives::{Life, Lives};
+use crate::memory::Footprint;
 use crate::reins::Reins;
 use crate::tail::Tail;
 use crate::{orphans, procfs, sys};
@@ -34,6 +35,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) dir: &'a Path,
     /// Whether it is spoken to on stdin; else that is empty.
     pub(crate) has_stdin: bool,
+    /// What it may use, with all that it starts.
+    pub(crate) memory_bytes: u64,
 }
 
 /// A process that was started. Dropped, it is killed, and all that it started with it.
@@ -44,6 +47,7 @@ pub(crate) struct Process {
     exit: Option<Exit>,
     readers: Vec<JoinHandle<()>>,
     oom_kills_before: u64,
+    footprint: Footprint,
     /// The end of what it prints.
     pub(crate) tail: Tail,
 }
@@ -87,18 +91,28 @@ impl Process {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
 
         let oom_kills_before = procfs::oom_kills();
-        let (mut child, pid) = match sys::spawn(command) {
+        let group = lives.groups().and_then(|groups| groups.take(launch.memory_bytes));
+        let door = group.as_ref().and_then(|group| group.door().ok());
+        let (mut child, pid) = match sys::spawn(command, door) {
             Ok(spawned) => spawned,
             Err(source) if is_gone(&source) => return Err(SpawnError::Gone { path, source }),
             Err(source) => return Err(SpawnError::Exhausted { path, source }),
         };
         let life = Life::begin(lives, number, pid);
+        let footprint = Footprint::new(pid, launch.memory_bytes, group);
         let tail = Tail::default();
         let stdout = child.stdout.take().expect("stdout was asked for as a pipe");
         let stderr = child.stderr.take().expect("stderr was asked for as a pipe");
         let pipes = Pipes { stdin: child.stdin.take(), stdout };
-        let mut process =
-            Self { child, life, exit: None, readers: Vec::new(), oom_kills_before, tail };
+        let mut process = Self {
+            child,
+            life,
+            exit: None,
+            readers: Vec::new(),
+            oom_kills_before,
+            footprint,
+            tail,
+        };
         let tail = process.tail.clone();
         process.listen(stderr, move |bytes| tail.push(bytes));
         Ok((process, pipes))
@@ -169,6 +183,7 @@ impl Process {
     pub(crate) async fn end_all(&mut self) -> Exit {
         let exit = self.kill().await;
         orphans::end(&self.life).await;
+        self.footprint.end().await;
         for reader in &mut self.readers {
             // Whoever holds the other end is out of reach; its words are not waited for.
             if timeout(DRAIN, &mut *reader).await.is_err() {
@@ -179,13 +194,24 @@ impl Process {
         exit
     }
 
-    pub(crate) fn pid(&self) -> Pid {
+    /// What memory it is held to.
+    pub(crate) fn footprint(&self) -> Footprint {
+        self.footprint.clone()
+    }
+
+    fn pid(&self) -> Pid {
         self.life.pid
     }
 
     fn ended(&mut self, status: Option<std::process::ExitStatus>) -> Exit {
-        let had_oom = procfs::oom_kills() > self.oom_kills_before;
-        let exit = Exit::new(status, had_oom);
+        let exit = match self.footprint.was_killed() {
+            // What succeeded all the same has succeeded.
+            Some(true) if status.is_none_or(|status| !status.success()) => {
+                Exit::OverMemory(self.footprint.limit_bytes)
+            }
+            Some(_) => Exit::new(status, false),
+            None => Exit::new(status, procfs::oom_kills() > self.oom_kills_before),
+        };
         self.exit = Some(exit);
         sys::forget(self.life.pid);
         // At once, before its number can be another's: nothing of its group outlives it.

@@ -12,10 +12,22 @@ use tokio::time::{Instant, sleep_until};
 pub(crate) struct Reins {
     /// When its time is over.
     pub(crate) deadline: Instant,
-    /// Set once nobody waits for it any more.
-    pub(crate) cancel: watch::Receiver<bool>,
+    /// Set once it is to end before its time.
+    pub(crate) cancel: watch::Receiver<Option<Cut>>,
     /// Set, with a grace, once the dispatcher ends.
     pub(crate) stop: watch::Receiver<Option<Duration>>,
+}
+
+/// Why an attempt is to end before its time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Cut {
+    /// Nobody waits for it.
+    Unwanted,
+    /// It fills the disk that all attempts share.
+    Greedy {
+        /// What its directories hold.
+        bytes: u64,
+    },
 }
 
 /// Why an attempt is to end.
@@ -25,8 +37,21 @@ pub(crate) enum Pull {
     TimedOut,
     /// Nobody waits for it.
     Cancelled,
+    /// It fills the disk that all attempts share, with so many bytes.
+    Greedy(u64),
     /// The dispatcher ends.
     Stopped,
+}
+
+impl Pull {
+    /// Of the grace that a process has, what it has when it is ended so.
+    pub(crate) const fn grace(self, grace: Duration) -> Duration {
+        match self {
+            // Each moment costs the others.
+            Self::Greedy(_) => Duration::ZERO,
+            Self::TimedOut | Self::Cancelled | Self::Stopped => grace,
+        }
+    }
 }
 
 impl Reins {
@@ -40,7 +65,10 @@ impl Reins {
         tokio::select! {
             biased;
             () = stopped(&mut self.stop) => Pull::Stopped,
-            () = cancelled(&mut self.cancel) => Pull::Cancelled,
+            cut = cut(&mut self.cancel) => match cut {
+                Cut::Unwanted => Pull::Cancelled,
+                Cut::Greedy { bytes } => Pull::Greedy(bytes),
+            },
             () = sleep_until(self.deadline) => Pull::TimedOut,
         }
     }
@@ -70,9 +98,11 @@ async fn stopped(stop: &mut watch::Receiver<Option<Duration>>) {
     }
 }
 
-async fn cancelled(cancel: &mut watch::Receiver<bool>) {
-    if cancel.wait_for(|is_cancelled| *is_cancelled).await.is_err() {
-        std::future::pending::<()>().await;
+async fn cut(cancel: &mut watch::Receiver<Option<Cut>>) -> Cut {
+    let cut = cancel.wait_for(Option::is_some).await.ok().and_then(|cut| *cut);
+    match cut {
+        Some(cut) => cut,
+        None => std::future::pending().await,
     }
 }
 

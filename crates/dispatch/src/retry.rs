@@ -59,7 +59,7 @@ impl Patience {
         self.pause = self.pause.saturating_mul(2).min(self.retry.pause_max);
         match reins.until(again).pulled().await {
             Pull::TimedOut => Next::Again,
-            pull @ (Pull::Cancelled | Pull::Stopped) => Next::Pulled(pull),
+            pull @ (Pull::Cancelled | Pull::Stopped | Pull::Greedy(_)) => Next::Pulled(pull),
         }
     }
 }

@@ -69,7 +69,8 @@ impl Warm {
         let mut env = context.environment(program, Some(seat), dir);
         env.push(("PUSH0_CONTRACT", Some("serve".to_owned())));
         let argv = &program.argv;
-        let launch = Launch { argv, args: Vec::new(), env, dir, has_stdin: true };
+        let memory_bytes = program.memory_bytes;
+        let launch = Launch { argv, args: Vec::new(), env, dir, has_stdin: true, memory_bytes };
         let (mut process, pipes) = Process::spawn(&context.lives, &launch)?;
         let (to_lines, lines) = mpsc::channel(LINES_MAX);
         process.own(tokio::spawn(lines::read(pipes.stdout, to_lines)));
@@ -98,8 +99,7 @@ impl Warm {
         (input, output): (&Path, &Path),
         reins: &mut Reins,
     ) -> Ended {
-        let limit = program.memory_bytes;
-        let mut over = std::pin::pin!(memory::over(self.process.pid(), limit));
+        let mut over = std::pin::pin!(memory::over(self.process.footprint()));
         if let Some(ended) = self.ready(program, reins, over.as_mut()).await {
             return ended;
         }
@@ -118,10 +118,10 @@ impl Warm {
                 biased;
                 heard = self.hear() => heard,
                 pull = reins.pulled() => return self.stop(context, grant, pull, reins).await,
-                bytes = over.as_mut() => {
+                what = over.as_mut() => {
                     self.is_spoilt = true;
                     self.process.kill().await;
-                    return over_memory(bytes, limit);
+                    return over_memory(what);
                 }
             };
             if let Some(ended) = self.answer(context, grant.attempt, heard) {
@@ -143,6 +143,11 @@ impl Warm {
         !self.is_ready
     }
 
+    /// Where it works.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// The end of what it prints.
     pub(crate) fn tail(&self) -> &Tail {
         &self.process.tail
@@ -162,7 +167,7 @@ impl Warm {
         &mut self,
         program: &ProgramConfig,
         reins: &mut Reins,
-        over: Pin<&mut impl Future<Output = u64>>,
+        over: Pin<&mut impl Future<Output = String>>,
     ) -> Option<Ended> {
         if self.is_ready {
             return None;
@@ -185,10 +190,10 @@ impl Warm {
                 let how = format!("stopped before it was ready: {exit}");
                 return Some(Ended::Pulled { pull, how, may_have_result: false });
             }
-            bytes = over => {
+            what = over => {
                 self.is_spoilt = true;
                 self.process.kill().await;
-                return Some(over_memory(bytes, program.memory_bytes));
+                return Some(over_memory(what));
             }
             () = is_late => {
                 let minutes = STARTUP.as_secs() / 60;
@@ -265,7 +270,7 @@ impl Warm {
         pull: Pull,
         reins: &mut Reins,
     ) -> Ended {
-        if pull != Pull::Stopped {
+        if !matches!(pull, Pull::Stopped | Pull::Greedy(_)) {
             self.send(&Request::Cancel { attempt: grant.attempt.0 });
             let mut patience = reins.clone();
             let asked = async {
@@ -295,7 +300,10 @@ impl Warm {
             }
         }
         self.is_spoilt = true;
-        let grace = if pull == Pull::Stopped { grant.grace } else { grant.grace.min(LAST_GRACE) };
+        let grace = match pull {
+            Pull::Stopped | Pull::Greedy(_) => pull.grace(grant.grace),
+            Pull::TimedOut | Pull::Cancelled => grant.grace.min(LAST_GRACE),
+        };
         let exit = self.process.terminate(grace, reins).await;
         Ended::Pulled {
             pull,

@@ -58,6 +58,12 @@ impl Store {
         &self.identity
     }
 
+    /// Where it is.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Stores `bytes`, durably. What is there whole already stays; what is there damaged is replaced.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 //! Not here: when a process is ended (`process`), and the search for what it left behind (`orphans`).
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -23,8 +24,16 @@ pub(crate) fn adopt_orphans() -> io::Result<()> {
 
 /// Starts `command` in a session and process group of its own, to be killed by the kernel when the
 /// calling *thread* ends. Call it on a thread that lives as long as the process may.
-pub(crate) fn spawn(mut command: Command) -> io::Result<(Child, Pid)> {
-    before_exec(&mut command, || Ok(setsid().map(drop)?));
+///
+/// `door`: of the control group that it enters before it runs anything. Whether it could is for the
+/// caller to see: a prover that is not in a group is watched.
+pub(crate) fn spawn(mut command: Command, door: Option<File>) -> io::Result<(Child, Pid)> {
+    before_exec(&mut command, move || {
+        if let Some(door) = &door {
+            let _ = rustix::io::write(door, b"0");
+        }
+        Ok(setsid().map(drop)?)
+    });
     die_with_parent(&mut command);
     // Held across the fork: whoever looks for adopted children must not take this one for one.
     let mut spawned = spawned();

@@ -19,6 +19,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::folder::{blocking, make};
 use crate::input::{self, InputError};
+use crate::memory;
 use crate::output::{Form, Made};
 use crate::process::{Launch, Process, SpawnError};
 use crate::reins::{Pull, Reins};
@@ -148,7 +149,9 @@ impl Case {
         let envelope = dir.join(ENVELOPE).to_string_lossy().into_owned();
         let args = vec!["--input-path".to_owned(), envelope];
         let env = context.environment(program, None, dir);
-        let launch = Launch { argv: &program.verifier, args, env, dir, has_stdin: false };
+        let memory_bytes = program.memory_bytes;
+        let argv = &program.verifier;
+        let launch = Launch { argv, args, env, dir, has_stdin: false, memory_bytes };
         let (mut process, pipes) = match Process::spawn(&context.lives, &launch) {
             Ok(spawned) => spawned,
             Err(error) => {
@@ -166,10 +169,15 @@ impl Case {
             words.push(bytes);
             all.push(bytes);
         });
+        let over = memory::over(process.footprint());
         let ended = tokio::select! {
             biased;
             exit = process.exited() => Ok(exit),
             pull = reins.pulled() => Err(pull),
+            what = over => {
+                process.finish().await;
+                return Err(Trouble::Failed(format!("the verifier gave no verdict: {what}")));
+            }
         };
         let output = process.finish().await.since(0);
         match ended {
@@ -186,7 +194,9 @@ impl Case {
                 let what = "the verifier gave no verdict in time";
                 Err(Trouble::TimedOut(with_output(what, &output)))
             }
-            Err(pull @ (Pull::Cancelled | Pull::Stopped)) => Ok(Judged::Pulled(pull)),
+            Err(pull @ (Pull::Cancelled | Pull::Stopped | Pull::Greedy(_))) => {
+                Ok(Judged::Pulled(pull))
+            }
         }
     }
 }

@@ -12,6 +12,8 @@
 mod gathered;
 mod handle;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use push0_core::{
@@ -41,6 +43,8 @@ pub struct Engine<L> {
     inbox: mpsc::Receiver<Request>,
     ports: Ports,
     pulse: watch::Sender<Seq>,
+    /// Set once it is to end though its log has no room.
+    is_stopping: Arc<AtomicBool>,
     /// Requests of a batch that found no room in its turn.
     left: Vec<Request>,
     /// Whether the last turn was full, so that what is due may not all have been decided.
@@ -62,12 +66,14 @@ pub struct Ports {
 }
 
 /// A durable turn, with what a person should be told of it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Seen {
     /// A line for each of its events.
     pub lines: Vec<String>,
     /// For each result it accepted: the time from grant to durable acceptance, less the prover's own.
     pub overheads: Vec<Duration>,
+    /// What keeps the turn from becoming durable, where something does.
+    pub warning: Option<String>,
 }
 
 /// Why the engine ended before it was told to.
@@ -88,6 +94,7 @@ impl<L: Log> Engine<L> {
     pub fn new(scheduler: Scheduler, log: L, ports: Ports) -> (Self, Handle) {
         let (sender, inbox) = mpsc::channel(INBOX_MAX);
         let (pulse, watched) = watch::channel(scheduler.last());
+        let is_stopping = Arc::new(AtomicBool::new(false));
         let engine = Self {
             clock: Clock::start(scheduler.now()),
             turned: scheduler.now(),
@@ -101,8 +108,9 @@ impl<L: Log> Engine<L> {
             inbox,
             ports,
             pulse,
+            is_stopping: Arc::clone(&is_stopping),
         };
-        (engine, Handle::new(sender, watched))
+        (engine, Handle::new(sender, watched, is_stopping))
     }
 
     /// Runs until it is told to stop, or every handle is dropped; then ends the log cleanly.
@@ -156,7 +164,7 @@ impl<L: Log> Engine<L> {
         if !events.is_empty() {
             let first = Seq(self.log.last().0 + 1);
             let recorded = Turn { epoch: self.scheduler.epoch(), first, at: now, events };
-            self.log.append(&recorded).await?;
+            self.record(&recorded).await?;
             turn = Some(recorded);
         }
 
@@ -178,6 +186,29 @@ impl<L: Log> Engine<L> {
             look(&self.scheduler, &self.fleet);
         }
         Ok(())
+    }
+
+    /// Appends a turn. While its disk is full the engine waits, keeps what it has, and goes on where it
+    /// was: nothing that it decided has left.
+    async fn record(&mut self, turn: &Turn) -> Result<(), EngineError> {
+        let give_up = Instant::now() + ROOM_WAIT;
+        let mut is_told = false;
+        loop {
+            let error = match self.log.append(turn).await {
+                Err(AppendError::Full(error)) => error,
+                appended => return Ok(appended?),
+            };
+            if Instant::now() >= give_up || self.is_stopping.load(Ordering::Relaxed) {
+                return Err(AppendError::Full(error).into());
+            }
+            if !is_told {
+                let warning =
+                    format!("the log's disk is full ({error}): make room, and it goes on");
+                let seen = Seen { warning: Some(warning), ..Seen::default() };
+                is_told = self.ports.turns.try_send(seen).is_ok();
+            }
+            tokio::time::sleep(ROOM_PAUSE).await;
+        }
     }
 
     /// Decides one request.
@@ -307,7 +338,8 @@ impl<L: Log> Engine<L> {
             true => crate::lines::lines(&self.scheduler, turn),
             false => Vec::new(),
         };
-        let seen = Seen { lines, overheads: accepted.iter().map(overhead).collect() };
+        let overheads = accepted.iter().map(overhead).collect();
+        let seen = Seen { lines, overheads, warning: None };
         let _ = self.ports.turns.try_send(seen); // a reader that is behind misses lines, the log has them
     }
 
@@ -334,6 +366,12 @@ async fn sleep_until(due: Option<Instant>) {
 
 /// Requests on their way to the engine. At it, whoever asks waits.
 const INBOX_MAX: usize = 1_024;
+
+/// How long an engine waits for room on its log's disk: long enough for a person to come.
+pub(crate) const ROOM_WAIT: Duration = Duration::from_secs(600);
+
+/// Between two tries.
+const ROOM_PAUSE: Duration = Duration::from_millis(500);
 
 /// Requests that share a turn.
 const BATCH_MAX: usize = 256;

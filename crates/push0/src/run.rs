@@ -20,6 +20,7 @@ mod feed;
 mod inspect;
 mod open;
 mod screen;
+mod sight;
 mod signals;
 mod standing;
 mod summary;
@@ -27,7 +28,6 @@ mod threads;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -38,9 +38,10 @@ use tokio::sync::mpsc;
 
 use self::deliver::{Delivered, Deliverer};
 pub(crate) use self::error::RunError;
-use self::feed::FeedEnd;
+use self::feed::{FeedEnd, Waits};
 use self::open::Opened;
 use self::screen::Screen;
+use self::sight::{NoRoom, Sight};
 use self::standing::Standing;
 use self::threads::{relay, run_engine, spawn};
 use crate::cli::{Exit, RunArgs};
@@ -85,8 +86,12 @@ struct Run {
     overheads: Vec<Duration>,
     published: BTreeMap<ReleaseNumber, Vec<Published>>,
     feed: Option<FeedEnd>,
-    /// Whether the feeder waits for the engine to have room.
-    is_waiting: Arc<AtomicBool>,
+    /// What the feeder waits for.
+    waits: Arc<Waits>,
+    /// A look that the engine has not answered yet, and where the deliverer was when it was asked for.
+    looking: Option<(Receiver<Sight>, ReleaseNumber)>,
+    /// Since when a disk has no room, when a person was last told, and of what.
+    no_room: Option<NoRoom>,
     /// Since when nothing happens and nothing will.
     stuck: Option<Instant>,
     interrupts: u32,
@@ -115,7 +120,7 @@ impl Run {
         open::begin(args, &handle, &loaded)?;
         relay(&handle, &teller, started.from, started.notices, seen)?;
         let fields = loaded.pipeline.fields;
-        let is_waiting =
+        let waits =
             feed::start(source, fields, store.clone(), handle.clone(), asked, teller.clone())?;
         let deliverer = Deliverer::start(store, programs, cache, out, teller)?;
         Ok(Self {
@@ -130,7 +135,9 @@ impl Run {
             overheads: Vec::new(),
             published: BTreeMap::new(),
             feed: None,
-            is_waiting,
+            waits,
+            looking: None,
+            no_room: None,
             stuck: None,
             interrupts: 0,
             gone: BTreeMap::new(),
@@ -198,7 +205,8 @@ impl Run {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Err(RunError::Gone(Gone)),
             }
-            let standing = self.look()?;
+            self.tell_of_room();
+            let Some(standing) = self.look()? else { continue };
             if let Some(dispatcher) = &self.dispatcher {
                 self.screen.draw(&standing, &dispatcher.view().running());
             }
@@ -212,6 +220,9 @@ impl Run {
         match news {
             News::Seen(seen) => {
                 self.screen.lines(&seen.lines);
+                if let Some(warning) = &seen.warning {
+                    self.screen.note(&format!("warning: {warning}"));
+                }
                 let room = OVERHEADS_MAX.saturating_sub(self.overheads.len());
                 self.overheads.extend(seen.overheads.into_iter().take(room));
             }
@@ -255,25 +266,6 @@ impl Run {
         Ok(None)
     }
 
-    fn notice(&mut self, notice: &Notice) {
-        let words = match notice {
-            Notice::ProgramGone { program, message } => {
-                self.gone.insert(program.to_string(), message.clone());
-                format!("warning: program {program} cannot be run: {message}")
-            }
-            Notice::ProgramBack { program } => {
-                self.gone.remove(program.as_str());
-                format!("program {program} can be run again")
-            }
-            Notice::LeftoversEnded { processes } => {
-                format!("{processes} processes were left over from before, and were ended")
-            }
-            Notice::Trouble { message } => format!("warning: {message}"),
-            _ => format!("warning: {notice:?}"), // a kind that a later dispatcher adds
-        };
-        self.screen.note(&words);
-    }
-
     /// A released proof is not in the store any more: it is made again, and delivered then.
     fn remake(&mut self, number: ReleaseNumber, task: TaskId) -> Result<(), RunError> {
         self.screen.note(&format!(
@@ -282,15 +274,6 @@ impl Run {
         ));
         self.deliverer.rewind(number);
         self.handle.ask(Input::Remake(task))?.map_err(|refused| RunError::Remake { task, refused })
-    }
-
-    fn look(&mut self) -> Result<Standing, RunError> {
-        let (cursor, room) = (self.deliverer.cursor(), self.deliverer.room(self.published.len()));
-        let (standing, due) = self.handle.look(move |scheduler, fleet| {
-            (Standing::of(scheduler, fleet), deliver::due(scheduler, cursor, room))
-        })?;
-        self.deliverer.hand(due);
-        Ok(standing)
     }
 
     /// Whether, and how, the run is over.
@@ -303,8 +286,14 @@ impl Run {
             return Ok(Some(Exit::Interrupted));
         }
         let is_delivering = self.deliverer.cursor().0 > self.published.len() as u64;
-        let is_fed = self.feed.is_some() || self.is_waiting.load(Ordering::Relaxed);
-        if !standing.is_stuck() || is_delivering || !is_fed {
+        if let Some(no_room) = &self.no_room
+            && standing.running == 0
+        {
+            no_room.check()?;
+        }
+        let is_fed = self.feed.is_some() || self.waits.for_engine();
+        let waits_for_disk = self.no_room.is_some() || self.waits.for_disk();
+        if !standing.is_stuck() || is_delivering || !is_fed || waits_for_disk {
             self.stuck = None;
         } else if self.stuck.get_or_insert_with(Instant::now).elapsed() >= STUCK_MIN {
             return self.stuck(standing);
@@ -336,19 +325,26 @@ impl Run {
 
     /// Ends provers, then the engine, in this order: what the provers still report is recorded.
     fn end(&mut self, is_interrupted: bool) -> Result<Standing, RunError> {
-        let standing = self.handle.look(Standing::of);
+        let standing = self.handle.begin_look(Standing::of);
+        let standing = standing.and_then(|sight| sight.recv_timeout(LAST_LOOK).map_err(|_| Gone));
         if let Some(dispatcher) = self.dispatcher.take() {
             dispatcher.shutdown(if is_interrupted { STOP_GRACE } else { END_GRACE });
         }
         self.handle.stop();
+        let mut failed = None;
         if let Some(engine) = self.engine.take() {
             while !engine.is_finished() {
                 // Its last news must find room, or it would wait for us for ever.
-                let _ = self.news.recv_timeout(TICK);
+                if let Ok(News::EngineEnded(Err(error))) = self.news.recv_timeout(TICK) {
+                    failed = Some(error);
+                }
             }
             let _ = engine.join(); // a panic there has ended the process
         }
-        Ok(standing?)
+        match failed {
+            Some(error) => Err(RunError::Engine(error)),
+            None => Ok(standing?),
+        }
     }
 }
 
@@ -375,6 +371,9 @@ const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// For provers that are kept warm, when all is done.
 const END_GRACE: Duration = Duration::from_secs(2);
+
+/// How long the last look is waited for: an engine whose disk is full does not answer.
+const LAST_LOOK: Duration = Duration::from_secs(10);
 
 /// How long an engine that has ended may take to say why.
 const EXPLAINED_MAX: Duration = Duration::from_secs(5);

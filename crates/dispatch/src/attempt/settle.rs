@@ -10,12 +10,13 @@ use std::sync::Arc;
 
 use push0_core::{FailureClass, Outcome, ResultRef, Vkey};
 
-use super::{Attempt, failed};
+use super::{Attempt, failed, greedy};
 use crate::board::Doing;
 use crate::folder::{blocking, remove};
 use crate::output::{Form, Made};
 use crate::reins::Pull;
 use crate::retry::{Next, Patience};
+use crate::room::is_full;
 use crate::tail::with_output;
 use crate::tried::Tried;
 use crate::verify::{Case, Judged, judge};
@@ -106,7 +107,12 @@ impl Attempt {
             let made = Arc::clone(made);
             let message = match blocking(move || keep(&store, &made, vkey, is_mock)).await {
                 Ok(result) => return Outcome::Proved(result),
-                Err(error) => error.to_string(),
+                Err(error) => {
+                    if is_full(&error.source) {
+                        self.context.rooms.close(&self.context);
+                    }
+                    error.to_string()
+                }
             };
             let kept = format!("the result of attempt {attempt} is kept, and put again: {message}");
             self.context.trouble("store", kept);
@@ -144,6 +150,7 @@ fn pulled(pull: Pull, message: &str) -> Outcome {
     match pull {
         Pull::Cancelled => Outcome::Cancelled,
         Pull::Stopped => Outcome::NotRun { message: "its dispatcher was stopped".to_owned() },
+        Pull::Greedy(bytes) => greedy(bytes),
         Pull::TimedOut => failed(FailureClass::Transient, message.to_owned()),
     }
 }

@@ -2,7 +2,7 @@
 
 use push0_core::{FailureClass, Outcome, ToDispatcher};
 
-use crate::world::{SHORT, World, lives, written};
+use crate::world::{RETRY, SHORT, World, config, lives, written};
 
 #[test]
 fn each_exit_has_its_class() {
@@ -115,16 +115,22 @@ fn orphans_are_reaped() {
 }
 
 #[test]
-fn over_its_memory_is_out_of_memory() {
-    let mut world = World::with(1, |dir| {
-        // It keeps what it will not write yet.
-        let program = crate::world::mock(dir, "cat /dev/zero | tail -c 1000000000");
-        let program = push0_dispatch::ProgramConfig { memory_bytes: 32 << 20, ..program };
-        std::collections::BTreeMap::from([(crate::world::name(), program)])
-    });
-    let (class, message) = world.try_once();
-    assert_eq!(class, FailureClass::Resource, "{message}");
-    assert!(message.contains("declares 32 MiB"), "{message}");
+fn over_its_memory_is_out_of_memory_whoever_sees_to_it() {
+    for uses_cgroups in [true, false] {
+        let mut world = World::of(RETRY, |dir| {
+            // It keeps what it will not write yet.
+            let program = crate::world::mock(dir, "cat /dev/zero | tail -c 1000000000");
+            let program = push0_dispatch::ProgramConfig { memory_bytes: 32 << 20, ..program };
+            let programs = std::collections::BTreeMap::from([(crate::world::name(), program)]);
+            push0_dispatch::Config { uses_cgroups, ..config(dir, 1, programs) }
+        });
+        let (class, message) = world.try_once();
+        assert_eq!(class, FailureClass::Resource, "{message}");
+        assert!(message.contains("declares 32 MiB"), "{message}");
+        // Its group, if it had one, is clean for the next.
+        let (class, _) = world.try_once();
+        assert_eq!(class, FailureClass::Resource);
+    }
 }
 
 #[test]

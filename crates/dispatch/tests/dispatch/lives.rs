@@ -6,14 +6,23 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use push0_core::ToDispatcher;
-use push0_dispatch::{Notice, StartError, die_with_parent, start};
+use push0_dispatch::{About, Config, MemoryLimit, Notice, StartError, die_with_parent, start};
 
 use crate::world::{World, config, lives, mock, name, server, until, written};
 
 #[test]
 fn a_killed_dispatcher_leaves_no_prover() {
+    killed(false);
+}
+
+#[test]
+fn a_killed_dispatcher_leaves_nothing_where_there_are_cgroups() {
+    killed(true);
+}
+
+fn killed(uses_cgroups: bool) {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut host = host(dir.path());
+    let mut host = host(dir.path(), uses_cgroups);
     let [file, deaf, served, tied] =
         ["file", "deaf", "served", "tied"].map(|name| written(&dir.path().join(name)));
     assert!(lives(&tied));
@@ -24,12 +33,20 @@ fn a_killed_dispatcher_leaves_no_prover() {
     }
     let [child, daemon] = ["child", "daemon"].map(|name| written(&dir.path().join(name)));
     until(|| (!lives(&child)).then_some(()));
-    assert!(lives(&daemon), "it left its group: only the next life can know of it");
+    let about = About::read(&dir.path().join("dispatch")).expect("it said so");
+    if let MemoryLimit::Cgroup { path, .. } = about.memory_limit {
+        // It left its process group, and cannot leave its control group; which goes, too.
+        until(|| (!lives(&daemon)).then_some(()));
+        until(|| (!path.exists()).then_some(()));
+    } else {
+        assert!(lives(&daemon), "it left its group: only the next life can know of it");
+    }
+    let was_left = lives(&daemon);
     let programs = BTreeMap::from([(name(), mock(dir.path(), ""))]);
     let mut again = start(config(dir.path(), 1, programs)).expect("a dispatcher");
     assert!(!lives(&daemon));
-    let notice = again.notices.try_recv().expect("a notice");
-    assert!(matches!(notice, Notice::LeftoversEnded { .. }), "{notice:?}");
+    let notice = again.notices.try_recv().ok();
+    assert_eq!(was_left, matches!(notice, Some(Notice::LeftoversEnded { .. })), "{notice:?}");
     assert_eq!(std::fs::read_dir(dir.path().join("dispatch/work")).expect("work").count(), 0);
 }
 
@@ -65,7 +82,9 @@ fn a_host_runs_until_it_is_killed() {
     let tied = sleep.spawn().expect("a child").id();
     std::fs::write(dir.join("tied"), format!("{tied}\n")).expect("written");
     let mut world = World::with(1, |_| BTreeMap::new());
-    let started = start(config(dir, 3, programs.clone())).expect("a dispatcher");
+    let uses_cgroups = std::env::var_os(CGROUPS).is_some();
+    let config = Config { uses_cgroups, ..config(dir, 3, programs.clone()) };
+    let started = start(config).expect("a dispatcher");
     for program in programs.into_keys() {
         let grant = push0_core::Grant { program, ..world.new_grant() };
         started.to.try_send(ToDispatcher::Grant(Box::new(grant))).expect("room");
@@ -75,10 +94,12 @@ fn a_host_runs_until_it_is_killed() {
     }
 }
 
-fn host(dir: &Path) -> std::process::Child {
+fn host(dir: &Path, uses_cgroups: bool) -> std::process::Child {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command.args(["--exact", "lives::a_host_runs_until_it_is_killed"]).env(HOST, dir);
+    command.envs(uses_cgroups.then_some((CGROUPS, "1")));
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a host")
 }
 
 const HOST: &str = "PUSH0_TEST_HOST";
+const CGROUPS: &str = "PUSH0_TEST_CGROUPS";

@@ -53,9 +53,12 @@ impl World {
         retry: Retry,
         programs: impl FnOnce(&Path) -> BTreeMap<ProgramName, ProgramConfig>,
     ) -> Self {
+        Self::of(retry, |dir| config(dir, slots, programs(dir)))
+    }
+
+    pub(crate) fn of(retry: Retry, config: impl FnOnce(&Path) -> Config) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let programs = programs(dir.path());
-        let started = start_with(config(dir.path(), slots, programs), retry).expect("a dispatcher");
+        let started = start_with(config(dir.path()), retry).expect("a dispatcher");
         let store = Store::open(&dir.path().join("store")).expect("a store");
         let Started { dispatcher, to, from, notices } = started;
         let builder = tokio::runtime::Builder::new_current_thread().enable_time().build();
@@ -97,7 +100,8 @@ impl World {
     /// Waits for the report of an attempt, and lets go of it.
     pub(crate) fn outcome_of(&mut self, grant: &Grant) -> Outcome {
         let report = self.report_of(grant);
-        self.send(ToDispatcher::Verdict(grant.attempt, Verdict::Recorded));
+        // One that ends after its last report hears no more.
+        let _ = self.to.try_send(ToDispatcher::Verdict(grant.attempt, Verdict::Recorded));
         report.outcome
     }
 
@@ -203,6 +207,7 @@ pub(crate) fn config(
         gpus: 2,
         programs,
         heartbeat: Duration::from_millis(50),
+        uses_cgroups: true,
     }
 }
 

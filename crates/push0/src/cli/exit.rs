@@ -125,6 +125,7 @@ impl From<&RunError> for Exit {
                 Self::Bug
             }
             RunError::Log(_)
+            | RunError::NoRoom(_)
             | RunError::Dir { .. }
             | RunError::Store(_)
             | RunError::Dispatcher(_)

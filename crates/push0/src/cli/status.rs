@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use push0_core::{AttemptId, FailureClass, ParkedBy, Scheduler, StageView};
+use push0_dispatch::About;
 use push0_log::Ending;
 use serde::Serialize;
 
@@ -49,6 +50,8 @@ struct Status {
     attempts: Attempts,
     parked: Vec<Parked>,
     head: Option<Head>,
+    /// What the dispatcher that runs here, or ran last, said of itself.
+    dispatcher: Option<About>,
 }
 
 #[derive(Debug, Serialize)]
@@ -123,6 +126,7 @@ fn read(data: &Path) -> Result<Status, DataError> {
         stages,
         parked: parked(&scheduler),
         head: Head::of(&scheduler),
+        dispatcher: About::read(&layout.dispatch()),
     })
 }
 
@@ -168,6 +172,9 @@ impl Status {
         ];
         if let Some(head) = &self.head {
             sections.push(format!("head of the chain: block {}: {}", head.block, head.why));
+        }
+        if let Some(dispatcher) = &self.dispatcher {
+            sections.push(dispatcher_shown(dispatcher));
         }
         if !self.parked.is_empty() {
             sections.push(self.parked_shown(data));
@@ -224,6 +231,16 @@ impl Attempts {
         let told = fixed.chain(failed).filter(|(count, name)| *count > 0 || name == "started");
         told.map(|(count, name)| format!("{count} {name}")).collect::<Vec<_>>().join(", ")
     }
+}
+
+fn dispatcher_shown(about: &About) -> String {
+    let About { dispatcher, slots, memory_bytes, gpus, memory_limit, .. } = about;
+    let gpus = if *gpus > 0 { format!(", {gpus} GPUs") } else { String::new() };
+    let mib = memory_bytes >> 20;
+    format!(
+        "dispatcher {dispatcher}: {slots} slots, {mib} MiB of memory{gpus}\n\
+         memory of provers: {memory_limit}"
+    )
 }
 
 /// An attempt as people name it to `push0 logs`.

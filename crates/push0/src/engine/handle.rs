@@ -1,6 +1,9 @@
 //! How others ask the engine. A handle is cheap to clone; every call waits until its answer is durable.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
 
 use push0_core::{Fleet, FromDispatcher, Input, Rejection, Scheduler, Seq};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -35,11 +38,16 @@ pub struct Gone;
 pub struct Handle {
     requests: mpsc::Sender<Request>,
     pulse: watch::Receiver<Seq>,
+    is_stopping: Arc<AtomicBool>,
 }
 
 impl Handle {
-    pub(super) const fn new(requests: mpsc::Sender<Request>, pulse: watch::Receiver<Seq>) -> Self {
-        Self { requests, pulse }
+    pub(super) const fn new(
+        requests: mpsc::Sender<Request>,
+        pulse: watch::Receiver<Seq>,
+        is_stopping: Arc<AtomicBool>,
+    ) -> Self {
+        Self { requests, pulse, is_stopping }
     }
 
     /// Has `input` decided and made durable. Blocks; never call it on a thread that runs async tasks.
@@ -80,12 +88,25 @@ impl Handle {
         &self,
         look: impl FnOnce(&Scheduler, &Fleet) -> T + Send + 'static,
     ) -> Result<T, Gone> {
-        let (reply, answer) = oneshot::channel();
+        self.begin_look(look)?.recv().map_err(|_| Gone)
+    }
+
+    /// As [`look`](Self::look), for who has something else to do until the answer is there. An engine
+    /// whose log's disk is full answers once there is room.
+    ///
+    /// # Errors
+    ///
+    /// [`Gone`].
+    pub fn begin_look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Scheduler, &Fleet) -> T + Send + 'static,
+    ) -> Result<Receiver<T>, Gone> {
+        let (reply, answer) = sync_channel(1);
         let look = move |scheduler: &Scheduler, fleet: &Fleet| {
             let _ = reply.send(look(scheduler, fleet)); // the asker may have hung up
         };
         self.send(Request::Look(Box::new(look)))?;
-        answer.blocking_recv().map_err(|_| Gone)
+        Ok(answer)
     }
 
     /// Has the engine grant nothing more.
@@ -97,9 +118,16 @@ impl Handle {
         self.send(Request::Drain)
     }
 
-    /// Has the engine end. Nothing happens if it has.
+    /// Has the engine end, also one that waits for room. Nothing happens if it has.
     pub fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
         let _ = self.send(Request::Stop);
+    }
+
+    /// Whether the engine has ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.requests.is_closed()
     }
 
     /// The position of the last durable event, and a way to wait for the next.

@@ -65,6 +65,8 @@ pub(crate) enum RunError {
     Store(#[from] StoreError),
     #[error("error: {0}")]
     Dispatcher(#[from] StartError),
+    #[error("error: {0}; nothing could run for ten minutes: the same command goes on")]
+    NoRoom(String),
     #[error("error: no thread to be had ({0}): try again")]
     Thread(#[source] io::Error),
     #[error("error: {}: {}", chain(.0), remedy(.0))]

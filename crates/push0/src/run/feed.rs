@@ -11,7 +11,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use push0_core::{Block, BlockHash, Digest, Input, Rejection, Standing};
-use push0_dispatch::{ReadError, Store};
+use push0_dispatch::{ReadError, Room, Store};
 
 use super::error::RunError;
 use super::inspect::inspect;
@@ -23,7 +23,7 @@ use crate::source::BlockFile;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FeedEnd;
 
-/// Starts the feeder, which ends with the engine; answers where it says that it waits for room.
+/// Starts the feeder, which ends with the engine; answers where it says what it waits for.
 pub(super) fn start(
     file: PathBuf,
     fields: Vec<String>,
@@ -31,11 +31,11 @@ pub(super) fn start(
     handle: Handle,
     asked: Asked,
     teller: SyncSender<News>,
-) -> Result<Arc<AtomicBool>, RunError> {
-    let is_waiting = Arc::new(AtomicBool::new(false));
-    let feeder = Feeder { file, fields, store, handle, asked, is_waiting: Arc::clone(&is_waiting) };
+) -> Result<Arc<Waits>, RunError> {
+    let waits = Arc::<Waits>::default();
+    let feeder = Feeder { file, fields, store, handle, asked, waits: Arc::clone(&waits) };
     super::spawn("feeder", move || feeder.run(&teller))?;
-    Ok(is_waiting)
+    Ok(waits)
 }
 
 struct Feeder {
@@ -44,7 +44,26 @@ struct Feeder {
     store: Store,
     handle: Handle,
     asked: Asked,
-    is_waiting: Arc<AtomicBool>,
+    waits: Arc<Waits>,
+}
+
+/// What the feeder waits for at the moment.
+#[derive(Debug, Default)]
+pub(super) struct Waits {
+    /// Room in the engine, which comes as proofs are released.
+    engine: AtomicBool,
+    /// Room on disk, which a person makes.
+    disk: AtomicBool,
+}
+
+impl Waits {
+    pub(super) fn for_engine(&self) -> bool {
+        self.engine.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn for_disk(&self) -> bool {
+        self.disk.load(Ordering::Relaxed)
+    }
 }
 
 impl Feeder {
@@ -74,6 +93,7 @@ impl Feeder {
             }
             // A block that is in the log was durable before: a sync of each would make going on slow.
             if stored.is_err() || !self.is_known(hash, next.block.payload)? {
+                self.wait_for_disk()?;
                 self.store.put(&next.payload)?;
             }
             self.submit(next.block)?;
@@ -90,6 +110,20 @@ impl Feeder {
         })
     }
 
+    /// Waits while a disk is short. What it tells a person, the dispatcher says: it looks at the same disk.
+    fn wait_for_disk(&self) -> Result<(), RunError> {
+        let is_short = || Room::look(self.store.dir()).is_ok_and(|room| room.is_short());
+        while is_short() {
+            self.waits.disk.store(true, Ordering::Relaxed);
+            if self.handle.has_ended() {
+                return Err(RunError::Gone(Gone));
+            }
+            std::thread::sleep(DISK_WAIT);
+        }
+        self.waits.disk.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// Submits a block, and waits while the engine is full; what the store has lost is delivered meanwhile.
     fn submit(&mut self, block: Block) -> Result<(), RunError> {
         let block = Box::new(block);
@@ -97,13 +131,13 @@ impl Feeder {
             if !matches!(refused, Rejection::Full { .. }) {
                 return Err(RunError::Submit { file: self.file.clone(), refused });
             }
-            self.is_waiting.store(true, Ordering::Relaxed);
+            self.waits.engine.store(true, Ordering::Relaxed);
             if let Ok(lost) = self.asked.try_recv() {
                 self.resupply(lost)?;
             }
             std::thread::sleep(FULL_WAIT);
         }
-        self.is_waiting.store(false, Ordering::Relaxed);
+        self.waits.engine.store(false, Ordering::Relaxed);
         Ok(())
     }
 
@@ -144,3 +178,6 @@ impl From<Gone> for RunError {
 
 /// Between two tries to submit to an engine that is full; it makes room as proofs are released.
 const FULL_WAIT: Duration = Duration::from_millis(20);
+
+/// Between two looks at a disk that is short.
+const DISK_WAIT: Duration = Duration::from_millis(100);

@@ -65,6 +65,7 @@ pub(super) fn open(args: &RunArgs) -> Result<Opened, RunError> {
         gpus: gpus(&loaded),
         programs: programs.configs(),
         heartbeat: Config::HEARTBEAT,
+        uses_cgroups: true,
     };
     let was_resumed = replayed.scheduler.is_configured();
     let scheduler = replayed.scheduler;
