@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
 macro_rules! hash {
@@ -18,14 +18,14 @@ macro_rules! hash {
             /// The first eight hexadecimal digits, for people.
             #[must_use]
             pub fn short(&self) -> String {
-                let [a, b, c, d, ..] = self.0;
-                hex(&[a, b, c, d])
+                hex(&self.0).as_str().chars().take(8).collect()
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($prefix, "{}"), hex(&self.0))
+                f.write_str($prefix)?;
+                f.write_str(hex(&self.0).as_str())
             }
         }
 
@@ -51,8 +51,7 @@ macro_rules! hash {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-                text.parse().map_err(de::Error::custom)
+                crate::reading::word(deserializer)
             }
         }
     };
@@ -90,9 +89,22 @@ pub struct NotAHash {
     prefix: &'static str,
 }
 
-fn hex(bytes: &[u8]) -> String {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+/// The digits of a hash. A log is full of them, so they are made and read without an allocation.
+struct Hex([u8; 64]);
+
+impl Hex {
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("it is made of digits")
+    }
+}
+
+fn hex(bytes: &[u8; 32]) -> Hex {
+    let mut digits = [0; 64];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+        let digit = |half: u8| DIGITS.get(usize::from(half)).copied().unwrap_or_default();
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+    }
+    Hex(digits)
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {
@@ -101,18 +113,36 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
     if digits.len() != 64 {
         return None;
     }
+    let mut illegal = 0;
     for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let mut value = 0;
-        for digit in pair {
-            let place = DIGITS.iter().position(|known| known == digit)?;
-            value = value * 16 + u8::try_from(place).ok()?;
+        let value = |digit: &u8| VALUES.get(usize::from(*digit)).copied().unwrap_or(ILLEGAL);
+        if let [high, low] = pair {
+            let (high, low) = (value(high), value(low));
+            illegal |= high | low;
+            *byte = high << 4 | low;
         }
-        *byte = value;
     }
-    Some(bytes)
+    (illegal < ILLEGAL).then_some(bytes)
 }
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// No digit has this value, nor its highest bit.
+const ILLEGAL: u8 = 0x80;
+
+/// The value of each digit; what is no digit has [`ILLEGAL`].
+static VALUES: [u8; 256] = values();
+
+#[expect(clippy::indexing_slicing, reason = "bounded by the loop; no iterator runs in a constant")]
+const fn values() -> [u8; 256] {
+    let mut values = [ILLEGAL; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[DIGITS[value as usize] as usize] = value;
+        value += 1;
+    }
+    values
+}
 
 #[cfg(test)]
 mod tests {
@@ -129,5 +159,17 @@ mod tests {
         let digest = Digest([1; 32]).to_string();
         assert!(digest.parse::<BlockHash>().is_err());
         assert!(digest.to_uppercase().replace('0', "A").parse::<Digest>().is_err());
+    }
+
+    #[test]
+    fn every_byte_is_read_back_and_nothing_else_is_a_digit() {
+        let bytes = |first: u8| std::array::from_fn(|at| first + u8::try_from(at).expect("small"));
+        for hash in [0, 32, 64, 96, 128, 160, 192, 224].map(|first| Digest(bytes(first))) {
+            assert_eq!(hash.to_string().parse(), Ok(hash));
+        }
+        for byte in (0..=127_u8).filter(|byte| !DIGITS.contains(byte)) {
+            let text = Digest([0; 32]).to_string().replacen('0', &char::from(byte).to_string(), 1);
+            assert!(text.parse::<Digest>().is_err(), "{byte}");
+        }
     }
 }

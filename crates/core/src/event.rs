@@ -5,8 +5,9 @@
 //!
 //! Not here: what may follow what (`task`), and how a fact is written down (`push0-log`).
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::reading::TagFirst;
 use crate::{
     AttemptId, Block, BlockHash, Digest, DispatcherId, Epoch, Height, InputId, Key, PipelineSpec,
     ProgramName, ReleaseNumber, Seq, StageName, TaskId, Timestamp, Vkey,
@@ -33,63 +34,85 @@ impl Turn {
     }
 }
 
-/// Something that happened.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-pub enum Event {
-    /// From here on this pipeline runs.
-    Configured { pipeline: Box<PipelineSpec> },
-    /// An engine took the log over.
-    Claimed { epoch: Epoch },
-    /// A block joined the tree.
-    BlockSubmitted { block: Block },
-    /// The source has delivered its last block.
-    SourceEnded { last: Height },
-    /// A known block's payload was delivered again, after it was lost or with other bytes.
-    Resupplied { block: BlockHash, payload: Digest, bytes: u64 },
-    /// A block's payload is not in the store any more; its tasks wait for it.
-    PayloadLost { block: BlockHash },
-    /// A batch of a sequence, or a group of a tree, has its last item.
-    BatchClosed { stage: StageName, key: Key, items: u64, why: ClosedBy },
-    /// There is a proof to make.
-    TaskOpened {
-        task: TaskId,
-        stage: StageName,
-        program: ProgramName,
-        key: Key,
-        inputs: Vec<InputId>,
-    },
-    /// `dispatcher` may try. The attempt's id is the position of this event.
-    Granted { task: TaskId, dispatcher: DispatcherId, until: Timestamp },
-    /// The task has a verified result.
-    Accepted { task: TaskId, attempt: AttemptId, result: ResultRef, ran_us: u64 },
-    /// A result for a task that has one; ignored.
-    Surplus { task: TaskId, attempt: AttemptId, output: Digest },
-    /// A re-made result took the place of one that was lost.
-    Remade { task: TaskId, old: Digest, new: Digest },
-    /// The attempt came to nothing. Another may start at `retry_at`.
-    Failed {
-        task: TaskId,
-        attempt: AttemptId,
-        class: FailureClass,
-        message: String,
-        ran_us: u64,
-        retry_at: Timestamp,
-    },
-    /// The attempt's result did not verify.
-    Rejected { task: TaskId, attempt: AttemptId, message: String, ran_us: u64, retry_at: Timestamp },
-    /// The attempt's dispatcher is gone.
-    Lost { task: TaskId, attempt: AttemptId, message: String, retry_at: Timestamp },
-    /// The attempt ended for a reason that is not its own, at no budget.
-    Withdrawn { task: TaskId, attempt: AttemptId, message: String, retry_at: Timestamp },
-    /// The task was set aside for a person to look at.
-    Parked { task: TaskId, class: ParkedBy, message: String },
-    /// The task is open again.
-    Reopened { task: TaskId, why: ReopenedBy },
-    /// `program`'s proofs verify under this key from here on.
-    Pinned { program: ProgramName, vkey: Vkey },
-    /// A span has all its final proofs, by these tasks, and every span before it was released.
-    Released { number: ReleaseNumber, key: Key, tasks: Vec<TaskId> },
+/// Declares the facts, once for their writer and once more for their reader: serde can write a tagged enum in
+/// one pass, but keeps all of an object that it reads (half of the time that a log takes to open).
+macro_rules! facts {
+    ($(#[$doc:meta])* pub enum Event $variants:tt) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+        #[serde(tag = "event", rename_all = "snake_case")]
+        pub enum Event $variants
+
+        #[derive(Deserialize)]
+        #[serde(remote = "Event", rename_all = "snake_case")]
+        enum Fact $variants
+    };
+}
+
+facts! {
+    /// Something that happened.
+    pub enum Event {
+        /// From here on this pipeline runs.
+        Configured { pipeline: Box<PipelineSpec> },
+        /// An engine took the log over.
+        Claimed { epoch: Epoch },
+        /// A block joined the tree.
+        BlockSubmitted { block: Block },
+        /// The source has delivered its last block.
+        SourceEnded { last: Height },
+        /// A known block's payload was delivered again, after it was lost or with other bytes.
+        Resupplied { block: BlockHash, payload: Digest, bytes: u64 },
+        /// A block's payload is not in the store any more; its tasks wait for it.
+        PayloadLost { block: BlockHash },
+        /// A batch of a sequence, or a group of a tree, has its last item.
+        BatchClosed { stage: StageName, key: Key, items: u64, why: ClosedBy },
+        /// There is a proof to make.
+        TaskOpened {
+            task: TaskId,
+            stage: StageName,
+            program: ProgramName,
+            key: Key,
+            inputs: Vec<InputId>,
+        },
+        /// `dispatcher` may try. The attempt's id is the position of this event.
+        Granted { task: TaskId, dispatcher: DispatcherId, until: Timestamp },
+        /// The task has a verified result.
+        Accepted { task: TaskId, attempt: AttemptId, result: ResultRef, ran_us: u64 },
+        /// A result for a task that has one; ignored.
+        Surplus { task: TaskId, attempt: AttemptId, output: Digest },
+        /// A re-made result took the place of one that was lost.
+        Remade { task: TaskId, old: Digest, new: Digest },
+        /// The attempt came to nothing. Another may start at `retry_at`.
+        Failed {
+            task: TaskId,
+            attempt: AttemptId,
+            class: FailureClass,
+            message: String,
+            ran_us: u64,
+            retry_at: Timestamp,
+        },
+        /// The attempt's result did not verify.
+        Rejected { task: TaskId, attempt: AttemptId, message: String, ran_us: u64, retry_at: Timestamp },
+        /// The attempt's dispatcher is gone.
+        Lost { task: TaskId, attempt: AttemptId, message: String, retry_at: Timestamp },
+        /// The attempt ended for a reason that is not its own, at no budget.
+        Withdrawn { task: TaskId, attempt: AttemptId, message: String, retry_at: Timestamp },
+        /// The task was set aside for a person to look at.
+        Parked { task: TaskId, class: ParkedBy, message: String },
+        /// The task is open again.
+        Reopened { task: TaskId, why: ReopenedBy },
+        /// `program`'s proofs verify under this key from here on.
+        Pinned { program: ProgramName, vkey: Vkey },
+        /// A span has all its final proofs, by these tasks, and every span before it was released.
+        Released { number: ReleaseNumber, key: Key, tasks: Vec<TaskId> },
+    }
+}
+
+impl<'de> Deserialize<'de> for Event {
+    /// Takes what push0 writes, where the event's name comes first.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Fact::deserialize(TagFirst(deserializer, "event"))
+    }
 }
 
 /// What an accepted result is, by reference.

@@ -25,6 +25,7 @@ mod limits;
 mod name;
 mod pipeline;
 mod queue;
+mod reading;
 mod release;
 mod scheduler;
 mod task;
