@@ -14,7 +14,10 @@ use crate::{Block, BlockHash, Digest, Height, Seq, Timestamp, Weights};
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Chain {
     blocks: BTreeMap<BlockHash, Known>,
-    canonical: BTreeMap<Height, Link>,
+    /// The first canonical height.
+    start: Height,
+    /// The canonical branch from there.
+    canonical: Vec<Link>,
     /// Children of blocks that are not canonical yet, in order of arrival.
     waiting: BTreeMap<BlockHash, Vec<BlockHash>>,
     ended: Option<Height>,
@@ -148,19 +151,20 @@ impl Chain {
     /// The canonical hash at a height.
     #[must_use]
     pub fn hash_at(&self, height: Height) -> Option<BlockHash> {
-        self.canonical.get(&height).map(|link| link.hash)
+        self.link(height).map(|link| link.hash)
     }
 
     /// The first canonical height.
     #[must_use]
     pub fn start(&self) -> Option<Height> {
-        self.canonical.first_key_value().map(|(height, _)| *height)
+        (!self.canonical.is_empty()).then_some(self.start)
     }
 
     /// The last canonical block.
     #[must_use]
     pub fn tip(&self) -> Option<(Height, BlockHash)> {
-        self.canonical.last_key_value().map(|(height, link)| (*height, link.hash))
+        let before = self.canonical.len() as u64;
+        self.canonical.last().map(|link| (Height(self.start.0 + before - 1), link.hash))
     }
 
     /// The last height there will be, once the source has said so.
@@ -227,8 +231,12 @@ impl Chain {
     }
 
     fn weight(&self, first: Height, last: Height, of: impl Fn(&Link) -> u64) -> u64 {
-        let up_to = |height: Height| self.canonical.get(&height).map_or(0, &of);
+        let up_to = |height: Height| self.link(height).map_or(0, &of);
         up_to(last) - first.0.checked_sub(1).map_or(0, |before| up_to(Height(before)))
+    }
+
+    fn link(&self, height: Height) -> Option<&Link> {
+        self.canonical.get(usize::try_from(height.0.checked_sub(self.start.0)?).ok()?)
     }
 
     fn follows_tip(&self, hash: BlockHash) -> bool {
@@ -240,14 +248,17 @@ impl Chain {
 
     fn extend(&mut self, hash: BlockHash) {
         let Some(known) = self.blocks.get(&hash) else { return };
-        let before = known.number.0.checked_sub(1).and_then(|one| self.canonical.get(&Height(one)));
+        let before = self.canonical.last();
         let bytes = before.map_or(0, |link| link.bytes).saturating_add(known.bytes);
         let fields = known.fields.iter().enumerate().map(|(index, value)| {
             let so_far = before.and_then(|link| link.fields.get(index)).copied();
             so_far.unwrap_or_default().saturating_add(*value)
         });
         let link = Link { hash, bytes, fields: fields.collect() };
-        self.canonical.insert(known.number, link);
+        if self.canonical.is_empty() {
+            self.start = known.number;
+        }
+        self.canonical.push(link);
     }
 
     fn waiting_child(&mut self) -> Option<BlockHash> {

@@ -5,33 +5,26 @@
 //!
 //! Not here: what ended how (the dispatcher says), who may try next (`queue`).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::{AttemptId, Budgets, Event, FailureClass, Limits, ParkedBy, TaskId};
+use crate::{AttemptId, Budgets, DispatcherId, Event, FailureClass, Limits, ParkedBy, TaskId};
 
-/// How the attempts at a task ended, by class.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Tally {
-    /// Try again.
-    pub transient: u32,
-    /// Out of memory.
-    pub resource: u32,
-    /// Past the deadline.
-    pub timeout: u32,
-    /// No output, or a bad exit.
-    pub failed: u32,
-    /// Cannot be proved.
-    pub unprovable: u32,
-    /// Wrong input.
-    pub invalid_input: u32,
-    /// Did not verify.
-    pub rejected: u32,
-    /// Dispatcher gone.
-    pub lost: u32,
+/// How the attempts at a task ended since it was last opened. Most tasks succeed at once, so one without a
+/// failure takes no more than a word.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Tally(Option<Box<Failures>>);
+
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+struct Failures {
+    /// So many by each ending; an ending that never was is absent.
+    counts: BTreeMap<Ending, u32>,
+    /// The dispatchers that the task is known to fail on.
+    dispatchers: BTreeSet<DispatcherId>,
 }
 
 /// The ways in which an attempt can end that a budget counts.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Ending {
     Failed(FailureClass),
     Rejected,
@@ -39,52 +32,32 @@ pub(crate) enum Ending {
 }
 
 impl Tally {
-    /// Counts what `event` says of an attempt.
-    pub(crate) fn count(&mut self, event: &Event) {
-        if let Some(ending) = Ending::of(event) {
-            let slot = self.slot_mut(ending);
-            *slot = slot.saturating_add(1);
+    /// Counts what `event` says of an attempt by `holder`.
+    pub(crate) fn count(&mut self, event: &Event, holder: Option<DispatcherId>) {
+        let Some(ending) = Ending::of(event) else { return };
+        let failures = self.0.get_or_insert_default();
+        let count = failures.counts.entry(ending).or_default();
+        *count = count.saturating_add(1);
+        if ending.counts_against_dispatcher() {
+            failures.dispatchers.extend(holder);
         }
     }
 
     /// How many attempts ended so.
-    pub(crate) const fn of(&self, ending: Ending) -> u32 {
-        match ending {
-            Ending::Failed(FailureClass::Transient) => self.transient,
-            Ending::Failed(FailureClass::Resource) => self.resource,
-            Ending::Failed(FailureClass::Timeout) => self.timeout,
-            Ending::Failed(FailureClass::Failed) => self.failed,
-            Ending::Failed(FailureClass::Unprovable) => self.unprovable,
-            Ending::Failed(FailureClass::InvalidInput) => self.invalid_input,
-            Ending::Rejected => self.rejected,
-            Ending::Lost => self.lost,
-        }
+    pub(crate) fn of(&self, ending: Ending) -> u32 {
+        let counts = self.0.as_ref().map(|failures| &failures.counts);
+        counts.and_then(|counts| counts.get(&ending)).copied().unwrap_or_default()
+    }
+
+    /// The dispatchers it failed on.
+    pub(crate) fn dispatchers(&self) -> impl Iterator<Item = &DispatcherId> {
+        self.0.iter().flat_map(|failures| &failures.dispatchers)
     }
 
     /// All of them.
     #[must_use]
-    pub const fn total(&self) -> u32 {
-        self.transient
-            + self.resource
-            + self.timeout
-            + self.failed
-            + self.unprovable
-            + self.invalid_input
-            + self.rejected
-            + self.lost
-    }
-
-    const fn slot_mut(&mut self, ending: Ending) -> &mut u32 {
-        match ending {
-            Ending::Failed(FailureClass::Transient) => &mut self.transient,
-            Ending::Failed(FailureClass::Resource) => &mut self.resource,
-            Ending::Failed(FailureClass::Timeout) => &mut self.timeout,
-            Ending::Failed(FailureClass::Failed) => &mut self.failed,
-            Ending::Failed(FailureClass::Unprovable) => &mut self.unprovable,
-            Ending::Failed(FailureClass::InvalidInput) => &mut self.invalid_input,
-            Ending::Rejected => &mut self.rejected,
-            Ending::Lost => &mut self.lost,
-        }
+    pub fn total(&self) -> u32 {
+        self.0.iter().flat_map(|failures| failures.counts.values()).sum()
     }
 }
 

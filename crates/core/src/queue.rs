@@ -171,7 +171,7 @@ fn best<'a>(
 ) -> Option<&'a mut Offer> {
     let fitting = offers.iter_mut().filter(|offer| fits(&offer.free, name, program));
     fitting.min_by_key(|offer| {
-        let has_failed = task.failed_on.contains(&offer.dispatcher);
+        let has_failed = task.tally.dispatchers().any(|failed| *failed == offer.dispatcher);
         (has_failed, u32::MAX - offer.free.slots, offer.dispatcher.clone())
     })
 }

@@ -51,7 +51,7 @@ pub struct Scheduler {
     last: Seq,
     now: Timestamp,
     chain: Chain,
-    tasks: BTreeMap<TaskId, Task>,
+    tasks: BTreeMap<TaskId, Box<Task>>,
     queue: Queue,
     /// Tasks that could be tried but for an input that is not there.
     starved: BTreeSet<TaskId>,

@@ -16,9 +16,7 @@
 //! Not here: which task is granted (`queue`), what a failure costs (`failure`), what becomes of a
 //! result (`collect`).
 
-use std::collections::BTreeSet;
-
-use crate::failure::{Ending, Tally};
+use crate::failure::Tally;
 use crate::{
     AttemptId, DispatcherId, Event, InputId, Key, ParkedBy, ReopenedBy, ResultRef, Seq, StageIndex,
     Timestamp,
@@ -33,7 +31,7 @@ pub enum TaskState {
         at: Timestamp,
     },
     /// Is being tried.
-    Leased(Lease),
+    Leased(Box<Lease>),
     /// Has a verified result.
     Accepted,
     /// Was set aside for a person to look at.
@@ -61,17 +59,15 @@ pub struct Task {
     /// What it proves.
     pub key: Key,
     /// From what, in key order.
-    pub inputs: Vec<InputId>,
+    pub inputs: Box<[InputId]>,
     /// The position of its opening in the log.
     pub opened: Seq,
     /// Where it stands.
     pub state: TaskState,
     /// How its attempts ended since it was last opened.
     pub tally: Tally,
-    /// The dispatchers it failed on since it was last opened.
-    pub failed_on: BTreeSet<DispatcherId>,
     /// Its latest result; kept when it is opened again, for the next must say the same.
-    pub result: Option<TaskResult>,
+    pub result: Option<Box<TaskResult>>,
     /// How often it was opened again because its result was lost.
     pub remakes: u32,
     /// Why it is parked.
@@ -88,7 +84,7 @@ pub struct TaskResult {
     /// The position of its acceptance.
     pub seq: Seq,
     /// The attempts whose results came too late, as far as they are remembered.
-    pub surplus: Vec<AttemptId>,
+    pub surplus: Box<[AttemptId]>,
 }
 
 impl TaskState {
@@ -109,12 +105,14 @@ impl TaskState {
 
         Ok(match (state, event) {
             (None, Event::TaskOpened { .. }) => Ready { at },
-            (Some(Ready { .. }), Event::Granted { dispatcher, until, .. }) => Leased(Lease {
-                attempt: AttemptId(seq.0),
-                dispatcher: dispatcher.clone(),
-                since: at,
-                until: *until,
-            }),
+            (Some(Ready { .. }), Event::Granted { dispatcher, until, .. }) => {
+                Leased(Box::new(Lease {
+                    attempt: AttemptId(seq.0),
+                    dispatcher: dispatcher.clone(),
+                    since: at,
+                    until: *until,
+                }))
+            }
             (
                 Some(Leased(lease)),
                 Event::Failed { attempt, retry_at, .. }
@@ -145,15 +143,11 @@ impl Task {
 
     /// Remembers what an event says beside the state it leads to; `holder` held the lease before it.
     pub(crate) fn note(&mut self, event: &Event, holder: Option<DispatcherId>) {
-        self.tally.count(event);
-        if Ending::of(event).is_some_and(Ending::counts_against_dispatcher) {
-            self.failed_on.extend(holder);
-        }
+        self.tally.count(event, holder);
         if let Event::Parked { class, message, .. } = event {
             self.parked = Some((*class, message.as_str().into()));
         } else if let Event::Reopened { why, .. } = event {
             self.tally = Tally::default();
-            self.failed_on.clear();
             self.parked = None;
             self.remakes = match why {
                 ReopenedBy::ResultLost => self.remakes + 1,
@@ -161,13 +155,13 @@ impl Task {
                 ReopenedBy::Resupplied => self.remakes,
             };
         } else if let (Event::Surplus { attempt, .. }, Some(result)) = (event, &mut self.result) {
-            result.surplus.push(*attempt);
+            result.surplus = result.surplus.iter().copied().chain([*attempt]).collect();
         }
     }
 
     /// The lease, while it is being tried.
     #[must_use]
-    pub const fn lease(&self) -> Option<&Lease> {
+    pub fn lease(&self) -> Option<&Lease> {
         match &self.state {
             TaskState::Leased(lease) => Some(lease),
             TaskState::Ready { .. } | TaskState::Accepted | TaskState::Parked => None,

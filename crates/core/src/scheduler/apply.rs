@@ -119,7 +119,7 @@ impl Scheduler {
         inputs: &[InputId],
     ) -> Result<(), IllegalEvent> {
         let index = self.stage_index(seq, stage)?;
-        let known = self.tasks.get(&id).map(|task| &task.state);
+        let known = self.task(&id).map(|task| &task.state);
         let state = TaskState::after(known, seq, at, event)?;
         let is_ripe =
             self.collectors.get_mut(index.0).is_some_and(|collector| collector.open(key, inputs));
@@ -129,16 +129,15 @@ impl Scheduler {
         let task = Task {
             stage: index,
             key: *key,
-            inputs: inputs.to_vec(),
+            inputs: inputs.into(),
             opened: seq,
             state,
             tally: Tally::default(),
-            failed_on: std::collections::BTreeSet::new(),
             result: None,
             remakes: 0,
             parked: None,
         };
-        self.tasks.insert(id, task);
+        self.tasks.insert(id, Box::new(task));
         *self.open.entry(key.first).or_default() += 1;
         self.totals.tasks_open += 1;
         self.index(id);
@@ -159,7 +158,8 @@ impl Scheduler {
             return Err(illegal(seq, "an unknown task has a result"));
         };
         let is_first = task.result.is_none();
-        task.result = Some(TaskResult { what: result.clone(), attempt, seq, surplus: Vec::new() });
+        let result_of = TaskResult { what: result.clone(), attempt, seq, surplus: Box::default() };
+        task.result = Some(Box::new(result_of));
         let (stage, key) = (task.stage, task.key);
         if is_first {
             self.flow_result(at, id, stage, key, result);
@@ -177,7 +177,7 @@ impl Scheduler {
         id: TaskId,
         event: &Event,
     ) -> Result<(), IllegalEvent> {
-        let Some(task) = self.tasks.get(&id) else {
+        let Some(task) = self.task(&id) else {
             return Err(illegal(seq, &format!("{event:?} is about an unknown task")));
         };
         let state = TaskState::after(Some(&task.state), seq, at, event)?;
@@ -191,7 +191,7 @@ impl Scheduler {
             task.note(event, holder);
         }
         self.index(id);
-        let is_open = self.tasks.get(&id).is_some_and(Task::is_open);
+        let is_open = self.task(&id).is_some_and(Task::is_open);
         self.count_open(first, was_open, is_open);
         if let Event::Granted { dispatcher, .. } = event
             && let Some(grant) = self.grant(AttemptId(seq.0))
@@ -211,7 +211,7 @@ impl Scheduler {
 
     /// Somebody has looked after the inputs of a task that were lost too often: their budgets begin anew.
     fn forget_losses(&mut self, id: TaskId) {
-        let inputs = self.tasks.get(&id).map(|task| task.inputs.clone()).unwrap_or_default();
+        let inputs = self.task(&id).map(|task| task.inputs.clone()).unwrap_or_default();
         for input in inputs {
             match input {
                 InputId::Block(hash) => self.chain.forget_losses(hash),
@@ -226,7 +226,7 @@ impl Scheduler {
 
     /// Tells the dispatcher of an attempt that ended by another's word.
     fn cancel_overtaken(&mut self, seq: Seq, id: TaskId, event: &Event) {
-        let Some(lease) = self.tasks.get(&id).and_then(Task::lease) else { return };
+        let Some(lease) = self.task(&id).and_then(Task::lease) else { return };
         let is_own_word = match event {
             Event::Accepted { attempt, .. } => *attempt == lease.attempt,
             Event::Lost { .. } | Event::Withdrawn { .. } | Event::Parked { .. } => false,

@@ -14,11 +14,11 @@ impl Scheduler {
             now,
             offers.to_vec(),
             &self.pipeline.programs,
-            |id| self.tasks.get(id),
+            |id| self.task(id),
             self.limits.decision_max,
         );
         let until = |id: &TaskId| {
-            let task = self.tasks.get(id)?;
+            let task = self.task(id)?;
             Some(now + longest(self.pipeline.stage(task.stage)) + self.limits.report_grace)
         };
         let events = grants.into_iter().filter_map(|(task, dispatcher)| {
@@ -31,7 +31,7 @@ impl Scheduler {
     #[must_use]
     pub fn grant(&self, attempt: crate::AttemptId) -> Option<Grant> {
         let id = *self.leases.get(&attempt)?;
-        let task = self.tasks.get(&id)?;
+        let task = self.task(&id)?;
         let stage = self.pipeline.stage(task.stage);
         let inputs = task.inputs.iter().map(|input| {
             let (key, program) = self.describe(input)?;
@@ -60,7 +60,7 @@ impl Scheduler {
     /// The artifact that stands for an input at the moment.
     #[must_use]
     pub fn bound(&self, input: &InputId) -> Option<crate::Digest> {
-        let result = |task: &TaskId| Some(&self.tasks.get(task)?.result.as_ref()?.what);
+        let result = |task: &TaskId| Some(&self.task(task)?.result.as_ref()?.what);
         match input {
             InputId::Block(hash) => self.chain.block(hash).map(|block| block.payload),
             InputId::Task(task) => result(task).map(|result| result.output),
@@ -73,7 +73,7 @@ impl Scheduler {
     /// What an input is about, and what proved it.
     fn describe(&self, input: &InputId) -> Option<(crate::Key, Option<crate::ProgramName>)> {
         let made = |task: &TaskId| {
-            let task = self.tasks.get(task)?;
+            let task = self.task(task)?;
             Some((task.key, Some(self.pipeline.stage(task.stage).program.clone())))
         };
         match input {

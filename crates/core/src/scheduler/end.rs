@@ -48,7 +48,7 @@ impl Scheduler {
 
     /// Opens a parked task again, and asks the source again for what it lacks.
     pub(super) fn retry(&self, id: &TaskId) -> Result<Vec<Event>, Rejection> {
-        let parked = self.tasks.get(id).filter(|task| task.state == TaskState::Parked);
+        let parked = self.task(id).filter(|task| task.state == TaskState::Parked);
         let task = parked.ok_or(Rejection::NotParked(*id))?;
         let lacking = task.inputs.iter().filter_map(|input| match input {
             InputId::Block(hash) => self.chain.lost_since(hash).map(|_| *hash),
@@ -80,7 +80,7 @@ impl Scheduler {
     /// Tasks that wait for a block from the source, and until when.
     fn starved_by_source(&self) -> impl Iterator<Item = (TaskId, Timestamp)> {
         self.starved.iter().filter_map(|id| {
-            let lost = self.tasks.get(id)?.inputs.iter().filter_map(|input| match input {
+            let lost = self.task(id)?.inputs.iter().filter_map(|input| match input {
                 InputId::Block(hash) => self.chain.lost_since(hash),
                 InputId::Task(_) | InputId::Part(..) => None,
             });
@@ -89,7 +89,7 @@ impl Scheduler {
     }
 
     pub(super) fn remake(&self, id: &TaskId) -> Result<Vec<Event>, Rejection> {
-        let task = self.tasks.get(id).ok_or(Rejection::NotRemade(*id))?;
+        let task = self.task(id).ok_or(Rejection::NotRemade(*id))?;
         Ok(match task.state {
             TaskState::Accepted if task.remakes < self.limits.remakes_max => {
                 vec![Event::Reopened { task: *id, why: ReopenedBy::ResultLost }]
@@ -110,7 +110,7 @@ impl Scheduler {
     }
 
     fn lost(&self, now: Timestamp, attempt: AttemptId, id: TaskId, message: &str) -> Vec<Event> {
-        let Some((task, lease)) = self.tasks.get(&id).and_then(|task| Some((task, task.lease()?)))
+        let Some((task, lease)) = self.task(&id).and_then(|task| Some((task, task.lease()?)))
         else {
             return Vec::new();
         };

@@ -3,6 +3,7 @@
 //! A result is taken whoever brings it and however late, if the task has none. A failure counts only
 //! for the attempt that holds the lease.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Scheduler;
@@ -15,7 +16,7 @@ use crate::{
 
 impl Scheduler {
     pub(super) fn report(&self, now: Timestamp, report: &Report) -> Result<Vec<Event>, Rejection> {
-        let Some(task) = self.tasks.get(&report.task) else {
+        let Some(task) = self.task(&report.task) else {
             return Err(Rejection::Answered(Verdict::Unwanted));
         };
         match &report.outcome {
@@ -148,10 +149,8 @@ impl Scheduler {
     fn parks(&self, task: &Task, report: &Report, ending: Ending, words: &str) -> Option<Event> {
         let failures = task.tally.of(ending) + 1;
         let budget = ending.budget(&self.pipeline.stage(task.stage).retry);
-        let mut failed_on = task.failed_on.clone();
-        if ending.counts_against_dispatcher() {
-            failed_on.insert(report.dispatcher.clone());
-        }
+        let this = ending.counts_against_dispatcher().then_some(&report.dispatcher);
+        let failed_on: BTreeSet<_> = task.tally.dispatchers().chain(this).collect();
         let (class, cause) = if failures >= budget {
             (ending.parks_as(), format!("attempt {failures} of {budget} that ended so"))
         } else if failed_on.len() >= self.limits.dispatchers_max {
@@ -187,14 +186,12 @@ impl Scheduler {
                 let is_there = !block.payload_lost && block.delivered.0 < report.attempt.0;
                 is_there.then_some((Event::PayloadLost { block: *hash }, block.losses))
             }),
-            Some(InputId::Task(id) | InputId::Part(id, _)) => {
-                self.tasks.get(id).and_then(|maker| {
-                    let made = maker.result.as_ref()?.seq;
-                    let is_there = maker.state == TaskState::Accepted && made.0 < report.attempt.0;
-                    let reopened = Event::Reopened { task: *id, why: ReopenedBy::ResultLost };
-                    is_there.then_some((reopened, maker.remakes))
-                })
-            }
+            Some(InputId::Task(id) | InputId::Part(id, _)) => self.task(id).and_then(|maker| {
+                let made = maker.result.as_ref()?.seq;
+                let is_there = maker.state == TaskState::Accepted && made.0 < report.attempt.0;
+                let reopened = Event::Reopened { task: *id, why: ReopenedBy::ResultLost };
+                is_there.then_some((reopened, maker.remakes))
+            }),
             None => None,
         };
         let follows = match remade {

@@ -94,7 +94,7 @@ impl Scheduler {
         let resupplied =
             Event::Resupplied { block: block.hash, payload: block.payload, bytes: block.bytes };
         let input = InputId::Block(block.hash);
-        let parked = self.parked.iter().filter_map(|id| Some((*id, self.tasks.get(id)?)));
+        let parked = self.parked.iter().filter_map(|id| Some((*id, self.task(id)?)));
         let reopened = parked
             .filter(|(_, task)| task.inputs.contains(&input) && task.state == TaskState::Parked)
             .filter(|(_, task)| {

@@ -65,6 +65,16 @@ pub struct StageView {
 }
 
 impl Totals {
+    fn count_of(&mut self, stage: StageIndex, state: &TaskState) -> Option<&mut u64> {
+        let counts = self.stages.get_mut(stage.0)?;
+        Some(match state {
+            TaskState::Ready { .. } => &mut counts.ready,
+            TaskState::Leased(_) => &mut counts.leased,
+            TaskState::Accepted => &mut counts.accepted,
+            TaskState::Parked => &mut counts.parked,
+        })
+    }
+
     pub(super) fn count(&mut self, event: &Event) {
         match event {
             Event::BlockSubmitted { .. } => self.blocks_submitted += 1,
@@ -123,29 +133,29 @@ impl Scheduler {
     /// A task.
     #[must_use]
     pub fn task(&self, id: &TaskId) -> Option<&Task> {
-        self.tasks.get(id)
+        self.tasks.get(id).map(|task| &**task)
     }
 
     /// Every task.
     pub fn tasks(&self) -> impl Iterator<Item = (&TaskId, &Task)> {
-        self.tasks.iter()
+        self.tasks.iter().map(|(id, task)| (id, &**task))
     }
 
     /// The tasks that were set aside.
     pub fn parked(&self) -> impl Iterator<Item = (&TaskId, &Task)> {
-        self.parked.iter().filter_map(|id| Some((id, self.tasks.get(id)?)))
+        self.parked.iter().filter_map(|id| Some((id, self.task(id)?)))
     }
 
     /// The attempts that hold a lease.
     pub fn leases(&self) -> impl Iterator<Item = (&TaskId, &Lease)> {
-        self.leases.values().filter_map(|id| Some((id, self.tasks.get(id)?.lease()?)))
+        self.leases.values().filter_map(|id| Some((id, self.task(id)?.lease()?)))
     }
 
     /// The attempts by which a dispatcher holds a lease, oldest first, each with its task.
     pub fn leases_of(&self, dispatcher: &DispatcherId) -> impl Iterator<Item = (AttemptId, &Task)> {
         let attempts = self.held.get(dispatcher).into_iter().flatten();
         attempts.filter_map(|attempt| {
-            Some((*attempt, self.leases.get(attempt).and_then(|task| self.tasks.get(task))?))
+            Some((*attempt, self.leases.get(attempt).and_then(|task| self.task(task))?))
         })
     }
 
@@ -193,7 +203,7 @@ impl Scheduler {
         let mut found = BTreeSet::new();
         let mut pending = tasks.to_vec();
         while let Some(id) = pending.pop() {
-            if let Some(task) = self.tasks.get(&id)
+            if let Some(task) = self.task(&id)
                 && found.insert((task.stage, task.key, id))
             {
                 pending.extend(task.inputs.iter().filter_map(|input| input.maker()));
@@ -207,15 +217,14 @@ impl Scheduler {
     /// Puts a task where its state says it belongs.
     pub(super) fn index(&mut self, id: TaskId) {
         let Some(task) = self.tasks.get(&id) else { return };
-        let (index, state) = (task.stage, task.state.clone());
-        if let Some(count) = self.count_of(index, &state) {
+        if let Some(count) = self.totals.count_of(task.stage, &task.state) {
             *count += 1;
         }
-        match state {
-            TaskState::Ready { at } => self.enqueue(id, at),
+        match &task.state {
+            TaskState::Ready { at } => self.enqueue(id, *at),
             TaskState::Leased(lease) => {
                 self.leases.insert(lease.attempt, id);
-                self.held.entry(lease.dispatcher).or_default().insert(lease.attempt);
+                self.held.entry(lease.dispatcher.clone()).or_default().insert(lease.attempt);
                 self.overdue.insert((lease.until, lease.attempt));
             }
             TaskState::Parked => {
@@ -228,12 +237,11 @@ impl Scheduler {
     /// Takes a task from where its state says it is.
     pub(super) fn unindex(&mut self, id: TaskId) {
         let Some(task) = self.tasks.get(&id) else { return };
-        let (index, state) = (task.stage, task.state.clone());
-        if let Some(count) = self.count_of(index, &state) {
+        if let Some(count) = self.totals.count_of(task.stage, &task.state) {
             *count -= 1;
         }
-        match state {
-            TaskState::Ready { at } => self.dequeue(id, at),
+        match &task.state {
+            TaskState::Ready { at } => self.dequeue(id, *at),
             TaskState::Leased(lease) => {
                 self.leases.remove(&lease.attempt);
                 if let Some(held) = self.held.get_mut(&lease.dispatcher) {
@@ -260,7 +268,7 @@ impl Scheduler {
             })
         };
         let candidates = self.queue.up_to(first).chain(self.starved.iter().copied());
-        let users = candidates.filter_map(|id| match self.tasks.get(&id) {
+        let users = candidates.filter_map(|id| match self.task(&id) {
             Some(task) if reads(task) => match task.state {
                 TaskState::Ready { at } => Some((id, at)),
                 TaskState::Leased(_) | TaskState::Accepted | TaskState::Parked => None,
@@ -294,27 +302,17 @@ impl Scheduler {
         let is_there = |input: &InputId| match input {
             InputId::Block(hash) => self.chain.block(hash).is_some_and(|block| !block.payload_lost),
             InputId::Task(maker) | InputId::Part(maker, _) => {
-                self.tasks.get(maker).is_some_and(|maker| maker.state == TaskState::Accepted)
+                self.task(maker).is_some_and(|maker| maker.state == TaskState::Accepted)
             }
         };
-        self.tasks.get(&id).is_some_and(|task| task.inputs.iter().all(is_there))
+        self.task(&id).is_some_and(|task| task.inputs.iter().all(is_there))
     }
 
     fn place_of(&self, id: TaskId) -> Option<(ProgramName, Rank)> {
-        let task = self.tasks.get(&id)?;
+        let task = self.task(&id)?;
         let stage = self.pipeline.stage(task.stage);
         let rank =
             Rank { first: task.key.first, from_end: stage.from_end, opened: task.opened, task: id };
         Some((stage.program.clone(), rank))
-    }
-
-    fn count_of(&mut self, stage: StageIndex, state: &TaskState) -> Option<&mut u64> {
-        let counts = self.totals.stages.get_mut(stage.0)?;
-        Some(match state {
-            TaskState::Ready { .. } => &mut counts.ready,
-            TaskState::Leased(_) => &mut counts.leased,
-            TaskState::Accepted => &mut counts.accepted,
-            TaskState::Parked => &mut counts.parked,
-        })
     }
 }
