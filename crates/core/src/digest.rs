@@ -2,6 +2,7 @@
 //!
 //! Not here: what goes into a task's hash (`task_id`).
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,8 +12,20 @@ use sha2::{Digest as _, Sha256};
 macro_rules! hash {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        #[derive(Clone, Copy, Eq, Hash, PartialEq)]
         pub struct $name(pub [u8; 32]);
+
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> Ordering {
+                front(&self.0).cmp(&front(&other.0)).then_with(|| self.0.cmp(&other.0))
+            }
+        }
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
 
         impl $name {
             /// The first eight hexadecimal digits, for people.
@@ -89,6 +102,13 @@ pub struct NotAHash {
     prefix: &'static str,
 }
 
+/// The first bytes, as a number that orders hashes as they do. Maps by hash compare little else, and a call to
+/// compare the whole took a seventh of the time of a replay.
+fn front(bytes: &[u8; 32]) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = *bytes;
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
 /// The digits of a hash. A log is full of them, so they are made and read without an allocation.
 struct Hex([u8; 64]);
 
@@ -152,6 +172,21 @@ mod tests {
     fn a_hash_is_read_back_from_what_it_prints() {
         let hash = BlockHash([0xa5; 32]);
         assert_eq!(hash.to_string().parse(), Ok(hash));
+    }
+
+    #[test]
+    fn hashes_are_in_the_order_of_their_bytes() {
+        let places = [0, 7, 8, 31].map(|place| {
+            [1, 0x80, 0xff].map(|byte| {
+                let mut bytes = [0; 32];
+                bytes.iter_mut().skip(place).take(1).for_each(|at| *at = byte);
+                bytes
+            })
+        });
+        let hashes = places.concat();
+        for (one, other) in hashes.iter().flat_map(|one| hashes.iter().map(move |two| (one, two))) {
+            assert_eq!(Digest(*one).cmp(&Digest(*other)), one.cmp(other), "{one:?} {other:?}");
+        }
     }
 
     #[test]

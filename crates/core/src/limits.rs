@@ -39,7 +39,7 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// For one engine with some 120 MB to spend: an open task and its block take 1.2 kB (measured by
+    /// For one engine with 80 MB to spend: an open task and its block take 0.7 kB (measured by
     /// `examples/backlog.rs`).
     fn default() -> Self {
         Self {

@@ -39,10 +39,12 @@ pub struct Offer {
 
 impl Queue {
     pub(crate) fn put(&mut self, program: &ProgramName, rank: Rank, at: Timestamp, now: Timestamp) {
-        if at <= now {
-            self.ready.entry(program.clone()).or_default().insert(rank);
-        } else {
+        if at > now {
             self.delayed.insert((at, rank.task), (program.clone(), rank));
+        } else if let Some(ready) = self.ready.get_mut(program) {
+            ready.insert(rank);
+        } else {
+            self.ready.insert(program.clone(), [rank].into());
         }
     }
 

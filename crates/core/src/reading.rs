@@ -136,3 +136,31 @@ impl<'de, A: MapAccess<'de>> VariantAccess<'de> for Variant<A> {
         visitor.visit_map(self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Epoch, Event};
+
+    #[test]
+    fn a_field_that_is_not_known_is_passed_over() {
+        let text = r#"{"event":"claimed","later":[{"epoch":1}],"epoch":3,"event":"again"}"#;
+        assert_eq!(
+            serde_json::from_str::<Event>(text).ok(),
+            Some(Event::Claimed { epoch: Epoch(3) })
+        );
+    }
+
+    #[test]
+    fn what_does_not_begin_with_the_name_of_a_known_fact_is_refused() {
+        for (text, why) in [
+            (r#"{"epoch":3,"event":"claimed"}"#, "an object that begins with `event`"),
+            (r#"{"event":"dreamt","epoch":3}"#, "unknown variant `dreamt`"),
+            (r#"{"event":"claimed"}"#, "missing field `epoch`"),
+            (r#"{}"#, "an object that begins with `event`"),
+            (r#"["claimed",3]"#, "an object that begins with `event`"),
+        ] {
+            let error = serde_json::from_str::<Event>(text).expect_err(text).to_string();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+}

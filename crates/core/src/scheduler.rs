@@ -68,6 +68,9 @@ pub struct Scheduler {
     parked: BTreeSet<TaskId>,
     totals: Totals,
     effects: VecDeque<(Seq, Effect)>,
+    /// Whether what is applied is of the past: nothing is to be done about it, so the effects that take time
+    /// to make are not made.
+    is_past: bool,
 }
 
 /// Something for the caller to do. One that is lost in a crash is done again by the one after it: grants
@@ -108,6 +111,7 @@ impl Scheduler {
             parked: BTreeSet::new(),
             totals: Totals::default(),
             effects: VecDeque::new(),
+            is_past: false,
         }
     }
 
@@ -137,7 +141,9 @@ impl Scheduler {
             let what = format!("a turn begins here, but {} comes next", self.last.next());
             return Err(IllegalEvent { seq: turn.first, what: what.into() });
         }
+        self.is_past = true;
         self.apply_all(turn.at, &turn.events)?;
+        self.is_past = false;
         self.effects.clear();
         Ok(())
     }

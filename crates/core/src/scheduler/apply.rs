@@ -63,10 +63,12 @@ impl Scheduler {
             }
             Event::Released { number, key, tasks } => {
                 let release = Release { number: *number, key: *key, tasks: tasks.clone() };
-                if !self.feed.release(release.clone()) {
+                if !self.is_past {
+                    self.effects.push_back((seq, Effect::Release(release.clone())));
+                }
+                if !self.feed.release(release) {
                     return Err(illegal(seq, "a span was released out of order"));
                 }
-                self.effects.push_back((seq, Effect::Release(release)));
             }
         }
         self.totals.count(event);
@@ -184,16 +186,19 @@ impl Scheduler {
         let (was_open, first) = (task.is_open(), task.key.first);
         let parked = task.parked.as_ref().map(|(class, _)| *class);
         let holder = task.lease().map(|lease| lease.dispatcher.clone());
-        self.cancel_overtaken(seq, id, event);
+        let overtaken = overtaken(task, event);
+        self.effects.extend(overtaken.map(|cancel| (seq, cancel)));
         self.unindex(id);
+        let mut is_open = was_open;
         if let Some(task) = self.tasks.get_mut(&id) {
             task.state = state;
             task.note(event, holder);
+            is_open = task.is_open();
         }
         self.index(id);
-        let is_open = self.task(&id).is_some_and(Task::is_open);
         self.count_open(first, was_open, is_open);
         if let Event::Granted { dispatcher, .. } = event
+            && !self.is_past
             && let Some(grant) = self.grant(AttemptId(seq.0))
         {
             self.effects.push_back((seq, Effect::Grant(dispatcher.clone(), Box::new(grant))));
@@ -224,35 +229,6 @@ impl Scheduler {
         }
     }
 
-    /// Tells the dispatcher of an attempt that ended by another's word.
-    fn cancel_overtaken(&mut self, seq: Seq, id: TaskId, event: &Event) {
-        let Some(lease) = self.task(&id).and_then(Task::lease) else { return };
-        let is_own_word = match event {
-            Event::Accepted { attempt, .. } => *attempt == lease.attempt,
-            Event::Lost { .. } | Event::Withdrawn { .. } | Event::Parked { .. } => false,
-            Event::Configured { .. }
-            | Event::Claimed { .. }
-            | Event::BlockSubmitted { .. }
-            | Event::SourceEnded { .. }
-            | Event::Resupplied { .. }
-            | Event::PayloadLost { .. }
-            | Event::BatchClosed { .. }
-            | Event::TaskOpened { .. }
-            | Event::Granted { .. }
-            | Event::Surplus { .. }
-            | Event::Remade { .. }
-            | Event::Failed { .. }
-            | Event::Rejected { .. }
-            | Event::Reopened { .. }
-            | Event::Pinned { .. }
-            | Event::Released { .. } => true,
-        };
-        if !is_own_word {
-            let cancel = Effect::Cancel(lease.dispatcher.clone(), lease.attempt);
-            self.effects.push_back((seq, cancel));
-        }
-    }
-
     fn count_open(&mut self, first: Height, was_open: bool, is_open: bool) {
         if was_open && !is_open {
             self.totals.tasks_open -= 1;
@@ -272,6 +248,32 @@ impl Scheduler {
         let missing = || illegal(seq, &format!("the pipeline has no stage {name}"));
         self.pipeline.find(name).ok_or_else(missing)
     }
+}
+
+/// What a dispatcher is told of an attempt that ends by another's word.
+fn overtaken(task: &Task, event: &Event) -> Option<Effect> {
+    let lease = task.lease()?;
+    let is_own_word = match event {
+        Event::Accepted { attempt, .. } => *attempt == lease.attempt,
+        Event::Lost { .. } | Event::Withdrawn { .. } | Event::Parked { .. } => false,
+        Event::Configured { .. }
+        | Event::Claimed { .. }
+        | Event::BlockSubmitted { .. }
+        | Event::SourceEnded { .. }
+        | Event::Resupplied { .. }
+        | Event::PayloadLost { .. }
+        | Event::BatchClosed { .. }
+        | Event::TaskOpened { .. }
+        | Event::Granted { .. }
+        | Event::Surplus { .. }
+        | Event::Remade { .. }
+        | Event::Failed { .. }
+        | Event::Rejected { .. }
+        | Event::Reopened { .. }
+        | Event::Pinned { .. }
+        | Event::Released { .. } => true,
+    };
+    (!is_own_word).then(|| Effect::Cancel(lease.dispatcher.clone(), lease.attempt))
 }
 
 fn illegal(seq: Seq, what: &str) -> IllegalEvent {

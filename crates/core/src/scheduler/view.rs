@@ -6,8 +6,8 @@ use super::Scheduler;
 use crate::queue::Rank;
 use crate::release::Release;
 use crate::{
-    AttemptId, DispatcherId, Event, FailureClass, Height, InputId, Lease, ProgramName,
-    ReleaseNumber, StageIndex, StageName, Task, TaskId, TaskState, Timestamp, Vkey,
+    AttemptId, Chain, DispatcherId, Event, FailureClass, Height, InputId, Lease, Pipeline,
+    ProgramName, ReleaseNumber, StageIndex, StageName, Task, TaskId, TaskState, Vkey,
 };
 
 /// Counts over the whole log.
@@ -221,7 +221,14 @@ impl Scheduler {
             *count += 1;
         }
         match &task.state {
-            TaskState::Ready { at } => self.enqueue(id, *at),
+            TaskState::Ready { at } => {
+                if is_fed(&self.tasks, &self.chain, task) {
+                    let (program, rank) = place(&self.pipeline, id, task);
+                    self.queue.put(program, rank, *at, self.now);
+                } else {
+                    self.starved.insert(id);
+                }
+            }
             TaskState::Leased(lease) => {
                 self.leases.insert(lease.attempt, id);
                 self.held.entry(lease.dispatcher.clone()).or_default().insert(lease.attempt);
@@ -241,7 +248,11 @@ impl Scheduler {
             *count -= 1;
         }
         match &task.state {
-            TaskState::Ready { at } => self.dequeue(id, *at),
+            TaskState::Ready { at } => {
+                self.starved.remove(&id);
+                let (program, rank) = place(&self.pipeline, id, task);
+                self.queue.take(program, &rank, *at);
+            }
             TaskState::Leased(lease) => {
                 self.leases.remove(&lease.attempt);
                 if let Some(held) = self.held.get_mut(&lease.dispatcher) {
@@ -268,51 +279,28 @@ impl Scheduler {
             })
         };
         let candidates = self.queue.up_to(first).chain(self.starved.iter().copied());
-        let users = candidates.filter_map(|id| match self.task(&id) {
-            Some(task) if reads(task) => match task.state {
-                TaskState::Ready { at } => Some((id, at)),
-                TaskState::Leased(_) | TaskState::Accepted | TaskState::Parked => None,
-            },
-            Some(_) | None => None,
-        });
-        for (id, at) in users.collect::<Vec<_>>() {
-            self.dequeue(id, at);
-            self.enqueue(id, at);
+        let is_user = |task: &Task| matches!(task.state, TaskState::Ready { .. }) && reads(task);
+        let users = candidates.filter(|id| self.task(id).is_some_and(is_user));
+        for id in users.collect::<Vec<_>>() {
+            self.unindex(id);
+            self.index(id);
         }
     }
+}
 
-    fn enqueue(&mut self, id: TaskId, at: Timestamp) {
-        let Some((program, rank)) = self.place_of(id) else { return };
-        if self.has_inputs(id) {
-            self.queue.put(&program, rank, at, self.now);
-        } else {
-            self.starved.insert(id);
+/// Whether everything a task reads is there, as far as anyone knows.
+fn is_fed(tasks: &BTreeMap<TaskId, Box<Task>>, chain: &Chain, task: &Task) -> bool {
+    task.inputs.iter().all(|input| match input {
+        InputId::Block(hash) => chain.block(hash).is_some_and(|block| !block.payload_lost),
+        InputId::Task(maker) | InputId::Part(maker, _) => {
+            tasks.get(maker).is_some_and(|maker| maker.state == TaskState::Accepted)
         }
-    }
+    })
+}
 
-    fn dequeue(&mut self, id: TaskId, at: Timestamp) {
-        self.starved.remove(&id);
-        if let Some((program, rank)) = self.place_of(id) {
-            self.queue.take(&program, &rank, at);
-        }
-    }
-
-    /// Whether everything the task reads is there, as far as anyone knows.
-    fn has_inputs(&self, id: TaskId) -> bool {
-        let is_there = |input: &InputId| match input {
-            InputId::Block(hash) => self.chain.block(hash).is_some_and(|block| !block.payload_lost),
-            InputId::Task(maker) | InputId::Part(maker, _) => {
-                self.task(maker).is_some_and(|maker| maker.state == TaskState::Accepted)
-            }
-        };
-        self.task(&id).is_some_and(|task| task.inputs.iter().all(is_there))
-    }
-
-    fn place_of(&self, id: TaskId) -> Option<(ProgramName, Rank)> {
-        let task = self.task(&id)?;
-        let stage = self.pipeline.stage(task.stage);
-        let rank =
-            Rank { first: task.key.first, from_end: stage.from_end, opened: task.opened, task: id };
-        Some((stage.program.clone(), rank))
-    }
+/// Where a task waits to be tried.
+fn place<'a>(pipeline: &'a Pipeline, id: TaskId, task: &Task) -> (&'a ProgramName, Rank) {
+    let stage = pipeline.stage(task.stage);
+    let (first, from_end, opened) = (task.key.first, stage.from_end, task.opened);
+    (&stage.program, Rank { first, from_end, opened, task: id })
 }
