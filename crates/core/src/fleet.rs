@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::scheduler::Held;
 use crate::{
     AttemptId, Beat, Capacity, Deadline, DispatcherId, Input, Offer, Program, ProgramName,
     Scheduler, Timestamp, ToDispatcher,
@@ -184,20 +185,21 @@ impl Member {
     /// What is free beside its leases, and beside what it runs without one.
     fn free(&self, dispatcher: &DispatcherId, scheduler: &Scheduler) -> Capacity {
         let mut free = self.capacity.clone();
-        let mut take = |program: Option<&Program>| {
-            free.slots = free.slots.saturating_sub(1);
+        let pipeline = scheduler.pipeline();
+        let mut take = |program: Option<&Program>, attempts: u32| {
             let (memory, gpus) = program.map_or((0, 0), |needs| (needs.memory_bytes, needs.gpus));
+            let memory = memory.saturating_mul(attempts.into());
+            free.slots = free.slots.saturating_sub(attempts);
             free.memory_bytes = free.memory_bytes.saturating_sub(memory);
-            free.gpus = free.gpus.saturating_sub(gpus);
+            free.gpus = free.gpus.saturating_sub(gpus.saturating_mul(attempts));
         };
-        let programs = &scheduler.pipeline().programs;
-        let mut strays = self.running.clone();
-        for (attempt, task) in scheduler.leases_of(dispatcher) {
-            strays.remove(&attempt);
-            take(programs.get(&scheduler.pipeline().stage(task.stage).program));
+        let held = scheduler.held(dispatcher);
+        for (stage, attempts) in held.into_iter().flat_map(Held::stages) {
+            take(pipeline.programs.get(&pipeline.stage(stage).program), attempts);
         }
-        for program in strays.values() {
-            take(program.as_ref().and_then(|name| programs.get(name)));
+        let is_held = |attempt| held.is_some_and(|held| held.attempts().contains(attempt));
+        for (_, program) in self.running.iter().filter(|(attempt, _)| !is_held(*attempt)) {
+            take(program.as_ref().and_then(|name| pipeline.programs.get(name)), 1);
         }
         free
     }

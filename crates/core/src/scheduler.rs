@@ -24,12 +24,14 @@ mod apply;
 mod assign;
 mod end;
 mod flow;
+mod held;
 mod report;
 mod submit;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+pub(crate) use held::Held;
 pub use view::{StageView, Totals};
 
 use crate::chain::Chain;
@@ -57,7 +59,7 @@ pub struct Scheduler {
     starved: BTreeSet<TaskId>,
     leases: BTreeMap<AttemptId, TaskId>,
     /// The same leases by who holds them.
-    held: BTreeMap<DispatcherId, BTreeSet<AttemptId>>,
+    held: BTreeMap<DispatcherId, Held>,
     overdue: BTreeSet<(Timestamp, AttemptId)>,
     /// By stage, in the pipeline's order.
     collectors: Vec<Collector>,

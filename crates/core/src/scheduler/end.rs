@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Scheduler;
+use super::{Held, Scheduler};
 use crate::failure::Ending;
 use crate::input::Rejection;
 use crate::{
@@ -18,7 +18,7 @@ impl Scheduler {
         dispatcher: &DispatcherId,
         message: &str,
     ) -> Vec<Event> {
-        let theirs = self.held.get(dispatcher).into_iter().flatten();
+        let theirs = self.held(dispatcher).into_iter().flat_map(Held::attempts);
         theirs
             .take(self.endings_max())
             .filter_map(|attempt| Some((*attempt, *self.leases.get(attempt)?)))

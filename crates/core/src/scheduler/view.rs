@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Scheduler;
+use super::{Held, Scheduler};
 use crate::queue::Rank;
 use crate::release::Release;
 use crate::{
@@ -153,10 +153,15 @@ impl Scheduler {
 
     /// The attempts by which a dispatcher holds a lease, oldest first, each with its task.
     pub fn leases_of(&self, dispatcher: &DispatcherId) -> impl Iterator<Item = (AttemptId, &Task)> {
-        let attempts = self.held.get(dispatcher).into_iter().flatten();
+        let attempts = self.held(dispatcher).into_iter().flat_map(Held::attempts);
         attempts.filter_map(|attempt| {
             Some((*attempt, self.leases.get(attempt).and_then(|task| self.task(task))?))
         })
+    }
+
+    /// What a dispatcher holds, if anything.
+    pub(crate) fn held(&self, dispatcher: &DispatcherId) -> Option<&Held> {
+        self.held.get(dispatcher)
     }
 
     /// The dispatchers that hold a lease.
@@ -231,7 +236,8 @@ impl Scheduler {
             }
             TaskState::Leased(lease) => {
                 self.leases.insert(lease.attempt, id);
-                self.held.entry(lease.dispatcher.clone()).or_default().insert(lease.attempt);
+                let held = self.held.entry(lease.dispatcher.clone()).or_default();
+                held.add(lease.attempt, task.stage);
                 self.overdue.insert((lease.until, lease.attempt));
             }
             TaskState::Parked => {
@@ -256,8 +262,8 @@ impl Scheduler {
             TaskState::Leased(lease) => {
                 self.leases.remove(&lease.attempt);
                 if let Some(held) = self.held.get_mut(&lease.dispatcher) {
-                    held.remove(&lease.attempt);
-                    if held.is_empty() {
+                    held.remove(lease.attempt, task.stage);
+                    if held.attempts().is_empty() {
                         self.held.remove(&lease.dispatcher);
                     }
                 }
