@@ -32,9 +32,14 @@ impl BlockFile {
     ///
     /// # Errors
     ///
-    /// [`SourceError::Unreadable`]: it cannot be opened.
+    /// [`SourceError::Unreadable`]: it cannot be opened, or is no file that can be read again.
     pub fn open(path: &Path, fields: &[String]) -> Result<Self, SourceError> {
-        let file = File::open(path).map_err(|source| unreadable(path, source))?;
+        let open = || {
+            // A pipe would be waited for by the opening itself.
+            let kind = path.metadata()?.file_type();
+            if kind.is_file() || kind.is_dir() { File::open(path) } else { Err(NO_FILE.into()) }
+        };
+        let file = open().map_err(|source| unreadable(path, source))?;
         Ok(Self {
             path: path.to_owned(),
             reader: BufReader::with_capacity(BUFFER_BYTES, file),
@@ -171,6 +176,9 @@ fn unreadable(file: &Path, source: io::Error) -> SourceError {
         ("no such block file".to_owned(), "put it there, or correct `source.path`")
     } else if source.kind() == io::ErrorKind::IsADirectory {
         ("a directory".to_owned(), "name the block file in it")
+    } else if source.kind() == NO_FILE {
+        let remedy = "write the blocks to a file: it is read again by a run that goes on";
+        ("a pipe, socket or device".to_owned(), remedy)
     } else if source.kind() == io::ErrorKind::PermissionDenied {
         ("not allowed to read".to_owned(), "give this user the right to read it")
     } else {
@@ -179,6 +187,8 @@ fn unreadable(file: &Path, source: io::Error) -> SourceError {
     SourceError::Unreadable { file: file.to_owned(), what, remedy, source }
 }
 
+/// What is neither a file nor a directory.
+const NO_FILE: io::ErrorKind = io::ErrorKind::Unsupported;
 /// Added to a block: the state root that its parent leaves.
 const PRE_STATE_ROOT: &str = "preStateRoot";
 /// Some editors put it before the first line.

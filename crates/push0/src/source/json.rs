@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::error::Category;
 
@@ -21,9 +21,38 @@ pub(super) type Object = BTreeMap<String, Value>;
 
 /// Reads the keys that `matters` of the object that `line` is.
 pub(super) fn read(line: &[u8], matters: &dyn Fn(&str) -> bool) -> Result<Object, Lie> {
-    let mut deserializer = serde_json::Deserializer::from_slice(line);
+    // What is skipped below is not looked at, but provers get the line as it is.
+    let text = str::from_utf8(line).map_err(|error| match error.error_len() {
+        None => cut(),
+        Some(_) => {
+            let what = format!("not UTF-8 at column {}", error.valid_up_to() + 1);
+            Lie::line(what, "save the file as UTF-8; if it was damaged, fetch the block again")
+        }
+    })?;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     let object = Wanted(matters).deserialize(&mut deserializer);
-    object.and_then(|object| deserializer.end().map(|()| object)).map_err(|error| refused(&error))
+    let object = object.and_then(|object| deserializer.end().map(|()| object));
+    match object.map_err(|error| refused(&error))? {
+        Read { twice: Some(key), .. } => {
+            let what = format!("`{key}` twice in one block");
+            Err(Lie::field(
+                &key,
+                what,
+                "two readers could take different ones: leave the right one",
+            ))
+        }
+        Read { mut object, twice: None } => {
+            object.retain(|_, value| !value.is_null());
+            Ok(object)
+        }
+    }
+}
+
+/// What was read, and the first key that is there again.
+#[derive(Default)]
+struct Read {
+    object: Object,
+    twice: Option<String>,
 }
 
 fn refused(error: &serde_json::Error) -> Lie {
@@ -32,10 +61,7 @@ fn refused(error: &serde_json::Error) -> Lie {
     // It may quote the line, however long that is.
     let reason: String = reason.chars().take(REASON_MAX).collect();
     match error.classify() {
-        Category::Eof => Lie::line(
-            "the line ends within the block",
-            "write each block on one line; if the file was cut short, copy it again",
-        ),
+        Category::Eof => cut(),
         Category::Data => Lie::line(
             format!("no block: {reason}"),
             "write one JSON object a line, as eth_getBlockByNumber gives it",
@@ -47,39 +73,44 @@ fn refused(error: &serde_json::Error) -> Lie {
     }
 }
 
+fn cut() -> Lie {
+    let remedy = "write each block on one line; if the file was cut short, copy it again";
+    Lie::line("the line ends within the block", remedy)
+}
+
 struct Wanted<'a>(&'a dyn Fn(&str) -> bool);
 
 impl<'de> DeserializeSeed<'de> for Wanted<'_> {
-    type Value = Object;
+    type Value = Read;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Object, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Read, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
 impl<'de> Visitor<'de> for Wanted<'_> {
-    type Value = Object;
+    type Value = Read;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Object, M::Error> {
-        let mut object = Object::new();
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Read, M::Error> {
+        let mut read = Read::default();
         while let Some(key) = map.next_key::<String>()? {
             if !(self.0)(&key) {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             }
-            match object.entry(key) {
+            match read.object.entry(key) {
                 Entry::Vacant(place) => _ = place.insert(map.next_value()?),
                 Entry::Occupied(place) => {
-                    return Err(M::Error::custom(format_args!("`{}` twice", place.key())));
+                    read.twice.get_or_insert_with(|| place.key().clone());
+                    map.next_value::<IgnoredAny>()?;
                 }
             }
         }
-        object.retain(|_, value| !value.is_null());
-        Ok(object)
+        Ok(read)
     }
 }
 

@@ -163,8 +163,10 @@ fn a_line_that_is_no_block_is_refused() {
         (b"[1]\n", "no block: invalid type: sequence, expected an object (FILE:1)"),
         (b"{} {}\n", "not JSON at column 4: trailing characters (FILE:1)"),
         (b"nonsense\n", "not JSON at column 2: expected ident (FILE:1)"),
-        (b"{\"hash\":\"0x\",\"hash\":\"0x\"}\n", "no block: `hash` twice (FILE:1)"),
-        (b"\xff\xfe\n", "not JSON at column 1: expected value (FILE:1)"),
+        (b"{\"hash\":\"0x\",\"hash\":\"0x\"}\n", "`hash` twice in one block (FILE:1, hash)"),
+        (b"\xff\xfe\n", "not UTF-8 at column 1 (FILE:1)"),
+        (b"{\"added\":\"\xff\"}\n", "not UTF-8 at column 11 (FILE:1)"),
+        (b"{\"added\":\"\xe2\x82", "the line ends within the block (FILE:1)"),
         (b"", "no blocks in the file (FILE:1)"),
         (b"\n\n", "no blocks in the file (FILE:2)"),
     ] {
@@ -198,6 +200,19 @@ fn a_file_that_cannot_be_read_is_not_a_lie() {
     assert!(matches!(missing, Err(SourceError::Unreadable { .. })));
     let blocks = BlockFile::open(dir.path(), &[]).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     assert!(matches!(blocks, Err(SourceError::Unreadable { .. })));
+}
+
+#[test]
+fn a_pipe_is_refused_and_not_waited_for() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let pipe = dir.path().join("pipe.jsonl");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
+    assert!(made.success());
+    for path in [&pipe, Path::new("/dev/zero")] {
+        let error = BlockFile::open(path, &[]).expect_err("no file");
+        assert!(matches!(error, SourceError::Unreadable { .. }), "{error}");
+        assert!(error.to_string().starts_with("a pipe, socket or device ("), "{error}");
+    }
 }
 
 fn read(text: &[u8], fields: &[&str]) -> Result<Vec<SourceBlock>, SourceError> {

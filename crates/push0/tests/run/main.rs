@@ -21,6 +21,7 @@ mod parked;
 mod published;
 mod real;
 mod shapes;
+mod sources;
 mod support;
 mod told;
 mod unruly;
