@@ -121,7 +121,11 @@ fn parse(text: &str) -> Result<(PipelineSpec, Pipeline), Vec<Fault>> {
     let lines = Lines::of(text);
     let (document, broken) = DeTable::parse_recoverable(text);
     if !broken.is_empty() {
-        return Err(broken.iter().take(BROKEN_MAX).map(|error| no_toml(&lines, error)).collect());
+        let first = broken.iter().take(BROKEN_MAX);
+        let mut faults: Vec<_> = first.map(|error| no_toml(text, &lines, error)).collect();
+        faults.sort_by_key(|fault| fault.line);
+        faults.dedup();
+        return Err(faults);
     }
     let places = lines.places(document.get_ref());
     let mut found = Found::new(&lines);
@@ -145,9 +149,11 @@ fn parse(text: &str) -> Result<(PipelineSpec, Pipeline), Vec<Fault>> {
     Err(faults)
 }
 
-fn no_toml(lines: &Lines<'_>, error: &toml::de::Error) -> Fault {
+fn no_toml(text: &str, lines: &Lines<'_>, error: &toml::de::Error) -> Fault {
     let line = error.span().map_or(1, |span| lines.line(span.start));
-    let what = format!("not TOML: {}", error.message());
+    let place = error.span().and_then(|span| text.get(span)).map(str::trim).unwrap_or_default();
+    let place = if place.is_empty() { String::new() } else { format!(": `{place}`") };
+    let what = format!("not TOML: {}{place}", error.message());
     Fault { line, key: None, what, remedy: "correct the line".to_owned() }
 }
 

@@ -24,7 +24,8 @@ pub(super) fn read(keys: &mut Keys<'_, '_, '_>) -> PipelineSpec {
         name: keys.text("name").unwrap_or_default(),
         order: keys.text("order"),
         window: keys.number("window"),
-        allow_mock: keys.flag("allow_mock"),
+        // One that is no flag is told as such; that its mocks are not allowed would only follow.
+        allow_mock: keys.flag("allow_mock").unwrap_or_else(|| keys.has("allow_mock")),
         source: source(&mut keys.table("source")),
         release: release(&mut keys.table("release")),
         ..PipelineSpec::default()
@@ -64,7 +65,7 @@ fn program(keys: &mut Keys<'_, '_, '_>) -> ProgramSpec {
         memory: keys.size("memory"),
         gpus: keys.number("gpus").unwrap_or(0),
         verifier: keys.words("verifier"),
-        mock: keys.flag("mock"),
+        mock: keys.flag("mock").unwrap_or(false),
         vkey: keys.text("vkey"),
     }
 }

@@ -111,14 +111,13 @@ impl<'t, 'f, 'a> Keys<'t, 'f, 'a> {
         }
     }
 
-    pub(super) fn flag(&mut self, key: &str) -> bool {
-        match self.at(key) {
-            Some((DeValue::Boolean(flag), _)) => *flag,
-            Some((other, offset)) => {
+    pub(super) fn flag(&mut self, key: &str) -> Option<bool> {
+        match self.at(key)? {
+            (DeValue::Boolean(flag), _) => Some(*flag),
+            (other, offset) => {
                 self.wrong(key, offset, other, "true or false", &format!("{key} = true"));
-                false
+                None
             }
-            None => false,
         }
     }
 

@@ -203,7 +203,29 @@ fn broken_toml_is_told_alone() {
 #[test]
 fn a_key_written_twice_is_told() {
     let told = told(&format!("push0 = 1\n{SCROLL}"));
-    assert_eq!(told, ["2, -: not TOML: duplicate key"]);
+    assert_eq!(told, ["2, -: not TOML: duplicate key: `push0`"]);
+}
+
+#[test]
+fn what_broken_toml_has_wrong_is_told_in_the_order_of_the_file_and_once() {
+    let text = SCROLL.replace("\"scroll\"", "\"scroll").replace("[release]", "[release");
+    let lines: Vec<_> =
+        told(&text).iter().map(|fault| fault.split(',').next() == Some("2")).collect();
+    assert_eq!(lines, [true, false]);
+    assert_eq!(told(&format!("a = {}", "[".repeat(1_000))).len(), 2);
+}
+
+#[test]
+fn what_only_follows_from_another_fault_is_not_told() {
+    let mock = SCROLL.replace("\"1GiB\"", "\"1GiB\", mock = true");
+    let text = mock.replacen("push0  = 1", "push0  = 1\nallow_mock = \"yes\"", 1);
+    assert_eq!(told(&text), ["2, allow_mock: text where true or false belongs"]);
+    let text =
+        SCROLL.replace("leaf  = {", "blocks = {").replace("[\"leaf\"], coll", "[\"leav\"], coll");
+    assert_eq!(
+        told(&text),
+        ["7, stages.blocks: a stage named `blocks`", "8, stages.range.inputs: no stage `leav`"]
+    );
 }
 
 #[test]
