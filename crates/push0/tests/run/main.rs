@@ -15,6 +15,7 @@
 mod damage;
 mod demos;
 mod endings;
+mod foreign;
 mod interrupts;
 mod kills;
 mod parked;
