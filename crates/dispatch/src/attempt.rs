@@ -26,6 +26,7 @@ use crate::input::InputError;
 use crate::pool::{Admission, Seat};
 use crate::reins::{Pull, Reins};
 use crate::room::is_full;
+use crate::rooms::Blame;
 use crate::serve::{Warm, idle_reins};
 use crate::tail::with_output;
 use crate::tried::{Ended, Tried};
@@ -110,12 +111,20 @@ impl Attempt {
             Ok(warm) => warm,
             Err(tried) => return tried,
         };
-        let (began, said) = (Instant::now(), warm.tail().position());
+        let (began, mut said) = (Instant::now(), warm.tail().position());
         // A process that has just started has said all that it ever said in this attempt.
-        let said = if warm.is_fresh() { 0 } else { said };
+        let was_fresh = warm.is_fresh();
+        if was_fresh {
+            said = 0;
+        }
         let Self { context, grant, program, reins, .. } = self;
         let ended = warm.prove(context, grant, program, (input, output), reins).await;
         let ran = began.elapsed();
+        if !was_fresh && ran < DYING && warm.has_died_silent() {
+            // It was on its way out when it was given this attempt, which has nothing to do with that.
+            warm.end(EVICTION, idle_reins(&self.reins)).await;
+            return Box::pin(self.serve(input, output)).await;
+        }
         let tail = warm.tail().clone();
         if warm.is_sound() {
             self.warm = Some(warm);
@@ -160,7 +169,7 @@ impl Attempt {
     async fn weigh(&mut self, ended: Ended, tried: &Tried, output: &Path) -> Outcome {
         match ended {
             Ended::Written => self.settle(tried, output).await,
-            Ended::Failed { class, what } => failed(class, with_output(&what, &tried.output)),
+            Ended::Failed { class, what } => self.weigh_failure(class, &what, tried).await,
             Ended::Misconfigured { what } => {
                 self.context.withdraw(&self.grant.program, &what);
                 Outcome::NotRun { message: with_output(&what, &tried.output) }
@@ -175,6 +184,19 @@ impl Attempt {
                 }
                 self.pulled(pull, &how, tried)
             }
+        }
+    }
+
+    /// What a failure comes to: while a disk is full, it is the fault of whoever filled it.
+    async fn weigh_failure(&self, class: FailureClass, what: &str, tried: &Tried) -> Outcome {
+        let what = with_output(what, &tried.output);
+        match self.context.rooms.blame(&self.context, self.grant.attempt).await {
+            Blame::NotFull => failed(class, what),
+            Blame::This { bytes } => {
+                let held = format!("its directory holds {} MiB of a full disk", bytes >> 20);
+                failed(FailureClass::Resource, format!("{held}; {what}"))
+            }
+            Blame::Other => Outcome::NotRun { message: format!("its disk was full; {what}") },
         }
     }
 
@@ -248,6 +270,9 @@ fn first_line(text: &str) -> &str {
 }
 
 const OUTPUT: &str = "output";
+
+/// A warm process that ends without a word so soon was ending already.
+const DYING: Duration = Duration::from_millis(500);
 
 /// From SIGTERM to SIGKILL for a process that runs no attempt.
 const EVICTION: Duration = Duration::from_secs(2);

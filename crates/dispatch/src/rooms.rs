@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::Notice;
 use crate::context::Context;
+use crate::folder::blocking;
 use crate::room::{Room, taken_bytes};
 
 /// What is known of the disks.
@@ -20,6 +21,19 @@ pub(crate) struct Rooms {
     dirs: Vec<PathBuf>,
     /// Until when nothing is begun whatever the disks say: a quota shows only when something is written.
     closed: Mutex<Option<Instant>>,
+}
+
+/// Who has filled a disk.
+pub(crate) enum Blame {
+    /// None is full.
+    NotFull,
+    /// The attempt that is asked about.
+    This {
+        /// What its directories hold.
+        bytes: u64,
+    },
+    /// Somebody else.
+    Other,
 }
 
 /// What attempts were seen to hold.
@@ -55,6 +69,20 @@ impl Rooms {
                 context.notify(Notice::RoomAgain);
                 context.beat_now();
             }
+        }
+    }
+
+    /// Whose fault it is that an attempt failed, if that may be for want of room.
+    pub(crate) async fn blame(&self, context: &Context, attempt: AttemptId) -> Blame {
+        let Ok(room) = Room::look(&context.work) else { return Blame::NotFull };
+        if context.board.is_open() && !room.is_short() {
+            return Blame::NotFull;
+        }
+        let dirs = context.board.dirs().into_iter().filter(|(of, _)| *of == attempt).collect();
+        let enough = room.reserve_bytes() / BLAME_SHARE;
+        match blocking(move || most(dirs, enough)).await {
+            Some((_, bytes)) => Blame::This { bytes },
+            None => Blame::Other,
         }
     }
 

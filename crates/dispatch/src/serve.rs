@@ -25,7 +25,7 @@ use tokio::process::ChildStdin;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use self::lines::Line;
+use self::lines::{Line, class_of, shown};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::file::over_memory;
@@ -47,6 +47,8 @@ pub(crate) struct Warm {
     is_ready: bool,
     /// Set once it must not be used again.
     is_spoilt: bool,
+    /// Set once it has ended while an attempt waited for its first word.
+    has_died_silent: bool,
     /// The latest attempts that it has answered.
     answered: BTreeSet<u64>,
 }
@@ -86,6 +88,7 @@ impl Warm {
             started: Instant::now(),
             is_ready: false,
             is_spoilt: false,
+            has_died_silent: false,
             answered: BTreeSet::new(),
         })
     }
@@ -136,6 +139,11 @@ impl Warm {
             && self.is_ready
             && !self.process.has_exited()
             && matches!(self.lines.try_recv(), Err(mpsc::error::TryRecvError::Empty))
+    }
+
+    /// Whether it has ended while an attempt waited for an answer.
+    pub(crate) const fn has_died_silent(&self) -> bool {
+        self.has_died_silent
     }
 
     /// Whether it was given no attempt yet.
@@ -256,6 +264,7 @@ impl Warm {
             }
             Heard::Ended(exit) => {
                 self.is_spoilt = true;
+                self.has_died_silent = true;
                 // It was to stay; that it went in good order is no success.
                 failed(exit.class(), format!("it ended without an answer: {exit}"))
             }
@@ -367,25 +376,6 @@ async fn write(mut stdin: ChildStdin, mut requests: mpsc::Receiver<Vec<u8>>) {
             return; // its end says more
         }
     }
-}
-
-fn class_of(class: wire::FailureClass) -> FailureClass {
-    match class {
-        wire::FailureClass::Transient => FailureClass::Transient,
-        wire::FailureClass::Resource => FailureClass::Resource,
-        wire::FailureClass::Timeout => FailureClass::Timeout,
-        // Nobody told it to stop.
-        wire::FailureClass::Failed | wire::FailureClass::Cancelled => FailureClass::Failed,
-        wire::FailureClass::Unprovable => FailureClass::Unprovable,
-        wire::FailureClass::InvalidInput => FailureClass::InvalidInput,
-    }
-}
-
-/// A prover's own words, as far as a message can carry them.
-fn shown(message: &str) -> String {
-    let tail = Tail::default();
-    tail.push(message.as_bytes());
-    tail.since(0).last_lines().unwrap_or("nothing").to_owned()
 }
 
 /// How long a process may load its keys. An SP1 prover was seen to take 76 s.

@@ -67,7 +67,7 @@ pub(crate) async fn judge(case: &Arc<Case>, patience: &mut Patience, reins: &Rei
         if timeouts == TIMEOUTS_MAX {
             return Judged::NoVerdict { message };
         }
-        let (program, attempt) = (&case.grant.program, case.grant.attempt);
+        let (program, attempt) = (&case.grant.program, case.grant.attempt.0);
         let kept = format!(
             "the proof of attempt {attempt} is kept, and the verifier of {program} is asked again: \
              {message}"

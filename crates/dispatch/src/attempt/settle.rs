@@ -114,7 +114,8 @@ impl Attempt {
                     error.to_string()
                 }
             };
-            let kept = format!("the result of attempt {attempt} is kept, and put again: {message}");
+            let kept =
+                format!("the result of attempt {} is kept, and put again: {message}", attempt.0);
             self.context.trouble("store", kept);
             match patience.pause(&self.reins).await {
                 Next::Again => {}

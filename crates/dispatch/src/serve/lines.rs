@@ -2,9 +2,12 @@
 //!
 //! Not here: what a line means for an attempt.
 
-use push0_prover::wire::Reply;
+use push0_core::FailureClass;
+use push0_prover::wire::{self, Reply};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::sync::mpsc;
+
+use crate::tail::Tail;
 
 /// A line.
 #[derive(Debug)]
@@ -54,6 +57,26 @@ fn parse(line: &[u8]) -> Line {
             ))
         }
     }
+}
+
+/// The class that a prover's own word stands for.
+pub(super) const fn class_of(class: wire::FailureClass) -> FailureClass {
+    match class {
+        wire::FailureClass::Transient => FailureClass::Transient,
+        wire::FailureClass::Resource => FailureClass::Resource,
+        wire::FailureClass::Timeout => FailureClass::Timeout,
+        // Nobody told it to stop.
+        wire::FailureClass::Failed | wire::FailureClass::Cancelled => FailureClass::Failed,
+        wire::FailureClass::Unprovable => FailureClass::Unprovable,
+        wire::FailureClass::InvalidInput => FailureClass::InvalidInput,
+    }
+}
+
+/// A prover's own words, as far as a message can carry them.
+pub(super) fn shown(message: &str) -> String {
+    let tail = Tail::default();
+    tail.push(message.as_bytes());
+    tail.since(0).last_lines().unwrap_or("nothing").to_owned()
 }
 
 fn excerpt(line: &[u8]) -> String {

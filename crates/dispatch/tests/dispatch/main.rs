@@ -6,6 +6,7 @@
 
 mod endings;
 mod file;
+mod hostile;
 mod keeping;
 mod lives;
 mod serve;

@@ -16,6 +16,7 @@ mod damage;
 mod demos;
 mod endings;
 mod foreign;
+mod full;
 mod interrupts;
 mod kills;
 mod parked;
