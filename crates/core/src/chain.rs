@@ -131,6 +131,11 @@ impl Chain {
         self.blocks.get(hash)
     }
 
+    /// Every block of the tree, in no order that means anything.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Known> {
+        self.blocks.values()
+    }
+
     /// Since when a block's payload is lost.
     pub(crate) fn lost_since(&self, hash: &BlockHash) -> Option<Timestamp> {
         self.lost.get(hash).copied()

@@ -53,6 +53,6 @@ pub use pipeline::{
 };
 pub use queue::Offer;
 pub use release::Release;
-pub use scheduler::{Effect, Scheduler, StageView, Totals};
+pub use scheduler::{Effect, Reference, Referred, Scheduler, StageView, Totals};
 pub use task::{IllegalEvent, Lease, Task, TaskResult, TaskState};
 pub use time::{Deadline, Timestamp};

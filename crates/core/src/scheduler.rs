@@ -25,6 +25,7 @@ mod assign;
 mod end;
 mod flow;
 mod held;
+mod references;
 mod report;
 mod submit;
 mod view;
@@ -32,6 +33,7 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub(crate) use held::Held;
+pub use references::{Reference, Referred};
 pub use view::{StageView, Totals};
 
 use crate::chain::Chain;

@@ -61,5 +61,5 @@ pub use config::{Config, ProgramConfig, Retry};
 pub use dispatcher::{Dispatcher, Notice, StartError, Started, start, start_with};
 pub use logs::{AttemptLog, attempt_logs};
 pub use room::Room;
-pub use store::{ReadError, Store, StoreError};
+pub use store::{ReadError, Store, StoreError, Stored};
 pub use sys::{die_with_parent, shorten_time_slice};

@@ -9,16 +9,21 @@
 //! An artifact is there whole or not at all, and once `put` returns it survives a power loss. What is
 //! read is hashed again, always; what is damaged is never returned, and is replaced by the next `put`.
 //!
-//! Not here: what may be deleted, and when (the engine knows what is referred to).
+//! A file's time of change is that of its latest `put`. Whoever comes to refer to an artifact has put it just
+//! before, so what is old and not referred to may be swept.
+//!
+//! Not here: what is referred to (the engine knows).
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::SystemTime;
 
 use push0_core::Digest;
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
 use sha2::{Digest as _, Sha256};
 
 /// A directory of artifacts. Clones share it.
@@ -29,6 +34,8 @@ pub struct Store {
     writes: Arc<AtomicU64>,
     /// The folders whose own names were synced by this process: at most 256.
     synced: Arc<Mutex<BTreeSet<PathBuf>>>,
+    /// Taken for writing by a sweep, so that nothing goes between a `put` that finds it and its return.
+    sweeping: Arc<RwLock<()>>,
 }
 
 impl Store {
@@ -49,7 +56,27 @@ impl Store {
         // Whoever made it may have been killed before its name was synced.
         sync_folder(&dir).map_err(at(&dir))?;
         let (dir, identity) = (dir.into(), identity.into());
-        Ok(Self { dir, identity, writes: Arc::default(), synced: Arc::default() })
+        Ok(Self {
+            dir,
+            identity,
+            writes: Arc::default(),
+            synced: Arc::default(),
+            sweeping: Arc::default(),
+        })
+    }
+
+    /// Opens the store in `dir` for reading: makes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`], if there is none, or it cannot be read.
+    pub fn open_to_read(dir: &Path) -> Result<Self, StoreError> {
+        let at = |source| StoreError { path: dir.to_owned(), source };
+        let own = fs::canonicalize(dir).map_err(at)?;
+        let identity = fs::read_to_string(own.join(IDENTITY)).map_err(at)?;
+        let (dir, identity) = (own.into(), identity.trim().into());
+        let (writes, synced, sweeping) = (Arc::default(), Arc::default(), Arc::default());
+        Ok(Self { dir, identity, writes, synced, sweeping })
     }
 
     /// What tells this store from every other: a dispatcher that has another is of no use.
@@ -72,9 +99,10 @@ impl Store {
     pub fn put(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
         let digest = Digest::of(bytes);
         let path = self.path(digest);
+        let _held = self.sweeping.read().unwrap_or_else(PoisonError::into_inner);
         let stored = match self.holds(digest) {
             // Whoever put it may have been killed before its name was synced.
-            true => self.sync_name(&path).and_then(|()| sync(&path)),
+            true => touch(&path).and_then(|()| self.sync_name(&path)).and_then(|()| sync(&path)),
             false => self.write(&path, bytes),
         };
         stored.map(|()| digest).map_err(|source| StoreError { path, source })
@@ -139,6 +167,60 @@ impl Store {
         self.dir.join(name.get(..2).unwrap_or_default()).join(name)
     }
 
+    /// Every artifact that is there, and what a killed `put` has left. A folder that goes meanwhile is
+    /// passed over.
+    ///
+    /// # Errors
+    ///
+    /// The disk's own.
+    pub fn list(&self) -> io::Result<Vec<Stored>> {
+        let mut found = Vec::new();
+        for folder in fs::read_dir(&self.dir)?.collect::<Result<Vec<_>, _>>()? {
+            if !folder.file_type()?.is_dir() {
+                continue;
+            }
+            for file in fs::read_dir(folder.path())?.flatten() {
+                // One that goes meanwhile is not there.
+                let Ok(metadata) = file.metadata() else { continue };
+                let digest = file.file_name().to_str().and_then(|name| name.parse().ok());
+                let (bytes, put) = (metadata.len(), metadata.modified()?);
+                found.push(Stored { path: file.path(), digest, bytes, put });
+            }
+        }
+        Ok(found)
+    }
+
+    /// The time by the clock that files here are dated with.
+    ///
+    /// # Errors
+    ///
+    /// The disk's own.
+    pub fn now(&self) -> io::Result<SystemTime> {
+        let number = self.writes.fetch_add(1, Ordering::Relaxed);
+        let path = self.dir.join(TMP).join(format!("{}-{number}", std::process::id()));
+        let now = File::create(&path)?.metadata()?.modified();
+        fs::remove_file(&path)?;
+        now
+    }
+
+    /// Removes what was listed, unless it was put again since `before`; whether it did.
+    ///
+    /// # Errors
+    ///
+    /// The disk's own.
+    pub fn sweep(&self, stored: &Stored, before: SystemTime) -> io::Result<bool> {
+        let _alone = self.sweeping.write().unwrap_or_else(PoisonError::into_inner);
+        let metadata = match fs::metadata(&stored.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            metadata => metadata?,
+        };
+        if metadata.modified()? >= before || !metadata.is_file() {
+            return Ok(false);
+        }
+        fs::remove_file(&stored.path)?;
+        Ok(true)
+    }
+
     /// Whether the artifact is there, whole. What cannot be read counts as not there.
     fn holds(&self, digest: Digest) -> bool {
         self.copy(digest, &mut io::sink()).is_ok()
@@ -171,6 +253,19 @@ impl Store {
         }
         written
     }
+}
+
+/// A file of the store.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Stored {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Which artifact it is; `None` for what is no whole one.
+    pub digest: Option<Digest>,
+    /// Its size.
+    pub bytes: u64,
+    /// When it was put last.
+    pub put: SystemTime,
 }
 
 /// An artifact could not be stored, or a store not opened.
@@ -233,6 +328,13 @@ fn write_durably(temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> 
     sync_folder(path)
 }
 
+/// Notes that it was put again.
+fn touch(path: &Path) -> io::Result<()> {
+    let file = File::options().append(true).open(path)?;
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    Ok(futimens(&file, &Timestamps { last_access: now, last_modification: now })?)
+}
+
 fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()?;
     sync_folder(path)
@@ -250,6 +352,8 @@ const COPY_BYTES: usize = 128 << 10;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -303,6 +407,32 @@ mod tests {
         assert!(!is_synced(&again));
         again.put(b"proof").expect("put what is there");
         assert!(is_synced(&again));
+    }
+
+    #[test]
+    fn what_is_old_is_swept_and_what_was_put_again_is_not() {
+        let (_dir, store) = fresh();
+        let now = store.now().expect("a time");
+        let old = now - Duration::from_secs(100);
+        let age = |digest| {
+            let file = File::options().append(true).open(store.path(digest)).expect("a file");
+            file.set_modified(old).expect("its time");
+        };
+        let [kept, again, gone] =
+            [b"kept", b"more", b"gone"].map(|bytes| store.put(bytes).expect("put"));
+        age(again);
+        age(gone);
+        let listed = store.list().expect("a list");
+        assert_eq!(listed.len(), 3);
+        store.put(b"more").expect("put again");
+        let before = now - Duration::from_secs(50);
+        let swept = |digest| {
+            let stored = listed.iter().find(|stored| stored.digest == Some(digest));
+            store.sweep(stored.expect("listed"), before).expect("swept")
+        };
+        assert_eq!([kept, again, gone].map(swept), [false, false, true]);
+        assert!(matches!(store.read(gone), Err(ReadError::Missing { .. })));
+        assert!(store.read(kept).is_ok() && store.read(again).is_ok());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //!
 //! Not here: what `run` does (`run`), and which exit code an error has (`exit`).
 
+mod artifacts;
 mod check;
 pub mod exit;
 mod log;
@@ -51,6 +52,7 @@ enum Command {
     Status(StatusArgs),
     Log(LogArgs),
     Logs(LogsArgs),
+    Artifacts(ArtifactsArgs),
 }
 
 /// Says all that is wrong with a pipeline file, or shows its stages
@@ -152,6 +154,28 @@ pub(crate) struct LogsArgs {
     pub(crate) data: PathBuf,
 }
 
+/// Shows what the store holds, and why
+///
+/// Payloads, results and final proofs, and what nothing refers to, which a run removes once it is older
+/// than any result that waits. Changes nothing. Exit 1: something is missing or damaged; it is made again
+/// when it is needed.
+#[derive(Args, Debug)]
+#[command(after_long_help = "Example:\n  push0 artifacts --data scroll.push0 --verify")]
+pub(crate) struct ArtifactsArgs {
+    /// The data directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Read every artifact, and compare it with its digest
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// A line for each artifact
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) list: bool,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// Does what the command line says, and answers the process' exit code.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -176,6 +200,7 @@ impl Cli {
             Command::Status(args) => status::status(&args),
             Command::Log(args) => log::log(&args),
             Command::Logs(args) => logs::logs(&args),
+            Command::Artifacts(args) => artifacts::artifacts(&args),
         }
     }
 }

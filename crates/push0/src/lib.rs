@@ -10,4 +10,5 @@ pub mod programs;
 pub mod publish;
 pub mod run;
 pub mod source;
+pub mod sweep;
 pub mod verifier;

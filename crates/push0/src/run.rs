@@ -24,6 +24,7 @@ mod sight;
 mod signals;
 mod standing;
 mod summary;
+mod sweeper;
 mod threads;
 
 use std::collections::BTreeMap;
@@ -70,6 +71,8 @@ pub(crate) enum News {
     Unsound(TaskId),
     Delivered(Delivered),
     EngineEnded(Result<(), EngineError>),
+    /// For a person.
+    Note(String),
     Interrupted,
 }
 
@@ -122,6 +125,7 @@ impl Run {
         let fields = loaded.pipeline.fields;
         let waits =
             feed::start(source, fields, store.clone(), handle.clone(), asked, teller.clone())?;
+        sweeper::start(store.clone(), handle.clone(), teller.clone())?;
         let deliverer = Deliverer::start(store, programs, cache, out, teller)?;
         Ok(Self {
             began,
@@ -250,6 +254,7 @@ impl Run {
             News::Delivered(Delivered::Failed(number, error)) => {
                 self.screen.note(&self.deliverer.failed(number, error)?);
             }
+            News::Note(words) => self.screen.note(&words),
             News::EngineEnded(Ok(())) => return Err(RunError::Gone(Gone)),
             News::EngineEnded(Err(error)) => return Err(RunError::Engine(error)),
             News::Interrupted => {

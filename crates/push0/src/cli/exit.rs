@@ -116,6 +116,7 @@ impl From<&RunError> for Exit {
             | RunError::Illegal(_)
             | RunError::Begin(_)
             | RunError::OtherPipeline { .. }
+            | RunError::LogGone { .. }
             | RunError::Changed { .. } => Self::Data,
             RunError::Log(OpenError::Busy { .. })
             | RunError::Dispatcher(StartError::Locked { .. }) => Self::Busy,

@@ -57,6 +57,11 @@ pub(crate) enum RunError {
          the file's\n{difference}", data.display()
     )]
     Changed { data: PathBuf, difference: String },
+    #[error(
+        "error: the log is gone, and what was proved is still there ({}, {}): restore the log from a copy, \
+         or use another --data", log.display(), store.display()
+    )]
+    LogGone { log: PathBuf, store: PathBuf },
     #[error("error: not a data directory, but {what} ({}): name one that is empty or is not there", path.display())]
     Foreign { path: PathBuf, what: &'static str },
     #[error("error: {source} ({}): {remedy}", path.display())]

@@ -176,12 +176,22 @@ fn is_ours(data: &Layout) -> Result<(), RunError> {
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => foreign("a file"),
         // What is not there is made; what cannot be read is told of by whoever makes it.
         Err(_) => Ok(()),
+        Ok(_) if has_segment(&data.log()) => Ok(()),
+        // The store is made after the log: where it is, the log was.
+        Ok(_) if data.store().join("identity").exists() => {
+            Err(RunError::LogGone { log: data.log(), store: data.store() })
+        }
         Ok(_) if data.log().is_dir() => Ok(()),
         Ok(entries) => match entries.flatten().all(|entry| ours.contains(&entry.path())) {
             true => Ok(()), // one that was killed before its log was made
             false => foreign("a directory that holds other things than push0's"),
         },
     }
+}
+
+fn has_segment(log: &Path) -> bool {
+    let entries = fs::read_dir(log).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).any(|path| path.extension().is_some_and(|it| it == "seg"))
 }
 
 fn make(dir: &Path) -> Result<(), RunError> {

@@ -14,12 +14,13 @@ fn the_whole_is_explained() {
     Usage: push0 <COMMAND>
 
     Commands:
-      run     Proves what the pipeline's source gives, until it ends; goes on where it was
-      check   Says all that is wrong with a pipeline file, or shows its stages
-      verify  Verifies final proofs as a stranger would, and shows what they claim
-      status  Shows how far a run is, beside it or after it
-      log     Reads the log of a data directory: every fact since the first
-      logs    Shows how the attempts at a task ended, and what their provers printed
+      run        Proves what the pipeline's source gives, until it ends; goes on where it was
+      check      Says all that is wrong with a pipeline file, or shows its stages
+      verify     Verifies final proofs as a stranger would, and shows what they claim
+      status     Shows how far a run is, beside it or after it
+      log        Reads the log of a data directory: every fact since the first
+      logs       Shows how the attempts at a task ended, and what their provers printed
+      artifacts  Shows what the store holds, and why
 
     Options:
       -h, --help
@@ -42,6 +43,38 @@ fn the_whole_is_explained() {
         6  out of reach or full: the same command later
        70  a bug in push0
       130  interrupted, work left: the same command resumes
+    ");
+}
+
+#[test]
+fn artifacts_is_explained() {
+    insta::assert_snapshot!(help(&["artifacts", "--help"]), @r"
+    Shows what the store holds, and why
+
+    Payloads, results and final proofs, and what nothing refers to, which a run removes once it is older
+    than any result that waits. Changes nothing. Exit 1: something is missing or damaged; it is made
+    again when it is needed.
+
+    Usage: push0 artifacts [OPTIONS] --data <DIR>
+
+    Options:
+          --data <DIR>
+              The data directory
+
+          --verify
+              Read every artifact, and compare it with its digest
+
+          --list
+              A line for each artifact
+
+          --json
+              Print one JSON object instead of a table
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Example:
+      push0 artifacts --data scroll.push0 --verify
     ");
 }
 

@@ -50,6 +50,21 @@ fn one_of_a_newer_push0_is_refused_with_its_place_and_left_as_it_is() {
 }
 
 #[test]
+fn one_whose_log_is_gone_is_refused_and_left_as_it_is() {
+    for gone in ["data/log", "data/log/00000001.seg"] {
+        let world = finished();
+        let path = world.path(gone);
+        match path.is_dir() {
+            true => fs::remove_dir_all(path).expect("removed"),
+            false => fs::remove_file(path).expect("removed"),
+        }
+        let ended = world.run(&[]).with(4);
+        assert!(ended.error().contains("the log is gone"), "{}", ended.stderr);
+        assert!(!world.path("data/log/00000001.seg").exists());
+    }
+}
+
+#[test]
 fn a_directory_of_something_else_is_not_written_to() {
     let world = World::new(&leaf_and_tree("1ms"), &blocks(1, 1));
     fs::create_dir(world.path("data")).expect("a directory");

@@ -12,6 +12,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "a JSON value has null where it has nothing")]
 
+mod artifacts;
 mod damage;
 mod demos;
 mod endings;

@@ -1,0 +1,112 @@
+//! What the store holds, and why; and the removal of what nothing refers to.
+//!
+//! Nothing goes that the state refers to, and nothing that was put within the grace: a result that waits for
+//! its verdict is referred to by nobody yet, and waits no longer than its attempt's lease.
+//!
+//! Not here: what is referred to (`push0_core`), and how a file is removed (`push0_dispatch`).
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
+use push0_core::{Digest, Pipeline, Referred, Scheduler};
+use push0_dispatch::{Store, Stored};
+
+/// Why the state holds an artifact, for a person; in this order where there are several reasons.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Why {
+    /// A block's payload, of which not all is released.
+    Payload,
+    /// A result that is not released, by stage.
+    Result(String),
+    /// A part of one, likewise.
+    Part(String),
+    /// A result that was released as a final proof, by stage.
+    Final(String),
+    /// What went into released proofs.
+    Released,
+}
+
+/// What the state refers to.
+pub type References = BTreeMap<Digest, Why>;
+
+/// What a sweep has removed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Swept {
+    /// How many files.
+    pub files: u64,
+    /// What they took. Unit: bytes.
+    pub bytes: u64,
+}
+
+/// Everything that the state refers to, each with its first reason.
+#[must_use]
+pub fn references(scheduler: &Scheduler) -> References {
+    let name = |stage| scheduler.pipeline().stage(stage).name.to_string();
+    let mut references = References::new();
+    for reference in scheduler.references() {
+        let why = match (reference.as_what, reference.is_released) {
+            (Referred::Result { stage, is_final: true, .. }, true) => Why::Final(name(stage)),
+            (_, true) => Why::Released,
+            (Referred::Payload { .. }, false) => Why::Payload,
+            (Referred::Result { stage, .. }, false) => Why::Result(name(stage)),
+            (Referred::Part { stage, .. }, false) => Why::Part(name(stage)),
+        };
+        let first = references.entry(reference.artifact).or_insert_with(|| why.clone());
+        if why < *first {
+            *first = why;
+        }
+    }
+    references
+}
+
+/// How old a file must be before it may go: twice as long as any result waits for its verdict.
+#[must_use]
+pub fn grace(pipeline: &Pipeline) -> Duration {
+    let waits = pipeline.stages.iter().map(|stage| {
+        let verification = stage.timeout.saturating_mul(3) / 10;
+        stage.timeout.saturating_add(stage.grace).saturating_add(verification)
+    });
+    let longest = waits.max().unwrap_or_default().saturating_add(VERIFICATION);
+    longest.saturating_mul(2).max(GRACE_MIN)
+}
+
+/// The files that nothing refers to.
+///
+/// # Errors
+///
+/// The disk's own.
+pub fn unreferenced(store: &Store, references: &References) -> io::Result<Vec<Stored>> {
+    let mut files = store.list()?;
+    files.retain(|file| file.digest.is_none_or(|digest| !references.contains_key(&digest)));
+    Ok(files)
+}
+
+/// Removes the files that nothing refers to and that are older than `grace`. `references` must be asked
+/// for by this, so that what it does not name was put before.
+///
+/// # Errors
+///
+/// The disk's own; what was removed by then is gone.
+pub fn sweep<E: From<io::Error>>(
+    store: &Store,
+    grace: Duration,
+    references: impl FnOnce() -> Result<References, E>,
+) -> Result<Swept, E> {
+    let Some(before) = store.now()?.checked_sub(grace) else { return Ok(Swept::default()) };
+    let references = references()?;
+    let mut swept = Swept::default();
+    for file in unreferenced(store, &references)?.into_iter().filter(|file| file.put < before) {
+        if store.sweep(&file, before)? {
+            swept.files += 1;
+            swept.bytes += file.bytes;
+        }
+    }
+    Ok(swept)
+}
+
+/// Less than this is no grace: clocks differ, and people look.
+const GRACE_MIN: Duration = Duration::from_secs(3600);
+
+/// What a lease leaves for verification, beside three tenths of the time.
+const VERIFICATION: Duration = Duration::from_secs(300);
