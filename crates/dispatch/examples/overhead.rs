@@ -161,9 +161,13 @@ fn put(store: &Store) {
     store.put(b"1").expect("put");
 }
 
+/// From one attempt to the next: what is cleared up after one is not in the time of the next.
+const PAUSE: Duration = Duration::from_millis(3);
+
 fn median(times: u64, mut what: impl FnMut(u64)) -> Duration {
     let mut took: Vec<Duration> = (0..times)
         .map(|at| {
+            std::thread::sleep(PAUSE);
             let began = Instant::now();
             what(at);
             began.elapsed()

@@ -5,8 +5,8 @@
 //!     └──────────┴──────────┴──────────┴───────────┴─────────▶ report
 //! ```
 //!
-//! What it started is ended, its directories are gone and its seat is free before the report leaves:
-//! whoever hears the report may count on the room.
+//! What it started is ended and its seat is free before the report leaves: whoever hears the report may
+//! count on the room. Its directory is gone by then too, or, after a proof, soon after.
 //!
 //! Not here: who may start (`desk`), how a prover is spoken to (`file`, `serve`), and what becomes of
 //! its output (`settle`).
@@ -223,22 +223,31 @@ impl Attempt {
         !self.program.is_mock && self.grant.output == Output::Proof
     }
 
-    /// Clears up, and reports.
+    /// Clears up, and reports. A proof is not kept waiting for what is cleared up after it.
     async fn end(self, dir: PathBuf, outcome: Outcome, tried: Option<Tried>) {
         let Self { context, grant, seat, warm, .. } = self;
         context.board.note(grant.attempt, Doing::Ending);
         let (ran, output) = tried.map(|tried| (tried.ran, tried.output)).unwrap_or_default();
         let (desk, of, ended) = (Arc::clone(&context), Arc::clone(&grant), word(&outcome));
-        blocking(move || {
+        let is_proved = matches!(outcome, Outcome::Proved(_));
+        let clear_up = blocking(move || {
             desk.logs.keep(&of, &ended, ran, &output);
             remove_now(&dir);
-        })
-        .await;
-        match warm {
-            Some(warm) => context.pool.park(grant.program.clone(), warm, seat),
-            None => drop(seat),
+        });
+        let give_back = move || {
+            match warm {
+                Some(warm) => context.pool.park(grant.program.clone(), warm, seat),
+                None => drop(seat),
+            }
+            report(&context, &grant, outcome, ran);
+        };
+        if is_proved {
+            give_back();
+            clear_up.await;
+        } else {
+            clear_up.await;
+            give_back();
         }
-        report(&context, &grant, outcome, ran);
     }
 }
 

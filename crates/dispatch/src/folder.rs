@@ -2,16 +2,26 @@
 //!
 //! Not here: what is in them.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// Makes a fresh directory for nobody but this user.
 pub(crate) fn make(dir: &Path) -> io::Result<()> {
-    remove_now(dir);
-    fs::create_dir_all(dir)?;
-    fs::set_permissions(dir, Permissions::from_mode(0o700))
+    let mut builder = DirBuilder::new();
+    builder.mode(0o700);
+    match builder.create(dir) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            remove_now(dir);
+            builder.create(dir)
+        }
+        // Somebody has removed the working directory; it is no reason to fail.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            builder.recursive(true).create(dir)
+        }
+        made => made,
+    }
 }
 
 /// Removes a directory with all that a prover left in it. Best effort: what stays goes at the next

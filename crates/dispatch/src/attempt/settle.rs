@@ -8,32 +8,33 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use push0_core::{FailureClass, Outcome, ResultRef, Vkey};
+use push0_core::{FailureClass, Grant, Outcome, ResultRef, Vkey};
 
 use super::{Attempt, failed, greedy};
 use crate::board::Doing;
 use crate::folder::{blocking, remove};
-use crate::output::{Form, Made};
+use crate::output::{Form, Made, NoResult};
 use crate::reins::Pull;
 use crate::retry::{Next, Patience};
 use crate::room::is_full;
 use crate::tail::with_output;
 use crate::tried::Tried;
 use crate::verify::{Case, Judged, judge};
-use crate::{Store, StoreError};
+use crate::{ProgramConfig, Store, StoreError};
 
 impl Attempt {
     /// Reads what was made, has it verified, and stores it.
     pub(super) async fn settle(&mut self, tried: &Tried, path: &Path) -> Outcome {
-        let (path, output, is_judged) = (path.to_owned(), self.grant.output, self.is_judged());
-        let made = match blocking(move || Made::read(&path, output, is_judged)).await {
-            Ok(made) => Arc::new(made),
+        let is_judged = self.is_judged();
+        let made = match self.read(path).await {
+            Ok((_, Some(kept))) => return Outcome::Proved(kept),
+            Ok((made, None)) => Arc::new(made),
             Err(error) => {
                 let what = with_output(&format!("it says it is done, {error}"), &tried.output);
                 return failed(FailureClass::Failed, what);
             }
         };
-        if let Some(message) = self.lie(&made) {
+        if let Some(message) = lie(&self.grant, &self.program, &made) {
             return Outcome::Rejected { message };
         }
         let mut patience = Patience::new(self.context.retry, self.grant.timeout);
@@ -55,14 +56,20 @@ impl Attempt {
         self.store(&made, vkey, &mut patience).await
     }
 
-    /// What needs no verifier to be refused.
-    fn lie(&self, made: &Made) -> Option<String> {
-        if made.says_mock() && !self.program.is_mock {
-            let program = &self.grant.program;
-            return Some(format!("the result is a mock, program {program} is not declared as one"));
-        }
-        let (own, pinned) = (made.vkey()?, self.program.vkey?);
-        (own.0.0 != pinned.0).then(|| format!("made under key {own}, the pipeline pins {pinned}"))
+    /// What was made; and its place in the store, if nobody needs to judge it and it was stored at once.
+    async fn read(&self, path: &Path) -> Result<(Made, Option<ResultRef>), NoResult> {
+        let (path, output, is_judged) = (path.to_owned(), self.grant.output, self.is_judged());
+        let (grant, program) = (Arc::clone(&self.grant), self.program.clone());
+        let store = self.context.config.store.clone();
+        blocking(move || {
+            let made = Made::read(&path, output, is_judged)?;
+            let is_settled = !is_judged && lie(&grant, &program, &made).is_none();
+            let vkey = made.vkey().map(|vkey| Vkey(vkey.0.0));
+            let kept =
+                is_settled.then(|| keep(&store, &made, vkey, program.is_mock).ok()).flatten();
+            Ok((made, kept))
+        })
+        .await
     }
 
     /// The key that the verifier names, if it accepts.
@@ -124,6 +131,16 @@ impl Attempt {
             }
         }
     }
+}
+
+/// What needs no verifier to be refused.
+fn lie(grant: &Grant, program: &ProgramConfig, made: &Made) -> Option<String> {
+    if made.says_mock() && !program.is_mock {
+        let program = &grant.program;
+        return Some(format!("the result is a mock, program {program} is not declared as one"));
+    }
+    let (own, pinned) = (made.vkey()?, program.vkey?);
+    (own.0.0 != pinned.0).then(|| format!("made under key {own}, the pipeline pins {pinned}"))
 }
 
 /// Puts what was made into the store.

@@ -27,7 +27,7 @@ fn each_exit_has_its_class() {
         let (found, message) = world.try_once();
         assert_eq!(found, class, "{script}: {message}");
         assert!(message.contains(word), "{script}: {message}");
-        assert!(world.leftovers().is_empty());
+        world.await_no_leftovers();
     }
 }
 

@@ -154,7 +154,7 @@ fn hostile(world: &mut World) -> (FailureClass, String) {
     assert_unhurt(world);
     let outcome = world.outcome_of(&grant);
     assert_unhurt(world);
-    assert_eq!(world.leftovers(), Vec::<std::path::PathBuf>::new());
+    world.await_no_leftovers();
     let Outcome::Failed { class, message } = outcome else { panic!("{outcome:?}") };
     (class, message)
 }

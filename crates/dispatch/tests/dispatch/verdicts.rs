@@ -31,7 +31,7 @@ fn a_refused_result_is_rejected_in_the_verifiers_words() {
         matches!(&outcome, Outcome::Rejected { message } if message.contains("wrong pairing")),
         "{outcome:?}"
     );
-    assert!(world.leftovers().is_empty());
+    world.await_no_leftovers();
 }
 
 #[test]

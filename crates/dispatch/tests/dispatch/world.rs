@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use push0_core::{
@@ -185,10 +185,10 @@ impl World {
         written(&self.dir.path().join(name))
     }
 
-    /// What is left in the dispatcher's working directories.
-    pub(crate) fn leftovers(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(self.dir.path().join("dispatch/work")).expect("a directory");
-        entries.map(|entry| entry.expect("an entry").path()).collect()
+    /// Waits until nothing is left in the dispatcher's working directory.
+    pub(crate) fn await_no_leftovers(&self) {
+        let work = self.dir.path().join("dispatch/work");
+        until(|| (fs::read_dir(&work).expect("a directory").count() == 0).then_some(()));
     }
 }
 
