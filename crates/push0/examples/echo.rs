@@ -23,6 +23,7 @@ use std::process::Command;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use push0::data::Replay;
 use push0::engine::{Engine, EngineError, Gone, Handle, Ports};
 use push0_core::{
     AttemptId, Beat, Block, BlockHash, Capacity, Digest, DispatcherId, Effect, Epoch, Event,
@@ -109,15 +110,10 @@ fn reopen(dir: &Path, events: u64) -> Result<(), Box<dyn Error>> {
 
 /// Opens the log in `dir` as a run does.
 fn replay(dir: &Path) -> Result<(FileLog, Scheduler), Box<dyn Error>> {
-    let mut scheduler = Scheduler::new(Limits::default());
-    let mut replayed = Ok(());
     let disk = Directory::new(&dir.join("log"));
-    let (log, _) = FileLog::open_on(disk, Settings::default(), &mut |turn| {
-        if replayed.is_ok() {
-            replayed = scheduler.replay_turn(&turn);
-        }
-    })?;
-    replayed?;
+    let (opened, replay) = Replay::of(|each| FileLog::open_on(disk, Settings::default(), each));
+    let (log, report) = opened?;
+    let scheduler = replay.end(report)?.scheduler;
     Ok((log, scheduler))
 }
 

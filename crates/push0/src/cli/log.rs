@@ -57,8 +57,8 @@ fn plain_line(seq: u64, at: Timestamp, event: &Event) -> String {
 /// Checks every frame against the one before, and every event against the state before.
 fn verify(data: &Path, wants_json: bool) -> Exit {
     let layout = Layout::new(data);
-    let mut replay = Replay::new();
-    let report = match layout.scan(&mut |turn| replay.turn(&turn)) {
+    let (report, replay) = Replay::of(|each| layout.scan(each));
+    let report = match report {
         Ok(report) => report,
         Err(error) => return complain(&error),
     };

@@ -99,9 +99,8 @@ pub(super) fn begin(
 }
 
 fn replay(data: &Layout) -> Result<(FileLog, Recorded), RunError> {
-    let mut replay = Replay::new();
     let disk = Directory::new(&data.log());
-    let opened = FileLog::open_on(disk, Settings::default(), &mut |turn| replay.turn(&turn));
+    let (opened, replay) = Replay::of(|each| FileLog::open_on(disk, Settings::default(), each));
     let (log, report) = opened.map_err(RunError::Log)?;
     warn_of_cut(&report);
     let recorded = replay.end(report).map_err(RunError::Illegal)?;
