@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::broken::{Breakage, Broken};
 use crate::scheduler::Held;
 use crate::{
     AttemptId, Beat, Capacity, Deadline, DispatcherId, Input, Offer, Program, ProgramName,
@@ -27,6 +28,7 @@ pub struct Fleet {
     unheard: BTreeMap<DispatcherId, Timestamp>,
     /// When the engine last looked.
     looked: Timestamp,
+    broken: Broken,
 }
 
 #[derive(Clone, Debug)]
@@ -50,13 +52,23 @@ impl Fleet {
             members: BTreeMap::new(),
             unheard: BTreeMap::new(),
             looked: Timestamp(0),
+            broken: Broken::none(),
         }
+    }
+
+    /// A fleet that breaks a rule, for the simulator's tests.
+    #[cfg(feature = "broken")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn broken(silence_max: Duration, breakage: Breakage) -> Self {
+        Self { broken: Broken::of(breakage), ..Self::new(silence_max) }
     }
 
     /// Notes that the engine runs at `now`. A long time since the last look was the engine's own gap, in
     /// which it could not hear.
     pub fn look(&mut self, now: Timestamp) {
-        if now.since(self.looked) > self.silence_max / GAP_SHARE {
+        let is_gap = now.since(self.looked) > self.silence_max / GAP_SHARE;
+        if is_gap && !self.broken.by(Breakage::SilenceAcrossFreeze) {
             for member in self.members.values_mut() {
                 member.heard = now;
             }
@@ -162,7 +174,7 @@ impl Fleet {
     pub fn offers(&self, scheduler: &Scheduler) -> Vec<Offer> {
         let offers = self.members.iter().map(|(dispatcher, member)| Offer {
             dispatcher: dispatcher.clone(),
-            free: member.free(dispatcher, scheduler),
+            free: member.free(dispatcher, scheduler, self.broken),
             whole: member.capacity.clone(),
         });
         offers.collect()
@@ -183,7 +195,7 @@ impl Fleet {
 
 impl Member {
     /// What is free beside its leases, and beside what it runs without one.
-    fn free(&self, dispatcher: &DispatcherId, scheduler: &Scheduler) -> Capacity {
+    fn free(&self, dispatcher: &DispatcherId, scheduler: &Scheduler, broken: Broken) -> Capacity {
         let mut free = self.capacity.clone();
         let pipeline = scheduler.pipeline();
         let mut take = |program: Option<&Program>, attempts: u32| {
@@ -196,6 +208,9 @@ impl Member {
         let held = scheduler.held(dispatcher);
         for (stage, attempts) in held.into_iter().flat_map(Held::stages) {
             take(pipeline.programs.get(&pipeline.stage(stage).program), attempts);
+        }
+        if broken.by(Breakage::CapacityOfLeases) {
+            return free;
         }
         let is_held = |attempt| held.is_some_and(|held| held.attempts().contains(attempt));
         for (_, program) in self.running.iter().filter(|(attempt, _)| !is_held(*attempt)) {

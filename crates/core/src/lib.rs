@@ -11,6 +11,7 @@
 //! Not here: any I/O, clock, thread, randomness or logging.
 
 mod block;
+mod broken;
 mod chain;
 mod collect;
 mod digest;
@@ -33,6 +34,8 @@ mod task_id;
 mod time;
 
 pub use block::Block;
+#[doc(hidden)]
+pub use broken::Breakage;
 pub use chain::{Chain, Known, Standing};
 pub use digest::{BlockHash, Digest, NotAHash, TaskId, Vkey};
 pub use event::{ClosedBy, Event, FailureClass, ParkedBy, ReopenedBy, ResultRef, Turn};

@@ -36,6 +36,7 @@ pub(crate) use held::Held;
 pub use references::{Reference, Referred};
 pub use view::{StageView, Totals};
 
+use crate::broken::{Breakage, Broken};
 use crate::chain::Chain;
 use crate::collect::Collector;
 use crate::input::{Input, Rejection};
@@ -75,6 +76,7 @@ pub struct Scheduler {
     /// Whether what is applied is of the past: nothing is to be done about it, so the effects that take time
     /// to make are not made.
     is_past: bool,
+    broken: Broken,
 }
 
 /// Something for the caller to do. One that is lost in a crash is done again by the one after it: grants
@@ -116,7 +118,16 @@ impl Scheduler {
             totals: Totals::default(),
             effects: VecDeque::new(),
             is_past: false,
+            broken: Broken::none(),
         }
+    }
+
+    /// A scheduler that breaks a rule, for the simulator's tests.
+    #[cfg(feature = "broken")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn broken(limits: Limits, breakage: Breakage) -> Self {
+        Self { broken: Broken::of(breakage), ..Self::new(limits) }
     }
 
     /// The scheduler that `history` leads to. Effects of the past are not repeated.
@@ -148,7 +159,9 @@ impl Scheduler {
         self.is_past = true;
         self.apply_all(turn.at, &turn.events)?;
         self.is_past = false;
-        self.effects.clear();
+        if !self.broken.by(Breakage::PastRepeated) {
+            self.effects.clear();
+        }
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 //! the state that the one before it led to, and none yields more than `decision_max` facts.
 
 use super::Scheduler;
+use crate::broken::Breakage;
 use crate::collect::Collector;
 use crate::{
     Bounds, ClosedBy, Collect, Event, Height, InputId, Key, Stage, StageIndex, TaskId, Timestamp,
@@ -84,6 +85,9 @@ impl Scheduler {
             let items = if is_over { short.max(1) } else { short + 1 };
             return Some((items.max(extent.joined), ClosedBy::Max));
         }
+        if extent.known > 0 && self.broken.by(Breakage::BatchOfArrivals) {
+            return Some((extent.known, ClosedBy::Max));
+        }
         if extent.known > 0 && extent.is_full {
             return Some((extent.known, ClosedBy::Max));
         }
@@ -140,7 +144,12 @@ impl Scheduler {
     fn opened(&self, stage: &Stage, key: Key, inputs: Vec<InputId>) -> Event {
         let name = stage.program.clone();
         let program = self.pipeline.programs.get(&name).expect("check saw that the program exists");
-        let task = TaskId::of(stage, &name, program, &key, &inputs);
+        let mut task = TaskId::of(stage, &name, program, &key, &inputs);
+        if self.broken.by(Breakage::IdOfBytes)
+            && let Some(bytes) = inputs.first().and_then(|input| self.bound(input))
+        {
+            task = TaskId(bytes.0);
+        }
         Event::TaskOpened { task, stage: stage.name.clone(), program: name, key, inputs }
     }
 
@@ -156,7 +165,10 @@ impl Scheduler {
 
     /// The highest block that may have tasks: the window, measured from the lowest with an open task.
     fn horizon(&self) -> Height {
-        let lowest = self.open.first_key_value().map(|(height, _)| *height);
+        let mut lowest = self.open.first_key_value().map(|(height, _)| *height);
+        if self.broken.by(Breakage::WindowFromRelease) {
+            lowest = self.feed.next();
+        }
         let lowest = lowest.or_else(|| self.lowest_waiting()).unwrap_or_default();
         Height(lowest.0.saturating_add(self.pipeline.window - 1))
     }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Scheduler;
+use crate::broken::Breakage;
 use crate::failure::{Ending, backoff};
 use crate::input::Rejection;
 use crate::{
@@ -40,6 +41,10 @@ impl Scheduler {
         report: &Report,
         result: &ResultRef,
     ) -> Result<Vec<Event>, Rejection> {
+        let is_zombie = task.lease().is_none_or(|lease| lease.attempt != report.attempt);
+        if self.broken.by(Breakage::LateProofRefused) && is_zombie {
+            return Err(Rejection::Answered(Verdict::Unwanted));
+        }
         if let (TaskState::Accepted, Some(accepted)) = (&task.state, &task.result) {
             if accepted.attempt == report.attempt {
                 return Err(Rejection::Answered(Verdict::Accepted(accepted.seq)));
@@ -48,12 +53,18 @@ impl Scheduler {
                 return Err(Rejection::Answered(Verdict::AlreadyAccepted));
             }
             let (task, attempt, output) = (report.task, report.attempt, result.output);
+            if self.broken.by(Breakage::AcceptedTwice) {
+                let (result, ran_us) = (result.clone(), micros(report.ran));
+                return Ok(vec![Event::Accepted { task, attempt, result, ran_us }]);
+            }
             return Ok(vec![Event::Surplus { task, attempt, output }]);
         }
         if let Some(objection) = self.objection(task, result) {
             return self.ended(now, task, report, Ending::Rejected, &objection);
         }
-        if let Some(contradiction) = contradiction(task, result) {
+        let contradiction = contradiction(task, result);
+        let contradiction = contradiction.filter(|_| !self.broken.by(Breakage::AnyRemake));
+        if let Some(contradiction) = contradiction {
             return match task.state {
                 TaskState::Ready { .. } | TaskState::Leased(_) => Ok(vec![Event::Parked {
                     task: report.task,
@@ -128,11 +139,15 @@ impl Scheduler {
         ending: Ending,
         message: &str,
     ) -> Result<Vec<Event>, Rejection> {
-        holds_lease(task, report.attempt)?;
+        let attempt = match task.lease() {
+            Some(lease) if self.broken.by(Breakage::ZombieFailureCounts) => lease.attempt,
+            Some(_) | None => report.attempt,
+        };
+        holds_lease(task, attempt)?;
         let id = report.task;
         let failures = task.tally.of(ending) + 1;
         let wait = backoff(&self.limits, id, report.attempt, failures);
-        let (attempt, message, retry_at) = (report.attempt, self.bounded(message), now + wait);
+        let (message, retry_at) = (self.bounded(message), now + wait);
         let ran_us = micros(report.ran);
         let parked = self.parks(task, report, ending, &message);
         let event = match ending {
@@ -147,6 +162,9 @@ impl Scheduler {
 
     /// Whether this ending is the last that the task's budgets allow.
     fn parks(&self, task: &Task, report: &Report, ending: Ending, words: &str) -> Option<Event> {
+        if self.broken.by(Breakage::RetryForEver) {
+            return None;
+        }
         let failures = task.tally.of(ending) + 1;
         let budget = ending.budget(&self.pipeline.stage(task.stage).retry);
         let this = ending.counts_against_dispatcher().then_some(&report.dispatcher);

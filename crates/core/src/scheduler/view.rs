@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Held, Scheduler};
+use crate::broken::{Breakage, Broken};
 use crate::queue::Rank;
 use crate::release::Release;
 use crate::{
@@ -228,7 +229,7 @@ impl Scheduler {
         match &task.state {
             TaskState::Ready { at } => {
                 if is_fed(&self.tasks, &self.chain, task) {
-                    let (program, rank) = place(&self.pipeline, id, task);
+                    let (program, rank) = place(&self.pipeline, id, task, self.broken);
                     self.queue.put(program, rank, *at, self.now);
                 } else {
                     self.starved.insert(id);
@@ -256,7 +257,7 @@ impl Scheduler {
         match &task.state {
             TaskState::Ready { at } => {
                 self.starved.remove(&id);
-                let (program, rank) = place(&self.pipeline, id, task);
+                let (program, rank) = place(&self.pipeline, id, task, self.broken);
                 self.queue.take(program, &rank, *at);
             }
             TaskState::Leased(lease) => {
@@ -305,8 +306,16 @@ fn is_fed(tasks: &BTreeMap<TaskId, Box<Task>>, chain: &Chain, task: &Task) -> bo
 }
 
 /// Where a task waits to be tried.
-fn place<'a>(pipeline: &'a Pipeline, id: TaskId, task: &Task) -> (&'a ProgramName, Rank) {
+fn place<'a>(
+    pipeline: &'a Pipeline,
+    id: TaskId,
+    task: &Task,
+    broken: Broken,
+) -> (&'a ProgramName, Rank) {
     let stage = pipeline.stage(task.stage);
-    let (first, from_end, opened) = (task.key.first, stage.from_end, task.opened);
+    let (mut first, from_end, opened) = (task.key.first, stage.from_end, task.opened);
+    if broken.by(Breakage::YoungestFirst) {
+        first = Height(u64::MAX - first.0);
+    }
     (&stage.program, Rank { first, from_end, opened, task: id })
 }
