@@ -7,6 +7,7 @@
 //! Not here: a source's word on what is canonical after the fact (reorgs).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::{Block, BlockHash, Digest, Height, Seq, Timestamp, Weights};
 
@@ -99,6 +100,11 @@ impl Chain {
         known.losses += 1;
         self.lost.insert(hash, at);
         Some(known.number)
+    }
+
+    /// No time passed for what is lost.
+    pub(crate) fn resume(&mut self, gap: Duration) {
+        self.lost.values_mut().for_each(|since| *since = *since + gap);
     }
 
     pub(crate) fn resupply(

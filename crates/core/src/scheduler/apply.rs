@@ -1,6 +1,9 @@
 //! Folds one event into the state. Reads no policy: the log means the same under every one.
 
+use std::time::Duration;
+
 use super::{Effect, Scheduler};
+use crate::broken::Breakage;
 use crate::collect::Collector;
 use crate::failure::Tally;
 use crate::release::Release;
@@ -16,11 +19,14 @@ impl Scheduler {
         if at < self.now {
             return Err(illegal(seq, "time went back"));
         }
-        self.now = at;
+        let before = std::mem::replace(&mut self.now, at);
         self.queue.promote(at);
         match event {
             Event::Configured { pipeline } => self.configured(seq, pipeline)?,
-            Event::Claimed { epoch } if *epoch > self.epoch => self.epoch = *epoch,
+            Event::Claimed { epoch } if *epoch > self.epoch => {
+                self.epoch = *epoch;
+                self.resume(at.since(before));
+            }
             Event::Claimed { .. } => return Err(illegal(seq, "an epoch went back")),
             Event::BlockSubmitted { block } => self.block_submitted(at, seq, block)?,
             Event::SourceEnded { last } => self.chain.end(*last),
@@ -74,6 +80,20 @@ impl Scheduler {
         self.totals.count(event);
         self.last = seq;
         Ok(())
+    }
+
+    /// An engine took over; no fact was recorded for `gap`. What runs out has left what it had then, for nobody
+    /// could be heard meanwhile.
+    fn resume(&mut self, gap: Duration) {
+        for id in self.leases.values().copied().collect::<Vec<_>>() {
+            self.unindex(id);
+            let state = self.tasks.get_mut(&id).map(|task| &mut task.state);
+            if let Some(TaskState::Leased(lease)) = state {
+                lease.until = lease.until + gap;
+            }
+            self.index(id);
+        }
+        self.chain.resume(gap);
     }
 
     fn configured(&mut self, seq: Seq, spec: &PipelineSpec) -> Result<(), IllegalEvent> {
@@ -159,7 +179,7 @@ impl Scheduler {
         let Some(task) = self.tasks.get_mut(&id) else {
             return Err(illegal(seq, "an unknown task has a result"));
         };
-        let is_first = task.result.is_none();
+        let is_first = task.result.is_none() || self.broken.by(Breakage::RemadeFlowsAgain);
         let result_of = TaskResult { what: result.clone(), attempt, seq, surplus: Box::default() };
         task.result = Some(Box::new(result_of));
         let (stage, key) = (task.stage, task.key);
@@ -184,6 +204,7 @@ impl Scheduler {
         };
         let state = TaskState::after(Some(&task.state), seq, at, event)?;
         let (was_open, first) = (task.is_open(), task.key.first);
+        let was_there = task.state == TaskState::Accepted;
         let parked = task.parked.as_ref().map(|(class, _)| *class);
         let holder = task.lease().map(|lease| lease.dispatcher.clone());
         let overtaken = overtaken(task, event);
@@ -203,7 +224,7 @@ impl Scheduler {
         {
             self.effects.push_back((seq, Effect::Grant(dispatcher.clone(), Box::new(grant))));
         }
-        if let Event::Reopened { why: ReopenedBy::ResultLost, .. } = event {
+        if was_there && is_open {
             self.requeue_users(InputId::Task(id), first);
         }
         if let (Event::Reopened { why: ReopenedBy::Operator, .. }, Some(ParkedBy::InputLost)) =

@@ -1,10 +1,12 @@
 //! Something always happens next, until everything is done.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 use push0_core::{Collect, Input, TaskState};
 
 use crate::pipelines;
-use crate::steps::{Case, cases};
+use crate::steps::{Case, Step, cases};
 use crate::world::World;
 
 proptest! {
@@ -64,6 +66,23 @@ proptest! {
             }
         }
         prop_assert!(false, "parked tasks never come to an end: {:#?}", world.open());
+    }
+
+    #[test]
+    fn nothing_is_given_up_for_the_time_in_which_no_engine_ran(case in cases()) {
+        let mut world = World::after(&case);
+        world.follow_up();
+        world.commit();
+        world.sync();
+        let held = |world: &World<'_>| {
+            world.scheduler.leases().map(|(_, lease)| lease.attempt).collect::<Vec<_>>()
+        };
+        let parked =
+            |world: &World<'_>| world.scheduler.parked().map(|(id, _)| *id).collect::<Vec<_>>();
+        let before = (held(&world), parked(&world));
+        world.now = world.now + Duration::from_secs(3_600);
+        world.step(&Step::Crash { effects: true });
+        prop_assert_eq!((held(&world), parked(&world)), before);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use push0_core::{
     TaskId, TaskState, Timestamp,
 };
 
-use crate::steps::cases;
+use crate::steps::{cases, remaking_cases};
 use crate::world::{Decision, World};
 
 proptest! {
@@ -54,6 +54,18 @@ proptest! {
                 }
             }
             assert_eq!(left, 0, "something was granted that was not ready");
+        });
+    }
+
+    #[test]
+    fn nothing_is_granted_whose_inputs_are_not_there(case in remaking_cases()) {
+        World::watched(&case, &mut |decision| {
+            let Some((_, granted)) = assigned(decision) else { return };
+            for (task, _) in granted {
+                let task = decision.before.task(&task).expect("it was granted");
+                let is_fed = task.inputs.iter().all(|input| is_there(decision.before, input));
+                assert!(is_fed, "{} was granted, and cannot be read", task.key);
+            }
         });
     }
 

@@ -129,6 +129,16 @@ pub(crate) fn losing_cases() -> impl Strategy<Value = Case> {
     long_cases(how.boxed()).prop_map(|case| Case { pipeline: pipelines::PARTS, ..case })
 }
 
+/// Cases in which results are made again until they may not be any more.
+pub(crate) fn remaking_cases() -> impl Strategy<Value = Case> {
+    let remakes = prop::collection::vec(any::<Index>(), 200);
+    (long_cases(how().boxed()), remakes).prop_map(|(case, remakes)| {
+        let remakes = remakes.into_iter().map(|task| (Step::Remake(Pick(task)), true));
+        let steps = case.steps.into_iter().zip(remakes).flat_map(|(step, remake)| [step, remake]);
+        Case { narrow: 1, steps: steps.collect(), ..case }
+    })
+}
+
 fn cases_with(how: BoxedStrategy<How>) -> impl Strategy<Value = Case> {
     cases_of(how, 1..70)
 }

@@ -93,7 +93,7 @@ impl<'a> World<'a> {
         world
     }
 
-    fn step(&mut self, step: &Step) {
+    pub(crate) fn step(&mut self, step: &Step) {
         self.fleet.look(self.now);
         match step {
             Step::Submit(blocks) => (0..*blocks).for_each(|_| {
