@@ -1,0 +1,96 @@
+//! The agenda: what happens when, in virtual time. Ties go in the order in which they were noted.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use push0_core::{AttemptId, FromDispatcher, ToDispatcher};
+
+/// Something that happens. A `life` says in which life of its party; it comes to nothing in another.
+#[derive(Debug)]
+pub(crate) enum Happening {
+    /// The engine's process starts.
+    EngineStarts,
+    /// The engine looks whether there is something to do.
+    EngineLooks { life: u64 },
+    /// The engine's append has returned: what it allows leaves.
+    EngineSends { life: u64 },
+    /// The engine tries again to append to a disk that was full.
+    EngineRepeats { life: u64 },
+    /// A dispatcher's message reaches the engine.
+    ToEngine { from: usize, message: FromDispatcher },
+    /// The engine's message reaches a dispatcher.
+    ToDispatcher { to: usize, message: ToDispatcher },
+    /// A dispatcher's process starts.
+    DispatcherStarts { who: usize },
+    /// A dispatcher beats.
+    Beats { who: usize, life: u64 },
+    /// An attempt goes on at a dispatcher.
+    Goes { who: usize, life: u64, attempt: AttemptId, step: Step },
+    /// The source goes on.
+    SourceGoes { life: u64 },
+    /// The reader of the feed looks at it.
+    ReaderLooks { life: u64 },
+    /// Something may go wrong.
+    Mischief,
+    /// What was cut off or shut for a while is not any more.
+    Heals(Healed),
+    /// Faults stop.
+    Quiet,
+}
+
+/// How an attempt goes on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Step {
+    /// Its inputs are read.
+    Prepared,
+    /// Its prover ends by itself.
+    Ended,
+    /// Its time is over.
+    TimeOver,
+    /// Its prover was killed.
+    Killed,
+    /// Its verifier ends.
+    Verified,
+    /// Its result is stored.
+    Stored,
+}
+
+/// What heals.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Healed {
+    Link(usize),
+    Room(usize),
+    Program(usize),
+    Store,
+    Disk,
+}
+
+/// What is to happen.
+#[derive(Debug, Default)]
+pub(crate) struct Agenda {
+    entries: BTreeMap<(Duration, u64), Happening>,
+    noted: u64,
+    now: Duration,
+}
+
+impl Agenda {
+    pub(crate) const fn now(&self) -> Duration {
+        self.now
+    }
+
+    pub(crate) fn at(&mut self, at: Duration, happening: Happening) {
+        self.noted += 1;
+        self.entries.insert((at.max(self.now), self.noted), happening);
+    }
+
+    pub(crate) fn after(&mut self, wait: Duration, happening: Happening) {
+        self.at(self.now + wait, happening);
+    }
+
+    /// The next, at its time.
+    pub(crate) fn next(&mut self) -> Option<Happening> {
+        let ((at, _), happening) = self.entries.pop_first()?;
+        self.now = at;
+        Some(happening)
+    }
+}

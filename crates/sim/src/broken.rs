@@ -1,0 +1,53 @@
+//! What the simulator's own tests break, to see that the checks bite. Nothing here is in a world otherwise.
+
+#[cfg(feature = "broken")]
+use push0_core::Breakage;
+use push0_core::{Fleet, Limits, Scheduler};
+
+use std::time::Duration;
+
+/// Something that is wrong on purpose.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Broken {
+    /// Within the core.
+    #[cfg(feature = "broken")]
+    Core(Breakage),
+    /// The engine lets its effects go before it has appended their cause.
+    EffectsFirst,
+    /// The engine sends a grant once, and believes that it came.
+    GrantSentOnce,
+    /// The engine's clock goes back with the wall's.
+    ClockGoesBack,
+    /// The engine goes on after its log says that what is on disk is unknown.
+    SyncRepeated,
+    /// The dispatcher lets go of a result as soon as it has sent it.
+    ResultSentOnce,
+    /// The dispatcher's beats come from the thread that waits for provers.
+    BeatByProver,
+    /// The dispatcher starts an attempt whenever it is granted.
+    StartsAgain,
+    /// The log's disk says that it has synced, and has not.
+    LyingDisk,
+}
+
+impl Broken {
+    /// A scheduler that is broken so.
+    pub(crate) fn scheduler(broken: Option<Self>, limits: Limits) -> Scheduler {
+        #[cfg(feature = "broken")]
+        if let Some(Self::Core(breakage)) = broken {
+            return Scheduler::broken(limits, breakage);
+        }
+        let _ = broken;
+        Scheduler::new(limits)
+    }
+
+    /// A fleet that is broken so.
+    pub(crate) fn fleet(broken: Option<Self>, silence_max: Duration) -> Fleet {
+        #[cfg(feature = "broken")]
+        if let Some(Self::Core(breakage)) = broken {
+            return Fleet::broken(silence_max, breakage);
+        }
+        let _ = broken;
+        Fleet::new(silence_max)
+    }
+}

@@ -1,0 +1,214 @@
+//! Faults: what may go wrong, how often in this world, and what did.
+//!
+//! Each kind has a stream of chance of its own and each of its strikes a number, so that one strike can
+//! be left out and the others stay. Swarm weights: a world has about half of the kinds, each rare, usual
+//! or frequent, for a world in which everything fails is as tame as one in which nothing does.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use crate::chance::Chance;
+
+/// Declares the kinds with the share of opportunities, in a thousand, at which a usual one strikes.
+macro_rules! faults {
+    ($($(#[$doc:meta])* $name:ident $word:literal $usual:literal,)*) => {
+        /// A kind of fault.
+        #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+        pub enum Fault { $($(#[$doc])* $name,)* }
+
+        impl Fault {
+            /// Every kind.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// Its name.
+            #[must_use]
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$name => $word),* }
+            }
+
+            const fn usual(self) -> u64 {
+                match self { $(Self::$name => $usual),* }
+            }
+        }
+    };
+}
+
+faults! {
+    /// The engine's process is killed.
+    EngineKilled "engine-killed" 12,
+    /// The power of the engine's machine goes: what was not synced is lost in part.
+    PowerLost "power-lost" 8,
+    /// The engine dies at one operation of its disk, in the middle of an append.
+    TornWrite "torn-write" 6,
+    /// The engine dies between two of the messages that a turn lets go.
+    HalfSent "half-sent" 4,
+    /// A write or a sync of the log fails.
+    SyncFailed "sync-failed" 4,
+    /// The log's disk has no room for a while.
+    DiskFull "disk-full" 30,
+    /// A sync takes seconds.
+    SlowSync "slow-sync" 3,
+    /// Bytes of the log that were durable are damaged.
+    SectorDamaged "sector-damaged" 60,
+    /// The engine stands still for a while.
+    EngineFrozen "engine-frozen" 12,
+    /// The wall clock differs when an engine starts.
+    ClockStep "clock-step" 400,
+    /// A clock runs fast or slow.
+    ClockDrift "clock-drift" 500,
+    /// A dispatcher is killed, and its provers with it.
+    DispatcherKilled "dispatcher-killed" 15,
+    /// A dispatcher stands still for a while.
+    DispatcherFrozen "dispatcher-frozen" 12,
+    /// Nothing passes between a dispatcher and the engine for a while.
+    Partition "partition" 12,
+    /// A message is lost.
+    MessageLost "message-lost" 40,
+    /// A message comes twice.
+    MessageDoubled "message-doubled" 60,
+    /// A message comes late, and after later ones.
+    MessageLate "message-late" 40,
+    /// A dispatcher's disk is nearly full: it takes nothing.
+    NoRoom "no-room" 10,
+    /// A dispatcher offers a program no more for a while.
+    ProgramGone "program-gone" 8,
+    /// The store cannot be reached for a while.
+    StoreDown "store-down" 8,
+    /// An artifact is lost from the store, or damaged there.
+    ArtifactLost "artifact-lost" 25,
+    /// A prover takes several times as long.
+    ProverSlow "prover-slow" 80,
+    /// A prover says nothing and never ends.
+    ProverSilent "prover-silent" 30,
+    /// A prover fails, in a class that is retried.
+    ProverFails "prover-fails" 80,
+    /// A task that no prover can prove.
+    Poison "poison" 40,
+    /// A prover that makes a proof of nothing, which its verifier refuses.
+    ProverLies "prover-lies" 40,
+    /// A prover that makes other bytes each time, of the same public values.
+    OtherBytes "other-bytes" 400,
+    /// A result made again has other public values.
+    OtherValues "other-values" 80,
+    /// A result says to be a mock, or to be under another key, or has no parts.
+    Unfit "unfit" 30,
+    /// A proof is there though its attempt was ended.
+    LateProof "late-proof" 300,
+    /// A verifier has no verdict for a while.
+    VerifierStuck "verifier-stuck" 60,
+    /// The source submits a block again.
+    Repeated "repeated" 100,
+    /// The source submits a later block first.
+    Reordered "reordered" 100,
+    /// The source submits many blocks at once.
+    Flooded "flooded" 60,
+    /// Somebody submits a block beside the canonical one.
+    Forked "forked" 60,
+    /// A known block comes with another payload.
+    OtherPayload "other-payload" 40,
+    /// An operator opens a parked task again.
+    Retried "retried" 40,
+    /// An operator has an accepted result made again.
+    RemadeByHand "remade-by-hand" 12,
+    /// An operator takes an attempt back.
+    TakenBack "taken-back" 12,
+    /// An operator changes windows and bounds.
+    Reconfigured "reconfigured" 8,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// One strike of a kind: the first has 1.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Strike {
+    /// Of which kind.
+    pub fault: Fault,
+    /// Which of that kind.
+    pub nth: u32,
+}
+
+impl fmt::Display for Strike {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.fault, self.nth)
+    }
+}
+
+/// A strike that happened.
+#[derive(Clone, Debug)]
+pub struct Struck {
+    /// Which.
+    pub strike: Strike,
+    /// When, in virtual time from the world's beginning.
+    pub at: Duration,
+}
+
+/// What goes wrong in a world.
+pub(crate) struct Faults {
+    kinds: Vec<Kind>,
+    only: Option<BTreeSet<Strike>>,
+    struck: Vec<Struck>,
+    is_over: bool,
+}
+
+struct Kind {
+    permille: u64,
+    chance: Chance,
+    strikes: u32,
+}
+
+impl Faults {
+    /// Those of a seed; where `only` is given, no other strike happens.
+    pub(crate) fn of(seed: u64, only: Option<BTreeSet<Strike>>) -> Self {
+        let mut swarm = Chance::of(seed, SWARM_STREAM);
+        let calm = swarm.permille(CALM_WORLDS);
+        let kinds = Fault::ALL.iter().zip(0..).map(|(fault, stream)| {
+            let weight = swarm.pick(&[0, 0, 0, 1, 4, 12]).copied().unwrap_or_default();
+            let permille = if calm { 0 } else { (fault.usual() * weight / 4).min(900) };
+            Kind { permille, chance: Chance::of(seed, stream), strikes: 0 }
+        });
+        Self { kinds: kinds.collect(), only, struck: Vec::new(), is_over: false }
+    }
+
+    /// Whether this kind strikes at this opportunity.
+    pub(crate) fn strikes(&mut self, at: Duration, fault: Fault) -> bool {
+        if self.is_over {
+            return false;
+        }
+        let Some(kind) = self.kinds.get_mut(fault as usize) else { return false };
+        if kind.permille == 0 || !kind.chance.permille(kind.permille) {
+            return false;
+        }
+        kind.strikes += 1;
+        let strike = Strike { fault, nth: kind.strikes };
+        if self.only.as_ref().is_some_and(|only| !only.contains(&strike)) {
+            return false;
+        }
+        self.struck.push(Struck { strike, at });
+        true
+    }
+
+    /// What else is drawn about a fault of this kind.
+    pub(crate) fn chance(&mut self, fault: Fault) -> &mut Chance {
+        &mut self.kinds.get_mut(fault as usize).expect("there is one for each kind").chance
+    }
+
+    /// From here on nothing goes wrong.
+    pub(crate) fn stop(&mut self) {
+        self.is_over = true;
+    }
+
+    pub(crate) fn struck(&self) -> &[Struck] {
+        &self.struck
+    }
+}
+
+/// So many of a thousand worlds have no faults at all.
+const CALM_WORLDS: u64 = 20;
+
+/// Above those of the kinds.
+const SWARM_STREAM: u64 = 1000;

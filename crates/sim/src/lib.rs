@@ -1,0 +1,48 @@
+//! The deterministic simulation of push0: the real scheduler and the real log in a cruel world.
+//!
+//! ```text
+//!   seed ──▶ Scenario ──▶ World ──▶ Outcome
+//!              │            │ agenda: virtual time, one thread
+//!              │            ├ engine: push0_core + push0_log over a faulty disk
+//!              │            ├ dispatchers with their provers, source, reader, operator
+//!              ▼            └ watch: every check after every step
+//!           Faults: swarm weights, each strike with a number
+//! ```
+//!
+//! A world that fails has a [`Story`]; [`shrink`](fn@shrink) finds a shorter one that fails alike.
+//!
+//! What is real: all of `push0-core`, and the file log with its recovery. What is mirrored: the engine's turn
+//! and what the dispatcher promises, each with the promises of the real one and in far less code.
+//!
+//! What is not simulated: the shell (tokio, channels and their bounds, files of proofs, the command line), real
+//! processes and signals, the thread that fills the log's next segment, NATS, several engines, reorgs,
+//! deadlines, quorums. A last frame that was durable and is damaged afterwards is not simulated either: a log
+//! cannot tell it from one that was never whole.
+
+mod agenda;
+mod broken;
+mod chance;
+mod check;
+mod clock;
+mod disk;
+mod dispatcher;
+mod engine;
+mod fault;
+mod ledger;
+mod model;
+mod order;
+mod pipelines;
+mod scenario;
+mod shrink;
+mod store;
+mod story;
+mod truth;
+mod watch;
+mod world;
+
+#[doc(hidden)]
+pub use broken::Broken;
+pub use check::{Check, Violation};
+pub use fault::{Fault, Strike, Struck};
+pub use shrink::{Shrunk, shrink};
+pub use story::{Outcome, Story};

@@ -1,0 +1,111 @@
+//! Who goes first, said as a rule about what was granted: not how it is found.
+//!
+//! A task that waits goes before every one behind it, unless nobody who is free can run it. A dispatcher
+//! that is free is passed over only where it is kept for a task that it alone could run once it is idle.
+
+use std::collections::BTreeMap;
+
+use push0_core::{
+    Capacity, DispatcherId, Event, Height, Offer, Program, ProgramName, Seq, TaskId, Timestamp,
+};
+
+use crate::check::{Check, Found, holds};
+use crate::ledger::{Entry, Ledger, State};
+
+/// A task that waits.
+struct Waiting<'a> {
+    place: (Height, u32, Seq, TaskId),
+    entry: &'a Entry,
+    name: &'a ProgramName,
+    program: &'a Program,
+}
+
+/// Checks the grants that `offers` led to, before they are read into the ledger.
+pub(crate) fn check(
+    ledger: &Ledger,
+    now: Timestamp,
+    offers: &[Offer],
+    events: &[Event],
+    grants_max: usize,
+) -> Result<(), Found> {
+    if offers.iter().all(|offer| offer.free.slots == 0) || ledger.ready.is_empty() {
+        return holds(Check::Capacity, events.is_empty(), || "granted, and nothing is free".into());
+    }
+    let mut waiting = waiting(ledger, now);
+    let mut free: BTreeMap<&DispatcherId, Capacity> =
+        offers.iter().map(|offer| (&offer.dispatcher, offer.free.clone())).collect();
+    for event in events {
+        let Event::Granted { task, dispatcher, .. } = event else { continue };
+        let place = waiting.iter().position(|waiting| waiting.place.3 == *task);
+        let Some(place) = place else {
+            return Err((
+                Check::StrictOrder,
+                format!("task {task} was granted, and does not wait"),
+            ));
+        };
+        passed_over(&waiting, place, &free, offers)?;
+        let granted = waiting.remove(place);
+        let Some(left) = free.get_mut(dispatcher) else {
+            return Err((Check::Capacity, format!("{dispatcher} offers nothing")));
+        };
+        let has_room = fits(left, granted.name, granted.program);
+        let words = || format!("{} does not fit {dispatcher}: {left:?}", granted.entry.key);
+        holds(Check::Capacity, has_room, words)?;
+        left.slots -= 1;
+        left.memory_bytes -= granted.program.memory_bytes;
+        left.gpus -= granted.program.gpus;
+    }
+    match events.len() < grants_max {
+        true => passed_over(&waiting, waiting.len(), &free, offers),
+        false => Ok(()),
+    }
+}
+
+/// What may be tried at `now`, the first first.
+fn waiting(ledger: &Ledger, now: Timestamp) -> Vec<Waiting<'_>> {
+    let ready = ledger.ready.iter().filter_map(|id| {
+        let entry = ledger.tasks.get(id)?;
+        let State::Ready(at) = entry.state else { return None };
+        if at > now || !ledger.is_fed(entry) {
+            return None;
+        }
+        let (name, program) = ledger.program(entry)?;
+        let from_end = ledger.stage(entry.stage)?.from_end;
+        let place = (entry.key.first, from_end, entry.opened, *id);
+        Some(Waiting { place, entry, name, program })
+    });
+    let mut waiting: Vec<_> = ready.collect();
+    waiting.sort_by_key(|waiting| waiting.place);
+    waiting
+}
+
+/// None of the first `before` could be run now by a dispatcher that is not kept for one before it.
+fn passed_over(
+    waiting: &[Waiting<'_>],
+    before: usize,
+    free: &BTreeMap<&DispatcherId, Capacity>,
+    offers: &[Offer],
+) -> Result<(), Found> {
+    let mut heads: Vec<&Waiting<'_>> = Vec::new();
+    for task in waiting.iter().take(before) {
+        let able = offers.iter().filter(|offer| {
+            free.get(&offer.dispatcher).is_some_and(|left| fits(left, task.name, task.program))
+        });
+        for offer in able {
+            let is_kept = heads.iter().any(|head| fits(&offer.whole, head.name, head.program));
+            holds(Check::StrictOrder, is_kept, || {
+                let (key, dispatcher) = (task.entry.key, &offer.dispatcher);
+                format!("{key} waits, {dispatcher} could run it: {free:?}")
+            })?;
+        }
+        heads.push(task);
+    }
+    Ok(())
+}
+
+fn fits(capacity: &Capacity, name: &ProgramName, program: &Program) -> bool {
+    capacity.programs.contains(name)
+        && capacity.slots > 0
+        && capacity.memory_bytes >= program.memory_bytes
+        && capacity.gpus >= program.gpus
+}

@@ -1,0 +1,156 @@
+//! A scenario: everything about a world that is drawn before it begins.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use push0_core::{Block, BlockHash, Capacity, Digest, Height, Limits, PipelineSpec};
+
+use crate::chance::Chance;
+use crate::pipelines;
+
+/// What a world is made of.
+pub(crate) struct Scenario {
+    pub(crate) spec: PipelineSpec,
+    pub(crate) limits: Limits,
+    /// The canonical chain.
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) dispatchers: Vec<Capacity>,
+    /// How long faults go on.
+    pub(crate) cruel: Duration,
+    /// Between two submissions of the source.
+    pub(crate) pace: Duration,
+    /// The longest that a prover takes where nothing slows it.
+    pub(crate) proving_max: Duration,
+    /// Whether the dispatchers live and die with the engine, as in `push0 run`.
+    pub(crate) is_one_process: bool,
+    /// What the disk writes whole or not at all. Unit: bytes.
+    pub(crate) sector: usize,
+}
+
+impl Scenario {
+    /// That of a seed, with fewer blocks where `blocks` says so.
+    pub(crate) fn of(seed: u64, blocks: Option<u64>) -> Self {
+        let chance = &mut Chance::of(seed, STREAM);
+        let spec = pipelines::draw(chance);
+        let limits = limits(chance);
+        let drawn = chance.within(1, 24);
+        let count = blocks.map_or(drawn, |blocks| blocks.min(drawn));
+        Self {
+            limits,
+            dispatchers: dispatchers(chance, &spec),
+            cruel: chance.millis(5_000, 40_000),
+            pace: match chance.below(3) {
+                0 => Duration::from_millis(1),
+                1 => chance.millis(1, 200),
+                _ => chance.millis(200, 2_000),
+            },
+            proving_max: chance.millis(50, 4_000),
+            is_one_process: chance.permille(300),
+            sector: chance.pick(&[32, 64, 512]).copied().unwrap_or(512),
+            blocks: (0..count).map(canonical).collect(),
+            spec,
+        }
+    }
+}
+
+/// The canonical block `index` places after the first.
+fn canonical(index: u64) -> Block {
+    block(START + index, hash(START + index - 1, 0), 0)
+}
+
+/// A block at `number` after `parent`; another `salt` is another block.
+pub(crate) fn block(number: u64, parent: BlockHash, salt: u64) -> Block {
+    Block {
+        number: Height(number),
+        hash: hash(number, salt),
+        parent,
+        payload: payload(number, salt),
+        bytes: 300 + number * 7919 % 500,
+        fields: BTreeMap::from([("gasUsed".to_owned(), 1 + number * 31 % 7)]),
+    }
+}
+
+/// The payload of a block, of which there are many.
+pub(crate) fn payload(number: u64, salt: u64) -> Digest {
+    digest(3, number, salt)
+}
+
+fn hash(number: u64, salt: u64) -> BlockHash {
+    BlockHash(digest(2, number, salt).0)
+}
+
+/// A digest that nothing else has. Not a hash: nobody here tries to find another text for it.
+fn digest(kind: u64, number: u64, salt: u64) -> Digest {
+    let mut bytes = [0; 32];
+    let mut chance = Chance::of(number ^ (salt << 32), kind);
+    for chunk in bytes.chunks_mut(8) {
+        chunk.copy_from_slice(&chance.below(u64::MAX).to_be_bytes());
+    }
+    Digest(bytes)
+}
+
+/// Now wide, now so narrow that everything is reached.
+fn limits(chance: &mut Chance) -> Limits {
+    let wide = Limits {
+        parts_max: 4,
+        report_grace: chance.millis(2_000, 20_000),
+        resupply_max: chance.millis(2_000, 30_000),
+        backoff_min: chance.millis(20, 500),
+        backoff_max: chance.millis(500, 5_000),
+        message_bytes_max: 40,
+        dispatchers_max: usize::try_from(chance.within(1, 3)).unwrap_or(1),
+        remakes_max: u32::try_from(chance.within(1, 3)).unwrap_or(1),
+        decision_max: 32,
+        inputs_max: 64,
+        ..Limits::default()
+    };
+    let small = |chance: &mut Chance, low, high| {
+        usize::try_from(chance.within(low, high)).unwrap_or(usize::MAX)
+    };
+    match chance.below(4) {
+        0 | 1 => wide,
+        2 => Limits {
+            tasks_max: small(chance, 3, 9),
+            inputs_max: small(chance, 4, 7),
+            decision_max: small(chance, 2, 6),
+            ..wide
+        },
+        _ => Limits {
+            blocks_max: small(chance, 2, 10),
+            strays_max: small(chance, 1, 4),
+            reorder_max: chance.within(1, 4),
+            decision_max: small(chance, 3, 9),
+            ..wide
+        },
+    }
+}
+
+/// One to four machines; the first can run everything.
+fn dispatchers(chance: &mut Chance, spec: &PipelineSpec) -> Vec<Capacity> {
+    let programs =
+        |names: &[&str]| names.iter().map(|name| name.parse().expect("a name")).collect();
+    let needed = spec.programs.values().filter_map(|program| program.memory).max();
+    let able = Capacity {
+        programs: programs(&["small", "large"]),
+        slots: u32::try_from(chance.within(1, 4)).unwrap_or(1),
+        memory_bytes: needed.unwrap_or_default() + (chance.below(8) << 30),
+        gpus: 0,
+    };
+    let others = (0..chance.below(4)).map(|_| Capacity {
+        programs: match chance.flip() {
+            true => programs(&["small", "large"]),
+            false => programs(&["small"]),
+        },
+        slots: u32::try_from(chance.within(1, 4)).unwrap_or(1),
+        memory_bytes: chance.within(1, 12) << 30,
+        gpus: 0,
+    });
+    let others: Vec<_> = others.collect();
+    std::iter::once(able).chain(others).collect()
+}
+
+/// Where the canonical chain starts.
+pub(crate) const START: u64 = 100;
+
+/// Above those of the faults and the swarm.
+const STREAM: u64 = 1001;

@@ -1,0 +1,379 @@
+//! The watch: sees every decision, every record and every message, and checks them as they come.
+//!
+//! What it knows of the log it reads by itself (`Ledger`); what it knows of the world, no engine knows.
+
+mod report;
+mod times;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use push0_core::{
+    AttemptId, Beat, Capacity, DispatcherId, Event, Input, Limits, Offer, Rejection, Scheduler,
+    Seq, Timestamp, ToDispatcher, Turn, Verdict,
+};
+
+use self::times::Times;
+use crate::broken::Broken;
+use crate::check::{Check, Found, Violation, holds};
+use crate::ledger::{Entry, Ledger, State};
+use crate::order;
+
+/// What is checked, and what that takes.
+pub(crate) struct Watch {
+    pub(crate) ledger: Ledger,
+    /// Virtual time.
+    pub(crate) now: Duration,
+    limits: Limits,
+    broken: Option<Broken>,
+    found: Option<Violation>,
+    /// Every turn that an engine was told is durable.
+    acknowledged: Vec<Turn>,
+    /// The turn of which nobody knows.
+    under_way: Option<Turn>,
+    /// A scheduler that knows the log alone.
+    shadow: Scheduler,
+    /// When each dispatcher could last not be heard, or could be heard late.
+    troubles: BTreeMap<DispatcherId, Duration>,
+    /// When an engine last began to hear, after it could not.
+    heard_from: Duration,
+    /// In how many beats each lease was not mentioned.
+    absent: BTreeMap<AttemptId, u32>,
+    lives: BTreeMap<DispatcherId, u64>,
+    announced: BTreeMap<DispatcherId, Capacity>,
+    running: BTreeMap<DispatcherId, BTreeSet<AttemptId>>,
+    started: BTreeSet<(DispatcherId, u64, AttemptId)>,
+    times: Times,
+}
+
+impl Watch {
+    pub(crate) fn new(ledger: Ledger, limits: Limits, broken: Option<Broken>) -> Self {
+        Self {
+            ledger,
+            now: Duration::ZERO,
+            limits,
+            broken,
+            found: None,
+            acknowledged: Vec::new(),
+            under_way: None,
+            shadow: Broken::scheduler(broken, limits),
+            troubles: BTreeMap::new(),
+            heard_from: Duration::ZERO,
+            absent: BTreeMap::new(),
+            lives: BTreeMap::new(),
+            announced: BTreeMap::new(),
+            running: BTreeMap::new(),
+            started: BTreeSet::new(),
+            times: Times::default(),
+        }
+    }
+
+    /// What was found first, if anything was.
+    pub(crate) const fn found(&self) -> Option<&Violation> {
+        self.found.as_ref()
+    }
+
+    /// Notes a check that does not hold; the first counts.
+    pub(crate) fn note(&mut self, result: Result<(), Found>) {
+        if let Err((check, what)) = result {
+            let at = self.now;
+            self.found.get_or_insert(Violation { check, what, at });
+        }
+    }
+
+    /// An engine has opened the log, and holds what it found there.
+    pub(crate) fn opened(&mut self, history: &[Turn], scheduler: &Scheduler) {
+        let result = self.check_opened(history, scheduler);
+        self.note(result);
+        self.heard_from = self.now;
+        self.runs(true);
+    }
+
+    fn check_opened(&mut self, history: &[Turn], scheduler: &Scheduler) -> Result<(), Found> {
+        let known = self.acknowledged.len();
+        let is_there = history.get(..known) == Some(&self.acknowledged);
+        holds(Check::Acknowledged, is_there, || {
+            format!("{known} turns were acknowledged, {} are there", history.len())
+        })?;
+        let rest = history.get(known..).unwrap_or_default();
+        let may_be_there = rest.is_empty() || rest.iter().eq(self.under_way.iter());
+        holds(Check::Acknowledged, may_be_there, || format!("nobody appended {rest:?}"))?;
+        self.under_way = None;
+        let mut shadow = Broken::scheduler(self.broken, self.limits);
+        let mut ledger = self.ledger.emptied();
+        for turn in history {
+            let illegal = |error| (Check::Legal, format!("the log cannot be replayed: {error}"));
+            shadow.replay_turn(turn).map_err(illegal)?;
+            turn.events.iter().try_for_each(|event| ledger.read(turn.at, event))?;
+        }
+        holds(Check::ReplayEqualsLive, shadow == *scheduler, || "at the opening".to_owned())?;
+        (self.acknowledged, self.shadow, self.ledger) = (history.to_vec(), shadow, ledger);
+        Ok(())
+    }
+
+    /// An engine decided `input` at its own time `at`, and has not applied it.
+    pub(crate) fn decided(
+        &mut self,
+        at: Timestamp,
+        input: &Input,
+        decided: Result<&[Event], &Rejection>,
+    ) {
+        let result = self.check_decided(at, input, decided);
+        self.note(result);
+    }
+
+    fn check_decided(
+        &mut self,
+        at: Timestamp,
+        input: &Input,
+        decided: Result<&[Event], &Rejection>,
+    ) -> Result<(), Found> {
+        match input {
+            Input::Report(report) => self.check_report(report, decided)?,
+            Input::Assign(offers) => {
+                let grants = decided.unwrap_or_default();
+                order::check(&self.ledger, at, offers, grants, self.limits.decision_max)?;
+            }
+            Input::Lose { dispatcher, message } if message.contains("silent") => {
+                self.check_silence(dispatcher, decided.unwrap_or_default())?;
+            }
+            Input::Configure(_)
+            | Input::Claim(_)
+            | Input::Submit(_)
+            | Input::EndSource
+            | Input::Lose { .. }
+            | Input::Withdraw { .. }
+            | Input::Retry(_)
+            | Input::Remake(_)
+            | Input::Wake => {}
+        }
+        let Ok(events) = decided else { return Ok(()) };
+        self.check_limits(input, events)?;
+        for event in events {
+            self.check_budgets(event)?;
+            self.check_times(at, event)?;
+            self.ledger.read(at, event)?;
+        }
+        match input {
+            Input::Assign(offers) => self.check_capacity(offers, events),
+            Input::Configure(_)
+            | Input::Claim(_)
+            | Input::Submit(_)
+            | Input::EndSource
+            | Input::Report(_)
+            | Input::Lose { .. }
+            | Input::Withdraw { .. }
+            | Input::Retry(_)
+            | Input::Remake(_)
+            | Input::Wake => Ok(()),
+        }
+    }
+
+    /// A record is about to be appended.
+    pub(crate) fn appending(&mut self, turn: &Turn) {
+        self.under_way = Some(turn.clone());
+    }
+
+    /// The record is durable, says the log.
+    pub(crate) fn appended(&mut self) {
+        let Some(turn) = self.under_way.take() else { return };
+        let replayed = self.shadow.replay_turn(&turn);
+        let words = |error| (Check::Legal, format!("what was decided cannot be replayed: {error}"));
+        self.note(replayed.map_err(words));
+        self.acknowledged.push(turn);
+    }
+
+    /// A turn has ended; its engine holds nothing that is not in the log.
+    pub(crate) fn turned(&mut self, scheduler: &Scheduler) {
+        let is_same = self.shadow == *scheduler;
+        self.note(holds(Check::ReplayEqualsLive, is_same, || "after a turn".to_owned()));
+    }
+
+    /// A beat was decided about.
+    pub(crate) fn beat(&mut self, beat: &Beat) {
+        if self.lives.insert(beat.dispatcher.clone(), beat.incarnation) != Some(beat.incarnation) {
+            self.absent.clear(); // what the life before held is lost, a decision at a time
+        }
+        let mut absent = BTreeMap::new();
+        for (attempt, task) in &self.ledger.leases {
+            let holder = self.ledger.tasks.get(task).map(|entry| &entry.state);
+            let Some(State::Leased { dispatcher, .. }) = holder else { continue };
+            let is_known = beat.running.contains(attempt) || beat.held.contains(attempt);
+            let before = self.absent.get(attempt).copied().unwrap_or_default();
+            if *dispatcher != beat.dispatcher {
+                absent.insert(*attempt, before);
+            } else if !is_known {
+                absent.insert(*attempt, before + 1);
+            }
+        }
+        let most = absent.values().max().copied().unwrap_or_default();
+        self.absent = absent;
+        self.announced.insert(beat.dispatcher.clone(), beat.capacity.clone());
+        self.running.insert(beat.dispatcher.clone(), beat.running.clone());
+        self.note(holds(Check::LeaseKnown, most <= ABSENT_MAX, || {
+            format!("{} beats in a row of {} do not know a lease", most, beat.dispatcher)
+        }));
+    }
+
+    /// A message leaves the engine, whose log holds what is durable up to `durable`.
+    pub(crate) fn leaves(&mut self, message: &ToDispatcher, durable: Seq) {
+        let cause = match message {
+            ToDispatcher::Grant(grant) => Seq(grant.attempt.0),
+            ToDispatcher::Verdict(_, Verdict::Accepted(seq)) => *seq,
+            ToDispatcher::Verdict(..) | ToDispatcher::Cancel(_) => self.ledger.last,
+        };
+        self.note(holds(Check::DurableFirst, cause <= durable, || {
+            format!("{message:?} left, and the log is durable up to {durable}")
+        }));
+    }
+
+    /// Somebody who asked is answered.
+    pub(crate) fn answers(&mut self, durable: Seq) {
+        let cause = self.ledger.last;
+        self.note(holds(Check::DurableFirst, cause <= durable, || {
+            format!("{cause} was answered, and the log is durable up to {durable}")
+        }));
+    }
+
+    /// A dispatcher could not be heard just now, or will be heard late.
+    pub(crate) fn trouble(&mut self, dispatcher: &DispatcherId) {
+        self.trouble_until(dispatcher, self.now);
+    }
+
+    /// Likewise until a time to come.
+    pub(crate) fn trouble_until(&mut self, dispatcher: &DispatcherId, until: Duration) {
+        let last = self.troubles.entry(dispatcher.clone()).or_default();
+        *last = until.max(*last);
+    }
+
+    /// An engine hears nothing before `at`.
+    pub(crate) fn hears_from(&mut self, at: Duration) {
+        self.heard_from = self.heard_from.max(at);
+    }
+
+    /// A new engine knows nothing of dispatchers.
+    pub(crate) fn forget_fleet(&mut self) {
+        self.absent.clear();
+        self.announced.clear();
+        self.running.clear();
+    }
+
+    /// A dispatcher starts an attempt.
+    pub(crate) fn starts(&mut self, dispatcher: &DispatcherId, life: u64, attempt: AttemptId) {
+        let is_first = self.started.insert((dispatcher.clone(), life, attempt));
+        let words = || format!("{dispatcher} starts {attempt} a second time");
+        self.note(holds(Check::StartedOnce, is_first, words));
+    }
+
+    fn check_silence(&self, dispatcher: &DispatcherId, events: &[Event]) -> Result<(), Found> {
+        let troubled = self.troubles.get(dispatcher).copied().unwrap_or_default();
+        let heard = |since: Duration| self.now.saturating_sub(since) < SILENCE_DOUBT;
+        let is_live = !heard(troubled) && !events.is_empty();
+        let is_deaf = heard(self.heard_from) && !events.is_empty();
+        holds(Check::LiveNotLost, !is_live, || {
+            format!("{dispatcher} was given up, nothing was wrong with it since {troubled:?}")
+        })?;
+        holds(Check::LiveNotLost, !is_deaf, || {
+            format!("{dispatcher} was given up, its engine hears since {:?}", self.heard_from)
+        })
+    }
+
+    fn check_capacity(&self, offers: &[Offer], events: &[Event]) -> Result<(), Found> {
+        let was_granted = |offer: &&Offer| {
+            events.iter().any(
+                |event| matches!(event, Event::Granted { dispatcher, .. } if *dispatcher == offer.dispatcher),
+            )
+        };
+        for Offer { dispatcher, .. } in offers.iter().filter(was_granted) {
+            let Some(whole) = self.announced.get(dispatcher) else { continue };
+            let held = self.ledger.leases.iter().filter_map(|(attempt, task)| {
+                let entry = self.ledger.tasks.get(task)?;
+                let is_theirs =
+                    matches!(&entry.state, State::Leased { dispatcher: holder, .. } if holder == dispatcher);
+                is_theirs.then_some((attempt, entry))
+            });
+            let held: BTreeMap<_, &Entry> = held.collect();
+            let none = BTreeSet::new();
+            let running = self.running.get(dispatcher).unwrap_or(&none);
+            let beside = running.iter().filter(|attempt| !held.contains_key(attempt)).count();
+            let programs = held.values().filter_map(|entry| self.ledger.program(entry));
+            let memory: u64 = programs.map(|(_, program)| program.memory_bytes).sum();
+            let slots = (held.len() + beside) as u64;
+            let is_beyond = slots > u64::from(whole.slots) || memory > whole.memory_bytes;
+            holds(Check::Capacity, !is_beyond, || {
+                format!("{dispatcher} has {whole:?}, and {} leases and {beside} more", held.len())
+            })?;
+        }
+        Ok(())
+    }
+
+    fn check_limits(&self, input: &Input, events: &[Event]) -> Result<(), Found> {
+        let (limits, ledger) = (&self.limits, &self.ledger);
+        let is_short = events.len() <= limits.decision_max + 1;
+        holds(Check::Limits, is_short, || format!("{} facts of {input:?}", events.len()))?;
+        let opened = |event: &Event| {
+            if let Event::TaskOpened { key, .. } = event { Some(key.first) } else { None }
+        };
+        let firsts: Vec<_> = events.iter().filter_map(opened).collect();
+        if !firsts.is_empty() {
+            let open = ledger.tasks.values().filter(|entry| entry.is_open());
+            let lowest = open.clone().map(|entry| entry.key.first).min();
+            let lowest = lowest.or_else(|| firsts.iter().min().copied()).unwrap_or_default();
+            let window = ledger.pipeline.as_ref().map_or(0, |pipeline| pipeline.window);
+            let last = firsts.iter().max().copied().unwrap_or_default();
+            holds(Check::Limits, last.0 < lowest.0 + window, || {
+                format!("{last} was opened, {lowest} is open, the window is {window}")
+            })?;
+            let count = open.count() + firsts.len();
+            holds(Check::Limits, count <= limits.tasks_max, || format!("{count} tasks are open"))?;
+        }
+        let is_new = events.iter().any(|event| matches!(event, Event::BlockSubmitted { .. }));
+        let released: u64 = ledger.released.iter().map(|(key, _)| key.blocks()).sum();
+        let unreleased = ledger.submitted.len() as u64 - released;
+        let most = (limits.blocks_max + limits.strays_max) as u64;
+        holds(Check::Limits, !is_new || unreleased < most, || format!("{unreleased} blocks"))
+    }
+
+    fn check_budgets(&self, event: &Event) -> Result<(), Found> {
+        if let Some(message) = message(event) {
+            let bytes = message.len();
+            let is_short = bytes <= self.limits.message_bytes_max;
+            holds(Check::Limits, is_short, || format!("a message of {bytes} bytes"))?;
+        }
+        if let Event::Parked { task, class, .. } = event {
+            return self.check_parked(task, *class);
+        }
+        let Event::Granted { task, .. } = event else { return Ok(()) };
+        let Some(entry) = self.ledger.tasks.get(task) else { return Ok(()) };
+        let Some(stage) = self.ledger.stage(entry.stage) else { return Ok(()) };
+        for (how, times) in &entry.ends {
+            let budget = report::budget(&stage.retry, how);
+            holds(Check::Budgets, *times < budget, || {
+                format!("{} is tried again, and ended {times} times as {how}", entry.key)
+            })?;
+        }
+        let failed_on = entry.failed_on.len();
+        holds(Check::Budgets, failed_on < self.limits.dispatchers_max, || {
+            format!("{} is tried again, and failed on {failed_on} dispatchers", entry.key)
+        })
+    }
+}
+
+fn message(event: &Event) -> Option<&String> {
+    if let Event::Failed { message, .. }
+    | Event::Rejected { message, .. }
+    | Event::Lost { message, .. }
+    | Event::Withdrawn { message, .. }
+    | Event::Parked { message, .. } = event
+    {
+        Some(message)
+    } else {
+        None
+    }
+}
+
+/// A lease that so many beats in a row do not mention should not stand any more.
+const ABSENT_MAX: u32 = 3;
+
+/// Half of the time in which a silent dispatcher is given up: clocks drift, and messages take time.
+const SILENCE_DOUBT: Duration = Duration::from_secs(5);

@@ -1,0 +1,97 @@
+//! What must become of a report, and of a proof that its dispatcher lets go.
+
+use push0_core::{Budgets, Event, Outcome, ParkedBy, Rejection, Report, TaskId};
+
+use super::Watch;
+use crate::check::{Check, Found, holds};
+use crate::ledger::State;
+use crate::truth;
+
+impl Watch {
+    /// A dispatcher's word on an attempt was heard.
+    pub(crate) fn ended(&mut self, report: &Report) {
+        if let Some(running) = self.running.get_mut(&report.dispatcher) {
+            running.remove(&report.attempt);
+        }
+    }
+
+    /// A dispatcher lets go of what it holds.
+    pub(crate) fn lets_go(&mut self, report: &Report) {
+        let Outcome::Proved(result) = &report.outcome else { return };
+        let Some(entry) = self.ledger.tasks.get(&report.task) else { return };
+        let Some(stage) = self.ledger.stage(entry.stage) else { return };
+        let is_fit = truth::is_fit(stage, &entry.key, result);
+        let is_kept = entry.values.is_some() || !is_fit;
+        let words = || format!("a proof of {} was let go, and it has none", entry.key);
+        let result = holds(Check::ProofKept, is_kept, words);
+        self.note(result);
+    }
+
+    /// A task is parked only once a budget is spent.
+    pub(super) fn check_parked(&self, task: &TaskId, class: ParkedBy) -> Result<(), Found> {
+        let Some(entry) = self.ledger.tasks.get(task) else { return Ok(()) };
+        let Some(stage) = self.ledger.stage(entry.stage) else { return Ok(()) };
+        let Some(how) = parks_for(class) else { return Ok(()) };
+        let times = entry.ends.get(how).copied().unwrap_or_default();
+        holds(Check::Budgets, times == budget(&stage.retry, how), || {
+            format!("{} is parked as {class:?} after {times} times", entry.key)
+        })
+    }
+
+    pub(super) fn check_report(
+        &self,
+        report: &Report,
+        decided: Result<&[Event], &Rejection>,
+    ) -> Result<(), Found> {
+        let Some(entry) = self.ledger.tasks.get(&report.task) else { return Ok(()) };
+        let holds_lease =
+            matches!(&entry.state, State::Leased { attempt, .. } if *attempt == report.attempt);
+        let is_answered = matches!(decided, Err(Rejection::Answered(_)));
+        let Outcome::Proved(result) = &report.outcome else {
+            let is_ignored = holds_lease || is_answered;
+            return holds(Check::OwnFailure, is_ignored, || {
+                format!("{} holds no lease, and its {:?} counts", report.attempt, report.outcome)
+            });
+        };
+        let Some(stage) = self.ledger.stage(entry.stage) else { return Ok(()) };
+        let is_accepted = |event: &Event| matches!(event, Event::Accepted { attempt, .. } if *attempt == report.attempt);
+        if truth::is_fit(stage, &entry.key, result) && entry.is_open() {
+            let events = decided.unwrap_or_default();
+            let is_taken = events.iter().any(is_accepted);
+            return holds(Check::LateProof, is_taken, || {
+                format!("a proof of {} ({:?}) led to {decided:?}", entry.key, entry.state)
+            });
+        }
+        Ok(())
+    }
+}
+
+/// How often attempts may end so.
+pub(super) fn budget(budgets: &Budgets, how: &str) -> u32 {
+    let budget = match how {
+        "transient" => budgets.transient,
+        "resource" => budgets.resource,
+        "timeout" => budgets.timeout,
+        "failed" => budgets.failed,
+        "rejected" => budgets.rejected,
+        "lost" => budgets.lost,
+        "unprovable" => budgets.unprovable,
+        _ => budgets.invalid_input,
+    };
+    budget.max(1)
+}
+
+/// What ends a task is parked for; none where no budget is.
+pub(super) const fn parks_for(class: ParkedBy) -> Option<&'static str> {
+    match class {
+        ParkedBy::Transient => Some("transient"),
+        ParkedBy::Resource => Some("resource"),
+        ParkedBy::Timeout => Some("timeout"),
+        ParkedBy::Failed => Some("failed"),
+        ParkedBy::Unprovable => Some("unprovable"),
+        ParkedBy::InvalidInput => Some("invalid_input"),
+        ParkedBy::Rejected => Some("rejected"),
+        ParkedBy::Lost => Some("lost"),
+        ParkedBy::Dispatchers | ParkedBy::InputLost | ParkedBy::Contradiction => None,
+    }
+}

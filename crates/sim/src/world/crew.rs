@@ -1,0 +1,177 @@
+//! Dispatchers in the world: what passes between them and the engine, and when they go on.
+
+use std::time::Duration;
+
+use push0_core::{AttemptId, DispatcherId, FromDispatcher, ToDispatcher};
+
+use super::World;
+use crate::agenda::{Happening, Step};
+use crate::dispatcher::{Act, Around, Dispatcher};
+use crate::engine::Request;
+use crate::fault::Fault;
+
+impl World {
+    pub(super) fn dispatcher_starts(&mut self, who: usize) {
+        let Some(one) = self.crew.get_mut(who).filter(|one| !one.is_up) else { return };
+        one.start();
+        let (id, life) = (one.id.clone(), one.life);
+        self.watch.trouble(&id);
+        self.say(|| format!("{id} starts, life {life}"));
+        self.agenda.after(Duration::from_millis(1), Happening::Beats { who, life });
+    }
+
+    pub(super) fn dispatcher_dies(&mut self, who: usize) {
+        let Some(one) = self.crew.get_mut(who).filter(|one| one.is_up) else { return };
+        one.die();
+        let id = one.id.clone();
+        self.watch.trouble(&id);
+        self.say(|| format!("{id} dies"));
+    }
+
+    pub(super) fn beats(&mut self, who: usize, life: u64) {
+        let now = self.agenda.now();
+        let Some(one) = self.alive(who, life) else { return };
+        if now < one.frozen {
+            let frozen = one.frozen;
+            return self.agenda.at(frozen, Happening::Beats { who, life });
+        }
+        let (acts, wait) = (one.beat(), one.rate.elapsed(HEARTBEAT));
+        self.agenda.after(wait, Happening::Beats { who, life });
+        self.act(who, acts);
+    }
+
+    pub(super) fn goes(&mut self, who: usize, life: u64, attempt: AttemptId, step: Step) {
+        let now = self.agenda.now();
+        let Some(one) = self.alive(who, life) else { return };
+        if now < one.frozen {
+            let frozen = one.frozen;
+            return self.agenda.at(frozen, Happening::Goes { who, life, attempt, step });
+        }
+        let acts = self.with(who, |one, around| one.goes(attempt, step, around));
+        self.act(who, acts);
+    }
+
+    pub(super) fn dispatcher_hears(&mut self, to: usize, message: ToDispatcher) {
+        let now = self.agenda.now();
+        let Some(one) = self.crew.get(to).filter(|one| one.is_up) else { return };
+        if now < one.frozen {
+            return self.agenda.at(one.frozen, Happening::ToDispatcher { to, message });
+        }
+        let id = one.id.clone();
+        self.say(|| format!("{id} hears {}", words_down(&message)));
+        let acts = self.with(to, |one, around| one.hear(message, around));
+        self.act(to, acts);
+    }
+
+    pub(super) fn engine_hears(&mut self, from: usize, message: FromDispatcher) {
+        let Some(engine) = &mut self.engine else { return };
+        engine.ask(Request::Heard(message.clone()));
+        let who = self.crew.get(from).map(|one| one.id.clone());
+        self.say(|| format!("engine hears {who:?}: {}", words_up(&message)));
+        let now = self.agenda.now();
+        self.look_by(now);
+    }
+
+    /// Sends what the engine lets go.
+    pub(super) fn send_down(&mut self, to: &DispatcherId, message: ToDispatcher) {
+        let Some(to) = self.crew.iter().position(|one| one.id == *to) else { return };
+        self.say(|| format!("engine sends to {to}: {}", words_down(&message)));
+        if self.cut.get(to).copied().unwrap_or_default() {
+            return;
+        }
+        for wait in self.ways(to, false) {
+            let message = message.clone();
+            self.agenda.after(wait, Happening::ToDispatcher { to, message });
+        }
+    }
+
+    fn send_up(&mut self, from: usize, message: &FromDispatcher) {
+        if self.cut.get(from).copied().unwrap_or_default() {
+            return;
+        }
+        for wait in self.ways(from, true) {
+            let message = message.clone();
+            self.agenda.after(wait, Happening::ToEngine { from, message });
+        }
+    }
+
+    /// How long each copy of a message takes; a message that is lost has none.
+    fn ways(&mut self, who: usize, is_up: bool) -> Vec<Duration> {
+        let now = self.agenda.now();
+        let id = self.crew.get(who).map(|one| one.id.clone());
+        let mut ways = vec![Duration::from_micros(self.chance.within(50, 2_000))];
+        let mut trouble = None;
+        if self.faults.strikes(now, Fault::MessageLost) {
+            ways.clear();
+            trouble = Some(now);
+        } else if self.faults.strikes(now, Fault::MessageLate) {
+            let late = self.faults.chance(Fault::MessageLate).millis(2, 5_000);
+            ways = vec![late];
+            trouble = Some(now + late);
+        }
+        if self.faults.strikes(now, Fault::MessageDoubled) {
+            ways.push(self.faults.chance(Fault::MessageDoubled).millis(0, 3_000));
+        }
+        if let (Some(id), Some(until), true) = (id, trouble, is_up) {
+            self.watch.trouble_until(&id, until);
+        }
+        ways
+    }
+
+    pub(super) fn act(&mut self, who: usize, acts: Vec<Act>) {
+        let Some(life) = self.crew.get(who).map(|one| one.life) else { return };
+        for act in acts {
+            match act {
+                Act::Send(message) => self.send_up(who, &message),
+                Act::Wait(wait, attempt, step) => {
+                    self.agenda.after(wait, Happening::Goes { who, life, attempt, step });
+                }
+            }
+        }
+    }
+
+    fn with(
+        &mut self,
+        who: usize,
+        act: impl FnOnce(&mut Dispatcher, &mut Around<'_>) -> Vec<Act>,
+    ) -> Vec<Act> {
+        let Some(one) = self.crew.get_mut(who) else { return Vec::new() };
+        let mut around = Around {
+            now: self.agenda.now(),
+            faults: &mut self.faults,
+            store: &mut self.store,
+            watch: &mut self.watch,
+            poison: &mut self.poison,
+            proving_max: self.scenario.proving_max,
+        };
+        act(one, &mut around)
+    }
+
+    fn alive(&mut self, who: usize, life: u64) -> Option<&mut Dispatcher> {
+        self.crew.get_mut(who).filter(|one| one.is_up && one.life == life)
+    }
+}
+
+fn words_down(message: &ToDispatcher) -> String {
+    match message {
+        ToDispatcher::Grant(grant) => {
+            format!("grant {} {} {}", grant.attempt, grant.stage, grant.key)
+        }
+        ToDispatcher::Cancel(attempt) => format!("cancel {attempt}"),
+        ToDispatcher::Verdict(attempt, verdict) => format!("verdict {attempt} {verdict:?}"),
+    }
+}
+
+fn words_up(message: &FromDispatcher) -> String {
+    match message {
+        FromDispatcher::Beat(beat) => {
+            let running: Vec<_> = beat.running.iter().map(|attempt| attempt.0).collect();
+            let held: Vec<_> = beat.held.iter().map(|attempt| attempt.0).collect();
+            format!("beat of life {}, runs {running:?}, holds {held:?}", beat.incarnation)
+        }
+        FromDispatcher::Report(report) => format!("{}: {:?}", report.attempt, report.outcome),
+    }
+}
+
+/// As often as the real ones.
+const HEARTBEAT: Duration = Duration::from_secs(1);

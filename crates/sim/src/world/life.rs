@@ -1,0 +1,300 @@
+//! The engine's life: it starts, takes turns, and dies.
+
+use std::time::Duration;
+
+use push0_core::{Epoch, Input, Timestamp, Turn};
+use push0_log::{AppendError, FileLog, LogId, OpenError, Settings};
+
+use super::World;
+use crate::agenda::Happening;
+use crate::broken::Broken;
+use crate::check::{Check, Found};
+use crate::clock::Clock;
+use crate::disk::Mishap;
+use crate::engine::{Asker, Ended, Engine, Outgoing, Request};
+use crate::fault::Fault;
+
+impl World {
+    pub(super) fn engine_starts(&mut self) {
+        if self.engine.is_some() {
+            return;
+        }
+        self.life += 1;
+        (self.frozen, self.look) = (Duration::ZERO, None);
+        self.plan_mishap();
+        let mut history = Vec::new();
+        let opened = FileLog::open_on(self.disk.clone(), SETTINGS, &mut |turn| history.push(turn));
+        self.disk.forget_plan();
+        let (log, report) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return self.not_opened(&error),
+        };
+        if let Some(damage) = self.damage.take() {
+            let what = format!("{} was damaged at {}, and opened", damage.name, damage.offset);
+            self.watch.note(Err((Check::DamageRefused, what)));
+        }
+        let mut scheduler = Broken::scheduler(self.broken, self.scenario.limits);
+        for turn in &history {
+            if let Err(error) = scheduler.replay_turn(turn) {
+                return self.watch.note(Err((Check::Legal, error.to_string())));
+            }
+        }
+        let ending = &report.ending;
+        self.say(|| format!("engine starts, {} turns, {ending:?}", history.len()));
+        self.take_over(scheduler, log, &history);
+    }
+
+    fn take_over(
+        &mut self,
+        scheduler: push0_core::Scheduler,
+        log: FileLog<crate::disk::SimDisk>,
+        history: &[Turn],
+    ) {
+        self.watch.opened(history, &scheduler);
+        self.watch.forget_fleet();
+        let now = self.agenda.now();
+        if self.faults.strikes(now, Fault::ClockStep) {
+            let step = self.faults.chance(Fault::ClockStep).below(2 * STEP_MAX_US);
+            self.wall_step = i64::try_from(step).unwrap_or_default() - STEP_MAX_US.cast_signed();
+        }
+        let true_wall = Timestamp(WALL_START) + now;
+        let wall = Timestamp(true_wall.0.saturating_add_signed(self.wall_step));
+        let anchor = match self.broken {
+            Some(Broken::ClockGoesBack) => wall,
+            _ => wall.max(scheduler.now()),
+        };
+        let clock = Clock::start(anchor, now, self.rate);
+        let leases: Vec<_> = scheduler.leases().map(|(_, lease)| lease.attempt).collect();
+        let epoch = Epoch(scheduler.epoch().0 + 1);
+        let mut inputs = vec![Input::Claim(epoch)];
+        if self.scenario.is_one_process {
+            // Provers die with their process.
+            let message = "the engine was started again".to_owned();
+            let withdraw = |attempt| Input::Withdraw { attempt, message: message.clone() };
+            inputs.extend(leases.into_iter().map(withdraw));
+        }
+        inputs.push(Input::Configure(Box::new(self.spec.clone())));
+        let mut engine = Engine::new(scheduler, log, clock, self.broken);
+        engine.ask(Request::Ask(Asker::Start, inputs));
+        self.engine = Some(engine);
+        self.look_by(now);
+        self.source.begin();
+        self.reader.begin();
+        let life = self.life;
+        self.agenda.after(FIRST_LOOK, Happening::ReaderLooks { life });
+        if self.scenario.is_one_process {
+            for who in 0..self.crew.len() {
+                self.agenda.after(FIRST_LOOK, Happening::DispatcherStarts { who });
+            }
+        }
+    }
+
+    fn not_opened(&mut self, error: &OpenError) {
+        self.say(|| format!("the log is not opened: {error}"));
+        match (error, self.damage.take()) {
+            (OpenError::Unreadable(_), Some(damage)) => self.disk.restore(&damage),
+            (OpenError::Unreadable(_) | OpenError::Busy { .. }, _) => {
+                self.watch
+                    .note(Err((Check::Acknowledged, format!("it cannot be opened: {error}"))));
+            }
+            (_, damage) => self.damage = damage,
+        }
+        let is_stopped = self.disk.has_stopped();
+        self.lose_process(is_stopped && self.life.is_multiple_of(2));
+        self.agenda.after(RETRY, Happening::EngineStarts);
+    }
+
+    /// Has the engine look at `at`, unless it does before.
+    pub(super) fn look_by(&mut self, at: Duration) {
+        if self.look.is_none_or(|look| at < look) {
+            self.look = Some(at);
+            self.agenda.at(at, Happening::EngineLooks { life: self.life });
+        }
+    }
+
+    pub(super) fn engine_looks(&mut self) {
+        let now = self.agenda.now();
+        if self.look != Some(now) {
+            return;
+        }
+        self.look = None;
+        let Some(engine) = &mut self.engine else { return };
+        if engine.under_way.is_some() {
+            return;
+        }
+        if now < self.frozen {
+            let frozen = self.frozen;
+            return self.look_by(frozen);
+        }
+        match engine.due() {
+            Some(due) if due <= now => {}
+            Some(due) => return self.look_by(due),
+            None => return,
+        }
+        if let Err(ended) = engine.turn(now, &mut self.watch) {
+            return self.ended(&ended);
+        }
+        let leaked = engine.leak();
+        self.deliver(leaked);
+        self.record();
+    }
+
+    /// Appends what the turn decided.
+    pub(super) fn record(&mut self) {
+        self.plan_mishap();
+        let Some(engine) = &mut self.engine else { return };
+        let recorded = engine.record(&mut self.watch);
+        self.disk.forget_plan();
+        let life = self.life;
+        match recorded {
+            Ok(true) => {
+                let now = self.agenda.now();
+                let mut sync = Duration::from_micros(self.chance.within(50, 500));
+                if self.faults.strikes(now, Fault::SlowSync) {
+                    sync = self.long_or_short(Fault::SlowSync, 8_000);
+                    self.say(|| format!("a sync takes {sync:?}"));
+                    self.deaf_until(sync);
+                }
+                self.agenda.after(sync, Happening::EngineSends { life });
+            }
+            Ok(false) => self.agenda.after(RETRY, Happening::EngineRepeats { life }),
+            Err(ended) => self.ended(&ended),
+        }
+    }
+
+    pub(super) fn engine_sends(&mut self) {
+        let now = self.agenda.now();
+        if now < self.frozen {
+            let life = self.life;
+            return self.agenda.at(self.frozen, Happening::EngineSends { life });
+        }
+        let Some(engine) = &mut self.engine else { return };
+        let mut outgoing = engine.finish(&mut self.watch);
+        let is_cut = !outgoing.is_empty() && self.faults.strikes(now, Fault::HalfSent);
+        if is_cut {
+            let kept = self.faults.chance(Fault::HalfSent).below(outgoing.len() as u64);
+            outgoing.truncate(usize::try_from(kept).unwrap_or_default());
+        }
+        self.deliver(outgoing);
+        if is_cut {
+            return self.crash(false, "half of what a turn let go was sent");
+        }
+        self.look_by(now);
+    }
+
+    fn deliver(&mut self, outgoing: Vec<Outgoing>) {
+        for one in outgoing {
+            let Some(engine) = &self.engine else { return };
+            let durable = engine.durable();
+            match one {
+                Outgoing::Message(to, message) => {
+                    self.watch.leaves(&message, durable);
+                    self.send_down(&to, message);
+                }
+                Outgoing::Answer(asker, answer) => {
+                    self.watch.answers(durable);
+                    self.answered(asker, answer);
+                }
+                Outgoing::AskSource(block) => self.source_is_asked(block),
+            }
+        }
+    }
+
+    fn answered(&mut self, asker: Asker, answer: crate::engine::Answer) {
+        self.say(|| format!("{asker:?} is answered {answer:?}"));
+        match asker {
+            Asker::Start => {
+                let refused = answer.map_err(|error| found(&format!("it cannot begin: {error}")));
+                self.watch.note(refused);
+                let life = self.life;
+                self.agenda.after(FIRST_LOOK, Happening::SourceGoes { life });
+            }
+            Asker::Source => self.source_answered(answer),
+            Asker::Reader => self.reader_answered(answer),
+            Asker::Aside | Asker::Operator => {}
+        }
+    }
+
+    fn ended(&mut self, ended: &Ended) {
+        let what = match ended {
+            Ended::Bug(error) => error.to_string(),
+            Ended::Append(AppendError::Poisoned(error)) => {
+                let is_power = self.disk.has_stopped() && self.chance.flip();
+                return self.crash(is_power, &format!("its log: {error}"));
+            }
+            Ended::Append(error) => error.to_string(),
+        };
+        self.watch.note(Err(found(&what)));
+    }
+
+    /// The engine's process is gone, and starts again after a while.
+    pub(super) fn crash(&mut self, is_power: bool, why: &str) {
+        if self.engine.take().is_none() {
+            return;
+        }
+        self.watch.runs(false);
+        self.say(|| format!("engine dies, power lost {is_power}: {why}"));
+        self.lose_process(is_power);
+        let wait = self.chance.millis(20, 4_000);
+        self.agenda.after(wait, Happening::EngineStarts);
+    }
+
+    fn lose_process(&mut self, is_power: bool) {
+        match is_power {
+            true => self.disk.power_loss(),
+            false => self.disk.kill(),
+        }
+        self.life += 1;
+        if self.scenario.is_one_process {
+            (0..self.crew.len()).for_each(|who| self.dispatcher_dies(who));
+        }
+    }
+
+    fn plan_mishap(&mut self) {
+        let now = self.agenda.now();
+        if self.faults.strikes(now, Fault::TornWrite) {
+            let after = self.faults.chance(Fault::TornWrite).below(7);
+            self.disk.plan(after, Mishap::Stops);
+        } else if self.faults.strikes(now, Fault::SyncFailed) {
+            let after = self.faults.chance(Fault::SyncFailed).below(5);
+            self.disk.plan(after, Mishap::Fails);
+        }
+    }
+
+    /// A time that is either far below what counts as a gap in an engine's hearing, or far above.
+    pub(super) fn long_or_short(&mut self, fault: Fault, most: u64) -> Duration {
+        let chance = self.faults.chance(fault);
+        if chance.flip() { chance.millis(50, 1_200) } else { chance.millis(4_500, most) }
+    }
+
+    /// The engine hears nothing for so long.
+    pub(super) fn deaf_until(&mut self, wait: Duration) {
+        if wait > DEAF {
+            let until = self.agenda.now() + wait;
+            self.watch.hears_from(until);
+        }
+    }
+}
+
+fn found(what: &str) -> Found {
+    (Check::Legal, what.to_owned())
+}
+
+/// A segment takes about a hundred turns.
+const SETTINGS: Settings =
+    Settings { segment_bytes: 128 << 10, fills_ahead: false, id: Some(LogId([7; 16])) };
+
+/// When a world begins. Unit: microseconds since 1970.
+const WALL_START: u64 = 1_000_000_000_000_000;
+
+/// The wall clock is off by less. Unit: microseconds.
+const STEP_MAX_US: u64 = 3_600_000_000;
+
+/// Between two tries to open a log, or to append to one whose disk is full.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// From the engine's start to that of what lives with it.
+pub(super) const FIRST_LOOK: Duration = Duration::from_millis(5);
+
+/// What is below it is no gap to an engine, whose clock may be fast or slow.
+const DEAF: Duration = Duration::from_secs(2);

@@ -1,0 +1,156 @@
+//! What goes wrong by itself, and what operators do.
+
+use std::time::Duration;
+
+use push0_core::{Input, TaskState};
+
+use super::{MISCHIEF, World};
+use crate::agenda::{Happening, Healed};
+use crate::clock::Rate;
+use crate::engine::Asker;
+use crate::fault::Fault;
+use crate::pipelines;
+
+impl World {
+    /// Some clocks run fast or slow, for good.
+    pub(super) fn draw_rates(&mut self) {
+        let mut draw = || match self.faults.strikes(Duration::ZERO, Fault::ClockDrift) {
+            true => {
+                let permille = self.faults.chance(Fault::ClockDrift).within(920, 1080);
+                Rate::permille(u32::try_from(permille).unwrap_or(1000))
+            }
+            false => Rate::TRUE,
+        };
+        self.rate = draw();
+        self.crew.iter_mut().for_each(|one| one.rate = draw());
+    }
+
+    pub(super) fn mischief(&mut self) {
+        self.agenda.after(MISCHIEF, Happening::Mischief);
+        self.trouble_of_engine();
+        self.trouble_of_store();
+        for who in 0..self.crew.len() {
+            self.trouble_of_dispatcher(who);
+        }
+        self.operate();
+    }
+
+    fn trouble_of_engine(&mut self) {
+        if self.strikes(Fault::EngineKilled) {
+            self.crash(false, "it is killed");
+        }
+        if self.strikes(Fault::PowerLost) {
+            self.crash(true, "the power goes");
+        }
+        if self.engine.is_some() && self.damage.is_none() && self.strikes(Fault::SectorDamaged) {
+            self.crash(false, "its disk fails");
+            self.damage = self.disk.damage();
+            let words = self.damage.as_ref().map(|damage| (damage.name.clone(), damage.offset));
+            self.say(|| format!("damaged: {words:?}"));
+        }
+        if self.strikes(Fault::EngineFrozen) {
+            let wait = self.long_or_short(Fault::EngineFrozen, 25_000);
+            self.say(|| format!("engine stands still for {wait:?}"));
+            self.frozen = self.frozen.max(self.agenda.now() + wait);
+            self.deaf_until(wait);
+        }
+        if self.strikes(Fault::DiskFull) {
+            self.disk.fill(true);
+            self.heals_after(Fault::DiskFull, 8_000, Healed::Disk);
+        }
+    }
+
+    fn trouble_of_store(&mut self) {
+        if self.strikes(Fault::StoreDown) {
+            self.store.set_down(true);
+            self.heals_after(Fault::StoreDown, 6_000, Healed::Store);
+        }
+        if self.strikes(Fault::ArtifactLost) {
+            let count = self.store.len();
+            let chance = self.faults.chance(Fault::ArtifactLost);
+            let (index, is_gone) = (chance.below(count), chance.flip());
+            let lost = self.store.lose(index, is_gone);
+            self.say(|| format!("the store loses {lost:?}"));
+        }
+    }
+
+    fn trouble_of_dispatcher(&mut self, who: usize) {
+        let Some(one) = self.crew.get(who).filter(|one| one.is_up) else { return };
+        let (id, programs) = (one.id.clone(), one.capacity.programs.clone());
+        let now = self.agenda.now();
+        if !self.scenario.is_one_process && self.strikes(Fault::DispatcherKilled) {
+            self.dispatcher_dies(who);
+            let wait = self.faults.chance(Fault::DispatcherKilled).millis(20, 15_000);
+            self.watch.trouble_until(&id, now + wait);
+            self.agenda.after(wait, Happening::DispatcherStarts { who });
+        }
+        if self.strikes(Fault::DispatcherFrozen) {
+            let wait = self.faults.chance(Fault::DispatcherFrozen).millis(50, 20_000);
+            self.say(|| format!("{id} stands still for {wait:?}"));
+            self.watch.trouble_until(&id, now + wait);
+            self.crew
+                .get_mut(who)
+                .into_iter()
+                .for_each(|one| one.frozen = one.frozen.max(now + wait));
+        }
+        if self.strikes(Fault::Partition) {
+            self.cut.get_mut(who).into_iter().for_each(|cut| *cut = true);
+            let wait = self.heals_after(Fault::Partition, 20_000, Healed::Link(who));
+            self.watch.trouble_until(&id, now + wait);
+        }
+        if self.strikes(Fault::NoRoom) {
+            self.crew.get_mut(who).into_iter().for_each(|one| one.is_open = false);
+            self.heals_after(Fault::NoRoom, 8_000, Healed::Room(who));
+        }
+        if self.strikes(Fault::ProgramGone) {
+            let programs: Vec<_> = programs.into_iter().collect();
+            let gone = self.faults.chance(Fault::ProgramGone).pick(&programs).cloned();
+            self.crew.get_mut(who).into_iter().for_each(|one| one.withdrawn.extend(gone.clone()));
+            self.heals_after(Fault::ProgramGone, 8_000, Healed::Program(who));
+        }
+    }
+
+    fn operate(&mut self) {
+        let Some(engine) = &self.engine else { return };
+        let scheduler = &engine.scheduler;
+        let parked: Vec<_> = scheduler.parked().map(|(id, _)| *id).collect();
+        let is_accepted = |state: &TaskState| *state == TaskState::Accepted;
+        let accepted = scheduler.tasks().filter(|(_, task)| is_accepted(&task.state));
+        let accepted: Vec<_> = accepted.map(|(id, _)| *id).collect();
+        let leases: Vec<_> = scheduler.leases().map(|(_, lease)| lease.attempt).collect();
+        if !parked.is_empty() && self.strikes(Fault::Retried) {
+            let task = self.faults.chance(Fault::Retried).pick(&parked).copied();
+            self.ask(Asker::Operator, task.map(Input::Retry).into_iter().collect());
+        }
+        if !accepted.is_empty() && self.strikes(Fault::RemadeByHand) {
+            let task = self.faults.chance(Fault::RemadeByHand).pick(&accepted).copied();
+            self.ask(Asker::Operator, task.map(Input::Remake).into_iter().collect());
+        }
+        if !leases.is_empty() && self.strikes(Fault::TakenBack) {
+            let attempt = self.faults.chance(Fault::TakenBack).pick(&leases).copied();
+            let message = "its program was updated".to_owned();
+            let withdraw = attempt.map(|attempt| Input::Withdraw { attempt, message });
+            self.ask(Asker::Operator, withdraw.into_iter().collect());
+        }
+        if self.strikes(Fault::Reconfigured) {
+            self.spec =
+                pipelines::with_other_policy(&self.spec, self.faults.chance(Fault::Reconfigured));
+            let configure = Input::Configure(Box::new(self.spec.clone()));
+            self.ask(Asker::Operator, vec![configure]);
+        }
+    }
+
+    fn strikes(&mut self, fault: Fault) -> bool {
+        let strikes = self.faults.strikes(self.agenda.now(), fault);
+        if strikes {
+            self.say(|| format!("fault: {fault}"));
+        }
+        strikes
+    }
+
+    fn heals_after(&mut self, fault: Fault, most: u64, healed: Healed) -> Duration {
+        let wait = self.faults.chance(fault).millis(200, most);
+        self.agenda.after(wait, Happening::Heals(healed));
+        wait
+    }
+}

@@ -1,0 +1,177 @@
+//! The source, as `push0 run` feeds a file: from the first block at every start, one submission at a time,
+//! and again what the store has lost. Its faults are those of clients: they repeat, reorder and flood.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use push0_core::{BlockHash, Input, Rejection, Seq};
+
+use super::World;
+use crate::agenda::Happening;
+use crate::check::Check;
+use crate::engine::{Answer, Asker, Engine, Request};
+use crate::fault::Fault;
+use crate::scenario;
+use crate::store::Read;
+
+/// Where the source is.
+#[derive(Debug, Default)]
+pub(super) struct Source {
+    next: usize,
+    pub(super) has_ended: bool,
+    /// What it waits for an answer of.
+    asks: Option<Asks>,
+    /// Where the log was when the engine had no room for its next block, and how often in a row.
+    full_at: Option<(Seq, u32)>,
+    lost: VecDeque<BlockHash>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Asks {
+    Next,
+    Again,
+    End,
+}
+
+impl Source {
+    pub(super) fn begin(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Whether it does nothing more unless it is asked, or there is room in an engine that had none at
+    /// `durable`.
+    pub(super) fn rests(&self, durable: Seq) -> bool {
+        // The turn that refused it may have made room itself.
+        let is_full = self.full_at.is_some_and(|(at, times)| at == durable && times > 1);
+        self.lost.is_empty() && (self.has_ended || is_full)
+    }
+}
+
+impl World {
+    pub(super) fn source_goes(&mut self) {
+        if self.source.asks.is_some() || self.engine.is_none() {
+            return;
+        }
+        if let Some(hash) = self.source.lost.front().copied() {
+            let block = self.scenario.blocks.iter().find(|block| block.hash == hash).cloned();
+            let Some(block) = block else {
+                self.source.lost.pop_front();
+                return self.source_waits(Duration::ZERO);
+            };
+            if !self.store.put(block.payload) {
+                return self.source_waits(STORE_WAIT);
+            }
+            return self.source_asks(Asks::Again, Input::Submit(Box::new(block)));
+        }
+        let Some(block) = self.scenario.blocks.get(self.source.next).cloned() else {
+            if !self.source.has_ended {
+                self.source_asks(Asks::End, Input::EndSource);
+            }
+            return;
+        };
+        if self.store.read(&block.payload) != Read::Sound && !self.store.put(block.payload) {
+            return self.source_waits(STORE_WAIT);
+        }
+        self.trouble_of_source();
+        self.source_asks(Asks::Next, Input::Submit(Box::new(block)));
+    }
+
+    pub(super) fn source_answered(&mut self, answer: Answer) {
+        let asked = self.source.asks.take();
+        let full_at = self.source.full_at.take();
+        let mut wait = Duration::ZERO;
+        match (answer, asked) {
+            (Ok(()), Some(Asks::Next)) => {
+                self.source.next += 1;
+                wait = self.scenario.pace;
+            }
+            (Ok(()), Some(Asks::Again)) => {
+                self.source.lost.pop_front();
+            }
+            (Ok(()), Some(Asks::End)) => self.source.has_ended = true,
+            (Ok(()), None) => {}
+            (Err(Rejection::Full { .. }), Some(Asks::Next)) => {
+                let durable = self.engine.as_ref().map(Engine::durable).unwrap_or_default();
+                let before = full_at.filter(|(at, _)| *at == durable).map_or(0, |(_, times)| times);
+                self.source.full_at = Some((durable, before + 1));
+                wait = FULL_WAIT;
+            }
+            (Err(error), asked) => {
+                let what = format!("the source's own {asked:?} was refused: {error}");
+                self.watch.note(Err((Check::Legal, what)));
+            }
+        }
+        self.source_waits(wait);
+    }
+
+    /// The engine asks for a payload again.
+    pub(super) fn source_is_asked(&mut self, block: BlockHash) {
+        self.say(|| format!("the source is asked for {block}"));
+        self.source.lost.push_back(block);
+        self.source_waits(Duration::ZERO);
+    }
+
+    fn source_waits(&mut self, wait: Duration) {
+        let life = self.life;
+        self.agenda.after(wait, Happening::SourceGoes { life });
+    }
+
+    fn source_asks(&mut self, asks: Asks, input: Input) {
+        self.source.asks = Some(asks);
+        self.ask(Asker::Source, vec![input]);
+    }
+
+    pub(super) fn ask(&mut self, asker: Asker, inputs: Vec<Input>) {
+        let Some(engine) = &mut self.engine else { return };
+        engine.ask(Request::Ask(asker, inputs));
+        let now = self.agenda.now();
+        self.look_by(now);
+    }
+
+    /// What clients do that should not.
+    fn trouble_of_source(&mut self) {
+        let (now, next) = (self.agenda.now(), self.source.next);
+        let mut asides = Vec::new();
+        if self.faults.strikes(now, Fault::Repeated) {
+            asides.extend(self.known_block(Fault::Repeated));
+        }
+        if next > 0 && self.faults.strikes(now, Fault::Reordered) {
+            let ahead = self.faults.chance(Fault::Reordered).within(1, 6);
+            let ahead = next + usize::try_from(ahead).unwrap_or_default();
+            asides.extend(self.scenario.blocks.get(ahead).cloned());
+        }
+        if self.faults.strikes(now, Fault::Flooded) {
+            asides.extend(self.scenario.blocks.iter().skip(next).cloned());
+        }
+        if self.faults.strikes(now, Fault::Forked)
+            && let Some(known) = self.known_block(Fault::Forked)
+        {
+            let salt = self.faults.chance(Fault::Forked).within(1, 5);
+            asides.push(scenario::block(known.number.0, known.parent, salt));
+        }
+        if self.faults.strikes(now, Fault::OtherPayload)
+            && let Some(mut known) = self.known_block(Fault::OtherPayload)
+        {
+            let salt = self.faults.chance(Fault::OtherPayload).within(1, 3);
+            known.payload = scenario::payload(known.number.0, salt);
+            asides.push(known);
+        }
+        for block in asides {
+            if self.store.put(block.payload) {
+                self.ask(Asker::Aside, vec![Input::Submit(Box::new(block))]);
+            }
+        }
+    }
+
+    /// A block that was answered for.
+    fn known_block(&mut self, fault: Fault) -> Option<push0_core::Block> {
+        let known = self.scenario.blocks.get(..self.source.next)?;
+        self.faults.chance(fault).pick(known).cloned()
+    }
+}
+
+/// Between two tries to submit to an engine that is full.
+const FULL_WAIT: Duration = Duration::from_millis(200);
+
+/// Between two tries to put into a store that does not answer.
+const STORE_WAIT: Duration = Duration::from_millis(500);
