@@ -11,6 +11,7 @@
 //!
 //! Not here: which warm process an attempt gets (`pool`), and the lines themselves (`push0-prover`).
 
+pub mod fuzzing;
 mod lines;
 
 use std::collections::BTreeSet;

@@ -1,0 +1,140 @@
+//! Everything of push0 that reads bytes from outside, each as a function over any bytes.
+//!
+//! ```text
+//! cargo +nightly fuzz run frames --features libfuzzer fuzz/corpus/frames     (or another of the targets)
+//! ```
+//!
+//! None of them may panic, or take more memory than its limits say. Where a checksum keeps a fuzzer out,
+//! the bytes are tried as they are and with the checksum made right.
+//!
+//! Not here: what is right (each crate's own tests).
+
+#![expect(clippy::missing_panics_doc, reason = "a panic is what a fuzzer looks for")]
+
+use std::fs;
+use std::path::Path;
+
+use push0::pipeline_file;
+use push0::source::BlockFile;
+use push0_core::{Limits, Scheduler, Seq, Turn};
+use push0_prover::wire::{Bundle, Digest, Reply, Request, ResultFile};
+use push0_prover::{Envelope, ProofFile};
+use tempfile::TempDir;
+
+/// A segment of the file log: read, with whatever of it is whole replayed.
+pub fn frames(bytes: &[u8]) {
+    segment(bytes);
+    let mut right = bytes.to_vec();
+    set_checksums(&mut right);
+    segment(&right);
+}
+
+/// The payload of a turn's frame: a turn as JSON, replayed after nothing and after itself.
+pub fn records(bytes: &[u8]) {
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let Ok(turn) = serde_json::from_slice::<Turn>(line) else { continue };
+        let again = serde_json::to_vec(&turn).expect("what was JSON is JSON again");
+        let again: Turn = serde_json::from_slice(&again).expect("what push0 writes it reads");
+        assert_eq!(again, turn);
+    }
+    let lines = bytes.split(|byte| *byte == b'\n');
+    let turns: Vec<Turn> = lines.filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    // Illegal histories are refused, by whoever reads them first.
+    let _ = Scheduler::replay(Limits::default(), &turns);
+}
+
+/// A pipeline's file.
+pub fn pipelines(bytes: &[u8]) {
+    in_a_file("pipeline.toml", bytes, |path| {
+        if let Err(error) = pipeline_file::load(path) {
+            assert!(!error.to_string().is_empty());
+        }
+    });
+}
+
+/// A file of blocks, to its end or its first fault.
+pub fn blocks(bytes: &[u8]) {
+    in_a_file("blocks.jsonl", bytes, |path| {
+        let Ok(file) = BlockFile::open(path, &["gasUsed".to_owned()]) else { return };
+        for next in file {
+            if let Err(error) = next {
+                assert!(!error.to_string().is_empty());
+                return;
+            }
+        }
+    });
+}
+
+/// What a serving prover writes, and what one is told; and the files that a prover reads and writes.
+pub fn lines(bytes: &[u8]) {
+    let _ = push0_dispatch::fuzzing::lines(bytes);
+    for line in bytes.split(|byte| *byte == b'\n') {
+        if let Ok(reply) = serde_json::from_slice::<Reply>(line) {
+            let again = serde_json::to_string(&reply).expect("what was JSON is JSON again");
+            assert!(!again.contains('\n'), "a reply is a line");
+        }
+        if let Ok(request) = serde_json::from_slice::<Request>(line) {
+            let again = serde_json::to_string(&request).expect("what was JSON is JSON again");
+            assert!(!again.contains('\n'), "a request is a line");
+        }
+    }
+    let _ = serde_json::from_slice::<Bundle>(bytes);
+    let _ = serde_json::from_slice::<ResultFile>(bytes);
+}
+
+/// A proof's file: what is read is written back byte for byte.
+pub fn envelopes(bytes: &[u8]) {
+    envelope(bytes);
+    if let Some(body) = bytes.strip_suffix(b"}") {
+        let digest = Digest::of(bytes);
+        let sealed = [body, format!(",\"digest\":\"sha256:{digest}\"}}").as_bytes()].concat();
+        envelope(&sealed);
+    }
+}
+
+fn envelope(bytes: &[u8]) {
+    if let Ok(envelope) = Envelope::decode(bytes) {
+        assert_eq!(envelope.encode().expect("it was JSON"), bytes);
+    }
+    if let Ok(file) = ProofFile::decode(bytes) {
+        assert_eq!(file.encode().expect("it was JSON"), bytes);
+    }
+}
+
+fn segment(bytes: &[u8]) {
+    in_a_file("log/00000001.seg", bytes, |path| {
+        let data = path.parent().and_then(Path::parent).expect("a directory above the log");
+        let mut turns = Vec::new();
+        let report = push0_log::scan(data, Seq(0), &mut |turn| turns.push(turn));
+        assert!(report.is_ok(), "the disk is sound");
+        let _ = Scheduler::replay(Limits::default(), &turns);
+    });
+}
+
+/// Makes the checksum right of whatever says that it is a frame: see the table in the log's `frame`.
+fn set_checksums(bytes: &mut [u8]) {
+    const MAGIC: &[u8] = b"\x89push0\r\n";
+    for start in (0..bytes.len()).step_by(64) {
+        let Some(frame) = bytes.get_mut(start..).filter(|rest| rest.starts_with(MAGIC)) else {
+            continue;
+        };
+        let length = frame.get(12..16).and_then(|length| <[u8; 4]>::try_from(length).ok());
+        let length = length.map_or(0, |length| u32::from_le_bytes(length) as usize);
+        let Some(whole) = frame.get_mut(..length.next_multiple_of(64)) else { continue };
+        if let Some(checksum) = whole.get_mut(16..20) {
+            checksum.fill(0);
+        }
+        let right = crc32c::crc32c(whole).to_le_bytes();
+        if let Some(checksum) = whole.get_mut(16..20) {
+            checksum.copy_from_slice(&right);
+        }
+    }
+}
+
+fn in_a_file(name: &str, bytes: &[u8], read: impl FnOnce(&Path)) {
+    let dir = TempDir::new().expect("a directory");
+    let path = dir.path().join(name);
+    fs::create_dir_all(path.parent().expect("it has one")).expect("room on the disk");
+    fs::write(&path, bytes).expect("room on the disk");
+    read(&path);
+}
