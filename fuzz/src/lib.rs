@@ -1,7 +1,7 @@
 //! Everything of push0 that reads bytes from outside, each as a function over any bytes.
 //!
 //! ```text
-//! cargo +nightly fuzz run frames --features libfuzzer fuzz/corpus/frames     (or another of the targets)
+//! cargo +nightly fuzz run frames --features libfuzzer     (or another of the targets)
 //! ```
 //!
 //! None of them may panic, or take more memory than its limits say. Where a checksum keeps a fuzzer out,
