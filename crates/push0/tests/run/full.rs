@@ -56,7 +56,7 @@ fn on_a_small_disk(world: &World, script: &str) -> std::process::ExitStatus {
 }
 
 const GREEDY_PROGRAM: &str = r#"
-greedy = { command = ["./greedy"], contract = "file", give = "number", memory = "64MiB", mock = true }
+greedy = { command = ["./greedy"], contract = "file", give = "number", memory = "512MiB", mock = true }
 [stages]
 prove = { inputs = ["blocks"], "#;
 
