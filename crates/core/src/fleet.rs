@@ -103,10 +103,14 @@ impl Fleet {
         let unwanted = beat.running.iter().filter(|attempt| !leases.contains_key(attempt));
         again.extend(unwanted.map(|attempt| ToDispatcher::Cancel(*attempt)));
         match was {
-            Some(was) if was.incarnation != beat.incarnation => inputs.push(Input::Lose {
-                dispatcher: beat.dispatcher.clone(),
-                message: "its dispatcher was started again".to_owned(),
-            }),
+            Some(was) if was.incarnation != beat.incarnation => {
+                let lose = Input::Lose {
+                    dispatcher: beat.dispatcher.clone(),
+                    message: "its dispatcher was started again".to_owned(),
+                };
+                // Each ends one lease at least, and what is left when there is none changes nothing.
+                inputs.extend(std::iter::repeat_n(lose, leases.len()));
+            }
             was => {
                 let before = was.map(|was| was.absent).unwrap_or_default();
                 let is_known =

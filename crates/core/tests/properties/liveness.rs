@@ -86,6 +86,20 @@ proptest! {
     }
 
     #[test]
+    fn a_dispatcher_that_was_started_again_holds_nothing_of_its_life_before(case in cases()) {
+        let mut world = World::after(&case);
+        for index in 0..world.crew.len() {
+            world.beat(index);
+            let machine = world.crew.get_mut(index).expect("a machine");
+            machine.restart();
+            let id = machine.id.clone();
+            world.beat(index);
+            prop_assert_eq!(world.scheduler.leases_of(&id).count(), 0, "{}", id);
+            world.follow_up();
+        }
+    }
+
+    #[test]
     fn a_batch_that_is_old_enough_waits_for_no_further_block(case in cases()) {
         let pipeline = (0..).map(|by| case.pipeline + by).find(|index| pipelines::has_age(*index));
         let case = Case { pipeline: pipeline.expect("some have an age"), ..case };
