@@ -128,6 +128,27 @@ pub(crate) enum LogCommand {
     /// Checks every byte, and that every event may follow those before it
     #[command(after_long_help = "Example:\n  push0 log verify --data scroll.push0")]
     Verify(LogReadArgs),
+    /// Walks through the log event by event, with what each changed
+    ///
+    /// On a terminal, enter goes on, and q ends. Elsewhere everything is printed.
+    #[command(after_long_help = LOG_STEP_EXAMPLES)]
+    Step(LogStepArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct LogStepArgs {
+    /// The data directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The first event shown
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) from: Option<u64>,
+    /// The last event shown
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) to: Option<u64>,
+    /// Only events of this task: its id, or the first digits of it
+    #[arg(long)]
+    pub(crate) task: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -217,6 +238,11 @@ const LOG_CAT_EXAMPLES: &str = "\
 Examples:
   push0 log cat --data scroll.push0
   push0 log cat --data scroll.push0 --json | grep '\"event\":\"accepted\"' | wc -l";
+
+const LOG_STEP_EXAMPLES: &str = "\
+Examples:
+  push0 log step --data scroll.push0 --from 40
+  push0 log step --data scroll.push0 --task 3f9a01c2 | less";
 
 const LOGS_EXAMPLES: &str = "\
 Examples:

@@ -1,6 +1,8 @@
 //! `push0 log`: the facts, read beside a running engine or after it.
 //!
-//! Not here: how frames are read (`push0_log`).
+//! Not here: how frames are read (`push0_log`), and the walk through them (`step`).
+
+mod step;
 
 use std::path::Path;
 
@@ -17,6 +19,7 @@ pub(super) fn log(args: &LogArgs) -> Exit {
     match &args.command {
         LogCommand::Cat(args) => cat(&args.data, args.json),
         LogCommand::Verify(args) => verify(&args.data, args.json),
+        LogCommand::Step(args) => step::step(args),
     }
 }
 

@@ -37,6 +37,42 @@ fn events_are_numbered_without_a_gap_and_timed_in_utc() {
 }
 
 #[test]
+fn a_walk_shows_what_each_event_changed() {
+    let mut world = World::new(PAIRS);
+    world.submit(5..6);
+    let grant = world.grants().pop().expect("a grant");
+    world.report(&grant, failed(FailureClass::Unprovable));
+    world.close();
+    let task = grant.task.short();
+    insta::assert_snapshot!(world.push0(&["log", "step", "--task", &task]).shown(&world), @r#"
+         4 2025-10-09T08:53:20.004000Z task_opened     stage=leaf key=5 task=78443ef2 inputs=1
+           - stage leaf: 0 waiting, 0 ready, 0 running, 0 accepted, 0 parked
+           + stage leaf: 0 waiting, 1 ready, 0 running, 0 accepted, 0 parked
+           + task 78443ef2 (leaf 5): ready, to be tried from 2025-10-09T08:53:20.004000Z
+         5 2025-10-09T08:53:20.006000Z granted         task=78443ef2 dispatcher=local until=2025-10-09T10:16:30.006000Z
+           - stage leaf: 0 waiting, 1 ready, 0 running, 0 accepted, 0 parked
+           - task 78443ef2 (leaf 5): ready, to be tried from 2025-10-09T08:53:20.004000Z
+           + stage leaf: 0 waiting, 0 ready, 1 running, 0 accepted, 0 parked
+           + task 78443ef2 (leaf 5): running, attempt 5 on local until 2025-10-09T10:16:30.006000Z
+         6 2025-10-09T08:53:20.007000Z failed          task=78443ef2 attempt=5 class=unprovable ran=1.500s message="it says no\nand more"
+           - stage leaf: 0 waiting, 0 ready, 1 running, 0 accepted, 0 parked
+           - task 78443ef2 (leaf 5): running, attempt 5 on local until 2025-10-09T10:16:30.006000Z
+           + stage leaf: 0 waiting, 1 ready, 0 running, 0 accepted, 0 parked
+           + task 78443ef2 (leaf 5): ready, to be tried from 2025-10-09T08:53:20.361901Z
+         7 2025-10-09T08:53:20.007000Z parked          task=78443ef2 class=unprovable message="attempt 1 of 1 that ended so: it says no\nand more"
+           - stage leaf: 0 waiting, 1 ready, 0 running, 0 accepted, 0 parked
+           - task 78443ef2 (leaf 5): ready, to be tried from 2025-10-09T08:53:20.361901Z
+           + stage leaf: 0 waiting, 0 ready, 0 running, 0 accepted, 1 parked
+           + task 78443ef2 (leaf 5): parked as unprovable
+    --- stderr
+    --- exit 0
+    "#);
+    let two = world.push0(&["log", "step", "--from", "2", "--to", "3"]);
+    let events: Vec<_> = two.stdout.lines().filter(|line| !line.starts_with("       ")).collect();
+    assert_eq!(events.len(), 2, "{}", two.stdout);
+}
+
+#[test]
 fn people_get_a_line_for_each_event() {
     let mut world = World::new(PAIRS);
     world.submit(5..6);
