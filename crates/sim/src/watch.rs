@@ -2,6 +2,7 @@
 //!
 //! What it knows of the log it reads by itself (`Ledger`); what it knows of the world, no engine knows.
 
+mod fleet;
 mod report;
 mod times;
 
@@ -9,14 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use push0_core::{
-    AttemptId, Beat, Capacity, DispatcherId, Event, Input, Limits, Offer, Rejection, Scheduler,
-    Seq, Timestamp, ToDispatcher, Turn, Verdict,
+    AttemptId, Capacity, DispatcherId, Event, Input, Limits, Rejection, Scheduler, Seq, Timestamp,
+    ToDispatcher, Turn, Verdict,
 };
 
 use self::times::Times;
 use crate::broken::Broken;
 use crate::check::{Check, Found, Violation, holds};
-use crate::ledger::{Entry, Ledger, State};
+use crate::ledger::Ledger;
 use crate::order;
 
 /// What is checked, and what that takes.
@@ -39,6 +40,7 @@ pub(crate) struct Watch {
     heard_from: Duration,
     /// In how many beats each lease was not mentioned.
     absent: BTreeMap<AttemptId, u32>,
+    /// The latest life that the engine heard of each.
     lives: BTreeMap<DispatcherId, u64>,
     announced: BTreeMap<DispatcherId, Capacity>,
     running: BTreeMap<DispatcherId, BTreeSet<AttemptId>>,
@@ -189,32 +191,6 @@ impl Watch {
         self.note(holds(Check::ReplayEqualsLive, is_same, || "after a turn".to_owned()));
     }
 
-    /// A beat was decided about.
-    pub(crate) fn beat(&mut self, beat: &Beat) {
-        if self.lives.insert(beat.dispatcher.clone(), beat.incarnation) != Some(beat.incarnation) {
-            self.absent.clear(); // what the life before held is lost, a decision at a time
-        }
-        let mut absent = BTreeMap::new();
-        for (attempt, task) in &self.ledger.leases {
-            let holder = self.ledger.tasks.get(task).map(|entry| &entry.state);
-            let Some(State::Leased { dispatcher, .. }) = holder else { continue };
-            let is_known = beat.running.contains(attempt) || beat.held.contains(attempt);
-            let before = self.absent.get(attempt).copied().unwrap_or_default();
-            if *dispatcher != beat.dispatcher {
-                absent.insert(*attempt, before);
-            } else if !is_known {
-                absent.insert(*attempt, before + 1);
-            }
-        }
-        let most = absent.values().max().copied().unwrap_or_default();
-        self.absent = absent;
-        self.announced.insert(beat.dispatcher.clone(), beat.capacity.clone());
-        self.running.insert(beat.dispatcher.clone(), beat.running.clone());
-        self.note(holds(Check::LeaseKnown, most <= ABSENT_MAX, || {
-            format!("{} beats in a row of {} do not know a lease", most, beat.dispatcher)
-        }));
-    }
-
     /// A message leaves the engine, whose log holds what is durable up to `durable`.
     pub(crate) fn leaves(&mut self, message: &ToDispatcher, durable: Seq) {
         let cause = match message {
@@ -254,6 +230,7 @@ impl Watch {
     /// A new engine knows nothing of dispatchers.
     pub(crate) fn forget_fleet(&mut self) {
         self.absent.clear();
+        self.lives.clear();
         self.announced.clear();
         self.running.clear();
     }
@@ -263,48 +240,6 @@ impl Watch {
         let is_first = self.started.insert((dispatcher.clone(), life, attempt));
         let words = || format!("{dispatcher} starts {attempt} a second time");
         self.note(holds(Check::StartedOnce, is_first, words));
-    }
-
-    fn check_silence(&self, dispatcher: &DispatcherId, events: &[Event]) -> Result<(), Found> {
-        let troubled = self.troubles.get(dispatcher).copied().unwrap_or_default();
-        let heard = |since: Duration| self.now.saturating_sub(since) < SILENCE_DOUBT;
-        let is_live = !heard(troubled) && !events.is_empty();
-        let is_deaf = heard(self.heard_from) && !events.is_empty();
-        holds(Check::LiveNotLost, !is_live, || {
-            format!("{dispatcher} was given up, nothing was wrong with it since {troubled:?}")
-        })?;
-        holds(Check::LiveNotLost, !is_deaf, || {
-            format!("{dispatcher} was given up, its engine hears since {:?}", self.heard_from)
-        })
-    }
-
-    fn check_capacity(&self, offers: &[Offer], events: &[Event]) -> Result<(), Found> {
-        let was_granted = |offer: &&Offer| {
-            events.iter().any(
-                |event| matches!(event, Event::Granted { dispatcher, .. } if *dispatcher == offer.dispatcher),
-            )
-        };
-        for Offer { dispatcher, .. } in offers.iter().filter(was_granted) {
-            let Some(whole) = self.announced.get(dispatcher) else { continue };
-            let held = self.ledger.leases.iter().filter_map(|(attempt, task)| {
-                let entry = self.ledger.tasks.get(task)?;
-                let is_theirs =
-                    matches!(&entry.state, State::Leased { dispatcher: holder, .. } if holder == dispatcher);
-                is_theirs.then_some((attempt, entry))
-            });
-            let held: BTreeMap<_, &Entry> = held.collect();
-            let none = BTreeSet::new();
-            let running = self.running.get(dispatcher).unwrap_or(&none);
-            let beside = running.iter().filter(|attempt| !held.contains_key(attempt)).count();
-            let programs = held.values().filter_map(|entry| self.ledger.program(entry));
-            let memory: u64 = programs.map(|(_, program)| program.memory_bytes).sum();
-            let slots = (held.len() + beside) as u64;
-            let is_beyond = slots > u64::from(whole.slots) || memory > whole.memory_bytes;
-            holds(Check::Capacity, !is_beyond, || {
-                format!("{dispatcher} has {whole:?}, and {} leases and {beside} more", held.len())
-            })?;
-        }
-        Ok(())
     }
 
     fn check_limits(&self, input: &Input, events: &[Event]) -> Result<(), Found> {
@@ -371,9 +306,3 @@ fn message(event: &Event) -> Option<&String> {
         None
     }
 }
-
-/// A lease that so many beats in a row do not mention should not stand any more.
-const ABSENT_MAX: u32 = 3;
-
-/// Half of the time in which a silent dispatcher is given up: clocks drift, and messages take time.
-const SILENCE_DOUBT: Duration = Duration::from_secs(5);

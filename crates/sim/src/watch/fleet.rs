@@ -1,0 +1,103 @@
+//! Whether dispatchers are treated as they must be: heard, not overloaded, not given up while they live.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use push0_core::{Beat, DispatcherId, Event, Offer};
+
+use super::Watch;
+use crate::check::{Check, Found, holds};
+use crate::ledger::{Entry, State};
+
+impl Watch {
+    /// A beat was decided about.
+    pub(crate) fn beat(&mut self, beat: &Beat) {
+        let life = beat.incarnation;
+        if life < self.lives.get(&beat.dispatcher).copied().unwrap_or_default() {
+            return; // of a life that is over: nothing is learnt of it
+        }
+        let before = self.lives.insert(beat.dispatcher.clone(), life);
+        if before.is_some_and(|before| before != life) {
+            let left = self.ledger.leases.values().filter_map(|task| self.ledger.tasks.get(task));
+            let is_theirs = |entry: &&Entry| matches!(&entry.state, State::Leased { dispatcher, .. } if *dispatcher == beat.dispatcher);
+            let left = left.filter(is_theirs).count();
+            self.note(holds(Check::LeaseKnown, left == 0, || {
+                format!(
+                    "{} was started again, and {left} leases of its life before stand",
+                    beat.dispatcher
+                )
+            }));
+        }
+        let mut absent = BTreeMap::new();
+        for (attempt, task) in &self.ledger.leases {
+            let holder = self.ledger.tasks.get(task).map(|entry| &entry.state);
+            let Some(State::Leased { dispatcher, .. }) = holder else { continue };
+            let is_known = beat.running.contains(attempt) || beat.held.contains(attempt);
+            let before = self.absent.get(attempt).copied().unwrap_or_default();
+            if *dispatcher != beat.dispatcher {
+                absent.insert(*attempt, before);
+            } else if !is_known {
+                absent.insert(*attempt, before + 1);
+            }
+        }
+        let most = absent.values().max().copied().unwrap_or_default();
+        self.absent = absent;
+        self.announced.insert(beat.dispatcher.clone(), beat.capacity.clone());
+        self.running.insert(beat.dispatcher.clone(), beat.running.clone());
+        self.note(holds(Check::LeaseKnown, most <= ABSENT_MAX, || {
+            format!("{} beats in a row of {} do not know a lease", most, beat.dispatcher)
+        }));
+    }
+
+    pub(super) fn check_silence(
+        &self,
+        dispatcher: &DispatcherId,
+        events: &[Event],
+    ) -> Result<(), Found> {
+        let troubled = self.troubles.get(dispatcher).copied().unwrap_or_default();
+        let heard = |since: Duration| self.now.saturating_sub(since) < SILENCE_DOUBT;
+        let is_live = !heard(troubled) && !events.is_empty();
+        let is_deaf = heard(self.heard_from) && !events.is_empty();
+        holds(Check::LiveNotLost, !is_live, || {
+            format!("{dispatcher} was given up, nothing was wrong with it since {troubled:?}")
+        })?;
+        holds(Check::LiveNotLost, !is_deaf, || {
+            format!("{dispatcher} was given up, its engine hears since {:?}", self.heard_from)
+        })
+    }
+
+    pub(super) fn check_capacity(&self, offers: &[Offer], events: &[Event]) -> Result<(), Found> {
+        let was_granted = |offer: &&Offer| {
+            events.iter().any(
+                |event| matches!(event, Event::Granted { dispatcher, .. } if *dispatcher == offer.dispatcher),
+            )
+        };
+        for Offer { dispatcher, .. } in offers.iter().filter(was_granted) {
+            let Some(whole) = self.announced.get(dispatcher) else { continue };
+            let held = self.ledger.leases.iter().filter_map(|(attempt, task)| {
+                let entry = self.ledger.tasks.get(task)?;
+                let is_theirs =
+                    matches!(&entry.state, State::Leased { dispatcher: holder, .. } if holder == dispatcher);
+                is_theirs.then_some((attempt, entry))
+            });
+            let held: BTreeMap<_, &Entry> = held.collect();
+            let none = BTreeSet::new();
+            let running = self.running.get(dispatcher).unwrap_or(&none);
+            let beside = running.iter().filter(|attempt| !held.contains_key(attempt)).count();
+            let programs = held.values().filter_map(|entry| self.ledger.program(entry));
+            let memory: u64 = programs.map(|(_, program)| program.memory_bytes).sum();
+            let slots = (held.len() + beside) as u64;
+            let is_beyond = slots > u64::from(whole.slots) || memory > whole.memory_bytes;
+            holds(Check::Capacity, !is_beyond, || {
+                format!("{dispatcher} has {whole:?}, and {} leases and {beside} more", held.len())
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// A lease that so many beats in a row do not mention should not stand any more.
+const ABSENT_MAX: u32 = 3;
+
+/// Half of the time in which a silent dispatcher is given up: clocks drift, and messages take time.
+const SILENCE_DOUBT: Duration = Duration::from_secs(5);
