@@ -26,7 +26,6 @@ pub(crate) struct Ledger {
     pub(crate) lost_payloads: BTreeSet<BlockHash>,
     pub(crate) released: Vec<(Key, Vec<TaskId>)>,
     pub(crate) cuts: BTreeMap<StageName, Vec<Cut>>,
-    pub(crate) pinned: BTreeSet<ProgramName>,
     pub(crate) submitted: BTreeSet<BlockHash>,
     pub(crate) ended: Option<Height>,
     /// The canonical chain, as its source has it.
@@ -142,11 +141,11 @@ impl Ledger {
                 entry.ends.clear();
                 entry.failed_on.clear();
             }
-            Event::Pinned { program, .. } => {
-                self.pinned.insert(program.clone());
-            }
             Event::Released { number, key, tasks } => self.release(number.0, key, tasks)?,
-            Event::Claimed { .. } | Event::Surplus { .. } | Event::Remade { .. } => {}
+            Event::Claimed { .. }
+            | Event::Surplus { .. }
+            | Event::Remade { .. }
+            | Event::Pinned { .. } => {}
         }
         Ok(())
     }

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use push0_core::{
-    AttemptId, Capacity, DispatcherId, Event, Input, Limits, Rejection, Scheduler, Seq, Timestamp,
-    ToDispatcher, Turn, Verdict,
+    AttemptId, Capacity, DispatcherId, Event, Input, Limits, ProgramName, Rejection, Scheduler,
+    Seq, Timestamp, ToDispatcher, Turn, Verdict,
 };
 
 use self::times::Times;
@@ -68,6 +68,11 @@ impl Watch {
             started: BTreeSet::new(),
             times: Times::default(),
         }
+    }
+
+    /// Whether a program has a key for good: one that only a crash's victim decided on may yet be another.
+    pub(crate) fn is_pinned(&self, program: &ProgramName) -> bool {
+        self.shadow.vkey(program).is_some()
     }
 
     /// What was found first, if anything was.

@@ -253,7 +253,7 @@ fn result(grant: &Grant, around: &mut Around<'_>) -> ResultRef {
     let count = entry.and_then(|entry| ledger.stage(entry.stage));
     let count = count.map_or(0, |stage| truth::parts(stage, key));
     let was_made = entry.is_some_and(|entry| entry.values.is_some());
-    let is_pinned = ledger.pinned.contains(&grant.program);
+    let is_pinned = around.watch.is_pinned(&grant.program);
     let salt = match around.faults.strikes(now, Fault::OtherBytes) {
         true => grant.attempt.0,
         false => 0,
