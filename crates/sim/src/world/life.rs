@@ -218,7 +218,8 @@ impl World {
     fn ended(&mut self, ended: &Ended) {
         let what = match ended {
             Ended::Bug(error) => error.to_string(),
-            Ended::Append(AppendError::Poisoned(error)) => {
+            // The shell repeats an append only to a disk that is full: else its process ends.
+            Ended::Append(AppendError::Poisoned(error) | AppendError::Unavailable(error)) => {
                 let is_power = self.disk.has_stopped() && self.chance.flip();
                 return self.crash(is_power, &format!("its log: {error}"));
             }
