@@ -97,7 +97,10 @@ impl Scheduler {
             TaskState::Accepted => vec![Event::Parked {
                 task: *id,
                 class: ParkedBy::InputLost,
-                message: format!("its result was lost again after {} makes", task.remakes + 1),
+                message: self.bounded(&format!(
+                    "its result was lost again after {} makes",
+                    task.remakes + 1
+                )),
             }],
             // It is being made, or was set aside: there is nothing to add.
             TaskState::Ready { .. } | TaskState::Leased(_) | TaskState::Parked => Vec::new(),
