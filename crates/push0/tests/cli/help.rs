@@ -234,6 +234,7 @@ fn log_is_explained() {
     Commands:
       cat     Prints every event, a line each
       verify  Checks every byte, and that every event may follow those before it
+      step    Walks through the log event by event, with what each changed
 
     Options:
       -h, --help
