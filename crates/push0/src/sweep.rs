@@ -5,7 +5,7 @@
 //!
 //! Not here: what is referred to (`push0_core`), and how a file is removed (`push0_dispatch`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::Duration;
 
@@ -71,19 +71,8 @@ pub fn grace(pipeline: &Pipeline) -> Duration {
     longest.saturating_mul(2).max(GRACE_MIN)
 }
 
-/// The files that nothing refers to.
-///
-/// # Errors
-///
-/// The disk's own.
-pub fn unreferenced(store: &Store, references: &References) -> io::Result<Vec<Stored>> {
-    let mut files = store.list()?;
-    files.retain(|file| file.digest.is_none_or(|digest| !references.contains_key(&digest)));
-    Ok(files)
-}
-
-/// Removes the files that nothing refers to and that are older than `grace`. `references` must be asked
-/// for by this, so that what it does not name was put before.
+/// Removes the files that nothing refers to and that are older than `grace`. `referred` must be asked for
+/// by this, so that what it does not name was put before.
 ///
 /// # Errors
 ///
@@ -91,13 +80,14 @@ pub fn unreferenced(store: &Store, references: &References) -> io::Result<Vec<St
 pub fn sweep<E: From<io::Error>>(
     store: &Store,
     grace: Duration,
-    references: impl FnOnce() -> Result<References, E>,
+    referred: impl FnOnce() -> Result<BTreeSet<Digest>, E>,
 ) -> Result<Swept, E> {
     let Some(before) = store.now()?.checked_sub(grace) else { return Ok(Swept::default()) };
-    let references = references()?;
+    let referred = referred()?;
+    let is_referred = |file: &Stored| file.digest.is_some_and(|digest| referred.contains(&digest));
     let mut swept = Swept::default();
-    for file in unreferenced(store, &references)?.into_iter().filter(|file| file.put < before) {
-        if store.sweep(&file, before)? {
+    for file in store.list()?.iter().filter(|file| file.put < before && !is_referred(file)) {
+        if store.sweep(file, before)? {
             swept.files += 1;
             swept.bytes += file.bytes;
         }

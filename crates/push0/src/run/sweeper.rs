@@ -4,12 +4,13 @@ use std::io;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
+use push0_core::Scheduler;
 use push0_dispatch::Store;
 
 use super::News;
 use super::error::RunError;
 use crate::engine::{Gone, Handle};
-use crate::sweep::{grace, references, sweep};
+use crate::sweep::{grace, sweep};
 
 /// Starts the sweeper, which ends with the engine.
 pub(super) fn start(
@@ -65,7 +66,10 @@ impl From<Gone> for Stopped {
 fn once(store: &Store, handle: &Handle) -> Result<Option<News>, Stopped> {
     let grace = handle.look(|scheduler, _| grace(scheduler.pipeline()))?;
     let swept = sweep(store, grace, || {
-        Ok::<_, Stopped>(handle.look(|scheduler, _| references(scheduler))?)
+        // The engine waits meanwhile: no more than the digests.
+        let referred =
+            |scheduler: &Scheduler| scheduler.references().map(|it| it.artifact).collect();
+        Ok::<_, Stopped>(handle.look(move |scheduler, _| referred(scheduler))?)
     })?;
     Ok((swept.files > 0).then(|| {
         let (files, kib) = (swept.files, swept.bytes.div_ceil(1 << 10));
