@@ -187,9 +187,16 @@ impl Attempt {
         }
     }
 
-    /// What a failure comes to: while a disk is full, it is the fault of whoever filled it.
+    /// What a failure comes to: while a disk is full, it is the fault of whoever filled it, unless the
+    /// prover said what no room would change.
     async fn weigh_failure(&self, class: FailureClass, what: &str, tried: &Tried) -> Outcome {
         let what = with_output(what, &tried.output);
+        match class {
+            FailureClass::Transient | FailureClass::Resource | FailureClass::Failed => {}
+            FailureClass::Timeout | FailureClass::Unprovable | FailureClass::InvalidInput => {
+                return failed(class, what);
+            }
+        }
         match self.context.rooms.blame(&self.context, self.grant.attempt).await {
             Blame::NotFull => failed(class, what),
             Blame::This { bytes } => {

@@ -6,7 +6,7 @@
 //!
 //! Both versions of cgroups are spoken. In version 2 a group that hands a controller on may hold no
 //! process itself, so this process moves into one beneath its own, if nobody else is there. A group is
-//! used again once it is empty: to make one costs more than a short prover's whole run.
+//! used again once it is empty: the kernel may wait for all its processors before it lets one go.
 //!
 //! Not here: what is done where there are none (`memory`), and where a process stands (`place`).
 
