@@ -1,12 +1,14 @@
 //! Measures what a dispatcher adds to a prover's own time, under both contracts.
 //!
 //! ```text
-//! cargo run --release -p push0-dispatch --example overhead [ATTEMPTS [DIR]]
+//! cargo run --release -p push0-dispatch --example overhead [ATTEMPTS [DIR [PAUSE_MS]]]
 //! ```
 //!
-//! The prover is this program itself; it writes one byte. Compared are the time from a grant to its
-//! report, and the time that the same prover takes when it is merely spawned and waited for (file), or
-//! asked and answered over a pipe (serve). Storing is part of the first: two syncs of the disk at DIR.
+//! The prover is this program itself; it makes a file of one byte. Compared are the time from a grant to
+//! its report, and the time that the same prover takes when it is merely spawned and waited for (file), or
+//! asked and answered over a pipe (serve); each time it makes a new file. Storing the result is part of the
+//! first: two syncs of the disk at DIR, which are named apart. From one attempt to the next is a pause: none
+//! shows a busy dispatcher, some milliseconds one whose threads must be woken each time.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -32,25 +34,28 @@ fn main() -> io::Result<()> {
     }
     let attempts = args.first().and_then(|count| count.parse().ok()).unwrap_or(500);
     let dir = args.get(1).map_or_else(|| env::temp_dir().join("push0-overhead"), PathBuf::from);
+    let pause = args.get(2).and_then(|ms| ms.parse().ok()).unwrap_or(3);
+    let run = Run { attempts, pause: Duration::from_millis(pause) };
     let own = env::current_exe()?.to_string_lossy().into_owned();
     let store = Store::open(&dir.join("store")).expect("a store");
-    let disk = median(attempts, |_| put(&store));
+    let disk = run.median(|_| put(&store));
     for (contract, bare) in [
-        (Contract::File, median(attempts, |_| spawn(&own, &dir))),
-        (Contract::Serve, pipe(&own, &dir, attempts)?),
+        (Contract::File, run.timed(|at| spawn(&own, &bare(&dir, at)), |at| clear(&dir, at))),
+        (Contract::Serve, pipe(&own, &dir, run)?),
     ] {
-        let whole = dispatch(&own, &dir, contract, attempts);
+        let whole = dispatch(&own, &dir, contract, run);
         let added = whole.saturating_sub(bare);
+        let rest = added.saturating_sub(disk);
         writeln!(
             io::stdout(),
-            "{contract:?}: grant to report {whole:?}, the prover alone {bare:?}, added {added:?} \
-             (medians of {attempts}; storing takes {disk:?} of it)"
+            "{contract:?}: grant to report {whole:?}, the prover alone {bare:?}, added {added:?}: \
+             {disk:?} to store the result, {rest:?} for all else (medians of {attempts})"
         )?;
     }
     fs::remove_dir_all(&dir)
 }
 
-fn dispatch(own: &str, dir: &Path, contract: Contract, attempts: u64) -> Duration {
+fn dispatch(own: &str, dir: &Path, contract: Contract, run: Run) -> Duration {
     let name: ProgramName = "echo".parse().expect("a name");
     let program = ProgramConfig {
         argv: vec![own.to_owned()],
@@ -75,7 +80,7 @@ fn dispatch(own: &str, dir: &Path, contract: Contract, attempts: u64) -> Duratio
         uses_cgroups: true,
     };
     let Started { to, mut from, dispatcher, .. } = start(config).expect("a dispatcher");
-    let whole = median(attempts, |at| {
+    let whole = run.median(|at| {
         let grant = grant(&name, at + 1);
         to.blocking_send(ToDispatcher::Grant(Box::new(grant))).expect("a dispatcher");
         let report = loop {
@@ -128,29 +133,39 @@ fn serve() -> io::Result<()> {
     Ok(())
 }
 
-fn spawn(own: &str, dir: &Path) {
-    let output = dir.join("bare");
+/// Where a prover that no dispatcher runs writes: each time to a new file, as under a dispatcher.
+fn bare(dir: &Path, attempt: u64) -> PathBuf {
+    dir.join(format!("bare-{attempt}"))
+}
+
+/// Removes it, as a dispatcher does.
+fn clear(dir: &Path, attempt: u64) {
+    fs::remove_file(bare(dir, attempt)).expect("it was made");
+}
+
+fn spawn(own: &str, output: &Path) {
     let mut command = Command::new(own);
-    command.arg("--input-path").arg(dir).arg("--output-path").arg(output);
+    command.arg("--input-path").arg("/").arg("--output-path").arg(output);
     let status = command.stdout(Stdio::null()).status().expect("a process");
     assert!(status.success());
 }
 
-fn pipe(own: &str, dir: &Path, attempts: u64) -> io::Result<Duration> {
+fn pipe(own: &str, dir: &Path, run: Run) -> io::Result<Duration> {
     let mut command = Command::new(own);
     command.env("PUSH0_CONTRACT", "serve").stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn()?;
     let mut stdin = child.stdin.take().expect("a pipe");
     let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     let _ready = lines.next();
-    let output = dir.join("bare").to_string_lossy().into_owned();
-    let request = format!(
-        r#"{{"prove":{{"task":"00","attempt":1,"stage":"echo","input":"/","output":"{output}"}}}}"#
-    );
-    let bare = median(attempts, |_| {
+    let ask = |at| {
+        let output = bare(dir, at).display().to_string();
+        let request = format!(
+            r#"{{"prove":{{"task":"00","attempt":{at},"stage":"echo","input":"/","output":"{output}"}}}}"#
+        );
         writeln!(stdin, "{request}").expect("a pipe");
         lines.next().expect("an answer").expect("a pipe");
-    });
+    };
+    let bare = run.timed(ask, |at| clear(dir, at));
     drop(stdin);
     child.wait()?;
     Ok(bare)
@@ -161,18 +176,31 @@ fn put(store: &Store) {
     store.put(b"1").expect("put");
 }
 
-/// From one attempt to the next: what is cleared up after one is not in the time of the next.
-const PAUSE: Duration = Duration::from_millis(3);
+/// How often something is done, and the rest before each time.
+#[derive(Clone, Copy)]
+struct Run {
+    attempts: u64,
+    pause: Duration,
+}
 
-fn median(times: u64, mut what: impl FnMut(u64)) -> Duration {
-    let mut took: Vec<Duration> = (0..times)
-        .map(|at| {
-            std::thread::sleep(PAUSE);
-            let began = Instant::now();
-            what(at);
-            began.elapsed()
-        })
-        .collect();
-    took.sort();
-    took.get(took.len() / 2).copied().unwrap_or_default()
+impl Run {
+    fn median(self, what: impl FnMut(u64)) -> Duration {
+        self.timed(what, |_| {})
+    }
+
+    /// The median, and what is done after each time is not in it.
+    fn timed(self, mut what: impl FnMut(u64), mut after: impl FnMut(u64)) -> Duration {
+        let mut took: Vec<Duration> = (0..self.attempts)
+            .map(|at| {
+                std::thread::sleep(self.pause);
+                let began = Instant::now();
+                what(at);
+                let took = began.elapsed();
+                after(at);
+                took
+            })
+            .collect();
+        took.sort();
+        took.get(took.len() / 2).copied().unwrap_or_default()
+    }
 }

@@ -77,11 +77,12 @@ struct Attempt {
 
 impl Attempt {
     async fn outcome(&mut self, dir: &Path) -> (Outcome, Option<Tried>) {
-        let (store, grant) = (self.context.config.store.clone(), Arc::clone(&self.grant));
+        let (context, grant) = (Arc::clone(&self.context), Arc::clone(&self.grant));
         let (give, folder) = (self.program.give, dir.to_owned());
         let prepared = blocking(move || {
-            make(&folder).map_err(|source| InputError::Write { path: folder.clone(), source })?;
-            input::write(&store, &grant, give, &folder)
+            let placed = context.spares.place(&folder);
+            placed.map_err(|source| InputError::Write { path: folder.clone(), source })?;
+            input::write(&context.config.store, &grant, give, &folder)
         });
         let input = match prepared.await {
             Ok(input) => input,
@@ -240,6 +241,7 @@ impl Attempt {
         let clear_up = blocking(move || {
             desk.logs.keep(&of, &ended, ran, &output);
             remove_now(&dir);
+            desk.spares.add();
         });
         let give_back = move || {
             match warm {

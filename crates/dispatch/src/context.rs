@@ -18,6 +18,7 @@ use crate::logs::Logs;
 use crate::pool::{Pool, Seat};
 use crate::programs::Programs;
 use crate::rooms::Rooms;
+use crate::spares::Spares;
 use crate::{Config, Notice, ProgramConfig, Retry};
 
 /// What every attempt works with.
@@ -33,6 +34,7 @@ pub(crate) struct Context {
     pub(crate) rooms: Rooms,
     /// Where attempts and processes have their directories.
     pub(crate) work: PathBuf,
+    pub(crate) spares: Spares,
     pub(crate) from: mpsc::Sender<FromDispatcher>,
     pub(crate) notices: mpsc::Sender<Notice>,
     /// When an operator was last told of a program's verifier, or of the store.

@@ -22,6 +22,7 @@ use crate::logs::Logs;
 use crate::pool::Pool;
 use crate::programs::{Programs, fault};
 use crate::rooms::Rooms;
+use crate::spares::Spares;
 use crate::{About, Config, ProgramConfig, Retry, Room, beat, store, sys};
 
 /// A dispatcher that runs, and the ends of its channels.
@@ -143,8 +144,10 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
     let lives = Lives::new(&dir, mark, incarnation, config.uses_cgroups);
     let leftovers = lives.end_former();
     let work = dir.join("work");
+    let spares = dir.join("spare");
     remove_now(&work);
-    for folder in [&work, &dir.join("cache")] {
+    remove_now(&spares);
+    for folder in [&work, &spares, &dir.join("cache")] {
         fs::create_dir_all(folder).map_err(at(folder))?;
     }
     // Best effort: it is for people, and a full disk must not stop what goes on without it.
@@ -162,6 +165,7 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
         lives: Arc::new(lives),
         logs: Logs::open(&dir).map_err(at(&dir))?,
         rooms: Rooms::new(vec![work.clone(), config.store.dir().to_owned()]),
+        spares: Spares::new(spares, config.slots),
         work,
         from: from_sender,
         notices: notices_sender,
@@ -199,10 +203,10 @@ fn spawn_threads(
     let desk = thread::Builder::new().name("dispatch".to_owned()).spawn(move || {
         let _alive = alive;
         sys::shorten_time_slice();
-        let work = context.work.clone();
+        let folders = [context.work.clone(), context.spares.folder().to_owned()];
         runtime.block_on(Desk::new(context, stop).run(to));
         runtime.shutdown_timeout(LAST_WORK);
-        remove_now(&work);
+        folders.iter().for_each(|folder| remove_now(folder));
     });
     let desk = desk.map_err(StartError::Thread)?;
     let beat = thread::Builder::new().name("beat".to_owned()).spawn(move || {

@@ -136,5 +136,6 @@ fn unwritten(path: &Path, source: io::Error) -> InputError {
     InputError::Write { path: path.to_owned(), source }
 }
 
-const INPUT: &str = "input";
+/// The name of what a prover reads.
+pub(crate) const INPUT: &str = "input";
 const ITEMS: &str = "items";

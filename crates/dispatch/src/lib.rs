@@ -48,6 +48,7 @@ mod retry;
 mod room;
 mod rooms;
 mod serve;
+mod spares;
 mod store;
 mod sys;
 mod tail;
