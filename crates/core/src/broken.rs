@@ -19,6 +19,8 @@ pub enum Breakage {
     RetryForEver,
     /// What a dispatcher still runs without a lease takes no slot.
     CapacityOfLeases,
+    /// A late beat of a dispatcher's former life is believed.
+    PastLifeHeard,
     /// The youngest block goes first.
     YoungestFirst,
     /// A batch is closed with what has arrived, whatever follows.

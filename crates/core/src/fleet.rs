@@ -78,12 +78,20 @@ impl Fleet {
     }
 
     /// Takes a beat: answers what must be asked of the scheduler, and sent to the dispatcher again.
+    ///
+    /// A beat of a life before the one last heard came late, and says nothing.
     pub fn beat(
         &mut self,
         now: Timestamp,
         beat: &Beat,
         scheduler: &Scheduler,
     ) -> (Vec<Input>, Vec<ToDispatcher>) {
+        let is_of_the_past = |was: &Member| beat.incarnation < was.incarnation;
+        if self.members.get(&beat.dispatcher).is_some_and(is_of_the_past)
+            && !self.broken.by(Breakage::PastLifeHeard)
+        {
+            return (Vec::new(), Vec::new());
+        }
         let leases: BTreeMap<_, _> = scheduler.leases_of(&beat.dispatcher).collect();
         let was = self.members.remove(&beat.dispatcher);
         self.unheard.remove(&beat.dispatcher);
@@ -100,21 +108,23 @@ impl Fleet {
         };
         let mut inputs = Vec::new();
         let mut again = Vec::new();
+        let is_known =
+            |lease: &AttemptId| beat.running.contains(lease) || beat.held.contains(lease);
         let unwanted = beat.running.iter().filter(|attempt| !leases.contains_key(attempt));
         again.extend(unwanted.map(|attempt| ToDispatcher::Cancel(*attempt)));
         match was {
             Some(was) if was.incarnation != beat.incarnation => {
+                let gone = leases.keys().filter(|lease| !is_known(lease)).count();
                 let lose = Input::Lose {
                     dispatcher: beat.dispatcher.clone(),
+                    but: beat.running.union(&beat.held).copied().collect(),
                     message: "its dispatcher was started again".to_owned(),
                 };
                 // Each ends one lease at least, and what is left when there is none changes nothing.
-                inputs.extend(std::iter::repeat_n(lose, leases.len()));
+                inputs.extend(std::iter::repeat_n(lose, gone));
             }
             was => {
                 let before = was.map(|was| was.absent).unwrap_or_default();
-                let is_known =
-                    |lease: &AttemptId| beat.running.contains(lease) || beat.held.contains(lease);
                 for (attempt, task) in leases.into_iter().filter(|(lease, _)| !is_known(lease)) {
                     let beats = before.get(&attempt).copied().unwrap_or_default() + 1;
                     member.absent.insert(attempt, beats);
@@ -157,6 +167,7 @@ impl Fleet {
         let silent = self.unheard.iter().filter(|(_, since)| now.since(**since) >= limit);
         let lose = |(dispatcher, _): (&DispatcherId, _)| Input::Lose {
             dispatcher: dispatcher.clone(),
+            but: BTreeSet::new(),
             message: format!("its dispatcher was silent for {} s", limit.as_secs_f64()),
         };
         silent.map(lose).collect()

@@ -77,7 +77,8 @@ pub enum FromDispatcher {
 pub struct Beat {
     /// Who.
     pub dispatcher: DispatcherId,
-    /// Which life of it: another number is another process, which runs nothing of the one before.
+    /// Which life of it: a higher number is a later process, which runs nothing of the one before, and knows
+    /// of that no more than it says.
     pub incarnation: u64,
     /// What it can run, all slots free.
     pub capacity: Capacity,

@@ -2,6 +2,8 @@
 //!
 //! Not here: what an input leads to (`scheduler`).
 
+use std::collections::BTreeSet;
+
 use crate::{
     AttemptId, Block, DispatcherId, Epoch, Height, Offer, PipelineSpec, Report, TaskId, Verdict,
 };
@@ -24,6 +26,8 @@ pub enum Input {
     Lose {
         /// Which.
         dispatcher: DispatcherId,
+        /// The attempts that it knows in spite of that, after it was started again: it holds their results.
+        but: BTreeSet<AttemptId>,
         /// Why, for a person.
         message: String,
     },

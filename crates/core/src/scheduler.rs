@@ -200,7 +200,9 @@ impl Scheduler {
             Input::Submit(block) => self.submit(block),
             Input::EndSource => self.end_source(),
             Input::Report(report) => self.report(now, report),
-            Input::Lose { dispatcher, message } => Ok(self.lose(now, dispatcher, message)),
+            Input::Lose { dispatcher, but, message } => {
+                Ok(self.lose(now, dispatcher, but, message))
+            }
             Input::Withdraw { attempt, message } => self.withdraw(now, *attempt, message),
             Input::Retry(task) => self.retry(task),
             Input::Remake(task) => self.remake(task),

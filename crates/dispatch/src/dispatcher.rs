@@ -13,7 +13,6 @@ use push0_core::{Capacity, FromDispatcher, ProgramName, ToDispatcher};
 use tokio::sync::{mpsc, watch};
 
 use crate::board::{Board, View};
-use crate::config::random;
 use crate::context::Context;
 use crate::desk::Desk;
 use crate::folder::remove_now;
@@ -23,7 +22,7 @@ use crate::pool::Pool;
 use crate::programs::{Programs, fault};
 use crate::rooms::Rooms;
 use crate::spares::Spares;
-use crate::{About, Config, ProgramConfig, Retry, Room, beat, store, sys};
+use crate::{About, Config, ProgramConfig, Retry, Room, beat, incarnation, store, sys};
 
 /// A dispatcher that runs, and the ends of its channels.
 #[derive(Debug)]
@@ -116,7 +115,7 @@ pub enum StartError {
     #[error("program {program} has no command, or neither a verifier nor the mark of a mock")]
     Program { program: ProgramName },
     /// Try again: the system has no thread or memory to give.
-    #[error("the system gives no thread, or no randomness: {0}")]
+    #[error("the system gives no thread: {0}")]
     Thread(#[source] io::Error),
 }
 
@@ -140,7 +139,7 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
     let dir = dir.map_err(at(&config.dir))?;
     let lock = lock(&dir)?;
     let mark = store::identity(&dir, &dir).map_err(at(&dir))?;
-    let incarnation = random::<8>().map(u64::from_le_bytes).map_err(StartError::Thread)?;
+    let incarnation = incarnation::next(&dir);
     let lives = Lives::new(&dir, mark, incarnation, config.uses_cgroups);
     let leftovers = lives.end_former();
     let work = dir.join("work");

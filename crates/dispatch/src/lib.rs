@@ -33,6 +33,7 @@ mod exit;
 mod file;
 mod folder;
 mod guardian;
+mod incarnation;
 mod input;
 mod lives;
 mod logs;

@@ -255,6 +255,7 @@ impl Engine {
                 }
                 let to = |message| (beat.dispatcher.clone(), message);
                 gathered.messages.extend(again.into_iter().map(to));
+                watch.hears(&beat);
                 self.decide_all(now, inputs, gathered, watch)?;
                 watch.beat(&beat);
             }

@@ -16,8 +16,7 @@
 //!
 //! What is not simulated: the shell (tokio, channels and their bounds, files of proofs, the command line), real
 //! processes and signals, the thread that fills the log's next segment, NATS, several engines, reorgs,
-//! deadlines, quorums. A beat never comes after the start of the next life of its dispatcher: an engine could
-//! not tell it from a beat of a third, since incarnations have no order. A last frame that was durable and is damaged afterwards is not simulated either: a log
+//! deadlines, quorums. A last frame that was durable and is damaged afterwards is not simulated either: a log
 //! cannot tell it from one that was never whole.
 
 mod agenda;

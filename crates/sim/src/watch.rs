@@ -14,6 +14,7 @@ use push0_core::{
     Seq, Timestamp, ToDispatcher, Turn, Verdict,
 };
 
+use self::fleet::Life;
 use self::times::Times;
 use crate::broken::Broken;
 use crate::check::{Check, Found, Violation, holds};
@@ -42,6 +43,7 @@ pub(crate) struct Watch {
     absent: BTreeMap<AttemptId, u32>,
     /// The latest life that the engine heard of each.
     lives: BTreeMap<DispatcherId, u64>,
+    hearing: Life,
     announced: BTreeMap<DispatcherId, Capacity>,
     running: BTreeMap<DispatcherId, BTreeSet<AttemptId>>,
     started: BTreeSet<(DispatcherId, u64, AttemptId)>,
@@ -63,6 +65,7 @@ impl Watch {
             heard_from: Duration::ZERO,
             absent: BTreeMap::new(),
             lives: BTreeMap::new(),
+            hearing: Life::default(),
             announced: BTreeMap::new(),
             running: BTreeMap::new(),
             started: BTreeSet::new(),
@@ -141,14 +144,14 @@ impl Watch {
                 let grants = decided.unwrap_or_default();
                 order::check(&self.ledger, at, offers, grants, self.limits.decision_max)?;
             }
-            Input::Lose { dispatcher, message } if message.contains("silent") => {
+            Input::Lose { dispatcher, message, .. } if message.contains("silent") => {
                 self.check_silence(dispatcher, decided.unwrap_or_default())?;
             }
+            Input::Lose { dispatcher, .. } => self.check_restart(dispatcher)?,
             Input::Configure(_)
             | Input::Claim(_)
             | Input::Submit(_)
             | Input::EndSource
-            | Input::Lose { .. }
             | Input::Withdraw { .. }
             | Input::Retry(_)
             | Input::Remake(_)

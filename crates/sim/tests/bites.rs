@@ -17,6 +17,7 @@ const BROKEN: &[(Broken, &[Check], u64)] = &[
     (Broken::Core(Breakage::WindowFromRelease), &[Check::HeldBehindParked, Check::Settles], 200),
     (Broken::Core(Breakage::RetryForEver), &[Check::Budgets], 30),
     (Broken::Core(Breakage::CapacityOfLeases), &[Check::Capacity], 60),
+    (Broken::Core(Breakage::PastLifeHeard), &[Check::LiveNotLost], 2_500),
     (Broken::Core(Breakage::YoungestFirst), &[Check::StrictOrder], 10),
     (Broken::Core(Breakage::BatchOfArrivals), &[Check::Model], 30),
     (Broken::Core(Breakage::AnyRemake), &[Check::SameValues], 300),

@@ -1,5 +1,6 @@
 //! Decides about attempts that end by another's word: lost, withdrawn, overdue; and about retries.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Held, Scheduler};
@@ -11,15 +12,17 @@ use crate::{
 };
 
 impl Scheduler {
-    /// What `dispatcher` ran is lost with it: as much of it as one decision holds.
+    /// What `dispatcher` ran is lost with it, `but` for what it knows: as much of it as one decision holds.
     pub(super) fn lose(
         &self,
         now: Timestamp,
         dispatcher: &DispatcherId,
+        but: &BTreeSet<AttemptId>,
         message: &str,
     ) -> Vec<Event> {
         let theirs = self.held(dispatcher).into_iter().flat_map(Held::attempts);
         theirs
+            .filter(|attempt| !but.contains(attempt))
             .take(self.endings_max())
             .filter_map(|attempt| Some((*attempt, *self.leases.get(attempt)?)))
             .flat_map(|(attempt, task)| self.lost(now, attempt, task, message))

@@ -119,3 +119,28 @@ fn another_life_of_a_dispatcher_runs_nothing_of_the_one_before() {
     let (inputs, again) = day.fleet.beat(day.now, &beat, &day.scheduler);
     assert!(matches!(inputs.as_slice(), [Input::Lose { .. }, ..]) && again.is_empty());
 }
+
+#[test]
+fn another_life_keeps_the_leases_whose_results_it_holds() {
+    let mut day = Day::with_grants(3);
+    let attempts: Vec<_> = day.attempts().collect();
+    day.beat(attempts.clone());
+    let held = attempts.iter().copied().take(1).collect();
+    let beat = Beat { incarnation: 2, held, ..day.beat_of([]) };
+    let (inputs, _) = day.fleet.beat(day.now, &beat, &day.scheduler);
+    inputs.iter().for_each(|input| day.ask(input));
+    assert!(day.attempts().eq(attempts.into_iter().take(1)));
+}
+
+#[test]
+fn a_late_beat_of_a_former_life_says_nothing() {
+    let mut day = Day::with_grants(3);
+    let attempts: Vec<_> = day.attempts().collect();
+    let late = Beat { incarnation: 0, ..day.beat_of([]) };
+    day.beat(attempts);
+    let before = day.fleet.poll_timeout();
+    day.now = day.now + Duration::from_secs(1);
+    let (inputs, again) = day.fleet.beat(day.now, &late, &day.scheduler);
+    assert_eq!((inputs, again), (Vec::new(), Vec::new()));
+    assert_eq!(day.fleet.poll_timeout(), before, "it is no sign of life either");
+}

@@ -123,7 +123,7 @@ impl<'a> World<'a> {
             Step::Lose(machine) => {
                 let dispatcher = machine.get_mut_of(&mut self.crew).id.clone();
                 let message = "it is gone".to_owned();
-                self.ask(&Input::Lose { dispatcher, message });
+                self.ask(&Input::Lose { dispatcher, but: BTreeSet::new(), message });
             }
             Step::Withdraw(grant) => {
                 if let Some((_, grant)) = grant.pick(&self.told) {

@@ -10,17 +10,34 @@ use crate::check::{Check, Found, holds};
 use crate::ledger::{Entry, State};
 
 impl Watch {
-    /// A beat was decided about.
-    pub(crate) fn beat(&mut self, beat: &Beat) {
+    /// A beat is about to be decided about.
+    pub(crate) fn hears(&mut self, beat: &Beat) {
         let life = beat.incarnation;
-        if life < self.lives.get(&beat.dispatcher).copied().unwrap_or_default() {
-            return; // of a life that is over: nothing is learnt of it
+        let before = self.lives.get(&beat.dispatcher).copied();
+        self.hearing = match before {
+            Some(before) if life < before => Life::Over,
+            Some(before) if life > before => Life::Next,
+            Some(_) | None => Life::Same,
+        };
+        self.lives.insert(beat.dispatcher.clone(), life.max(before.unwrap_or_default()));
+    }
+
+    /// It was decided about.
+    pub(crate) fn beat(&mut self, beat: &Beat) {
+        if self.hearing == Life::Over {
+            return; // nothing is learnt of it
         }
-        let before = self.lives.insert(beat.dispatcher.clone(), life);
-        if before.is_some_and(|before| before != life) {
+        if self.hearing == Life::Next {
             let left = self.ledger.leases.values().filter_map(|task| self.ledger.tasks.get(task));
-            let is_theirs = |entry: &&Entry| matches!(&entry.state, State::Leased { dispatcher, .. } if *dispatcher == beat.dispatcher);
-            let left = left.filter(is_theirs).count();
+            let is_left = |entry: &&Entry| match &entry.state {
+                State::Leased { dispatcher, attempt } => {
+                    *dispatcher == beat.dispatcher
+                        && !beat.running.contains(attempt)
+                        && !beat.held.contains(attempt)
+                }
+                State::Ready(_) | State::Accepted | State::Parked => false,
+            };
+            let left = left.filter(is_left).count();
             self.note(holds(Check::LeaseKnown, left == 0, || {
                 format!(
                     "{} was started again, and {left} leases of its life before stand",
@@ -66,6 +83,13 @@ impl Watch {
         })
     }
 
+    /// A beat that comes after the next life's first says nothing of what that life runs.
+    pub(super) fn check_restart(&self, dispatcher: &DispatcherId) -> Result<(), Found> {
+        holds(Check::LiveNotLost, self.hearing != Life::Over, || {
+            format!("{dispatcher} was given up on a late beat of a former life")
+        })
+    }
+
     pub(super) fn check_capacity(&self, offers: &[Offer], events: &[Event]) -> Result<(), Found> {
         let was_granted = |offer: &&Offer| {
             events.iter().any(
@@ -94,6 +118,15 @@ impl Watch {
         }
         Ok(())
     }
+}
+
+/// Which life of its dispatcher a beat is of, beside the latest heard.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) enum Life {
+    Over,
+    #[default]
+    Same,
+    Next,
 }
 
 /// A lease that so many beats in a row do not mention should not stand any more.
