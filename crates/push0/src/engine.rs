@@ -12,6 +12,7 @@
 mod gathered;
 mod handle;
 
+use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -188,22 +189,23 @@ impl<L: Log> Engine<L> {
         Ok(())
     }
 
-    /// Appends a turn. While its disk is full the engine waits, keeps what it has, and goes on where it
-    /// was: nothing that it decided has left.
+    /// Appends a turn. While the log is full or out of reach the engine waits, keeps what it has, and goes
+    /// on where it was: nothing that it decided has left.
     async fn record(&mut self, turn: &Turn) -> Result<(), EngineError> {
         let give_up = Instant::now() + ROOM_WAIT;
         let mut is_told = false;
         loop {
-            let error = match self.log.append(turn).await {
-                Err(AppendError::Full(error)) => error,
+            let (error, what) = match self.log.append(turn).await {
+                Err(error @ AppendError::Full(_)) => (error, "make room"),
+                Err(error @ AppendError::Unavailable(_)) => (error, "see to that"),
                 appended => return Ok(appended?),
             };
             if Instant::now() >= give_up || self.is_stopping.load(Ordering::Relaxed) {
-                return Err(AppendError::Full(error).into());
+                return Err(error.into());
             }
             if !is_told {
-                let warning =
-                    format!("the log's disk is full ({error}): make room, and it goes on");
+                let why = error.source().map(ToString::to_string).unwrap_or_default();
+                let warning = format!("{error} ({why}): {what}, and it goes on");
                 let seen = Seen { warning: Some(warning), ..Seen::default() };
                 is_told = self.ports.turns.try_send(seen).is_ok();
             }
@@ -367,7 +369,7 @@ async fn sleep_until(due: Option<Instant>) {
 /// Requests on their way to the engine. At it, whoever asks waits.
 const INBOX_MAX: usize = 1_024;
 
-/// How long an engine waits for room on its log's disk: long enough for a person to come.
+/// How long an engine waits for its log: long enough for a person to come.
 pub(crate) const ROOM_WAIT: Duration = Duration::from_secs(600);
 
 /// Between two tries.

@@ -175,7 +175,7 @@ impl Engine {
         }
     }
 
-    /// Appends what the turn decided; answers whether the disk had room for it.
+    /// Appends what the turn decided; answers whether the log took it.
     ///
     /// # Errors
     ///
@@ -189,7 +189,7 @@ impl Engine {
                 watch.appended();
                 Ok(true)
             }
-            Err(AppendError::Full(_)) => Ok(false),
+            Err(AppendError::Full(_) | AppendError::Unavailable(_)) => Ok(false),
             Err(AppendError::Poisoned(_)) if self.broken == Some(Broken::SyncRepeated) => {
                 under_way.unrecorded = None;
                 Ok(true)

@@ -157,6 +157,8 @@ impl World {
                 }
                 self.agenda.after(sync, Happening::EngineSends { life });
             }
+            // Its process went with the power.
+            Ok(false) if self.disk.has_stopped() => self.crash(true, "its disk is gone"),
             Ok(false) => self.agenda.after(RETRY, Happening::EngineRepeats { life }),
             Err(ended) => self.ended(&ended),
         }
@@ -218,8 +220,7 @@ impl World {
     fn ended(&mut self, ended: &Ended) {
         let what = match ended {
             Ended::Bug(error) => error.to_string(),
-            // The shell repeats an append only to a disk that is full: else its process ends.
-            Ended::Append(AppendError::Poisoned(error) | AppendError::Unavailable(error)) => {
+            Ended::Append(AppendError::Poisoned(error)) => {
                 let is_power = self.disk.has_stopped() && self.chance.flip();
                 return self.crash(is_power, &format!("its log: {error}"));
             }
