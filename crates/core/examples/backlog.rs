@@ -105,6 +105,7 @@ impl Backlog {
         };
         self.ask(&Input::Report(Report {
             dispatcher: self.dispatcher.clone(),
+            incarnation: 1,
             attempt: grant.attempt,
             task: grant.task,
             outcome: Outcome::Proved(what),

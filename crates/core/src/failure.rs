@@ -130,6 +130,21 @@ pub(crate) fn backoff(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Timestamp;
+
+    #[test]
+    fn every_ending_is_counted_once() {
+        let (task, attempt, retry_at) = (TaskId([7; 32]), AttemptId(3), Timestamp(0));
+        let mut tally = Tally::default();
+        assert_eq!(tally.total(), 0);
+        for _ in 0..2 {
+            let message = String::new();
+            tally.count(&Event::Lost { task, attempt, message, retry_at }, None);
+        }
+        let (message, class) = (String::new(), FailureClass::Timeout);
+        tally.count(&Event::Failed { task, attempt, class, message, ran_us: 0, retry_at }, None);
+        assert_eq!((tally.of(Ending::Lost), tally.total()), (2, 3));
+    }
 
     #[test]
     fn the_wait_doubles_up_to_its_limit_and_stays_there() {

@@ -15,8 +15,8 @@ use std::time::Duration;
 use crate::broken::{Breakage, Broken};
 use crate::scheduler::Held;
 use crate::{
-    AttemptId, Beat, Capacity, Deadline, DispatcherId, Input, Offer, Program, ProgramName,
-    Scheduler, Timestamp, ToDispatcher,
+    AttemptId, Beat, Capacity, Deadline, DispatcherId, Input, Life, Offer, Program, ProgramName,
+    Report, Scheduler, Timestamp, ToDispatcher,
 };
 
 /// Every dispatcher that was heard of.
@@ -145,10 +145,19 @@ impl Fleet {
     }
 
     /// Takes a dispatcher's word that an attempt has ended.
-    pub fn ended(&mut self, dispatcher: &DispatcherId, attempt: AttemptId) {
-        if let Some(member) = self.members.get_mut(dispatcher) {
-            member.running.remove(&attempt);
+    pub fn ended(&mut self, report: &Report) {
+        if let Some(member) = self.members.get_mut(&report.dispatcher)
+            && member.incarnation == report.incarnation
+        {
+            member.running.remove(&report.attempt);
         }
+    }
+
+    /// The life of a dispatcher that was heard last. What is for one that was not heard of waits for its beat.
+    #[must_use]
+    pub fn life(&self, dispatcher: &DispatcherId) -> Option<Life> {
+        let incarnation = self.members.get(dispatcher)?.incarnation;
+        Some(Life { dispatcher: dispatcher.clone(), incarnation })
     }
 
     /// Gives up on the dispatchers that were silent too long; again, while they hold leases.

@@ -63,6 +63,16 @@ pub enum ToDispatcher {
     Verdict(AttemptId, Verdict),
 }
 
+/// A life of a dispatcher. What is sent to one is for no other: a verdict on a former life's failure, say,
+/// that comes late must not have the next one let go of a proof.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Life {
+    /// Whose.
+    pub dispatcher: DispatcherId,
+    /// Which: the number in its beats.
+    pub incarnation: u64,
+}
+
 /// What a dispatcher tells the engine.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum FromDispatcher {
@@ -106,6 +116,8 @@ pub struct Capacity {
 pub struct Report {
     /// Who says so.
     pub dispatcher: DispatcherId,
+    /// Which life of it says so; the verdict is for that one.
+    pub incarnation: u64,
     /// Which attempt.
     pub attempt: AttemptId,
     /// Of which task.

@@ -123,3 +123,21 @@ impl<'de> Deserialize<'de> for InputId {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("neither a block's hash nor a task's id")]
 pub struct NotAnInput;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_written_as_its_span_and_part() {
+        let key = |first, last| Key {
+            chain: ChainId(1),
+            first: Height(first),
+            last: Height(last),
+            part: None,
+            tip: BlockHash([0; 32]),
+        };
+        let written = [key(7, 7), key(7, 9), key(7, 7).part(2)].map(|key| key.to_string());
+        assert_eq!(written, ["7", "7-9", "7/2"]);
+    }
+}

@@ -42,7 +42,7 @@ pub use event::{ClosedBy, Event, FailureClass, ParkedBy, ReopenedBy, ResultRef, 
 pub use failure::Tally;
 pub use fleet::Fleet;
 pub use grant::{
-    Beat, Bound, Capacity, FromDispatcher, Grant, Outcome, Report, ToDispatcher, Verdict,
+    Beat, Bound, Capacity, FromDispatcher, Grant, Life, Outcome, Report, ToDispatcher, Verdict,
 };
 pub use id::{AttemptId, ChainId, Epoch, Height, ReleaseNumber, Seq};
 pub use input::{Input, Rejection};

@@ -6,6 +6,7 @@
 //!
 //! Not here: what makes a task ready (`task`), how a grant is recorded (`scheduler::assign`).
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{Capacity, DispatcherId, Height, Program, ProgramName, Seq, Task, TaskId, Timestamp};
@@ -174,7 +175,7 @@ fn best<'a>(
     let fitting = offers.iter_mut().filter(|offer| fits(&offer.free, name, program));
     fitting.min_by_key(|offer| {
         let has_failed = task.tally.dispatchers().any(|failed| *failed == offer.dispatcher);
-        (has_failed, u32::MAX - offer.free.slots, offer.dispatcher.clone())
+        (has_failed, Reverse(offer.free.slots), offer.dispatcher.clone())
     })
 }
 

@@ -59,6 +59,7 @@ pub(crate) fn not_run(context: &Context, grant: &Grant, message: String) {
 pub(crate) fn report(context: &Context, grant: &Grant, outcome: Outcome, ran: Duration) {
     context.report(Report {
         dispatcher: context.config.id.clone(),
+        incarnation: context.board.incarnation(),
         attempt: grant.attempt,
         task: grant.task,
         outcome,

@@ -100,6 +100,11 @@ struct Entry {
 }
 
 impl Board {
+    /// Which life of the dispatcher this is.
+    pub(crate) const fn incarnation(&self) -> u64 {
+        self.incarnation
+    }
+
     pub(crate) fn new(dispatcher: DispatcherId, incarnation: u64, capacity: Capacity) -> Self {
         let state = State {
             capacity,

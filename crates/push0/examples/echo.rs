@@ -343,6 +343,7 @@ fn proved(grant: &Grant) -> Report {
     };
     Report {
         dispatcher: name(),
+        incarnation: 1,
         attempt: grant.attempt,
         task: grant.task,
         outcome: Outcome::Proved(result),

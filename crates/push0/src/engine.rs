@@ -249,7 +249,7 @@ impl<L: Log> Engine<L> {
         report: Report,
         gathered: &mut Gathered,
     ) -> Result<(), EngineError> {
-        self.fleet.ended(&report.dispatcher, report.attempt);
+        self.fleet.ended(&report);
         let (attempt, ran) = (report.attempt, report.ran);
         let is_result = matches!(report.outcome, Outcome::Proved(_));
         let lease = self.scheduler.task(&report.task).and_then(|task| task.lease().cloned());

@@ -19,7 +19,7 @@ pub(crate) enum Happening {
     /// A dispatcher's message reaches the engine.
     ToEngine { from: usize, message: FromDispatcher },
     /// The engine's message reaches a dispatcher.
-    ToDispatcher { to: usize, message: ToDispatcher },
+    ToDispatcher { to: usize, life: u64, message: ToDispatcher },
     /// A dispatcher's process starts.
     DispatcherStarts { who: usize },
     /// A dispatcher beats.

@@ -198,6 +198,7 @@ impl Dispatcher {
         self.running.remove(&grant.attempt);
         let report = Report {
             dispatcher: self.id.clone(),
+            incarnation: self.life,
             attempt: grant.attempt,
             task: grant.task,
             outcome,

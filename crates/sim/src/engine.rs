@@ -12,8 +12,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use push0_core::{
-    BlockHash, DispatcherId, Effect, Fleet, FromDispatcher, IllegalEvent, Input, Outcome,
-    Rejection, Report, Scheduler, Seq, Timestamp, ToDispatcher, Turn, Verdict,
+    BlockHash, Effect, Fleet, FromDispatcher, IllegalEvent, Input, Life, Outcome, Rejection,
+    Report, Scheduler, Seq, Timestamp, ToDispatcher, Turn, Verdict,
 };
 use push0_log::conformance::finish;
 use push0_log::{AppendError, FileLog, Log as _};
@@ -43,7 +43,7 @@ pub(crate) struct Engine {
 pub(crate) struct UnderWay {
     /// What its append has not taken, for the disk was full.
     unrecorded: Option<Turn>,
-    messages: Vec<(DispatcherId, ToDispatcher)>,
+    messages: Vec<(Life, ToDispatcher)>,
     answers: Vec<(Asker, Answer)>,
 }
 
@@ -72,7 +72,7 @@ pub(crate) type Answer = Result<(), Rejection>;
 /// Something that leaves the engine.
 #[derive(Debug)]
 pub(crate) enum Outgoing {
-    Message(DispatcherId, ToDispatcher),
+    Message(Life, ToDispatcher),
     Answer(Asker, Answer),
     AskSource(BlockHash),
 }
@@ -216,10 +216,14 @@ impl Engine {
         while let Some(effect) = self.scheduler.poll_effect(durable) {
             match effect {
                 Effect::Grant(to, grant) => {
-                    outgoing.push(Outgoing::Message(to, ToDispatcher::Grant(grant)));
+                    let to = self.fleet.life(&to);
+                    let grant = |to| Outgoing::Message(to, ToDispatcher::Grant(grant));
+                    outgoing.extend(to.map(grant));
                 }
                 Effect::Cancel(to, attempt) => {
-                    outgoing.push(Outgoing::Message(to, ToDispatcher::Cancel(attempt)));
+                    let to = self.fleet.life(&to);
+                    let cancel = |to| Outgoing::Message(to, ToDispatcher::Cancel(attempt));
+                    outgoing.extend(to.map(cancel));
                 }
                 Effect::AskSource(block) => outgoing.push(Outgoing::AskSource(block)),
                 Effect::Release(_) => {} // read by cursor
@@ -253,7 +257,9 @@ impl Engine {
                     again.retain(|message| !matches!(message, ToDispatcher::Grant(_)));
                     inputs.retain(|input| !matches!(input, Input::Withdraw { .. }));
                 }
-                let to = |message| (beat.dispatcher.clone(), message);
+                let (dispatcher, incarnation) = (beat.dispatcher.clone(), beat.incarnation);
+                let to = Life { dispatcher, incarnation };
+                let to = |message| (to.clone(), message);
                 gathered.messages.extend(again.into_iter().map(to));
                 watch.hears(&beat);
                 self.decide_all(now, inputs, gathered, watch)?;
@@ -270,9 +276,10 @@ impl Engine {
         gathered: &mut Gathered,
         watch: &mut Watch,
     ) -> Result<(), Ended> {
-        self.fleet.ended(&report.dispatcher, report.attempt);
+        self.fleet.ended(&report);
         watch.ended(&report);
-        let (attempt, to) = (report.attempt, report.dispatcher.clone());
+        let (dispatcher, incarnation) = (report.dispatcher.clone(), report.incarnation);
+        let (attempt, to) = (report.attempt, Life { dispatcher, incarnation });
         let is_result = matches!(report.outcome, Outcome::Proved(_));
         let before = gathered.events.len();
         let verdict = match self.decide(now, &Input::Report(report), gathered, watch)? {

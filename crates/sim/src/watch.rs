@@ -14,7 +14,7 @@ use push0_core::{
     Seq, Timestamp, ToDispatcher, Turn, Verdict,
 };
 
-use self::fleet::Life;
+use self::fleet::Which;
 use self::times::Times;
 use crate::broken::Broken;
 use crate::check::{Check, Found, Violation, holds};
@@ -43,7 +43,7 @@ pub(crate) struct Watch {
     absent: BTreeMap<AttemptId, u32>,
     /// The latest life that the engine heard of each.
     lives: BTreeMap<DispatcherId, u64>,
-    hearing: Life,
+    hearing: Which,
     announced: BTreeMap<DispatcherId, Capacity>,
     running: BTreeMap<DispatcherId, BTreeSet<AttemptId>>,
     started: BTreeSet<(DispatcherId, u64, AttemptId)>,
@@ -65,7 +65,7 @@ impl Watch {
             heard_from: Duration::ZERO,
             absent: BTreeMap::new(),
             lives: BTreeMap::new(),
-            hearing: Life::default(),
+            hearing: Which::default(),
             announced: BTreeMap::new(),
             running: BTreeMap::new(),
             started: BTreeSet::new(),

@@ -162,7 +162,9 @@ impl World {
             | Happening::SourceGoes { .. }
             | Happening::ReaderLooks { .. } => {}
             Happening::ToEngine { from, message } => self.engine_hears(from, message),
-            Happening::ToDispatcher { to, message } => self.dispatcher_hears(to, message),
+            Happening::ToDispatcher { to, life, message } => {
+                self.dispatcher_hears(to, life, message);
+            }
             Happening::DispatcherStarts { who } => self.dispatcher_starts(who),
             Happening::Beats { who, life } => self.beats(who, life),
             Happening::Goes { who, life, attempt, step } => self.goes(who, life, attempt, step),

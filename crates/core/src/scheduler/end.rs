@@ -122,6 +122,7 @@ impl Scheduler {
         };
         let report = Report {
             dispatcher: lease.dispatcher.clone(),
+            incarnation: 0, // nobody's word
             attempt,
             task: id,
             outcome: Outcome::Cancelled,

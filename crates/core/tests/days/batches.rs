@@ -1,10 +1,11 @@
 //! Where a batch is cut: by the blocks alone, whenever they arrive.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use push0_core::{Block, Event, Input, Limits, PipelineSpec, Scheduler, Timestamp};
 
-use crate::day::{block, pipeline};
+use crate::day::{Day, block, pipeline};
 
 #[test]
 fn a_batch_that_reaches_its_max_takes_no_weightless_block_after_it() {
@@ -12,6 +13,29 @@ fn a_batch_that_reaches_its_max_takes_no_weightless_block_after_it() {
     let cut = [(0, 1), (2, 5)];
     assert_eq!(batches(&weights, true), cut);
     assert_eq!(batches(&weights, false), cut);
+}
+
+#[test]
+fn age_closes_a_batch_that_has_just_its_least() {
+    for (blocks, is_closed) in [(1, false), (2, true), (3, true)] {
+        let mut day = Day::of(aged(2, Duration::from_secs(60)));
+        (0..blocks).for_each(|number| day.ask(&Input::Submit(Box::new(block(number)))));
+        day.sleep(Duration::from_secs(61));
+        let closed = day.events.iter().any(|event| matches!(event, Event::BatchClosed { .. }));
+        assert_eq!(closed, is_closed, "{blocks} blocks, of which two are the least");
+    }
+}
+
+/// A sequence that age closes once it has so many blocks.
+fn aged(least: u64, age: Duration) -> PipelineSpec {
+    let mut spec = pipeline();
+    for stage in spec.stages.values_mut() {
+        stage.collect = Some("sequence".to_owned());
+        stage.max = BTreeMap::from([("blocks".to_owned(), 10)]);
+        stage.min = BTreeMap::from([("blocks".to_owned(), least)]);
+        stage.age = Some(age);
+    }
+    spec
 }
 
 /// The spans that were closed under a max of 10, with each block decided on as it comes or all at once.

@@ -18,12 +18,18 @@ pub(crate) struct Day {
 }
 
 impl Day {
-    pub(crate) fn with_grants(grants: u64) -> Self {
+    /// Before any block has come.
+    pub(crate) fn of(pipeline: PipelineSpec) -> Self {
         let limits = Limits { decision_max: 2, ..Limits::default() };
         let (scheduler, fleet) = (Scheduler::new(limits), Fleet::new(SILENCE_MAX));
         let mut day = Self { now: START, scheduler, fleet, events: Vec::new() };
         day.ask(&Input::Claim(Epoch(1)));
-        day.ask(&Input::Configure(Box::new(pipeline())));
+        day.ask(&Input::Configure(Box::new(pipeline)));
+        day
+    }
+
+    pub(crate) fn with_grants(grants: u64) -> Self {
+        let mut day = Self::of(pipeline());
         (0..grants).for_each(|number| day.ask(&Input::Submit(Box::new(block(number)))));
         day.fleet.look(day.now);
         day.beat([]);
@@ -101,10 +107,13 @@ impl Day {
     }
 
     pub(crate) fn report_of(&mut self, attempt: AttemptId, task: TaskId, outcome: Outcome) {
-        let dispatcher = "one".parse().expect("a name");
-        let ran = Duration::from_secs(1);
-        self.ask(&Input::Report(Report { dispatcher, attempt, task, outcome, ran }));
+        self.ask(&Input::Report(self.report_on(attempt, task, outcome)));
         self.follow_up();
+    }
+
+    pub(crate) fn report_on(&self, attempt: AttemptId, task: TaskId, outcome: Outcome) -> Report {
+        let Beat { dispatcher, incarnation, .. } = self.beat_of([]);
+        Report { dispatcher, incarnation, attempt, task, outcome, ran: Duration::from_secs(1) }
     }
 
     /// Grants what can be granted, once its backoff is over.

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use push0_core::{AttemptId, Beat, Fleet, Input, Limits, ToDispatcher};
+use push0_core::{AttemptId, Beat, Fleet, Input, Limits, Outcome, TaskId, ToDispatcher};
 
 use crate::day::{Day, MEMORY, SILENCE_MAX, SLOTS, START};
 
@@ -105,8 +105,12 @@ fn a_stray_is_cancelled_and_takes_its_slot_and_memory_until_it_has_ended() {
     let (_, again) = day.beat([stray]);
     assert_eq!(again, [ToDispatcher::Cancel(stray)]);
     assert_eq!((day.free().slots, day.free().memory_bytes), (SLOTS - 1, MEMORY - 1));
-    let dispatcher = "one".parse().expect("a name");
-    day.fleet.ended(&dispatcher, stray);
+    let mut report = day.report_on(stray, TaskId([0; 32]), Outcome::Cancelled);
+    report.incarnation = 0;
+    day.fleet.ended(&report);
+    assert_eq!(day.free().slots, SLOTS - 1, "a former life says nothing of what runs now");
+    report.incarnation = 1;
+    day.fleet.ended(&report);
     assert_eq!((day.free().slots, day.free().memory_bytes), (SLOTS, MEMORY));
 }
 

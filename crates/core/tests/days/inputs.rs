@@ -84,6 +84,7 @@ fn a_second_complaint_about_the_same_loss_asks_for_nothing() {
         day.now,
         &Input::Report(push0_core::Report {
             dispatcher: "one".parse().expect("a name"),
+            incarnation: 1,
             attempt: push0_core::AttemptId(1),
             task,
             outcome: missing(),

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use push0_core::{
-    AttemptId, Beat, Capacity, Digest, DispatcherId, FailureClass, Grant, Outcome, Output, Report,
-    ResultRef, TaskId, ToDispatcher,
+    AttemptId, Beat, Capacity, Digest, DispatcherId, FailureClass, Grant, Life, Outcome, Output,
+    Report, ResultRef, TaskId, ToDispatcher,
 };
 
 /// A dispatcher.
@@ -55,6 +55,10 @@ impl Machine {
             .collect()
     }
 
+    pub(crate) fn life(&self) -> Life {
+        Life { dispatcher: self.id.clone(), incarnation: self.incarnation }
+    }
+
     pub(crate) fn restart(&mut self) {
         self.incarnation += 1;
         self.running.clear();
@@ -71,7 +75,7 @@ impl Machine {
             }
             ToDispatcher::Cancel(attempt) => {
                 if let Some(grant) = self.running.remove(attempt) {
-                    let report = report(&self.id, &grant, How::Cancelled, 0);
+                    let report = report(self.life(), &grant, How::Cancelled, 0);
                     self.held.insert(*attempt, report);
                 }
             }
@@ -100,7 +104,7 @@ impl Machine {
 }
 
 /// What `dispatcher` says of an attempt. The bytes of a proof differ with `salt`, what it says does not.
-pub(crate) fn report(dispatcher: &DispatcherId, grant: &Grant, how: How, salt: u8) -> Report {
+pub(crate) fn report(life: Life, grant: &Grant, how: How, salt: u8) -> Report {
     let message = format!("{how:?}");
     let outcome = match how {
         How::Proved => Outcome::Proved(result(grant, "", salt)),
@@ -116,7 +120,9 @@ pub(crate) fn report(dispatcher: &DispatcherId, grant: &Grant, how: How, salt: u
         How::Cancelled => Outcome::Cancelled,
     };
     let (attempt, task) = (grant.attempt, grant.task);
-    Report { dispatcher: dispatcher.clone(), attempt, task, outcome, ran: Duration::from_millis(9) }
+    let ran = Duration::from_millis(9);
+    let Life { dispatcher, incarnation } = life;
+    Report { dispatcher, incarnation, attempt, task, outcome, ran }
 }
 
 fn result(grant: &Grant, statement: &str, salt: u8) -> ResultRef {

@@ -332,8 +332,8 @@ impl<'a> World<'a> {
     /// A machine tells of an attempt, in time or not, once more or for the first time.
     fn report_any(&mut self, grant: &crate::steps::Pick, how: How) {
         if let Some((machine, grant)) = grant.pick(&self.told).cloned() {
-            let id = self.crew.get(machine).expect("a machine").id.clone();
-            self.hear(machine, report(&id, &grant, how, self.salt));
+            let life = self.crew.get(machine).expect("a machine").life();
+            self.hear(machine, report(life, &grant, how, self.salt));
         }
     }
 
@@ -342,7 +342,7 @@ impl<'a> World<'a> {
         let salt = self.salt;
         let machine = self.crew.get_mut(index).expect("a machine");
         if let Some((_, grant)) = machine.running.first_key_value() {
-            let report = report(&machine.id, grant, how, salt);
+            let report = report(machine.life(), grant, how, salt);
             machine.end(report.clone());
             self.hear(index, report);
         }
@@ -350,7 +350,7 @@ impl<'a> World<'a> {
 
     fn hear(&mut self, index: usize, report: push0_core::Report) {
         let attempt = report.attempt;
-        self.fleet.ended(&report.dispatcher, attempt);
+        self.fleet.ended(&report);
         let verdict = match self.decide(&Input::Report(report)) {
             Err(Rejection::Answered(verdict)) => verdict,
             Ok(_) => push0_core::Verdict::Recorded,

@@ -118,6 +118,7 @@ impl World {
     pub(crate) fn report(&mut self, grant: &Grant, outcome: Outcome) {
         self.ask(Input::Report(Report {
             dispatcher: "local".parse().expect("a name"),
+            incarnation: 1,
             attempt: grant.attempt,
             task: grant.task,
             outcome,

@@ -1,6 +1,6 @@
 //! What a turn gathers: the events that go into its one record, and what leaves once that is durable.
 
-use push0_core::{DispatcherId, Event, Seq, ToDispatcher, Verdict};
+use push0_core::{Event, Life, Seq, ToDispatcher, Verdict};
 
 use super::{Answer, Asker};
 
@@ -9,7 +9,7 @@ use super::{Answer, Asker};
 pub(super) struct Gathered {
     pub(super) events: Vec<Event>,
     pub(super) answers: Vec<(Asker, Answer)>,
-    pub(super) messages: Vec<(DispatcherId, ToDispatcher)>,
+    pub(super) messages: Vec<(Life, ToDispatcher)>,
     /// What its events weigh in the log, roughly. Unit: bytes.
     bytes: usize,
 }

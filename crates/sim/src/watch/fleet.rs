@@ -15,19 +15,19 @@ impl Watch {
         let life = beat.incarnation;
         let before = self.lives.get(&beat.dispatcher).copied();
         self.hearing = match before {
-            Some(before) if life < before => Life::Over,
-            Some(before) if life > before => Life::Next,
-            Some(_) | None => Life::Same,
+            Some(before) if life < before => Which::Over,
+            Some(before) if life > before => Which::Next,
+            Some(_) | None => Which::Same,
         };
         self.lives.insert(beat.dispatcher.clone(), life.max(before.unwrap_or_default()));
     }
 
     /// It was decided about.
     pub(crate) fn beat(&mut self, beat: &Beat) {
-        if self.hearing == Life::Over {
+        if self.hearing == Which::Over {
             return; // nothing is learnt of it
         }
-        if self.hearing == Life::Next {
+        if self.hearing == Which::Next {
             let left = self.ledger.leases.values().filter_map(|task| self.ledger.tasks.get(task));
             let is_left = |entry: &&Entry| match &entry.state {
                 State::Leased { dispatcher, attempt } => {
@@ -85,7 +85,7 @@ impl Watch {
 
     /// A beat that comes after the next life's first says nothing of what that life runs.
     pub(super) fn check_restart(&self, dispatcher: &DispatcherId) -> Result<(), Found> {
-        holds(Check::LiveNotLost, self.hearing != Life::Over, || {
+        holds(Check::LiveNotLost, self.hearing != Which::Over, || {
             format!("{dispatcher} was given up on a late beat of a former life")
         })
     }
@@ -122,7 +122,7 @@ impl Watch {
 
 /// Which life of its dispatcher a beat is of, beside the latest heard.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) enum Life {
+pub(super) enum Which {
     Over,
     #[default]
     Same,

@@ -10,7 +10,8 @@ use crate::truth;
 impl Watch {
     /// A dispatcher's word on an attempt was heard.
     pub(crate) fn ended(&mut self, report: &Report) {
-        if let Some(running) = self.running.get_mut(&report.dispatcher) {
+        let is_of_now = self.lives.get(&report.dispatcher) == Some(&report.incarnation);
+        if let Some(running) = self.running.get_mut(&report.dispatcher).filter(|_| is_of_now) {
             running.remove(&report.attempt);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use push0_core::{AttemptId, DispatcherId, FromDispatcher, ToDispatcher};
+use push0_core::{AttemptId, FromDispatcher, Life, ToDispatcher};
 
 use super::World;
 use crate::agenda::{Happening, Step};
@@ -51,11 +51,13 @@ impl World {
         self.act(who, acts);
     }
 
-    pub(super) fn dispatcher_hears(&mut self, to: usize, message: ToDispatcher) {
+    /// What was sent to another life of it is not for this one.
+    pub(super) fn dispatcher_hears(&mut self, to: usize, life: u64, message: ToDispatcher) {
         let now = self.agenda.now();
-        let Some(one) = self.crew.get(to).filter(|one| one.is_up) else { return };
+        let is_it = |one: &&Dispatcher| one.is_up && one.life == life;
+        let Some(one) = self.crew.get(to).filter(is_it) else { return };
         if now < one.frozen {
-            return self.agenda.at(one.frozen, Happening::ToDispatcher { to, message });
+            return self.agenda.at(one.frozen, Happening::ToDispatcher { to, life, message });
         }
         let id = one.id.clone();
         self.say(|| format!("{id} hears {}", words_down(&message)));
@@ -73,15 +75,16 @@ impl World {
     }
 
     /// Sends what the engine lets go.
-    pub(super) fn send_down(&mut self, to: &DispatcherId, message: ToDispatcher) {
-        let Some(to) = self.crew.iter().position(|one| one.id == *to) else { return };
+    pub(super) fn send_down(&mut self, to: &Life, message: ToDispatcher) {
+        let life = to.incarnation;
+        let Some(to) = self.crew.iter().position(|one| one.id == to.dispatcher) else { return };
         self.say(|| format!("engine sends to {to}: {}", words_down(&message)));
         if self.cut.get(to).copied().unwrap_or_default() {
             return;
         }
         for wait in self.ways(to, false) {
             let message = message.clone();
-            self.agenda.after(wait, Happening::ToDispatcher { to, message });
+            self.agenda.after(wait, Happening::ToDispatcher { to, life, message });
         }
     }
 
