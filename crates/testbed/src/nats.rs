@@ -83,6 +83,12 @@ impl Nats {
         self.node(node).process.as_ref().map(Child::id)
     }
 
+    /// Where this server keeps its streams.
+    #[must_use]
+    pub fn store(&self, node: usize) -> PathBuf {
+        self.dir.path().join(&self.node(node).name)
+    }
+
     /// Ends this server as `kill -9` does.
     pub fn kill(&mut self, node: usize) {
         if let Some(mut process) = self.node_mut(node).process.take() {

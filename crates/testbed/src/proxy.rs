@@ -10,6 +10,8 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use crate::until;
+
 /// What a wire passes.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Wire {
@@ -31,10 +33,18 @@ pub struct Proxy {
     state: Arc<Mutex<State>>,
 }
 
+#[derive(Clone, Copy)]
+enum Direction {
+    Requests,
+    Answers,
+}
+
 #[derive(Debug, Default)]
 struct State {
     wire: Wire,
     has_ended: bool,
+    /// Bytes of requests that did not pass.
+    lost_requests: u64,
     /// Both ends of every connection that was made since the last cut.
     open: Vec<TcpStream>,
 }
@@ -70,6 +80,11 @@ impl Proxy {
         lock(&self.state).wire = wire;
     }
 
+    /// Waits until so many bytes of requests were lost since the wire was made.
+    pub fn wait_lost_requests(&self, bytes: u64) {
+        until("no request was lost", || (lock(&self.state).lost_requests >= bytes).then_some(()));
+    }
+
     /// Cuts every connection; what passes on later ones is `wire`.
     pub fn cut(&self, wire: Wire) {
         let mut state = lock(&self.state);
@@ -103,24 +118,19 @@ fn connect(client: TcpStream, server: u16, shared: &Arc<Mutex<State>>) {
         state.open.push(twice(end));
     }
     let (answers_from, answers_to) = (twice(&server), twice(&client));
-    pump(client, server, shared, |wire| matches!(wire, Wire::Whole | Wire::NoAnswers));
-    pump(answers_from, answers_to, shared, |wire| matches!(wire, Wire::Whole | Wire::NoRequests));
+    pump(client, server, shared, Direction::Requests);
+    pump(answers_from, answers_to, shared, Direction::Answers);
 }
 
 /// Carries bytes until either end is closed, and drops those that do not pass.
-fn pump(
-    mut from: TcpStream,
-    mut to: TcpStream,
-    shared: &Arc<Mutex<State>>,
-    passes: fn(Wire) -> bool,
-) {
+fn pump(mut from: TcpStream, mut to: TcpStream, shared: &Arc<Mutex<State>>, direction: Direction) {
     let shared = Arc::clone(shared);
     thread::spawn(move || {
         let mut bytes = [0; 1 << 16];
         while let Ok(count @ 1..) = from.read(&mut bytes) {
-            let wire = lock(&shared).wire;
             let read = bytes.get(..count).unwrap_or_default();
-            if passes(wire) && to.write_all(read).is_err() {
+            let passes = lock(&shared).pass(direction, count);
+            if passes && to.write_all(read).is_err() {
                 break;
             }
         }
@@ -129,6 +139,20 @@ fn pump(
             let _ = end.shutdown(Shutdown::Both);
         }
     });
+}
+
+impl State {
+    /// Whether bytes in this direction pass. Those that do not are counted.
+    const fn pass(&mut self, direction: Direction, bytes: usize) -> bool {
+        let passes = match direction {
+            Direction::Requests => matches!(self.wire, Wire::Whole | Wire::NoAnswers),
+            Direction::Answers => matches!(self.wire, Wire::Whole | Wire::NoRequests),
+        };
+        if !passes && matches!(direction, Direction::Requests) {
+            self.lost_requests += bytes as u64;
+        }
+        passes
+    }
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
