@@ -1,0 +1,10 @@
+//! The log on JetStream, on real servers: one alone, and three that keep a stream together.
+//!
+//! Not here: what every log must keep (`conformance`), which runs here on both.
+
+mod begin;
+mod promises;
+mod refuse;
+mod replaced;
+mod settle;
+mod world;
