@@ -3,6 +3,9 @@
 //! Not here: what every log must keep (`conformance`), which runs here on both.
 
 mod begin;
+mod cluster;
+mod follow;
+mod full;
 mod promises;
 mod refuse;
 mod replaced;
