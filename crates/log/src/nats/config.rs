@@ -89,11 +89,13 @@ impl NatsConfig {
             !name.is_empty()
                 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
         };
-        if !is_name(&self.stream) {
-            return fault("stream", "takes letters, digits, - and _");
+        if !is_name(&self.stream) || self.stream.len() > NAME_BYTES_MAX {
+            return fault("stream", "takes letters, digits, - and _, at most 100");
         }
-        if !self.subject.split('.').all(is_name) {
-            return fault("subject", "takes names of letters, digits, - and _, with dots between");
+        if !self.subject.split('.').all(is_name) || self.subject.len() > NAME_BYTES_MAX {
+            let why =
+                "takes names of letters, digits, - and _, with dots between, at most 100 bytes";
+            return fault("subject", why);
         }
         if ![1, 3, 5].contains(&self.replicas) {
             return fault("replicas", "takes 1, 3 or 5");
@@ -132,6 +134,9 @@ impl fmt::Debug for NatsConfig {
             .finish_non_exhaustive()
     }
 }
+
+/// With names of this length the headers of a record stay well below what is set aside for them.
+const NAME_BYTES_MAX: usize = 100;
 
 /// Some ten million events of a few hundred bytes.
 const MAX_BYTES: u64 = 8 << 30;

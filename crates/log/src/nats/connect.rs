@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use async_nats::rustls::crypto::ring;
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerInfo};
 use tokio::sync::watch;
 
@@ -13,6 +14,9 @@ use super::{NatsConfig, NatsError};
 pub(super) async fn connect(
     config: &NatsConfig,
 ) -> Result<(Client, watch::Receiver<u64>), NatsError> {
+    // Where something else in the process brings a second one, rustls would not choose, and panic. Who
+    // has chosen before is followed.
+    let _ = ring::default_provider().install_default();
     let (count, losses) = watch::channel(0);
     let mut options = ConnectOptions::new()
         .name(&config.name)

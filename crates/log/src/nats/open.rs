@@ -187,5 +187,5 @@ const fn record_bytes_max(max_payload: usize) -> usize {
 /// so that a log may move to others.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
 
-/// The headers of an append are some 500 bytes, with the longest names of a stream and of subjects 1 KiB.
+/// Twice what the headers of an append take with the longest names of a stream and of subjects.
 const HEADERS_BYTES_MAX: usize = 1 << 10;

@@ -4,10 +4,13 @@
 
 mod begin;
 mod cluster;
+mod credentials;
+mod deploy;
 mod follow;
 mod full;
 mod promises;
 mod refuse;
 mod replaced;
 mod settle;
+mod tls;
 mod world;
