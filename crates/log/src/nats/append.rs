@@ -115,13 +115,18 @@ pub(super) async fn settle(
 /// Publishes once.
 async fn publish(api: &Api, record: &Record) -> Result<Outcome, AppendError> {
     let (before, after) = (&record.before, &record.after);
+    let server = api.client.server_info();
+    if let Err(unfit) = connect::check(&server) {
+        // The connection was lost, and made again to another.
+        return Ok(Outcome::Unknown(io::Error::other(unfit)));
+    }
     let mut headers = HeaderMap::new();
     headers.insert("Nats-Msg-Id", message_id(after).as_str());
     headers.insert("Nats-Expected-Stream", &*api.stream);
     headers.insert("Nats-Expected-Last-Sequence", before.message.to_string().as_str());
     if before.subject == after.subject {
         headers.insert(EXPECTED_ON_SUBJECT, before.message.to_string().as_str());
-    } else if connect::version(&api.client.server_info()) >= NAMES_SUBJECT_SINCE {
+    } else if connect::version(&server) >= NAMES_SUBJECT_SINCE {
         headers.insert(EXPECTED_ON_SUBJECT, before.message.to_string().as_str());
         headers.insert(EXPECTED_SUBJECT, before.subject.as_str());
     }

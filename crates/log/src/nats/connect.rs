@@ -66,7 +66,7 @@ pub(super) async fn connect(
 }
 
 /// Whether the server has what the log needs.
-fn check(server: &ServerInfo) -> Result<(), NatsError> {
+pub(super) fn check(server: &ServerInfo) -> Result<(), NatsError> {
     if version(server) < SERVER_MIN {
         return Err(NatsError::Old { found: server.version.clone() });
     }

@@ -10,7 +10,7 @@ use push0_testbed::{Nats, Settings};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::world::{append, config, history, impatient};
+use crate::world::{append, config, history};
 
 #[tokio::test]
 async fn a_log_is_kept_with_a_file_of_credentials() {
@@ -47,7 +47,7 @@ async fn a_log_is_kept_with_a_file_of_credentials() {
     assert_eq!(history(&known).await, turns);
 
     for stranger in [credentials("stranger", &KeyPair::new_account()), config(&nats)] {
-        let refused = NatsLog::open(&impatient(&stranger)).await;
+        let refused = NatsLog::open(&stranger).await;
         assert!(matches!(refused, Err(NatsError::Denied { .. })), "{refused:?}");
     }
 }

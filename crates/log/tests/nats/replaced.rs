@@ -10,7 +10,7 @@ use push0_core::Seq;
 use push0_log::{AppendError, Log as _, NatsLog, ReadError};
 use push0_testbed::{Nats, PATIENCE};
 
-use crate::world::{Admin, another, append, config, history, impatient, open, turn};
+use crate::world::{Admin, another, append, config, history, impatient, open, settled, turn};
 
 #[tokio::test]
 async fn a_stream_made_again_takes_no_append_of_the_engine_before() {
@@ -99,7 +99,8 @@ async fn a_follower_of_a_stream_made_again_stops() {
 /// Whether the engine appends nothing, now and from then on.
 async fn stops(engine: &mut NatsLog) {
     for mark in 4..=5 {
-        let refused = engine.append(&turn(engine.last().next(), mark)).await;
+        let next = turn(engine.last().next(), mark);
+        let refused = settled(engine, &next).await;
         assert!(matches!(refused, Err(AppendError::Replaced { .. })), "{refused:?}");
     }
 }

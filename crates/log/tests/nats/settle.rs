@@ -5,7 +5,9 @@
 use push0_log::{AppendError, Log as _, NatsConfig, NatsLog};
 use push0_testbed::{Nats, Proxy, Wire};
 
-use crate::world::{Admin, another, append, config, history, impatient, open, seen, through, turn};
+use crate::world::{
+    Admin, another, append, config, history, impatient, open, seen, settled, through, turn,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn appends_of_unknown_fate_are_settled_on_one_server() {
@@ -99,7 +101,7 @@ async fn out_of_reach_and_repeated(case: &Case) {
         assert!(matches!(unknown, Err(AppendError::Unavailable(_))), "{unknown:?}");
     }
     case.wire.cut(Wire::Whole);
-    repeat(&mut engine, &next).await;
+    settled(&mut engine, &next).await.expect("it lands, or has");
     turns.push(next);
     assert_eq!(history(&case.config).await, turns);
 }
@@ -112,7 +114,7 @@ async fn out_of_reach_landed_and_repeated(case: &Case) {
     assert!(matches!(unknown, Err(AppendError::Unavailable(_))), "{unknown:?}");
     seen(&case.config, &next).await;
     case.wire.cut(Wire::Whole);
-    repeat(&mut engine, &next).await;
+    settled(&mut engine, &next).await.expect("it lands, or has");
     turns.push(next);
     turns.extend(append(&mut engine, [4]).await);
     assert_eq!(history(&case.config).await, turns);
@@ -127,12 +129,7 @@ async fn out_of_reach_landed_and_something_else_appended(case: &Case) {
     assert!(matches!(unknown, Err(AppendError::Unavailable(_))), "{unknown:?}");
     seen(&case.config, &next).await;
     case.wire.cut(Wire::Whole);
-    let refused = loop {
-        match engine.append(&other).await {
-            Err(AppendError::Unavailable(_)) => {}
-            refused => break refused,
-        }
-    };
+    let refused = settled(&mut engine, &other).await;
     assert!(matches!(refused, Err(AppendError::Fenced { .. })), "{refused:?}");
     turns.push(next);
     assert_eq!(history(&case.config).await, turns);
@@ -201,15 +198,5 @@ impl Case {
         // More than the connection itself says at times.
         tokio::task::block_in_place(|| self.wire.wait_lost_requests(300));
         self.wire.cut(wire);
-    }
-}
-
-/// Repeats an append as its engine must, until it is settled.
-async fn repeat(engine: &mut NatsLog, turn: &push0_core::Turn) {
-    loop {
-        match engine.append(turn).await {
-            Err(AppendError::Unavailable(_)) => {}
-            settled => return settled.expect("it lands, or has"),
-        }
     }
 }

@@ -8,7 +8,7 @@ use push0_testbed::{Nats, Settings};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
-use crate::world::{append, config, history, impatient};
+use crate::world::{append, config, history};
 
 #[tokio::test]
 async fn a_log_is_kept_over_tls_with_a_certificate_on_both_sides() {
@@ -19,7 +19,7 @@ async fn a_log_is_kept_over_tls_with_a_certificate_on_both_sides() {
         "tls {{ cert_file: \"{server}\", key_file: \"{server_key}\", ca_file: \"{ca}\", verify: true }}"
     );
     let nats = Nats::start_with(&Settings { nodes: 1, more, ..Settings::default() });
-    let plain = impatient(&config(&nats));
+    let plain = config(&nats);
     let secure = NatsConfig {
         tls_ca: Some(ca.into()),
         tls_cert: Some(client.into()),
@@ -35,7 +35,7 @@ async fn a_log_is_kept_over_tls_with_a_certificate_on_both_sides() {
         NatsConfig { tls_ca: Some(client.into()), ..secure.clone() },
         plain,
     ] {
-        let refused = NatsLog::open(&impatient(&stranger)).await;
+        let refused = NatsLog::open(&stranger).await;
         assert!(matches!(refused, Err(NatsError::Unreachable { .. })), "{refused:?}");
     }
 }

@@ -3,12 +3,12 @@
 //! Not here: claims about them.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use push0_core::{Epoch, Event, Height, Seq, Timestamp, Turn};
-use push0_log::{Log as _, NatsConfig, NatsLog};
+use push0_log::{AppendError, Log as _, NatsConfig, NatsError, NatsLog};
 use push0_testbed::{Nats, PATIENCE};
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ pub(crate) fn config(nats: &Nats) -> NatsConfig {
 
 /// The same, given up soon: for what must not come to be.
 pub(crate) fn impatient(config: &NatsConfig) -> NatsConfig {
-    let (answer_max, retry_max) = (Duration::from_millis(200), Duration::from_millis(600));
+    let (answer_max, retry_max) = (Duration::from_millis(300), Duration::from_millis(900));
     NatsConfig { answer_max, retry_max, ..config.clone() }
 }
 
@@ -42,8 +42,17 @@ pub(crate) fn another(config: &NatsConfig) -> NatsConfig {
     NatsConfig { stream, subject, ..config.clone() }
 }
 
+/// The log, once it can be opened: one that is impatient may ask more than once.
 pub(crate) async fn open(config: &NatsConfig) -> NatsLog {
-    NatsLog::open(config).await.expect("the servers are there")
+    let start = Instant::now();
+    loop {
+        match NatsLog::open(config).await {
+            Ok(log) => return log,
+            Err(NatsError::Unavailable(_) | NatsError::Unreachable { .. })
+                if start.elapsed() < PATIENCE => {}
+            Err(error) => panic!("{error:?}"),
+        }
+    }
 }
 
 /// What a reader who comes anew finds.
@@ -56,10 +65,21 @@ pub(crate) async fn append(log: &mut NatsLog, marks: impl IntoIterator<Item = u6
     let mut turns = Vec::new();
     for mark in marks {
         let turn = turn(log.last().next(), mark);
-        log.append(&turn).await.expect("it follows");
+        settled(log, &turn).await.expect("it follows");
         turns.push(turn);
     }
     turns
+}
+
+/// What became of an append that is repeated, as its engine must, until that is known.
+pub(crate) async fn settled(log: &mut NatsLog, turn: &Turn) -> Result<(), AppendError> {
+    let start = Instant::now();
+    loop {
+        match log.append(turn).await {
+            Err(AppendError::Unavailable(_)) if start.elapsed() < PATIENCE => {}
+            settled => return settled,
+        }
+    }
 }
 
 /// A small turn that stands at `first` and is like no other.
