@@ -9,6 +9,7 @@ mod deploy;
 mod follow;
 mod full;
 mod promises;
+mod race;
 mod refuse;
 mod replaced;
 mod settle;
