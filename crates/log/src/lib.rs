@@ -45,11 +45,12 @@ pub trait Log: Send {
     /// Appends `turn` after what this log holds: all its events or none, durable on return.
     ///
     /// `turn.first` names the record it follows: it is exactly the position after
-    /// [`last`](Self::last). A file log blocks its thread until the disk has answered; requests
-    /// that arrive meanwhile are the engine's next turn.
+    /// [`last`](Self::last). A file log blocks its thread until the disk has answered, one on JetStream
+    /// waits for the servers; requests that arrive meanwhile are the engine's next turn.
     ///
-    /// Repeating an append that may have succeeded is safe: if it did, the repeat is
-    /// [`AppendError::Fenced`], and a read finds this very turn.
+    /// Repeating an append that may have succeeded is safe. After [`AppendError::Unavailable`] the
+    /// same log settles it by that: it returns once the turn is there, whichever try brought it.
+    /// Otherwise the repeat is [`AppendError::Fenced`], and a read finds this very turn.
     ///
     /// # Errors
     ///

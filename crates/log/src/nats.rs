@@ -117,7 +117,7 @@ impl NatsLog {
     /// Reads from `position` on, and goes on reading as the log grows.
     #[must_use]
     pub fn follow(&self, position: Position) -> Follower {
-        Follower::new(self.api.clone(), self.retry_max, position)
+        Follower::new(self.api.clone(), self.retry_max, position, self.tip.clone())
     }
 
     /// Appends behind `position` from here on: an engine that followed another, and takes over.
@@ -336,6 +336,9 @@ fn subject_of(prefix: &str, log: LogId, writer: LogId) -> String {
 
 /// Turns that wait behind a message at the most.
 const TURNS_MAX: usize = 256;
+
+/// Twice what the headers of an append take with the longest names of a stream and of subjects.
+const HEADERS_BYTES_MAX: usize = 1 << 10;
 
 /// Between two looks at a server that is behind.
 const PAUSE: Duration = Duration::from_millis(50);

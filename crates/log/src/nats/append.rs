@@ -32,7 +32,7 @@ use tokio::time::{Instant, sleep};
 
 use super::api::{Api, Stored, Unanswered, code, read};
 use super::chain::{self, Position};
-use super::{connect, stream};
+use super::{HEADERS_BYTES_MAX, connect, stream};
 use crate::AppendError;
 use push0_core::Seq;
 
@@ -143,7 +143,9 @@ async fn publish(api: &Api, record: &Record) -> Result<Outcome, AppendError> {
         code::WRONG_LAST | code::WRONG_LAST_UNDER_WAY | code::UNDER_WAY => Outcome::Taken,
         code::NO_RESOURCES | code::NO_STORAGE | code::NO_MEMORY => Outcome::Full(full(&refusal)),
         code::STORE_FAILED => match stream::info(api).await {
-            Ok(info) if info.has_no_room(record.bytes.len()) => Outcome::Full(full(&refusal)),
+            Ok(info) if info.has_no_room(record.bytes.len() + HEADERS_BYTES_MAX) => {
+                Outcome::Full(full(&refusal))
+            }
             Ok(_) | Err(_) => Outcome::Unknown(error),
         },
         code::MESSAGE_TOO_LARGE => {

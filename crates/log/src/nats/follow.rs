@@ -29,6 +29,8 @@ pub struct Follower {
     api: Api,
     retry_max: Duration,
     position: Position,
+    /// What must be there when it is passed.
+    known: Position,
     /// Turns before this position that were not given away yet.
     ready: Vec<Turn>,
     /// None until it is needed, and after it was lost.
@@ -62,8 +64,14 @@ enum Came {
 }
 
 impl Follower {
-    pub(super) const fn new(api: Api, retry_max: Duration, position: Position) -> Self {
-        Self { api, retry_max, position, ready: Vec::new(), consumer: None }
+    /// From `position` on; `known` is known to be durable.
+    pub(super) const fn new(
+        api: Api,
+        retry_max: Duration,
+        position: Position,
+        known: Position,
+    ) -> Self {
+        Self { api, retry_max, position, known, ready: Vec::new(), consumer: None }
     }
 
     /// What was read up to.
@@ -100,6 +108,9 @@ impl Follower {
                     if let Err(fault) = self.position.follow(&stored, &mut |turn| ready.push(turn))
                     {
                         return Err(fault.of(&self.api.stream, stored.sequence));
+                    }
+                    if self.position.message == self.known.message && self.position != self.known {
+                        return Err(self.other(self.known.message));
                     }
                     if pending > 0 && bytes < BATCH_BYTES {
                         continue;
@@ -151,23 +162,14 @@ impl Follower {
 
     /// Whether the record before this place is still what it was. An inner error leaves that unknown.
     async fn verify(&self) -> Result<Result<(), Unanswered>, ReadError> {
-        let Position { message, .. } = self.position;
-        let replaced = |reason: &str| ReadError::Replaced {
-            stream: self.api.stream.to_string(),
-            reason: reason.to_owned(),
-        };
+        let Position { message, digest, .. } = self.position;
         let give_up = Instant::now() + self.retry_max;
         loop {
-            let gone = match self.api.get(message).await {
+            let reason = match self.api.get(message).await {
                 Ok(Some(found)) => {
                     return match chain::outline(&found) {
-                        Ok((header, digest)) if digest == self.position.digest => {
-                            debug_assert_eq!(header.log, self.position.log);
-                            Ok(Ok(()))
-                        }
-                        Ok(_) | Err(_) => {
-                            Err(replaced(&format!("record {message} is not what it was")))
-                        }
+                        Ok((_, found)) if found == digest => Ok(Ok(())),
+                        Ok(_) | Err(_) => Err(self.other(message)),
                     };
                 }
                 // A leader that was just elected may be behind for a moment.
@@ -176,10 +178,17 @@ impl Follower {
                 Err(error) => return Ok(Err(error)),
             };
             if Instant::now() >= give_up {
-                return Err(replaced(&gone));
+                let stream = self.api.stream.to_string();
+                return Err(ReadError::Replaced { stream, reason });
             }
             sleep(PAUSE).await;
         }
+    }
+
+    fn other(&self, message: u64) -> ReadError {
+        let stream = self.api.stream.to_string();
+        let reason = format!("record {message} is not what it was");
+        ReadError::Replaced { stream, reason }
     }
 
     async fn came(&mut self, until: Instant) -> Came {

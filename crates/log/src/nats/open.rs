@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::api::{Api, Stored, Unanswered, read};
 use super::chain::{self, Position};
 use super::stream::{self, Failure, Info};
-use super::{NatsConfig, NatsLog, PAUSE, Waiting, connect, subject_of};
+use super::{HEADERS_BYTES_MAX, NatsConfig, NatsLog, PAUSE, Waiting, connect, subject_of};
 use crate::ReadError;
 use crate::frame::{self, LogId};
 
@@ -186,6 +186,3 @@ const fn record_bytes_max(max_payload: usize) -> usize {
 /// What servers take by default (`max_payload` of 1 MB), with its headers. No more where they take more,
 /// so that a log may move to others.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
-
-/// Twice what the headers of an append take with the longest names of a stream and of subjects.
-const HEADERS_BYTES_MAX: usize = 1 << 10;

@@ -10,7 +10,7 @@ use std::io;
 use push0_core::{Seq, Turn};
 use tokio::time::{Instant, sleep};
 
-use super::api::code;
+use super::api::{Stored, code};
 use super::chain::Position;
 use super::{NatsLog, PAUSE};
 use crate::ReadError;
@@ -24,15 +24,7 @@ impl NatsLog {
         let mut follower = self.follow(from);
         let mut turns = Vec::new();
         let mut give_up = Instant::now() + self.retry_max;
-        loop {
-            let place = follower.position();
-            if place.message == self.tip.message && *place != self.tip {
-                return Err(self.other(&format!("record {} is not what it was", place.message)));
-            }
-            if place.message >= end {
-                turns.retain(|turn: &Turn| turn.last() > after);
-                return Ok(turns);
-            }
+        while follower.position().message < end {
             let more = follower.next(self.api.answer_max).await?;
             if !more.is_empty() {
                 give_up = Instant::now() + self.retry_max;
@@ -42,30 +34,16 @@ impl NatsLog {
             }
             turns.extend(more);
         }
+        turns.retain(|turn: &Turn| turn.last() > after);
+        Ok(turns)
     }
 
     /// The sequence of the stream's last message, which is no less than what is known to be durable.
     async fn end(&self) -> Result<u64, ReadError> {
-        let give_up = Instant::now() + self.retry_max;
-        loop {
-            let error = match self.api.get_last(&self.subjects).await {
-                Ok(Some(last)) if last.sequence >= self.tip.message => return Ok(last.sequence),
-                // A leader that was just elected may be behind for a moment.
-                Ok(_) if Instant::now() >= give_up => {
-                    let message = self.tip.message;
-                    return Err(self.other(&format!("it ends before record {message}")));
-                }
-                Ok(_) => None,
-                Err(error) if error.code() == Some(code::NO_STREAM) => {
-                    return Err(self.other("it is gone"));
-                }
-                Err(error) => Some(error),
-            };
-            if let Some(error) = error.filter(|_| Instant::now() >= give_up) {
-                return Err(ReadError::Unavailable(error.into_error()));
-            }
-            sleep(PAUSE).await;
-        }
+        let least = self.tip.message;
+        let last = self.get(None, least).await?;
+        let last = last.ok_or_else(|| self.other(&format!("it ends before record {least}")))?;
+        Ok(last.sequence)
     }
 
     /// A place before the turn that holds the event after `after`, found by halves.
@@ -74,14 +52,12 @@ impl NatsLog {
         let mut beyond = end + 1;
         while found.message + 1 < beyond && found.last < after {
             let middle = found.message + (beyond - found.message) / 2;
-            let record = self.api.get(middle).await;
-            let record = record.map_err(|error| ReadError::Unavailable(error.into_error()))?;
-            let fault = |reason: &str| ReadError::DamagedRecord {
+            let record = self.get(Some(middle), middle).await?;
+            let record = record.ok_or_else(|| ReadError::DamagedRecord {
                 stream: self.api.stream.to_string(),
                 sequence: middle,
-                reason: reason.to_owned(),
-            };
-            let record = record.ok_or_else(|| fault("it is missing"))?;
+                reason: "it is missing".to_owned(),
+            })?;
             let place = Position::behind(&record, self.id())
                 .map_err(|error| error.of(&self.api.stream, middle))?;
             if place.last <= after {
@@ -91,6 +67,27 @@ impl NatsLog {
             }
         }
         Ok(found)
+    }
+
+    /// The record at this sequence, or the last, if it comes to be there and is at `least` or later. Asks as
+    /// long as any answer could be that of a leader that was just elected, and is behind for a moment.
+    async fn get(&self, which: Option<u64>, least: u64) -> Result<Option<Stored>, ReadError> {
+        let give_up = Instant::now() + self.retry_max;
+        loop {
+            let got = match which {
+                Some(sequence) => self.api.get(sequence).await,
+                None => self.api.get_last(&self.subjects).await,
+            };
+            match got {
+                Ok(Some(record)) if record.sequence >= least => return Ok(Some(record)),
+                _ if Instant::now() < give_up => sleep(PAUSE).await,
+                Ok(_) => return Ok(None),
+                Err(error) if error.code() == Some(code::NO_STREAM) => {
+                    return Err(self.other("it is gone"));
+                }
+                Err(error) => return Err(ReadError::Unavailable(error.into_error())),
+            }
+        }
     }
 
     fn other(&self, reason: &str) -> ReadError {

@@ -21,10 +21,13 @@ async fn a_stream_made_again_takes_no_append_of_the_engine_before() {
             let config = another(&config(&nats));
             let mut engine = open(&impatient(&config)).await;
             append(&mut engine, 1..=3).await;
+            // It has read what it would follow, and has not appended yet.
+            let mut standby = open(&impatient(&config)).await;
             admin.delete(&config.stream).await;
             let turns = append(&mut open(&config).await, 11..11 + other_turns).await;
 
             stops(&mut engine).await;
+            stops(&mut standby).await;
             assert_eq!(history(&config).await, turns, "after {other_turns} turns of another log");
             let read = engine.read(Seq(0)).await;
             let is_told =
@@ -69,10 +72,14 @@ async fn a_log_set_back_and_gone_on_with_takes_no_append_of_the_engine_before() 
     duplicate(copy.path(), &nats.store(0));
     nats.restart(0);
     nats.wait_ready();
-    turns.extend(append(&mut open(&config).await, 13..=15).await);
+    let mut other = open(&config).await;
+    turns.extend(append(&mut other, 13..=15).await);
 
     stops(&mut engine).await;
+    turns.extend(append(&mut other, [16]).await);
     assert_eq!(history(&config).await, turns);
+    let read = engine.read(Seq(0)).await;
+    assert!(matches!(read, Err(ReadError::Replaced { .. })), "{read:?}");
 }
 
 #[tokio::test]
