@@ -1,8 +1,10 @@
 //! Turns that are begun while others are under way.
 
+use std::time::Instant;
+
 use push0_core::{Event, ParkedBy, Seq, TaskId, Turn};
 use push0_log::{AppendError, Log as _};
-use push0_testbed::{Nats, Proxy, Wire};
+use push0_testbed::{Nats, PATIENCE, Proxy, Wire};
 
 use crate::world::{Admin, another, append, config, history, impatient, open, through, turn};
 
@@ -18,6 +20,7 @@ async fn turns_begun_one_after_the_other_land_in_order_and_share_messages() {
         }
         let mut durable = engine.last();
         while durable < Seq(100) {
+            // It gives more each time, so it ends.
             let landed = engine.landed().await.expect("the servers are there");
             assert!(landed > durable, "{landed} after {durable}");
             durable = landed;
@@ -47,7 +50,11 @@ async fn no_more_than_one_record_waits() {
         turns.push(large);
         assert!(engine.last() >= Seq(first.saturating_sub(3)), "{} at {first}", engine.last());
     }
-    while engine.landed().await.expect("the servers are there") < Seq(10) {}
+    // At most one is under way, and one waits.
+    for _ in 0..2 {
+        engine.landed().await.expect("the servers are there");
+    }
+    assert_eq!(engine.last(), Seq(10));
     assert_eq!(history(&config).await, turns);
 }
 
@@ -85,7 +92,9 @@ async fn turns_whose_fate_is_unknown_land_once_when_they_are_asked_for_again() {
     let unknown = engine.landed().await;
     assert!(matches!(unknown, Err(AppendError::Unavailable(_))), "{unknown:?}");
     wire.cut(Wire::Whole);
+    let start = Instant::now();
     while engine.last() < Seq(5) {
+        assert!(start.elapsed() < PATIENCE, "{:?}", engine.last());
         match engine.landed().await {
             Ok(_) | Err(AppendError::Unavailable(_)) => {}
             Err(error) => panic!("{error:?}"),

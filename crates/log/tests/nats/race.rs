@@ -55,7 +55,11 @@ async fn race(number: u64, wire: Proxy, config: NatsConfig) -> Told {
     let mut told = Told::default();
     for mark in (0..TURNS).map(|turn| number * TURNS + turn) {
         // An engine that is out of reach meanwhile goes on from where it was, and is fenced.
-        while follower.next(LOOK).await.is_ok_and(|turns| !turns.is_empty()) {}
+        for _ in 0..TURNS {
+            if !follower.next(LOOK).await.is_ok_and(|turns| !turns.is_empty()) {
+                break;
+            }
+        }
         log.go_on_from(follower.position());
         let next = turn(log.last().next(), mark);
         let (told_of, ()) = tokio::join!(settled(&mut log, &next), breakage(&wire, &mut chance));

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Instant;
 
 use push0_core::Seq;
 use push0_log::{AppendError, Log as _, NatsLog, ReadError};
@@ -94,7 +95,9 @@ async fn a_follower_of_a_stream_made_again_stops() {
 
     admin.delete(&config.stream).await;
     append(&mut open(&config).await, 11..=14).await;
+    let start = Instant::now();
     let stopped = loop {
+        assert!(start.elapsed() < PATIENCE, "it goes on");
         match follower.next(PATIENCE).await {
             Ok(turns) => assert_eq!(turns, [], "nothing of the other log"),
             Err(error) => break error,
