@@ -28,8 +28,7 @@
 
 mod spare;
 
-use std::fs::File;
-use std::io::{self, ErrorKind, Read as _};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use push0_core::{Epoch, Seq, Turn};
@@ -283,7 +282,7 @@ pub enum OpenError {
 fn genesis(settings: Settings) -> io::Result<Tail> {
     let segment_bytes = settings.segment_bytes.next_multiple_of(frame::ALIGN);
     let shape = serde_json::to_vec(&Shape { segment_bytes }).expect("a number is JSON");
-    let log = settings.id.map_or_else(draw, Ok)?;
+    let log = settings.id.map_or_else(LogId::draw, Ok)?;
     let header = Header {
         kind: Kind::Genesis,
         events: 0,
@@ -310,12 +309,6 @@ fn rewrite<D: Disk>(disk: &D, tail: &Tail) -> io::Result<D::File> {
     disk.rename(FRESH, &scan::segment_name(tail.number))?;
     disk.sync_dir()?;
     Ok(file)
-}
-
-fn draw() -> io::Result<LogId> {
-    let mut id = [0; 16];
-    File::open("/dev/urandom")?.read_exact(&mut id)?;
-    Ok(LogId(id))
 }
 
 fn not_opened(error: io::Error) -> OpenError {

@@ -24,6 +24,8 @@
 //! Not here: whether a frame follows the one before (`scan`).
 
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
 
 use push0_core::{Epoch, Seq};
 use sha2::{Digest as _, Sha256};
@@ -148,6 +150,15 @@ pub(crate) const fn bytes_with(payload: usize) -> usize {
     padded(HEADER_BYTES + payload)
 }
 
+impl LogId {
+    /// One that no other log has.
+    pub(crate) fn draw() -> io::Result<Self> {
+        let mut id = [0; 16];
+        File::open("/dev/urandom")?.read_exact(&mut id)?;
+        Ok(Self(id))
+    }
+}
+
 impl Frame<'_> {
     /// What the next frame must name.
     pub(crate) fn digest(&self) -> FrameDigest {
@@ -227,6 +238,12 @@ impl Fields<'_> {
 }
 
 impl fmt::Display for LogId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Display for FrameDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }

@@ -3,10 +3,11 @@
 //! One engine writes a log and anyone may read it. An append names the record it follows, so a
 //! second writer is refused rather than interleaved: that refusal is the only fencing there is.
 //!
-//! | place    | durable against        | used for                |
-//! |----------|------------------------|-------------------------|
-//! | `memory` | nothing                | tests                   |
-//! | `file`   | process and power loss | one machine             |
+//! | place    | durable against          | used for                     |
+//! |----------|--------------------------|------------------------------|
+//! | `memory` | nothing                  | tests                        |
+//! | `file`   | process and power loss   | one machine                  |
+//! | `nats`   | the loss of a machine    | a cluster (JetStream, R ≥ 3) |
 //!
 //! Every place passes [`conformance`]: add a promise there first, then keep it.
 //!
@@ -17,6 +18,8 @@ mod disk;
 mod file;
 mod frame;
 mod memory;
+#[cfg(feature = "nats")]
+mod nats;
 mod report;
 mod scan;
 
@@ -29,6 +32,8 @@ pub use disk::{Directory, Disk, make_dir};
 pub use file::{FileLog, OpenError, Settings};
 pub use frame::LogId;
 pub use memory::{Memory, MemoryLog};
+#[cfg(feature = "nats")]
+pub use nats::{Follower, NatsConfig, NatsError, NatsLog, Position, Storage};
 pub use report::{Cut, Ending, Report};
 pub use scan::scan;
 
@@ -40,11 +45,12 @@ pub trait Log: Send {
     /// Appends `turn` after what this log holds: all its events or none, durable on return.
     ///
     /// `turn.first` names the record it follows: it is exactly the position after
-    /// [`last`](Self::last). A file log blocks its thread until the disk has answered; requests
-    /// that arrive meanwhile are the engine's next turn.
+    /// [`last`](Self::last). A file log blocks its thread until the disk has answered, one on JetStream
+    /// waits for the servers; requests that arrive meanwhile are the engine's next turn.
     ///
-    /// Repeating an append that may have succeeded is safe: if it did, the repeat is
-    /// [`AppendError::Fenced`], and a read finds this very turn.
+    /// Repeating an append that may have succeeded is safe. After [`AppendError::Unavailable`] the
+    /// same log settles it by that: it returns once the turn is there, whichever try brought it.
+    /// Otherwise the repeat is [`AppendError::Fenced`], and a read finds this very turn.
     ///
     /// # Errors
     ///
@@ -110,6 +116,15 @@ pub enum AppendError {
     /// Nothing is known of this append, or nothing was written. Repeat it as it was.
     #[error("the log is out of reach")]
     Unavailable(#[source] io::Error),
+    /// Stop: what was appended is no longer there. Someone deleted the stream, or set it back to an
+    /// older state; nothing was appended to what is there at present. Restore it from a copy.
+    #[error("stream {stream} is not the log that it was: {reason}")]
+    Replaced {
+        /// Which stream.
+        stream: String,
+        /// How it differs.
+        reason: String,
+    },
     /// The turn is larger than any record. Nothing was written: split it.
     #[error("a record of {bytes} bytes is too large: the log takes {bytes_max}")]
     TooLarge {
@@ -144,7 +159,35 @@ pub enum ReadError {
         /// What in it is unknown here.
         reason: String,
     },
-    /// The disk does not answer. Try again later.
+    /// Stop: a record is missing, not what it was, or none of this log. Restore the stream from a copy.
+    #[error("record {sequence} of stream {stream} is damaged: {reason}")]
+    DamagedRecord {
+        /// Which stream.
+        stream: String,
+        /// The record's sequence in it.
+        sequence: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Stop: a newer push0 wrote this. Run that one.
+    #[error("record {sequence} of stream {stream} is of a newer push0: {reason}")]
+    NewerRecord {
+        /// Which stream.
+        stream: String,
+        /// The record's sequence in it.
+        sequence: u64,
+        /// What in it is unknown here.
+        reason: String,
+    },
+    /// Stop: what was read or appended before is no longer there, as for [`AppendError::Replaced`].
+    #[error("stream {stream} is not the log that it was: {reason}")]
+    Replaced {
+        /// Which stream.
+        stream: String,
+        /// How it differs.
+        reason: String,
+    },
+    /// The disk, or the server, does not answer. Try again later.
     #[error("the log cannot be read")]
     Unavailable(#[source] io::Error),
 }

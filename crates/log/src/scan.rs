@@ -137,7 +137,7 @@ enum End {
 }
 
 /// Why a frame is refused.
-enum Unreadable {
+pub(crate) enum Unreadable {
     Damaged(String),
     Newer(String),
 }
@@ -294,7 +294,7 @@ impl Unreadable {
 }
 
 /// The turn in a frame. Its bytes are as they were written, so what cannot be read is newer.
-fn turn(frame: &Frame<'_>) -> Result<Turn, Unreadable> {
+pub(crate) fn turn(frame: &Frame<'_>) -> Result<Turn, Unreadable> {
     let turn: Turn = serde_json::from_slice(frame.payload)
         .map_err(|error| Unreadable::Newer(error.to_string()))?;
     let header = &frame.header;

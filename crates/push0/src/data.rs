@@ -243,8 +243,16 @@ pub fn remedy(error: &ReadError) -> &'static str {
         ReadError::Damaged { .. } => {
             "bytes that were durable have changed; restore the file from a copy"
         }
-        ReadError::Newer { .. } => "use the push0 that wrote it, or a newer one",
-        ReadError::Unavailable(_) => "the disk does not answer; try again",
+        ReadError::DamagedRecord { .. } => {
+            "records that were durable have changed; restore the stream from a copy"
+        }
+        ReadError::Replaced { .. } => {
+            "records that were durable have gone; restore the stream from a copy"
+        }
+        ReadError::Newer { .. } | ReadError::NewerRecord { .. } => {
+            "use the push0 that wrote it, or a newer one"
+        }
+        ReadError::Unavailable(_) => "the disk or the server does not answer; try again",
         _ => "see the message",
     }
 }

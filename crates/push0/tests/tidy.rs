@@ -32,8 +32,19 @@ fn tokio_is_where_it_may_be() {
         .filter(|path| read(path).lines().any(|line| line.starts_with("tokio")))
         .filter_map(|path| Some(path.parent()?.file_name()?.to_str()?.to_owned()))
         .collect();
-    let may: BTreeSet<_> = ["dispatch", "push0"].map(str::to_owned).into();
+    let may: BTreeSet<_> = ["dispatch", "log", "push0"].map(str::to_owned).into();
     assert!(with_tokio.is_subset(&may), "{with_tokio:?}");
+}
+
+/// The log in files and in memory is driven by a simulation, which has no runtime.
+#[test]
+fn within_the_log_tokio_is_under_nats_alone() {
+    let others = below(&root().join("crates/log/src"), "rs").into_iter().filter(|path| {
+        let is_nats = path.components().any(|part| part.as_os_str() == "nats");
+        !is_nats && !path.ends_with("nats.rs") && read(path).contains("tokio")
+    });
+    let found: Vec<_> = others.collect();
+    assert!(found.is_empty(), "{found:?}");
 }
 
 #[test]

@@ -81,7 +81,11 @@ impl From<&DataError> for Exit {
 impl From<&ReadError> for Exit {
     fn from(error: &ReadError) -> Self {
         match error {
-            ReadError::Damaged { .. } | ReadError::Newer { .. } => Self::Data,
+            ReadError::Damaged { .. }
+            | ReadError::Newer { .. }
+            | ReadError::DamagedRecord { .. }
+            | ReadError::NewerRecord { .. }
+            | ReadError::Replaced { .. } => Self::Data,
             // Unavailable, and what a later log adds.
             ReadError::Unavailable(_) | _ => Self::OutOfReach,
         }
@@ -122,6 +126,7 @@ impl From<&RunError> for Exit {
             | RunError::Dispatcher(StartError::Locked { .. }) => Self::Busy,
             RunError::Log(OpenError::Unreadable(error)) => Self::from(error),
             RunError::Engine(EngineError::Append(AppendError::Fenced { .. })) => Self::Busy,
+            RunError::Engine(EngineError::Append(AppendError::Replaced { .. })) => Self::Data,
             RunError::Engine(EngineError::Bug(_)) | RunError::Gone(_) | RunError::Wedged => {
                 Self::Bug
             }

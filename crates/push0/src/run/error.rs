@@ -118,6 +118,9 @@ const fn remedy(error: &EngineError) -> &'static str {
             "what is on disk is unknown until it is read again; the same command reads it and goes on"
         }
         EngineError::Append(AppendError::Full(_)) => "make room; the same command goes on",
+        EngineError::Append(AppendError::Replaced { .. }) => {
+            "nothing was written to what is there; restore the stream from a copy"
+        }
         EngineError::Append(_) => "the same command goes on",
         EngineError::Bug(_) => "a bug in push0: report it with the log; nothing of it was recorded",
     }

@@ -1,0 +1,344 @@
+//! The log on JetStream: a stream of a NATS cluster, a message for each append.
+//!
+//! ```text
+//!   stream push0, subjects push0.log.*.*
+//!        1  push0.log.LOG.A   [genesis]
+//!        2  push0.log.LOG.A   [turn]
+//!        3  push0.log.LOG.A   [turn][turn]        begun while 2 was under way
+//!        4  push0.log.LOG.B   [turn]              another engine took over
+//! ```
+//!
+//! Frames are those of the file log, byte for byte, and tied in the same chain: identity, digest,
+//! epoch, position. A message's sequence counts appends; positions of events are in the frames. The
+//! subject names the log and who wrote: `LOG` is its identity, and `A` and `B` are drawn anew whenever
+//! it is opened for writing.
+//!
+//! **What is durable.** A message that the stream's leader has acknowledged is on a majority of its
+//! servers. That it is on their disks, not in their page caches alone, is up to the servers: by default
+//! they acknowledge before they sync, every two minutes. `deploy/nats.conf` says otherwise.
+//!
+//! **In flight.** One message at a time. Two would not be safe: if another engine's record took the
+//! place of the first, the second would follow *that* one, since a sequence is all that servers compare
+//! across writers. So turns that are begun while a message is under way wait, and go out together as
+//! the next: that is what a pipeline gains here, since a message costs a sync, and two turns in one
+//! cost one. Bounded by the largest record, and [`TURNS_MAX`].
+//!
+//! There are no closing frames. In a file one tells a clean end from a torn one; here a message is
+//! there or it is not, and nothing is ever torn. One that is found is passed over.
+//!
+//! Not here: JSON and errors of the servers (`api`), what becomes of an append (`append`).
+
+mod api;
+mod append;
+mod chain;
+mod config;
+mod connect;
+mod follow;
+mod open;
+mod read;
+mod stream;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use push0_core::{Epoch, Seq, Turn};
+use tokio::task::JoinHandle;
+
+use crate::frame::{self, LogId};
+use crate::{AppendError, Log, ReadError};
+use api::Api;
+use append::Record;
+
+pub use chain::Position;
+pub use config::{NatsConfig, Storage};
+pub use follow::Follower;
+pub use open::NatsError;
+
+/// A log on JetStream, open for reading and writing. Any number of engines may have it open; the first
+/// to append is followed, and the others are fenced.
+///
+/// Needs tokio's runtime, with time and I/O. Dropped, it lets go of the connection.
+#[derive(Debug)]
+pub struct NatsLog {
+    api: Api,
+    retry_max: Duration,
+    /// All subjects of the stream.
+    subjects: String,
+    /// What this one publishes to.
+    subject: String,
+    record_bytes_max: usize,
+    /// Behind the genesis record.
+    start: Position,
+    /// Behind the last record that is known to be durable.
+    tip: Position,
+    flight: Option<Flight>,
+    waiting: Waiting,
+    /// Why nothing is appended any more.
+    replaced: Option<String>,
+}
+
+/// A message that is under way, or whose fate is unknown.
+#[derive(Debug)]
+struct Flight {
+    record: Record,
+    turns: usize,
+    /// None while nobody asks what became of it.
+    task: Option<JoinHandle<(Record, Result<(), AppendError>)>>,
+}
+
+/// Turns that were begun while a message was under way.
+#[derive(Debug)]
+struct Waiting {
+    frames: Vec<u8>,
+    turns: usize,
+    /// Behind everything that was begun.
+    head: Position,
+}
+
+impl NatsLog {
+    /// Which log this is.
+    #[must_use]
+    pub const fn id(&self) -> LogId {
+        self.start.log
+    }
+
+    /// Behind the last record that is known to be durable.
+    #[must_use]
+    pub const fn position(&self) -> &Position {
+        &self.tip
+    }
+
+    /// Before the first turn.
+    #[must_use]
+    pub const fn start(&self) -> &Position {
+        &self.start
+    }
+
+    /// Reads from `position` on, and goes on reading as the log grows.
+    #[must_use]
+    pub fn follow(&self, position: Position) -> Follower {
+        Follower::new(self.api.clone(), self.retry_max, position, self.tip.clone())
+    }
+
+    /// Appends behind `position` from here on: an engine that followed another, and takes over.
+    ///
+    /// # Panics
+    ///
+    /// If an append is under way, or the position is of another log.
+    pub fn go_on_from(&mut self, position: &Position) {
+        assert!(self.flight.is_none(), "an append is under way");
+        assert_eq!(position.log, self.start.log, "a position of another log");
+        self.tip.clone_from(position);
+        self.waiting = Waiting::behind(position);
+    }
+
+    /// Takes `turn` to append it behind every turn that was begun before, and returns once it is on its
+    /// way, or waits behind one that is. [`landed`](Self::landed) tells when it is durable; until then no
+    /// effect of it may leave. Where as much waits as one record takes, this waits too.
+    ///
+    /// An engine decides turn by turn, and looks at both its inputs and `landed`:
+    ///
+    /// ```text
+    /// select! {
+    ///     inputs = arrived()     => { let turn = decide(inputs); log.begin(&turn).await? }
+    ///     durable = log.landed() => perform(effects_up_to(durable?)),
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`append`](Log::append). If it is of an earlier turn, this one was not taken.
+    ///
+    /// # Panics
+    ///
+    /// If `turn` has no events: it has no position.
+    pub async fn begin(&mut self, turn: &Turn) -> Result<(), AppendError> {
+        assert!(!turn.events.is_empty(), "a turn without events has no position");
+        self.refuse_if_replaced()?;
+        let expected = self.waiting.head.last.next();
+        if turn.first != expected {
+            return Err(AppendError::Fenced { expected, found: turn.first });
+        }
+        let payload = serde_json::to_vec(turn).expect("facts are made of what JSON has");
+        let (bytes, bytes_max) = (payload.len(), self.record_bytes_max);
+        if bytes > bytes_max {
+            return Err(AppendError::TooLarge { bytes, bytes_max });
+        }
+        let room = frame::bytes_with(bytes_max).saturating_sub(frame::bytes_with(bytes));
+        while self.waiting.frames.len() > room || self.waiting.turns >= TURNS_MAX {
+            self.landed().await?;
+        }
+        let events = u32::try_from(turn.events.len()).expect("an event takes more than a byte");
+        self.waiting.push(turn.epoch, events, &payload);
+        if self.flight.is_none() {
+            self.launch();
+        }
+        Ok(())
+    }
+
+    /// Waits until the message under way is durable, and gives the position of the last durable event.
+    /// Waits for nothing where there is none.
+    ///
+    /// May be dropped before it returns, and called again.
+    ///
+    /// # Errors
+    ///
+    /// As [`append`](Log::append). After [`AppendError::Unavailable`] calling it again goes on with the
+    /// same message. After any other error nothing that was begun behind [`last`](Log::last) is in the
+    /// log, and it is forgotten here.
+    pub async fn landed(&mut self) -> Result<Seq, AppendError> {
+        self.refuse_if_replaced()?;
+        let Some(flight) = &mut self.flight else { return Ok(self.tip.last) };
+        let (api, retry_max) = (&self.api, self.retry_max);
+        let task = flight.task.get_or_insert_with(|| settle(api, &flight.record, retry_max));
+        let (record, outcome) = match task.await {
+            Ok(settled) => settled,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(error) => return Err(AppendError::Unavailable(std::io::Error::other(error))),
+            },
+        };
+        flight.task = None;
+        match outcome {
+            Ok(()) => {
+                self.tip = record.after;
+                self.flight = None;
+                if self.waiting.turns > 0 {
+                    self.launch();
+                }
+                Ok(self.tip.last)
+            }
+            Err(AppendError::Unavailable(error)) => {
+                flight.record = record;
+                Err(AppendError::Unavailable(error))
+            }
+            Err(error) => {
+                if let AppendError::Replaced { reason, .. } = &error {
+                    self.replaced = Some(reason.clone());
+                }
+                self.flight = None;
+                self.waiting = Waiting::behind(&self.tip);
+                Err(error)
+            }
+        }
+    }
+
+    /// Sends what waits, as one message.
+    fn launch(&mut self) {
+        let (before, mut after) = (self.tip.clone(), self.waiting.head.clone());
+        after.message = before.message + 1;
+        after.subject.clone_from(&self.subject);
+        let next = Waiting::behind(&after);
+        let Waiting { frames, turns, .. } = std::mem::replace(&mut self.waiting, next);
+        let record = Record { before, after, bytes: Bytes::from(frames), is_doubtful: false };
+        let task = Some(settle(&self.api, &record, self.retry_max));
+        self.flight = Some(Flight { record, turns, task });
+    }
+
+    /// Whether the message of unknown fate is this turn alone: then this is a repeat.
+    fn is_under_way(&self, turn: &Turn) -> bool {
+        let Some(flight) = &self.flight else { return false };
+        let repeat = || {
+            let payload = serde_json::to_vec(turn).ok()?;
+            let events = u32::try_from(turn.events.len()).ok()?;
+            Some(flight.record.before.frame(turn.epoch, events, &payload))
+        };
+        flight.turns == 1
+            && self.waiting.turns == 0
+            && repeat().is_some_and(|it| it == flight.record.bytes)
+    }
+
+    async fn append_now(&mut self, turn: &Turn) -> Result<(), AppendError> {
+        if !self.is_under_way(turn) {
+            self.land_all().await?;
+            self.begin(turn).await?;
+        }
+        self.land_all().await
+    }
+
+    async fn land_all(&mut self) -> Result<(), AppendError> {
+        while self.flight.is_some() {
+            self.landed().await?;
+        }
+        Ok(())
+    }
+
+    fn refuse_if_replaced(&self) -> Result<(), AppendError> {
+        let stream = || self.api.stream.to_string();
+        match self.replaced.clone() {
+            Some(reason) => Err(AppendError::Replaced { stream: stream(), reason }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Log for NatsLog {
+    fn append(&mut self, turn: &Turn) -> impl Future<Output = Result<(), AppendError>> + Send {
+        self.append_now(turn)
+    }
+
+    fn read(&self, after: Seq) -> impl Future<Output = Result<Vec<Turn>, ReadError>> + Send {
+        self.read_now(after)
+    }
+
+    async fn close(mut self) -> Result<(), AppendError> {
+        self.land_all().await
+    }
+
+    fn last(&self) -> Seq {
+        self.tip.last
+    }
+
+    fn record_bytes_max(&self) -> usize {
+        self.record_bytes_max
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+impl Waiting {
+    fn behind(position: &Position) -> Self {
+        Self { frames: Vec::new(), turns: 0, head: position.clone() }
+    }
+
+    fn push(&mut self, epoch: Epoch, events: u32, payload: &[u8]) {
+        let frame = self.head.frame(epoch, events, payload);
+        self.head.last = Seq(self.head.last.0 + u64::from(events));
+        self.head.epoch = epoch;
+        self.head.digest = frame::FrameDigest::of(&frame);
+        self.frames.extend(frame);
+        self.turns += 1;
+    }
+}
+
+fn settle(
+    api: &Api,
+    record: &Record,
+    retry_max: Duration,
+) -> JoinHandle<(Record, Result<(), AppendError>)> {
+    let (api, mut record) = (api.clone(), record.clone());
+    tokio::spawn(async move {
+        let outcome = append::settle(&api, &mut record, retry_max).await;
+        (record, outcome)
+    })
+}
+
+/// What this engine's records are published to.
+fn subject_of(prefix: &str, log: LogId, writer: LogId) -> String {
+    format!("{prefix}.{log}.{writer}")
+}
+
+/// Turns that wait behind a message at the most.
+const TURNS_MAX: usize = 256;
+
+/// Twice what the headers of an append take with the longest names of a stream and of subjects.
+const HEADERS_BYTES_MAX: usize = 1 << 10;
+
+/// Between two looks at a server that is behind.
+const PAUSE: Duration = Duration::from_millis(50);

@@ -1,0 +1,96 @@
+//! A connection to NATS, and whether its server will do.
+//!
+//! Not here: the stream (`stream`).
+
+use std::time::Duration;
+
+use async_nats::rustls::crypto::ring;
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerInfo};
+use tokio::sync::watch;
+
+use super::{NatsConfig, NatsError};
+
+/// Connects, and counts how often the connection is lost from then on.
+pub(super) async fn connect(
+    config: &NatsConfig,
+) -> Result<(Client, watch::Receiver<u64>), NatsError> {
+    // Where something else in the process brings a second one, rustls would not choose, and panic. Who
+    // has chosen before is followed.
+    let _ = ring::default_provider().install_default();
+    let (count, losses) = watch::channel(0);
+    let mut options = ConnectOptions::new()
+        .name(&config.name)
+        .connection_timeout(config.answer_max)
+        .ping_interval(PING_INTERVAL)
+        .reconnect_delay_callback(|attempts| RECONNECT_DELAY.min(STEP * attempts_in_u32(attempts)))
+        .event_callback(move |event| {
+            if matches!(event, Event::Disconnected) {
+                count.send_modify(|count| *count += 1);
+            }
+            std::future::ready(())
+        });
+    if let (Some(user), Some(password)) = (&config.user, &config.password) {
+        options = options.user_and_password(user.clone(), password.clone());
+    }
+    if let Some(token) = &config.token {
+        options = options.token(token.clone());
+    }
+    if let Some(file) = &config.credentials {
+        options = options.credentials_file(file).await.map_err(|error| NatsError::Config {
+            setting: "credentials",
+            reason: format!("{}: {error}", file.display()),
+        })?;
+    }
+    if let Some(file) = &config.tls_ca {
+        options = options.add_root_certificates(file.clone()).require_tls(true);
+    }
+    if let (Some(cert), Some(key)) = (&config.tls_cert, &config.tls_key) {
+        options = options.add_client_certificate(cert.clone(), key.clone()).require_tls(true);
+    }
+    let urls = config.urls.join(", ");
+    let client = options.connect(&config.urls[..]).await.map_err(|error| match error.kind() {
+        ConnectErrorKind::ServerParse => {
+            NatsError::Config { setting: "urls", reason: format!("{urls}: {error}") }
+        }
+        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
+            NatsError::Denied { urls }
+        }
+        ConnectErrorKind::Dns
+        | ConnectErrorKind::TimedOut
+        | ConnectErrorKind::Tls
+        | ConnectErrorKind::Io
+        | ConnectErrorKind::MaxReconnects => NatsError::Unreachable { urls, source: error },
+    })?;
+    check(&client.server_info())?;
+    Ok((client, losses))
+}
+
+/// Whether the server has what the log needs.
+pub(super) fn check(server: &ServerInfo) -> Result<(), NatsError> {
+    if version(server) < SERVER_MIN {
+        return Err(NatsError::Old { found: server.version.clone() });
+    }
+    if !server.jetstream {
+        return Err(NatsError::NoJetStream { server: server.server_name.clone() });
+    }
+    Ok(())
+}
+
+/// The major and minor version; zeros where they cannot be read.
+pub(super) fn version(server: &ServerInfo) -> (u32, u32) {
+    let mut numbers = server.version.split('.').map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+fn attempts_in_u32(attempts: usize) -> u32 {
+    u32::try_from(attempts).unwrap_or(u32::MAX)
+}
+
+/// Older ones lack `sync_interval: always`, and pass over settings that they do not know.
+const SERVER_MIN: (u32, u32) = (2, 10);
+
+/// A connection whose other end has gone without a word is found out in three of these.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+
+const STEP: Duration = Duration::from_millis(5);
+const RECONNECT_DELAY: Duration = Duration::from_millis(250);

@@ -1,0 +1,327 @@
+//! Following a log on JetStream: its turns as they come, each checked against the one before.
+//!
+//! Messages are pulled through a consumer that the server forgets by itself, in batches that are
+//! bounded by bytes. When it has gone, or has nothing to say for too long, another is made; before
+//! that, the record before this place is read again: if it has gone, or is another, the stream is not
+//! the one that was followed, and to wait on it would be to wait for ever.
+//!
+//! Not here: whether a record is right (`chain`).
+
+use std::io;
+use std::mem;
+use std::time::Duration;
+
+use async_nats::{Message, StatusCode, Subscriber};
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use push0_core::Turn;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::api::{Api, Stored, Unanswered, code};
+use super::chain::{self, Position};
+use crate::ReadError;
+use crate::frame::LogId;
+
+/// Reads a log as it grows. Any number may follow one log.
+#[derive(Debug)]
+pub struct Follower {
+    api: Api,
+    retry_max: Duration,
+    position: Position,
+    /// What must be there when it is passed.
+    known: Position,
+    /// Turns before this position that were not given away yet.
+    ready: Vec<Turn>,
+    /// None until it is needed, and after it was lost.
+    consumer: Option<Consumer>,
+}
+
+#[derive(Debug)]
+struct Consumer {
+    name: String,
+    inbox: String,
+    messages: Subscriber,
+    /// Messages that the request under way may still bring; none, if there is no request.
+    pulled: u64,
+    /// How often the connection had been lost when it was made.
+    losses: u64,
+}
+
+/// What came of waiting for a message.
+enum Came {
+    Record {
+        stored: Stored,
+        pending: u64,
+    },
+    /// The request is over; ask again.
+    Over,
+    /// The server lives.
+    Beat,
+    /// The consumer is of no more use.
+    Lost,
+    Nothing,
+}
+
+impl Follower {
+    /// From `position` on; `known` is known to be durable.
+    pub(super) const fn new(
+        api: Api,
+        retry_max: Duration,
+        position: Position,
+        known: Position,
+    ) -> Self {
+        Self { api, retry_max, position, known, ready: Vec::new(), consumer: None }
+    }
+
+    /// What was read up to.
+    #[must_use]
+    pub const fn position(&self) -> &Position {
+        &self.position
+    }
+
+    /// The turns that come next: those that are there, as far as a batch goes, or else the first that
+    /// come within `wait`. None, if none came.
+    ///
+    /// A batch is bounded in bytes, so this can be called until it gives nothing. It loses nothing if it is
+    /// dropped before it returns.
+    ///
+    /// # Errors
+    ///
+    /// A [`ReadError`]. After [`ReadError::Unavailable`] it can be called again.
+    pub async fn next(&mut self, wait: Duration) -> Result<Vec<Turn>, ReadError> {
+        let until = Instant::now() + wait;
+        let mut heard = Instant::now();
+        let mut bytes = 0;
+        loop {
+            self.pull().await?;
+            match self.came(until).await {
+                Came::Record { stored, pending } => {
+                    heard = Instant::now();
+                    if stored.sequence != self.position.message + 1 {
+                        // Some were lost on the way: they are asked for again.
+                        self.consumer = None;
+                        continue;
+                    }
+                    bytes += stored.payload.len();
+                    let ready = &mut self.ready;
+                    if let Err(fault) = self.position.follow(&stored, &mut |turn| ready.push(turn))
+                    {
+                        return Err(fault.of(&self.api.stream, stored.sequence));
+                    }
+                    if self.position.message == self.known.message && self.position != self.known {
+                        return Err(self.other(self.known.message));
+                    }
+                    if pending > 0 && bytes < BATCH_BYTES {
+                        continue;
+                    }
+                }
+                Came::Over | Came::Beat => heard = Instant::now(),
+                Came::Lost => self.consumer = None,
+                Came::Nothing if heard.elapsed() >= BEAT * 2 => {
+                    self.consumer = None;
+                    heard = Instant::now();
+                }
+                Came::Nothing => {}
+            }
+            if !self.ready.is_empty() || Instant::now() >= until {
+                return Ok(mem::take(&mut self.ready));
+            }
+        }
+    }
+
+    /// Sees to it that a request for messages is under way.
+    async fn pull(&mut self) -> Result<(), ReadError> {
+        if self.consumer.as_ref().is_some_and(|it| it.losses != *self.api.losses.borrow()) {
+            self.consumer = None;
+        }
+        let give_up = Instant::now() + self.retry_max;
+        loop {
+            let outcome = match &mut self.consumer {
+                Some(consumer) if consumer.pulled > 0 => return Ok(()),
+                Some(consumer) => consumer.ask(&self.api).await,
+                None => match self.verify().await? {
+                    Ok(()) => match Consumer::make(&self.api, self.position.message + 1).await {
+                        Ok(consumer) => {
+                            self.consumer = Some(consumer);
+                            continue;
+                        }
+                        Err(error) => Err(error),
+                    },
+                    Err(error) => Err(error),
+                },
+            };
+            let Err(error) = outcome else { continue };
+            if Instant::now() >= give_up {
+                return Err(ReadError::Unavailable(error.into_error()));
+            }
+            self.consumer = None;
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Whether the record before this place is still what it was. An inner error leaves that unknown.
+    async fn verify(&self) -> Result<Result<(), Unanswered>, ReadError> {
+        let Position { message, digest, .. } = self.position;
+        let give_up = Instant::now() + self.retry_max;
+        loop {
+            let reason = match self.api.get(message).await {
+                Ok(Some(found)) => {
+                    return match chain::outline(&found) {
+                        Ok((_, found)) if found == digest => Ok(Ok(())),
+                        Ok(_) | Err(_) => Err(self.other(message)),
+                    };
+                }
+                // A leader that was just elected may be behind for a moment.
+                Ok(None) => format!("it ends before record {message}"),
+                Err(error) if error.code() == Some(code::NO_STREAM) => "it is gone".to_owned(),
+                Err(error) => return Ok(Err(error)),
+            };
+            if Instant::now() >= give_up {
+                let stream = self.api.stream.to_string();
+                return Err(ReadError::Replaced { stream, reason });
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    fn other(&self, message: u64) -> ReadError {
+        let stream = self.api.stream.to_string();
+        let reason = format!("record {message} is not what it was");
+        ReadError::Replaced { stream, reason }
+    }
+
+    async fn came(&mut self, until: Instant) -> Came {
+        let Some(consumer) = &mut self.consumer else { return Came::Lost };
+        let wait = until.saturating_duration_since(Instant::now()).min(BEAT);
+        let mut losses = self.api.losses.clone();
+        losses.mark_unchanged();
+        tokio::select! {
+            biased;
+            message = timeout(wait, consumer.messages.next()) => match message {
+                Ok(Some(message)) => consumer.read(message),
+                Ok(None) => Came::Lost,
+                Err(_) => Came::Nothing,
+            },
+            _ = losses.changed() => Came::Lost,
+        }
+    }
+}
+
+impl Consumer {
+    /// One that gives every record from `first` on.
+    async fn make(api: &Api, first: u64) -> Result<Self, Unanswered> {
+        let losses = *api.losses.borrow();
+        let name = LogId::draw().map_err(Unanswered::Silent)?.to_string();
+        let settings = json!({
+            "stream_name": &*api.stream,
+            "action": "create",
+            "config": {
+                "name": name,
+                "deliver_policy": "by_start_sequence",
+                "opt_start_seq": first,
+                "ack_policy": "none",
+                "replay_policy": "instant",
+                "inactive_threshold": nanos(FORGOTTEN),
+                "mem_storage": true,
+                "num_replicas": 1,
+            },
+        });
+        let verb = format!("CONSUMER.CREATE.{}.{name}", api.stream);
+        let _: Value = api.call(&verb, &settings).await?;
+        let inbox = api.client.new_inbox();
+        let messages = api.client.subscribe(inbox.clone()).await;
+        let messages = messages.map_err(|error| Unanswered::Silent(io::Error::other(error)))?;
+        Ok(Self { name, inbox, messages, pulled: 0, losses })
+    }
+
+    async fn ask(&mut self, api: &Api) -> Result<(), Unanswered> {
+        let request = json!({
+            "batch": BATCH,
+            "max_bytes": BATCH_BYTES,
+            "expires": nanos(EXPIRES),
+            "idle_heartbeat": nanos(BEAT),
+        });
+        let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", api.stream, self.name);
+        let body = Bytes::from(request.to_string());
+        let sent = api.client.publish_with_reply(subject, self.inbox.clone(), body);
+        let sent = timeout(api.answer_max, sent).await;
+        if !matches!(sent, Ok(Ok(()))) {
+            return Err(Unanswered::Silent(io::Error::other("nothing can be sent")));
+        }
+        self.pulled = BATCH;
+        Ok(())
+    }
+
+    /// What a message to the inbox is.
+    fn read(&mut self, message: Message) -> Came {
+        match message.status {
+            None | Some(StatusCode::OK) => {}
+            Some(StatusCode::IDLE_HEARTBEAT) => return Came::Beat,
+            // Its time is over, or it brought as many bytes as it may.
+            Some(StatusCode::NOT_FOUND | StatusCode::TIMEOUT) => {
+                self.pulled = 0;
+                return Came::Over;
+            }
+            Some(status) if status.as_u16() == CONFLICT && self.pulled < BATCH => {
+                self.pulled = 0;
+                return Came::Over;
+            }
+            Some(_) => return Came::Lost,
+        }
+        self.pulled = self.pulled.saturating_sub(1);
+        let reply = message.reply.as_deref().unwrap_or_default();
+        let Some((sequence, pending)) = places(reply) else { return Came::Lost };
+        let subject = message.subject.to_string();
+        Came::Record { stored: Stored { sequence, subject, payload: message.payload }, pending }
+    }
+}
+
+/// The sequence in the stream, and how many come after: from the subject of an acknowledgement,
+/// `$JS.ACK.[DOMAIN.ACCOUNT.]STREAM.CONSUMER.TRIES.SEQUENCE.DELIVERED.TIME.PENDING[.TOKEN]`.
+fn places(reply: &str) -> Option<(u64, u64)> {
+    let parts: Vec<_> = reply.split('.').collect();
+    let begin = if parts.len() > 9 { 7 } else { 5 };
+    let number = |at: usize| parts.get(at)?.parse().ok();
+    Some((number(begin)?, number(begin + 3)?))
+}
+
+const fn nanos(duration: Duration) -> u64 {
+    // Those here are minutes at most.
+    duration.as_secs() * 1_000_000_000 + duration.subsec_nanos() as u64
+}
+
+/// Records that one request may bring.
+const BATCH: u64 = 256;
+
+/// Bytes that one request may bring, and about as many as one call gives: four of the largest records.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// How long a request waits at the server.
+const EXPIRES: Duration = Duration::from_secs(30);
+
+/// How often the server says that it still has the request.
+const BEAT: Duration = Duration::from_secs(2);
+
+/// When the server forgets a consumer that nobody asks.
+const FORGOTTEN: Duration = Duration::from_secs(60);
+
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A request that cannot go on, for one of many reasons, or that has brought its bytes.
+const CONFLICT: u16 = 409;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_found_in_both_forms() {
+        let short = "$JS.ACK.push0.abc.1.17.3.1790000000000000000.5";
+        let long = "$JS.ACK.hub.ACC.push0.abc.1.17.3.1790000000000000000.5.token";
+        assert_eq!(places(short), Some((17, 5)));
+        assert_eq!(places(long), Some((17, 5)));
+        assert_eq!(places("$JS.ACK"), None);
+    }
+}

@@ -1,0 +1,188 @@
+//! Opening a log on JetStream: the server, the stream, its identity, its end.
+//!
+//! The first message decides which log a stream is: it is published for an empty stream alone, so that
+//! of two engines that begin at once one makes the log, and both use it.
+//!
+//! Not here: reading the history (`follow`).
+
+use std::io;
+use std::sync::Arc;
+
+use async_nats::{ConnectError, HeaderMap};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use super::api::{Api, Stored, Unanswered, read};
+use super::chain::{self, Position};
+use super::stream::{self, Failure, Info};
+use super::{HEADERS_BYTES_MAX, NatsConfig, NatsLog, PAUSE, Waiting, connect, subject_of};
+use crate::ReadError;
+use crate::frame::{self, LogId};
+
+impl NatsLog {
+    /// Opens the log, or makes it. Its history is not read: see [`follow`](Self::follow).
+    ///
+    /// # Errors
+    ///
+    /// A [`NatsError`]: there is nothing to go on from.
+    pub async fn open(config: &NatsConfig) -> Result<Self, NatsError> {
+        if let Some((setting, reason)) = config.fault() {
+            return Err(NatsError::Config { setting, reason });
+        }
+        let (client, losses) = connect::connect(config).await?;
+        let answer_max = config.answer_max;
+        let api = Api { client, losses, answer_max, stream: Arc::from(&*config.stream) };
+        let writer = LogId::draw().map_err(NatsError::Unavailable)?;
+        let give_up = Instant::now() + config.retry_max;
+        let (first, last) = loop {
+            let error = match ends(&api, config, writer).await {
+                Ok(ends) => break ends,
+                Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::Unanswered(error)) => error,
+            };
+            if Instant::now() >= give_up {
+                return Err(NatsError::Unavailable(error.into_error()));
+            }
+            sleep(PAUSE).await;
+        };
+        let of = |record: &Stored| {
+            let sequence = record.sequence;
+            move |fault: crate::scan::Unreadable| fault.of(&config.stream, sequence)
+        };
+        let start = Position::begin(&first).map_err(of(&first))?;
+        let tip = Position::behind(&last, start.log).map_err(of(&last))?;
+        Ok(Self {
+            record_bytes_max: record_bytes_max(api.client.max_payload()),
+            api,
+            retry_max: config.retry_max,
+            subjects: stream::subjects(&config.subject),
+            subject: subject_of(&config.subject, start.log, writer),
+            waiting: Waiting::behind(&tip),
+            start,
+            tip,
+            flight: None,
+            replaced: None,
+        })
+    }
+}
+
+/// Why a log on JetStream was not opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NatsError {
+    /// Change the setting.
+    #[error("{setting}: {reason}")]
+    Config {
+        /// As in [`NatsConfig`].
+        setting: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Open again later, or set `urls` to servers that run.
+    #[error("no NATS server answers at {urls}")]
+    Unreachable {
+        /// Where it was looked for.
+        urls: String,
+        /// Why there was none.
+        source: ConnectError,
+    },
+    /// Set `user` and `password`, `token`, `credentials` or `tls_cert` to what the server knows.
+    #[error("the NATS server at {urls} does not let push0 in")]
+    Denied {
+        /// Where it was tried.
+        urls: String,
+    },
+    /// Use a newer server.
+    #[error("the NATS server is version {found}, and push0 needs 2.10 or newer")]
+    Old {
+        /// What it says it is.
+        found: String,
+    },
+    /// Turn JetStream on at the server, or for the account.
+    #[error("the NATS server {server} has no JetStream")]
+    NoJetStream {
+        /// Its name.
+        server: String,
+    },
+    /// Change the setting with `nats stream edit`, or give the log another stream.
+    #[error("stream {stream} could lose records: its {setting} is {found}, and must be {wanted}")]
+    Setting {
+        /// Which stream.
+        stream: String,
+        /// As the server names it.
+        setting: String,
+        /// What the stream has.
+        found: String,
+        /// What a log needs.
+        wanted: String,
+    },
+    /// As the [`ReadError`] says.
+    #[error(transparent)]
+    Unreadable(#[from] ReadError),
+    /// Open again later. Nothing was lost.
+    #[error("the log's stream cannot be used")]
+    Unavailable(#[source] io::Error),
+}
+
+/// The first record and the last, of a log that is made if there is none.
+async fn ends(api: &Api, config: &NatsConfig, writer: LogId) -> Result<(Stored, Stored), Failure> {
+    let info = stream::prepare(api, config).await?;
+    is_whole(&info, config)?;
+    let unanswered = |error| Failure::Unanswered(error);
+    let again = |why: &str| {
+        let error = io::Error::other(why.to_owned());
+        Failure::Unanswered(Unanswered::Silent(error))
+    };
+    if info.state.last_seq == 0 {
+        begin(api, config, writer).await.map_err(unanswered)?;
+    }
+    let first = api.get(1).await.map_err(unanswered)?;
+    let first = first.ok_or_else(|| again("its first record is not there yet"))?;
+    let subjects = stream::subjects(&config.subject);
+    let last = api.get_last(&subjects).await.map_err(unanswered)?;
+    let last = last.filter(|last| last.sequence >= info.state.last_seq);
+    let last = last.ok_or_else(|| again("its last record is not there yet"))?;
+    Ok((first, last))
+}
+
+/// Publishes the first record. What becomes of it is seen by reading what stands there.
+async fn begin(api: &Api, config: &NatsConfig, writer: LogId) -> Result<(), Unanswered> {
+    let log = LogId::draw().map_err(Unanswered::Silent)?;
+    let mut headers = HeaderMap::new();
+    headers.insert("Nats-Expected-Stream", &*api.stream);
+    headers.insert("Nats-Expected-Last-Sequence", "0");
+    let subject = subject_of(&config.subject, log, writer);
+    let answer = api.ask(subject, headers, chain::genesis(log).into()).await?;
+    match read::<Value>(&answer) {
+        // Another engine's stands there, or will.
+        Ok(_) | Err(Unanswered::Refused(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Refuses a stream that has lost records from its beginning or from within.
+fn is_whole(info: &Info, config: &NatsConfig) -> Result<(), Failure> {
+    let missing = |sequence, reason: &str| {
+        let (stream, reason) = (config.stream.clone(), reason.to_owned());
+        let error = ReadError::DamagedRecord { stream, sequence, reason };
+        Err(Failure::Final(error.into()))
+    };
+    let state = &info.state;
+    if state.first_seq > 1 {
+        return missing(1, "it was removed, with all before the first that is left");
+    }
+    if state.num_deleted > 0 {
+        return missing(state.first_seq, "records after it were removed");
+    }
+    Ok(())
+}
+
+/// What is left of a server's largest message for the JSON of one turn.
+const fn record_bytes_max(max_payload: usize) -> usize {
+    let message = if max_payload < MESSAGE_BYTES_MAX { max_payload } else { MESSAGE_BYTES_MAX };
+    message.saturating_sub(HEADERS_BYTES_MAX).saturating_sub(frame::bytes_with(0))
+}
+
+/// What servers take by default (`max_payload` of 1 MB), with its headers. No more where they take more,
+/// so that a log may move to others.
+const MESSAGE_BYTES_MAX: usize = 1 << 20;

@@ -1,0 +1,78 @@
+//! Servers that know accounts by their keys, and let in who has a file of credentials.
+
+use std::fs;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use nkeys::KeyPair;
+use push0_log::{NatsConfig, NatsError, NatsLog};
+use push0_testbed::{Nats, Settings};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::world::{append, config, history};
+
+#[tokio::test]
+async fn a_log_is_kept_with_a_file_of_credentials() {
+    let (operator, account, system) =
+        (KeyPair::new_operator(), KeyPair::new_account(), KeyPair::new_account());
+    let [of_operator, of_account, of_system] = [
+        token(&operator, &operator, json!({ "type": "operator", "version": 2 })),
+        token(&operator, &account, with_limits(-1)),
+        token(&operator, &system, with_limits(0)),
+    ];
+    let (account_key, system_key) = (account.public_key(), system.public_key());
+    let more = format!(
+        "operator: \"{of_operator}\"\nsystem_account: {system_key}\nresolver: MEMORY\n\
+         resolver_preload: {{ {account_key}: \"{of_account}\", {system_key}: \"{of_system}\" }}"
+    );
+    let nats = Nats::start_with(&Settings { nodes: 1, more, ..Settings::default() });
+
+    let dir = TempDir::new().expect("a temporary directory");
+    let credentials = |name: &str, issuer: &KeyPair| {
+        let user = KeyPair::new_user();
+        let limits = json!({ "type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1 });
+        let (token, seed) = (token(issuer, &user, limits), user.seed().expect("it has one"));
+        let text = format!(
+            "-----BEGIN NATS USER JWT-----\n{token}\n------END NATS USER JWT------\n\n\
+             -----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n"
+        );
+        let path = dir.path().join(name);
+        fs::write(&path, text).expect("there is room");
+        NatsConfig { credentials: Some(path), ..config(&nats) }
+    };
+    let known = credentials("known", &account);
+    let mut log = NatsLog::open(&known).await.expect("it is known");
+    let turns = append(&mut log, 1..=3).await;
+    assert_eq!(history(&known).await, turns);
+
+    for stranger in [credentials("stranger", &KeyPair::new_account()), config(&nats)] {
+        let refused = NatsLog::open(&stranger).await;
+        assert!(matches!(refused, Err(NatsError::Denied { .. })), "{refused:?}");
+    }
+}
+
+/// An account's claims; with so much room in JetStream, where -1 is all that there is.
+fn with_limits(storage: i64) -> Value {
+    json!({
+        "type": "account",
+        "version": 2,
+        "limits": {
+            "subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "conn": -1, "leaf": -1,
+            "wildcards": true, "mem_storage": storage, "disk_storage": storage, "streams": storage,
+            "consumer": storage,
+        },
+    })
+}
+
+/// What `issuer` says of `subject`, signed.
+fn token(issuer: &KeyPair, subject: &KeyPair, claims: Value) -> String {
+    let encoded = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let header = encoded(&json!({ "typ": "JWT", "alg": "ed25519-nkey" }));
+    let (issuer_key, subject_key) = (issuer.public_key(), subject.public_key());
+    let body =
+        json!({ "jti": "none", "iat": 1, "iss": issuer_key, "sub": subject_key, "nats": claims });
+    let signed = format!("{header}.{}", encoded(&body));
+    let signature = issuer.sign(signed.as_bytes()).expect("it has a seed");
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+}

@@ -1,0 +1,28 @@
+//! Real NATS servers on loopback, and a wire to them that can be cut. For tests alone.
+//!
+//! ```text
+//!   test ──▶ Nats ──starts, kills, freezes──▶ nats-server (one, or three with routes)
+//!     └────▶ Proxy ──a wire that loses what it is told to lose──▶ one of them
+//! ```
+//!
+//! Everything here blocks, panics where it cannot do what it is asked, and waits for what it waits
+//! for: for a server's own word, with a bound, and never for time alone. Servers listen on 127.0.0.1,
+//! keep their files in a temporary directory, and are ended by their ids when [`Nats`] is dropped.
+//!
+//! Not here: a client of NATS. What a server says of itself comes from its monitoring port.
+
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "everything here panics where it cannot do as asked"
+)]
+
+mod monitor;
+mod nats;
+mod ports;
+mod proxy;
+mod wait;
+
+pub use nats::{Nats, Settings, binary};
+pub use ports::free_ports;
+pub use proxy::{Proxy, Wire};
+pub use wait::{PATIENCE, until};
