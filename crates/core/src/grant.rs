@@ -4,10 +4,14 @@
 //! sends again what the dispatcher lacks. A dispatcher starts an attempt at most once, and lets go of
 //! a finished one only on a [`Verdict`].
 //!
+//! They are JSON where they leave the process.
+//!
 //! Not here: how messages travel (the bus), and who gets what (`queue`).
 
 use std::collections::BTreeSet;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
     AttemptId, Digest, DispatcherId, FailureClass, InputId, Key, Output, ProgramName, ResultRef,
@@ -15,7 +19,7 @@ use crate::{
 };
 
 /// The right, and the duty, to try a task once.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Grant {
     /// This try.
     pub attempt: AttemptId,
@@ -40,7 +44,7 @@ pub struct Grant {
 }
 
 /// An input, and the artifact that stands for it at the moment.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Bound {
     /// What is read.
     pub input: InputId,
@@ -53,7 +57,7 @@ pub struct Bound {
 }
 
 /// What the engine tells a dispatcher.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum ToDispatcher {
     /// Start this attempt, unless it was started before.
     Grant(Box<Grant>),
@@ -65,7 +69,7 @@ pub enum ToDispatcher {
 
 /// A life of a dispatcher. What is sent to one is for no other: a verdict on a former life's failure, say,
 /// that comes late must not have the next one let go of a proof.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct Life {
     /// Whose.
     pub dispatcher: DispatcherId,
@@ -74,7 +78,7 @@ pub struct Life {
 }
 
 /// What a dispatcher tells the engine.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum FromDispatcher {
     /// I am here. Sent at a steady rate, by a thread that no prover can starve.
     Beat(Beat),
@@ -83,7 +87,7 @@ pub enum FromDispatcher {
 }
 
 /// The whole truth about a dispatcher.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Beat {
     /// Who.
     pub dispatcher: DispatcherId,
@@ -99,7 +103,7 @@ pub struct Beat {
 }
 
 /// What a dispatcher can run.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Capacity {
     /// The programs it offers.
     pub programs: BTreeSet<ProgramName>,
@@ -112,7 +116,7 @@ pub struct Capacity {
 }
 
 /// How an attempt ended.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Report {
     /// Who says so.
     pub dispatcher: DispatcherId,
@@ -129,7 +133,7 @@ pub struct Report {
 }
 
 /// How an attempt ended.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum Outcome {
     /// With a result that its verifier accepts, durable in the store.
     Proved(ResultRef),
@@ -160,7 +164,7 @@ pub enum Outcome {
 }
 
 /// What became of a report. Each is told from durable state.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum Verdict {
     /// The result is the task's, recorded at this position.
     Accepted(Seq),

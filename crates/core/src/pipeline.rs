@@ -186,7 +186,8 @@ pub struct Weights {
 }
 
 /// What a stage's result is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, serde::Deserialize, Eq, PartialEq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Output {
     /// One item.
     Proof,

@@ -21,16 +21,21 @@ pub(crate) fn run(
     alive: &Receiver<()>,
 ) {
     loop {
-        let (beat, reports) = board.beat();
-        let mut messages = vec![FromDispatcher::Beat(beat)];
-        messages.extend(reports.into_iter().map(FromDispatcher::Report));
-        for message in messages {
-            // Full: whoever does not read now gets the same with the next beat.
-            let _ = from.try_send(message);
-        }
+        send(board, from);
         match alive.recv_timeout(heartbeat) {
             Err(RecvTimeoutError::Timeout) => {}
             Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
         }
+    }
+}
+
+/// Sends a beat, and every report that is held.
+pub(crate) fn send(board: &Board, from: &mpsc::Sender<FromDispatcher>) {
+    let (beat, reports) = board.beat();
+    let mut messages = vec![FromDispatcher::Beat(beat)];
+    messages.extend(reports.into_iter().map(FromDispatcher::Report));
+    for message in messages {
+        // Full: whoever does not read now gets the same with the next beat.
+        let _ = from.try_send(message);
     }
 }

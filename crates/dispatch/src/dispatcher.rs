@@ -2,6 +2,7 @@
 //!
 //! Not here: what its threads do (`desk`, `beat`).
 
+use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use push0_core::{Capacity, FromDispatcher, ProgramName, ToDispatcher};
+use push0_core::{Capacity, FromDispatcher, Life, ProgramName, ToDispatcher};
 use tokio::sync::{mpsc, watch};
 
 use crate::board::{Board, View};
@@ -56,10 +57,30 @@ pub enum Notice {
     Trouble { message: String },
 }
 
+impl fmt::Display for Notice {
+    /// For a person, in a line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ProgramGone { program, message } => {
+                write!(f, "warning: program {program} cannot be run: {message}")
+            }
+            Self::ProgramBack { program } => write!(f, "program {program} can be run again"),
+            Self::LeftoversEnded { processes } => {
+                write!(f, "{processes} processes were left over from before, and were ended")
+            }
+            Self::NoRoom { room } => {
+                write!(f, "warning: nothing new is begun, what runs goes on: {room}")
+            }
+            Self::RoomAgain => f.write_str("there is room again: work goes on"),
+            Self::Trouble { message } => write!(f, "warning: {message}"),
+        }
+    }
+}
+
 /// A dispatcher that runs. Dropped, it ends everything at once.
 #[derive(Debug)]
 pub struct Dispatcher {
-    board: Arc<Board>,
+    context: Arc<Context>,
     stop: watch::Sender<Option<Duration>>,
     threads: Vec<JoinHandle<()>>,
     /// Held until nothing runs any more.
@@ -70,7 +91,19 @@ impl Dispatcher {
     /// What it does at the moment.
     #[must_use]
     pub fn view(&self) -> View {
-        View(Arc::clone(&self.board))
+        View(Arc::clone(&self.context.board))
+    }
+
+    /// Which life of which dispatcher this is.
+    #[must_use]
+    pub fn life(&self) -> Life {
+        let board = &self.context.board;
+        Life { dispatcher: self.context.config.id.clone(), incarnation: board.incarnation() }
+    }
+
+    /// Says at once what it runs and holds, to an engine that has not heard of it yet.
+    pub fn beat_now(&self) {
+        beat::send(&self.context.board, &self.context.from);
     }
 
     /// Starts to end everything: SIGTERM to all provers, SIGKILL after `grace`. Returns at once; said
@@ -180,9 +213,9 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
             context.take_out(name, &fault);
         }
     }
-    let board = Arc::clone(&context.board);
-    let threads = spawn_threads(Arc::new(context), to_receiver, stop_receiver)?;
-    let dispatcher = Dispatcher { board, stop, threads, _lock: lock };
+    let context = Arc::new(context);
+    let threads = spawn_threads(Arc::clone(&context), to_receiver, stop_receiver)?;
+    let dispatcher = Dispatcher { context, stop, threads, _lock: lock };
     Ok(Started { dispatcher, to, from, notices })
 }
 

@@ -32,6 +32,7 @@ pub async fn all<P: Place>(empty: impl Fn() -> P) {
     an_append_that_does_not_follow_changes_nothing(&empty()).await;
     a_repeated_append_is_refused_and_can_be_read(&empty()).await;
     a_second_writer_is_fenced(&empty()).await;
+    a_probe_tells_of_another_writer(&empty()).await;
     a_read_begins_after_its_position(&empty()).await;
     a_log_goes_on_where_it_was_left(&empty()).await;
     the_largest_record_is_taken_and_no_larger(&empty()).await;
@@ -97,6 +98,20 @@ async fn a_second_writer_is_fenced<P: Place>(place: &P) {
         assert!(matches!(refused, Err(AppendError::Fenced { .. })), "{refused:?}");
     }
     assert_eq!(history(&second, Seq(0)).await, turns);
+}
+
+async fn a_probe_tells_of_another_writer<P: Place>(place: &P) {
+    let mut first = opened(place);
+    first.probe().await.expect("it is empty, as it was");
+    let turns = append_some(&mut first).await;
+    first.probe().await.expect("it is as long as it was");
+    assert_eq!(history(&first, Seq(0)).await, turns);
+    let Some(mut second) = place.open() else { return };
+    let next = turn(second.last().next(), 1);
+    second.append(&next).await.expect("it follows");
+    let deposed = first.probe().await;
+    assert!(matches!(deposed, Err(AppendError::Fenced { .. })), "{deposed:?}");
+    second.probe().await.expect("it wrote last");
 }
 
 async fn a_read_begins_after_its_position<P: Place>(place: &P) {

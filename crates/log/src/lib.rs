@@ -33,7 +33,9 @@ pub use file::{FileLog, OpenError, Settings};
 pub use frame::LogId;
 pub use memory::{Memory, MemoryLog};
 #[cfg(feature = "nats")]
-pub use nats::{Follower, NatsConfig, NatsError, NatsLog, Position, Storage};
+pub use nats::{
+    Follower, NatsConfig, NatsError, NatsLog, Position, Storage, client as nats_client,
+};
 pub use report::{Cut, Ending, Report};
 pub use scan::scan;
 
@@ -68,6 +70,16 @@ pub trait Log: Send {
     ///
     /// A [`ReadError`]: there is no history to go on from.
     fn read(&self, after: Seq) -> impl Future<Output = Result<Vec<Turn>, ReadError>> + Send;
+
+    /// Confirms that the log is within reach, and is as long as it is known to be here: an append that
+    /// changes nothing. An engine that is idle tells so whether it may still believe that it leads.
+    ///
+    /// # Errors
+    ///
+    /// As [`append`](Self::append).
+    fn probe(&mut self) -> impl Future<Output = Result<(), AppendError>> + Send {
+        async { Ok(()) }
+    }
 
     /// Ends the log cleanly: nothing was lost up to here, and a reader can tell.
     ///

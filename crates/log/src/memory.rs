@@ -73,6 +73,14 @@ impl Log for MemoryLog {
         std::future::ready(Ok(found))
     }
 
+    fn probe(&mut self) -> impl Future<Output = Result<(), AppendError>> + Send {
+        let (last, own) = (last_of(&self.memory.turns()), self.last);
+        std::future::ready(match last == own {
+            true => Ok(()),
+            false => Err(AppendError::Fenced { expected: last.next(), found: own.next() }),
+        })
+    }
+
     fn close(self) -> impl Future<Output = Result<(), AppendError>> + Send {
         std::future::ready(Ok(()))
     }

@@ -35,6 +35,7 @@ mod config;
 mod connect;
 mod follow;
 mod open;
+mod probe;
 mod read;
 mod stream;
 
@@ -51,6 +52,7 @@ use append::Record;
 
 pub use chain::Position;
 pub use config::{NatsConfig, Storage};
+pub use connect::client;
 pub use follow::Follower;
 pub use open::NatsError;
 
@@ -279,6 +281,10 @@ impl Log for NatsLog {
 
     fn read(&self, after: Seq) -> impl Future<Output = Result<Vec<Turn>, ReadError>> + Send {
         self.read_now(after)
+    }
+
+    fn probe(&mut self) -> impl Future<Output = Result<(), AppendError>> + Send {
+        self.probe_now()
     }
 
     async fn close(mut self) -> Result<(), AppendError> {

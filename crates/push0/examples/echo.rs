@@ -131,7 +131,7 @@ impl Running {
         // Nobody reads these: the engine leaves out what finds no room.
         let (source, _) = mpsc::channel(1);
         let (turns, _) = mpsc::channel(1);
-        let ports = Ports { dispatcher, source, turns, lines: false };
+        let ports = Ports { post: Box::new(dispatcher), source, turns, lines: false };
         let (engine, handle) = Engine::new(Scheduler::new(limits), log, ports);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let engine = thread::spawn(move || runtime.block_on(engine.run()));

@@ -6,6 +6,7 @@
 
 mod artifacts;
 mod check;
+mod cluster_args;
 pub mod exit;
 mod log;
 mod logs;
@@ -21,8 +22,11 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use push0_prover::Vkey;
 
+pub(crate) use cluster_args::{DispatchArgs, DrainArgs, ProofsArgs, ServeArgs, SubmitArgs};
 pub use exit::Exit;
-pub use run_args::RunArgs;
+pub use run_args::{MachineArgs, RunArgs};
+
+use crate::cluster;
 
 /// Proves a stream of blocks with your provers, and ends in final proofs in chain order.
 ///
@@ -47,6 +51,11 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(RunArgs),
+    Serve(ServeArgs),
+    Dispatch(DispatchArgs),
+    Submit(SubmitArgs),
+    Drain(DrainArgs),
+    Proofs(ProofsArgs),
     Check(CheckArgs),
     Verify(VerifyArgs),
     Status(StatusArgs),
@@ -216,6 +225,11 @@ impl Cli {
     fn execute(self) -> Exit {
         match self.command {
             Command::Run(args) => crate::run::run(&args),
+            Command::Serve(args) => cluster::serve(&args),
+            Command::Dispatch(args) => cluster::dispatch(&args),
+            Command::Submit(args) => cluster::submit(&args),
+            Command::Drain(args) => cluster::drain(&args),
+            Command::Proofs(args) => cluster::proofs(&args),
             Command::Check(args) => check::check(&args),
             Command::Verify(args) => verify::verify(&args),
             Command::Status(args) => status::status(&args),

@@ -200,12 +200,13 @@ impl Replay {
         })
     }
 
-    fn new() -> Self {
+    /// Before any turn.
+    pub(crate) fn new() -> Self {
         Self { scheduler: Scheduler::new(Limits::default()), spec: None, illegal: None }
     }
 
     /// Goes on by a turn, unless one before it was illegal.
-    fn turn(&mut self, turn: &Turn) {
+    pub(crate) fn turn(&mut self, turn: &Turn) {
         if self.illegal.is_some() {
             return;
         }
@@ -215,6 +216,21 @@ impl Replay {
             }
         }
         self.illegal = self.scheduler.replay_turn(turn).err();
+    }
+
+    /// What it has led to so far.
+    pub(crate) const fn scheduler(&self) -> &Scheduler {
+        &self.scheduler
+    }
+
+    /// What was configured last.
+    pub(crate) const fn spec(&self) -> Option<&PipelineSpec> {
+        self.spec.as_ref()
+    }
+
+    /// What it has led to.
+    pub(crate) fn into_scheduler(self) -> Scheduler {
+        self.scheduler
     }
 
     /// What it has led to.

@@ -11,6 +11,7 @@
 
 mod gathered;
 mod handle;
+mod ports;
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -18,14 +19,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use push0_core::{
-    Effect, Fleet, FromDispatcher, IllegalEvent, Input, Outcome, Rejection, Report, Scheduler, Seq,
-    Timestamp, ToDispatcher, Turn, Verdict,
+    Effect, Fleet, FromDispatcher, IllegalEvent, Input, Life, Outcome, Rejection, Report,
+    Scheduler, Seq, Timestamp, ToDispatcher, Turn, Verdict,
 };
 use push0_log::{AppendError, Log};
 use tokio::sync::{mpsc, watch};
 
-use self::gathered::Gathered;
+use self::gathered::{Answered, Gathered};
 pub use handle::{Gone, Handle, Request};
+pub use ports::{Ports, Post, Seen};
 
 use crate::clock::Clock;
 
@@ -50,31 +52,6 @@ pub struct Engine<L> {
     left: Vec<Request>,
     /// Whether the last turn was full, so that what is due may not all have been decided.
     is_behind: bool,
-}
-
-/// Where what leaves the engine goes. Each is bounded; what finds no room is left out, for it comes
-/// again: grants and cancels with the next beat, payloads at the next start.
-#[derive(Debug)]
-pub struct Ports {
-    /// To the dispatcher.
-    pub dispatcher: mpsc::Sender<ToDispatcher>,
-    /// Blocks whose payload the source should deliver again.
-    pub source: mpsc::Sender<push0_core::BlockHash>,
-    /// Every durable turn, for people.
-    pub turns: mpsc::Sender<Seen>,
-    /// Whether they want a line for each event.
-    pub lines: bool,
-}
-
-/// A durable turn, with what a person should be told of it.
-#[derive(Debug, Default)]
-pub struct Seen {
-    /// A line for each of its events.
-    pub lines: Vec<String>,
-    /// For each result it accepted: the time from grant to durable acceptance, less the prover's own.
-    pub overheads: Vec<Duration>,
-    /// What keeps the turn from becoming durable, where something does.
-    pub warning: Option<String>,
 }
 
 /// Why the engine ended before it was told to.
@@ -159,7 +136,7 @@ impl<L: Log> Engine<L> {
         }
         self.follow_up(now, &mut gathered)?;
         self.is_behind = gathered.is_full();
-        let Gathered { events, answers, messages, looks, accepted, .. } = gathered;
+        let Gathered { events, answers, messages, looks, accepted, mut probes, .. } = gathered;
 
         let mut turn = None;
         if !events.is_empty() {
@@ -167,17 +144,21 @@ impl<L: Log> Engine<L> {
             let recorded = Turn { epoch: self.scheduler.epoch(), first, at: now, events };
             self.record(&recorded).await?;
             turn = Some(recorded);
+        } else if !probes.is_empty() {
+            match self.log.probe().await {
+                Ok(()) => {}
+                // Nobody is told that it is well.
+                Err(AppendError::Unavailable(_)) => probes.clear(),
+                Err(error) => return Err(error.into()),
+            }
         }
 
         while let Some(effect) = self.scheduler.poll_effect(self.log.last()) {
             self.perform(effect);
         }
-        for message in messages {
-            // Without room it is left out: the next beat brings it again.
-            let _ = self.ports.dispatcher.try_send(message);
-        }
-        for (reply, answer) in answers {
-            let _ = reply.send(answer); // the asker may have hung up
+        self.let_go(messages, answers);
+        for probe in probes {
+            let _ = probe.send((self.scheduler.epoch(), self.log.last()));
         }
         if let Some(turn) = turn {
             self.show(&turn, &accepted);
@@ -187,6 +168,16 @@ impl<L: Log> Engine<L> {
             look(&self.scheduler, &self.fleet);
         }
         Ok(())
+    }
+
+    /// Lets go of what was decided, which is durable.
+    fn let_go(&self, messages: Vec<(Life, ToDispatcher)>, answers: Vec<Answered>) {
+        for (to, message) in messages {
+            self.ports.post.send(&to, message);
+        }
+        for (reply, answer) in answers {
+            let _ = reply.send(answer); // the asker may have hung up
+        }
     }
 
     /// Appends a turn. While the log is full or out of reach the engine waits, keeps what it has, and goes
@@ -232,10 +223,13 @@ impl<L: Log> Engine<L> {
             Request::Heard(FromDispatcher::Report(report)) => self.heard(now, report, gathered)?,
             Request::Heard(FromDispatcher::Beat(beat)) => {
                 let (inputs, again) = self.fleet.beat(now, &beat, &self.scheduler);
-                gathered.messages.extend(again);
+                let (dispatcher, incarnation) = (beat.dispatcher.clone(), beat.incarnation);
+                let to = Life { dispatcher, incarnation };
+                gathered.messages.extend(again.into_iter().map(|message| (to.clone(), message)));
                 self.decide_all(now, inputs, gathered)?;
             }
             Request::Look(look) => gathered.looks.push(look),
+            Request::Probe(reply) => gathered.probes.push(reply),
             Request::Drain => self.is_draining = true,
             Request::Stop => {}
         }
@@ -251,6 +245,7 @@ impl<L: Log> Engine<L> {
     ) -> Result<(), EngineError> {
         self.fleet.ended(&report);
         let (attempt, ran) = (report.attempt, report.ran);
+        let (dispatcher, incarnation) = (report.dispatcher.clone(), report.incarnation);
         let is_result = matches!(report.outcome, Outcome::Proved(_));
         let lease = self.scheduler.task(&report.task).and_then(|task| task.lease().cloned());
         let before = gathered.events.len();
@@ -262,7 +257,8 @@ impl<L: Log> Engine<L> {
         if let (Verdict::Accepted(_), true, Some(lease)) = (verdict, is_result, lease) {
             gathered.accepted.push((lease.since, ran));
         }
-        gathered.messages.push(ToDispatcher::Verdict(attempt, verdict));
+        let to = Life { dispatcher, incarnation };
+        gathered.messages.push((to, ToDispatcher::Verdict(attempt, verdict)));
         Ok(())
     }
 
@@ -319,16 +315,20 @@ impl<L: Log> Engine<L> {
     fn perform(&self, effect: Effect) {
         // Without room an effect is left out; its own doc says what brings it again.
         match effect {
-            Effect::Grant(_, grant) => {
-                let _ = self.ports.dispatcher.try_send(ToDispatcher::Grant(grant));
-            }
-            Effect::Cancel(_, attempt) => {
-                let _ = self.ports.dispatcher.try_send(ToDispatcher::Cancel(attempt));
-            }
+            Effect::Grant(to, grant) => self.post(&to, ToDispatcher::Grant(grant)),
+            Effect::Cancel(to, attempt) => self.post(&to, ToDispatcher::Cancel(attempt)),
             Effect::AskSource(block) => {
                 let _ = self.ports.source.try_send(block);
             }
             Effect::Release(_) => {} // read by cursor, at the pulse
+        }
+    }
+
+    /// Sends to the life of a dispatcher that was heard last; one that was not heard of says with its first
+    /// beat what it lacks.
+    fn post(&self, to: &push0_core::DispatcherId, message: ToDispatcher) {
+        if let Some(life) = self.fleet.life(to) {
+            self.ports.post.send(&life, message);
         }
     }
 

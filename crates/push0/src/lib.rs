@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod clock;
+mod cluster;
 pub mod data;
 pub mod engine;
 pub mod lines;

@@ -24,7 +24,7 @@ mod sight;
 mod signals;
 mod standing;
 mod summary;
-mod sweeper;
+pub(crate) mod sweeper;
 mod threads;
 
 use std::collections::BTreeMap;
@@ -37,11 +37,14 @@ use push0_core::{BlockHash, Height, Input, ReleaseNumber, TaskId};
 use push0_dispatch::{Dispatcher, Notice};
 use tokio::sync::mpsc;
 
+pub(crate) use self::deliver::due;
 use self::deliver::{Delivered, Deliverer};
-pub(crate) use self::error::RunError;
+pub(crate) use self::difference::difference;
+pub(crate) use self::error::{RunError, chain};
 use self::feed::{FeedEnd, Waits};
 use self::open::Opened;
 use self::screen::Screen;
+pub(crate) use self::screen::say;
 use self::sight::{NoRoom, Sight};
 use self::standing::Standing;
 use self::threads::{relay, run_engine, spawn};
@@ -54,7 +57,7 @@ pub fn run(args: &RunArgs) -> Exit {
     match Run::start(args).and_then(|run| run.finish(args)) {
         Ok(exit) => exit,
         Err(error) => {
-            screen::say(&error.to_string());
+            say(&error.to_string());
             Exit::from(&error)
         }
     }
@@ -116,7 +119,7 @@ impl Run {
         let (turns, seen) = mpsc::channel(NEWS_MAX);
         let screen = Screen::new(&loaded.pipeline);
         let lines = screen.wants_lines();
-        let ports = Ports { dispatcher: started.to, source: ask_source, turns, lines };
+        let ports = Ports { post: Box::new(started.to), source: ask_source, turns, lines };
         let (engine, handle) = Engine::new(scheduler, log, ports);
         let engine = spawn("engine", run_engine(engine, teller.clone()))?;
         // Before any beat is heard: the leases of the engine before must not be granted again.
@@ -158,16 +161,16 @@ impl Run {
         let standing = ended?;
         let printed = summary::print(args, &standing, &self.summary(exit));
         if exit == Exit::Unproved {
-            screen::say(&standing.held_words());
+            say(&standing.held_words());
         }
         if exit == Exit::Interrupted {
-            screen::say("interrupted: the same command goes on from here");
+            say("interrupted: the same command goes on from here");
         }
         match printed {
             Ok(()) => Ok(exit),
             Err(error) => {
                 let words = format!("error: cannot write to stdout: {error}: make room");
-                screen::say(&(words + "; the same command tells it again"));
+                say(&(words + "; the same command tells it again"));
                 Ok(if exit == Exit::Done { Exit::OutOfReach } else { exit })
             }
         }

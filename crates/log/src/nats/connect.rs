@@ -10,6 +10,18 @@ use tokio::sync::watch;
 
 use super::{NatsConfig, NatsError};
 
+/// A connection for what is no log: it finds its way back by itself when it is lost.
+///
+/// # Errors
+///
+/// A [`NatsError`].
+pub async fn client(config: &NatsConfig) -> Result<Client, NatsError> {
+    if let Some((setting, reason)) = config.fault() {
+        return Err(NatsError::Config { setting, reason });
+    }
+    Ok(connect(config).await?.0)
+}
+
 /// Connects, and counts how often the connection is lost from then on.
 pub(super) async fn connect(
     config: &NatsConfig,

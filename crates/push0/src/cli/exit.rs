@@ -6,9 +6,10 @@ use std::io;
 use std::process::ExitCode;
 
 use push0_dispatch::StartError;
-use push0_log::{AppendError, OpenError, ReadError};
+use push0_log::{AppendError, NatsError, OpenError, ReadError};
 
 use super::output::say;
+use crate::cluster::ClusterError;
 use crate::data::DataError;
 use crate::engine::EngineError;
 use crate::pipeline_file::PipelineFileError;
@@ -139,6 +140,39 @@ impl From<&RunError> for Exit {
             | RunError::Engine(_) => Self::OutOfReach,
             RunError::Remake { .. } => Self::Unproved,
             RunError::Deliver(error) => Self::from(error),
+        }
+    }
+}
+
+impl From<&ClusterError> for Exit {
+    fn from(error: &ClusterError) -> Self {
+        match error {
+            ClusterError::Pipeline(_)
+            | ClusterError::Setting { .. }
+            | ClusterError::FromFile { .. }
+            | ClusterError::Program { .. }
+            | ClusterError::OtherStore { .. }
+            | ClusterError::Nats(
+                NatsError::Config { .. } | NatsError::Old { .. } | NatsError::Setting { .. },
+            ) => Self::Usage,
+            ClusterError::Source(_) => Self::Source,
+            ClusterError::Nats(NatsError::Unreadable(error)) | ClusterError::Read(error) => {
+                Self::from(error)
+            }
+            ClusterError::Illegal(_)
+            | ClusterError::OtherPipeline { .. }
+            | ClusterError::Refused { .. }
+            | ClusterError::Engine(EngineError::Append(AppendError::Replaced { .. })) => Self::Data,
+            ClusterError::Dispatcher(StartError::Locked { .. }) => Self::Busy,
+            ClusterError::Engine(EngineError::Bug(_)) => Self::Bug,
+            ClusterError::Deliver(error) => Self::from(error),
+            ClusterError::Nats(_)
+            | ClusterError::Engine(_)
+            | ClusterError::Store(_)
+            | ClusterError::Dispatcher(_)
+            | ClusterError::NoEngine(_)
+            | ClusterError::Dir { .. }
+            | ClusterError::Thread(_) => Self::OutOfReach,
         }
     }
 }

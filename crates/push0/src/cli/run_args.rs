@@ -31,13 +31,8 @@ pub struct RunArgs {
     /// Where final proofs are written [default: `proofs` in the data directory]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// How many attempts run at once [default: the cores of this machine]
-    #[arg(long, value_name = "N", value_parser = slots)]
-    pub slots: Option<NonZeroU32>,
-    /// The memory that provers share, in bytes or with a unit (16GiB); each attempt takes what its
-    /// program reserves [default: all of this machine]
-    #[arg(long, value_name = "BYTES", value_parser = bytes)]
-    pub memory: Option<u64>,
+    #[command(flatten)]
+    pub machine: MachineArgs,
     /// Print one JSON object instead of a table
     #[arg(long)]
     pub json: bool,
@@ -47,6 +42,18 @@ pub struct RunArgs {
     /// Try again what was set aside
     #[arg(long)]
     pub retry_parked: bool,
+}
+
+/// What of this machine provers may use.
+#[derive(Args, Clone, Copy, Debug, Eq, PartialEq)]
+pub struct MachineArgs {
+    /// How many attempts run at once [default: the cores of this machine]
+    #[arg(long, value_name = "N", value_parser = slots)]
+    pub slots: Option<NonZeroU32>,
+    /// The memory that provers share, in bytes or with a unit (16GiB); each attempt takes what its
+    /// program reserves [default: all of this machine]
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub memory: Option<u64>,
 }
 
 impl RunArgs {
@@ -61,7 +68,9 @@ impl RunArgs {
     pub fn out_dir(&self, data: &Path) -> PathBuf {
         self.out.clone().unwrap_or_else(|| data.join("proofs"))
     }
+}
 
+impl MachineArgs {
     /// How many attempts run at once.
     #[must_use]
     pub fn slots(&self) -> u32 {

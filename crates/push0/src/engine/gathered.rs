@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use push0_core::{Event, Rejection, Seq, Timestamp, ToDispatcher, Verdict};
+use push0_core::{Event, Life, Rejection, Seq, Timestamp, ToDispatcher, Verdict};
 
-use super::handle::{Look, Reply};
+use super::handle::{Look, Pulse, Reply};
+
+/// An answer, and who waits for it.
+pub(super) type Answered = (Reply, Result<(), Rejection>);
 
 /// What a turn has gathered.
 #[derive(Default)]
@@ -12,9 +15,10 @@ pub(super) struct Gathered {
     pub(super) events: Vec<Event>,
     /// What its events weigh in the log, roughly. Unit: bytes.
     bytes: usize,
-    pub(super) answers: Vec<(Reply, Result<(), Rejection>)>,
-    pub(super) messages: Vec<ToDispatcher>,
+    pub(super) answers: Vec<Answered>,
+    pub(super) messages: Vec<(Life, ToDispatcher)>,
     pub(super) looks: Vec<Look>,
+    pub(super) probes: Vec<Pulse>,
     /// For each accepted result, when its attempt was granted and how long the prover ran.
     pub(super) accepted: Vec<(Timestamp, Duration)>,
 }

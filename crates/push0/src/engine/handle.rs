@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use push0_core::{Fleet, FromDispatcher, Input, Rejection, Scheduler, Seq};
+use push0_core::{Epoch, Fleet, FromDispatcher, Input, Rejection, Scheduler, Seq};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Something asked of the engine.
@@ -16,6 +16,8 @@ pub enum Request {
     Heard(FromDispatcher),
     /// Show the state, as of the end of a turn.
     Look(Look),
+    /// Say how far the log is durable, once it has answered.
+    Probe(Pulse),
     /// Grant nothing more.
     Drain,
     /// End after this turn.
@@ -24,6 +26,9 @@ pub enum Request {
 
 /// Where an answer goes.
 pub(super) type Reply = oneshot::Sender<Result<(), Rejection>>;
+
+/// Where the epoch goes, and the position of the last durable event.
+pub(super) type Pulse = oneshot::Sender<(Epoch, Seq)>;
 
 /// A look at durable state.
 pub(super) type Look = Box<dyn FnOnce(&Scheduler, &Fleet) + Send>;
@@ -109,6 +114,53 @@ impl Handle {
         Ok(answer)
     }
 
+    /// As [`ask_all`](Self::ask_all), on a thread that runs async tasks.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn decide(&self, inputs: Vec<Input>) -> Result<Result<(), Rejection>, Gone> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(Request::Ask(inputs, reply)).await.map_err(|_| Gone)?;
+        answer.await.map_err(|_| Gone)
+    }
+
+    /// As [`heard`](Self::heard), without waiting: `false` if the engine is behind or gone, and the message
+    /// is left out.
+    #[must_use]
+    pub fn try_heard(&self, message: FromDispatcher) -> bool {
+        self.requests.try_send(Request::Heard(message)).is_ok()
+    }
+
+    /// As [`look`](Self::look), on a thread that runs async tasks.
+    ///
+    /// # Errors
+    ///
+    /// [`Gone`].
+    pub async fn see<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Scheduler, &Fleet) -> T + Send + 'static,
+    ) -> Result<T, Gone> {
+        let (reply, answer) = oneshot::channel();
+        let look = move |scheduler: &Scheduler, fleet: &Fleet| {
+            let _ = reply.send(look(scheduler, fleet)); // the asker may have hung up
+        };
+        self.requests.send(Request::Look(Box::new(look))).await.map_err(|_| Gone)?;
+        answer.await.map_err(|_| Gone)
+    }
+
+    /// The engine's epoch and the position of the last durable event, once its log has confirmed that both
+    /// stand: an append that landed, or a question that changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Gone`]: it has ended, or its log does not answer.
+    pub async fn probe(&self) -> Result<(Epoch, Seq), Gone> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(Request::Probe(reply)).await.map_err(|_| Gone)?;
+        answer.await.map_err(|_| Gone)
+    }
+
     /// Has the engine grant nothing more.
     ///
     /// # Errors
@@ -122,6 +174,11 @@ impl Handle {
     pub fn stop(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
         let _ = self.send(Request::Stop);
+    }
+
+    /// Waits until the engine has ended.
+    pub async fn ended(&self) {
+        self.requests.closed().await;
     }
 
     /// Whether the engine has ended.
@@ -147,6 +204,7 @@ impl fmt::Debug for Request {
             Self::Ask(inputs, _) => f.debug_tuple("Ask").field(inputs).finish(),
             Self::Heard(message) => f.debug_tuple("Heard").field(message).finish(),
             Self::Look(_) => f.write_str("Look"),
+            Self::Probe(_) => f.write_str("Probe"),
             Self::Drain => f.write_str("Drain"),
             Self::Stop => f.write_str("Stop"),
         }

@@ -36,7 +36,7 @@ pub(super) struct Deliverer {
 }
 
 /// The first `room` releases after `cursor` that can be published now, oldest first.
-pub(super) fn due(
+pub(crate) fn due(
     scheduler: &Scheduler,
     cursor: ReleaseNumber,
     room: usize,

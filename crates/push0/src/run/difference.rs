@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// A line for each key that differs: `  stages.leaf.timeout: was "1h", is "2h"`.
 #[must_use]
-pub(super) fn difference(was: &PipelineSpec, is: &PipelineSpec) -> String {
+pub(crate) fn difference(was: &PipelineSpec, is: &PipelineSpec) -> String {
     let json = |spec: &PipelineSpec| serde_json::to_value(spec).unwrap_or_default();
     let mut lines = Vec::new();
     compare("", &json(was), &json(is), &mut lines);

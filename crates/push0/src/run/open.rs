@@ -60,7 +60,7 @@ pub(super) fn open(args: &RunArgs) -> Result<Opened, RunError> {
         pipeline: loaded.pipeline.name.clone(),
         dir: absolute(&dispatch),
         store: store.clone(),
-        slots: args.slots(),
+        slots: args.machine.slots(),
         memory_bytes,
         gpus: gpus(&loaded),
         programs: programs.configs(),
@@ -143,7 +143,7 @@ fn resolve(args: &RunArgs, loaded: &LoadedPipeline) -> Result<Programs, RunError
 
 /// The memory that provers share. A program that needs more than that could never run.
 fn memory(args: &RunArgs, loaded: &LoadedPipeline) -> Result<u64, RunError> {
-    let bytes = args.memory_bytes().map_err(|error| RunError::Memory {
+    let bytes = args.machine.memory_bytes().map_err(|error| RunError::Memory {
         what: format!("the memory of this machine is not known ({error})"),
         remedy: "say how much provers may use",
     })?;

@@ -31,7 +31,7 @@ struct StageBar {
 }
 
 /// Prints a line, and is not troubled if nobody reads it.
-pub(super) fn say(words: &str) {
+pub(crate) fn say(words: &str) {
     let _ = writeln!(std::io::stderr(), "{words}");
 }
 

@@ -40,31 +40,18 @@ impl NoRoom {
 impl Run {
     /// Tells what the dispatcher says of itself.
     pub(super) fn notice(&mut self, notice: &Notice) {
-        let words = match notice {
+        match notice {
             Notice::ProgramGone { program, message } => {
                 self.gone.insert(program.to_string(), message.clone());
-                format!("warning: program {program} cannot be run: {message}")
             }
             Notice::ProgramBack { program } => {
                 self.gone.remove(program.as_str());
-                format!("program {program} can be run again")
             }
-            Notice::LeftoversEnded { processes } => {
-                format!("{processes} processes were left over from before, and were ended")
-            }
-            Notice::NoRoom { room } => {
-                let words = format!("warning: nothing new is begun, what runs goes on: {room}");
-                self.no_room = Some(NoRoom::new(words.clone()));
-                words
-            }
-            Notice::RoomAgain => {
-                self.no_room = None;
-                "there is room again: work goes on".to_owned()
-            }
-            Notice::Trouble { message } => format!("warning: {message}"),
-            _ => format!("warning: {notice:?}"), // a kind that a later dispatcher adds
-        };
-        self.screen.note(&words);
+            Notice::NoRoom { .. } => self.no_room = Some(NoRoom::new(notice.to_string())),
+            Notice::RoomAgain => self.no_room = None,
+            Notice::LeftoversEnded { .. } | Notice::Trouble { .. } | _ => {} // told, and no more
+        }
+        self.screen.note(&notice.to_string());
     }
 
     /// How things stand; `None` while the engine has no answer, which may be for as long as its disk is

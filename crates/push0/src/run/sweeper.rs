@@ -13,7 +13,7 @@ use crate::engine::{Gone, Handle};
 use crate::sweep::{grace, sweep};
 
 /// Starts the sweeper, which ends with the engine.
-pub(super) fn start(
+pub(crate) fn start(
     store: Store,
     handle: Handle,
     teller: SyncSender<News>,

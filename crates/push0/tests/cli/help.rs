@@ -15,6 +15,11 @@ fn the_whole_is_explained() {
 
     Commands:
       run        Proves what the pipeline's source gives, until it ends; goes on where it was
+      serve      Runs an engine of a cluster: it stands by, or leads
+      dispatch   Runs provers for a cluster; comes and goes as it likes
+      submit     Submits the blocks of a file to a cluster
+      drain      Says that no block follows: open batches close, and the cluster ends its work
+      proofs     Writes the final proofs of a cluster as files, in the order of their release
       check      Says all that is wrong with a pipeline file, or shows its stages
       verify     Verifies final proofs as a stranger would, and shows what they claim
       status     Shows how far a run is, beside it or after it

@@ -1,0 +1,41 @@
+//! Many machines: engines, dispatchers and clients that meet at NATS.
+//!
+//! ```text
+//!   push0 submit ──ask──▶ push0 serve ──grants──▶ push0 dispatch
+//!                          │ (others stand by)  ◀──beats, reports──┘
+//!                          ▼
+//!                    log on JetStream ──follow──▶ push0 proofs
+//! ```
+//!
+//! The log is the truth, and whoever appends to it leads: there is no other election. What is published
+//! beside it (`PREFIX.engine.*`, `PREFIX.dispatcher.*`) may be lost, doubled or late.
+//!
+//! | subject                           | from        | to                        |
+//! |-----------------------------------|-------------|---------------------------|
+//! | `PREFIX.log.*.*`                  | engine      | the log's stream          |
+//! | `PREFIX.engine.beat`              | the leader  | engines, dispatchers      |
+//! | `PREFIX.engine.hear`              | dispatchers | engines; the leader hears |
+//! | `PREFIX.engine.ask`               | clients     | engines; the leader answers |
+//! | `PREFIX.dispatcher.ID.LIFE`       | the leader  | one life of a dispatcher  |
+//!
+//! Not here: what the engine decides (`engine`), how provers run (`push0_dispatch`), what durable means
+//! (`push0_log`).
+
+mod bus;
+mod client;
+mod dispatch;
+mod error;
+mod lead;
+mod proofs;
+mod replica;
+mod serve;
+mod settings;
+mod submit;
+mod wire;
+
+pub(crate) use self::dispatch::dispatch;
+pub(crate) use self::error::ClusterError;
+pub(crate) use self::proofs::proofs;
+pub(crate) use self::serve::serve;
+pub(crate) use self::settings::ClusterArgs;
+pub(crate) use self::submit::{drain, submit};

@@ -1,0 +1,41 @@
+//! Asking the engine that leads, whichever that is, until one answers.
+
+use std::time::{Duration, Instant};
+
+use super::bus::Bus;
+use super::error::ClusterError;
+use super::settings::Settings;
+use super::wire::{Answer, Ask};
+
+/// A way to ask.
+pub(super) struct Client {
+    bus: Bus,
+    patience: Duration,
+}
+
+impl Client {
+    /// Gives up on engines after `patience`.
+    pub(super) async fn connect(
+        settings: &Settings,
+        patience: Duration,
+    ) -> Result<Self, ClusterError> {
+        Ok(Self { bus: Bus::connect(settings).await?, patience })
+    }
+
+    /// Asks until there is an answer. What is asked is safe to ask twice.
+    pub(super) async fn ask(&self, ask: &Ask) -> Result<Answer, ClusterError> {
+        let give_up = Instant::now() + self.patience;
+        loop {
+            if let Some(answer) = self.bus.ask(ask).await {
+                return Ok(answer);
+            }
+            if Instant::now() >= give_up {
+                return Err(ClusterError::NoEngine(self.patience));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+/// Between two tries; an engine takes over in half a second.
+const PAUSE: Duration = Duration::from_millis(50);

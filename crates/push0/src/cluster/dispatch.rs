@@ -1,0 +1,182 @@
+//! `push0 dispatch`: a dispatcher on a machine of its own, which comes and goes as it likes.
+//!
+//! It proves on while no engine is there, and holds what it has made until one takes it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use push0_core::{DispatcherId, Epoch, FromDispatcher};
+use push0_dispatch::{Config, Dispatcher, Notice, Started, Store};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::bus::{BEAT, Bus, HEAR, life, read};
+use super::error::ClusterError;
+use super::serve::runtime;
+use super::wire::{Down, LeaderBeat};
+use crate::cli::{DispatchArgs, Exit};
+use crate::pipeline_file::{self, LoadedPipeline, unit};
+use crate::programs;
+use crate::run::say;
+
+/// Dispatches until it is told to stop.
+pub(crate) fn dispatch(args: &DispatchArgs) -> Exit {
+    match start(args) {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            say(&error.to_string());
+            Exit::from(&error)
+        }
+    }
+}
+
+fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
+    let loaded = pipeline_file::load(&args.pipeline)?;
+    let settings = args.cluster.settings("push0-dispatch")?;
+    let config = config(args, &loaded, &settings)?;
+    let runtime = runtime()?;
+    let bus = runtime.block_on(Bus::connect(&settings))?;
+    let mut beats = runtime.block_on(bus.subscribe(BEAT));
+    say(&format!("{}: waits for an engine", config.id));
+    let first = runtime.block_on(async {
+        loop {
+            let message = beats.next().await?;
+            if let Some(beat) = read::<LeaderBeat>(&message.payload) {
+                return Some(beat);
+            }
+        }
+    });
+    let own = config.store.identity().to_owned();
+    if let Some(theirs) = first.map(|beat| beat.store).filter(|theirs| *theirs != own) {
+        return Err(ClusterError::OtherStore { store: config.store.dir().to_owned(), own, theirs });
+    }
+    let started = push0_dispatch::start(config)?;
+    runtime.block_on(carry(bus, started, beats))
+}
+
+/// Carries messages until it is told to stop; then ends the provers, and says so.
+async fn carry(
+    bus: Bus,
+    started: Started,
+    mut beats: async_nats::Subscriber,
+) -> Result<(), ClusterError> {
+    let Started { dispatcher, to, mut from, mut notices } = started;
+    let own = dispatcher.life();
+    say(&format!("{}: takes work", own.dispatcher));
+    let mut down = bus.subscribe(&life(&own)).await;
+    let mut leader = Epoch(0);
+    let (mut interrupt, mut terminate) = (
+        signal(SignalKind::interrupt()).map_err(ClusterError::Thread)?,
+        signal(SignalKind::terminate()).map_err(ClusterError::Thread)?,
+    );
+    loop {
+        tokio::select! {
+            Some(message) = from.recv() => bus.publish(HEAR, &message).await,
+            Some(message) = down.next() => {
+                // What an engine says that leads no more was decided without knowing what is.
+                if let Some(said) = read::<Down>(&message.payload).filter(|said| said.epoch >= leader) {
+                    leader = said.epoch;
+                    let _ = to.try_send(said.message); // what matters is sent again
+                }
+            }
+            Some(message) = beats.next() => {
+                if let Some(beat) = read::<LeaderBeat>(&message.payload)
+                    && beat.epoch > leader
+                {
+                    leader = beat.epoch;
+                    dispatcher.beat_now(); // it knows nothing of this dispatcher yet
+                }
+            }
+            Some(notice) = notices.recv() => say(&words(&notice)),
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+        }
+    }
+    leave(bus, dispatcher, from).await;
+    Ok(())
+}
+
+/// Ends the provers, and tells that what they worked on was not run.
+async fn leave(bus: Bus, dispatcher: Dispatcher, mut from: mpsc::Receiver<FromDispatcher>) {
+    say("stops: its attempts are taken back");
+    let ended = tokio::task::spawn_blocking(move || dispatcher.shutdown(STOP_GRACE));
+    while let Some(message) = from.recv().await {
+        bus.publish(HEAR, &message).await;
+    }
+    let _ = ended.await;
+    bus.flush().await;
+}
+
+fn config(
+    args: &DispatchArgs,
+    loaded: &LoadedPipeline,
+    settings: &super::settings::Settings,
+) -> Result<Config, ClusterError> {
+    let fault = |what: String| ClusterError::Setting {
+        file: args.cluster.config.clone(),
+        line: None,
+        what,
+    };
+    let table = &settings.dispatch;
+    let id = args.id.clone().or_else(|| table.id.clone()).unwrap_or_else(host);
+    let id: DispatcherId =
+        id.parse().map_err(|error| fault(format!("dispatch.id: {id:?}: {error} (--id)")))?;
+    let dir = args.dir.clone().or_else(|| table.dir.clone());
+    let dir = dir.unwrap_or_else(|| PathBuf::from(format!("./{}.{id}", loaded.pipeline.name)));
+    std::fs::create_dir_all(&dir)
+        .map_err(|source| ClusterError::Dir { path: dir.clone(), source })?;
+    let memory = match (args.machine.memory, table.memory.as_deref()) {
+        (None, Some(text)) => unit::size(text)
+            .ok_or_else(|| fault(format!("dispatch.memory: {text:?} is no size")))?,
+        _ => args.machine.memory_bytes().map_err(|error| {
+            fault(format!(
+                "the memory of this machine is not known ({error}): say it with --memory"
+            ))
+        })?,
+    };
+    let slots = match (args.machine.slots, table.slots) {
+        (None, Some(slots)) => slots,
+        _ => args.machine.slots(),
+    };
+    let programs = programs::resolve(loaded).map_err(|missing| ClusterError::Program {
+        pipeline: args.pipeline.clone(),
+        program: missing.program.to_string(),
+        what: missing.to_string(),
+    })?;
+    Ok(Config {
+        id,
+        pipeline: loaded.pipeline.name.clone(),
+        dir: std::path::absolute(&dir).unwrap_or(dir),
+        store: Store::open(settings.store()?)?,
+        slots,
+        memory_bytes: memory,
+        gpus: loaded
+            .pipeline
+            .programs
+            .values()
+            .map(|program| program.gpus)
+            .max()
+            .unwrap_or_default(),
+        programs: programs.configs(),
+        heartbeat: Config::HEARTBEAT,
+        uses_cgroups: true,
+    })
+}
+
+/// The machine's name, as a name of a dispatcher.
+fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let plain = |letter: char| {
+        if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' }
+    };
+    let name: String = name.trim().chars().map(plain).take(40).collect();
+    if name.is_empty() { "dispatcher".to_owned() } else { name }
+}
+
+fn words(notice: &Notice) -> String {
+    notice.to_string()
+}
+
+/// For provers that are stopped while they work.
+const STOP_GRACE: Duration = Duration::from_secs(2);

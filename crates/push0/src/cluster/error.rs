@@ -1,0 +1,93 @@
+//! Why a process of a cluster ends, what is said of it, and its exit code.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use push0_core::IllegalEvent;
+use push0_dispatch::{StartError, StoreError};
+use push0_log::{AppendError, NatsError, ReadError};
+
+use crate::engine::EngineError;
+use crate::pipeline_file::PipelineFileError;
+use crate::run::chain;
+use crate::source::SourceError;
+
+/// Why a process of a cluster ends without a result. Each is told as `error: WHAT (WHERE): WHAT TO DO`.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClusterError {
+    #[error("{0}")]
+    Pipeline(#[from] PipelineFileError),
+    #[error("error: {what} ({}): correct it", place(.file.as_deref(), *.line))]
+    Setting { file: Option<PathBuf>, line: Option<usize>, what: String },
+    #[error("error: {}: {}", chain(.0), nats_remedy(.0))]
+    Nats(#[from] NatsError),
+    #[error("error: {}: {}", chain(.0), crate::data::remedy(.0))]
+    Read(#[from] ReadError),
+    #[error(
+        "error: {0}: the log is not one that push0 wrote; restore it from a copy, or name another stream"
+    )]
+    Illegal(#[from] IllegalEvent),
+    #[error("error: {}: {}", chain(.0), engine_remedy(.0))]
+    Engine(#[from] EngineError),
+    #[error(
+        "error: the log is of another pipeline ({}): name another stream, or serve the pipeline it was begun \
+         with\n{difference}", pipeline.display()
+    )]
+    OtherPipeline { pipeline: PathBuf, difference: String },
+    #[error(
+        "error: the source is a file ({}, source.kind): a cluster takes blocks from `push0 submit`; use kind = \
+         \"submit\", or `push0 run`", pipeline.display()
+    )]
+    FromFile { pipeline: PathBuf },
+    #[error("error: {0}: the same command goes on when there is room and access")]
+    Store(#[from] StoreError),
+    #[error("error: this store is {own}, and that of the engines is {theirs} ({}): share one directory", store.display())]
+    OtherStore { store: PathBuf, own: String, theirs: String },
+    #[error("error: program {program} cannot be run ({}, programs.{program}): {what}", pipeline.display())]
+    Program { pipeline: PathBuf, program: String, what: String },
+    #[error("error: {0}")]
+    Dispatcher(#[from] StartError),
+    #[error("error: {0}")]
+    Source(#[from] SourceError),
+    #[error("error: {reason} (block {block}): no engine takes it; the blocks before it were taken")]
+    Refused { block: String, reason: String },
+    #[error("error: no engine has answered for {} s: start one with `push0 serve`; the same command goes on", .0.as_secs())]
+    NoEngine(std::time::Duration),
+    #[error("error: {source} ({}): give it access; the same command goes on", path.display())]
+    Dir { path: PathBuf, source: io::Error },
+    #[error("error: {0}: what is proved is kept; the same command delivers it")]
+    Deliver(#[from] crate::publish::PublishError),
+    #[error("error: no thread to be had ({0}): try again")]
+    Thread(#[source] io::Error),
+}
+
+fn place(file: Option<&Path>, line: Option<usize>) -> String {
+    let file = file.map_or_else(|| "--config".to_owned(), |file| file.display().to_string());
+    match line {
+        Some(line) => format!("{file}:{line}"),
+        None => file,
+    }
+}
+
+const fn nats_remedy(error: &NatsError) -> &'static str {
+    match error {
+        NatsError::Config { .. } => "correct it in [nats]",
+        NatsError::Unreachable { .. } => "start a server there, or name others (--nats)",
+        NatsError::Denied { .. } => "correct user and password, token or credentials in [nats]",
+        NatsError::Old { .. } => "use a newer one",
+        NatsError::NoJetStream { .. } => "turn it on (nats-server -js)",
+        NatsError::Setting { .. } => "change it with `nats stream edit`, or name another stream",
+        NatsError::Unreadable(_) => "restore the stream from a copy, or name another",
+        NatsError::Unavailable(_) | _ => "the same command, later",
+    }
+}
+
+const fn engine_remedy(error: &EngineError) -> &'static str {
+    match error {
+        EngineError::Append(AppendError::Replaced { .. }) => {
+            "nothing was written to what is there; restore the stream from a copy"
+        }
+        EngineError::Append(_) => "the same command goes on",
+        EngineError::Bug(_) => "nothing of it was recorded: report it",
+    }
+}

@@ -1,0 +1,156 @@
+//! While an engine leads: it claims the log, decides, and answers.
+
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+
+use push0_core::{Epoch, Input, Rejection, SourceKind};
+use tokio::sync::mpsc;
+
+use super::bus::NatsPost;
+use super::error::ClusterError;
+use super::replica::Replica;
+use super::serve::{Shared, ended};
+use super::wire::{Answer, Ask};
+use crate::engine::{Engine, Gone, Handle, Ports};
+use crate::run::{News, difference, say, sweeper};
+
+/// How leading ended.
+pub(super) enum Led {
+    /// It was told to.
+    Stopped,
+    /// Another engine has claimed the log.
+    Deposed(String),
+    OutOfReach(String),
+}
+
+/// Claims the log for an epoch above all that are known, and leads until that ends.
+pub(super) async fn lead(
+    shared: &Arc<Shared>,
+    replica: Replica,
+    above: Epoch,
+) -> Result<Led, ClusterError> {
+    let configure = configure(shared, &replica)?;
+    let epoch = Epoch(replica.scheduler().epoch().0.max(above.0) + 1);
+    let (log, scheduler) = replica.take_over();
+    let post = {
+        let _entered = shared.aside.enter();
+        NatsPost::start(shared.bus.clone(), epoch)
+    };
+    let (source, mut asked) = mpsc::channel(ASKED_MAX);
+    let (turns, mut seen) = mpsc::channel(SEEN_MAX);
+    let ports = Ports { post: Box::new(post), source, turns, lines: true };
+    let (engine, handle) = Engine::new(scheduler, log, ports);
+    shared.aside.spawn(async move {
+        while let Some(seen) = seen.recv().await {
+            seen.lines.iter().for_each(|line| say(line));
+            seen.warning.iter().for_each(|warning| say(&format!("warning: {warning}")));
+        }
+    });
+    shared.aside.spawn(async move {
+        while let Some(block) = asked.recv().await {
+            say(&format!("warning: the payload of block {block} is lost: submit it again"));
+        }
+    });
+    let begun = begin(shared, &handle, epoch, configure);
+    let (ended_so, ()) = tokio::join!(engine.run(), begun);
+    shared.leading.send_replace(None);
+    match ended_so {
+        Ok(()) => Ok(Led::Stopped),
+        Err(error) => ended(error),
+    }
+}
+
+/// Takes the log over; from then on this process speaks for it, until it is told to stop.
+async fn begin(shared: &Arc<Shared>, handle: &Handle, epoch: Epoch, configure: Option<Input>) {
+    let inputs = std::iter::once(Input::Claim(epoch)).chain(configure).collect();
+    match handle.decide(inputs).await {
+        Ok(Ok(())) => {}
+        Ok(Err(refused)) => {
+            say(&format!("warning: the log was not taken over: {refused}"));
+            return stop(handle).await;
+        }
+        Err(Gone) => return, // its engine says why
+    }
+    say(&format!("{}: leads in {epoch}", shared.args.name()));
+    shared.leading.send_replace(Some(handle.clone()));
+    sweep(shared, handle);
+    let mut told = shared.stop.clone();
+    tokio::select! {
+        _ = told.wait_for(|stop| *stop) => stop(handle).await,
+        () = handle.ended() => {}
+    }
+}
+
+async fn stop(handle: &Handle) {
+    let handle = handle.clone();
+    let _ = tokio::task::spawn_blocking(move || handle.stop()).await;
+}
+
+fn sweep(shared: &Shared, handle: &Handle) {
+    let (teller, news) = sync_channel(SEEN_MAX);
+    if let Err(error) = sweeper::start(shared.store.clone(), handle.clone(), teller) {
+        say(&format!("warning: nothing is swept: {error}"));
+        return;
+    }
+    shared.aside.spawn_blocking(move || {
+        for news in news {
+            if let News::Note(words) = news {
+                say(&words);
+            }
+        }
+    });
+}
+
+/// What must be configured first. A log that has a pipeline keeps it: only `push0 apply` changes that.
+fn configure(shared: &Shared, replica: &Replica) -> Result<Option<Input>, ClusterError> {
+    let loaded = &shared.loaded;
+    let Some(was) = replica.spec() else {
+        return Ok(Some(Input::Configure(Box::new(loaded.spec.clone()))));
+    };
+    let running = replica.scheduler().pipeline();
+    if running.digest() != loaded.pipeline.digest() {
+        return Err(ClusterError::OtherPipeline {
+            pipeline: shared.args.pipeline.clone(),
+            difference: difference(was, &loaded.spec),
+        });
+    }
+    debug_assert!(!matches!(running.source.kind, SourceKind::File { .. }), "none was configured");
+    if *running != loaded.pipeline {
+        let difference = difference(was, &loaded.spec);
+        say(&format!("warning: the log's pipeline counts, and not the file's\n{difference}"));
+    }
+    Ok(None)
+}
+
+/// Has a question decided. No answer: it is asked again, of whoever leads then.
+pub(super) async fn answer(handle: &Handle, asked: Ask) -> Option<Answer> {
+    match asked {
+        Ask::Submit(blocks) => {
+            for (taken, block) in blocks.into_iter().enumerate() {
+                match handle.decide(vec![Input::Submit(Box::new(block))]).await.ok()? {
+                    Ok(()) => {}
+                    Err(Rejection::Full { .. }) => return Some(Answer::Later { taken }),
+                    Err(refused) => {
+                        return Some(Answer::Refused { taken, reason: refused.to_string() });
+                    }
+                }
+            }
+            Some(Answer::Done)
+        }
+        Ask::Drain => decided(handle, Input::EndSource).await,
+        Ask::Retry(task) => decided(handle, Input::Retry(task)).await,
+    }
+}
+
+async fn decided(handle: &Handle, input: Input) -> Option<Answer> {
+    Some(match handle.decide(vec![input]).await.ok()? {
+        Ok(()) => Answer::Done,
+        Err(refused) => Answer::Refused { taken: 0, reason: refused.to_string() },
+    })
+}
+
+/// Payloads asked for and not told of.
+const ASKED_MAX: usize = 1_024;
+
+/// Turns that nobody has shown; past it lines are left out.
+const SEEN_MAX: usize = 1_024;

@@ -1,0 +1,164 @@
+//! `push0 proofs`: the release feed of a cluster, as files.
+//!
+//! A reader is a copy of the state that follows the log; it asks no engine for anything. The feed is read from
+//! its first release at every start: a file that is there and right is left alone. The hook is run at least
+//! once for each release, in order; how far it came is kept beside the files.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use push0_core::ReleaseNumber;
+use push0_dispatch::Store;
+
+use super::error::ClusterError;
+use super::replica::{Came, Replica};
+use super::serve::runtime;
+use crate::cli::{Exit, ProofsArgs};
+use crate::pipeline_file;
+use crate::programs::{self, Programs};
+use crate::publish::{self, Publication, PublishError};
+use crate::run::{due, say};
+
+/// Writes the files of all releases there are, or of all there will be.
+pub(crate) fn proofs(args: &ProofsArgs) -> Exit {
+    match write_all(args) {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            say(&error.to_string());
+            Exit::from(&error)
+        }
+    }
+}
+
+struct Reader<'a> {
+    args: &'a ProofsArgs,
+    store: Store,
+    programs: Programs,
+    out: PathBuf,
+    cursor: ReleaseNumber,
+}
+
+fn write_all(args: &ProofsArgs) -> Result<(), ClusterError> {
+    let loaded = pipeline_file::load(&args.pipeline)?;
+    let settings = args.cluster.settings("push0-proofs")?;
+    let store = Store::open(settings.store()?)?;
+    let programs = programs::resolve(&loaded).map_err(|missing| ClusterError::Program {
+        pipeline: args.pipeline.clone(),
+        program: missing.program.to_string(),
+        what: missing.to_string(),
+    })?;
+    let out = args
+        .out
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(format!("./{}.proofs", loaded.pipeline.name)));
+    fs::create_dir_all(&out).map_err(|source| ClusterError::Dir { path: out.clone(), source })?;
+    let runtime = runtime()?;
+    let mut replica = runtime.block_on(Replica::open(&settings.nats))?;
+    let mut reader = Reader { args, store, programs, out, cursor: ReleaseNumber(0) };
+    loop {
+        let came = runtime.block_on(replica.go_on(WAIT))?;
+        let due = due(replica.scheduler(), reader.cursor, BATCH);
+        let is_behind = !due.is_empty();
+        let mut has_failed = false;
+        for (number, publication) in due {
+            if !reader.deliver(number, &publication)? {
+                has_failed = true;
+                break;
+            }
+        }
+        if has_failed {
+            std::thread::sleep(PAUSE);
+        } else if came == Came::Nothing
+            && !is_behind
+            && (!args.follow || replica.scheduler().is_complete())
+        {
+            return Ok(());
+        }
+    }
+}
+
+impl Reader<'_> {
+    /// Writes a release's file, tells it, and has the hook run; `false` if it must be tried again.
+    fn deliver(
+        &mut self,
+        number: ReleaseNumber,
+        publication: &Publication,
+    ) -> Result<bool, ClusterError> {
+        let delivered =
+            match publish::publish(publication, &self.store, &self.programs, None, &self.out) {
+                Err(
+                    error @ (PublishError::Store { .. }
+                    | PublishError::NoVerdict { .. }
+                    | PublishError::Write { .. }
+                    | PublishError::ProofLost { .. }),
+                ) => {
+                    say(&format!("warning: {error}; it is tried again"));
+                    return Ok(false);
+                }
+                delivered => delivered?,
+            };
+        for published in &delivered.published {
+            let path = &published.path;
+            if !self.hook(number, path)? {
+                return Ok(false);
+            }
+            let _ = writeln!(std::io::stdout(), "{} {}", number.0, path.display());
+        }
+        self.cursor = number;
+        Ok(true)
+    }
+
+    /// Runs the hook for a release that it has not seen.
+    fn hook(&self, number: ReleaseNumber, path: &Path) -> Result<bool, ClusterError> {
+        let Some((program, arguments)) = self.args.hook.as_deref().and_then(split) else {
+            return Ok(true);
+        };
+        let mark = self.out.join(HOOKED);
+        let seen = fs::read_to_string(&mark).ok().and_then(|text| text.trim().parse().ok());
+        if seen.is_some_and(|seen: u64| number.0 <= seen) {
+            return Ok(true);
+        }
+        let shown = path.display();
+        let ended = Command::new(program).args(arguments).arg(path).status();
+        match ended {
+            Ok(status) if status.success() => {}
+            Ok(status) => {
+                say(&format!("warning: the hook for {shown} ended with {status}; it is run again"));
+                return Ok(false);
+            }
+            Err(error) => {
+                say(&format!("warning: the hook cannot be run ({error}); it is tried again"));
+                return Ok(false);
+            }
+        }
+        write_mark(&mark, number).map_err(|source| ClusterError::Dir { path: mark, source })?;
+        Ok(true)
+    }
+}
+
+fn write_mark(mark: &Path, number: ReleaseNumber) -> std::io::Result<()> {
+    let new = mark.with_extension("new");
+    fs::write(&new, format!("{}\n", number.0))?;
+    fs::rename(&new, mark)
+}
+
+/// A command with its arguments after spaces.
+fn split(command: &str) -> Option<(&str, Vec<&str>)> {
+    let mut words = command.split_whitespace();
+    Some((words.next()?, words.collect()))
+}
+
+/// How far the hook has come, in the directory of the proofs.
+const HOOKED: &str = ".hooked";
+
+/// How long the log is waited for at once.
+const WAIT: Duration = Duration::from_millis(200);
+
+/// Before a release that failed is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Releases that are taken from the state at once.
+const BATCH: usize = 64;

@@ -1,0 +1,66 @@
+//! A copy of the state, kept up with the log: what a standby and a reader have.
+
+use std::time::Duration;
+
+use push0_core::Scheduler;
+use push0_log::{Follower, NatsConfig, NatsLog, ReadError};
+
+use super::error::ClusterError;
+use crate::data::Replay;
+
+/// A log that is followed, and what it has led to so far.
+pub(super) struct Replica {
+    pub(super) log: NatsLog,
+    follower: Follower,
+    replay: Replay,
+}
+
+impl Replica {
+    pub(super) async fn open(nats: &NatsConfig) -> Result<Self, ClusterError> {
+        let log = NatsLog::open(nats).await?;
+        let follower = log.follow(log.start().clone());
+        Ok(Self { log, follower, replay: Replay::new() })
+    }
+
+    /// Reads what is there, or waits for more; answers whether there was any.
+    ///
+    /// # Errors
+    ///
+    /// That it is not legal, or that it cannot be read; [`ReadError::Unavailable`] is none.
+    pub(super) async fn go_on(&mut self, wait: Duration) -> Result<Came, ClusterError> {
+        let turns = match self.follower.next(wait).await {
+            Err(ReadError::Unavailable(_)) => return Ok(Came::Silence),
+            turns => turns?,
+        };
+        turns.iter().for_each(|turn| self.replay.turn(turn));
+        if let Some(illegal) = self.replay.illegal() {
+            return Err(illegal.clone().into());
+        }
+        Ok(if turns.is_empty() { Came::Nothing } else { Came::Turns })
+    }
+
+    pub(super) const fn scheduler(&self) -> &Scheduler {
+        self.replay.scheduler()
+    }
+
+    /// What it was asked to prove, as the log has it.
+    pub(super) const fn spec(&self) -> Option<&push0_core::PipelineSpec> {
+        self.replay.spec()
+    }
+
+    /// The log, to append behind what was read, and the state.
+    pub(super) fn take_over(mut self) -> (NatsLog, Scheduler) {
+        self.log.go_on_from(self.follower.position());
+        (self.log, self.replay.into_scheduler())
+    }
+}
+
+/// What came of reading on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Came {
+    Turns,
+    /// The log answers, and has no more.
+    Nothing,
+    /// The log does not answer.
+    Silence,
+}

@@ -1,0 +1,196 @@
+//! What a process of a cluster is told of its surroundings: flags, environment, `push0.toml`, in this order.
+//!
+//! Not here: what is proved (the pipeline's file).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use push0_log::NatsConfig;
+use serde::Deserialize;
+
+use super::error::ClusterError;
+use crate::pipeline_file::unit;
+
+/// Where the cluster is
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ClusterArgs {
+    /// The machine's settings: [nats], [store], [dispatch]
+    #[arg(long, value_name = "FILE", env = "PUSH0_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// The NATS servers, with commas between [default: nats://127.0.0.1:4222]
+    #[arg(long, value_name = "URLS", env = "PUSH0_NATS", value_delimiter = ',')]
+    pub(crate) nats: Vec<String>,
+    /// The directory that all machines share, where artifacts are
+    #[arg(long, value_name = "DIR", env = "PUSH0_STORE")]
+    pub(crate) store: Option<PathBuf>,
+}
+
+/// What it comes to.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// The log's; its `subject` is `PREFIX.log`.
+    pub(crate) nats: NatsConfig,
+    /// What all subjects begin with.
+    pub(crate) prefix: String,
+    /// Where all machines share it; clients that need none may leave it out.
+    store: Option<PathBuf>,
+    pub(crate) dispatch: DispatchTable,
+}
+
+impl Settings {
+    /// Where all machines share their artifacts.
+    pub(crate) fn store(&self) -> Result<&Path, ClusterError> {
+        let what = "store.path is not given: name the directory that all machines share (--store)";
+        let missing = || ClusterError::Setting { file: None, line: None, what: what.to_owned() };
+        self.store.as_deref().ok_or_else(missing)
+    }
+}
+
+/// The file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    nats: NatsTable,
+    store: StoreTable,
+    dispatch: DispatchTable,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct NatsTable {
+    urls: Vec<String>,
+    user: Option<String>,
+    password: Option<String>,
+    token: Option<String>,
+    credentials: Option<PathBuf>,
+    tls_ca: Option<PathBuf>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    prefix: String,
+    stream: String,
+    replicas: usize,
+    max_bytes: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct StoreTable {
+    path: Option<PathBuf>,
+}
+
+/// `[dispatch]`; flags go first.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct DispatchTable {
+    pub(crate) id: Option<String>,
+    pub(crate) dir: Option<PathBuf>,
+    pub(crate) slots: Option<u32>,
+    pub(crate) memory: Option<String>,
+}
+
+impl Default for NatsTable {
+    fn default() -> Self {
+        let NatsConfig { urls, stream, replicas, .. } = NatsConfig::default();
+        Self {
+            urls,
+            user: None,
+            password: None,
+            token: None,
+            credentials: None,
+            tls_ca: None,
+            tls_cert: None,
+            tls_key: None,
+            prefix: PREFIX.to_owned(),
+            stream,
+            replicas,
+            max_bytes: None,
+        }
+    }
+}
+
+impl ClusterArgs {
+    /// Reads the file, and puts flags and environment on top.
+    pub(crate) fn settings(&self, name: &str) -> Result<Settings, ClusterError> {
+        let file = match &self.config {
+            Some(path) => read(path)?,
+            None => File::default(),
+        };
+        let File { nats: table, store, dispatch } = file;
+        let fault = |key: &str, what: &str| ClusterError::Setting {
+            file: self.config.clone(),
+            line: None,
+            what: format!("{key}: {what}"),
+        };
+        let max_bytes = match table.max_bytes.as_deref() {
+            None => NatsConfig::default().max_bytes,
+            Some(text) => unit::size(text)
+                .ok_or_else(|| fault("nats.max_bytes", "is no size: write one like \"8GiB\""))?,
+        };
+        let from_env = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+        let urls = if self.nats.is_empty() { table.urls } else { self.nats.clone() };
+        let nats = NatsConfig {
+            urls,
+            user: from_env("PUSH0_NATS_USER").or(table.user),
+            password: from_env("PUSH0_NATS_PASSWORD").or(table.password),
+            token: from_env("PUSH0_NATS_TOKEN").or(table.token),
+            credentials: table.credentials,
+            tls_ca: table.tls_ca,
+            tls_cert: table.tls_cert,
+            tls_key: table.tls_key,
+            name: name.to_owned(),
+            stream: table.stream,
+            subject: format!("{}.log", table.prefix),
+            replicas: table.replicas,
+            max_bytes,
+            ..NatsConfig::default()
+        };
+        let store = self.store.clone().or(store.path);
+        Ok(Settings { nats, prefix: table.prefix, store, dispatch })
+    }
+}
+
+fn read(path: &Path) -> Result<File, ClusterError> {
+    let fault = |line, what| ClusterError::Setting { file: Some(path.to_owned()), line, what };
+    let text = fs::read_to_string(path).map_err(|error| fault(None, error.to_string()))?;
+    toml::from_str(&text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        let before = text.get(..start).unwrap_or_default();
+        fault(Some(before.matches('\n').count() + 1), error.message().to_owned())
+    })
+}
+
+/// What all subjects begin with, unless the file says otherwise.
+const PREFIX: &str = "push0";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_go_before_the_file() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("push0.toml");
+        let text = "[nats]\nurls = [\"nats://a:1\"]\nprefix = \"x\"\nreplicas = 3\n[store]\npath = \"/s\"\n";
+        fs::write(&path, text).expect("a writable directory");
+        let mut args = ClusterArgs { config: Some(path), nats: vec![], store: None };
+        let settings = args.settings("engine").expect("it is right");
+        assert_eq!(
+            (settings.nats.urls, settings.nats.replicas),
+            (vec!["nats://a:1".to_owned()], 3)
+        );
+        assert_eq!((settings.nats.subject.as_str(), settings.store), ("x.log", Some("/s".into())));
+        args.store = Some("/t".into());
+        assert_eq!(args.settings("engine").expect("it is right").store, Some(PathBuf::from("/t")));
+    }
+
+    #[test]
+    fn a_fault_has_its_line() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("push0.toml");
+        fs::write(&path, "[nats]\nurl = \"x\"\n").expect("a writable directory");
+        let args = ClusterArgs { config: Some(path), nats: vec![], store: None };
+        let told = args.settings("engine").expect_err("a key is unknown").to_string();
+        assert!(told.contains("push0.toml:2") && told.contains("unknown field `url`"), "{told}");
+    }
+}

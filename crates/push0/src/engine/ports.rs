@@ -1,0 +1,48 @@
+//! Where what leaves the engine goes.
+//!
+//! Nothing depends on one message: one that is lost, late or doubled does no harm, since each beat of a
+//! dispatcher and what it is answered carry the whole truth.
+//!
+//! Not here: what is sent (`push0_core::Fleet`), and how it is heard (`Handle::heard`).
+
+use std::time::Duration;
+
+use push0_core::{Life, ToDispatcher};
+use tokio::sync::mpsc;
+
+/// Where what leaves the engine goes. Each is bounded; what finds no room is left out, for it comes
+/// again: grants and cancels with the next beat, payloads at the next start.
+pub struct Ports {
+    /// To the dispatchers.
+    pub post: Box<dyn Post>,
+    /// Blocks whose payload the source should deliver again.
+    pub source: mpsc::Sender<push0_core::BlockHash>,
+    /// Every durable turn, for people.
+    pub turns: mpsc::Sender<Seen>,
+    /// Whether they want a line for each event.
+    pub lines: bool,
+}
+
+/// A durable turn, with what a person should be told of it.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// A line for each of its events.
+    pub lines: Vec<String>,
+    /// For each result it accepted: the time from grant to durable acceptance, less the prover's own.
+    pub overheads: Vec<Duration>,
+    /// What keeps the turn from becoming durable, where something does.
+    pub warning: Option<String>,
+}
+
+/// Carries messages to dispatchers, as well as it can.
+pub trait Post: Send {
+    /// Sends `message` to this life of a dispatcher and to no other, or leaves it out. Never blocks.
+    fn send(&self, to: &Life, message: ToDispatcher);
+}
+
+/// To the one dispatcher of this process, which has one life.
+impl Post for mpsc::Sender<ToDispatcher> {
+    fn send(&self, _to: &Life, message: ToDispatcher) {
+        let _ = self.try_send(message); // without room it is left out
+    }
+}

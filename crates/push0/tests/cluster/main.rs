@@ -1,0 +1,20 @@
+//! Clusters of real processes over real NATS servers, and what befalls them. A file for each scenario.
+//!
+//! After each: every block is released once, in order, without a gap; nothing was accepted twice; nothing is
+//! left waiting. Times of recovery are printed (`--nocapture`), and judged by nobody here.
+
+#[expect(dead_code, reason = "shared with the tests of `run`, which need more of it")]
+#[path = "../run/support/binaries.rs"]
+mod binaries;
+mod both_engines_killed;
+mod dispatcher_frozen;
+mod dispatcher_killed;
+mod engines_at_once;
+mod leader_frozen;
+mod leader_killed;
+mod nats_killed;
+mod quiet;
+mod rolling;
+mod stream_replaced;
+mod told_twice;
+mod world;

@@ -1,0 +1,20 @@
+//! Everything is started anew, one after the other, under load.
+
+use crate::world::{BLOCKS, World};
+
+#[test]
+fn nothing_is_lost() {
+    let mut world = World::usual(1, "200ms");
+    world.submit();
+    world.wait_accepted(2);
+    for name in ["d1", "d2"] {
+        assert!(world.stop(name).success());
+        world.dispatch(name);
+    }
+    for name in ["e1", "e2"] {
+        assert!(world.stop(name).success());
+        world.serve(name);
+        world.wait_accepted(world.accepted() + 1);
+    }
+    world.finish(BLOCKS);
+}

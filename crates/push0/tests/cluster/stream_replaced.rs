@@ -1,0 +1,12 @@
+//! The stream is deleted under a live engine: a loud stop, and no append to what takes its place.
+
+use crate::world::World;
+
+#[test]
+fn the_engine_ends_and_says_why() {
+    let mut world = World::usual(1, "50ms");
+    world.delete_stream();
+    assert_eq!(world.wait_end("e1").code(), Some(4), "{}", world.said("e1"));
+    assert!(world.said("e1").contains("error: "), "{}", world.said("e1"));
+    assert!(world.history().is_empty(), "nothing was appended to another log");
+}
