@@ -227,3 +227,20 @@ const WINDOW_MAX: u64 = 1_000_000;
 const LISTED_MAX: usize = 8;
 /// Names are at most 40 long; what is longer is near none of them.
 const WORD_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_word_is_one_that_could_be_meant() {
+        let distances =
+            [("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3), ("same", "same", 0)];
+        for (from, to, far) in distances {
+            assert_eq!(distance(from, to), far, "{from} to {to}");
+        }
+        assert_eq!(Fault::nearest("sequense", ["each", "sequence"]), Some("sequence"));
+        assert_eq!(Fault::nearest("abc", ["xyz", "ab"]), Some("ab"));
+        assert_eq!(Fault::nearest("abc", ["axy"]), None);
+    }
+}

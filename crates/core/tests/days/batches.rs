@@ -26,6 +26,14 @@ fn age_closes_a_batch_that_has_just_its_least() {
     }
 }
 
+#[test]
+fn a_batch_that_the_next_block_would_pass_its_max_closes_before_it() {
+    let weights = [4, 7, 3, 9, 2];
+    let cut = [(0, 0), (1, 2), (3, 3)];
+    assert_eq!(batches(&weights, true), cut);
+    assert_eq!(batches(&weights, false), cut);
+}
+
 /// A sequence that age closes once it has so many blocks.
 fn aged(least: u64, age: Duration) -> PipelineSpec {
     let mut spec = pipeline();

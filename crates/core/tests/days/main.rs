@@ -6,3 +6,4 @@ mod batches;
 mod day;
 mod fleet;
 mod inputs;
+mod rules;

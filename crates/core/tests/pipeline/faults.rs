@@ -157,6 +157,7 @@ fn every_fault_of_a_bound_is_named() {
             "range.max.items",
             "1025 blocks, in a window of 1024",
         ),
+        (|s| range(s, |r| r.arity = Some(1025)), "range.arity", "1025 blocks, in a window of 1024"),
         (|s| range(s, |r| r.age = Some(Duration::ZERO)), "range.age", "no time at all"),
     ];
     for (change, path, what) in faults {
