@@ -78,6 +78,8 @@ struct State {
     capacity: Capacity,
     /// Whether anything new may be begun.
     is_open: bool,
+    /// Whether it is about to end: it takes nothing more.
+    is_leaving: bool,
     running: BTreeMap<AttemptId, Entry>,
     held: BTreeMap<AttemptId, Report>,
     /// Taken once, and let go of.
@@ -109,6 +111,7 @@ impl Board {
         let state = State {
             capacity,
             is_open: true,
+            is_leaving: false,
             running: BTreeMap::new(),
             held: BTreeMap::new(),
             gone: BTreeSet::new(),
@@ -167,6 +170,11 @@ impl Board {
         self.lock().is_open = is_open;
     }
 
+    /// Announces no slots from here on.
+    pub(crate) fn leave(&self) {
+        self.lock().is_leaving = true;
+    }
+
     /// Whether something may be begun.
     pub(crate) fn is_open(&self) -> bool {
         self.lock().is_open
@@ -216,7 +224,7 @@ impl Board {
     pub(crate) fn beat(&self) -> (Beat, Vec<Report>) {
         let state = self.lock();
         let mut capacity = state.capacity.clone();
-        if !state.is_open {
+        if !state.is_open || state.is_leaving {
             capacity.slots = 0;
         }
         let beat = Beat {

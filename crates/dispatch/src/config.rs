@@ -36,6 +36,9 @@ pub struct Config {
     /// Whether the kernel is asked to keep provers to their memory, by control groups; else they are
     /// watched, as they are where there are no groups to be had.
     pub uses_cgroups: bool,
+    /// Whether results that wait for a verdict are kept on disk too, for the next life of it: where its engine
+    /// is another process.
+    pub keeps_results: bool,
 }
 
 impl Config {

@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
-use push0_core::{FromDispatcher, ProgramName, Report};
+use push0_core::{AttemptId, FromDispatcher, ProgramName, Report};
 use tokio::sync::mpsc;
 
 use crate::board::Board;
+use crate::held::Held;
 use crate::lives::Lives;
 use crate::logs::Logs;
 use crate::pool::{Pool, Seat};
@@ -35,6 +36,7 @@ pub(crate) struct Context {
     /// Where attempts and processes have their directories.
     pub(crate) work: PathBuf,
     pub(crate) spares: Spares,
+    pub(crate) held: Held,
     pub(crate) from: mpsc::Sender<FromDispatcher>,
     pub(crate) notices: mpsc::Sender<Notice>,
     /// When an operator was last told of a program's verifier, or of the store.
@@ -42,8 +44,15 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// Lets go of a report: its fate is durable.
+    pub(crate) fn let_go(&self, attempt: AttemptId) {
+        self.board.let_go(attempt);
+        self.held.forget(attempt);
+    }
+
     /// Holds a report until there is a verdict, and sends it.
     pub(crate) fn report(&self, report: Report) {
+        self.held.keep(&report);
         self.board.finish(report.clone());
         // A full channel is no loss: it goes again with the next beat.
         let _ = self.from.try_send(FromDispatcher::Report(report));

@@ -87,7 +87,7 @@ impl Desk {
             ToDispatcher::Cancel(attempt) => {
                 self.cut(attempt, Cut::Unwanted);
             }
-            ToDispatcher::Verdict(attempt, _) => self.context.board.let_go(attempt),
+            ToDispatcher::Verdict(attempt, _) => self.context.let_go(attempt),
         }
     }
 
@@ -184,7 +184,7 @@ impl Desk {
                     let message = "its dispatcher was stopped".to_owned();
                     attempt::not_run(&self.context, &grant, message);
                 }
-                ToDispatcher::Verdict(attempt, _) => self.context.board.let_go(attempt),
+                ToDispatcher::Verdict(attempt, _) => self.context.let_go(attempt),
                 ToDispatcher::Grant(_) | ToDispatcher::Cancel(_) => {}
             }
         }

@@ -17,6 +17,7 @@ use crate::board::{Board, View};
 use crate::context::Context;
 use crate::desk::Desk;
 use crate::folder::remove_now;
+use crate::held::Held;
 use crate::lives::Lives;
 use crate::logs::Logs;
 use crate::pool::Pool;
@@ -99,6 +100,12 @@ impl Dispatcher {
     pub fn life(&self) -> Life {
         let board = &self.context.board;
         Life { dispatcher: self.context.config.id.clone(), incarnation: board.incarnation() }
+    }
+
+    /// Announces from here on that it takes nothing more, and says so at once.
+    pub fn leave(&self) {
+        self.context.board.leave();
+        self.beat_now();
     }
 
     /// Says at once what it runs and holds, to an engine that has not heard of it yet.
@@ -190,8 +197,12 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
     let (from_sender, from) = mpsc::channel(FROM_MAX);
     let (notices_sender, notices) = mpsc::channel(NOTICES_MAX);
     let (stop, stop_receiver) = watch::channel(None);
+    let board = Board::new(config.id.clone(), incarnation, capacity(&config));
+    let held = Held::open(&dir, config.keeps_results).map_err(at(&dir))?;
+    held.load(incarnation).into_iter().for_each(|report| board.finish(report));
     let context = Context {
-        board: Arc::new(Board::new(config.id.clone(), incarnation, capacity(&config))),
+        board: Arc::new(board),
+        held,
         pool: Pool::new(&config),
         programs: Programs::default(),
         lives: Arc::new(lives),

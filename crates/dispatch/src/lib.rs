@@ -33,6 +33,7 @@ mod exit;
 mod file;
 mod folder;
 mod guardian;
+mod held;
 mod incarnation;
 mod input;
 mod lives;

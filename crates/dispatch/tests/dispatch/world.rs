@@ -208,6 +208,7 @@ pub(crate) fn config(
         programs,
         heartbeat: Duration::from_millis(50),
         uses_cgroups: true,
+        keeps_results: false,
     }
 }
 

@@ -100,6 +100,7 @@ async fn carry(
 /// Ends the provers, and tells that what they worked on was not run.
 async fn leave(bus: Bus, dispatcher: Dispatcher, mut from: mpsc::Receiver<FromDispatcher>) {
     say("stops: its attempts are taken back");
+    dispatcher.leave();
     let ended = tokio::task::spawn_blocking(move || dispatcher.shutdown(STOP_GRACE));
     while let Some(message) = from.recv().await {
         bus.publish(HEAR, &message).await;
@@ -161,6 +162,7 @@ fn config(
         programs: programs.configs(),
         heartbeat: Config::HEARTBEAT,
         uses_cgroups: true,
+        keeps_results: true,
     })
 }
 

@@ -66,6 +66,7 @@ pub(super) fn open(args: &RunArgs) -> Result<Opened, RunError> {
         programs: programs.configs(),
         heartbeat: Config::HEARTBEAT,
         uses_cgroups: true,
+        keeps_results: false,
     };
     let was_resumed = replayed.scheduler.is_configured();
     let scheduler = replayed.scheduler;

@@ -14,6 +14,7 @@ mod leader_frozen;
 mod leader_killed;
 mod nats_killed;
 mod quiet;
+mod results_held;
 mod rolling;
 mod stream_replaced;
 mod told_twice;
