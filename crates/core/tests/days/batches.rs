@@ -20,9 +20,12 @@ fn age_closes_a_batch_that_has_just_its_least() {
     for (blocks, is_closed) in [(1, false), (2, true), (3, true)] {
         let mut day = Day::of(aged(2, Duration::from_secs(60)));
         (0..blocks).for_each(|number| day.ask(&Input::Submit(Box::new(block(number)))));
-        day.sleep(Duration::from_secs(61));
-        let closed = day.events.iter().any(|event| matches!(event, Event::BatchClosed { .. }));
-        assert_eq!(closed, is_closed, "{blocks} blocks, of which two are the least");
+        let has_closed =
+            |day: &Day| day.events.iter().any(|event| matches!(event, Event::BatchClosed { .. }));
+        day.sleep(Duration::from_secs(59));
+        assert!(!has_closed(&day), "it is not old enough");
+        day.sleep(Duration::from_secs(2));
+        assert_eq!(has_closed(&day), is_closed, "{blocks} blocks, of which two are the least");
     }
 }
 

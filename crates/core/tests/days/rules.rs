@@ -40,6 +40,17 @@ fn a_message_is_kept_and_of_a_long_one_the_end() {
 }
 
 #[test]
+fn what_waits_wants_its_program() {
+    let mut day = Day::of(pipeline());
+    let wanted =
+        |day: &Day| day.scheduler.wanted().into_iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(wanted(&day), [""; 0]);
+    day.ask(&Input::Submit(Box::new(block(1))));
+    day.follow_up();
+    assert_eq!(wanted(&day), ["prover"]);
+}
+
+#[test]
 fn what_happened_is_counted() {
     let mut day = Day::with_grants(3);
     let tasks: Vec<_> = day.scheduler.leases().map(|(task, _)| *task).collect();
