@@ -160,6 +160,27 @@ impl Fleet {
         Some(Life { dispatcher: dispatcher.clone(), incarnation })
     }
 
+    /// Gives up on a dispatcher whose connection was seen to end at `since`, unless it was heard of after that:
+    /// answers what must be asked of the scheduler.
+    pub fn departed(
+        &mut self,
+        dispatcher: &DispatcherId,
+        since: Timestamp,
+        scheduler: &Scheduler,
+    ) -> Vec<Input> {
+        if self.members.get(dispatcher).is_none_or(|member| member.heard > since) {
+            return Vec::new();
+        }
+        self.members.remove(dispatcher);
+        let lose = Input::Lose {
+            dispatcher: dispatcher.clone(),
+            but: BTreeSet::new(),
+            message: "its dispatcher's connection was lost".to_owned(),
+        };
+        // Each ends one lease at least, and what is left when there is none changes nothing.
+        std::iter::repeat_n(lose, scheduler.leases_of(dispatcher).count()).collect()
+    }
+
     /// Gives up on the dispatchers that were silent too long; again, while they hold leases.
     pub fn silent(&mut self, now: Timestamp, scheduler: &Scheduler) -> Vec<Input> {
         let limit = self.silence_max;

@@ -23,6 +23,7 @@
 
 mod bus;
 mod client;
+mod departures;
 mod dispatch;
 mod error;
 mod lead;

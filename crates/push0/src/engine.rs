@@ -228,6 +228,12 @@ impl<L: Log> Engine<L> {
                 gathered.messages.extend(again.into_iter().map(|message| (to.clone(), message)));
                 self.decide_all(now, inputs, gathered)?;
             }
+            Request::Departed(dispatcher, when) => {
+                let ago = u64::try_from(when.elapsed().as_micros()).unwrap_or(u64::MAX);
+                let since = Timestamp(now.0.saturating_sub(ago));
+                let lost = self.fleet.departed(&dispatcher, since, &self.scheduler);
+                self.decide_all(now, lost, gathered)?;
+            }
             Request::Look(look) => gathered.looks.push(look),
             Request::Probe(reply) => gathered.probes.push(reply),
             Request::Drain => self.is_draining = true,

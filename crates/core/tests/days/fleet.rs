@@ -137,6 +137,20 @@ fn another_life_keeps_the_leases_whose_results_it_holds() {
 }
 
 #[test]
+fn one_whose_connection_ended_is_given_up_unless_it_was_heard_of_since() {
+    let mut day = Day::with_grants(3);
+    let attempts: Vec<_> = day.attempts().collect();
+    let dispatcher = day.beat_of([]).dispatcher;
+    let ended = day.now;
+    day.now = day.now + Duration::from_millis(400);
+    day.beat(attempts.clone());
+    assert_eq!(day.fleet.departed(&dispatcher, ended, &day.scheduler), []);
+    let inputs = day.fleet.departed(&dispatcher, day.now, &day.scheduler);
+    inputs.iter().for_each(|input| day.ask(input));
+    assert_eq!((day.attempts().count(), day.lost()), (0, attempts.len()));
+}
+
+#[test]
 fn a_late_beat_of_a_former_life_says_nothing() {
     let mut day = Day::with_grants(3);
     let attempts: Vec<_> = day.attempts().collect();

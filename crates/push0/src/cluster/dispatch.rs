@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::bus::{BEAT, Bus, HEAR, life, read};
+use super::departures::connection;
 use super::error::ClusterError;
 use super::serve::runtime;
 use super::wire::{Down, LeaderBeat};
@@ -33,8 +34,9 @@ pub(crate) fn dispatch(args: &DispatchArgs) -> Exit {
 
 fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
     let loaded = pipeline_file::load(&args.pipeline)?;
-    let settings = args.cluster.settings("push0-dispatch")?;
+    let mut settings = args.cluster.settings("push0-dispatch")?;
     let config = config(args, &loaded, &settings)?;
+    settings.nats.name = connection(config.id.as_str());
     let runtime = runtime()?;
     let bus = runtime.block_on(Bus::connect(&settings))?;
     let mut beats = runtime.block_on(bus.subscribe(BEAT));

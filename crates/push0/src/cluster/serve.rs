@@ -79,6 +79,9 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
     let (stopper, stop) = watch::channel(false);
     aside.spawn(listen(bus.clone(), heard));
     aside.spawn(hear(bus.clone(), led.clone()));
+    if let Some(system) = &settings.system {
+        aside.block_on(super::departures::listen(system, led.clone()))?;
+    }
     aside.spawn(ask(bus.clone(), led.clone()));
     aside.spawn(beat(bus.clone(), led, args.name(), store.identity().to_owned()));
     aside.spawn(signals(stopper));

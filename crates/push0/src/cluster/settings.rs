@@ -31,6 +31,8 @@ pub(crate) struct ClusterArgs {
 pub(crate) struct Settings {
     /// The log's; its `subject` is `PREFIX.log`.
     pub(crate) nats: NatsConfig,
+    /// Who may hear of connections that end: a user of the servers' system account.
+    pub(crate) system: Option<NatsConfig>,
     /// What all subjects begin with.
     pub(crate) prefix: String,
     /// Where all machines share it; clients that need none may leave it out.
@@ -62,6 +64,8 @@ struct NatsTable {
     urls: Vec<String>,
     user: Option<String>,
     password: Option<String>,
+    system_user: Option<String>,
+    system_password: Option<String>,
     token: Option<String>,
     credentials: Option<PathBuf>,
     tls_ca: Option<PathBuf>,
@@ -96,6 +100,8 @@ impl Default for NatsTable {
             urls,
             user: None,
             password: None,
+            system_user: None,
+            system_password: None,
             token: None,
             credentials: None,
             tls_ca: None,
@@ -145,8 +151,16 @@ impl ClusterArgs {
             max_bytes,
             ..NatsConfig::default()
         };
+        let system_user = from_env("PUSH0_NATS_SYSTEM_USER").or(table.system_user);
+        let system = system_user.map(|user| NatsConfig {
+            user: Some(user),
+            password: from_env("PUSH0_NATS_SYSTEM_PASSWORD").or(table.system_password),
+            token: None,
+            credentials: None,
+            ..nats.clone()
+        });
         let store = self.store.clone().or(store.path);
-        Ok(Settings { nats, prefix: table.prefix, store, dispatch })
+        Ok(Settings { nats, system, prefix: table.prefix, store, dispatch })
     }
 }
 

@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Instant;
 
-use push0_core::{Epoch, Fleet, FromDispatcher, Input, Rejection, Scheduler, Seq};
+use push0_core::{DispatcherId, Epoch, Fleet, FromDispatcher, Input, Rejection, Scheduler, Seq};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Something asked of the engine.
@@ -14,6 +15,8 @@ pub enum Request {
     Ask(Vec<Input>, Reply),
     /// Take what a dispatcher says.
     Heard(FromDispatcher),
+    /// This dispatcher's connection was seen to end then.
+    Departed(DispatcherId, Instant),
     /// Show the state, as of the end of a turn.
     Look(Look),
     /// Say how far the log is durable, once it has answered.
@@ -132,6 +135,15 @@ impl Handle {
         self.requests.try_send(Request::Heard(message)).is_ok()
     }
 
+    /// Tells that a dispatcher's connection ended at `when`, and did not come back.
+    ///
+    /// # Errors
+    ///
+    /// [`Gone`].
+    pub async fn departed(&self, dispatcher: DispatcherId, when: Instant) -> Result<(), Gone> {
+        self.requests.send(Request::Departed(dispatcher, when)).await.map_err(|_| Gone)
+    }
+
     /// As [`look`](Self::look), on a thread that runs async tasks.
     ///
     /// # Errors
@@ -203,6 +215,7 @@ impl fmt::Debug for Request {
         match self {
             Self::Ask(inputs, _) => f.debug_tuple("Ask").field(inputs).finish(),
             Self::Heard(message) => f.debug_tuple("Heard").field(message).finish(),
+            Self::Departed(dispatcher, _) => f.debug_tuple("Departed").field(dispatcher).finish(),
             Self::Look(_) => f.write_str("Look"),
             Self::Probe(_) => f.write_str("Probe"),
             Self::Drain => f.write_str("Drain"),

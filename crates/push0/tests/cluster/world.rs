@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use push0_core::{Event, Seq, TaskId, Turn};
 use push0_log::{Log as _, NatsConfig, NatsLog};
-use push0_testbed::{Nats, until};
+use push0_testbed::{Nats, Settings, until};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -21,6 +21,7 @@ use crate::binaries::{push0, workspace};
 pub(crate) struct World {
     pub(crate) nats: Nats,
     nodes: usize,
+    has_accounts: bool,
     dir: TempDir,
     running: BTreeMap<String, Child>,
     runtime: tokio::runtime::Runtime,
@@ -30,6 +31,24 @@ pub(crate) struct World {
 impl World {
     /// NATS servers, and a pipeline of one stage whose mock takes `time` for a block.
     pub(crate) fn new(nodes: usize, time: &str) -> Self {
+        Self::over(nodes, time, String::new())
+    }
+
+    /// One server with accounts, one of them the system's, for `push0` and for what it may hear of others.
+    pub(crate) fn with_accounts(time: &str) -> Self {
+        let accounts = r#"
+            accounts {
+                SYS { users: [{ user: sys, password: s }] }
+                PUSH0 { jetstream: enabled, users: [{ user: push0, password: p }] }
+            }
+            system_account: SYS
+        "#;
+        let mut world = Self::over(1, time, accounts.to_owned());
+        world.has_accounts = true;
+        world
+    }
+
+    fn over(nodes: usize, time: &str, more: String) -> Self {
         let dir = TempDir::new().expect("a directory");
         let pipeline = format!(
             r#"
@@ -49,14 +68,31 @@ impl World {
         // As much as the servers of the tests have.
         let settings = format!("[nats]\nmax_bytes = \"16MiB\"\nreplicas = {nodes}\n");
         fs::write(dir.path().join("push0.toml"), settings).expect("a writable directory");
-        let (nats, runtime) = (Nats::start(nodes), tokio::runtime::Runtime::new());
+        let (nats, runtime) = (
+            Nats::start_with(&Settings { nodes, more, ..Settings::default() }),
+            tokio::runtime::Runtime::new(),
+        );
         let (running, reader) = (BTreeMap::new(), RefCell::default());
-        Self { nats, nodes, dir, running, runtime: runtime.expect("a runtime"), reader }
+        let has_accounts = false;
+        Self {
+            nats,
+            nodes,
+            has_accounts,
+            dir,
+            running,
+            runtime: runtime.expect("a runtime"),
+            reader,
+        }
     }
 
     /// Two engines, of which `e1` leads, and two dispatchers with two slots each.
     pub(crate) fn usual(nodes: usize, time: &str) -> Self {
-        let mut world = Self::new(nodes, time);
+        Self::new(nodes, time).peopled()
+    }
+
+    /// The same, in a world of any kind.
+    pub(crate) fn peopled(self) -> Self {
+        let mut world = self;
         world.serve("e1");
         world.wait_for("e1", "leads in");
         world.serve("e2");
@@ -166,6 +202,8 @@ impl World {
             urls: self.nats.urls(),
             subject: "push0.log".to_owned(),
             replicas: self.nodes,
+            user: self.has_accounts.then(|| "push0".to_owned()),
+            password: self.has_accounts.then(|| "p".to_owned()),
             max_bytes: 16 << 20,
             retry_max: Duration::from_millis(500),
             ..NatsConfig::default()
@@ -236,6 +274,10 @@ impl World {
         command
             .env("PUSH0_NATS", self.nats.urls().join(","))
             .env("PUSH0_STORE", self.path("store"));
+        if self.has_accounts {
+            command.env("PUSH0_NATS_USER", "push0").env("PUSH0_NATS_PASSWORD", "p");
+            command.env("PUSH0_NATS_SYSTEM_USER", "sys").env("PUSH0_NATS_SYSTEM_PASSWORD", "s");
+        }
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command
     }
