@@ -199,6 +199,21 @@ mod tests {
     }
 
     #[test]
+    fn the_file_that_ships_is_taken_and_names_every_key() {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/push0.toml");
+        let text = fs::read_to_string(&shipped).expect("it ships");
+        let uncommented: Vec<_> = text
+            .lines()
+            .filter(|line| !line.starts_with("# ") || line.contains(" = "))
+            .map(|line| line.strip_prefix("# ").unwrap_or(line))
+            .collect();
+        for text in [text.clone(), uncommented.join("\n")] {
+            let file: File = toml::from_str(&text).expect("every key is known");
+            assert_eq!(file.nats.stream, NatsConfig::default().stream);
+        }
+    }
+
+    #[test]
     fn a_fault_has_its_line() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("push0.toml");
