@@ -102,20 +102,16 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
 }
 
 async fn serve_on(shared: &Arc<Shared>) -> Result<(), ClusterError> {
-    let mut stop = shared.stop.clone();
     let mut patience = SILENCE;
     say(&format!("{}: stands by", shared.args.name()));
     loop {
-        let served = tokio::select! {
-            served = once(shared, patience) => served,
-            _ = stop.wait_for(|stop| *stop) => return Ok(()),
-        };
-        match served? {
+        match once(shared, patience).await? {
             Led::Stopped => return Ok(()),
             // Whoever has it now is given time to beat.
             Led::Deposed(why) => {
                 say(&format!("{}: leads no more ({why}), stands by", shared.args.name()));
             }
+            Led::OutOfReach(_) if *shared.stop.borrow() => return Ok(()),
             Led::OutOfReach(why) => {
                 say(&format!("warning: {why}: it is tried again"));
                 tokio::time::sleep(PAUSE).await;
@@ -135,7 +131,7 @@ async fn once(shared: &Arc<Shared>, patience: Duration) -> Result<Led, ClusterEr
     };
     let mut since = Instant::now();
     let mut looked = Instant::now();
-    loop {
+    while !*shared.stop.borrow() {
         let came = replica.go_on(STEP).await?;
         // What was not heard while this engine stood still is no silence.
         if looked.elapsed() > STEP * GAP || came == Came::Silence {
@@ -149,6 +145,7 @@ async fn once(shared: &Arc<Shared>, patience: Duration) -> Result<Led, ClusterEr
             return lead(shared, replica, above).await;
         }
     }
+    Ok(Led::Stopped)
 }
 
 /// What a later try may find otherwise.
