@@ -21,6 +21,8 @@ pub(crate) struct Rooms {
     dirs: Vec<PathBuf>,
     /// Until when nothing is begun whatever the disks say: a quota shows only when something is written.
     closed: Mutex<Option<Instant>>,
+    /// When one was last seen to be short.
+    short: Mutex<Option<Instant>>,
 }
 
 /// Who has filled a disk.
@@ -42,7 +44,7 @@ pub(crate) struct Measuring(Option<JoinHandle<Option<(AttemptId, u64)>>>);
 
 impl Rooms {
     pub(crate) const fn new(dirs: Vec<PathBuf>) -> Self {
-        Self { dirs, closed: Mutex::new(None) }
+        Self { dirs, closed: Mutex::new(None), short: Mutex::new(None) }
     }
 
     /// Begins nothing for a while: a disk has just refused a write.
@@ -76,8 +78,13 @@ impl Rooms {
     pub(crate) async fn blame(&self, context: &Context, attempt: AttemptId) -> Blame {
         let Ok(room) = Room::look(&context.work) else { return Blame::NotFull };
         if context.board.is_open() && !room.is_short() {
-            return Blame::NotFull;
+            // Whoever filled it may have made room as it ended, before this one was asked about.
+            return match self.was_short() {
+                true => Blame::Other,
+                false => Blame::NotFull,
+            };
         }
+        self.note_short();
         let dirs = context.board.dirs().into_iter().filter(|(of, _)| *of == attempt).collect();
         let enough = room.reserve_bytes() / BLAME_SHARE;
         match blocking(move || most(dirs, enough)).await {
@@ -87,6 +94,7 @@ impl Rooms {
     }
 
     fn shut(&self, context: &Context, room: Option<Room>) {
+        self.note_short();
         if !context.board.is_open() {
             return;
         }
@@ -95,6 +103,16 @@ impl Rooms {
             context.notify(Notice::NoRoom { room });
         }
         context.beat_now();
+    }
+
+    fn note_short(&self) {
+        *self.short.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Whether one was short a moment ago.
+    fn was_short(&self) -> bool {
+        let short = *self.short.lock().unwrap_or_else(PoisonError::into_inner);
+        short.is_some_and(|at| at.elapsed() < MOMENT)
     }
 
     /// Those that can be looked at. A disk that does not answer says nothing about its room.
@@ -134,6 +152,9 @@ pub(crate) const LOOK: Duration = Duration::from_millis(100);
 
 /// How long nothing is begun after a write was refused, at least.
 const CLOSED: Duration = Duration::from_secs(5);
+
+/// A failure so soon after a disk was short is put down to that. Longer than a failure takes to be looked at.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// An attempt that holds less than this part of the reserve is not to blame for a disk that is short.
 const BLAME_SHARE: u64 = 4;
