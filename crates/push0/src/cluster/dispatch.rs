@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use push0_core::{DispatcherId, Epoch, FromDispatcher};
-use push0_dispatch::{Config, Dispatcher, Notice, Started, Store};
+use push0_dispatch::{Config, Dispatcher, Started, Store};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::bus::{BEAT, Bus, HEAR, life, read};
 use super::departures::connection;
-use super::error::ClusterError;
+use super::error::{ClusterError, told};
 use super::serve::runtime;
 use super::wire::{Down, LeaderBeat};
 use crate::cli::{DispatchArgs, Exit};
@@ -23,13 +23,7 @@ use crate::run::say;
 
 /// Dispatches until it is told to stop.
 pub(crate) fn dispatch(args: &DispatchArgs) -> Exit {
-    match start(args) {
-        Ok(()) => Exit::Done,
-        Err(error) => {
-            say(&error.to_string());
-            Exit::from(&error)
-        }
-    }
+    told(start(args))
 }
 
 fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
@@ -90,7 +84,7 @@ async fn carry(
                     dispatcher.beat_now(); // it knows nothing of this dispatcher yet
                 }
             }
-            Some(notice) = notices.recv() => say(&words(&notice)),
+            Some(notice) = notices.recv() => say(&notice.to_string()),
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
         }
@@ -142,11 +136,7 @@ fn config(
         (None, Some(slots)) => slots,
         _ => args.machine.slots(),
     };
-    let programs = programs::resolve(loaded).map_err(|missing| ClusterError::Program {
-        pipeline: args.pipeline.clone(),
-        program: missing.program.to_string(),
-        what: missing.to_string(),
-    })?;
+    let programs = programs::resolve(loaded).map_err(ClusterError::missing(&args.pipeline))?;
     Ok(Config {
         id,
         pipeline: loaded.pipeline.name.clone(),
@@ -176,10 +166,6 @@ fn host() -> String {
     };
     let name: String = name.trim().chars().map(plain).take(40).collect();
     if name.is_empty() { "dispatcher".to_owned() } else { name }
-}
-
-fn words(notice: &Notice) -> String {
-    notice.to_string()
 }
 
 /// For provers that are stopped while they work.

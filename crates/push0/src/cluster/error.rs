@@ -7,9 +7,11 @@ use push0_core::IllegalEvent;
 use push0_dispatch::{StartError, StoreError};
 use push0_log::{AppendError, NatsError, ReadError};
 
+use crate::cli::Exit;
 use crate::engine::EngineError;
 use crate::pipeline_file::PipelineFileError;
-use crate::run::chain;
+use crate::programs::MissingProgram;
+use crate::run::{chain, say};
 use crate::source::SourceError;
 
 /// Why a process of a cluster ends without a result. Each is told as `error: WHAT (WHERE): WHAT TO DO`.
@@ -59,6 +61,29 @@ pub(crate) enum ClusterError {
     Deliver(#[from] crate::publish::PublishError),
     #[error("error: no thread to be had ({0}): try again")]
     Thread(#[source] io::Error),
+}
+
+/// Tells how a command ended, and answers its exit code.
+pub(super) fn told(done: Result<(), ClusterError>) -> Exit {
+    match done {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            say(&error.to_string());
+            Exit::from(&error)
+        }
+    }
+}
+
+impl ClusterError {
+    /// A program of `pipeline` that is not on this machine.
+    pub(super) fn missing(pipeline: &Path) -> impl FnOnce(MissingProgram) -> Self {
+        let pipeline = pipeline.to_owned();
+        move |missing| Self::Program {
+            pipeline,
+            program: missing.program.to_string(),
+            what: missing.to_string(),
+        }
+    }
 }
 
 fn place(file: Option<&Path>, line: Option<usize>) -> String {

@@ -19,7 +19,7 @@ pub(super) enum Led {
     /// It was told to.
     Stopped,
     /// Another engine has claimed the log.
-    Deposed(String),
+    Deposed,
     OutOfReach(String),
 }
 
@@ -138,7 +138,7 @@ pub(super) async fn answer(handle: &Handle, asked: Ask) -> Option<Answer> {
             Some(Answer::Done)
         }
         Ask::Drain => decided(handle, Input::EndSource).await,
-        Ask::Retry(task) => decided(handle, Input::Retry(task)).await,
+        Ask::Remake(task) => decided(handle, Input::Remake(task)).await,
     }
 }
 

@@ -10,12 +10,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use push0_core::ReleaseNumber;
+use push0_core::{ReleaseNumber, TaskId};
 use push0_dispatch::Store;
+use tokio::runtime::Runtime;
 
-use super::error::ClusterError;
+use super::client::Client;
+use super::error::{ClusterError, told};
 use super::replica::{Came, Replica};
 use super::serve::runtime;
+use super::settings::Settings;
+use super::wire::{Answer, Ask};
 use crate::cli::{Exit, ProofsArgs};
 use crate::pipeline_file;
 use crate::programs::{self, Programs};
@@ -24,13 +28,7 @@ use crate::run::{due, say};
 
 /// Writes the files of all releases there are, or of all there will be.
 pub(crate) fn proofs(args: &ProofsArgs) -> Exit {
-    match write_all(args) {
-        Ok(()) => Exit::Done,
-        Err(error) => {
-            say(&error.to_string());
-            Exit::from(&error)
-        }
-    }
+    told(write_all(args))
 }
 
 struct Reader<'a> {
@@ -39,17 +37,15 @@ struct Reader<'a> {
     programs: Programs,
     out: PathBuf,
     cursor: ReleaseNumber,
+    settings: Settings,
+    runtime: Runtime,
 }
 
 fn write_all(args: &ProofsArgs) -> Result<(), ClusterError> {
     let loaded = pipeline_file::load(&args.pipeline)?;
     let settings = args.cluster.settings("push0-proofs")?;
     let store = Store::open(settings.store()?)?;
-    let programs = programs::resolve(&loaded).map_err(|missing| ClusterError::Program {
-        pipeline: args.pipeline.clone(),
-        program: missing.program.to_string(),
-        what: missing.to_string(),
-    })?;
+    let programs = programs::resolve(&loaded).map_err(ClusterError::missing(&args.pipeline))?;
     let out = args
         .out
         .clone()
@@ -57,9 +53,10 @@ fn write_all(args: &ProofsArgs) -> Result<(), ClusterError> {
     fs::create_dir_all(&out).map_err(|source| ClusterError::Dir { path: out.clone(), source })?;
     let runtime = runtime()?;
     let mut replica = runtime.block_on(Replica::open(&settings.nats))?;
-    let mut reader = Reader { args, store, programs, out, cursor: ReleaseNumber(0) };
+    let cursor = ReleaseNumber(0);
+    let mut reader = Reader { args, store, programs, out, cursor, settings, runtime };
     loop {
-        let came = runtime.block_on(replica.go_on(WAIT))?;
+        let came = reader.runtime.block_on(replica.go_on(WAIT))?;
         let due = due(replica.scheduler(), reader.cursor, BATCH);
         let is_behind = !due.is_empty();
         let mut has_failed = false;
@@ -92,10 +89,16 @@ impl Reader<'_> {
                 Err(
                     error @ (PublishError::Store { .. }
                     | PublishError::NoVerdict { .. }
-                    | PublishError::Write { .. }
-                    | PublishError::ProofLost { .. }),
+                    | PublishError::Write { .. }),
                 ) => {
                     say(&format!("warning: {error}; it is tried again"));
+                    return Ok(false);
+                }
+                Err(PublishError::ProofLost { task, stage, source }) => {
+                    say(&format!(
+                        "warning: the proof that {stage} made is lost ({source}): it is made again"
+                    ));
+                    self.remake(task)?;
                     return Ok(false);
                 }
                 delivered => delivered?,
@@ -109,6 +112,18 @@ impl Reader<'_> {
         }
         self.cursor = number;
         Ok(true)
+    }
+
+    /// Has the engine make a result again; the release can be read once it has.
+    fn remake(&self, task: TaskId) -> Result<(), ClusterError> {
+        let answer = self.runtime.block_on(async {
+            let client = Client::connect(&self.settings, ENGINE_WAIT).await?;
+            client.ask(&Ask::Remake(task)).await
+        })?;
+        if let Answer::Refused { reason, .. } = answer {
+            say(&format!("warning: it is not made again: {reason}"));
+        }
+        Ok(())
     }
 
     /// Runs the hook for a release that it has not seen.
@@ -159,6 +174,9 @@ const WAIT: Duration = Duration::from_millis(200);
 
 /// Before a release that failed is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long an engine is looked for.
+const ENGINE_WAIT: Duration = Duration::from_secs(60);
 
 /// Releases that are taken from the state at once.
 const BATCH: usize = 64;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
-use push0_core::{Epoch, SourceKind};
+use push0_core::{Epoch, Seq, SourceKind};
 use push0_dispatch::Store;
 use push0_log::AppendError;
 use tokio::runtime::Runtime;
@@ -23,7 +23,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::bus::{ASK, BEAT, Bus, HEAR, read};
-use super::error::ClusterError;
+use super::error::{ClusterError, told};
 use super::lead::{Led, answer, lead};
 use super::replica::{Came, Replica};
 use super::settings::Settings;
@@ -51,18 +51,14 @@ pub(super) struct Shared {
 #[derive(Clone, Copy, Debug)]
 struct Seen {
     epoch: Epoch,
+    /// How far its log was durable.
+    last: Seq,
     at: Instant,
 }
 
 /// Serves until it is told to stop.
 pub(crate) fn serve(args: &ServeArgs) -> Exit {
-    match start(args) {
-        Ok(()) => Exit::Done,
-        Err(error) => {
-            say(&error.to_string());
-            Exit::from(&error)
-        }
-    }
+    told(start(args))
 }
 
 fn start(args: &ServeArgs) -> Result<(), ClusterError> {
@@ -77,7 +73,7 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
     let (leading, led) = watch::channel(None);
     let (heard, seen) = watch::channel(None);
     let (stopper, stop) = watch::channel(false);
-    aside.spawn(listen(bus.clone(), heard));
+    aside.spawn(listen(bus.clone(), heard, args.name()));
     aside.spawn(hear(bus.clone(), led.clone()));
     if let Some(system) = &settings.system {
         aside.block_on(super::departures::listen(system, led.clone()))?;
@@ -108,8 +104,9 @@ async fn serve_on(shared: &Arc<Shared>) -> Result<(), ClusterError> {
         match once(shared, patience).await? {
             Led::Stopped => return Ok(()),
             // Whoever has it now is given time to beat.
-            Led::Deposed(why) => {
-                say(&format!("{}: leads no more ({why}), stands by", shared.args.name()));
+            Led::Deposed => {
+                let own = shared.args.name();
+                say(&format!("{own}: leads no more (another engine writes the log), stands by"));
             }
             Led::OutOfReach(_) if *shared.stop.borrow() => return Ok(()),
             Led::OutOfReach(why) => {
@@ -140,7 +137,8 @@ async fn once(shared: &Arc<Shared>, patience: Duration) -> Result<Led, ClusterEr
         looked = Instant::now();
         let seen = *shared.seen.borrow();
         let heard = seen.map_or(since, |seen| seen.at.max(since));
-        if came == Came::Nothing && heard.elapsed() >= patience {
+        let is_behind = seen.is_some_and(|seen| replica.scheduler().last() < seen.last);
+        if came == Came::Nothing && !is_behind && heard.elapsed() >= patience {
             let above = seen.map_or(Epoch(0), |seen| seen.epoch);
             return lead(shared, replica, above).await;
         }
@@ -156,9 +154,7 @@ const fn is_passing(error: &push0_log::NatsError) -> bool {
 /// What an engine's end means for this process.
 pub(super) fn ended(error: EngineError) -> Result<Led, ClusterError> {
     match error {
-        EngineError::Append(AppendError::Fenced { .. }) => {
-            Ok(Led::Deposed("another engine writes the log".to_owned()))
-        }
+        EngineError::Append(AppendError::Fenced { .. }) => Ok(Led::Deposed),
         EngineError::Append(AppendError::Unavailable(error) | AppendError::Full(error)) => {
             Ok(Led::OutOfReach(format!("the log takes nothing ({error})")))
         }
@@ -167,14 +163,19 @@ pub(super) fn ended(error: EngineError) -> Result<Led, ClusterError> {
 }
 
 /// Listens to whoever leads.
-async fn listen(bus: Bus, heard: watch::Sender<Option<Seen>>) {
+async fn listen(bus: Bus, heard: watch::Sender<Option<Seen>>, own: String) {
     let mut messages = bus.subscribe(BEAT).await;
     while let Some(message) = messages.next().await {
         let Some(beat) = read::<LeaderBeat>(&message.payload) else { continue };
-        let is_past = heard.borrow().is_some_and(|seen| beat.epoch < seen.epoch);
-        if !is_past {
-            heard.send_replace(Some(Seen { epoch: beat.epoch, at: Instant::now() }));
+        let known = heard.borrow().map(|seen| seen.epoch);
+        if known.is_some_and(|known| beat.epoch < known) {
+            continue;
         }
+        if known != Some(beat.epoch) && beat.engine != own {
+            say(&format!("{own}: {} leads in {}", beat.engine, beat.epoch));
+        }
+        let LeaderBeat { epoch, last, .. } = beat;
+        heard.send_replace(Some(Seen { epoch, last, at: Instant::now() }));
     }
 }
 

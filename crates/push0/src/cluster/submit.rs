@@ -8,7 +8,7 @@ use push0_core::Block;
 use push0_dispatch::Store;
 
 use super::client::Client;
-use super::error::ClusterError;
+use super::error::{ClusterError, told};
 use super::serve::runtime;
 use super::wire::{Answer, Ask};
 use crate::cli::{DrainArgs, Exit, SubmitArgs};
@@ -24,16 +24,6 @@ pub(crate) fn submit(args: &SubmitArgs) -> Exit {
 /// Says that no block follows.
 pub(crate) fn drain(args: &DrainArgs) -> Exit {
     told(drain_now(args))
-}
-
-fn told(done: Result<(), ClusterError>) -> Exit {
-    match done {
-        Ok(()) => Exit::Done,
-        Err(error) => {
-            say(&error.to_string());
-            Exit::from(&error)
-        }
-    }
 }
 
 fn submit_all(args: &SubmitArgs) -> Result<usize, ClusterError> {

@@ -35,8 +35,8 @@ pub(super) enum Ask {
     Submit(Vec<Block>),
     /// No block follows.
     Drain,
-    /// Try a parked task again.
-    Retry(TaskId),
+    /// Make this task's result again: the store has lost it.
+    Remake(TaskId),
 }
 
 /// What the leader answers, once it is durable.

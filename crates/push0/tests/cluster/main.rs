@@ -13,6 +13,7 @@ mod engines_at_once;
 mod leader_frozen;
 mod leader_killed;
 mod nats_killed;
+mod proofs_lost;
 mod quiet;
 mod results_held;
 mod rolling;

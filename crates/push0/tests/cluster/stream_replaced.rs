@@ -1,4 +1,4 @@
-//! The stream is deleted under a live engine: a loud stop, and no append to what takes its place.
+//! The stream is deleted and made again under a live engine: a loud stop, and no append to what takes its place.
 
 use crate::world::World;
 
@@ -6,6 +6,7 @@ use crate::world::World;
 fn the_engine_ends_and_says_why() {
     let mut world = World::usual(1, "50ms");
     world.delete_stream();
+    assert!(world.history().is_empty(), "reading makes it again");
     assert_eq!(world.wait_end("e1").code(), Some(4), "{}", world.said("e1"));
     assert!(world.said("e1").contains("error: "), "{}", world.said("e1"));
     assert!(world.history().is_empty(), "nothing was appended to another log");
