@@ -7,15 +7,19 @@
 //!
 //! Not here: a benchmark to compare runs by.
 
+mod shared;
+
 use std::error::Error;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use push0_core::{AttemptId, Digest, Epoch, Event, ResultRef, Seq, TaskId, Timestamp, Turn};
+use push0_core::Seq;
 use push0_log::conformance::finish;
 use push0_log::{FileLog, Log as _, scan};
+
+use self::shared::{spread, turn};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let parent = std::env::args_os().nth(1).map_or_else(std::env::temp_dir, PathBuf::from);
@@ -78,30 +82,6 @@ fn replay(dir: &Path) -> Result<(), Box<dyn Error>> {
     scan(dir, Seq(u64::MAX), &mut drop)?;
     println!("of that, frames and digests without the JSON: {:.2?}", start.elapsed());
     Ok(())
-}
-
-fn spread(mut took: Vec<Duration>) -> String {
-    took.sort_unstable();
-    let at = |per_mille| took.get(took.len() * per_mille / 1000).copied().unwrap_or_default();
-    format!("p50 {:.0?}, p99 {:.0?}, p99.9 {:.0?}", at(500), at(990), at(999))
-}
-
-fn turn(first: Seq, events: u64) -> Turn {
-    let accepted = |_| Event::Accepted {
-        task: TaskId([0x5a; 32]),
-        attempt: AttemptId(first.0),
-        result: ResultRef {
-            output: Digest([0xa5; 32]),
-            bytes: 133_000,
-            statement: Digest([0x77; 32]),
-            vkey: None,
-            mock: false,
-            parts: Vec::new(),
-        },
-        ran_us: 1_300_000,
-    };
-    let events = (0..events).map(accepted).collect();
-    Turn { epoch: Epoch(1), first, at: Timestamp(1_790_000_000_000_000), events }
 }
 
 const APPENDS: u64 = 20_000;

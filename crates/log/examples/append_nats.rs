@@ -6,12 +6,16 @@
 //!
 //! Not here: a benchmark to compare runs by.
 
-use std::error::Error;
-use std::time::{Duration, Instant};
+mod shared;
 
-use push0_core::{AttemptId, Digest, Epoch, Event, ResultRef, Seq, TaskId, Timestamp, Turn};
+use std::error::Error;
+use std::time::Instant;
+
+use push0_core::Seq;
 use push0_log::{Log as _, NatsConfig, NatsLog};
 use push0_testbed::{Nats, Settings};
+
+use self::shared::{spread, turn};
 
 #[tokio::main(flavor = "current_thread")]
 #[expect(clippy::print_stdout, reason = "what it is for")]
@@ -74,30 +78,6 @@ async fn replay(config: &NatsConfig) -> Result<(), Box<dyn Error>> {
     let turns = log.read(Seq(0)).await?.len();
     println!("  replay of {turns} turns: {:.2?}", start.elapsed());
     Ok(())
-}
-
-fn spread(mut took: Vec<Duration>) -> String {
-    took.sort_unstable();
-    let at = |per_mille| took.get(took.len() * per_mille / 1000).copied().unwrap_or_default();
-    format!("p50 {:.0?}, p99 {:.0?}, p99.9 {:.0?}", at(500), at(990), at(999))
-}
-
-fn turn(first: Seq, events: u64) -> Turn {
-    let accepted = |_| Event::Accepted {
-        task: TaskId([0x5a; 32]),
-        attempt: AttemptId(first.0),
-        result: ResultRef {
-            output: Digest([0xa5; 32]),
-            bytes: 133_000,
-            statement: Digest([0x77; 32]),
-            vkey: None,
-            mock: false,
-            parts: Vec::new(),
-        },
-        ran_us: 1_300_000,
-    };
-    let events = (0..events).map(accepted).collect();
-    Turn { epoch: Epoch(1), first, at: Timestamp(1_790_000_000_000_000), events }
 }
 
 const APPENDS: u64 = 5_000;
