@@ -115,13 +115,9 @@ impl Fleet {
         match was {
             Some(was) if was.incarnation != beat.incarnation => {
                 let gone = leases.keys().filter(|lease| !is_known(lease)).count();
-                let lose = Input::Lose {
-                    dispatcher: beat.dispatcher.clone(),
-                    but: beat.running.union(&beat.held).copied().collect(),
-                    message: "its dispatcher was started again".to_owned(),
-                };
-                // Each ends one lease at least, and what is left when there is none changes nothing.
-                inputs.extend(std::iter::repeat_n(lose, gone));
+                let but = beat.running.union(&beat.held).copied().collect();
+                let why = "its dispatcher was started again";
+                inputs.extend(lose_all(&beat.dispatcher, but, why, gone));
             }
             was => {
                 let before = was.map(|was| was.absent).unwrap_or_default();
@@ -172,13 +168,9 @@ impl Fleet {
             return Vec::new();
         }
         self.members.remove(dispatcher);
-        let lose = Input::Lose {
-            dispatcher: dispatcher.clone(),
-            but: BTreeSet::new(),
-            message: "its dispatcher's connection was lost".to_owned(),
-        };
-        // Each ends one lease at least, and what is left when there is none changes nothing.
-        std::iter::repeat_n(lose, scheduler.leases_of(dispatcher).count()).collect()
+        let (why, leases) =
+            ("its dispatcher's connection was lost", scheduler.leases_of(dispatcher));
+        lose_all(dispatcher, BTreeSet::new(), why, leases.count()).collect()
     }
 
     /// Gives up on the dispatchers that were silent too long; again, while they hold leases.
@@ -263,6 +255,18 @@ impl Member {
         }
         free
     }
+}
+
+/// Gives up on what a dispatcher holds, however few of its leases one decision ends: each ends one at least,
+/// and what is left when there is none changes nothing.
+fn lose_all(
+    dispatcher: &DispatcherId,
+    but: BTreeSet<AttemptId>,
+    why: &str,
+    leases: usize,
+) -> impl Iterator<Item = Input> + use<> {
+    let lose = Input::Lose { dispatcher: dispatcher.clone(), but, message: why.to_owned() };
+    std::iter::repeat_n(lose, leases)
 }
 
 /// A lease that so many beats in a row do not mention was never taken.
