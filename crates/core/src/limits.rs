@@ -55,7 +55,7 @@ impl Default for Limits {
             remakes_max: 3,
             resupply_max: Duration::from_secs(300),
             report_grace: Duration::from_secs(300),
-            backoff_min: Duration::from_millis(500),
+            backoff_min: Duration::from_millis(200),
             backoff_max: Duration::from_secs(30),
         }
     }
