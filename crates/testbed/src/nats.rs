@@ -40,6 +40,7 @@ struct Node {
     name: String,
     port: u16,
     monitor: u16,
+    route: u16,
     /// None while it is dead.
     process: Option<Child>,
 }
@@ -103,6 +104,18 @@ impl Nats {
         self.spawn(node);
     }
 
+    /// Has this server take other lines for its configuration than it was started with, and waits until it has.
+    pub fn reload(&self, node: usize, settings: &Settings) {
+        let loaded = |port| monitor::ask(port, "/varz")?.get("config_load_time").cloned();
+        let monitor = self.node(node).monitor;
+        let before = loaded(monitor).expect("it runs");
+        self.configure(node, settings);
+        self.signal(node, Signal::HUP);
+        until("the configuration is not read again", || {
+            loaded(monitor).filter(|now| *now != before)
+        });
+    }
+
     /// Waits until every server that was not killed says that it is ready.
     pub fn wait_ready(&mut self) {
         assert!(self.await_ready(), "a server ended: {}", self.last_words());
@@ -139,16 +152,21 @@ impl Nats {
         assert!([1, 3].contains(&settings.nodes), "one server, or a cluster of three");
         let dir = TempDir::new().expect("a temporary directory");
         let ports = free_ports(settings.nodes * 3);
-        let routes = ports.chunks(3).filter_map(|ports| ports.get(2));
-        let routes: Vec<_> = routes.map(|port| format!("nats://127.0.0.1:{port}")).collect();
         let nodes = ports.chunks(3).zip(1..).map(|(ports, number)| {
             let &[port, monitor, route] = ports else { unreachable!("in threes") };
-            let node = Node { name: format!("n{number}"), port, monitor, process: None };
-            let config = configuration(&node, dir.path(), route, &routes, settings);
-            fs::write(file(dir.path(), &node.name, "conf"), config).expect("it is empty");
-            node
+            Node { name: format!("n{number}"), port, monitor, route, process: None }
         });
-        Self { nodes: nodes.collect(), dir }
+        let nats = Self { nodes: nodes.collect(), dir };
+        (0..settings.nodes).for_each(|node| nats.configure(node, settings));
+        nats
+    }
+
+    fn configure(&self, node: usize, settings: &Settings) {
+        let routes: Vec<_> =
+            self.nodes.iter().map(|node| format!("nats://127.0.0.1:{}", node.route)).collect();
+        let node = self.node(node);
+        let config = configuration(node, self.dir.path(), &routes, settings);
+        fs::write(file(self.dir.path(), &node.name, "conf"), config).expect("it is ours");
     }
 
     fn spawn(&mut self, node: usize) {
@@ -236,14 +254,8 @@ pub fn binary() -> PathBuf {
     binary
 }
 
-fn configuration(
-    node: &Node,
-    dir: &Path,
-    route: u16,
-    routes: &[String],
-    settings: &Settings,
-) -> String {
-    let Node { name, port, monitor, .. } = node;
+fn configuration(node: &Node, dir: &Path, routes: &[String], settings: &Settings) -> String {
+    let Node { name, port, monitor, route, .. } = node;
     let store = dir.join(name);
     let sync = if settings.lazy_sync { "2m" } else { "always" };
     let mut config = format!(

@@ -15,6 +15,8 @@ use crate::trouble::Trouble;
 pub(crate) struct Arguments {
     pub(crate) job: Job,
     pub(crate) lasts: Lasts,
+    /// Whether it keeps a core busy for that time.
+    pub(crate) is_busy: bool,
     pub(crate) trouble: Trouble,
 }
 
@@ -81,6 +83,7 @@ impl Arguments {
                     read.job = Job::Split(count);
                 }
                 "--for" => read.lasts = Lasts::parse(value()?)?,
+                "--busy" => read.is_busy = true,
                 "--exit" => trouble.exit = Some(value()?.parse()?),
                 "--say" => trouble.say = Some(class(value()?)?),
                 "--panic" => trouble.panic = true,
@@ -150,6 +153,7 @@ mod tests {
     fn nothing_said_is_a_proof_at_once() {
         assert_eq!(parse(""), Ok(Arguments::default()));
         assert_eq!(parse("prove"), Ok(Arguments::default()));
+        assert!(parse("--busy").is_ok_and(|read| read.is_busy));
     }
 
     #[test]

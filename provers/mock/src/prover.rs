@@ -32,10 +32,10 @@ impl Prover for Mock {
     }
 
     fn prove(&self, task: &Task, progress: &Progress) -> Result<Output, Failure> {
-        let Arguments { job, lasts, trouble } = Arguments::parse(&task.args)?;
+        let Arguments { job, lasts, is_busy, trouble } = Arguments::parse(&task.args)?;
         let trouble = trouble.of_attempt(task)?;
         trouble.begin()?;
-        take_time(lasts, task, progress)?;
+        take_time(lasts, is_busy, task, progress)?;
         if let Some(output) = trouble.end()? {
             return Ok(output);
         }
@@ -68,6 +68,7 @@ fn result(public_values: &Value, is_flaky: bool) -> Output {
 
 fn take_time(
     Lasts { least, most }: Lasts,
+    is_busy: bool,
     task: &Task,
     progress: &Progress,
 ) -> Result<(), Failure> {
@@ -83,7 +84,18 @@ fn take_time(
             return Ok(());
         }
         progress.fraction(1.0 - left.as_secs_f64() / total.as_secs_f64());
-        thread::sleep(left.min(TICK));
+        match is_busy {
+            true => spin(left.min(TICK)),
+            false => thread::sleep(left.min(TICK)),
+        }
+    }
+}
+
+/// Keeps a core busy.
+fn spin(time: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < time {
+        std::hint::spin_loop();
     }
 }
 
@@ -102,6 +114,7 @@ What to make (first argument):
 How long it takes:
   --for TIME     250ms, 3s, or a range 1s..4s, in which task and attempt decide
                  [default: 0s]
+  --busy         keeps a core busy for that time
 What goes wrong, at the start:
   --flood BYTES  writes as much to stdout, and to stderr
   --eat BYTES    allocates and touches as much memory, kept to the end
