@@ -215,6 +215,16 @@ impl Chain {
         self.blocks.len()
     }
 
+    /// How many blocks are known of a height at which another is canonical.
+    #[must_use]
+    pub fn beside(&self) -> usize {
+        if self.blocks.len() == self.canonical.len() {
+            return 0;
+        }
+        let standings = self.blocks.keys().filter_map(|hash| self.standing(hash));
+        standings.filter(|standing| *standing == Standing::Beside).count()
+    }
+
     /// How the weight of `items` items over the canonical blocks `first..=last` stands to `limits`.
     pub(crate) fn weigh(
         &self,

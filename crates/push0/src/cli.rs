@@ -22,9 +22,13 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use push0_prover::Vkey;
 
-pub(crate) use cluster_args::{DispatchArgs, DrainArgs, ProofsArgs, ServeArgs, SubmitArgs};
+pub(crate) use cluster_args::{
+    ApplyArgs, DispatchArgs, DrainArgs, ProofsArgs, RetryArgs, ServeArgs, SubmitArgs,
+};
 pub use exit::Exit;
+pub(crate) use output::{gist, table};
 pub use run_args::{MachineArgs, RunArgs};
+pub(crate) use status::show;
 
 use crate::cluster;
 
@@ -55,6 +59,8 @@ enum Command {
     Dispatch(DispatchArgs),
     Submit(SubmitArgs),
     Drain(DrainArgs),
+    Apply(ApplyArgs),
+    Retry(RetryArgs),
     Proofs(ProofsArgs),
     Check(CheckArgs),
     Verify(VerifyArgs),
@@ -104,16 +110,19 @@ pub(crate) struct VerifyArgs {
     pub(crate) json: bool,
 }
 
-/// Shows how far a run is, beside it or after it
+/// Shows how far a run or a cluster is
 ///
-/// Blocks, stages, attempts, what is parked, and what holds the head of the chain. Reads the log
-/// without its lock, so it works beside a running engine and changes nothing.
+/// Blocks, stages, attempts, what is parked, and what holds the head of the chain. Of a run, reads the log
+/// without its lock, so it works beside a running engine and after it. Of a cluster, asks the engine that leads,
+/// and which engines and dispatchers are there; where none leads, reads the log. Changes nothing.
 #[derive(Args, Debug)]
-#[command(after_long_help = "Example:\n  push0 status --data scroll.push0")]
+#[command(after_long_help = STATUS_EXAMPLES)]
 pub(crate) struct StatusArgs {
-    /// The data directory
+    /// The data directory of a run; a cluster without it
     #[arg(long, value_name = "DIR")]
-    pub(crate) data: PathBuf,
+    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) cluster: cluster::ClusterArgs,
     /// Print one JSON object instead of tables
     #[arg(long)]
     pub(crate) json: bool,
@@ -229,6 +238,8 @@ impl Cli {
             Command::Dispatch(args) => cluster::dispatch(&args),
             Command::Submit(args) => cluster::submit(&args),
             Command::Drain(args) => cluster::drain(&args),
+            Command::Apply(args) => cluster::apply(&args),
+            Command::Retry(args) => cluster::retry(&args),
             Command::Proofs(args) => cluster::proofs(&args),
             Command::Check(args) => check::check(&args),
             Command::Verify(args) => verify::verify(&args),
@@ -239,6 +250,11 @@ impl Cli {
         }
     }
 }
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  push0 status --data scroll.push0
+  push0 status --nats nats://a:4222,nats://b:4222";
 
 const VERIFY_EXAMPLES: &str = "\
 Examples:

@@ -18,10 +18,7 @@ impl Clock {
     /// A clock that shows the wall's time, or `last` if that is later.
     #[must_use]
     pub fn start(last: Timestamp) -> Self {
-        #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let wall = Timestamp(u64::try_from(wall.as_micros()).unwrap_or(u64::MAX));
-        Self { anchor: wall.max(last), since: Instant::now() }
+        Self { anchor: wall().max(last), since: Instant::now() }
     }
 
     /// What it shows.
@@ -35,4 +32,12 @@ impl Clock {
     pub fn instant(&self, at: Timestamp) -> Instant {
         self.since + at.since(self.anchor)
     }
+}
+
+/// What the wall clock shows.
+#[must_use]
+pub(crate) fn wall() -> Timestamp {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(wall.as_micros()).unwrap_or(u64::MAX))
 }

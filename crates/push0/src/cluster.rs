@@ -16,11 +16,13 @@
 //! | `PREFIX.engine.beat`              | the leader  | engines, dispatchers      |
 //! | `PREFIX.engine.hear`              | dispatchers | engines; the leader hears |
 //! | `PREFIX.engine.ask`               | clients     | engines; the leader answers |
+//! | `PREFIX.present`                | anybody     | engines and dispatchers, which answer |
 //! | `PREFIX.dispatcher.ID.LIFE`       | the leader  | one life of a dispatcher  |
 //!
 //! Not here: what the engine decides (`engine`), how provers run (`push0_dispatch`), what durable means
 //! (`push0_log`).
 
+mod apply;
 mod bus;
 mod client;
 mod departures;
@@ -31,12 +33,15 @@ mod proofs;
 mod replica;
 mod serve;
 mod settings;
+mod status;
 mod submit;
 mod wire;
 
+pub(crate) use self::apply::{apply, retry};
 pub(crate) use self::dispatch::dispatch;
 pub(crate) use self::error::ClusterError;
 pub(crate) use self::proofs::proofs;
 pub(crate) use self::serve::serve;
 pub(crate) use self::settings::ClusterArgs;
+pub(crate) use self::status::status;
 pub(crate) use self::submit::{drain, submit};

@@ -11,5 +11,6 @@ pub mod programs;
 pub mod publish;
 pub mod run;
 pub mod source;
+mod status;
 pub mod sweep;
 pub mod verifier;

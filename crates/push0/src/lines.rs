@@ -5,7 +5,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use push0_core::{AttemptId, Event, Scheduler, TaskId, Timestamp, Turn};
+use push0_core::{AttemptId, Block, Event, Scheduler, Standing, TaskId, Timestamp, Turn};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -18,8 +18,17 @@ pub fn lines(scheduler: &Scheduler, turn: &Turn) -> Vec<String> {
         let stage = &scheduler.pipeline().stage(task.stage).name;
         Some(format!("stage={stage} key={}", task.key))
     };
-    let line = |event| format!("{time} {} {}", name(event), fields(event, &about));
+    let line = |event| {
+        let beside = if is_beside(scheduler, event) { " standing=beside" } else { "" };
+        format!("{time} {} {}{beside}", name(event), fields(event, &about))
+    };
     turn.events.iter().map(|event| line(event).trim_end().to_owned()).collect()
+}
+
+/// Whether a block was submitted that is kept and not proved: another of its height is canonical.
+fn is_beside(scheduler: &Scheduler, event: &Event) -> bool {
+    let standing = |block: &Block| scheduler.chain().standing(&block.hash);
+    matches!(event, Event::BlockSubmitted { block } if standing(block) == Some(Standing::Beside))
 }
 
 /// A time as people and programs read it: RFC 3339, UTC, to the microsecond.

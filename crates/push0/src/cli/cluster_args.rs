@@ -88,6 +88,44 @@ pub(crate) struct DrainArgs {
     pub(crate) cluster: ClusterArgs,
 }
 
+/// Has a cluster go on with a changed pipeline file
+///
+/// Timeouts, budgets, bounds and commands may change under way; what is proved may not. Shows what differs from
+/// the pipeline that runs, and asks. Dispatchers read programs and commands from their own file, when they start.
+#[derive(Args, Clone, Debug)]
+#[command(after_long_help = "Example:\n  push0 apply pipeline.toml --nats nats://a:4222 --yes")]
+pub(crate) struct ApplyArgs {
+    /// The pipeline's file
+    pub(crate) pipeline: PathBuf,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// How long to look for an engine
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    pub(crate) wait: Duration,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+}
+
+/// Has a cluster try parked tasks again
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_long_help = "Examples:\n  push0 retry 3f9a01c2 --nats nats://a:4222\n  push0 retry --all"
+)]
+pub(crate) struct RetryArgs {
+    /// A task's id, or the first digits of it (4 at least); `push0 status` names them
+    #[arg(value_name = "TASK", required_unless_present = "all", conflicts_with = "all")]
+    pub(crate) tasks: Vec<String>,
+    /// All that are parked
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// How long to look for an engine
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    pub(crate) wait: Duration,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+}
+
 /// Writes the final proofs of a cluster as files, in the order of their release
 ///
 /// Follows the log and asks no engine. A file that is there and right is left alone; a proof is verified before

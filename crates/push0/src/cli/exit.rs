@@ -148,6 +148,10 @@ impl From<&ClusterError> for Exit {
     fn from(error: &ClusterError) -> Self {
         match error {
             ClusterError::Pipeline(_)
+            | ClusterError::Nowhere
+            | ClusterError::NotConfirmed
+            | ClusterError::NothingRuns
+            | ClusterError::NotDone(_)
             | ClusterError::Setting { .. }
             | ClusterError::FromFile { .. }
             | ClusterError::Program { .. }
@@ -171,6 +175,7 @@ impl From<&ClusterError> for Exit {
             | ClusterError::Store(_)
             | ClusterError::Dispatcher(_)
             | ClusterError::NoEngine(_)
+            | ClusterError::LogSilent
             | ClusterError::Dir { .. }
             | ClusterError::Thread(_) => Self::OutOfReach,
         }

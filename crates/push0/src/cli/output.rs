@@ -49,7 +49,7 @@ pub(super) fn say(text: &str) {
 }
 
 /// Columns, each as wide as its widest cell; the first row is the head.
-pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> String {
+pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
@@ -76,7 +76,7 @@ pub(super) fn plain(text: &str) -> String {
 
 /// The sense of a message that may have many lines: how it begins, and its last line, where a program says
 /// why it gave up.
-pub(super) fn gist(message: &str) -> String {
+pub(crate) fn gist(message: &str) -> String {
     let lines = || message.lines().map(str::trim).filter(|line| !line.is_empty());
     let (first, last) = (lines().next().unwrap_or_default(), lines().next_back());
     match (lines().count(), last) {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::connection::State;
-use async_nats::{Client, Subscriber};
+use async_nats::{Client, Message, Subscriber};
+use futures_util::StreamExt as _;
 use push0_core::{Epoch, Life, ToDispatcher};
 use push0_log::nats_client;
 use serde::Serialize;
@@ -14,7 +15,7 @@ use tokio::time::timeout;
 
 use super::error::ClusterError;
 use super::settings::Settings;
-use super::wire::{Answer, Ask, Down};
+use super::wire::{Answer, Ask, Down, Present};
 use crate::engine::Post;
 
 /// The subjects of one prefix.
@@ -27,6 +28,8 @@ pub(super) struct Bus {
 pub(super) const BEAT: &str = "engine.beat";
 pub(super) const HEAR: &str = "engine.hear";
 pub(super) const ASK: &str = "engine.ask";
+/// Who is there?
+pub(super) const PRESENT: &str = "present";
 
 impl Bus {
     pub(super) async fn connect(settings: &Settings) -> Result<Self, ClusterError> {
@@ -66,8 +69,27 @@ impl Bus {
         read(&answer.payload)
     }
 
+    /// Asks who is there, and takes the answers that come within `wait`.
+    pub(super) async fn roll_call(&self, wait: Duration) -> Vec<Present> {
+        let mut there = Vec::new();
+        let inbox = self.client.new_inbox();
+        let Ok(mut answers) = self.client.subscribe(inbox.clone()).await else { return there };
+        let asked = self.client.publish_with_reply(self.subject(PRESENT), inbox, "".into()).await;
+        if asked.is_err() {
+            return there;
+        }
+        let ends = tokio::time::Instant::now() + wait;
+        while let Ok(Some(answer)) = tokio::time::timeout_at(ends, answers.next()).await {
+            there.extend(read::<Present>(&answer.payload));
+            if there.len() >= PRESENT_MAX {
+                break;
+            }
+        }
+        there
+    }
+
     /// Answers a question.
-    pub(super) async fn answer(&self, question: &async_nats::Message, answer: &Answer) {
+    pub(super) async fn answer(&self, question: &Message, answer: &impl Serialize) {
         if let (Some(to), Ok(json)) = (question.reply.clone(), serde_json::to_vec(answer)) {
             let _ = timeout(PUBLISH_MAX, self.client.publish(to, json.into())).await;
         }
@@ -121,6 +143,9 @@ const FLUSH_MAX: Duration = Duration::from_secs(1);
 
 /// How long the answer to one question is waited for.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
+
+/// Answers to a roll call.
+const PRESENT_MAX: usize = 10_000;
 
 /// Messages on their way.
 const POST_MAX: usize = 4_096;

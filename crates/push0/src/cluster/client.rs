@@ -35,6 +35,17 @@ impl Client {
             tokio::time::sleep(PAUSE).await;
         }
     }
+
+    /// As [`ask`](Self::ask), for what is done or refused; answers to how many.
+    pub(super) async fn have(&self, ask: &Ask) -> Result<usize, ClusterError> {
+        match self.ask(ask).await? {
+            Answer::Done(count) => Ok(count),
+            Answer::Refused { reason, .. } => Err(ClusterError::NotDone(reason)),
+            Answer::Later { .. } | Answer::Status(_) => {
+                Err(ClusterError::NotDone("the engine's answer is to another question".to_owned()))
+            }
+        }
+    }
 }
 
 /// Between two tries; an engine takes over in half a second.

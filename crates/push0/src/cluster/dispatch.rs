@@ -7,19 +7,20 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use push0_core::{DispatcherId, Epoch, FromDispatcher};
-use push0_dispatch::{Config, Dispatcher, Started, Store};
+use push0_dispatch::{About, Config, Dispatcher, Started, Store};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::bus::{BEAT, Bus, HEAR, life, read};
+use super::bus::{BEAT, Bus, HEAR, PRESENT, life, read};
 use super::departures::connection;
 use super::error::{ClusterError, told};
 use super::serve::runtime;
-use super::wire::{Down, LeaderBeat};
+use super::wire::{Down, LeaderBeat, Present};
 use crate::cli::{DispatchArgs, Exit};
 use crate::pipeline_file::{self, LoadedPipeline, unit};
 use crate::programs;
 use crate::run::say;
+use crate::status::DispatcherView;
 
 /// Dispatches until it is told to stop.
 pub(crate) fn dispatch(args: &DispatchArgs) -> Exit {
@@ -47,8 +48,9 @@ fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
     if let Some(theirs) = first.map(|beat| beat.store).filter(|theirs| *theirs != own) {
         return Err(ClusterError::OtherStore { store: config.store.dir().to_owned(), own, theirs });
     }
+    let dir = config.dir.clone();
     let started = push0_dispatch::start(config)?;
-    runtime.block_on(carry(bus, started, beats))
+    runtime.block_on(carry(bus, started, beats, dir))
 }
 
 /// Carries messages until it is told to stop; then ends the provers, and says so.
@@ -56,11 +58,14 @@ async fn carry(
     bus: Bus,
     started: Started,
     mut beats: async_nats::Subscriber,
+    dir: PathBuf,
 ) -> Result<(), ClusterError> {
     let Started { dispatcher, to, mut from, mut notices } = started;
     let own = dispatcher.life();
     say(&format!("{}: takes work", own.dispatcher));
     let mut down = bus.subscribe(&life(&own)).await;
+    let mut calls = bus.subscribe(PRESENT).await;
+    let (mut running, mut held) = (0, 0);
     let mut leader = Epoch(0);
     let (mut interrupt, mut terminate) = (
         signal(SignalKind::interrupt()).map_err(ClusterError::Thread)?,
@@ -68,7 +73,18 @@ async fn carry(
     );
     loop {
         tokio::select! {
-            Some(message) = from.recv() => bus.publish(HEAR, &message).await,
+            Some(message) = from.recv() => {
+                if let FromDispatcher::Beat(beat) = &message {
+                    (running, held) = (beat.running.len(), beat.held.len());
+                }
+                bus.publish(HEAR, &message).await;
+            }
+            Some(call) = calls.next() => {
+                if let Some(about) = About::read(&dir) {
+                    let view = DispatcherView::new(about, running, held);
+                    bus.answer(&call, &Present::Dispatcher(view)).await;
+                }
+            }
             Some(message) = down.next() => {
                 // What an engine says that leads no more was decided without knowing what is.
                 if let Some(said) = read::<Down>(&message.payload).filter(|said| said.epoch >= leader) {

@@ -53,6 +53,21 @@ pub(crate) enum ClusterError {
     Source(#[from] SourceError),
     #[error("error: {reason} (block {block}): no engine takes it; the blocks before it were taken")]
     Refused { block: String, reason: String },
+    #[error("error: {0}: nothing was changed by it")]
+    NotDone(String),
+    #[error(
+        "error: nothing says which run or cluster is meant: name a data directory (--data), or a cluster (--nats, \
+         --config)"
+    )]
+    Nowhere,
+    #[error("error: not applied: answer yes, or give --yes")]
+    NotConfirmed,
+    #[error(
+        "error: no engine leads, and the log does not answer: see to the NATS servers, and try again"
+    )]
+    LogSilent,
+    #[error("error: the log has no pipeline yet: start an engine with it (`push0 serve`)")]
+    NothingRuns,
     #[error("error: no engine has answered for {} s: start one with `push0 serve`; the same command goes on", .0.as_secs())]
     NoEngine(std::time::Duration),
     #[error("error: {source} ({}): give it access; the same command goes on", path.display())]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
-use push0_core::{Epoch, Input, Rejection, SourceKind};
+use push0_core::{Epoch, Input, Rejection, Scheduler, SourceKind, TaskId};
 use tokio::sync::mpsc;
 
 use super::bus::NatsPost;
@@ -13,6 +13,7 @@ use super::serve::{Shared, ended};
 use super::wire::{Answer, Ask};
 use crate::engine::{Engine, Gone, Handle, Ports};
 use crate::run::{News, difference, say, sweeper};
+use crate::status::Status;
 
 /// How leading ended.
 pub(super) enum Led {
@@ -126,6 +127,7 @@ fn configure(shared: &Shared, replica: &Replica) -> Result<Option<Input>, Cluste
 pub(super) async fn answer(handle: &Handle, asked: Ask) -> Option<Answer> {
     match asked {
         Ask::Submit(blocks) => {
+            let count = blocks.len();
             for (taken, block) in blocks.into_iter().enumerate() {
                 match handle.decide(vec![Input::Submit(Box::new(block))]).await.ok()? {
                     Ok(()) => {}
@@ -135,19 +137,61 @@ pub(super) async fn answer(handle: &Handle, asked: Ask) -> Option<Answer> {
                     }
                 }
             }
-            Some(Answer::Done)
+            Some(Answer::Done(count))
         }
         Ask::Drain => decided(handle, Input::EndSource).await,
         Ask::Remake(task) => decided(handle, Input::Remake(task)).await,
+        Ask::Apply(spec) => decided(handle, Input::Configure(spec)).await,
+        Ask::Status => {
+            let status = handle.see(|scheduler, _| Status::of(scheduler).bounded()).await.ok()?;
+            Some(Answer::Status(Box::new(status)))
+        }
+        Ask::Retry(named) => {
+            let parked = handle.see(move |scheduler, _| named_among_parked(scheduler, named)).await;
+            match parked.ok()? {
+                Ok(tasks) => retry(handle, tasks).await,
+                Err(reason) => Some(Answer::Refused { taken: 0, reason }),
+            }
+        }
+        Ask::RetryAll => {
+            let all = |scheduler: &Scheduler| scheduler.parked().map(|(task, _)| *task).collect();
+            retry(handle, handle.see(move |scheduler, _| all(scheduler)).await.ok()?).await
+        }
     }
+}
+
+/// Opens parked tasks again; one that was opened meanwhile needs it no more.
+async fn retry(handle: &Handle, tasks: Vec<TaskId>) -> Option<Answer> {
+    let mut opened = 0;
+    for task in tasks {
+        opened += usize::from(handle.decide(vec![Input::Retry(task)]).await.ok()?.is_ok());
+    }
+    Some(Answer::Done(opened))
+}
+
+/// The parked tasks that are meant by the first digits of their ids.
+fn named_among_parked(scheduler: &Scheduler, named: Vec<String>) -> Result<Vec<TaskId>, String> {
+    let find = |name: String| {
+        let is_it = |id: &TaskId| name.len() >= NAME_MIN && id.to_string().starts_with(&name);
+        let mut found = scheduler.parked().map(|(id, _)| *id).filter(is_it);
+        match (found.next(), found.next()) {
+            (Some(task), None) => Ok(task),
+            (Some(_), Some(_)) => Err(format!("more than one parked task begins with {name}")),
+            (None, _) => Err(format!("no parked task begins with {name} (of 4 digits at least)")),
+        }
+    };
+    named.into_iter().map(find).collect()
 }
 
 async fn decided(handle: &Handle, input: Input) -> Option<Answer> {
     Some(match handle.decide(vec![input]).await.ok()? {
-        Ok(()) => Answer::Done,
+        Ok(()) => Answer::Done(1),
         Err(refused) => Answer::Refused { taken: 0, reason: refused.to_string() },
     })
 }
+
+/// Digits that name a task.
+const NAME_MIN: usize = 4;
 
 /// Payloads asked for and not told of.
 const ASKED_MAX: usize = 1_024;

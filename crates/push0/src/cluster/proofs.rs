@@ -19,7 +19,7 @@ use super::error::{ClusterError, told};
 use super::replica::{Came, Replica};
 use super::serve::runtime;
 use super::settings::Settings;
-use super::wire::{Answer, Ask};
+use super::wire::Ask;
 use crate::cli::{Exit, ProofsArgs};
 use crate::pipeline_file;
 use crate::programs::{self, Programs};
@@ -116,14 +116,17 @@ impl Reader<'_> {
 
     /// Has the engine make a result again; the release can be read once it has.
     fn remake(&self, task: TaskId) -> Result<(), ClusterError> {
-        let answer = self.runtime.block_on(async {
+        let told = self.runtime.block_on(async {
             let client = Client::connect(&self.settings, ENGINE_WAIT).await?;
-            client.ask(&Ask::Remake(task)).await
-        })?;
-        if let Answer::Refused { reason, .. } = answer {
-            say(&format!("warning: it is not made again: {reason}"));
+            client.have(&Ask::Remake(task)).await
+        });
+        match told {
+            Err(ClusterError::NotDone(reason)) => {
+                say(&format!("warning: it is not made again: {reason}"));
+                Ok(())
+            }
+            told => told.map(|_| ()),
         }
-        Ok(())
     }
 
     /// Runs the hook for a release that it has not seen.

@@ -21,17 +21,20 @@ use push0_log::AppendError;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
-use super::bus::{ASK, BEAT, Bus, HEAR, read};
+use super::bus::{ASK, BEAT, Bus, HEAR, PRESENT, read};
 use super::error::{ClusterError, told};
 use super::lead::{Led, answer, lead};
 use super::replica::{Came, Replica};
 use super::settings::Settings;
-use super::wire::LeaderBeat;
+use super::wire::{LeaderBeat, Present};
 use crate::cli::{Exit, ServeArgs};
+use crate::clock::wall;
 use crate::engine::{EngineError, Handle};
 use crate::pipeline_file::{self, LoadedPipeline};
 use crate::run::say;
+use crate::status::EngineView;
 
 /// What all parts of this process share.
 pub(super) struct Shared {
@@ -54,6 +57,8 @@ struct Seen {
     /// How far its log was durable.
     last: Seq,
     at: Instant,
+    /// How far the wall clocks are apart, with the way of the message.
+    clocks_apart: Duration,
 }
 
 /// Serves until it is told to stop.
@@ -79,6 +84,7 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
         aside.block_on(super::departures::listen(system, led.clone()))?;
     }
     aside.spawn(ask(bus.clone(), led.clone()));
+    aside.spawn(present(bus.clone(), led.clone(), args.name()));
     aside.spawn(beat(bus.clone(), led, args.name(), store.identity().to_owned()));
     aside.spawn(signals(stopper));
     let shared = Shared {
@@ -128,6 +134,7 @@ async fn once(shared: &Arc<Shared>, patience: Duration) -> Result<Led, ClusterEr
     };
     let mut since = Instant::now();
     let mut looked = Instant::now();
+    let mut is_warned = false;
     while !*shared.stop.borrow() {
         let came = replica.go_on(STEP).await?;
         // What was not heard while this engine stood still is no silence.
@@ -139,11 +146,30 @@ async fn once(shared: &Arc<Shared>, patience: Duration) -> Result<Led, ClusterEr
         let heard = seen.map_or(since, |seen| seen.at.max(since));
         let is_behind = seen.is_some_and(|seen| replica.scheduler().last() < seen.last);
         if came == Came::Nothing && !is_behind && heard.elapsed() >= patience {
+            if let Some(apart) = seen.map(|seen| seen.clocks_apart).filter(|it| *it > APART_MAX)
+                && heard.elapsed() < APART_PATIENCE
+            {
+                warn_of_clock(shared, apart, &mut is_warned);
+                continue;
+            }
             let above = seen.map_or(Epoch(0), |seen| seen.epoch);
             return lead(shared, replica, above).await;
         }
     }
     Ok(Led::Stopped)
+}
+
+/// Log time follows the leader's wall clock, and never goes back: an engine with another clock leaves the lead
+/// to others, as long as there may be any.
+fn warn_of_clock(shared: &Shared, apart: Duration, is_warned: &mut bool) {
+    if !std::mem::replace(is_warned, true) {
+        let (own, apart) = (shared.args.name(), apart.as_secs_f64());
+        let patience = APART_PATIENCE.as_secs();
+        say(&format!(
+            "warning: {own}: no engine leads, and this one's clock is {apart:.1} s off that of the last one: it does not \
+             claim the log for {patience} s; set the clocks, or start another engine"
+        ));
+    }
 }
 
 /// What a later try may find otherwise.
@@ -174,8 +200,10 @@ async fn listen(bus: Bus, heard: watch::Sender<Option<Seen>>, own: String) {
         if known != Some(beat.epoch) && beat.engine != own {
             say(&format!("{own}: {} leads in {}", beat.engine, beat.epoch));
         }
-        let LeaderBeat { epoch, last, .. } = beat;
-        heard.send_replace(Some(Seen { epoch, last, at: Instant::now() }));
+        let LeaderBeat { epoch, last, at: theirs, .. } = beat;
+        let (ours, at) = (wall(), Instant::now());
+        let clocks_apart = ours.since(theirs).max(theirs.since(ours));
+        heard.send_replace(Some(Seen { epoch, last, at, clocks_apart }));
     }
 }
 
@@ -208,6 +236,21 @@ async fn ask(bus: Bus, led: watch::Receiver<Option<Handle>>) {
     }
 }
 
+/// Answers who asks who is there.
+async fn present(bus: Bus, led: watch::Receiver<Option<Handle>>, engine: String) {
+    let mut calls = bus.subscribe(PRESENT).await;
+    while let Some(call) = calls.next().await {
+        let handle = led.borrow().clone();
+        let leads = match handle {
+            Some(handle) => timeout(PROBE_MAX, handle.probe()).await.ok().and_then(Result::ok),
+            None => None,
+        };
+        let leads = leads.map(|(epoch, _)| epoch);
+        let view = EngineView { engine: engine.clone(), leads };
+        bus.answer(&call, &Present::Engine(view)).await;
+    }
+}
+
 /// Says that this engine leads, as long as its log says so too.
 async fn beat(bus: Bus, led: watch::Receiver<Option<Handle>>, engine: String, store: String) {
     let mut ticks = tokio::time::interval(HEARTBEAT);
@@ -217,8 +260,8 @@ async fn beat(bus: Bus, led: watch::Receiver<Option<Handle>>, engine: String, st
         let handle = led.borrow().clone();
         let Some(handle) = handle else { continue };
         if let Ok((epoch, last)) = handle.probe().await {
-            let (engine, store) = (engine.clone(), store.clone());
-            bus.publish(BEAT, &LeaderBeat { epoch, engine, last, store }).await;
+            let (engine, store, at) = (engine.clone(), store.clone(), wall());
+            bus.publish(BEAT, &LeaderBeat { epoch, engine, last, store, at }).await;
         }
     }
 }
@@ -255,6 +298,15 @@ const STEP: Duration = Duration::from_millis(50);
 
 /// So many steps late, it was this engine that stood still.
 const GAP: u32 = 4;
+
+/// Wall clocks that are set by the network are milliseconds apart.
+const APART_MAX: Duration = Duration::from_secs(5);
+
+/// After so long an engine with another clock leads too: it is better than none.
+const APART_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a roll call waits for the log.
+const PROBE_MAX: Duration = Duration::from_millis(300);
 
 /// Before a log that was out of reach is tried again.
 const PAUSE: Duration = Duration::from_millis(500);

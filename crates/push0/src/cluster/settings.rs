@@ -16,13 +16,19 @@ use crate::pipeline_file::unit;
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ClusterArgs {
     /// The machine's settings: [nats], [store], [dispatch]
-    #[arg(long, value_name = "FILE", env = "PUSH0_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "PUSH0_CONFIG", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
     /// The NATS servers, with commas between [default: nats://127.0.0.1:4222]
-    #[arg(long, value_name = "URLS", env = "PUSH0_NATS", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "URLS",
+        env = "PUSH0_NATS",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
     pub(crate) nats: Vec<String>,
     /// The directory that all machines share, where artifacts are
-    #[arg(long, value_name = "DIR", env = "PUSH0_STORE")]
+    #[arg(long, value_name = "DIR", env = "PUSH0_STORE", hide_env_values = true)]
     pub(crate) store: Option<PathBuf>,
 }
 
@@ -116,6 +122,11 @@ impl Default for NatsTable {
 }
 
 impl ClusterArgs {
+    /// Whether anything says which cluster is meant.
+    pub(crate) const fn is_given(&self) -> bool {
+        self.config.is_some() || !self.nats.is_empty()
+    }
+
     /// Reads the file, and puts flags and environment on top.
     pub(crate) fn settings(&self, name: &str) -> Result<Settings, ClusterError> {
         let file = match &self.config {

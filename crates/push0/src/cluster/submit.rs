@@ -53,7 +53,7 @@ fn submit_all(args: &SubmitArgs) -> Result<usize, ClusterError> {
 async fn send(client: &Client, mut blocks: Vec<Block>) -> Result<(), ClusterError> {
     loop {
         match client.ask(&Ask::Submit(blocks.clone())).await? {
-            Answer::Done => return Ok(()),
+            Answer::Done(_) | Answer::Status(_) => return Ok(()),
             Answer::Later { taken } => {
                 blocks.drain(..taken.min(blocks.len()));
                 tokio::time::sleep(FULL_PAUSE).await;
@@ -71,12 +71,7 @@ fn drain_now(args: &DrainArgs) -> Result<(), ClusterError> {
     let settings = args.cluster.settings("push0-drain")?;
     let runtime = runtime()?;
     let client = runtime.block_on(Client::connect(&settings, args.wait))?;
-    match runtime.block_on(client.ask(&Ask::Drain))? {
-        Answer::Done | Answer::Later { .. } => Ok(()),
-        Answer::Refused { reason, .. } => {
-            Err(ClusterError::Refused { block: "after the last".to_owned(), reason })
-        }
-    }
+    runtime.block_on(client.have(&Ask::Drain)).map(|_| ())
 }
 
 /// Blocks in one message: far below what a server takes.

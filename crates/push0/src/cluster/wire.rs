@@ -3,8 +3,10 @@
 //! Reports and grants may hold whatever a prover printed, as far as the core bounds it; payloads and proofs
 //! are never in a message.
 
-use push0_core::{Block, Epoch, Seq, TaskId, ToDispatcher};
+use push0_core::{Block, Epoch, PipelineSpec, Seq, TaskId, Timestamp, ToDispatcher};
 use serde::{Deserialize, Serialize};
+
+use crate::status::{DispatcherView, EngineView, Status};
 
 /// From the leading engine to everybody: it leads, and its log answers.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -17,6 +19,16 @@ pub(super) struct LeaderBeat {
     pub(super) last: Seq,
     /// The identity of its store.
     pub(super) store: String,
+    /// What its wall clock says.
+    pub(super) at: Timestamp,
+}
+
+/// From every process to who asks who is there, by its own word.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Present {
+    Engine(EngineView),
+    Dispatcher(DispatcherView),
 }
 
 /// From the leading engine to one life of a dispatcher.
@@ -37,13 +49,23 @@ pub(super) enum Ask {
     Drain,
     /// Make this task's result again: the store has lost it.
     Remake(TaskId),
+    /// Say how far it is.
+    Status,
+    /// Go on with this pipeline, which proves the same.
+    Apply(Box<PipelineSpec>),
+    /// Try these parked tasks again, each named by the first digits of its id.
+    Retry(Vec<String>),
+    /// Try all parked tasks again.
+    RetryAll,
 }
 
 /// What the leader answers, once it is durable.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Answer {
-    Done,
+    /// Done, to so many.
+    Done(usize),
+    Status(Box<Status>),
     /// So many blocks were taken, and no more for now: ask again with the others.
     Later {
         taken: usize,

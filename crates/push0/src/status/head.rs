@@ -3,14 +3,14 @@
 //! Not here: any decision; the scheduler has made them.
 
 use push0_core::{Height, InputId, Scheduler, StageIndex, Task, TaskId, TaskState};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::super::output::gist;
 use super::named;
+use crate::cli::gist;
 use crate::lines::{self, word};
 
 /// The lowest block that is not released.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Head {
     /// Its number.
     pub(super) block: u64,

@@ -19,10 +19,12 @@ fn the_whole_is_explained() {
       dispatch   Runs provers for a cluster; comes and goes as it likes
       submit     Submits the blocks of a file to a cluster
       drain      Says that no block follows: open batches close, and the cluster ends its work
+      apply      Has a cluster go on with a changed pipeline file
+      retry      Has a cluster try parked tasks again
       proofs     Writes the final proofs of a cluster as files, in the order of their release
       check      Says all that is wrong with a pipeline file, or shows its stages
       verify     Verifies final proofs as a stranger would, and shows what they claim
-      status     Shows how far a run is, beside it or after it
+      status     Shows how far a run or a cluster is
       log        Reads the log of a data directory: every fact since the first
       logs       Shows how the attempts at a task ended, and what their provers printed
       artifacts  Shows what the store holds, and why
@@ -205,16 +207,33 @@ fn verify_is_explained() {
 #[test]
 fn status_is_explained() {
     insta::assert_snapshot!(help(&["status", "--help"]), @r"
-    Shows how far a run is, beside it or after it
+    Shows how far a run or a cluster is
 
-    Blocks, stages, attempts, what is parked, and what holds the head of the chain. Reads the log
-    without its lock, so it works beside a running engine and changes nothing.
+    Blocks, stages, attempts, what is parked, and what holds the head of the chain. Of a run, reads the
+    log without its lock, so it works beside a running engine and after it. Of a cluster, asks the
+    engine that leads, and which engines and dispatchers are there; where none leads, reads the log.
+    Changes nothing.
 
-    Usage: push0 status [OPTIONS] --data <DIR>
+    Usage: push0 status [OPTIONS]
 
     Options:
           --data <DIR>
-              The data directory
+              The data directory of a run; a cluster without it
+
+          --config <FILE>
+              The machine's settings: [nats], [store], [dispatch]
+              
+              [env: PUSH0_CONFIG]
+
+          --nats <URLS>
+              The NATS servers, with commas between [default: nats://127.0.0.1:4222]
+              
+              [env: PUSH0_NATS]
+
+          --store <DIR>
+              The directory that all machines share, where artifacts are
+              
+              [env: PUSH0_STORE]
 
           --json
               Print one JSON object instead of tables
@@ -222,8 +241,9 @@ fn status_is_explained() {
       -h, --help
               Print help (see a summary with '-h')
 
-    Example:
+    Examples:
       push0 status --data scroll.push0
+      push0 status --nats nats://a:4222,nats://b:4222
     ");
 }
 

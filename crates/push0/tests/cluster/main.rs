@@ -7,13 +7,19 @@
 #[path = "../run/support/binaries.rs"]
 mod binaries;
 mod both_engines_killed;
+mod busy;
+mod clocks;
+mod cut_off;
 mod dispatcher_frozen;
 mod dispatcher_killed;
 mod engines_at_once;
 mod leader_frozen;
 mod leader_killed;
 mod nats_killed;
+mod operators;
+mod orphan;
 mod proofs_lost;
+mod prover_killed;
 mod quiet;
 mod results_held;
 mod rolling;

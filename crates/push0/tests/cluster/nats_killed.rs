@@ -1,8 +1,6 @@
 //! NATS servers are killed, and started again.
 
-use push0_core::Event;
-
-use crate::world::{BLOCKS, World, tell};
+use crate::world::{BLOCKS, World, now, tell};
 
 #[test]
 fn the_only_one() {
@@ -24,13 +22,24 @@ fn the_leader_of_three() {
     world.wait_accepted(4);
     let leader = world.nats.leader_of("push0");
     world.nats.kill(leader);
-    #[expect(clippy::disallowed_methods, reason = "the log's time is the wall's")]
-    let killed = std::time::SystemTime::now();
-    let grants = |turn: &push0_core::Turn| {
-        turn.events.iter().any(|event| matches!(event, Event::Granted { .. }))
-    };
-    tell("NATS leader of three killed", world.first_after(killed, "nobody grants", grants));
+    let killed = now();
+    tell("NATS leader of three killed", world.first_after(killed, "nobody grants", World::grants));
     world.nats.restart(leader);
+    world.wait_accepted(BLOCKS);
+    world.finish(BLOCKS);
+}
+
+#[test]
+fn all_three_under_load() {
+    let mut world = World::usual(3, "200ms");
+    world.submit();
+    world.wait_accepted(4);
+    (0..3).for_each(|node| world.nats.kill(node));
+    let killed = now();
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    (0..3).for_each(|node| world.nats.restart(node));
+    world.nats.wait_ready();
+    tell("all NATS servers killed", world.first_after(killed, "nobody grants", World::grants));
     world.wait_accepted(BLOCKS);
     world.finish(BLOCKS);
 }

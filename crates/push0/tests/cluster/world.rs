@@ -2,15 +2,16 @@
 //!
 //! Everything that was started is ended by its id when the world goes.
 
+mod history;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
-use push0_core::{Event, Seq, TaskId, Turn};
-use push0_log::{Log as _, NatsConfig, NatsLog};
+use push0_log::NatsLog;
 use push0_testbed::{Nats, Settings, until};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -21,11 +22,15 @@ use crate::binaries::{push0, workspace};
 pub(crate) struct World {
     pub(crate) nats: Nats,
     nodes: usize,
-    has_accounts: bool,
+    /// As whom processes come, where the servers ask, with the password `p`.
+    user: Option<&'static str>,
+    has_system: bool,
     dir: TempDir,
     running: BTreeMap<String, Child>,
     runtime: tokio::runtime::Runtime,
     reader: RefCell<Option<NatsLog>>,
+    /// What single processes are told otherwise than the others.
+    told: BTreeMap<(String, &'static str), String>,
 }
 
 impl World {
@@ -44,11 +49,39 @@ impl World {
             system_account: SYS
         "#;
         let mut world = Self::over(1, time, accounts.to_owned());
-        world.has_accounts = true;
+        (world.user, world.has_system) = (Some("push0"), true);
         world
     }
 
+    /// One server, and a user of its own for `e1`, which leads.
+    pub(crate) fn with_users(time: &str) -> Self {
+        let mut world = Self::over(1, time, users(""));
+        world.user = Some("push0");
+        world.tell("e1", "PUSH0_NATS_USER", "e1");
+        world.peopled()
+    }
+
+    /// The server keeps a user from the log from here on, and from nothing else.
+    pub(crate) fn deny_log(&self, user: &str) {
+        assert_eq!(user, "e1", "the only one with a user of its own");
+        let deny = r#", permissions: { publish: { deny: ["push0.log.>", "$JS.API.>"] } }"#;
+        self.nats.reload(0, &Settings { nodes: 1, more: users(deny), ..Settings::default() });
+    }
+
+    pub(crate) fn allow_all(&self) {
+        self.nats.reload(0, &Settings { nodes: 1, more: users(""), ..Settings::default() });
+    }
+
+    /// One server, and a stage that has its mock do as `args` say, and `more` keys.
+    pub(crate) fn with_provers(args: &[&str], more: &str) -> Self {
+        Self::proving(1, &format!("args = {args:?}{more}"), String::new())
+    }
+
     fn over(nodes: usize, time: &str, more: String) -> Self {
+        Self::proving(nodes, &format!(r#"args = ["--for", "{time}"]"#), more)
+    }
+
+    fn proving(nodes: usize, stage: &str, more: String) -> Self {
         let dir = TempDir::new().expect("a directory");
         let pipeline = format!(
             r#"
@@ -59,7 +92,7 @@ impl World {
             [programs]
             mock = {{ command = ["push0-prover-mock"], contract = "file", give = "number", memory = "64MiB", mock = true }}
             [stages]
-            prove = {{ inputs = ["blocks"], program = "mock", args = ["--for", "{time}"] }}
+            prove = {{ inputs = ["blocks"], program = "mock", {stage} }}
             [release]
             inputs = ["prove"]
             "#
@@ -72,16 +105,17 @@ impl World {
             Nats::start_with(&Settings { nodes, more, ..Settings::default() }),
             tokio::runtime::Runtime::new(),
         );
-        let (running, reader) = (BTreeMap::new(), RefCell::default());
-        let has_accounts = false;
+        let (running, reader, told) = (BTreeMap::new(), RefCell::default(), BTreeMap::new());
         Self {
             nats,
             nodes,
-            has_accounts,
+            user: None,
+            has_system: false,
             dir,
             running,
             runtime: runtime.expect("a runtime"),
             reader,
+            told,
         }
     }
 
@@ -104,13 +138,23 @@ impl World {
         world
     }
 
+    /// Has a process that is started later find this in its environment.
+    pub(crate) fn tell(&mut self, process: &str, name: &'static str, value: impl Into<String>) {
+        self.told.insert((process.to_owned(), name), value.into());
+    }
+
     pub(crate) fn serve(&mut self, name: &str) {
         let args = ["serve", "pipeline.toml", "--name", name];
         self.start(name, &args);
     }
 
     pub(crate) fn dispatch(&mut self, id: &str) {
-        let args = ["dispatch", "pipeline.toml", "--id", id, "--slots", "2", "--memory", "1GiB"];
+        self.dispatch_with(id, 2);
+    }
+
+    pub(crate) fn dispatch_with(&mut self, id: &str, slots: usize) {
+        let slots = slots.to_string();
+        let args = ["dispatch", "pipeline.toml", "--id", id, "--slots", &slots, "--memory", "8GiB"];
         self.start(id, &args);
     }
 
@@ -167,58 +211,6 @@ impl World {
         fs::read_to_string(self.dir.path().join(format!("{name}.err"))).unwrap_or_default()
     }
 
-    /// Waits until so many blocks are accepted.
-    pub(crate) fn wait_accepted(&self, blocks: usize) {
-        until(&format!("fewer than {blocks} are accepted"), || {
-            (self.accepted() >= blocks).then_some(())
-        });
-    }
-
-    pub(crate) fn accepted(&self) -> usize {
-        let is_accepted = |event: &&Event| matches!(event, Event::Accepted { .. });
-        self.history().iter().flat_map(|turn| &turn.events).filter(is_accepted).count()
-    }
-
-    /// How long after `since` the log first has a turn like this.
-    pub(crate) fn first_after(
-        &self,
-        since: SystemTime,
-        what: &str,
-        is_it: impl Fn(&Turn) -> bool,
-    ) -> Duration {
-        let since = since.duration_since(UNIX_EPOCH).expect("it is later than that");
-        let since_us = u64::try_from(since.as_micros()).expect("not so late");
-        until(what, || {
-            let history = self.history();
-            let found = history.iter().find(|turn| turn.at.0 >= since_us && is_it(turn))?;
-            Some(Duration::from_micros(found.at.0 - since_us))
-        })
-    }
-
-    /// What the log holds; nothing while it cannot be read.
-    pub(crate) fn history(&self) -> Vec<Turn> {
-        let mut reader = self.reader.borrow_mut();
-        let config = NatsConfig {
-            urls: self.nats.urls(),
-            subject: "push0.log".to_owned(),
-            replicas: self.nodes,
-            user: self.has_accounts.then(|| "push0".to_owned()),
-            password: self.has_accounts.then(|| "p".to_owned()),
-            max_bytes: 16 << 20,
-            retry_max: Duration::from_millis(500),
-            ..NatsConfig::default()
-        };
-        self.runtime.block_on(async {
-            if reader.is_none() {
-                *reader = NatsLog::open(&config).await.ok();
-            }
-            match reader.as_ref() {
-                Some(log) => log.read(Seq(0)).await.unwrap_or_default(),
-                None => Vec::new(),
-            }
-        })
-    }
-
     /// Deletes the log's stream, as an operator might by mistake.
     pub(crate) fn delete_stream(&self) {
         self.runtime.block_on(async {
@@ -230,40 +222,42 @@ impl World {
         });
     }
 
-    /// Ends the source, waits for the proofs, and checks that all is as it must be.
-    pub(crate) fn finish(self, blocks: usize) {
-        self.drain();
-        let proofs = self.dir.path().join("proofs.txt");
-        let mut command = self.command(&["proofs", "pipeline.toml", "--follow", "--out", "out"]);
-        command.stdout(File::create(&proofs).expect("a writable directory"));
-        let mut child = command.spawn().expect("it starts");
-        let status =
-            until("not all proofs were released", || child.try_wait().expect("it is ours"));
-        assert!(status.success(), "{status}");
-        let lines = fs::read_to_string(&proofs).expect("it was written");
-        let expected: Vec<_> = (1..=blocks).zip(16_525_000_u64..).collect();
-        let released: Vec<(usize, u64)> = lines.lines().map(release).collect();
-        assert_eq!(released, expected, "every block once, in order");
-        let mut open: BTreeMap<TaskId, i32> = BTreeMap::new();
-        for event in self.history().iter().flat_map(|turn| &turn.events) {
-            if let Event::TaskOpened { task, .. } | Event::Reopened { task, .. } = event {
-                *open.entry(*task).or_default() += 1;
-            } else if let Event::Accepted { task, .. } = event {
-                *open.entry(*task).or_default() -= 1;
-            }
-        }
-        assert_eq!(open.len(), blocks);
-        assert!(open.values().all(|open| *open == 0), "accepted once for each opening: {open:?}");
+    /// Publishes what a leader might.
+    pub(crate) fn say_as_leader(&self, beat: &'static str) {
+        self.runtime.block_on(async {
+            let client = async_nats::connect(&self.nats.urls()[..]).await.expect("it runs");
+            client.publish("push0.engine.beat", beat.into()).await.expect("it is connected");
+            client.flush().await.expect("it is connected");
+        });
     }
 
     fn start(&mut self, name: &str, args: &[&str]) {
         let path = self.dir.path().join(format!("{name}.err"));
         let said = File::options().create(true).append(true).open(path).expect("writable");
-        let child = self.command(args).stderr(said).spawn().expect("it starts");
+        let mut command = self.command(args);
+        let told = self.told.iter().filter(|((process, _), _)| process == name);
+        command.envs(told.map(|((_, name), value)| (*name, value)));
+        let child = command.stderr(said).spawn().expect("it starts");
         self.running.insert(name.to_owned(), child);
     }
 
-    fn run(&self, args: &[&str]) -> ExitStatus {
+    /// What `push0 status --json` says.
+    pub(crate) fn status(&self) -> serde_json::Value {
+        serde_json::from_str(&self.output(&["status", "--json"])).expect("it is JSON")
+    }
+
+    /// What a command prints.
+    pub(crate) fn output(&self, args: &[&str]) -> String {
+        let ran = self.command(args).stdout(Stdio::piped()).output().expect("it starts");
+        assert!(ran.status.success(), "{args:?}");
+        String::from_utf8(ran.stdout).expect("it is text")
+    }
+
+    pub(crate) fn pid(&self, name: &str) -> u32 {
+        self.running.get(name).expect("it runs").id()
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> ExitStatus {
         let mut child = self.command(args).spawn().expect("it starts");
         until(&format!("{args:?} does not end"), || child.try_wait().expect("it is ours"))
     }
@@ -274,8 +268,10 @@ impl World {
         command
             .env("PUSH0_NATS", self.nats.urls().join(","))
             .env("PUSH0_STORE", self.path("store"));
-        if self.has_accounts {
-            command.env("PUSH0_NATS_USER", "push0").env("PUSH0_NATS_PASSWORD", "p");
+        if let Some(user) = self.user {
+            command.env("PUSH0_NATS_USER", user).env("PUSH0_NATS_PASSWORD", "p");
+        }
+        if self.has_system {
             command.env("PUSH0_NATS_SYSTEM_USER", "sys").env("PUSH0_NATS_SYSTEM_PASSWORD", "s");
         }
         command.stdin(Stdio::null()).stdout(Stdio::null());
@@ -302,17 +298,41 @@ impl Drop for World {
     }
 }
 
-/// `NUMBER PATH`, the path being `out/HEIGHT-HEIGHT-TIP.proof.json`.
-fn release(line: &str) -> (usize, u64) {
-    let (number, path) = line.split_once(' ').expect("two words");
-    let name = Path::new(path).file_name().expect("a file").to_string_lossy().into_owned();
-    let height = name.split('-').next().and_then(|height| height.parse().ok());
-    (number.parse().expect("a number"), height.expect("a height"))
+/// The users of a server, with `more` about `e1`.
+fn users(more: &str) -> String {
+    format!(
+        "authorization {{ users: [{{ user: push0, password: p }}, {{ user: e1, password: p{more} }}] }}"
+    )
 }
 
 #[expect(clippy::disallowed_methods, reason = "the log's time is the wall's")]
-fn now() -> SystemTime {
+pub(crate) fn now() -> SystemTime {
     SystemTime::now()
+}
+
+/// What JSON holds at `pointer`; null where it holds nothing.
+pub(crate) fn at(json: &serde_json::Value, pointer: &str) -> serde_json::Value {
+    json.pointer(pointer).cloned().unwrap_or_default()
+}
+
+/// The provers that run under a dispatcher.
+pub(crate) fn provers_of(dispatcher: u32) -> Vec<i32> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").expect("it is mounted").flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        // PID (NAME) STATE PARENT …
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1));
+        let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+        if parent.and_then(|parent| parent.parse().ok()) == Some(dispatcher)
+            && name.starts_with("push0-prover")
+        {
+            found.push(pid);
+        }
+    }
+    found
 }
 
 /// Prints a time of recovery.

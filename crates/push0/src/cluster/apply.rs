@@ -1,0 +1,69 @@
+//! `push0 apply` and `push0 retry`: an operator's word to the engine that leads.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use super::client::Client;
+use super::error::{ClusterError, told};
+use super::replica::{Came, Replica};
+use super::serve::runtime;
+use super::wire::Ask;
+use crate::cli::{ApplyArgs, Exit, RetryArgs};
+use crate::pipeline_file;
+use crate::run::{difference, say};
+
+/// Has the cluster go on with a changed pipeline.
+pub(crate) fn apply(args: &ApplyArgs) -> Exit {
+    told(apply_now(args))
+}
+
+/// Has the cluster try parked tasks again.
+pub(crate) fn retry(args: &RetryArgs) -> Exit {
+    told(retry_now(args).map(|count| say(&format!("{count} tasks are tried again"))))
+}
+
+fn apply_now(args: &ApplyArgs) -> Result<(), ClusterError> {
+    let loaded = pipeline_file::load(&args.pipeline)?;
+    let settings = args.cluster.settings("push0-apply")?;
+    let runtime = runtime()?;
+    let was = runtime.block_on(async {
+        let mut replica = Replica::open(&settings.nats).await?;
+        while replica.go_on(WAIT).await? == Came::Turns {}
+        Ok::<_, ClusterError>(replica.spec().cloned())
+    })?;
+    let was = was.ok_or(ClusterError::NothingRuns)?;
+    let difference = difference(&was, &loaded.spec);
+    if difference.is_empty() {
+        say("nothing differs from the pipeline that runs");
+        return Ok(());
+    }
+    say(&format!("against the pipeline that runs:\n{difference}"));
+    if !args.yes && !is_confirmed() {
+        return Err(ClusterError::NotConfirmed);
+    }
+    let client = runtime.block_on(Client::connect(&settings, args.wait))?;
+    runtime.block_on(client.have(&Ask::Apply(Box::new(loaded.spec))))?;
+    say("applied");
+    Ok(())
+}
+
+fn retry_now(args: &RetryArgs) -> Result<usize, ClusterError> {
+    let settings = args.cluster.settings("push0-retry")?;
+    let runtime = runtime()?;
+    let client = runtime.block_on(Client::connect(&settings, args.wait))?;
+    let ask = if args.all { Ask::RetryAll } else { Ask::Retry(args.tasks.clone()) };
+    runtime.block_on(client.have(&ask))
+}
+
+/// Asks a person, where there is one.
+fn is_confirmed() -> bool {
+    let input = std::io::stdin();
+    if !input.is_terminal() {
+        return false;
+    }
+    let _ = write!(std::io::stderr(), "apply? [y/N] ");
+    let mut answer = String::new();
+    input.read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "yes")
+}
+
+/// How long the log is waited for at once.
+const WAIT: std::time::Duration = std::time::Duration::from_millis(200);

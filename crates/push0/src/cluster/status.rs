@@ -1,0 +1,64 @@
+//! `push0 status` of a cluster: the leading engine's word on the work, and everybody's word on themselves.
+
+use std::time::Duration;
+
+use super::bus::Bus;
+use super::error::{ClusterError, told};
+use super::replica::{Came, Replica};
+use super::serve::runtime;
+use super::settings::Settings;
+use super::wire::{Answer, Ask, Present};
+use crate::cli::{Exit, StatusArgs, show};
+use crate::status::{Cluster, Place, Status};
+
+/// Shows how far the cluster is.
+pub(crate) fn status(args: &StatusArgs) -> Exit {
+    match read(args) {
+        Ok(status) => show(&status, Place::Cluster, args.json),
+        Err(error) => told(Err(error)),
+    }
+}
+
+fn read(args: &StatusArgs) -> Result<Status, ClusterError> {
+    if !args.cluster.is_given() {
+        return Err(ClusterError::Nowhere);
+    }
+    let settings = args.cluster.settings("push0-status")?;
+    runtime()?.block_on(async {
+        let bus = Bus::connect(&settings).await?;
+        let (present, answer) = tokio::join!(bus.roll_call(ROLL_CALL), bus.ask(&Ask::Status));
+        let mut status = match answer {
+            Some(Answer::Status(status)) => *status,
+            _ => of_log(&settings).await?,
+        };
+        let mut there = Cluster::default();
+        for present in present {
+            match present {
+                Present::Engine(engine) => there.engines.push(engine),
+                Present::Dispatcher(dispatcher) => there.dispatchers.push(dispatcher),
+            }
+        }
+        there.engines.sort();
+        there.dispatchers.sort_by(|a, b| a.dispatcher.cmp(&b.dispatcher));
+        status.running = Some(there.engines.iter().any(|engine| engine.leads.is_some()));
+        status.cluster = Some(there);
+        Ok(status)
+    })
+}
+
+/// What the log says, where no engine leads.
+async fn of_log(settings: &Settings) -> Result<Status, ClusterError> {
+    let mut replica = Replica::open(&settings.nats).await?;
+    loop {
+        match replica.go_on(LOG_WAIT).await? {
+            Came::Turns => {}
+            Came::Nothing => return Ok(Status::of(replica.scheduler())),
+            Came::Silence => return Err(ClusterError::LogSilent),
+        }
+    }
+}
+
+/// How long answers to a roll call are waited for: a round trip, and what a busy machine adds.
+const ROLL_CALL: Duration = Duration::from_millis(500);
+
+const LOG_WAIT: Duration = Duration::from_millis(200);

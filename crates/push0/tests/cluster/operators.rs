@@ -1,0 +1,82 @@
+//! What an operator sees and says: status, apply, retry.
+
+use serde_json::json;
+
+use crate::world::{BLOCKS, World, at};
+
+#[test]
+fn status_names_who_is_there_and_what_is_done() {
+    let mut world = World::usual(1, "50ms");
+    world.submit();
+    world.wait_accepted(BLOCKS);
+    let status = world.status();
+    let engines = json!([{"engine": "e1", "leads": 1}, {"engine": "e2", "leads": null}]);
+    assert_eq!(at(&status, "/cluster/engines"), engines);
+    let dispatchers = at(&status, "/cluster/dispatchers");
+    let dispatchers = dispatchers.as_array().expect("a list");
+    let names: Vec<_> = dispatchers.iter().map(|it| at(it, "/dispatcher")).collect();
+    assert_eq!(names, ["d1", "d2"]);
+    assert!(
+        dispatchers
+            .iter()
+            .all(|it| at(it, "/slots") == 2 && at(it, "/memory_limit") != json!(null))
+    );
+    assert_eq!(at(&status, "/blocks/submitted"), BLOCKS);
+    assert_eq!(at(&status, "/pipeline"), "cluster");
+    let text = world.output(&["status"]);
+    assert!(text.contains("e1 leads in epoch-1, e2 stands by"), "{text}");
+    // Where no engine is, the log tells.
+    for name in ["e1", "e2", "d1", "d2"] {
+        world.kill(name);
+    }
+    let text = world.output(&["status"]);
+    assert!(text.contains("no engine answers") && text.contains("no dispatcher answers"), "{text}");
+    assert!(text.contains("20 submitted"), "{text}");
+    for name in ["e1", "d1"] {
+        match name {
+            "e1" => world.serve(name),
+            _ => world.dispatch(name),
+        }
+    }
+    world.finish(BLOCKS);
+}
+
+#[test]
+fn a_pipeline_is_changed_by_apply_alone_and_parked_tasks_are_retried_by_name() {
+    let mut world = World::with_provers(&["--exit", "3"], ", retry = { failed = 1 }");
+    let path = world.path("pipeline.toml");
+    let once = std::fs::read_to_string(&path).expect("it was written");
+    world.serve("e1");
+    world.wait_for("e1", "leads in");
+    world.dispatch("d1");
+    world.wait_for("d1", "takes work");
+    world.submit();
+    let status = push0_testbed::until("not all are parked", || {
+        Some(world.status()).filter(|status| at(status, "/stages/0/parked") == BLOCKS)
+    });
+    let parked = at(&status, "/parked/0/task").as_str().expect("a task").to_owned();
+    assert!(
+        at(&status, "/head/why").as_str().is_some_and(|why| why.contains("is parked")),
+        "{status}"
+    );
+    assert!(world.output(&["status"]).contains("push0 retry --all"));
+
+    // Nobody confirms, so nothing changes.
+    std::fs::write(&path, once.replace("failed = 1", "failed = 2")).expect("writable");
+    assert!(!world.run(&["apply", "pipeline.toml"]).success());
+    assert!(world.run(&["apply", "pipeline.toml", "--yes"]).success());
+    assert!(!world.run(&["retry", "ffff"]).success(), "there is no such task");
+    assert!(world.run(&["retry", &parked]).success());
+    let attempts = |status: &serde_json::Value| at(status, "/attempts/started").as_u64();
+    push0_testbed::until("it is not tried twice under the new budget", || {
+        let status = world.status();
+        let is_done = attempts(&status) == Some(BLOCKS as u64 + 2)
+            && at(&status, "/stages/0/parked") == BLOCKS;
+        is_done.then_some(())
+    });
+
+    // Another thing proved is another pipeline.
+    let other = once.replace("\"--exit\", \"3\"", "\"prove\"");
+    std::fs::write(&path, other).expect("writable");
+    assert!(!world.run(&["apply", "pipeline.toml", "--yes"]).success());
+}

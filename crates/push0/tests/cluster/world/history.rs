@@ -1,0 +1,105 @@
+//! What a world's log says, and whether all ended as it must.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use push0_core::{Event, Seq, TaskId, Turn};
+use push0_log::{Log as _, NatsConfig, NatsLog};
+use push0_testbed::until;
+
+use super::World;
+
+impl World {
+    /// Whether a turn grants.
+    pub(crate) fn grants(turn: &Turn) -> bool {
+        turn.events.iter().any(|event| matches!(event, Event::Granted { .. }))
+    }
+
+    /// Waits until so many blocks are accepted.
+    pub(crate) fn wait_accepted(&self, blocks: usize) {
+        until(&format!("fewer than {blocks} are accepted"), || {
+            (self.accepted() >= blocks).then_some(())
+        });
+    }
+
+    pub(crate) fn accepted(&self) -> usize {
+        let is_accepted = |event: &&Event| matches!(event, Event::Accepted { .. });
+        self.history().iter().flat_map(|turn| &turn.events).filter(is_accepted).count()
+    }
+
+    /// How long after `since` the log first has a turn like this.
+    pub(crate) fn first_after(
+        &self,
+        since: SystemTime,
+        what: &str,
+        is_it: impl Fn(&Turn) -> bool,
+    ) -> Duration {
+        let since = since.duration_since(UNIX_EPOCH).expect("it is later than that");
+        let since_us = u64::try_from(since.as_micros()).expect("not so late");
+        until(what, || {
+            let history = self.history();
+            let found = history.iter().find(|turn| turn.at.0 >= since_us && is_it(turn))?;
+            Some(Duration::from_micros(found.at.0 - since_us))
+        })
+    }
+
+    /// What the log holds; nothing while it cannot be read.
+    pub(crate) fn history(&self) -> Vec<Turn> {
+        let mut reader = self.reader.borrow_mut();
+        let config = NatsConfig {
+            urls: self.nats.urls(),
+            subject: "push0.log".to_owned(),
+            replicas: self.nodes,
+            user: self.user.map(str::to_owned),
+            password: self.user.map(|_| "p".to_owned()),
+            max_bytes: 16 << 20,
+            retry_max: Duration::from_millis(500),
+            ..NatsConfig::default()
+        };
+        self.runtime.block_on(async {
+            if reader.is_none() {
+                *reader = NatsLog::open(&config).await.ok();
+            }
+            match reader.as_ref() {
+                Some(log) => log.read(Seq(0)).await.unwrap_or_default(),
+                None => Vec::new(),
+            }
+        })
+    }
+
+    /// Ends the source, waits for the proofs, and checks that all is as it must be.
+    pub(crate) fn finish(self, blocks: usize) {
+        self.drain();
+        let proofs = self.dir.path().join("proofs.txt");
+        let mut command = self.command(&["proofs", "pipeline.toml", "--follow", "--out", "out"]);
+        command.stdout(File::create(&proofs).expect("a writable directory"));
+        let mut child = command.spawn().expect("it starts");
+        let status =
+            until("not all proofs were released", || child.try_wait().expect("it is ours"));
+        assert!(status.success(), "{status}");
+        let lines = fs::read_to_string(&proofs).expect("it was written");
+        let expected: Vec<_> = (1..=blocks).zip(16_525_000_u64..).collect();
+        let released: Vec<(usize, u64)> = lines.lines().map(release).collect();
+        assert_eq!(released, expected, "every block once, in order");
+        let mut open: BTreeMap<TaskId, i32> = BTreeMap::new();
+        for event in self.history().iter().flat_map(|turn| &turn.events) {
+            if let Event::TaskOpened { task, .. } | Event::Reopened { task, .. } = event {
+                *open.entry(*task).or_default() += 1;
+            } else if let Event::Accepted { task, .. } = event {
+                *open.entry(*task).or_default() -= 1;
+            }
+        }
+        assert_eq!(open.len(), blocks);
+        assert!(open.values().all(|open| *open == 0), "accepted once for each opening: {open:?}");
+    }
+}
+
+/// `NUMBER PATH`, the path being `out/HEIGHT-HEIGHT-TIP.proof.json`.
+fn release(line: &str) -> (usize, u64) {
+    let (number, path) = line.split_once(' ').expect("two words");
+    let name = Path::new(path).file_name().expect("a file").to_string_lossy().into_owned();
+    let height = name.split('-').next().and_then(|height| height.parse().ok());
+    (number.parse().expect("a number"), height.expect("a height"))
+}
