@@ -26,12 +26,15 @@ pub struct Settings {
     pub lazy_sync: bool,
     /// More lines for the configuration of each.
     pub more: String,
+    /// What the configuration takes from the environment.
+    pub env: Vec<(String, String)>,
 }
 
 /// Servers that know each other. Those that run end when this is dropped.
 #[derive(Debug)]
 pub struct Nats {
     nodes: Vec<Node>,
+    env: Vec<(String, String)>,
     dir: TempDir,
 }
 
@@ -148,11 +151,11 @@ impl Nats {
             fs::write(file(dir.path(), &node.name, "conf"), config).expect("it is empty");
             node
         });
-        Self { nodes: nodes.collect(), dir }
+        Self { nodes: nodes.collect(), env: settings.env.clone(), dir }
     }
 
     fn spawn(&mut self, node: usize) {
-        let dir = self.dir.path().to_owned();
+        let (dir, env) = (self.dir.path().to_owned(), self.env.clone());
         let node = self.node_mut(node);
         let output = File::options()
             .create(true)
@@ -162,6 +165,7 @@ impl Nats {
         let process = Command::new(binary())
             .arg("--config")
             .arg(file(&dir, &node.name, "conf"))
+            .envs(env)
             .stdin(Stdio::null())
             .stdout(output.try_clone().expect("it is open"))
             .stderr(output)

@@ -11,9 +11,10 @@ use push0_dispatch::{Config, Dispatcher, Started, Store};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::bus::{BEAT, Bus, HEAR, life, read};
+use super::bus::{BEAT, Bus, hear, life, read};
 use super::departures::connection;
 use super::error::{ClusterError, told};
+use super::role::Role;
 use super::serve::runtime;
 use super::wire::{Down, LeaderBeat};
 use crate::cli::{DispatchArgs, Exit};
@@ -28,7 +29,7 @@ pub(crate) fn dispatch(args: &DispatchArgs) -> Exit {
 
 fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
     let loaded = pipeline_file::load(&args.pipeline)?;
-    let mut settings = args.cluster.settings("push0-dispatch")?;
+    let mut settings = args.cluster.settings(Role::Dispatcher, "push0-dispatch")?;
     let config = config(args, &loaded, &settings)?;
     settings.nats.name = connection(config.id.as_str());
     let runtime = runtime()?;
@@ -60,6 +61,7 @@ async fn carry(
     let Started { dispatcher, to, mut from, mut notices } = started;
     let own = dispatcher.life();
     say(&format!("{}: takes work", own.dispatcher));
+    let up = hear(&own.dispatcher);
     let mut down = bus.subscribe(&life(&own)).await;
     let mut leader = Epoch(0);
     let (mut interrupt, mut terminate) = (
@@ -68,7 +70,7 @@ async fn carry(
     );
     loop {
         tokio::select! {
-            Some(message) = from.recv() => bus.publish(HEAR, &message).await,
+            Some(message) = from.recv() => bus.publish(&up, &message).await,
             Some(message) = down.next() => {
                 // What an engine says that leads no more was decided without knowing what is.
                 if let Some(said) = read::<Down>(&message.payload).filter(|said| said.epoch >= leader) {
@@ -89,17 +91,22 @@ async fn carry(
             _ = terminate.recv() => break,
         }
     }
-    leave(bus, dispatcher, from).await;
+    leave(bus, &up, dispatcher, from).await;
     Ok(())
 }
 
 /// Ends the provers, and tells that what they worked on was not run.
-async fn leave(bus: Bus, dispatcher: Dispatcher, mut from: mpsc::Receiver<FromDispatcher>) {
+async fn leave(
+    bus: Bus,
+    up: &str,
+    dispatcher: Dispatcher,
+    mut from: mpsc::Receiver<FromDispatcher>,
+) {
     say("stops: its attempts are taken back");
     dispatcher.leave();
     let ended = tokio::task::spawn_blocking(move || dispatcher.shutdown(STOP_GRACE));
     while let Some(message) = from.recv().await {
-        bus.publish(HEAR, &message).await;
+        bus.publish(up, &message).await;
     }
     let _ = ended.await;
     bus.flush().await;

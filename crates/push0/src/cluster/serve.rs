@@ -22,16 +22,17 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::bus::{ASK, BEAT, Bus, HEAR, read};
+use super::bus::{ASK, BEAT, Bus, hear_all, heard, read};
 use super::error::{ClusterError, told};
 use super::lead::{Led, answer, lead};
 use super::replica::{Came, Replica};
+use super::role::Role;
 use super::settings::Settings;
 use super::wire::LeaderBeat;
 use crate::cli::{Exit, ServeArgs};
 use crate::engine::{EngineError, Handle};
 use crate::pipeline_file::{self, LoadedPipeline};
-use crate::run::say;
+use crate::run::{chain, say};
 
 /// What all parts of this process share.
 pub(super) struct Shared {
@@ -66,7 +67,7 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
     if matches!(loaded.pipeline.source.kind, SourceKind::File { .. }) {
         return Err(ClusterError::FromFile { pipeline: args.pipeline.clone() });
     }
-    let settings = args.cluster.settings(&args.name())?;
+    let settings = args.cluster.settings(Role::Engine, &args.name())?;
     let store = Store::open(settings.store()?)?;
     let aside = runtime()?;
     let bus = aside.block_on(Bus::connect(&settings))?;
@@ -122,7 +123,7 @@ async fn serve_on(shared: &Arc<Shared>) -> Result<(), ClusterError> {
 async fn once(shared: &Arc<Shared>, patience: Duration) -> Result<Led, ClusterError> {
     let mut replica = match Replica::open(&shared.settings.nats).await {
         Err(ClusterError::Nats(error)) if is_passing(&error) => {
-            return Ok(Led::OutOfReach(error.to_string()));
+            return Ok(Led::OutOfReach(chain(&error)));
         }
         opened => opened?,
     };
@@ -181,10 +182,10 @@ async fn listen(bus: Bus, heard: watch::Sender<Option<Seen>>, own: String) {
 
 /// Hands on what dispatchers say, while this engine leads.
 async fn hear(bus: Bus, led: watch::Receiver<Option<Handle>>) {
-    let mut messages = bus.subscribe(HEAR).await;
+    let mut messages = bus.subscribe(&hear_all()).await;
     while let Some(message) = messages.next().await {
         let handle = led.borrow().clone();
-        if let (Some(handle), Some(said)) = (handle, read(&message.payload)) {
+        if let (Some(handle), Some(said)) = (handle, heard(&message)) {
             let _ = handle.try_heard(said); // the next beat brings what matters again
         }
     }

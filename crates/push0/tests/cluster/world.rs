@@ -21,7 +21,7 @@ use crate::binaries::{push0, workspace};
 pub(crate) struct World {
     pub(crate) nats: Nats,
     nodes: usize,
-    has_accounts: bool,
+    users: Users,
     dir: TempDir,
     running: BTreeMap<String, Child>,
     runtime: tokio::runtime::Runtime,
@@ -38,13 +38,25 @@ impl World {
     pub(crate) fn with_accounts(time: &str) -> Self {
         let accounts = r#"
             accounts {
-                SYS { users: [{ user: sys, password: s }] }
-                PUSH0 { jetstream: enabled, users: [{ user: push0, password: p }] }
+                SYS { users: [{ user: system, password: pass }] }
+                PUSH0 { jetstream: enabled, users: [{ user: push0, password: pass }] }
             }
             system_account: SYS
         "#;
         let mut world = Self::over(1, time, accounts.to_owned());
-        world.has_accounts = true;
+        world.users = Users::One;
+        world
+    }
+
+    /// One server with the roles that ship, and each process the user of its own.
+    pub(crate) fn with_roles(time: &str) -> Self {
+        // A server takes the path as one from the file that names it, however absolute it is.
+        let up = "../".repeat(32);
+        let roles = workspace().join("deploy/nats-roles.conf").canonicalize().expect("it ships");
+        let mut world = Self::over(1, time, format!("include \"{up}{}\"\n", roles.display()));
+        world.users = Users::Roles;
+        let reader = "[nats]\napi = \"push0.api\"\nmax_bytes = \"16MiB\"\n";
+        fs::write(world.path("reader.toml"), reader).expect("a writable directory");
         world
     }
 
@@ -69,20 +81,12 @@ impl World {
         let settings = format!("[nats]\nmax_bytes = \"16MiB\"\nreplicas = {nodes}\n");
         fs::write(dir.path().join("push0.toml"), settings).expect("a writable directory");
         let (nats, runtime) = (
-            Nats::start_with(&Settings { nodes, more, ..Settings::default() }),
+            Nats::start_with(&Settings { nodes, more, env: passwords(), ..Settings::default() }),
             tokio::runtime::Runtime::new(),
         );
         let (running, reader) = (BTreeMap::new(), RefCell::default());
-        let has_accounts = false;
-        Self {
-            nats,
-            nodes,
-            has_accounts,
-            dir,
-            running,
-            runtime: runtime.expect("a runtime"),
-            reader,
-        }
+        let users = Users::None;
+        Self { nats, nodes, users, dir, running, runtime: runtime.expect("a runtime"), reader }
     }
 
     /// Two engines, of which `e1` leads, and two dispatchers with two slots each.
@@ -202,8 +206,9 @@ impl World {
             urls: self.nats.urls(),
             subject: "push0.log".to_owned(),
             replicas: self.nodes,
-            user: self.has_accounts.then(|| "push0".to_owned()),
-            password: self.has_accounts.then(|| "p".to_owned()),
+            user: self.users.of("serve").map(str::to_owned),
+            password: self.users.of("serve").map(|_| PASSWORD.to_owned()),
+            inbox: "_INBOX.push0.engine".to_owned(),
             max_bytes: 16 << 20,
             retry_max: Duration::from_millis(500),
             ..NatsConfig::default()
@@ -217,6 +222,11 @@ impl World {
                 None => Vec::new(),
             }
         })
+    }
+
+    /// Runs what a test does to the servers itself.
+    pub(crate) fn block_on<T>(&self, what: impl Future<Output = T>) -> T {
+        self.runtime.block_on(what)
     }
 
     /// Deletes the log's stream, as an operator might by mistake.
@@ -274,9 +284,16 @@ impl World {
         command
             .env("PUSH0_NATS", self.nats.urls().join(","))
             .env("PUSH0_STORE", self.path("store"));
-        if self.has_accounts {
-            command.env("PUSH0_NATS_USER", "push0").env("PUSH0_NATS_PASSWORD", "p");
-            command.env("PUSH0_NATS_SYSTEM_USER", "sys").env("PUSH0_NATS_SYSTEM_PASSWORD", "s");
+        let role = args.iter().skip_while(|it| **it != "--id").nth(1).or_else(|| args.first());
+        if let Some(user) = role.and_then(|role| self.users.of(role)) {
+            command.env("PUSH0_NATS_USER", user).env("PUSH0_NATS_PASSWORD", PASSWORD);
+        }
+        if args.first() == Some(&"serve") && self.users != Users::None {
+            command.env("PUSH0_NATS_SYSTEM_USER", "system");
+            command.env("PUSH0_NATS_SYSTEM_PASSWORD", PASSWORD);
+        }
+        if args.first() == Some(&"proofs") && self.users == Users::Roles {
+            command.env("PUSH0_CONFIG", "reader.toml");
         }
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command
@@ -290,6 +307,37 @@ impl World {
         let child = self.running.get(name).expect("it runs");
         kill_process(Pid::from_child(child), signal).expect("it is ours");
     }
+}
+
+/// Who a process is to the servers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Users {
+    /// Nobody in particular: all may do everything.
+    None,
+    /// One user does everything, and hears of lost connections.
+    One,
+    /// A user for each role.
+    Roles,
+}
+
+impl Users {
+    /// Who runs this command, or is this dispatcher.
+    const fn of(self, role: &str) -> Option<&str> {
+        match (self, role.as_bytes()) {
+            (Self::None, _) => None,
+            (Self::One, _) => Some("push0"),
+            (Self::Roles, b"serve") => Some("engine"),
+            (Self::Roles, b"submit" | b"drain") => Some("client"),
+            (Self::Roles, b"proofs") => Some("reader"),
+            (Self::Roles, _) => Some(role),
+        }
+    }
+}
+
+/// Of all users that ship.
+fn passwords() -> Vec<(String, String)> {
+    let users = ["ENGINE", "GPU_1", "GPU_2", "CLIENT", "READER", "SYSTEM"];
+    users.map(|user| (format!("PUSH0_{user}_PASSWORD"), PASSWORD.to_owned())).into()
 }
 
 impl Drop for World {
@@ -320,5 +368,8 @@ pub(crate) fn tell(what: &str, took: Duration) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stderr(), "recovery: {what}: {took:.0?}");
 }
+
+/// Of every user.
+pub(crate) const PASSWORD: &str = "pass";
 
 pub(crate) const BLOCKS: usize = 20;
