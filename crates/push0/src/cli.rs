@@ -22,7 +22,9 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use push0_prover::Vkey;
 
-pub(crate) use cluster_args::{DispatchArgs, DrainArgs, ProofsArgs, ServeArgs, SubmitArgs};
+pub(crate) use cluster_args::{
+    AliveArgs, DispatchArgs, DrainArgs, ProofsArgs, ServeArgs, SubmitArgs,
+};
 pub use exit::Exit;
 pub use run_args::{MachineArgs, RunArgs};
 
@@ -56,6 +58,7 @@ enum Command {
     Submit(SubmitArgs),
     Drain(DrainArgs),
     Proofs(ProofsArgs),
+    Alive(AliveArgs),
     Check(CheckArgs),
     Verify(VerifyArgs),
     Status(StatusArgs),
@@ -230,6 +233,7 @@ impl Cli {
             Command::Submit(args) => cluster::submit(&args),
             Command::Drain(args) => cluster::drain(&args),
             Command::Proofs(args) => cluster::proofs(&args),
+            Command::Alive(args) => crate::alive::alive(&args),
             Command::Check(args) => check::check(&args),
             Command::Verify(args) => verify::verify(&args),
             Command::Status(args) => status::status(&args),

@@ -43,13 +43,17 @@ impl Bus {
         Ok(Self { client, prefix: Arc::from(&*settings.prefix) })
     }
 
-    /// Sends `message` now or never: what waits for a connection would be stale when it comes.
-    pub(super) async fn publish(&self, tail: &str, message: &impl Serialize) {
-        let Ok(json) = serde_json::to_vec(message) else { return };
-        if self.client.connection_state() == State::Connected {
-            let _ =
-                timeout(PUBLISH_MAX, self.client.publish(self.subject(tail), json.into())).await;
-        }
+    /// Sends `message` now or never: what waits for a connection would be stale when it comes. Answers whether it
+    /// leaves.
+    pub(super) async fn publish(&self, tail: &str, message: &impl Serialize) -> bool {
+        let Ok(json) = serde_json::to_vec(message) else { return false };
+        let publish = self.client.publish(self.subject(tail), json.into());
+        self.is_connected() && matches!(timeout(PUBLISH_MAX, publish).await, Ok(Ok(())))
+    }
+
+    /// Whether there is a server, as far as is known.
+    pub(super) fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
     }
 
     /// Waits until what was published has left, for a moment.

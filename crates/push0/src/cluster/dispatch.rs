@@ -15,8 +15,9 @@ use super::bus::{BEAT, Bus, hear, life, read};
 use super::departures::connection;
 use super::error::{ClusterError, told};
 use super::role::Role;
-use super::serve::runtime;
+use super::serve::{runtime, sign};
 use super::wire::{Down, LeaderBeat};
+use crate::alive::Sign;
 use crate::cli::{DispatchArgs, Exit};
 use crate::pipeline_file::{self, LoadedPipeline, unit};
 use crate::programs;
@@ -32,15 +33,25 @@ fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
     let mut settings = args.cluster.settings(Role::Dispatcher, "push0-dispatch")?;
     let config = config(args, &loaded, &settings)?;
     settings.nats.name = connection(config.id.as_str());
+    let sign = sign(args.alive.as_deref())?;
     let runtime = runtime()?;
     let bus = runtime.block_on(Bus::connect(&settings))?;
     let mut beats = runtime.block_on(bus.subscribe(BEAT));
     say(&format!("{}: waits for an engine", config.id));
     let first = runtime.block_on(async {
+        let mut ticks = tokio::time::interval(Config::HEARTBEAT);
         loop {
-            let message = beats.next().await?;
-            if let Some(beat) = read::<LeaderBeat>(&message.payload) {
-                return Some(beat);
+            tokio::select! {
+                message = beats.next() => {
+                    if let Some(beat) = read::<LeaderBeat>(&message?.payload) {
+                        return Some(beat);
+                    }
+                }
+                _ = ticks.tick() => {
+                    if bus.is_connected() {
+                        sign.touch();
+                    }
+                }
             }
         }
     });
@@ -49,7 +60,7 @@ fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
         return Err(ClusterError::OtherStore { store: config.store.dir().to_owned(), own, theirs });
     }
     let started = push0_dispatch::start(config)?;
-    runtime.block_on(carry(bus, started, beats))
+    runtime.block_on(carry(bus, started, beats, sign))
 }
 
 /// Carries messages until it is told to stop; then ends the provers, and says so.
@@ -57,6 +68,7 @@ async fn carry(
     bus: Bus,
     started: Started,
     mut beats: async_nats::Subscriber,
+    sign: Sign,
 ) -> Result<(), ClusterError> {
     let Started { dispatcher, to, mut from, mut notices } = started;
     let own = dispatcher.life();
@@ -70,7 +82,11 @@ async fn carry(
     );
     loop {
         tokio::select! {
-            Some(message) = from.recv() => bus.publish(&up, &message).await,
+            Some(message) = from.recv() => {
+                if bus.publish(&up, &message).await {
+                    sign.touch();
+                }
+            }
             Some(message) = down.next() => {
                 // What an engine says that leads no more was decided without knowing what is.
                 if let Some(said) = read::<Down>(&message.payload).filter(|said| said.epoch >= leader) {

@@ -11,6 +11,7 @@
 //!
 //! Not here: what is done while it leads (`lead`).
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,7 @@ use super::replica::{Came, Replica};
 use super::role::Role;
 use super::settings::Settings;
 use super::wire::LeaderBeat;
+use crate::alive::Sign;
 use crate::cli::{Exit, ServeArgs};
 use crate::engine::{EngineError, Handle};
 use crate::pipeline_file::{self, LoadedPipeline};
@@ -45,6 +47,7 @@ pub(super) struct Shared {
     pub(super) aside: tokio::runtime::Handle,
     pub(super) leading: watch::Sender<Option<Handle>>,
     pub(super) stop: watch::Receiver<bool>,
+    sign: Sign,
     /// The last word of another engine that leads.
     seen: watch::Receiver<Option<Seen>>,
 }
@@ -68,6 +71,7 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
         return Err(ClusterError::FromFile { pipeline: args.pipeline.clone() });
     }
     let settings = args.cluster.settings(Role::Engine, &args.name())?;
+    let sign = sign(args.alive.as_deref())?;
     let store = Store::open(settings.store()?)?;
     let aside = runtime()?;
     let bus = aside.block_on(Bus::connect(&settings))?;
@@ -80,7 +84,8 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
         aside.block_on(super::departures::listen(system, led.clone()))?;
     }
     aside.spawn(ask(bus.clone(), led.clone()));
-    aside.spawn(beat(bus.clone(), led, args.name(), store.identity().to_owned()));
+    let own = (args.name(), store.identity().to_owned());
+    aside.spawn(beat(bus.clone(), led, own, sign.clone()));
     aside.spawn(signals(stopper));
     let shared = Shared {
         settings,
@@ -91,6 +96,7 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
         aside: aside.handle().clone(),
         leading,
         stop,
+        sign,
         seen,
     };
     let own = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -136,6 +142,9 @@ async fn once(shared: &Arc<Shared>, patience: Duration) -> Result<Led, ClusterEr
             since = Instant::now();
         }
         looked = Instant::now();
+        if came != Came::Silence {
+            shared.sign.touch();
+        }
         let seen = *shared.seen.borrow();
         let heard = seen.map_or(since, |seen| seen.at.max(since));
         let is_behind = seen.is_some_and(|seen| replica.scheduler().last() < seen.last);
@@ -210,7 +219,12 @@ async fn ask(bus: Bus, led: watch::Receiver<Option<Handle>>) {
 }
 
 /// Says that this engine leads, as long as its log says so too.
-async fn beat(bus: Bus, led: watch::Receiver<Option<Handle>>, engine: String, store: String) {
+async fn beat(
+    bus: Bus,
+    led: watch::Receiver<Option<Handle>>,
+    (engine, store): (String, String),
+    sign: Sign,
+) {
     let mut ticks = tokio::time::interval(HEARTBEAT);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -219,7 +233,9 @@ async fn beat(bus: Bus, led: watch::Receiver<Option<Handle>>, engine: String, st
         let Some(handle) = handle else { continue };
         if let Ok((epoch, last)) = handle.probe().await {
             let (engine, store) = (engine.clone(), store.clone());
-            bus.publish(BEAT, &LeaderBeat { epoch, engine, last, store }).await;
+            if bus.publish(BEAT, &LeaderBeat { epoch, engine, last, store }).await {
+                sign.touch();
+            }
         }
     }
 }
@@ -235,6 +251,14 @@ async fn signals(stop: watch::Sender<bool>) {
         _ = terminate.recv() => {}
     }
     stop.send_replace(true);
+}
+
+/// The sign of life that this process was asked for.
+pub(super) fn sign(alive: Option<&Path>) -> Result<Sign, ClusterError> {
+    Sign::at(alive).map_err(|source| {
+        let path = alive.unwrap_or_else(|| Path::new("")).to_owned();
+        ClusterError::Dir { path, source }
+    })
 }
 
 /// For what must go on beside the engine.

@@ -109,13 +109,15 @@ impl World {
     }
 
     pub(crate) fn serve(&mut self, name: &str) {
-        let args = ["serve", "pipeline.toml", "--name", name];
+        let alive = format!("{name}.alive");
+        let args = ["serve", "pipeline.toml", "--name", name, "--alive", &alive];
         self.start(name, &args);
     }
 
     pub(crate) fn dispatch(&mut self, id: &str) {
-        let args = ["dispatch", "pipeline.toml", "--id", id, "--slots", "2", "--memory", "1GiB"];
-        self.start(id, &args);
+        let alive = format!("{id}.alive");
+        let what = ["dispatch", "pipeline.toml", "--id", id, "--slots", "2", "--memory", "1GiB"];
+        self.start(id, &[&what[..], &["--alive", &alive]].concat());
     }
 
     /// Submits all blocks; the command waits for engines and for room.
@@ -169,6 +171,16 @@ impl World {
 
     pub(crate) fn said(&self, name: &str) -> String {
         fs::read_to_string(self.dir.path().join(format!("{name}.err"))).unwrap_or_default()
+    }
+
+    /// Waits until a process shows that it lives, or that it does not.
+    pub(crate) fn wait_alive(&self, name: &str, is_alive: bool) {
+        let (file, code) = (format!("{name}.alive"), if is_alive { 0 } else { 1 });
+        until(&format!("{name} is alive: not {is_alive}"), || {
+            let mut alive = self.command(&["alive", &file, "--within", "2s"]);
+            let ended = alive.stderr(Stdio::null()).status().expect("it starts");
+            (ended.code() == Some(code)).then_some(())
+        });
     }
 
     /// Waits until so many blocks are accepted.
