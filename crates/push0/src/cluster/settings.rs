@@ -222,6 +222,16 @@ mod tests {
     }
 
     #[test]
+    fn the_files_of_the_compose_file_are_taken_and_alike() {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
+        let file = |name: &str| read(&shipped.join(name)).expect("every key is known");
+        let (all, reader) = (file("compose.toml"), file("compose-reader.toml"));
+        assert_eq!(all.nats.urls, reader.nats.urls);
+        assert_eq!((all.nats.replicas, reader.nats.replicas), (3, 3));
+        assert_eq!((all.store.path, reader.nats.api.as_str()), (reader.store.path, "push0.api"));
+    }
+
+    #[test]
     fn a_fault_has_its_line() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("push0.toml");
