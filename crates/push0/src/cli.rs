@@ -23,7 +23,7 @@ use clap::{Args, Parser, Subcommand};
 use push0_prover::Vkey;
 
 pub(crate) use cluster_args::{
-    ApplyArgs, DispatchArgs, DrainArgs, ProofsArgs, RetryArgs, ServeArgs, SubmitArgs,
+    AliveArgs, ApplyArgs, DispatchArgs, DrainArgs, ProofsArgs, RetryArgs, ServeArgs, SubmitArgs,
 };
 pub use exit::Exit;
 pub(crate) use output::{gist, table};
@@ -62,6 +62,7 @@ enum Command {
     Apply(ApplyArgs),
     Retry(RetryArgs),
     Proofs(ProofsArgs),
+    Alive(AliveArgs),
     Check(CheckArgs),
     Verify(VerifyArgs),
     Status(StatusArgs),
@@ -241,6 +242,7 @@ impl Cli {
             Command::Apply(args) => cluster::apply(&args),
             Command::Retry(args) => cluster::retry(&args),
             Command::Proofs(args) => cluster::proofs(&args),
+            Command::Alive(args) => crate::alive::alive(&args),
             Command::Check(args) => check::check(&args),
             Command::Verify(args) => verify::verify(&args),
             Command::Status(args) => status::status(&args),

@@ -10,14 +10,16 @@
 //! The log is the truth, and whoever appends to it leads: there is no other election. What is published
 //! beside it (`PREFIX.engine.*`, `PREFIX.dispatcher.*`) may be lost, doubled or late.
 //!
-//! | subject                           | from        | to                        |
-//! |-----------------------------------|-------------|---------------------------|
-//! | `PREFIX.log.*.*`                  | engine      | the log's stream          |
-//! | `PREFIX.engine.beat`              | the leader  | engines, dispatchers      |
-//! | `PREFIX.engine.hear`              | dispatchers | engines; the leader hears |
-//! | `PREFIX.engine.ask`               | clients     | engines; the leader answers |
-//! | `PREFIX.present`                | anybody     | engines and dispatchers, which answer |
-//! | `PREFIX.dispatcher.ID.LIFE`       | the leader  | one life of a dispatcher  |
+//! | subject                     | from           | to                          |
+//! |-----------------------------|----------------|-----------------------------|
+//! | `PREFIX.log.*.*`            | engine         | the log's stream            |
+//! | `PREFIX.engine.beat`        | the leader     | engines, dispatchers        |
+//! | `PREFIX.engine.hear.ID`     | one dispatcher | engines; the leader hears   |
+//! | `PREFIX.engine.ask`         | clients        | engines; the leader answers |
+//! | `PREFIX.present`            | readers        | all, who answer that they are there |
+//! | `PREFIX.dispatcher.ID.LIFE` | the leader     | one life of a dispatcher    |
+//!
+//! Who may publish and hear what is kept by the servers (`docs/nats.md`).
 //!
 //! Not here: what the engine decides (`engine`), how provers run (`push0_dispatch`), what durable means
 //! (`push0_log`).
@@ -31,6 +33,7 @@ mod error;
 mod lead;
 mod proofs;
 mod replica;
+mod role;
 mod serve;
 mod settings;
 mod status;

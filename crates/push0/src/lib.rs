@@ -1,5 +1,6 @@
 //! The shell around the scheduler: files, processes, the command line. It decides nothing.
 
+mod alive;
 pub mod cli;
 pub mod clock;
 mod cluster;

@@ -16,12 +16,14 @@
     reason = "everything here panics where it cannot do as asked"
 )]
 
+mod certificates;
 mod monitor;
 mod nats;
 mod ports;
 mod proxy;
 mod wait;
 
+pub use certificates::certificates;
 pub use nats::{Nats, Settings, binary};
 pub use ports::free_ports;
 pub use proxy::{Proxy, Wire};

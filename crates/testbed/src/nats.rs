@@ -26,12 +26,15 @@ pub struct Settings {
     pub lazy_sync: bool,
     /// More lines for the configuration of each.
     pub more: String,
+    /// What the configuration takes from the environment.
+    pub env: Vec<(String, String)>,
 }
 
 /// Servers that know each other. Those that run end when this is dropped.
 #[derive(Debug)]
 pub struct Nats {
     nodes: Vec<Node>,
+    env: Vec<(String, String)>,
     dir: TempDir,
 }
 
@@ -156,7 +159,7 @@ impl Nats {
             let &[port, monitor, route] = ports else { unreachable!("in threes") };
             Node { name: format!("n{number}"), port, monitor, route, process: None }
         });
-        let nats = Self { nodes: nodes.collect(), dir };
+        let nats = Self { nodes: nodes.collect(), env: settings.env.clone(), dir };
         (0..settings.nodes).for_each(|node| nats.configure(node, settings));
         nats
     }
@@ -170,7 +173,7 @@ impl Nats {
     }
 
     fn spawn(&mut self, node: usize) {
-        let dir = self.dir.path().to_owned();
+        let (dir, env) = (self.dir.path().to_owned(), self.env.clone());
         let node = self.node_mut(node);
         let output = File::options()
             .create(true)
@@ -180,6 +183,7 @@ impl Nats {
         let process = Command::new(binary())
             .arg("--config")
             .arg(file(&dir, &node.name, "conf"))
+            .envs(env)
             .stdin(Stdio::null())
             .stdout(output.try_clone().expect("it is open"))
             .stderr(output)

@@ -25,8 +25,12 @@ pub(super) struct Api {
     pub(super) client: Client,
     /// How often the connection was lost.
     pub(super) losses: watch::Receiver<u64>,
+    /// What the servers last refused.
+    pub(super) refusals: watch::Receiver<String>,
     pub(super) answer_max: Duration,
     pub(super) stream: Arc<str>,
+    /// What its subjects begin with.
+    pub(super) prefix: Arc<str>,
 }
 
 /// Why there is no answer of the kind that was asked for.
@@ -60,7 +64,8 @@ pub(super) struct Stored {
 
 impl Api {
     /// Asks, and waits for the answer; the loss of the connection ends the wait, since the answer was
-    /// lost with it.
+    /// lost with it, and so does a refusal, since none comes then. A refusal names its subject, and may be of
+    /// something else that was sent.
     pub(super) async fn ask(
         &self,
         subject: String,
@@ -69,6 +74,8 @@ impl Api {
     ) -> Result<Bytes, Unanswered> {
         let mut losses = self.losses.clone();
         losses.mark_unchanged();
+        let mut refusals = self.refusals.clone();
+        refusals.mark_unchanged();
         let headers = (!headers.is_empty()).then_some(headers);
         let request = Request { payload: Some(payload), headers, timeout: Some(None), inbox: None };
         let answer = timeout(self.answer_max, self.client.send_request(subject, request));
@@ -92,6 +99,10 @@ impl Api {
             _ = losses.changed() => {
                 silent(io::Error::new(io::ErrorKind::ConnectionReset, "the connection was lost"))
             }
+            Ok(()) = refusals.changed() => {
+                let words = refusals.borrow().clone();
+                silent(io::Error::new(io::ErrorKind::PermissionDenied, words))
+            }
         }
     }
 
@@ -102,7 +113,7 @@ impl Api {
         body: &serde_json::Value,
     ) -> Result<T, Unanswered> {
         let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
-        let answer = self.ask(format!("$JS.API.{verb}"), HeaderMap::new(), body).await?;
+        let answer = self.ask(format!("{}.{verb}", self.prefix), HeaderMap::new(), body).await?;
         read(&answer)
     }
 

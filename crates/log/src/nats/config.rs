@@ -29,6 +29,11 @@ pub struct NatsConfig {
     pub tls_key: Option<PathBuf>,
     /// What the servers call this connection where they list them.
     pub name: String,
+    /// What the subjects begin with that answers come to. A server that lets each role have its own keeps the
+    /// answers of one from the others.
+    pub inbox: String,
+    /// What the subjects of JetStream's API begin with: another, where the account imports it from the log's.
+    pub api: String,
     /// The stream that is the log.
     pub stream: String,
     /// What all subjects of the stream begin with. No other stream may have them.
@@ -66,6 +71,8 @@ impl Default for NatsConfig {
             tls_cert: None,
             tls_key: None,
             name: "push0".to_owned(),
+            inbox: "_INBOX".to_owned(),
+            api: "$JS.API".to_owned(),
             stream: "push0".to_owned(),
             subject: "push0.log".to_owned(),
             replicas: 1,
@@ -96,6 +103,13 @@ impl NatsConfig {
             let why =
                 "takes names of letters, digits, - and _, with dots between, at most 100 bytes";
             return fault("subject", why);
+        }
+        if !self.inbox.split('.').all(is_name) || self.inbox.len() > NAME_BYTES_MAX {
+            return fault("inbox", "takes names with dots between, at most 100 bytes");
+        }
+        let is_part = |part: &str| is_name(part.strip_prefix('$').unwrap_or(part));
+        if !self.api.split('.').all(is_part) || self.api.len() > NAME_BYTES_MAX {
+            return fault("api", "takes names with dots between, at most 100 bytes, like $JS.API");
         }
         if ![1, 3, 5].contains(&self.replicas) {
             return fault("replicas", "takes 1, 3 or 5");

@@ -5,38 +5,50 @@
 use std::time::Duration;
 
 use async_nats::rustls::crypto::ring;
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerInfo};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerError, ServerInfo};
 use tokio::sync::watch;
 
 use super::{NatsConfig, NatsError};
 
-/// A connection for what is no log: it finds its way back by itself when it is lost.
+/// A connection for what is no log: it finds its way back by itself when it is lost. With it comes what its
+/// servers last refused, in their words: they answer nothing else to what is published without permission.
 ///
 /// # Errors
 ///
 /// A [`NatsError`].
-pub async fn client(config: &NatsConfig) -> Result<Client, NatsError> {
+pub async fn client(config: &NatsConfig) -> Result<(Client, watch::Receiver<String>), NatsError> {
     if let Some((setting, reason)) = config.fault() {
         return Err(NatsError::Config { setting, reason });
     }
-    Ok(connect(config).await?.0)
+    let Connection { client, refusals, .. } = connect(config).await?;
+    Ok((client, refusals))
 }
 
-/// Connects, and counts how often the connection is lost from then on.
-pub(super) async fn connect(
-    config: &NatsConfig,
-) -> Result<(Client, watch::Receiver<u64>), NatsError> {
+/// A connection, and what befalls it.
+pub(super) struct Connection {
+    pub(super) client: Client,
+    /// How often it was lost.
+    pub(super) losses: watch::Receiver<u64>,
+    /// What the servers last refused.
+    pub(super) refusals: watch::Receiver<String>,
+}
+
+pub(super) async fn connect(config: &NatsConfig) -> Result<Connection, NatsError> {
     // Where something else in the process brings a second one, rustls would not choose, and panic. Who
     // has chosen before is followed.
     let _ = ring::default_provider().install_default();
     let (count, losses) = watch::channel(0);
+    let (refused, refusals) = watch::channel(String::new());
     let mut options = ConnectOptions::new()
         .name(&config.name)
+        .custom_inbox_prefix(&config.inbox)
         .connection_timeout(config.answer_max)
         .ping_interval(PING_INTERVAL)
         .reconnect_delay_callback(|attempts| RECONNECT_DELAY.min(STEP * attempts_in_u32(attempts)))
         .event_callback(move |event| {
-            if matches!(event, Event::Disconnected) {
+            if let Event::ServerError(ServerError::Other(words)) = event {
+                refused.send_replace(words);
+            } else if matches!(event, Event::Disconnected) {
                 count.send_modify(|count| *count += 1);
             }
             std::future::ready(())
@@ -74,7 +86,7 @@ pub(super) async fn connect(
         | ConnectErrorKind::MaxReconnects => NatsError::Unreachable { urls, source: error },
     })?;
     check(&client.server_info())?;
-    Ok((client, losses))
+    Ok(Connection { client, losses, refusals })
 }
 
 /// Whether the server has what the log needs.

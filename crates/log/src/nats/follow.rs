@@ -242,7 +242,7 @@ impl Consumer {
             "expires": nanos(EXPIRES),
             "idle_heartbeat": nanos(BEAT),
         });
-        let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", api.stream, self.name);
+        let subject = format!("{}.CONSUMER.MSG.NEXT.{}.{}", api.prefix, api.stream, self.name);
         let body = Bytes::from(request.to_string());
         let sent = api.client.publish_with_reply(subject, self.inbox.clone(), body);
         let sent = timeout(api.answer_max, sent).await;

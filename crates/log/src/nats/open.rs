@@ -29,9 +29,10 @@ impl NatsLog {
         if let Some((setting, reason)) = config.fault() {
             return Err(NatsError::Config { setting, reason });
         }
-        let (client, losses) = connect::connect(config).await?;
+        let connect::Connection { client, losses, refusals } = connect::connect(config).await?;
         let answer_max = config.answer_max;
-        let api = Api { client, losses, answer_max, stream: Arc::from(&*config.stream) };
+        let (stream, prefix) = (Arc::from(&*config.stream), Arc::from(&*config.api));
+        let api = Api { client, losses, refusals, answer_max, stream, prefix };
         let writer = LogId::draw().map_err(NatsError::Unavailable)?;
         let give_up = Instant::now() + config.retry_max;
         let (first, last) = loop {

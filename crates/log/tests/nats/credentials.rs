@@ -1,6 +1,8 @@
-//! Servers that know accounts by their keys, and let in who has a file of credentials.
+//! Servers that ask who comes: for a name, a token, or a file of credentials.
 
 use std::fs;
+use std::io::ErrorKind;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -50,6 +52,50 @@ async fn a_log_is_kept_with_a_file_of_credentials() {
         let refused = NatsLog::open(&stranger).await;
         assert!(matches!(refused, Err(NatsError::Denied { .. })), "{refused:?}");
     }
+}
+
+#[tokio::test]
+async fn a_log_is_kept_with_a_name_or_a_token() {
+    for authorization in ["user: push0, password: p", "token: t"] {
+        let more = format!("authorization {{ {authorization} }}");
+        let nats = Nats::start_with(&Settings { nodes: 1, more, ..Settings::default() });
+        let with = |user: &str, password: &str| NatsConfig {
+            user: Some(user.to_owned()),
+            password: Some(password.to_owned()),
+            ..config(&nats)
+        };
+        let token = |token: &str| NatsConfig { token: Some(token.to_owned()), ..config(&nats) };
+        let (known, strangers) = match authorization.starts_with("user") {
+            true => (with("push0", "p"), [with("push0", "t"), token("t"), config(&nats)]),
+            false => (token("t"), [token("p"), with("push0", "p"), config(&nats)]),
+        };
+        let mut log = NatsLog::open(&known).await.expect("it is known");
+        let turns = append(&mut log, 1..=3).await;
+        assert_eq!(history(&known).await, turns);
+        for stranger in strangers {
+            let refused = NatsLog::open(&stranger).await;
+            assert!(matches!(refused, Err(NatsError::Denied { .. })), "{refused:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_may_not_is_told_what() {
+    let more = "authorization { users: [{ user: reader, password: p, \
+                permissions: { publish: \"$JS.API.STREAM.INFO.*\" } }] }";
+    let nats =
+        Nats::start_with(&Settings { nodes: 1, more: more.to_owned(), ..Settings::default() });
+    let reader = NatsConfig {
+        user: Some("reader".to_owned()),
+        password: Some("p".to_owned()),
+        retry_max: Duration::from_millis(100),
+        ..config(&nats)
+    };
+    let Err(NatsError::Unavailable(refused)) = NatsLog::open(&reader).await else {
+        panic!("it cannot make the stream");
+    };
+    assert_eq!(refused.kind(), ErrorKind::PermissionDenied, "{refused}");
+    assert!(refused.to_string().contains("STREAM.CREATE"), "{refused}");
 }
 
 /// An account's claims; with so much room in JetStream, where -1 is all that there is.

@@ -10,10 +10,12 @@ use push0_testbed::binary;
 #[test]
 fn the_configuration_that_ships_is_taken_and_syncs_first() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/nats.conf");
+    let users = ["ENGINE", "GPU_1", "GPU_2", "CLIENT", "READER", "SYSTEM"];
+    let passwords = users.map(|user| (format!("PUSH0_{user}_PASSWORD"), "x"));
     let checked = Command::new(binary())
         .args(["-t", "-c"])
         .arg(&path)
-        .env("PUSH0_NATS_PASSWORD", "x")
+        .envs(passwords)
         .output()
         .expect("nats-server runs");
     let said = String::from_utf8_lossy(&checked.stderr);

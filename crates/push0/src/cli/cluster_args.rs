@@ -24,6 +24,9 @@ pub(crate) struct ServeArgs {
     /// The engine's name in messages [default: engine-PID]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// Touch this file while the log answers; `push0 alive FILE` tells
+    #[arg(long, value_name = "FILE")]
+    pub(crate) alive: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
 }
@@ -51,6 +54,9 @@ pub(crate) struct DispatchArgs {
     /// Its own directory: attempts, provers' output [default: ./NAME.ID, after the pipeline's name]
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
+    /// Touch this file while there is a connection; `push0 alive FILE` tells
+    #[arg(long, value_name = "FILE")]
+    pub(crate) alive: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
     #[command(flatten)]
@@ -124,6 +130,23 @@ pub(crate) struct RetryArgs {
     pub(crate) wait: Duration,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
+}
+
+/// Tells whether an engine or a dispatcher lives, by the file that its --alive names
+///
+/// An engine touches the file while the log answers, whether it leads or stands by; a dispatcher while its heartbeat
+/// leaves for a server, whether there are engines or not. What is frozen, or cut off, does not. A server that is
+/// gone without a word is found out in 15 s.
+#[derive(Args, Debug)]
+#[command(
+    after_long_help = "Example:\n  push0 alive /run/push0/alive --within 10s\n\nExit: 0 it lives, 1 it does not."
+)]
+pub(crate) struct AliveArgs {
+    /// The file
+    pub(crate) file: PathBuf,
+    /// How long ago it may have been touched
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub(crate) within: Duration,
 }
 
 /// Writes the final proofs of a cluster as files, in the order of their release

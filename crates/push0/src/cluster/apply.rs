@@ -5,6 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use super::client::Client;
 use super::error::{ClusterError, told};
 use super::replica::{Came, Replica};
+use super::role::Role;
 use super::serve::runtime;
 use super::wire::Ask;
 use crate::cli::{ApplyArgs, Exit, RetryArgs};
@@ -23,7 +24,7 @@ pub(crate) fn retry(args: &RetryArgs) -> Exit {
 
 fn apply_now(args: &ApplyArgs) -> Result<(), ClusterError> {
     let loaded = pipeline_file::load(&args.pipeline)?;
-    let settings = args.cluster.settings("push0-apply")?;
+    let settings = args.cluster.settings(Role::Reader, "push0-apply")?;
     let runtime = runtime()?;
     let was = runtime.block_on(async {
         let mut replica = Replica::open(&settings.nats).await?;
@@ -47,7 +48,7 @@ fn apply_now(args: &ApplyArgs) -> Result<(), ClusterError> {
 }
 
 fn retry_now(args: &RetryArgs) -> Result<usize, ClusterError> {
-    let settings = args.cluster.settings("push0-retry")?;
+    let settings = args.cluster.settings(Role::Client, "push0-retry")?;
     let runtime = runtime()?;
     let client = runtime.block_on(Client::connect(&settings, args.wait))?;
     let ask = if args.all { Ask::RetryAll } else { Ask::Retry(args.tasks.clone()) };

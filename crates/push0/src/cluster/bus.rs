@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_nats::connection::State;
 use async_nats::{Client, Message, Subscriber};
 use futures_util::StreamExt as _;
-use push0_core::{Epoch, Life, ToDispatcher};
+use push0_core::{Beat, DispatcherId, Epoch, FromDispatcher, Life, Report, ToDispatcher};
 use push0_log::nats_client;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,9 +14,11 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::error::ClusterError;
+use super::role::is_inbox;
 use super::settings::Settings;
 use super::wire::{Answer, Ask, Down, Present};
 use crate::engine::Post;
+use crate::run::say;
 
 /// The subjects of one prefix.
 #[derive(Clone, Debug)]
@@ -26,24 +28,35 @@ pub(super) struct Bus {
 }
 
 pub(super) const BEAT: &str = "engine.beat";
-pub(super) const HEAR: &str = "engine.hear";
 pub(super) const ASK: &str = "engine.ask";
 /// Who is there?
 pub(super) const PRESENT: &str = "present";
 
 impl Bus {
     pub(super) async fn connect(settings: &Settings) -> Result<Self, ClusterError> {
-        let client = nats_client(&settings.nats).await?;
+        let (client, mut refusals) = nats_client(&settings.nats).await?;
+        tokio::spawn(async move {
+            while refusals.changed().await.is_ok() {
+                let words = refusals.borrow_and_update().clone();
+                say(&format!(
+                    "warning: NATS refuses: {words} (docs/nats.md has what each role needs)"
+                ));
+            }
+        });
         Ok(Self { client, prefix: Arc::from(&*settings.prefix) })
     }
 
-    /// Sends `message` now or never: what waits for a connection would be stale when it comes.
-    pub(super) async fn publish(&self, tail: &str, message: &impl Serialize) {
-        let Ok(json) = serde_json::to_vec(message) else { return };
-        if self.client.connection_state() == State::Connected {
-            let _ =
-                timeout(PUBLISH_MAX, self.client.publish(self.subject(tail), json.into())).await;
-        }
+    /// Sends `message` now or never: what waits for a connection would be stale when it comes. Answers whether it
+    /// leaves.
+    pub(super) async fn publish(&self, tail: &str, message: &impl Serialize) -> bool {
+        let Ok(json) = serde_json::to_vec(message) else { return false };
+        let publish = self.client.publish(self.subject(tail), json.into());
+        self.is_connected() && matches!(timeout(PUBLISH_MAX, publish).await, Ok(Ok(())))
+    }
+
+    /// Whether there is a server, as far as is known.
+    pub(super) fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
     }
 
     /// Waits until what was published has left, for a moment.
@@ -88,9 +101,10 @@ impl Bus {
         there
     }
 
-    /// Answers a question.
+    /// Answers a question, where somebody can wait for it: whoever may ask could else have this write to the log.
     pub(super) async fn answer(&self, question: &Message, answer: &impl Serialize) {
-        if let (Some(to), Ok(json)) = (question.reply.clone(), serde_json::to_vec(answer)) {
+        let to = question.reply.clone().filter(|to| is_inbox(to));
+        if let (Some(to), Ok(json)) = (to, serde_json::to_vec(answer)) {
             let _ = timeout(PUBLISH_MAX, self.client.publish(to, json.into())).await;
         }
     }
@@ -103,6 +117,25 @@ impl Bus {
 /// The subject of one life of a dispatcher.
 pub(super) fn life(of: &Life) -> String {
     format!("dispatcher.{}.{}", of.dispatcher, of.incarnation)
+}
+
+/// The subject of what a dispatcher says. Its name is in it, so that a server can keep others from speaking for it.
+pub(super) fn hear(of: &DispatcherId) -> String {
+    format!("{HEAR}.{of}")
+}
+
+/// The subject of what all dispatchers say.
+pub(super) fn hear_all() -> String {
+    format!("{HEAR}.*")
+}
+
+/// What a dispatcher says, if it says it itself.
+pub(super) fn heard(message: &Message) -> Option<FromDispatcher> {
+    let said: FromDispatcher = read(&message.payload)?;
+    let (FromDispatcher::Beat(Beat { dispatcher, .. })
+    | FromDispatcher::Report(Report { dispatcher, .. })) = &said;
+    let by = message.subject.rsplit('.').next()?;
+    (dispatcher.as_str() == by).then_some(said)
 }
 
 /// What a message says; nothing where it says nothing that is known here.
@@ -136,6 +169,8 @@ impl Post for NatsPost {
     }
 }
 
+const HEAR: &str = "engine.hear";
+
 /// How long a message waits for room in the client's queue.
 const PUBLISH_MAX: Duration = Duration::from_millis(100);
 
@@ -149,3 +184,34 @@ const PRESENT_MAX: usize = 10_000;
 
 /// Messages on their way.
 const POST_MAX: usize = 4_096;
+
+#[cfg(test)]
+mod tests {
+    use push0_core::Capacity;
+
+    use super::*;
+
+    #[test]
+    fn a_dispatcher_speaks_for_itself_alone() {
+        let one: DispatcherId = "gpu-1".parse().expect("a name");
+        let beat = FromDispatcher::Beat(Beat {
+            dispatcher: one.clone(),
+            incarnation: 7,
+            capacity: Capacity::default(),
+            running: [].into(),
+            held: [].into(),
+        });
+        let said_on = |subject: &str| Message {
+            subject: format!("push0.{subject}").into(),
+            reply: None,
+            payload: serde_json::to_vec(&beat).expect("it is JSON").into(),
+            headers: None,
+            status: None,
+            description: None,
+            length: 0,
+        };
+        assert_eq!(heard(&said_on(&hear(&one))), Some(beat.clone()));
+        assert_eq!(heard(&said_on("engine.hear.gpu-2")), None);
+        assert_eq!(heard(&said_on("engine.hear")), None);
+    }
+}

@@ -43,7 +43,7 @@ pub(super) async fn listen(
     system: &NatsConfig,
     led: watch::Receiver<Option<Handle>>,
 ) -> Result<(), NatsError> {
-    let client = nats_client(system).await?;
+    let (client, _) = nats_client(system).await?;
     let closed =
         |error: async_nats::SubscribeError| NatsError::Unavailable(std::io::Error::other(error));
     let came = client.subscribe("$SYS.ACCOUNT.*.CONNECT").await.map_err(closed)?;

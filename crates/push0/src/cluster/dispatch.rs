@@ -11,11 +11,13 @@ use push0_dispatch::{About, Config, Dispatcher, Started, Store};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::bus::{BEAT, Bus, HEAR, PRESENT, life, read};
+use super::bus::{BEAT, Bus, PRESENT, hear, life, read};
 use super::departures::connection;
 use super::error::{ClusterError, told};
-use super::serve::runtime;
+use super::role::Role;
+use super::serve::{runtime, sign};
 use super::wire::{Down, LeaderBeat, Present};
+use crate::alive::Sign;
 use crate::cli::{DispatchArgs, Exit};
 use crate::pipeline_file::{self, LoadedPipeline, unit};
 use crate::programs;
@@ -29,18 +31,28 @@ pub(crate) fn dispatch(args: &DispatchArgs) -> Exit {
 
 fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
     let loaded = pipeline_file::load(&args.pipeline)?;
-    let mut settings = args.cluster.settings("push0-dispatch")?;
+    let mut settings = args.cluster.settings(Role::Dispatcher, "push0-dispatch")?;
     let config = config(args, &loaded, &settings)?;
     settings.nats.name = connection(config.id.as_str());
+    let sign = sign(args.alive.as_deref())?;
     let runtime = runtime()?;
     let bus = runtime.block_on(Bus::connect(&settings))?;
     let mut beats = runtime.block_on(bus.subscribe(BEAT));
     say(&format!("{}: waits for an engine", config.id));
     let first = runtime.block_on(async {
+        let mut ticks = tokio::time::interval(Config::HEARTBEAT);
         loop {
-            let message = beats.next().await?;
-            if let Some(beat) = read::<LeaderBeat>(&message.payload) {
-                return Some(beat);
+            tokio::select! {
+                message = beats.next() => {
+                    if let Some(beat) = read::<LeaderBeat>(&message?.payload) {
+                        return Some(beat);
+                    }
+                }
+                _ = ticks.tick() => {
+                    if bus.is_connected() {
+                        sign.touch();
+                    }
+                }
             }
         }
     });
@@ -50,7 +62,7 @@ fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
     }
     let dir = config.dir.clone();
     let started = push0_dispatch::start(config)?;
-    runtime.block_on(carry(bus, started, beats, dir))
+    runtime.block_on(carry(bus, started, beats, (dir, sign)))
 }
 
 /// Carries messages until it is told to stop; then ends the provers, and says so.
@@ -58,11 +70,12 @@ async fn carry(
     bus: Bus,
     started: Started,
     mut beats: async_nats::Subscriber,
-    dir: PathBuf,
+    (dir, sign): (PathBuf, Sign),
 ) -> Result<(), ClusterError> {
     let Started { dispatcher, to, mut from, mut notices } = started;
     let own = dispatcher.life();
     say(&format!("{}: takes work", own.dispatcher));
+    let up = hear(&own.dispatcher);
     let mut down = bus.subscribe(&life(&own)).await;
     let mut calls = bus.subscribe(PRESENT).await;
     let (mut running, mut held) = (0, 0);
@@ -77,7 +90,9 @@ async fn carry(
                 if let FromDispatcher::Beat(beat) = &message {
                     (running, held) = (beat.running.len(), beat.held.len());
                 }
-                bus.publish(HEAR, &message).await;
+                if bus.publish(&up, &message).await {
+                    sign.touch();
+                }
             }
             Some(call) = calls.next() => {
                 if let Some(about) = About::read(&dir) {
@@ -105,17 +120,22 @@ async fn carry(
             _ = terminate.recv() => break,
         }
     }
-    leave(bus, dispatcher, from).await;
+    leave(bus, &up, dispatcher, from).await;
     Ok(())
 }
 
 /// Ends the provers, and tells that what they worked on was not run.
-async fn leave(bus: Bus, dispatcher: Dispatcher, mut from: mpsc::Receiver<FromDispatcher>) {
+async fn leave(
+    bus: Bus,
+    up: &str,
+    dispatcher: Dispatcher,
+    mut from: mpsc::Receiver<FromDispatcher>,
+) {
     say("stops: its attempts are taken back");
     dispatcher.leave();
     let ended = tokio::task::spawn_blocking(move || dispatcher.shutdown(STOP_GRACE));
     while let Some(message) = from.recv().await {
-        bus.publish(HEAR, &message).await;
+        bus.publish(up, &message).await;
     }
     let _ = ended.await;
     bus.flush().await;

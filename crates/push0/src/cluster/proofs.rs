@@ -17,6 +17,7 @@ use tokio::runtime::Runtime;
 use super::client::Client;
 use super::error::{ClusterError, told};
 use super::replica::{Came, Replica};
+use super::role::Role;
 use super::serve::runtime;
 use super::settings::Settings;
 use super::wire::Ask;
@@ -43,7 +44,7 @@ struct Reader<'a> {
 
 fn write_all(args: &ProofsArgs) -> Result<(), ClusterError> {
     let loaded = pipeline_file::load(&args.pipeline)?;
-    let settings = args.cluster.settings("push0-proofs")?;
+    let settings = args.cluster.settings(Role::Reader, "push0-proofs")?;
     let store = Store::open(settings.store()?)?;
     let programs = programs::resolve(&loaded).map_err(ClusterError::missing(&args.pipeline))?;
     let out = args

@@ -11,6 +11,7 @@
 //!
 //! Not here: what is done while it leads (`lead`).
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,17 +24,19 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::bus::{ASK, BEAT, Bus, HEAR, PRESENT, read};
+use super::bus::{ASK, BEAT, Bus, PRESENT, hear_all, heard, read};
 use super::error::{ClusterError, told};
 use super::lead::{Led, answer, lead};
 use super::replica::{Came, Replica};
+use super::role::Role;
 use super::settings::Settings;
 use super::wire::{LeaderBeat, Present};
+use crate::alive::Sign;
 use crate::cli::{Exit, ServeArgs};
 use crate::clock::wall;
 use crate::engine::{EngineError, Handle};
 use crate::pipeline_file::{self, LoadedPipeline};
-use crate::run::say;
+use crate::run::{chain, say};
 use crate::status::EngineView;
 
 /// What all parts of this process share.
@@ -47,6 +50,7 @@ pub(super) struct Shared {
     pub(super) aside: tokio::runtime::Handle,
     pub(super) leading: watch::Sender<Option<Handle>>,
     pub(super) stop: watch::Receiver<bool>,
+    sign: Sign,
     /// The last word of another engine that leads.
     seen: watch::Receiver<Option<Seen>>,
 }
@@ -71,7 +75,8 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
     if matches!(loaded.pipeline.source.kind, SourceKind::File { .. }) {
         return Err(ClusterError::FromFile { pipeline: args.pipeline.clone() });
     }
-    let settings = args.cluster.settings(&args.name())?;
+    let settings = args.cluster.settings(Role::Engine, &args.name())?;
+    let sign = sign(args.alive.as_deref())?;
     let store = Store::open(settings.store()?)?;
     let aside = runtime()?;
     let bus = aside.block_on(Bus::connect(&settings))?;
@@ -85,7 +90,8 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
     }
     aside.spawn(ask(bus.clone(), led.clone()));
     aside.spawn(present(bus.clone(), led.clone(), args.name()));
-    aside.spawn(beat(bus.clone(), led, args.name(), store.identity().to_owned()));
+    let own = (args.name(), store.identity().to_owned());
+    aside.spawn(beat(bus.clone(), led, own, sign.clone()));
     aside.spawn(signals(stopper));
     let shared = Shared {
         settings,
@@ -96,6 +102,7 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
         aside: aside.handle().clone(),
         leading,
         stop,
+        sign,
         seen,
     };
     let own = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -128,7 +135,7 @@ async fn serve_on(shared: &Arc<Shared>) -> Result<(), ClusterError> {
 async fn once(shared: &Arc<Shared>, patience: Duration) -> Result<Led, ClusterError> {
     let mut replica = match Replica::open(&shared.settings.nats).await {
         Err(ClusterError::Nats(error)) if is_passing(&error) => {
-            return Ok(Led::OutOfReach(error.to_string()));
+            return Ok(Led::OutOfReach(chain(&error)));
         }
         opened => opened?,
     };
@@ -142,6 +149,9 @@ async fn once(shared: &Arc<Shared>, patience: Duration) -> Result<Led, ClusterEr
             since = Instant::now();
         }
         looked = Instant::now();
+        if came != Came::Silence {
+            shared.sign.touch();
+        }
         let seen = *shared.seen.borrow();
         let heard = seen.map_or(since, |seen| seen.at.max(since));
         let is_behind = seen.is_some_and(|seen| replica.scheduler().last() < seen.last);
@@ -209,10 +219,10 @@ async fn listen(bus: Bus, heard: watch::Sender<Option<Seen>>, own: String) {
 
 /// Hands on what dispatchers say, while this engine leads.
 async fn hear(bus: Bus, led: watch::Receiver<Option<Handle>>) {
-    let mut messages = bus.subscribe(HEAR).await;
+    let mut messages = bus.subscribe(&hear_all()).await;
     while let Some(message) = messages.next().await {
         let handle = led.borrow().clone();
-        if let (Some(handle), Some(said)) = (handle, read(&message.payload)) {
+        if let (Some(handle), Some(said)) = (handle, heard(&message)) {
             let _ = handle.try_heard(said); // the next beat brings what matters again
         }
     }
@@ -252,7 +262,12 @@ async fn present(bus: Bus, led: watch::Receiver<Option<Handle>>, engine: String)
 }
 
 /// Says that this engine leads, as long as its log says so too.
-async fn beat(bus: Bus, led: watch::Receiver<Option<Handle>>, engine: String, store: String) {
+async fn beat(
+    bus: Bus,
+    led: watch::Receiver<Option<Handle>>,
+    (engine, store): (String, String),
+    sign: Sign,
+) {
     let mut ticks = tokio::time::interval(HEARTBEAT);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -261,7 +276,9 @@ async fn beat(bus: Bus, led: watch::Receiver<Option<Handle>>, engine: String, st
         let Some(handle) = handle else { continue };
         if let Ok((epoch, last)) = handle.probe().await {
             let (engine, store, at) = (engine.clone(), store.clone(), wall());
-            bus.publish(BEAT, &LeaderBeat { epoch, engine, last, store, at }).await;
+            if bus.publish(BEAT, &LeaderBeat { epoch, engine, last, store, at }).await {
+                sign.touch();
+            }
         }
     }
 }
@@ -277,6 +294,14 @@ async fn signals(stop: watch::Sender<bool>) {
         _ = terminate.recv() => {}
     }
     stop.send_replace(true);
+}
+
+/// The sign of life that this process was asked for.
+pub(super) fn sign(alive: Option<&Path>) -> Result<Sign, ClusterError> {
+    Sign::at(alive).map_err(|source| {
+        let path = alive.unwrap_or_else(|| Path::new("")).to_owned();
+        ClusterError::Dir { path, source }
+    })
 }
 
 /// For what must go on beside the engine.

@@ -10,6 +10,7 @@ use push0_log::NatsConfig;
 use serde::Deserialize;
 
 use super::error::ClusterError;
+use super::role::Role;
 use crate::pipeline_file::unit;
 
 /// Where the cluster is
@@ -78,6 +79,7 @@ struct NatsTable {
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     prefix: String,
+    api: String,
     stream: String,
     replicas: usize,
     max_bytes: Option<String>,
@@ -101,7 +103,7 @@ pub(crate) struct DispatchTable {
 
 impl Default for NatsTable {
     fn default() -> Self {
-        let NatsConfig { urls, stream, replicas, .. } = NatsConfig::default();
+        let NatsConfig { urls, api, stream, replicas, .. } = NatsConfig::default();
         Self {
             urls,
             user: None,
@@ -114,6 +116,7 @@ impl Default for NatsTable {
             tls_cert: None,
             tls_key: None,
             prefix: PREFIX.to_owned(),
+            api,
             stream,
             replicas,
             max_bytes: None,
@@ -128,7 +131,7 @@ impl ClusterArgs {
     }
 
     /// Reads the file, and puts flags and environment on top.
-    pub(crate) fn settings(&self, name: &str) -> Result<Settings, ClusterError> {
+    pub(crate) fn settings(&self, role: Role, name: &str) -> Result<Settings, ClusterError> {
         let file = match &self.config {
             Some(path) => read(path)?,
             None => File::default(),
@@ -156,6 +159,8 @@ impl ClusterArgs {
             tls_cert: table.tls_cert,
             tls_key: table.tls_key,
             name: name.to_owned(),
+            inbox: role.inbox(&table.prefix),
+            api: table.api,
             stream: table.stream,
             subject: format!("{}.log", table.prefix),
             replicas: table.replicas,
@@ -199,14 +204,17 @@ mod tests {
         let text = "[nats]\nurls = [\"nats://a:1\"]\nprefix = \"x\"\nreplicas = 3\n[store]\npath = \"/s\"\n";
         fs::write(&path, text).expect("a writable directory");
         let mut args = ClusterArgs { config: Some(path), nats: vec![], store: None };
-        let settings = args.settings("engine").expect("it is right");
+        let settings = args.settings(Role::Engine, "engine").expect("it is right");
         assert_eq!(
             (settings.nats.urls, settings.nats.replicas),
             (vec!["nats://a:1".to_owned()], 3)
         );
         assert_eq!((settings.nats.subject.as_str(), settings.store), ("x.log", Some("/s".into())));
         args.store = Some("/t".into());
-        assert_eq!(args.settings("engine").expect("it is right").store, Some(PathBuf::from("/t")));
+        assert_eq!(
+            args.settings(Role::Engine, "engine").expect("it is right").store,
+            Some(PathBuf::from("/t"))
+        );
     }
 
     #[test]
@@ -225,12 +233,22 @@ mod tests {
     }
 
     #[test]
+    fn the_files_of_the_compose_file_are_taken_and_alike() {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
+        let file = |name: &str| read(&shipped.join(name)).expect("every key is known");
+        let (all, reader) = (file("compose.toml"), file("compose-reader.toml"));
+        assert_eq!(all.nats.urls, reader.nats.urls);
+        assert_eq!((all.nats.replicas, reader.nats.replicas), (3, 3));
+        assert_eq!((all.store.path, reader.nats.api.as_str()), (reader.store.path, "push0.api"));
+    }
+
+    #[test]
     fn a_fault_has_its_line() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("push0.toml");
         fs::write(&path, "[nats]\nurl = \"x\"\n").expect("a writable directory");
         let args = ClusterArgs { config: Some(path), nats: vec![], store: None };
-        let told = args.settings("engine").expect_err("a key is unknown").to_string();
+        let told = args.settings(Role::Engine, "engine").expect_err("a key is unknown").to_string();
         assert!(told.contains("push0.toml:2") && told.contains("unknown field `url`"), "{told}");
     }
 }

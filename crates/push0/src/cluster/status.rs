@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::bus::Bus;
 use super::error::{ClusterError, told};
 use super::replica::{Came, Replica};
+use super::role::Role;
 use super::serve::runtime;
 use super::settings::Settings;
 use super::wire::{Answer, Ask, Present};
@@ -23,7 +24,7 @@ fn read(args: &StatusArgs) -> Result<Status, ClusterError> {
     if !args.cluster.is_given() {
         return Err(ClusterError::Nowhere);
     }
-    let settings = args.cluster.settings("push0-status")?;
+    let settings = args.cluster.settings(Role::Reader, "push0-status")?;
     runtime()?.block_on(async {
         let bus = Bus::connect(&settings).await?;
         let (present, answer) = tokio::join!(bus.roll_call(ROLL_CALL), bus.ask(&Ask::Status));

@@ -9,6 +9,7 @@ use push0_dispatch::Store;
 
 use super::client::Client;
 use super::error::{ClusterError, told};
+use super::role::Role;
 use super::serve::runtime;
 use super::wire::{Answer, Ask};
 use crate::cli::{DrainArgs, Exit, SubmitArgs};
@@ -28,7 +29,7 @@ pub(crate) fn drain(args: &DrainArgs) -> Exit {
 
 fn submit_all(args: &SubmitArgs) -> Result<usize, ClusterError> {
     let loaded = pipeline_file::load(&args.pipeline)?;
-    let settings = args.cluster.settings("push0-submit")?;
+    let settings = args.cluster.settings(Role::Client, "push0-submit")?;
     let store = Store::open(settings.store()?)?;
     let runtime = runtime()?;
     let client = runtime.block_on(Client::connect(&settings, args.wait))?;
@@ -68,7 +69,7 @@ async fn send(client: &Client, mut blocks: Vec<Block>) -> Result<(), ClusterErro
 }
 
 fn drain_now(args: &DrainArgs) -> Result<(), ClusterError> {
-    let settings = args.cluster.settings("push0-drain")?;
+    let settings = args.cluster.settings(Role::Client, "push0-drain")?;
     let runtime = runtime()?;
     let client = runtime.block_on(Client::connect(&settings, args.wait))?;
     runtime.block_on(client.have(&Ask::Drain)).map(|_| ())

@@ -3,6 +3,7 @@
 //! Not here: `push0 run`.
 
 mod check;
+mod deploy;
 mod help;
 mod log;
 mod logs;

@@ -3,6 +3,7 @@
 //! Everything that was started is ended by its id when the world goes.
 
 mod history;
+mod users;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -16,15 +17,14 @@ use push0_testbed::{Nats, Settings, until};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use self::users::{Users, passwords, users};
 use crate::binaries::{push0, workspace};
 
 /// A cluster.
 pub(crate) struct World {
     pub(crate) nats: Nats,
     nodes: usize,
-    /// As whom processes come, where the servers ask, with the password `p`.
-    user: Option<&'static str>,
-    has_system: bool,
+    users: Users,
     dir: TempDir,
     running: BTreeMap<String, Child>,
     runtime: tokio::runtime::Runtime,
@@ -43,20 +43,32 @@ impl World {
     pub(crate) fn with_accounts(time: &str) -> Self {
         let accounts = r#"
             accounts {
-                SYS { users: [{ user: sys, password: s }] }
-                PUSH0 { jetstream: enabled, users: [{ user: push0, password: p }] }
+                SYS { users: [{ user: system, password: pass }] }
+                PUSH0 { jetstream: enabled, users: [{ user: push0, password: pass }] }
             }
             system_account: SYS
         "#;
         let mut world = Self::over(1, time, accounts.to_owned());
-        (world.user, world.has_system) = (Some("push0"), true);
+        world.users = Users::One;
+        world
+    }
+
+    /// One server with the roles that ship, and each process the user of its own.
+    pub(crate) fn with_roles(time: &str) -> Self {
+        // A server takes the path as one from the file that names it, however absolute it is.
+        let up = "../".repeat(32);
+        let roles = workspace().join("deploy/nats-roles.conf").canonicalize().expect("it ships");
+        let mut world = Self::over(1, time, format!("include \"{up}{}\"\n", roles.display()));
+        world.users = Users::Roles;
+        let reader = "[nats]\napi = \"push0.api\"\nmax_bytes = \"16MiB\"\n";
+        fs::write(world.path("reader.toml"), reader).expect("a writable directory");
         world
     }
 
     /// One server, and a user of its own for `e1`, which leads.
     pub(crate) fn with_users(time: &str) -> Self {
         let mut world = Self::over(1, time, users(""));
-        world.user = Some("push0");
+        world.users = Users::Plain;
         world.tell("e1", "PUSH0_NATS_USER", "e1");
         world.peopled()
     }
@@ -102,21 +114,12 @@ impl World {
         let settings = format!("[nats]\nmax_bytes = \"16MiB\"\nreplicas = {nodes}\n");
         fs::write(dir.path().join("push0.toml"), settings).expect("a writable directory");
         let (nats, runtime) = (
-            Nats::start_with(&Settings { nodes, more, ..Settings::default() }),
+            Nats::start_with(&Settings { nodes, more, env: passwords(), ..Settings::default() }),
             tokio::runtime::Runtime::new(),
         );
         let (running, reader, told) = (BTreeMap::new(), RefCell::default(), BTreeMap::new());
-        Self {
-            nats,
-            nodes,
-            user: None,
-            has_system: false,
-            dir,
-            running,
-            runtime: runtime.expect("a runtime"),
-            reader,
-            told,
-        }
+        let (users, runtime) = (Users::None, runtime.expect("a runtime"));
+        Self { nats, nodes, users, dir, running, runtime, reader, told }
     }
 
     /// Two engines, of which `e1` leads, and two dispatchers with two slots each.
@@ -144,7 +147,8 @@ impl World {
     }
 
     pub(crate) fn serve(&mut self, name: &str) {
-        let args = ["serve", "pipeline.toml", "--name", name];
+        let alive = format!("{name}.alive");
+        let args = ["serve", "pipeline.toml", "--name", name, "--alive", &alive];
         self.start(name, &args);
     }
 
@@ -153,9 +157,9 @@ impl World {
     }
 
     pub(crate) fn dispatch_with(&mut self, id: &str, slots: usize) {
-        let slots = slots.to_string();
-        let args = ["dispatch", "pipeline.toml", "--id", id, "--slots", &slots, "--memory", "8GiB"];
-        self.start(id, &args);
+        let (slots, alive) = (slots.to_string(), format!("{id}.alive"));
+        let what = ["dispatch", "pipeline.toml", "--id", id, "--slots", &slots, "--memory", "8GiB"];
+        self.start(id, &[&what[..], &["--alive", &alive]].concat());
     }
 
     /// Submits all blocks; the command waits for engines and for room.
@@ -209,6 +213,21 @@ impl World {
 
     pub(crate) fn said(&self, name: &str) -> String {
         fs::read_to_string(self.dir.path().join(format!("{name}.err"))).unwrap_or_default()
+    }
+
+    /// Waits until a process shows that it lives, or that it does not.
+    pub(crate) fn wait_alive(&self, name: &str, is_alive: bool) {
+        let (file, code) = (format!("{name}.alive"), if is_alive { 0 } else { 1 });
+        until(&format!("{name} is alive: not {is_alive}"), || {
+            let mut alive = self.command(&["alive", &file, "--within", "2s"]);
+            let ended = alive.stderr(Stdio::null()).status().expect("it starts");
+            (ended.code() == Some(code)).then_some(())
+        });
+    }
+
+    /// Runs what a test does to the servers itself.
+    pub(crate) fn block_on<T>(&self, what: impl Future<Output = T>) -> T {
+        self.runtime.block_on(what)
     }
 
     /// Deletes the log's stream, as an operator might by mistake.
@@ -268,11 +287,17 @@ impl World {
         command
             .env("PUSH0_NATS", self.nats.urls().join(","))
             .env("PUSH0_STORE", self.path("store"));
-        if let Some(user) = self.user {
-            command.env("PUSH0_NATS_USER", user).env("PUSH0_NATS_PASSWORD", "p");
+        let role = args.iter().skip_while(|it| **it != "--id").nth(1).or_else(|| args.first());
+        if let Some(user) = role.and_then(|role| self.users.of(role)) {
+            command.env("PUSH0_NATS_USER", user).env("PUSH0_NATS_PASSWORD", PASSWORD);
         }
-        if self.has_system {
-            command.env("PUSH0_NATS_SYSTEM_USER", "sys").env("PUSH0_NATS_SYSTEM_PASSWORD", "s");
+        if args.first() == Some(&"serve") && matches!(self.users, Users::One | Users::Roles) {
+            command.env("PUSH0_NATS_SYSTEM_USER", "system");
+            command.env("PUSH0_NATS_SYSTEM_PASSWORD", PASSWORD);
+        }
+        let is_reader = role.and_then(|role| self.users.of(role)) == Some("reader");
+        if is_reader {
+            command.env("PUSH0_CONFIG", "reader.toml");
         }
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command
@@ -296,13 +321,6 @@ impl Drop for World {
             let _ = child.wait();
         }
     }
-}
-
-/// The users of a server, with `more` about `e1`.
-fn users(more: &str) -> String {
-    format!(
-        "authorization {{ users: [{{ user: push0, password: p }}, {{ user: e1, password: p{more} }}] }}"
-    )
 }
 
 #[expect(clippy::disallowed_methods, reason = "the log's time is the wall's")]
@@ -340,5 +358,8 @@ pub(crate) fn tell(what: &str, took: Duration) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stderr(), "recovery: {what}: {took:.0?}");
 }
+
+/// Of every user.
+pub(crate) const PASSWORD: &str = "pass";
 
 pub(crate) const BLOCKS: usize = 20;

@@ -9,7 +9,7 @@ use push0_core::{Event, Seq, TaskId, Turn};
 use push0_log::{Log as _, NatsConfig, NatsLog};
 use push0_testbed::until;
 
-use super::World;
+use super::{PASSWORD, World};
 
 impl World {
     /// Whether a turn grants.
@@ -52,8 +52,9 @@ impl World {
             urls: self.nats.urls(),
             subject: "push0.log".to_owned(),
             replicas: self.nodes,
-            user: self.user.map(str::to_owned),
-            password: self.user.map(|_| "p".to_owned()),
+            user: self.users.of("serve").map(str::to_owned),
+            password: self.users.of("serve").map(|_| PASSWORD.to_owned()),
+            inbox: "_INBOX.push0.engine".to_owned(),
             max_bytes: 16 << 20,
             retry_max: Duration::from_millis(500),
             ..NatsConfig::default()

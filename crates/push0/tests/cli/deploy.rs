@@ -1,0 +1,117 @@
+//! The image and the compose file, as far as they can be read without a container: what they name is there, every
+//! command is one that push0 takes, and nothing runs with more than it needs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::world::push0;
+
+#[test]
+fn the_image_is_built_with_the_toolchain_of_this_repository() {
+    let toolchain = read("rust-toolchain.toml");
+    let channel = toolchain.lines().find_map(|line| line.strip_prefix("channel = "));
+    let tag = format!("FROM rust:{}-bookworm ", channel.expect("it is named").trim_matches('"'));
+    assert!(read("Dockerfile").contains(&tag), "{tag}");
+}
+
+#[test]
+fn every_file_that_a_container_is_given_is_there() {
+    let compose = read("deploy/compose.yml");
+    let words = compose.split(|letter: char| letter.is_whitespace() || "\"[],".contains(letter));
+    let mounts: Vec<_> = words
+        .filter(|word| word.starts_with("./") || word.starts_with("../"))
+        .map(|word| word.split(':').next().unwrap_or(word))
+        .collect();
+    assert!(mounts.len() > 10, "{mounts:?}");
+    let missing: Vec<_> =
+        mounts.iter().filter(|mount| !root().join("deploy").join(mount).is_file()).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn every_command_of_a_container_is_one_that_push0_takes() {
+    let compose = read("deploy/compose.yml");
+    let commands: Vec<Vec<String>> = ["command: ", "test: "]
+        .iter()
+        .flat_map(|key| compose.split(key).skip(1))
+        .filter_map(|after| serde_json::from_str(after.get(..=after.find(']')?)?).ok())
+        .collect();
+    let mut checked = 0;
+    for command in &commands {
+        let words: Vec<_> =
+            command.iter().map(String::as_str).skip_while(|it| *it == "CMD").collect();
+        let [first, args @ ..] = &words[..] else { continue };
+        if *first == "push0" {
+            let ended = push0(&[args, &["--help"]].concat());
+            assert_eq!(ended.code, Some(0), "{command:?}: {}", ended.stderr);
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, 7, "serve twice, dispatch, submit, drain, proofs, alive: {commands:?}");
+    let faulty = push0(&["drain", "--no-such-flag", "--help"]);
+    assert_eq!(faulty.code, Some(2), "this finds faults");
+}
+
+/// Read by lines: what is at two spaces below `services:` is a service, and it takes what its part has.
+#[test]
+fn no_container_has_more_than_it_needs() {
+    let compose = read("deploy/compose.yml");
+    let part = |name: &str| {
+        let begin = format!("\nx-{name}: &{name}\n");
+        let (_, rest) = compose.split_once(&begin).unwrap_or_else(|| panic!("no {name}"));
+        let lines = rest.lines().take_while(|line| line.starts_with(' '));
+        lines.map(str::trim).collect::<Vec<_>>()
+    };
+    let has = |lines: &[&str], what: &str| lines.iter().any(|line| line.starts_with(what));
+    let all = part("part");
+    for what in ["user: \"10001:10001\"", "read_only: true", "cap_drop: [ALL]", "pids_limit: "] {
+        assert!(has(&all, what), "{what}");
+    }
+    assert!(has(&all, "security_opt: [\"no-new-privileges:true\"]"));
+    let parts = ["nats", "engine", "dispatcher", "tool"];
+    for name in parts {
+        let lines = part(name);
+        for what in ["<<: *part", "mem_limit: ", "healthcheck:"] {
+            assert!(has(&lines, what), "{name} without {what}");
+        }
+    }
+    assert!(has(&part("dispatcher"), "init: true"));
+    let (_, services) = compose.split_once("\nservices:\n").expect("there are services");
+    let services = services.lines().take_while(|line| line.is_empty() || line.starts_with(' '));
+    let services: Vec<_> = services.filter(|line| !line.is_empty()).collect();
+    let starts = |line: &str| line.starts_with("  ") && !line.starts_with("   ");
+    let found: Vec<_> =
+        services.iter().zip(services.iter().skip(1)).filter(|(line, _)| starts(line)).collect();
+    assert_eq!(found.len(), 11, "{found:?}");
+    for (service, next) in found {
+        let known = parts.iter().any(|name| next.trim() == format!("<<: *{name}"));
+        assert!(known, "{service} is no part of the above");
+    }
+    let given_back =
+        ["cap_add", "privileged", "read_only: false", "user: root", "docker.sock", "ports:"];
+    for what in given_back {
+        assert!(!compose.contains(what), "{what}");
+    }
+}
+
+#[test]
+fn the_pipeline_is_the_example_with_blocks_that_are_submitted() {
+    let stages = |path: &str| {
+        let text = read(path);
+        let lines =
+            text.lines().filter(|line| !line.starts_with('#') && !line.starts_with("source"));
+        let open_ended = |line: &str| line.replace(" max = { blocks = 20 },", "");
+        lines.filter(|line| !line.is_empty()).map(open_ended).collect::<Vec<_>>()
+    };
+    assert_eq!(stages("deploy/pipeline.toml"), stages("examples/scroll/pipeline.toml"));
+    let checked = push0(&["check", &root().join("deploy/pipeline.toml").to_string_lossy()]);
+    assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
