@@ -161,7 +161,7 @@ fn keep(
     })
 }
 
-fn pulled(pull: Pull, message: &str) -> Outcome {
+pub(super) fn pulled(pull: Pull, message: &str) -> Outcome {
     match pull {
         Pull::Cancelled => Outcome::Cancelled,
         Pull::Stopped => Outcome::NotRun { message: "its dispatcher was stopped".to_owned() },
