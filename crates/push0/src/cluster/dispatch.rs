@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use push0_core::{DispatcherId, Epoch, FromDispatcher};
-use push0_dispatch::{Config, Dispatcher, Started, Store};
+use push0_dispatch::{Config, Dispatcher, Started};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -45,7 +45,7 @@ fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
     });
     let own = config.store.identity().to_owned();
     if let Some(theirs) = first.map(|beat| beat.store).filter(|theirs| *theirs != own) {
-        return Err(ClusterError::OtherStore { store: config.store.dir().to_owned(), own, theirs });
+        return Err(ClusterError::OtherStore { store: config.store.to_string(), own, theirs });
     }
     let started = push0_dispatch::start(config)?;
     runtime.block_on(carry(bus, started, beats))
@@ -141,7 +141,7 @@ fn config(
         id,
         pipeline: loaded.pipeline.name.clone(),
         dir: std::path::absolute(&dir).unwrap_or(dir),
-        store: Store::open(settings.store()?)?,
+        store: settings.store()?,
         slots,
         memory_bytes: memory,
         gpus: loaded

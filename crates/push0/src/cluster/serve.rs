@@ -67,7 +67,7 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
         return Err(ClusterError::FromFile { pipeline: args.pipeline.clone() });
     }
     let settings = args.cluster.settings(&args.name())?;
-    let store = Store::open(settings.store()?)?;
+    let store = settings.store()?;
     let aside = runtime()?;
     let bus = aside.block_on(Bus::connect(&settings))?;
     let (leading, led) = watch::channel(None);

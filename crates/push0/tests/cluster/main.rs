@@ -13,6 +13,7 @@ mod engines_at_once;
 mod leader_frozen;
 mod leader_killed;
 mod nats_killed;
+mod over_s3;
 mod proofs_lost;
 mod quiet;
 mod results_held;

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use push0_core::{Event, Seq, TaskId, Turn};
 use push0_log::{Log as _, NatsConfig, NatsLog};
-use push0_testbed::{Nats, Settings, until};
+use push0_testbed::{Nats, S3, Settings, until};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -22,6 +22,8 @@ pub(crate) struct World {
     pub(crate) nats: Nats,
     nodes: usize,
     has_accounts: bool,
+    /// None where machines share a directory.
+    s3: Option<S3>,
     dir: TempDir,
     running: BTreeMap<String, Child>,
     runtime: tokio::runtime::Runtime,
@@ -46,6 +48,31 @@ impl World {
         let mut world = Self::over(1, time, accounts.to_owned());
         world.has_accounts = true;
         world
+    }
+
+    /// One server, and a bucket in the place of the shared directory; of each block provers read what `give` says.
+    pub(crate) fn over_s3(time: &str, give: &str) -> Self {
+        let mut world = Self::over(1, time, String::new());
+        let path = world.path("pipeline.toml");
+        let pipeline = fs::read_to_string(&path).expect("it is there");
+        fs::write(&path, pipeline.replace("number", give)).expect("writable");
+        let s3 = S3::start();
+        let table = format!(
+            "[store]\ns3 = \"s3://{}/cluster\"\nendpoint = \"{}\"\naccess_key_id = \"{}\"\n",
+            S3::BUCKET,
+            s3.endpoint(),
+            S3::ACCESS_KEY_ID,
+        );
+        let path = world.path("push0.toml");
+        let settings = fs::read_to_string(&path).expect("it is there");
+        fs::write(path, settings + &table).expect("writable");
+        world.s3 = Some(s3);
+        world
+    }
+
+    /// The server of the bucket.
+    pub(crate) fn bucket(&mut self) -> &mut S3 {
+        self.s3.as_mut().expect("this world has one")
     }
 
     fn over(nodes: usize, time: &str, more: String) -> Self {
@@ -74,10 +101,12 @@ impl World {
         );
         let (running, reader) = (BTreeMap::new(), RefCell::default());
         let has_accounts = false;
+        let s3 = None;
         Self {
             nats,
             nodes,
             has_accounts,
+            s3,
             dir,
             running,
             runtime: runtime.expect("a runtime"),
@@ -256,7 +285,7 @@ impl World {
         assert!(open.values().all(|open| *open == 0), "accepted once for each opening: {open:?}");
     }
 
-    fn start(&mut self, name: &str, args: &[&str]) {
+    pub(crate) fn start(&mut self, name: &str, args: &[&str]) {
         let path = self.dir.path().join(format!("{name}.err"));
         let said = File::options().create(true).append(true).open(path).expect("writable");
         let child = self.command(args).stderr(said).spawn().expect("it starts");
@@ -271,9 +300,12 @@ impl World {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(push0());
         command.args(args).current_dir(self.dir.path()).env("PUSH0_CONFIG", "push0.toml");
-        command
-            .env("PUSH0_NATS", self.nats.urls().join(","))
-            .env("PUSH0_STORE", self.path("store"));
+        command.env("PUSH0_NATS", self.nats.urls().join(","));
+        match self.s3 {
+            // Half of it from the environment, as one would have it.
+            Some(_) => command.env("AWS_SECRET_ACCESS_KEY", S3::SECRET_ACCESS_KEY),
+            None => command.env("PUSH0_STORE", self.path("store")),
+        };
         if self.has_accounts {
             command.env("PUSH0_NATS_USER", "push0").env("PUSH0_NATS_PASSWORD", "p");
             command.env("PUSH0_NATS_SYSTEM_USER", "sys").env("PUSH0_NATS_SYSTEM_PASSWORD", "s");
