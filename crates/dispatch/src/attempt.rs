@@ -25,6 +25,7 @@ use crate::folder::{blocking, make, remove, remove_now};
 use crate::input::InputError;
 use crate::pool::{Admission, Seat};
 use crate::reins::{Pull, Reins};
+use crate::retry::{Next, Patience};
 use crate::room::is_full;
 use crate::rooms::Blame;
 use crate::serve::{Warm, idle_reins};
@@ -78,20 +79,9 @@ struct Attempt {
 
 impl Attempt {
     async fn outcome(&mut self, dir: &Path) -> (Outcome, Option<Tried>) {
-        let (context, grant) = (Arc::clone(&self.context), Arc::clone(&self.grant));
-        let (give, folder) = (self.program.give, dir.to_owned());
-        let prepared = blocking(move || {
-            let placed = context.spares.place(&folder);
-            placed.map_err(|source| InputError::Write { path: folder.clone(), source })?;
-            input::write(&context.config.store, &grant, give, &folder)
-        });
-        let input = match prepared.await {
+        let input = match self.prepare(dir).await {
             Ok(input) => input,
-            Err(InputError::Lost(artifact, _)) => return (Outcome::InputLost { artifact }, None),
-            Err(error) if error.is_full() => return (self.no_room(&error.to_string()), None),
-            Err(error @ (InputError::Store(_) | InputError::Write { .. })) => {
-                return (failed(FailureClass::Transient, error.to_string()), None);
-            }
+            Err(outcome) => return (outcome, None),
         };
         let output = dir.join(OUTPUT);
         self.context.board.works_in(self.grant.attempt, dir);
@@ -105,6 +95,41 @@ impl Attempt {
         };
         let ended = std::mem::replace(&mut tried.ended, Ended::Written);
         (self.weigh(ended, &tried, &output).await, Some(tried))
+    }
+
+    /// Writes the prover's input. A store that does not answer is asked again, while half of the prover's time is
+    /// left: an outage of minutes is no attempt's failure.
+    async fn prepare(&self, dir: &Path) -> Result<PathBuf, Outcome> {
+        let mut patience = Patience::new(self.context.retry, self.grant.timeout);
+        loop {
+            let (context, grant) = (Arc::clone(&self.context), Arc::clone(&self.grant));
+            let (give, folder) = (self.program.give, dir.to_owned());
+            let prepared = blocking(move || {
+                let placed = context.spares.place(&folder);
+                placed.map_err(|source| InputError::Write { path: folder.clone(), source })?;
+                input::write(&context.config.store, &grant, give, &folder)
+            });
+            let message = match prepared.await {
+                Ok(input) => return Ok(input),
+                Err(InputError::Lost(artifact, _)) => return Err(Outcome::InputLost { artifact }),
+                Err(error) if error.is_full() => return Err(self.no_room(&error.to_string())),
+                Err(error @ InputError::Write { .. }) => {
+                    return Err(failed(FailureClass::Transient, error.to_string()));
+                }
+                Err(error @ InputError::Store(_)) => error.to_string(),
+            };
+            let left = self.reins.deadline.saturating_duration_since(tokio::time::Instant::now());
+            if left < self.grant.timeout / 2 {
+                return Err(failed(FailureClass::Transient, message));
+            }
+            let attempt = self.grant.attempt.0;
+            self.context.trouble("store", format!("attempt {attempt} waits: {message}"));
+            match patience.pause(&self.reins).await {
+                Next::Again => {}
+                Next::Over => return Err(failed(FailureClass::Transient, message)),
+                Next::Pulled(pull) => return Err(settle::pulled(pull, &message)),
+            }
+        }
     }
 
     /// Has a warm process prove, the one that waited or a new one.

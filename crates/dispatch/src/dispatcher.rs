@@ -207,7 +207,7 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
         programs: Programs::default(),
         lives: Arc::new(lives),
         logs: Logs::open(&dir).map_err(at(&dir))?,
-        rooms: Rooms::new(vec![work.clone(), config.store.dir().to_owned()]),
+        rooms: Rooms::new([Some(&*work), config.store.dir()].into_iter().flatten()),
         spares: Spares::new(spares, config.slots),
         work,
         from: from_sender,

@@ -88,11 +88,18 @@ pub(crate) fn wire_key(key: Key) -> wire::Key {
 }
 
 fn item(store: &Store, bound: &Bound, path: PathBuf) -> Result<wire::BundleItem, InputError> {
-    let bytes = store.read(bound.artifact).map_err(lost)?;
-    fs::write(&path, &bytes).map_err(|source| unwritten(&path, source))?;
     let result = match bound.input {
-        InputId::Task(_) => serde_json::from_slice::<wire::ResultFile>(&bytes).ok(),
-        InputId::Block(_) | InputId::Part(..) => None,
+        InputId::Task(_) => {
+            let bytes = store.read(bound.artifact).map_err(lost)?;
+            fs::write(&path, &bytes).map_err(|source| unwritten(&path, source))?;
+            serde_json::from_slice::<wire::ResultFile>(&bytes).ok()
+        }
+        // A payload may be large, and nobody looks into it here.
+        InputId::Block(_) | InputId::Part(..) => {
+            let mut file = File::create(&path).map_err(|source| unwritten(&path, source))?;
+            store.copy(bound.artifact, &mut file).map_err(lost)?;
+            None
+        }
     };
     Ok(wire::BundleItem {
         key: wire_key(bound.key),

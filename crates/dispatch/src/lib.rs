@@ -65,5 +65,5 @@ pub use dispatcher::{Dispatcher, Notice, StartError, Started, start, start_with}
 pub use logs::{AttemptLog, attempt_logs};
 pub use room::Room;
 pub use serve::fuzzing;
-pub use store::{ReadError, Store, StoreError, Stored};
+pub use store::{Bucket, NoBucket, ReadError, S3Config, Store, StoreError, Stored};
 pub use sys::{die_with_parent, shorten_time_slice};

@@ -13,6 +13,7 @@
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{self, Read as _};
+use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -36,8 +37,8 @@ pub(crate) enum Form {
     Result(wire::ResultFile),
     /// Anything else that may be a proof.
     Other,
-    /// Elements, each an item of its own.
-    Parts(Vec<Vec<u8>>),
+    /// Elements, each an item of its own: where they are in all of it.
+    Parts(Vec<Range<usize>>),
 }
 
 /// Why there is no result, after all. The attempt failed; the message is for a person.
@@ -81,6 +82,15 @@ impl Made {
             Form::Other => Digest::of(&[]),
             Form::Parts(_) => Digest::of(&self.bytes),
         }
+    }
+
+    /// The bytes of each part; none where it is no split.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        let places: &[_] = match &self.form {
+            Form::Parts(places) => places,
+            Form::Result(_) | Form::Other => &[],
+        };
+        places.iter().filter_map(|place| self.bytes.get(place.clone()))
     }
 
     /// Whether it says itself that it proves nothing.
@@ -135,8 +145,12 @@ fn parts(bytes: &[u8]) -> Result<Form, NoResult> {
     let elements: Vec<&RawValue> = serde_json::from_slice(bytes).map_err(NoResult::NotParts)?;
     match elements.len() {
         1..=PARTS_MAX => {
-            let bytes = |element: &&RawValue| element.get().as_bytes().to_vec();
-            Ok(Form::Parts(elements.iter().map(bytes).collect()))
+            let place = |element: &&RawValue| {
+                let text = element.get();
+                let start = text.as_ptr().addr() - bytes.as_ptr().addr();
+                start..start + text.len()
+            };
+            Ok(Form::Parts(elements.iter().map(place).collect()))
         }
         count => Err(NoResult::PartCount(count)),
     }
@@ -218,10 +232,11 @@ mod tests {
 
     #[test]
     fn parts_keep_the_bytes_that_the_prover_wrote() {
-        let Ok(Form::Parts(parts)) = parts(b" [ {\"b\": 1.50, \"a\":2} ,3]\n") else {
-            panic!("not parts")
-        };
-        assert_eq!(parts, [b"{\"b\": 1.50, \"a\":2}".to_vec(), b"3".to_vec()]);
+        let all = b" [ {\"b\": 1.50, \"a\":2} ,3]\n";
+        let Ok(form @ Form::Parts(_)) = parts(all) else { panic!("not parts") };
+        let made = Made { bytes: all.to_vec(), form };
+        let parts: Vec<_> = made.parts().collect();
+        assert_eq!(parts, [&b"{\"b\": 1.50, \"a\":2}"[..], b"3"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //!
 //! Not here: how short is short (`room`).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -43,7 +43,8 @@ pub(crate) enum Blame {
 pub(crate) struct Measuring(Option<JoinHandle<Option<(AttemptId, u64)>>>);
 
 impl Rooms {
-    pub(crate) const fn new(dirs: Vec<PathBuf>) -> Self {
+    pub(crate) fn new<'a>(dirs: impl Iterator<Item = &'a Path>) -> Self {
+        let dirs = dirs.map(Path::to_owned).collect();
         Self { dirs, closed: Mutex::new(None), short: Mutex::new(None) }
     }
 

@@ -38,6 +38,7 @@ mod serve;
 mod settings;
 mod status;
 mod submit;
+mod trace;
 mod wire;
 
 pub(crate) use self::apply::{apply, retry};

@@ -95,8 +95,10 @@ pub fn sweep<E: From<io::Error>>(
     Ok(swept)
 }
 
-/// Less than this is no grace: clocks differ, and people look.
+/// Less than this is no grace: clocks differ, people look, and what was put may be dated [`Store::FRESH`] before.
 const GRACE_MIN: Duration = Duration::from_secs(3600);
+
+const _: () = assert!(Store::FRESH.as_secs() * 4 <= GRACE_MIN.as_secs());
 
 /// What a lease leaves for verification, beside three tenths of the time.
 const VERIFICATION: Duration = Duration::from_secs(300);

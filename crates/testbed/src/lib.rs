@@ -1,8 +1,9 @@
-//! Real NATS servers on loopback, and a wire to them that can be cut. For tests alone.
+//! Real NATS servers on loopback, a wire to them that can be cut, and a server that speaks S3. For tests alone.
 //!
 //! ```text
 //!   test ──▶ Nats ──starts, kills, freezes──▶ nats-server (one, or three with routes)
-//!     └────▶ Proxy ──a wire that loses what it is told to lose──▶ one of them
+//!     ├────▶ Proxy ──a wire that loses what it is told to lose──▶ one of them
+//!     └────▶ S3 ──a bucket, as files of a directory
 //! ```
 //!
 //! Everything here blocks, panics where it cannot do what it is asked, and waits for what it waits
@@ -21,10 +22,12 @@ mod monitor;
 mod nats;
 mod ports;
 mod proxy;
+mod s3;
 mod wait;
 
 pub use certificates::certificates;
 pub use nats::{Nats, Settings, binary};
 pub use ports::free_ports;
 pub use proxy::{Proxy, Wire};
+pub use s3::{Keys, S3, serve as serve_s3};
 pub use wait::{PATIENCE, until};

@@ -13,7 +13,7 @@ use push0_core::{FailureClass, Grant, Outcome, ResultRef, Vkey};
 use super::{Attempt, failed, greedy};
 use crate::board::Doing;
 use crate::folder::{blocking, remove};
-use crate::output::{Form, Made, NoResult};
+use crate::output::{Made, NoResult};
 use crate::reins::Pull;
 use crate::retry::{Next, Patience};
 use crate::room::is_full;
@@ -150,10 +150,7 @@ fn keep(
     vkey: Option<Vkey>,
     is_mock: bool,
 ) -> Result<ResultRef, StoreError> {
-    let parts = match &made.form {
-        Form::Parts(parts) => parts.iter().map(|part| store.put(part)).collect::<Result<_, _>>()?,
-        Form::Result(_) | Form::Other => Vec::new(),
-    };
+    let parts = made.parts().map(|part| store.put(part)).collect::<Result<_, _>>()?;
     Ok(ResultRef {
         output: store.put(&made.bytes)?,
         bytes: made.bytes.len() as u64,
@@ -164,7 +161,7 @@ fn keep(
     })
 }
 
-fn pulled(pull: Pull, message: &str) -> Outcome {
+pub(super) fn pulled(pull: Pull, message: &str) -> Outcome {
     match pull {
         Pull::Cancelled => Outcome::Cancelled,
         Pull::Stopped => Outcome::NotRun { message: "its dispatcher was stopped".to_owned() },

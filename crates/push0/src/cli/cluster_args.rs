@@ -43,7 +43,7 @@ impl ServeArgs {
 /// is recorded. SIGTERM or Ctrl-C stops its provers; what they worked on is given to others.
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_long_help = "Example:\n  push0 dispatch pipeline.toml --nats nats://a:4222 --store /shared --id gpu-1"
+    after_long_help = "Example:\n  push0 dispatch pipeline.toml --nats nats://a:4222 --store s3://bucket/prefix --id gpu-1"
 )]
 pub(crate) struct DispatchArgs {
     /// The pipeline's file: its programs are what is offered

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::error::ClusterError;
 use super::role::is_inbox;
 use super::settings::Settings;
+use super::trace::Trace;
 use super::wire::{Answer, Ask, Down, Present};
 use crate::engine::Post;
 use crate::run::say;
@@ -48,9 +49,15 @@ impl Bus {
 
     /// Sends `message` now or never: what waits for a connection would be stale when it comes. Answers whether it
     /// leaves.
-    pub(super) async fn publish(&self, tail: &str, message: &impl Serialize) -> bool {
+    pub(super) async fn publish(
+        &self,
+        tail: &str,
+        message: &impl Serialize,
+        trace: Option<Trace>,
+    ) -> bool {
         let Ok(json) = serde_json::to_vec(message) else { return false };
-        let publish = self.client.publish(self.subject(tail), json.into());
+        let headers = trace.map(Trace::headers).unwrap_or_default();
+        let publish = self.client.publish_with_headers(self.subject(tail), headers, json.into());
         self.is_connected() && matches!(timeout(PUBLISH_MAX, publish).await, Ok(Ok(())))
     }
 
@@ -77,7 +84,8 @@ impl Bus {
     /// Asks whoever leads, once.
     pub(super) async fn ask(&self, ask: &Ask) -> Option<Answer> {
         let json = serde_json::to_vec(ask).ok()?;
-        let answer = self.client.request(self.subject(ASK), json.into());
+        let headers = Trace::of_question().headers();
+        let answer = self.client.request_with_headers(self.subject(ASK), headers, json.into());
         let answer = timeout(ANSWER_MAX, answer).await.ok()?.ok()?;
         read(&answer.payload)
     }
@@ -87,7 +95,9 @@ impl Bus {
         let mut there = Vec::new();
         let inbox = self.client.new_inbox();
         let Ok(mut answers) = self.client.subscribe(inbox.clone()).await else { return there };
-        let asked = self.client.publish_with_reply(self.subject(PRESENT), inbox, "".into()).await;
+        let (subject, headers) = (self.subject(PRESENT), Trace::of_question().headers());
+        let asked =
+            self.client.publish_with_reply_and_headers(subject, inbox, headers, "".into()).await;
         if asked.is_err() {
             return there;
         }
@@ -105,7 +115,10 @@ impl Bus {
     pub(super) async fn answer(&self, question: &Message, answer: &impl Serialize) {
         let to = question.reply.clone().filter(|to| is_inbox(to));
         if let (Some(to), Ok(json)) = (to, serde_json::to_vec(answer)) {
-            let _ = timeout(PUBLISH_MAX, self.client.publish(to, json.into())).await;
+            let trace = Trace::of_headers(question.headers.as_ref());
+            let headers = trace.map(Trace::headers).unwrap_or_default();
+            let publish = self.client.publish_with_headers(to, headers, json.into());
+            let _ = timeout(PUBLISH_MAX, publish).await;
         }
     }
 
@@ -155,7 +168,8 @@ impl NatsPost {
         let (queue, mut queued) = mpsc::channel::<(Life, Down)>(POST_MAX);
         tokio::spawn(async move {
             while let Some((to, down)) = queued.recv().await {
-                bus.publish(&life(&to), &down).await;
+                let trace = Trace::of_down(&down.message);
+                bus.publish(&life(&to), &down, trace).await;
             }
         });
         Self { epoch, queue }

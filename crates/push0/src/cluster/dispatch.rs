@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use push0_core::{DispatcherId, Epoch, FromDispatcher};
-use push0_dispatch::{About, Config, Dispatcher, Started, Store};
+use push0_dispatch::{About, Config, Dispatcher, Started};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -16,6 +16,7 @@ use super::departures::connection;
 use super::error::{ClusterError, told};
 use super::role::Role;
 use super::serve::{runtime, sign};
+use super::trace::Trace;
 use super::wire::{Down, LeaderBeat, Present};
 use crate::alive::Sign;
 use crate::cli::{DispatchArgs, Exit};
@@ -58,7 +59,7 @@ fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
     });
     let own = config.store.identity().to_owned();
     if let Some(theirs) = first.map(|beat| beat.store).filter(|theirs| *theirs != own) {
-        return Err(ClusterError::OtherStore { store: config.store.dir().to_owned(), own, theirs });
+        return Err(ClusterError::OtherStore { store: config.store.to_string(), own, theirs });
     }
     let dir = config.dir.clone();
     let started = push0_dispatch::start(config)?;
@@ -90,7 +91,7 @@ async fn carry(
                 if let FromDispatcher::Beat(beat) = &message {
                     (running, held) = (beat.running.len(), beat.held.len());
                 }
-                if bus.publish(&up, &message).await {
+                if bus.publish(&up, &message, Trace::of_up(&message)).await {
                     sign.touch();
                 }
             }
@@ -135,7 +136,7 @@ async fn leave(
     dispatcher.leave();
     let ended = tokio::task::spawn_blocking(move || dispatcher.shutdown(STOP_GRACE));
     while let Some(message) = from.recv().await {
-        bus.publish(up, &message).await;
+        bus.publish(up, &message, Trace::of_up(&message)).await;
     }
     let _ = ended.await;
     bus.flush().await;
@@ -177,7 +178,7 @@ fn config(
         id,
         pipeline: loaded.pipeline.name.clone(),
         dir: std::path::absolute(&dir).unwrap_or(dir),
-        store: Store::open(settings.store()?)?,
+        store: settings.store()?,
         slots,
         memory_bytes: memory,
         gpus: loaded

@@ -43,8 +43,10 @@ pub(crate) enum ClusterError {
     FromFile { pipeline: PathBuf },
     #[error("error: {0}: the same command goes on when there is room and access")]
     Store(#[from] StoreError),
-    #[error("error: this store is {own}, and that of the engines is {theirs} ({}): share one directory", store.display())]
-    OtherStore { store: PathBuf, own: String, theirs: String },
+    #[error(
+        "error: this store is {own}, and that of the engines is {theirs} ({store}): share one directory, or one bucket"
+    )]
+    OtherStore { store: String, own: String, theirs: String },
     #[error("error: program {program} cannot be run ({}, programs.{program}): {what}", pipeline.display())]
     Program { pipeline: PathBuf, program: String, what: String },
     #[error("error: {0}")]

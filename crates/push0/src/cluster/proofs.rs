@@ -45,7 +45,7 @@ struct Reader<'a> {
 fn write_all(args: &ProofsArgs) -> Result<(), ClusterError> {
     let loaded = pipeline_file::load(&args.pipeline)?;
     let settings = args.cluster.settings(Role::Reader, "push0-proofs")?;
-    let store = Store::open(settings.store()?)?;
+    let store = settings.store()?;
     let programs = programs::resolve(&loaded).map_err(ClusterError::missing(&args.pipeline))?;
     let out = args
         .out

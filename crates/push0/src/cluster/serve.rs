@@ -77,7 +77,7 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
     }
     let settings = args.cluster.settings(Role::Engine, &args.name())?;
     let sign = sign(args.alive.as_deref())?;
-    let store = Store::open(settings.store()?)?;
+    let store = settings.store()?;
     let aside = runtime()?;
     let bus = aside.block_on(Bus::connect(&settings))?;
     let (leading, led) = watch::channel(None);
@@ -276,7 +276,7 @@ async fn beat(
         let Some(handle) = handle else { continue };
         if let Ok((epoch, last)) = handle.probe().await {
             let (engine, store, at) = (engine.clone(), store.clone(), wall());
-            if bus.publish(BEAT, &LeaderBeat { epoch, engine, last, store, at }).await {
+            if bus.publish(BEAT, &LeaderBeat { epoch, engine, last, store, at }, None).await {
                 sign.touch();
             }
         }

@@ -2,12 +2,16 @@
 //!
 //! Not here: what is proved (the pipeline's file).
 
+mod store;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use push0_dispatch::Store;
 use push0_log::NatsConfig;
 use serde::Deserialize;
+use store::{StorePlace, StoreTable};
 
 use super::error::ClusterError;
 use super::role::Role;
@@ -28,9 +32,9 @@ pub(crate) struct ClusterArgs {
         value_delimiter = ','
     )]
     pub(crate) nats: Vec<String>,
-    /// The directory that all machines share, where artifacts are
-    #[arg(long, value_name = "DIR", env = "PUSH0_STORE", hide_env_values = true)]
-    pub(crate) store: Option<PathBuf>,
+    /// The directory or bucket (s3://BUCKET/PREFIX) that all machines share, where artifacts are
+    #[arg(long, value_name = "PLACE", env = "PUSH0_STORE", hide_env_values = true)]
+    pub(crate) store: Option<String>,
 }
 
 /// What it comes to.
@@ -43,16 +47,17 @@ pub(crate) struct Settings {
     /// What all subjects begin with.
     pub(crate) prefix: String,
     /// Where all machines share it; clients that need none may leave it out.
-    store: Option<PathBuf>,
+    store: Option<StorePlace>,
     pub(crate) dispatch: DispatchTable,
 }
 
 impl Settings {
-    /// Where all machines share their artifacts.
-    pub(crate) fn store(&self) -> Result<&Path, ClusterError> {
-        let what = "store.path is not given: name the directory that all machines share (--store)";
+    /// Opens the store that all machines share.
+    pub(crate) fn store(&self) -> Result<Store, ClusterError> {
+        let what = "neither store.path nor store.s3 is given: name the directory or the bucket that all \
+                    machines share (--store)";
         let missing = || ClusterError::Setting { file: None, line: None, what: what.to_owned() };
-        self.store.as_deref().ok_or_else(missing)
+        Ok(self.store.as_ref().ok_or_else(missing)?.open()?)
     }
 }
 
@@ -83,12 +88,6 @@ struct NatsTable {
     stream: String,
     replicas: usize,
     max_bytes: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct StoreTable {
-    path: Option<PathBuf>,
 }
 
 /// `[dispatch]`; flags go first.
@@ -175,7 +174,8 @@ impl ClusterArgs {
             credentials: None,
             ..nats.clone()
         });
-        let store = self.store.clone().or(store.path);
+        let place = store.place(self.store.as_deref(), from_env);
+        let store = place.map_err(|(key, what)| fault(key, &what))?;
         Ok(Settings { nats, system, prefix: table.prefix, store, dispatch })
     }
 }
@@ -209,12 +209,11 @@ mod tests {
             (settings.nats.urls, settings.nats.replicas),
             (vec!["nats://a:1".to_owned()], 3)
         );
-        assert_eq!((settings.nats.subject.as_str(), settings.store), ("x.log", Some("/s".into())));
+        let dir = |path: &str| Some(StorePlace::Dir(path.into()));
+        assert_eq!((settings.nats.subject.as_str(), settings.store), ("x.log", dir("/s")));
         args.store = Some("/t".into());
-        assert_eq!(
-            args.settings(Role::Engine, "engine").expect("it is right").store,
-            Some(PathBuf::from("/t"))
-        );
+        let settings = args.settings(Role::Engine, "engine").expect("it is right");
+        assert_eq!(settings.store, dir("/t"));
     }
 
     #[test]
@@ -229,6 +228,17 @@ mod tests {
         for text in [text.clone(), uncommented.join("\n")] {
             let file: File = toml::from_str(&text).expect("every key is known");
             assert_eq!(file.nats.stream, NatsConfig::default().stream);
+        }
+        let shown: toml::Table = toml::from_str(&uncommented.join("\n")).expect("it is one");
+        for table in ["nats", "store", "dispatch"] {
+            let unknown = toml::from_str::<File>(&format!("[{table}]\nno-such-key = 1"));
+            // It lists those that there are.
+            let told = unknown.expect_err("nobody knows it").message().to_owned();
+            let keys: Vec<_> = told.split('`').skip(1).step_by(2).skip(1).collect();
+            assert!(keys.len() > 3, "{told}");
+            let named = shown.get(table).and_then(toml::Value::as_table).expect("a table");
+            let missing: Vec<_> = keys.iter().filter(|key| !named.contains_key(**key)).collect();
+            assert!(missing.is_empty(), "[{table}] {missing:?}");
         }
     }
 

@@ -5,7 +5,6 @@
 use std::time::Duration;
 
 use push0_core::Block;
-use push0_dispatch::Store;
 
 use super::client::Client;
 use super::error::{ClusterError, told};
@@ -30,7 +29,7 @@ pub(crate) fn drain(args: &DrainArgs) -> Exit {
 fn submit_all(args: &SubmitArgs) -> Result<usize, ClusterError> {
     let loaded = pipeline_file::load(&args.pipeline)?;
     let settings = args.cluster.settings(Role::Client, "push0-submit")?;
-    let store = Store::open(settings.store()?)?;
+    let store = settings.store()?;
     let runtime = runtime()?;
     let client = runtime.block_on(Client::connect(&settings, args.wait))?;
     let mut blocks = BlockFile::open(&args.blocks, &loaded.pipeline.fields)?;

@@ -112,7 +112,8 @@ impl Feeder {
 
     /// Waits while a disk is short. What it tells a person, the dispatcher says: it looks at the same disk.
     fn wait_for_disk(&self) -> Result<(), RunError> {
-        let is_short = || Room::look(self.store.dir()).is_ok_and(|room| room.is_short());
+        let Some(dir) = self.store.dir() else { return Ok(()) };
+        let is_short = || Room::look(dir).is_ok_and(|room| room.is_short());
         while is_short() {
             self.waits.disk.store(true, Ordering::Relaxed);
             if self.handle.has_ended() {

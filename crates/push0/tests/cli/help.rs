@@ -231,8 +231,8 @@ fn status_is_explained() {
               
               [env: PUSH0_NATS]
 
-          --store <DIR>
-              The directory that all machines share, where artifacts are
+          --store <PLACE>
+              The directory or bucket (s3://BUCKET/PREFIX) that all machines share, where artifacts are
               
               [env: PUSH0_STORE]
 

@@ -19,6 +19,7 @@ mod leader_killed;
 mod nats_killed;
 mod operators;
 mod orphan;
+mod over_s3;
 mod proofs_lost;
 mod prover_killed;
 mod quiet;
@@ -28,4 +29,6 @@ mod rolling;
 mod secured;
 mod stream_replaced;
 mod told_twice;
+mod traced;
+#[expect(dead_code, reason = "shared with the soak, which needs more of it")]
 mod world;

@@ -3,6 +3,7 @@
 //! Everything that was started is ended by its id when the world goes.
 
 mod history;
+mod kinds;
 mod users;
 
 use std::cell::RefCell;
@@ -13,11 +14,11 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, SystemTime};
 
 use push0_log::NatsLog;
-use push0_testbed::{Nats, Settings, until};
+use push0_testbed::{Nats, S3, Settings, until};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use self::users::{Users, passwords, users};
+use self::users::{Users, passwords};
 use crate::binaries::{push0, workspace};
 
 /// A cluster.
@@ -25,6 +26,10 @@ pub(crate) struct World {
     pub(crate) nats: Nats,
     nodes: usize,
     users: Users,
+    /// What the log may hold.
+    log_bytes: u64,
+    /// None where machines share a directory.
+    s3: Option<S3>,
     dir: TempDir,
     running: BTreeMap<String, Child>,
     runtime: tokio::runtime::Runtime,
@@ -37,56 +42,6 @@ impl World {
     /// NATS servers, and a pipeline of one stage whose mock takes `time` for a block.
     pub(crate) fn new(nodes: usize, time: &str) -> Self {
         Self::over(nodes, time, String::new())
-    }
-
-    /// One server with accounts, one of them the system's, for `push0` and for what it may hear of others.
-    pub(crate) fn with_accounts(time: &str) -> Self {
-        let accounts = r#"
-            accounts {
-                SYS { users: [{ user: system, password: pass }] }
-                PUSH0 { jetstream: enabled, users: [{ user: push0, password: pass }] }
-            }
-            system_account: SYS
-        "#;
-        let mut world = Self::over(1, time, accounts.to_owned());
-        world.users = Users::One;
-        world
-    }
-
-    /// One server with the roles that ship, and each process the user of its own.
-    pub(crate) fn with_roles(time: &str) -> Self {
-        // A server takes the path as one from the file that names it, however absolute it is.
-        let up = "../".repeat(32);
-        let roles = workspace().join("deploy/nats-roles.conf").canonicalize().expect("it ships");
-        let mut world = Self::over(1, time, format!("include \"{up}{}\"\n", roles.display()));
-        world.users = Users::Roles;
-        let reader = "[nats]\napi = \"push0.api\"\nmax_bytes = \"16MiB\"\n";
-        fs::write(world.path("reader.toml"), reader).expect("a writable directory");
-        world
-    }
-
-    /// One server, and a user of its own for `e1`, which leads.
-    pub(crate) fn with_users(time: &str) -> Self {
-        let mut world = Self::over(1, time, users(""));
-        world.users = Users::Plain;
-        world.tell("e1", "PUSH0_NATS_USER", "e1");
-        world.peopled()
-    }
-
-    /// The server keeps a user from the log from here on, and from nothing else.
-    pub(crate) fn deny_log(&self, user: &str) {
-        assert_eq!(user, "e1", "the only one with a user of its own");
-        let deny = r#", permissions: { publish: { deny: ["push0.log.>", "$JS.API.>"] } }"#;
-        self.nats.reload(0, &Settings { nodes: 1, more: users(deny), ..Settings::default() });
-    }
-
-    pub(crate) fn allow_all(&self) {
-        self.nats.reload(0, &Settings { nodes: 1, more: users(""), ..Settings::default() });
-    }
-
-    /// One server, and a stage that has its mock do as `args` say, and `more` keys.
-    pub(crate) fn with_provers(args: &[&str], more: &str) -> Self {
-        Self::proving(1, &format!("args = {args:?}{more}"), String::new())
     }
 
     fn over(nodes: usize, time: &str, more: String) -> Self {
@@ -119,7 +74,18 @@ impl World {
         );
         let (running, reader, told) = (BTreeMap::new(), RefCell::default(), BTreeMap::new());
         let (users, runtime) = (Users::None, runtime.expect("a runtime"));
-        Self { nats, nodes, users, dir, running, runtime, reader, told }
+        Self {
+            nats,
+            nodes,
+            users,
+            log_bytes: 16 << 20,
+            s3: None,
+            dir,
+            running,
+            runtime,
+            reader,
+            told,
+        }
     }
 
     /// Two engines, of which `e1` leads, and two dispatchers with two slots each.
@@ -250,7 +216,7 @@ impl World {
         });
     }
 
-    fn start(&mut self, name: &str, args: &[&str]) {
+    pub(crate) fn start(&mut self, name: &str, args: &[&str]) {
         let path = self.dir.path().join(format!("{name}.err"));
         let said = File::options().create(true).append(true).open(path).expect("writable");
         let mut command = self.command(args);
@@ -263,6 +229,13 @@ impl World {
     /// What `push0 status --json` says.
     pub(crate) fn status(&self) -> serde_json::Value {
         serde_json::from_str(&self.output(&["status", "--json"])).expect("it is JSON")
+    }
+
+    /// The same, where there is somebody to ask.
+    pub(crate) fn status_now(&self) -> Option<serde_json::Value> {
+        let mut command = self.command(&["status", "--json"]);
+        let ran = command.stdout(Stdio::piped()).stderr(Stdio::null()).output();
+        serde_json::from_slice(&ran.expect("it starts").stdout).ok()
     }
 
     /// What a command prints.
@@ -284,9 +257,12 @@ impl World {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(push0());
         command.args(args).current_dir(self.dir.path()).env("PUSH0_CONFIG", "push0.toml");
-        command
-            .env("PUSH0_NATS", self.nats.urls().join(","))
-            .env("PUSH0_STORE", self.path("store"));
+        command.env("PUSH0_NATS", self.nats.urls().join(","));
+        match self.s3 {
+            // Half of it from the environment, as one would have it.
+            Some(_) => command.env("AWS_SECRET_ACCESS_KEY", S3::SECRET_ACCESS_KEY),
+            None => command.env("PUSH0_STORE", self.path("store")),
+        };
         let role = args.iter().skip_while(|it| **it != "--id").nth(1).or_else(|| args.first());
         if let Some(user) = role.and_then(|role| self.users.of(role)) {
             command.env("PUSH0_NATS_USER", user).env("PUSH0_NATS_PASSWORD", PASSWORD);

@@ -55,7 +55,7 @@ impl World {
             user: self.users.of("serve").map(str::to_owned),
             password: self.users.of("serve").map(|_| PASSWORD.to_owned()),
             inbox: "_INBOX.push0.engine".to_owned(),
-            max_bytes: 16 << 20,
+            max_bytes: self.log_bytes,
             retry_max: Duration::from_millis(500),
             ..NatsConfig::default()
         };
@@ -70,16 +70,22 @@ impl World {
         })
     }
 
-    /// Ends the source, waits for the proofs, and checks that all is as it must be.
-    pub(crate) fn finish(self, blocks: usize) {
-        self.drain();
-        let proofs = self.dir.path().join("proofs.txt");
+    /// Starts a reader of proofs; `finish` waits for it.
+    pub(crate) fn follow_proofs(&mut self) {
         let mut command = self.command(&["proofs", "pipeline.toml", "--follow", "--out", "out"]);
-        command.stdout(File::create(&proofs).expect("a writable directory"));
-        let mut child = command.spawn().expect("it starts");
-        let status =
-            until("not all proofs were released", || child.try_wait().expect("it is ours"));
+        command.stdout(File::create(self.path("proofs.txt")).expect("a writable directory"));
+        self.running.insert("proofs".to_owned(), command.spawn().expect("it starts"));
+    }
+
+    /// Ends the source, waits for the proofs, and checks that all is as it must be.
+    pub(crate) fn finish(mut self, blocks: usize) {
+        self.drain();
+        if !self.running.contains_key("proofs") {
+            self.follow_proofs();
+        }
+        let status = self.wait_end("proofs");
         assert!(status.success(), "{status}");
+        let proofs = self.path("proofs.txt");
         let lines = fs::read_to_string(&proofs).expect("it was written");
         let expected: Vec<_> = (1..=blocks).zip(16_525_000_u64..).collect();
         let released: Vec<(usize, u64)> = lines.lines().map(release).collect();

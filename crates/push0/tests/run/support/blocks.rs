@@ -3,17 +3,14 @@
 //! Encoded and hashed here anew, so that the source is not checked with itself; a test compares with
 //! mainnet.
 
-use std::fs;
-
 use serde_json::{Value, json};
 use sha3::{Digest as _, Keccak256};
 
-use super::binaries::workspace;
-
 #[test]
 fn mainnets_headers_hash_here_as_they_say() {
-    let path = workspace().join("examples/scroll/scroll-mainnet-16525000-20.jsonl");
-    for line in fs::read_to_string(path).expect("an example").lines() {
+    let path =
+        super::binaries::workspace().join("examples/scroll/scroll-mainnet-16525000-20.jsonl");
+    for line in std::fs::read_to_string(path).expect("an example").lines() {
         let block: Value = serde_json::from_str(line).expect("JSON");
         assert_eq!(header_hash(&block), block["hash"]);
     }
@@ -59,7 +56,8 @@ fn child(parent: &Value, number: u64) -> Value {
         "nonce": "0x0000000000000000",
         "baseFeePerGas": "0x3b9aca00",
     });
-    block["hash"] = header_hash(&block).into();
+    let hash = header_hash(&block).into();
+    block.as_object_mut().expect("it is one").insert("hash".to_owned(), hash);
     block
 }
 

@@ -1,0 +1,188 @@
+//! `[store]`: the directory or the bucket where all machines share their artifacts.
+//!
+//! Not here: what is in it (`push0_dispatch`).
+
+use std::fmt;
+use std::path::PathBuf;
+
+use push0_dispatch::{Bucket, S3Config, Store, StoreError};
+use serde::Deserialize;
+
+/// Where artifacts are.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum StorePlace {
+    Dir(PathBuf),
+    S3(Box<S3Config>),
+}
+
+impl StorePlace {
+    pub(super) fn open(&self) -> Result<Store, StoreError> {
+        match self {
+            Self::Dir(path) => Store::open(path),
+            Self::S3(config) => Store::open_s3(config),
+        }
+    }
+}
+
+/// The table of the file.
+#[derive(Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct StoreTable {
+    pub(super) path: Option<PathBuf>,
+    s3: Option<String>,
+    endpoint: Option<String>,
+    region: Option<String>,
+    access_key_id: Option<String>,
+    secret_access_key: Option<String>,
+    session_token: Option<String>,
+    path_style: Option<bool>,
+}
+
+/// Without what must not be told.
+impl fmt::Debug for StoreTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, s3, endpoint, region, path_style, .. } = self;
+        f.debug_struct("StoreTable")
+            .field("path", path)
+            .field("s3", s3)
+            .field("endpoint", endpoint)
+            .field("region", region)
+            .field("path_style", path_style)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A key that is wrong, and what to do.
+pub(super) type Fault = (&'static str, String);
+
+impl StoreTable {
+    /// What it comes to, with a flag and the environment on top; none where no store is named.
+    pub(super) fn place(
+        self,
+        flag: Option<&str>,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<StorePlace>, Fault> {
+        let bucket = match (flag, &self.path, &self.s3) {
+            (Some(flag), ..) if flag.starts_with(Bucket::SCHEME) => ("--store", flag.to_owned()),
+            (Some(flag), ..) => return Ok(Some(StorePlace::Dir(flag.into()))),
+            (None, Some(_), Some(_)) => {
+                let what = "is given beside store.path: name the directory or the bucket";
+                return Err(("store.s3", what.to_owned()));
+            }
+            (None, Some(path), None) => return Ok(Some(StorePlace::Dir(path.clone()))),
+            (None, None, Some(bucket)) => ("store.s3", bucket.clone()),
+            (None, None, None) => return Ok(None),
+        };
+        self.s3(bucket, env).map(|config| Some(StorePlace::S3(Box::new(config))))
+    }
+
+    fn s3(
+        self,
+        (key, bucket): (&'static str, String),
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<S3Config, Fault> {
+        let parsed = bucket.parse();
+        let bucket = parsed.map_err(|error| (key, format!("{bucket:?} {error}")))?;
+        let endpoint = env("AWS_ENDPOINT_URL").or(self.endpoint);
+        if let Some(url) = &endpoint
+            && !["http://", "https://"].iter().any(|scheme| url.starts_with(scheme))
+        {
+            let what = format!("{url:?} is no address: write one like \"https://s3.example:9000\"");
+            return Err(("store.endpoint", what));
+        }
+        let missing = |key, name| {
+            (key, format!("is not given: write it into the file, or set {name} in the environment"))
+        };
+        let id = env(ACCESS_KEY_ID).or(self.access_key_id);
+        let secret = env(SECRET_ACCESS_KEY).or(self.secret_access_key);
+        Ok(S3Config {
+            bucket,
+            // A server of one's own seldom has a name for each bucket; Amazon's wants one.
+            path_style: self.path_style.unwrap_or_else(|| endpoint.is_some()),
+            endpoint,
+            region: env("AWS_REGION").or(self.region).unwrap_or_else(|| REGION.to_owned()),
+            access_key_id: id.ok_or_else(|| missing("store.access_key_id", ACCESS_KEY_ID))?,
+            secret_access_key: secret
+                .ok_or_else(|| missing("store.secret_access_key", SECRET_ACCESS_KEY))?,
+            session_token: env("AWS_SESSION_TOKEN").or(self.session_token),
+        })
+    }
+}
+
+const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
+const SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
+
+/// Where buckets are that nobody says more of; most servers of one's own have but this one.
+const REGION: &str = "us-east-1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_names_a_directory_or_a_bucket() {
+        let place = |flag| table("path = \"/s\"").place(Some(flag), keys);
+        assert_eq!(place("/t"), Ok(Some(StorePlace::Dir("/t".into()))));
+        let Ok(Some(StorePlace::S3(config))) = place("s3://proofs/a") else { panic!("a bucket") };
+        assert_eq!(config.bucket.to_string(), "s3://proofs/a");
+        assert_eq!((config.region.as_str(), config.path_style), (REGION, false));
+        assert_eq!(table("").place(None, keys), Ok(None));
+    }
+
+    #[test]
+    fn the_environment_goes_before_the_file() {
+        let text = "s3 = \"s3://proofs\"\nendpoint = \"http://a:1\"\naccess_key_id = \"file\"\n\
+                    secret_access_key = \"file\"\nsession_token = \"file\"\nregion = \"file\"";
+        let Ok(Some(StorePlace::S3(config))) = table(text).place(None, |_| None) else {
+            panic!("a bucket")
+        };
+        let given = [&config.access_key_id, &config.secret_access_key, &config.region];
+        assert_eq!(given, ["file"; 3]);
+        assert_eq!(config.session_token.as_deref(), Some("file"));
+        assert_eq!((config.endpoint.as_deref(), config.path_style), (Some("http://a:1"), true));
+        let every = |name: &str| Some(format!("http://{name}"));
+        let Ok(Some(StorePlace::S3(config))) = table(text).place(None, every) else {
+            panic!("a bucket")
+        };
+        let given = [&config.access_key_id, &config.secret_access_key, &config.region];
+        let names = [ACCESS_KEY_ID, SECRET_ACCESS_KEY, "AWS_REGION"];
+        assert_eq!(given, names.map(|name| format!("http://{name}")).each_ref());
+        assert_eq!(config.session_token.as_deref(), Some("http://AWS_SESSION_TOKEN"));
+        assert_eq!(config.endpoint.as_deref(), Some("http://AWS_ENDPOINT_URL"));
+    }
+
+    #[test]
+    fn a_fault_has_its_key_and_what_to_do() {
+        let named = "s3 = \"s3://proofs\"";
+        for (text, key, words) in [
+            ("path = \"/s\"\ns3 = \"s3://proofs\"", "store.s3", "store.path"),
+            ("s3 = \"/proofs\"", "store.s3", "write it like"),
+            (named, "store.access_key_id", ACCESS_KEY_ID),
+            (
+                &format!("{named}\naccess_key_id = \"a\""),
+                "store.secret_access_key",
+                SECRET_ACCESS_KEY,
+            ),
+            (&format!("{named}\nendpoint = \"s3.example\""), "store.endpoint", "https://"),
+        ] {
+            let (at, what) = table(text).place(None, |_| None).expect_err(text);
+            assert_eq!(at, key);
+            assert!(what.contains(words), "{what}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let table = table("secret_access_key = \"hush\"\nsession_token = \"lent\"");
+        let shown = format!("{table:?}");
+        assert!(!shown.contains("hush") && !shown.contains("lent"), "{shown}");
+    }
+
+    fn table(text: &str) -> StoreTable {
+        toml::from_str(text).expect("every key is known")
+    }
+
+    fn keys(name: &str) -> Option<String> {
+        [ACCESS_KEY_ID, SECRET_ACCESS_KEY].contains(&name).then(|| "key".to_owned())
+    }
+}

@@ -1,0 +1,55 @@
+//! What belongs together can be told from the headers.
+
+use std::collections::BTreeMap;
+
+use futures_util::StreamExt as _;
+use serde_json::Value;
+
+use crate::world::{BLOCKS, World, at};
+
+#[test]
+fn a_grant_and_its_report_have_the_trace_of_their_task_and_an_answer_that_of_its_question() {
+    let world = World::usual(1, "20ms");
+    let (client, mut heard) = world.block_on(async {
+        let client = async_nats::connect(&world.nats.urls()[..]).await.expect("it runs");
+        let heard = client.subscribe(">").await.expect("it is connected");
+        client.flush().await.expect("it is connected");
+        (client, heard)
+    });
+    world.submit();
+    world.wait_accepted(BLOCKS);
+    let messages = world.block_on(async {
+        client.publish(END, "".into()).await.expect("it is connected");
+        let mut messages = Vec::new();
+        while let Some(message) = heard.next().await.filter(|it| it.subject.as_str() != END) {
+            messages.push(message);
+        }
+        messages
+    });
+    let mut attempts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut questions = BTreeMap::new();
+    let mut answered = 0;
+    for message in messages {
+        let trace = message.headers.as_ref().and_then(|headers| headers.get("traceparent"));
+        let trace = trace.map(ToString::to_string);
+        let said: Value = serde_json::from_slice(&message.payload).unwrap_or_default();
+        let of = ["/message/Grant/task", "/Report/task"].map(|path| at(&said, path));
+        if let Some(task) = of.iter().find_map(Value::as_str) {
+            let trace = trace.expect("it has one");
+            assert!(trace.starts_with(&format!("00-{}-", &task[..32])), "{trace} {task}");
+            attempts.entry(trace).or_default().push(message.subject.to_string());
+        } else if message.subject.as_str() == "push0.engine.ask" {
+            questions.insert(message.reply.expect("it is asked").to_string(), trace);
+        } else if let Some(asked) = questions.get(message.subject.as_str()) {
+            assert_eq!(trace, *asked);
+            answered += 1;
+        }
+    }
+    assert_eq!(attempts.len(), BLOCKS, "{attempts:?}");
+    assert!(attempts.values().all(|subjects| subjects.len() >= 2), "{attempts:?}");
+    assert!(answered > 0 && questions.values().all(Option::is_some), "{questions:?}");
+    world.finish(BLOCKS);
+}
+
+/// Published behind all that is looked at.
+const END: &str = "traced.end";

@@ -1,0 +1,102 @@
+//! Worlds that are not the usual one.
+
+use std::fs;
+use std::time::Duration;
+
+use push0_testbed::{S3, Settings};
+
+use super::World;
+use super::users::{Users, users};
+use crate::binaries::workspace;
+
+impl World {
+    /// One server with accounts, one of them the system's, for `push0` and for what it may hear of others.
+    pub(crate) fn with_accounts(time: &str) -> Self {
+        let mut world = Self::over(1, time, ACCOUNTS.to_owned());
+        world.users = Users::One;
+        world
+    }
+
+    /// One server with the roles that ship, and each process the user of its own.
+    pub(crate) fn with_roles(time: &str) -> Self {
+        // A server takes the path as one from the file that names it, however absolute it is.
+        let up = "../".repeat(32);
+        let roles = workspace().join("deploy/nats-roles.conf").canonicalize().expect("it ships");
+        let mut world = Self::over(1, time, format!("include \"{up}{}\"\n", roles.display()));
+        world.users = Users::Roles;
+        let reader = "[nats]\napi = \"push0.api\"\nmax_bytes = \"16MiB\"\n";
+        fs::write(world.path("reader.toml"), reader).expect("a writable directory");
+        world
+    }
+
+    /// One server, and a user of its own for `e1`, which leads.
+    pub(crate) fn with_users(time: &str) -> Self {
+        let mut world = Self::over(1, time, users(""));
+        world.users = Users::Plain;
+        world.tell("e1", "PUSH0_NATS_USER", "e1");
+        world.peopled()
+    }
+
+    /// The server keeps a user from the log from here on, and from nothing else.
+    pub(crate) fn deny_log(&self, user: &str) {
+        assert_eq!(user, "e1", "the only one with a user of its own");
+        let deny = r#", permissions: { publish: { deny: ["push0.log.>", "$JS.API.>"] } }"#;
+        self.nats.reload(0, &Settings { nodes: 1, more: users(deny), ..Settings::default() });
+    }
+
+    pub(crate) fn allow_all(&self) {
+        self.nats.reload(0, &Settings { nodes: 1, more: users(""), ..Settings::default() });
+    }
+
+    /// Three servers with accounts, for as long as `time` of blocks that take a moment each.
+    pub(crate) fn for_long(time: Duration) -> Self {
+        let mut world = Self::over(3, "50ms..400ms", ACCOUNTS.to_owned());
+        world.users = Users::One;
+        let path = world.path("push0.toml");
+        let settings = fs::read_to_string(&path).expect("it is there");
+        // A block takes 2 kB of the log; the servers of the tests have 1 GB.
+        let mebibytes = (16 + time.as_secs() / 3).min(900);
+        fs::write(path, settings.replace("16MiB", &format!("{mebibytes}MiB"))).expect("writable");
+        world.log_bytes = mebibytes << 20;
+        world
+    }
+
+    /// One server, and a stage that has its mock do as `args` say, and `more` keys.
+    pub(crate) fn with_provers(args: &[&str], more: &str) -> Self {
+        Self::proving(1, &format!("args = {args:?}{more}"), String::new())
+    }
+
+    /// One server, and a bucket in the place of the shared directory; of each block provers read what `give` says.
+    pub(crate) fn over_s3(time: &str, give: &str) -> Self {
+        let mut world = Self::over(1, time, String::new());
+        let path = world.path("pipeline.toml");
+        let pipeline = fs::read_to_string(&path).expect("it is there");
+        fs::write(&path, pipeline.replace("number", give)).expect("writable");
+        let s3 = S3::start();
+        let table = format!(
+            "[store]\ns3 = \"s3://{}/cluster\"\nendpoint = \"{}\"\naccess_key_id = \"{}\"\n",
+            S3::BUCKET,
+            s3.endpoint(),
+            S3::ACCESS_KEY_ID,
+        );
+        let path = world.path("push0.toml");
+        let settings = fs::read_to_string(&path).expect("it is there");
+        fs::write(path, settings + &table).expect("writable");
+        world.s3 = Some(s3);
+        world
+    }
+
+    /// The server of the bucket.
+    pub(crate) fn bucket(&mut self) -> &mut S3 {
+        self.s3.as_mut().expect("this world has one")
+    }
+}
+
+/// An account for push0, and the servers' own.
+const ACCOUNTS: &str = r#"
+            accounts {
+                SYS { users: [{ user: system, password: pass }] }
+                PUSH0 { jetstream: enabled, users: [{ user: push0, password: pass }] }
+            }
+            system_account: SYS
+        "#;
