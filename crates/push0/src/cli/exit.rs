@@ -169,6 +169,7 @@ impl From<&ClusterError> for Exit {
             | ClusterError::Engine(EngineError::Append(AppendError::Replaced { .. })) => Self::Data,
             ClusterError::Dispatcher(StartError::Locked { .. }) => Self::Busy,
             ClusterError::Engine(EngineError::Bug(_)) => Self::Bug,
+            ClusterError::Unwritten { .. } => Self::Unproved,
             ClusterError::Deliver(error) => Self::from(error),
             ClusterError::Nats(_)
             | ClusterError::Engine(_)

@@ -76,6 +76,11 @@ pub(crate) enum ClusterError {
     Dir { path: PathBuf, source: io::Error },
     #[error("error: {0}: what is proved is kept; the same command delivers it")]
     Deliver(#[from] crate::publish::PublishError),
+    #[error(
+        "error: a proof that was lost is not made again, since task {task} is parked: {why}: see to that, then push0 \
+         retry {task}"
+    )]
+    Unwritten { task: String, why: String },
     #[error("error: no thread to be had ({0}): try again")]
     Thread(#[source] io::Error),
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use push0_core::{ReleaseNumber, TaskId};
+use push0_core::{ReleaseNumber, Scheduler, TaskId};
 use push0_dispatch::Store;
 use tokio::runtime::Runtime;
 
@@ -38,6 +38,8 @@ struct Reader<'a> {
     programs: Programs,
     out: PathBuf,
     cursor: ReleaseNumber,
+    /// The parked task that was told of last.
+    told: Option<TaskId>,
     settings: Settings,
     runtime: Runtime,
 }
@@ -55,11 +57,15 @@ fn write_all(args: &ProofsArgs) -> Result<(), ClusterError> {
     let runtime = runtime()?;
     let mut replica = runtime.block_on(Replica::open(&settings.nats))?;
     let cursor = ReleaseNumber(0);
-    let mut reader = Reader { args, store, programs, out, cursor, settings, runtime };
+    let mut reader = Reader { args, store, programs, out, cursor, told: None, settings, runtime };
     loop {
         let came = reader.runtime.block_on(replica.go_on(WAIT))?;
         let due = due(replica.scheduler(), reader.cursor, BATCH);
-        let is_behind = !due.is_empty();
+        // What was lost is not due until it is made again, and not done either.
+        let is_behind = !replica.scheduler().releases(reader.cursor).is_empty();
+        if came == Came::Nothing && due.is_empty() && is_behind {
+            reader.look_for_parked(replica.scheduler())?;
+        }
         let mut has_failed = false;
         for (number, publication) in due {
             if !reader.deliver(number, &publication)? {
@@ -113,6 +119,28 @@ impl Reader<'_> {
         }
         self.cursor = number;
         Ok(true)
+    }
+
+    /// Tells of a result that is to be made again and cannot be.
+    ///
+    /// # Errors
+    ///
+    /// That there is one, unless it is waited for.
+    fn look_for_parked(&mut self, scheduler: &Scheduler) -> Result<(), ClusterError> {
+        let next = scheduler.releases(self.cursor).first();
+        let mut tasks = next.into_iter().flat_map(|release| &release.tasks);
+        let parked = tasks.find_map(|id| Some((*id, scheduler.task(id)?.parked.as_ref()?)));
+        let Some((task, (_, why))) = parked.filter(|(task, _)| self.told != Some(*task)) else {
+            return Ok(());
+        };
+        let (name, why) = (task.short(), why.to_string());
+        let error = ClusterError::Unwritten { task: name, why };
+        if !self.args.follow {
+            return Err(error);
+        }
+        say(&error.to_string().replacen("error", "warning", 1));
+        self.told = Some(task);
+        Ok(())
     }
 
     /// Has the engine make a result again; the release can be read once it has.

@@ -28,7 +28,7 @@ impl StorePlace {
 #[derive(Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct StoreTable {
-    pub(super) path: Option<PathBuf>,
+    path: Option<PathBuf>,
     s3: Option<String>,
     endpoint: Option<String>,
     region: Option<String>,

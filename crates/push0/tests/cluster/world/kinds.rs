@@ -66,12 +66,18 @@ impl World {
         Self::proving(1, &format!("args = {args:?}{more}"), String::new())
     }
 
-    /// One server, and a bucket in the place of the shared directory; of each block provers read what `give` says.
-    pub(crate) fn over_s3(time: &str, give: &str) -> Self {
-        let mut world = Self::over(1, time, String::new());
+    /// One server; of each block provers read what `give` says.
+    pub(crate) fn giving(time: &str, give: &str) -> Self {
+        let world = Self::over(1, time, String::new());
         let path = world.path("pipeline.toml");
         let pipeline = fs::read_to_string(&path).expect("it is there");
         fs::write(&path, pipeline.replace("number", give)).expect("writable");
+        world
+    }
+
+    /// The same, with a bucket in the place of the shared directory.
+    pub(crate) fn over_s3(time: &str, give: &str) -> Self {
+        let mut world = Self::giving(time, give);
         let s3 = S3::start();
         let table = format!(
             "[store]\ns3 = \"s3://{}/cluster\"\nendpoint = \"{}\"\naccess_key_id = \"{}\"\n",
