@@ -1,4 +1,4 @@
-# push0, its reference prover, and a NATS server, in one image: deploy/compose.yml runs all of its parts from it.
+# push0, its reference prover, a NATS server and an S3 server, in one image: deploy/compose.yml runs all of its parts from it.
 #
 #   docker build -t push0 .
 
@@ -12,8 +12,8 @@ RUN find crates fuzz provers -name '*.rs' -exec touch {} +
 RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/push0/target \
-    cargo build --release --locked -p push0 -p push0-prover-chain \
-    && install -D -t /out target/release/push0 target/release/push0-prover-chain
+    cargo build --release --locked -p push0 -p push0-prover-chain -p push0-testbed \
+    && install -D -t /out target/release/push0 target/release/push0-prover-chain target/release/push0-testbed-s3
 
 # The NATS server that push0's tests run against, by version and hash.
 FROM debian:bookworm-slim AS nats
@@ -27,7 +27,7 @@ FROM debian:bookworm-slim
 # TLS to NATS looks for the system's authorities; nothing else is installed.
 COPY --from=nats /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=nats /out/nats-server /usr/local/bin/
-COPY --from=build /out/push0 /out/push0-prover-chain /usr/local/bin/
+COPY --from=build /out/push0 /out/push0-prover-chain /out/push0-testbed-s3 /usr/local/bin/
 # Volumes that are mounted here are made with this owner.
 RUN install -d -o 10001 -g 10001 /var/lib/nats /var/lib/push0 /var/lib/push0/store /var/lib/push0/dispatch \
     /var/lib/push0/proofs /run/push0

@@ -68,7 +68,7 @@ fn no_container_has_more_than_it_needs() {
         assert!(has(&all, what), "{what}");
     }
     assert!(has(&all, "security_opt: [\"no-new-privileges:true\"]"));
-    let parts = ["nats", "engine", "dispatcher", "tool"];
+    let parts = ["bucket", "nats", "engine", "dispatcher", "tool"];
     for name in parts {
         let lines = part(name);
         for what in ["<<: *part", "mem_limit: ", "healthcheck:"] {
@@ -82,7 +82,7 @@ fn no_container_has_more_than_it_needs() {
     let starts = |line: &str| line.starts_with("  ") && !line.starts_with("   ");
     let found: Vec<_> =
         services.iter().zip(services.iter().skip(1)).filter(|(line, _)| starts(line)).collect();
-    assert_eq!(found.len(), 11, "{found:?}");
+    assert_eq!(found.len(), 12, "{found:?}");
     for (service, next) in found {
         let known = parts.iter().any(|name| next.trim() == format!("<<: *{name}"));
         assert!(known, "{service} is no part of the above");
