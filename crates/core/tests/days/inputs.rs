@@ -5,7 +5,7 @@ use push0_core::{
     TaskState, Verdict, Vkey,
 };
 
-use crate::day::{Day, block};
+use crate::day::{Day, block, result};
 
 #[test]
 fn a_lost_payload_is_asked_of_the_source_and_tried_again_once_it_has_come() {
@@ -34,6 +34,15 @@ fn a_task_whose_payload_never_comes_is_parked_and_opened_by_its_delivery() {
     assert!(day.scheduler.is_idle());
     day.ask(&Input::Submit(Box::new(block(0))));
     assert!(matches!(state(&day, task), TaskState::Ready { .. }));
+}
+
+#[test]
+fn what_the_source_was_asked_for_is_known_until_it_has_come() {
+    let (mut day, _) = lost();
+    let asked = |day: &Day| day.scheduler.chain().lost().collect::<Vec<_>>();
+    assert_eq!(asked(&day), [block(0).hash]);
+    day.ask(&Input::Submit(Box::new(block(0))));
+    assert_eq!(asked(&day), []);
 }
 
 #[test]
@@ -128,11 +137,6 @@ fn a_result_without_a_key_is_no_proof_under_a_pinned_one() {
 
 fn proved() -> Outcome {
     Outcome::Proved(result())
-}
-
-fn result() -> ResultRef {
-    let (output, statement) = (Digest::of(b"proof"), Digest::of(b"values"));
-    ResultRef { output, bytes: 5, statement, vkey: None, mock: false, parts: Vec::new() }
 }
 
 /// One task, whose attempt did not find its block.
