@@ -136,6 +136,13 @@ fn the_window_limits_blocks_and_not_what_holds_many() {
     let more = spec.window.expect("it has one") + 1;
     bound(&mut spec, "aggregate", "max", "items", more);
     checked(&spec);
+    spec.window = Some(3);
+    bound(&mut spec, "range", "max", "blocks", 3);
+    edit(&mut spec, "aggregate", |stage| {
+        (stage.collect, stage.arity) = (Some("tree".into()), Some(8));
+        (stage.max, stage.min) = (BTreeMap::new(), BTreeMap::new());
+    });
+    checked(&spec);
 }
 
 #[test]

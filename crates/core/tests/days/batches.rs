@@ -66,6 +66,28 @@ fn an_item_is_as_old_as_its_arrival_at_the_stage() {
     assert_eq!(closed(&day), 2);
 }
 
+#[test]
+fn one_decision_opens_what_fits_and_one_task_at_least() {
+    let read = |max| {
+        let limits = Limits { inputs_max: 5, ..Limits::default() };
+        let mut day = Day::under(limits, sequence("blocks", max));
+        (0..6).for_each(|number| day.ask(&Input::Submit(Box::new(block(number)))));
+        let inputs = |event: &Event| {
+            let Event::TaskOpened { inputs, .. } = event else { return 0 };
+            inputs.len()
+        };
+        let mut opened = Vec::new();
+        loop {
+            let before = day.events.len();
+            day.ask(&Input::Wake);
+            let Some(decided @ [_, ..]) = day.events.get(before..) else { break opened };
+            opened.extend(Some(decided.iter().map(inputs).sum::<usize>()).filter(|sum| *sum > 0));
+        }
+    };
+    assert_eq!(read(2), [4, 2]);
+    assert_eq!(read(3), [3, 3]);
+}
+
 /// A sequence of groups, each closed by age alone.
 fn grouped(group: Duration, batch: Duration) -> PipelineSpec {
     let mut spec = pipeline();

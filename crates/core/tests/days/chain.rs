@@ -1,7 +1,10 @@
 //! How blocks stand to one another, and which are refused.
 
+use std::collections::BTreeMap;
+
 use push0_core::{
-    Block, BlockHash, Height, Input, Limits, Outcome, Rejection, Scheduler, Standing,
+    Block, BlockHash, Event, Height, Input, Limits, Outcome, Rejection, Scheduler, StageSpec,
+    Standing,
 };
 
 use crate::day::{Day, block, pipeline, result};
@@ -9,14 +12,16 @@ use crate::day::{Day, block, pipeline, result};
 #[test]
 fn a_block_is_canonical_or_waits_or_is_beside_the_chain() {
     let mut day = Day::of(pipeline());
+    assert!(day.scheduler.chain().is_empty());
     let blocks = [block(5), block(6), block(8), beside(6, 1), beside(6, 2)];
     blocks.iter().for_each(|block| submit(&mut day, block).expect("it is taken"));
     let standings = blocks.map(|block| day.scheduler.chain().standing(&block.hash));
     let [canonical, waits, beside] =
         [Standing::Canonical, Standing::Waiting, Standing::Beside].map(Some);
     assert_eq!(standings, [canonical, canonical, waits, beside, beside]);
-    assert_eq!(day.scheduler.chain().standing(&block(9).hash), None);
-    assert_eq!(day.scheduler.chain().beside(), 2);
+    let chain = day.scheduler.chain();
+    assert_eq!(chain.standing(&block(9).hash), None);
+    assert_eq!((chain.is_empty(), chain.beside()), (false, 2));
 }
 
 #[test]
@@ -81,6 +86,29 @@ fn so_many_blocks_wait_to_be_released_and_no_more() {
     assert_eq!(day.scheduler.totals().blocks_released, 2);
     assert_eq!([2, 3].map(|number| submit(&mut day, &block(number))), [Ok(()), Ok(())]);
     assert_eq!(submit(&mut day, &block(4)), full);
+}
+
+#[test]
+fn where_no_further_block_can_come_a_batch_closes_once_all_before_it_is_proved() {
+    let limits = Limits { blocks_max: 2, ..Limits::default() };
+    let mut spec = pipeline();
+    let prove = spec.stages.get("prove").expect("it is there").clone();
+    let (inputs, collect) = (vec!["prove".to_owned()], Some("sequence".to_owned()));
+    let max = BTreeMap::from([("blocks".to_owned(), 10)]);
+    spec.stages.insert("batch".to_owned(), StageSpec { inputs, collect, max, ..prove });
+    spec.release.inputs = vec!["batch".to_owned()];
+    let mut day = Day::under(limits, spec).granted(2);
+    let closed = |day: &Day| {
+        day.events.iter().find_map(|event| {
+            let Event::BatchClosed { items, .. } = event else { return None };
+            Some(*items)
+        })
+    };
+    let told = day.tried().into_iter().map(|task| {
+        day.report(task, Outcome::Proved(result()));
+        closed(&day)
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [None, Some(2)]);
 }
 
 fn submit(day: &mut Day, block: &Block) -> Result<(), Rejection> {
