@@ -1,11 +1,11 @@
 //! What becomes of a task whose input is lost.
 
 use push0_core::{
-    Digest, Effect, Event, Input, Limits, Outcome, ParkedBy, Rejection, ResultRef, Seq, TaskId,
-    TaskState, Verdict, Vkey,
+    Digest, Effect, Event, Input, Limits, Outcome, ParkedBy, Rejection, ResultRef, Seq, StageSpec,
+    TaskId, TaskState, Verdict, Vkey,
 };
 
-use crate::day::{Day, block, result};
+use crate::day::{Day, block, pipeline, result};
 
 #[test]
 fn a_lost_payload_is_asked_of_the_source_and_tried_again_once_it_has_come() {
@@ -102,6 +102,26 @@ fn a_second_complaint_about_the_same_loss_asks_for_nothing() {
     );
     assert_eq!(answer, Err(Rejection::Answered(Verdict::Unwanted)));
     assert_eq!(asked(&mut day), 1);
+}
+
+#[test]
+fn a_result_that_its_reader_does_not_find_is_made_again() {
+    let mut spec = pipeline();
+    let prove = spec.stages.get("prove").expect("it is there").clone();
+    let inputs = vec!["prove".to_owned()];
+    spec.stages.insert("wrap".to_owned(), StageSpec { inputs, ..prove });
+    spec.release.inputs = vec!["wrap".to_owned()];
+    let mut day = Day::of(spec).granted(1);
+    let [maker] = *day.tried() else { panic!("one was granted") };
+    day.report(maker, proved());
+    day.grant();
+    let [reader] = *day.tried() else { panic!("what reads it was granted") };
+    day.report(reader, Outcome::InputLost { artifact: result().output });
+    day.grant();
+    assert_eq!(day.tried(), [maker]);
+    day.report(maker, proved());
+    day.grant();
+    assert_eq!(day.tried(), [reader]);
 }
 
 #[test]
