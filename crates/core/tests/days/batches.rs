@@ -7,7 +7,7 @@ use push0_core::{
     Block, Event, Input, Limits, Outcome, PipelineSpec, Scheduler, StageSpec, Timestamp,
 };
 
-use crate::day::{Day, block, pipeline, result};
+use crate::day::{Day, START, block, pipeline, result};
 
 #[test]
 fn a_batch_that_reaches_its_max_takes_no_weightless_block_after_it() {
@@ -28,6 +28,17 @@ fn age_closes_a_batch_that_has_just_its_least() {
         assert!(!has_closed(&day), "it is not old enough");
         day.sleep(Duration::from_secs(2));
         assert_eq!(has_closed(&day), is_closed, "{blocks} blocks, of which two are the least");
+    }
+}
+
+#[test]
+fn only_a_batch_that_has_its_least_is_waited_for() {
+    let age = Duration::from_secs(60);
+    for (blocks, waits) in [(1, None), (2, Some(START + age))] {
+        let mut day = Day::of(aged(2, age));
+        (0..blocks).for_each(|number| day.ask(&Input::Submit(Box::new(block(number)))));
+        let deadline = day.scheduler.poll_timeout(day.now).map(|deadline| deadline.at);
+        assert_eq!(deadline, waits, "{blocks} blocks, of which two are the least");
     }
 }
 
@@ -64,6 +75,16 @@ fn an_item_is_as_old_as_its_arrival_at_the_stage() {
     assert_eq!(closed(&day), 1, "it has not waited there so long");
     day.sleep(Duration::from_secs(2));
     assert_eq!(closed(&day), 2);
+}
+
+#[test]
+fn a_batch_has_no_more_items_than_one_task_may_read() {
+    let limits = Limits { inputs_max: 5, ..Limits::default() };
+    let mut day = Day::under(limits, sequence("blocks", 100));
+    (0..12).for_each(|number| day.ask(&Input::Submit(Box::new(block(number)))));
+    day.follow_up();
+    let read = day.scheduler.tasks().map(|(_, task)| task.inputs.len());
+    assert_eq!(read.collect::<Vec<_>>(), [5, 5]);
 }
 
 #[test]

@@ -50,6 +50,15 @@ fn all_that_a_lost_dispatcher_held_is_lost_though_one_decision_does_not_hold_it(
 }
 
 #[test]
+fn one_decision_gives_up_no_more_than_it_may_say() {
+    let day = Day::with_grants(7); // decisions hold 2
+    let (dispatcher, but) = (day.beat_of([]).dispatcher, BTreeSet::new());
+    let lose = Input::Lose { dispatcher, but, message: String::new() };
+    let events = day.scheduler.decide(day.now, &lose).expect("it is legal");
+    assert!((1..=2).contains(&events.len()), "{events:?}");
+}
+
+#[test]
 fn a_grant_that_its_dispatcher_lacks_is_sent_again_and_then_taken_back() {
     let mut day = Day::with_grants(1);
     let attempt = day.attempts().next().expect("one was granted");

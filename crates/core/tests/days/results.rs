@@ -40,6 +40,21 @@ fn a_split_makes_some_parts_and_not_too_many_and_a_proof_has_none() {
 }
 
 #[test]
+fn each_part_is_proved_from_its_own_bytes() {
+    let mut day = Day::of(proved_parts()).granted(1);
+    let parts = vec![Digest::of(b"one"), Digest::of(b"other")];
+    assert!(takes(&mut day, ResultRef { parts: parts.clone(), ..result() }));
+    day.grant();
+    let grants = day.attempts().filter_map(|attempt| day.scheduler.grant(attempt));
+    let read = grants.map(|grant| {
+        let artifacts: Vec<_> = grant.inputs.iter().map(|input| input.artifact).collect();
+        (grant.key.part, artifacts)
+    });
+    let own = (0..).map(Some).zip(parts.into_iter().map(|part| vec![part]));
+    assert_eq!(read.collect::<BTreeMap<_, _>>(), own.collect());
+}
+
+#[test]
 fn parts_wait_for_the_others_of_their_block() {
     let mut day = Day::of(proved_parts()).granted(1);
     let parts = vec![Digest::of(b"one"), Digest::of(b"other")];
