@@ -13,7 +13,7 @@ use crate::day::{Day, block, pipeline, result};
 fn a_block_is_canonical_or_waits_or_is_beside_the_chain() {
     let mut day = Day::of(pipeline());
     assert!(day.scheduler.chain().is_empty());
-    let blocks = [block(5), block(6), block(8), beside(6, 1), beside(6, 2)];
+    let blocks = [block(5), block(6), block(8), beside(5, 1), beside(6, 2)];
     blocks.iter().for_each(|block| submit(&mut day, block).expect("it is taken"));
     let standings = blocks.map(|block| day.scheduler.chain().standing(&block.hash));
     let [canonical, waits, beside] =
