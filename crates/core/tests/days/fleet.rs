@@ -169,6 +169,16 @@ fn the_life_that_was_heard_last_is_known_until_it_is_given_up() {
 }
 
 #[test]
+fn a_program_is_offered_while_somebody_is_there_who_has_it() {
+    let mut day = Day::of(pipeline());
+    assert!(day.fleet.programs().is_empty());
+    day.beat([]);
+    assert!(day.fleet.programs().into_iter().eq(&day.beat_of([]).capacity.programs));
+    day.sleep(SILENCE_MAX * 2);
+    assert!(day.fleet.programs().is_empty());
+}
+
+#[test]
 fn one_whose_connection_ended_is_given_up_unless_it_was_heard_of_since() {
     let mut day = Day::with_grants(3);
     let attempts: Vec<_> = day.attempts().collect();
