@@ -154,8 +154,8 @@ impl Chain {
         Some(match self.hash_at(known.number) {
             Some(canonical) if canonical == *hash => Standing::Canonical,
             Some(_) => Standing::Beside,
-            None if self.tip().is_some_and(|(tip, _)| known.number > tip) => Standing::Waiting,
-            None => Standing::Beside,
+            // None is before the start: it would have been refused.
+            None => Standing::Waiting,
         })
     }
 

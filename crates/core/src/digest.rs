@@ -203,8 +203,11 @@ mod tests {
             assert_eq!(hash.to_string().parse(), Ok(hash));
         }
         for byte in (0..=127_u8).filter(|byte| !DIGITS.contains(byte)) {
-            let text = Digest([0; 32]).to_string().replacen('0', &char::from(byte).to_string(), 1);
-            assert!(text.parse::<Digest>().is_err(), "{byte}");
+            for count in 1..=3 {
+                let other = char::from(byte).to_string();
+                let text = Digest([0; 32]).to_string().replacen('0', &other, count);
+                assert!(text.parse::<Digest>().is_err(), "{byte}, {count} times");
+            }
         }
     }
 }

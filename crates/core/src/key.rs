@@ -129,15 +129,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_span_has_both_its_ends() {
+        let blocks = [key(0, 0), key(7, 7), key(7, 9)].map(Key::blocks);
+        assert_eq!(blocks, [1, 1, 3]);
+    }
+
+    #[test]
     fn a_key_is_written_as_its_span_and_part() {
-        let key = |first, last| Key {
-            chain: ChainId(1),
-            first: Height(first),
-            last: Height(last),
-            part: None,
-            tip: BlockHash([0; 32]),
-        };
         let written = [key(7, 7), key(7, 9), key(7, 7).part(2)].map(|key| key.to_string());
         assert_eq!(written, ["7", "7-9", "7/2"]);
+    }
+    fn key(first: u64, last: u64) -> Key {
+        let (first, last) = (Height(first), Height(last));
+        Key { chain: ChainId(1), first, last, part: None, tip: BlockHash([0; 32]) }
     }
 }

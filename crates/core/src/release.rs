@@ -69,3 +69,38 @@ impl Feed {
         &self.released
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BlockHash, ChainId, InputId, Timestamp};
+
+    #[test]
+    fn only_what_is_proved_and_comes_next_by_height_and_number_is_released() {
+        let release = |number, height| Release {
+            number: ReleaseNumber(number),
+            key: key(height),
+            tasks: vec![TaskId([0; 32])],
+        };
+        for (number, height, is_next) in
+            [(1, 5, true), (2, 5, false), (1, 6, false), (1, 7, false), (2, 6, false)]
+        {
+            let mut feed = Feed::default();
+            feed.start(Height(5));
+            (5..7).for_each(|height| feed.add(StageIndex(0), &item(height)));
+            assert_eq!(feed.release(release(number, height)), is_next, "{number} at {height}");
+        }
+        let mut feed = Feed::default();
+        feed.start(Height(5));
+        assert!(!feed.release(release(1, 5)), "nothing proved it");
+    }
+
+    fn item(height: u64) -> Item {
+        Item { input: InputId::Task(TaskId([0; 32])), key: key(height), at: Timestamp(0) }
+    }
+
+    fn key(height: u64) -> Key {
+        let height = Height(height);
+        Key { chain: ChainId(1), first: height, last: height, part: None, tip: BlockHash([0; 32]) }
+    }
+}

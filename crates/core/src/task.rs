@@ -178,3 +178,24 @@ pub struct IllegalEvent {
     /// What is wrong with it.
     pub what: Box<str>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TaskId;
+
+    #[test]
+    fn only_the_attempt_that_holds_the_lease_ends_it() {
+        let (task, at, seq) = (TaskId([0; 32]), Timestamp(1), Seq(7));
+        let dispatcher: DispatcherId = "one".parse().expect("a name");
+        let granted = Event::Granted { task, dispatcher, until: Timestamp(9) };
+        let leased = TaskState::after(Some(&TaskState::Ready { at }), seq, at, &granted);
+        let leased = leased.expect("it is ready");
+        for (attempt, is_legal) in [(7, true), (6, false), (8, false)] {
+            let (attempt, message, retry_at) = (AttemptId(attempt), String::new(), at);
+            let lost = Event::Lost { task, attempt, message, retry_at };
+            let after = TaskState::after(Some(&leased), Seq(9), at, &lost);
+            assert_eq!(after.is_ok(), is_legal, "{attempt}");
+        }
+    }
+}

@@ -16,7 +16,8 @@ use push0_core::{
 };
 
 use crate::specs::{
-    add, bound, chain, demo, edit, leaf, parts, program, range, rollup, scroll, words,
+    add, bound, chain, demo, edit, leaf, parts, program, programs, range, rollup, scroll, stages,
+    words,
 };
 
 #[test]
@@ -107,6 +108,41 @@ fn block_fields_are_weighed_by_index() {
         panic!("a sequence");
     };
     assert_eq!(bounds.max.fields, [(1, 9)]);
+}
+
+#[test]
+fn what_is_at_a_limit_is_within_it() {
+    let changes: [fn(&mut PipelineSpec); 5] = [
+        |spec| spec.window = Some(1_000_000),
+        |spec| leaf(spec, |leaf| leaf.timeout = Some(Duration::from_hours(366 * 24))),
+        |spec| leaf(spec, |leaf| leaf.grace = Some(Duration::from_hours(366 * 24))),
+        |spec| {
+            bound(spec, "range", "max", "gasUsed", 3);
+            bound(spec, "range", "min", "gasUsed", 3);
+        },
+        |spec| programs(spec, 256),
+    ];
+    for change in changes {
+        let mut spec = scroll();
+        change(&mut spec);
+        checked(&spec);
+    }
+    assert_eq!(checked(&stages(256)).stages.len(), 256);
+}
+
+#[test]
+fn the_window_limits_blocks_and_not_what_holds_many() {
+    let mut spec = rollup();
+    let more = spec.window.expect("it has one") + 1;
+    bound(&mut spec, "aggregate", "max", "items", more);
+    checked(&spec);
+    spec.window = Some(3);
+    bound(&mut spec, "range", "max", "blocks", 3);
+    edit(&mut spec, "aggregate", |stage| {
+        (stage.collect, stage.arity) = (Some("tree".into()), Some(8));
+        (stage.max, stage.min) = (BTreeMap::new(), BTreeMap::new());
+    });
+    checked(&spec);
 }
 
 #[test]

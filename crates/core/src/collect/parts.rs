@@ -52,3 +52,32 @@ impl Parts {
         got + self.ripe.values().map(Vec::len).sum::<usize>()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BlockHash, ChainId, Height, TaskId, Timestamp};
+
+    #[test]
+    fn a_part_waits_until_its_task_is_opened() {
+        let mut parts = Parts::default();
+        [1, 2].map(key).into_iter().for_each(|key| parts.expect(key, 2));
+        let waiting = [(1, 1), (2, 0), (1, 0)].map(|(height, part)| {
+            assert!(parts.add(item(height, part)));
+            parts.waiting()
+        });
+        assert_eq!(waiting, [1, 2, 3]);
+        assert_eq!(parts.open(&key(1)).map(|inputs| inputs.len()), Some(2));
+        assert_eq!(parts.waiting(), 1);
+    }
+
+    fn item(height: u64, part: u32) -> Item {
+        let input = InputId::Part(TaskId([0; 32]), part);
+        Item { input, key: key(height).part(part), at: Timestamp(0) }
+    }
+
+    fn key(height: u64) -> Key {
+        let (height, tip) = (Height(height), BlockHash([0; 32]));
+        Key { chain: ChainId(1), first: height, last: height, part: None, tip }
+    }
+}

@@ -110,6 +110,15 @@ mod tests {
         assert_eq!((sequence.oldest(), sequence.waiting()), (None, 5));
     }
 
+    #[test]
+    fn a_batch_is_of_what_has_arrived_and_not_of_nothing() {
+        let mut sequence = Sequence::default();
+        sequence.start(Height(0));
+        (0..2).for_each(|height| sequence.add(item(height, 1)));
+        let key = Key { last: Height(1), ..item(0, 1).key };
+        assert_eq!([0, 3, 2].map(|items| sequence.close(&key, items)), [false, false, true]);
+    }
+
     fn item(height: u64, at: u64) -> Item {
         let height = Height(height);
         let tip = BlockHash([0; 32]);

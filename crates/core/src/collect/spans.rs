@@ -36,3 +36,21 @@ impl Spans {
         self.0.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_begins_where_the_one_before_ended_and_is_not_empty() {
+        for (first, last, follows) in [(3, 3, true), (3, 5, true), (4, 5, false), (3, 2, false)] {
+            let mut spans = Spans::default();
+            assert!(spans.push(span(0, 2)));
+            assert_eq!(spans.push(span(first, last)), follows, "{first} to {last}");
+        }
+    }
+
+    fn span(first: u64, last: u64) -> Span {
+        Span { first: Height(first), last: Height(last), tip: BlockHash([0; 32]) }
+    }
+}

@@ -271,6 +271,17 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_neighbour_yet_waits() {
+        let mut tree = Tree::new(NonZeroU32::new(2).expect("it is two"));
+        let waiting = [0, 1, 2].map(|index| {
+            tree.add(index, leaf(index));
+            tree.open(&key(0, 1));
+            tree.waiting()
+        });
+        assert_eq!(waiting, [1, 0, 1]);
+    }
+
+    #[test]
     fn items_past_a_closing_belong_to_the_next_group() {
         let mut tree = Tree::new(NonZeroU32::new(2).expect("it is two"));
         for index in 0..4 {

@@ -234,13 +234,20 @@ mod tests {
 
     #[test]
     fn the_nearest_word_is_one_that_could_be_meant() {
-        let distances =
-            [("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3), ("same", "same", 0)];
+        let distances = [
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("abc", "axbxc", 2),
+            ("kitten", "sitting", 3),
+            ("same", "same", 0),
+        ];
         for (from, to, far) in distances {
             assert_eq!(distance(from, to), far, "{from} to {to}");
         }
         assert_eq!(Fault::nearest("sequense", ["each", "sequence"]), Some("sequence"));
         assert_eq!(Fault::nearest("abc", ["xyz", "ab"]), Some("ab"));
         assert_eq!(Fault::nearest("abc", ["axy"]), None);
+        assert_eq!(Fault::nearest("sequnc", ["sequence"]), Some("sequence"));
+        assert_eq!(Fault::nearest("seqnc", ["sequnce"]), None);
     }
 }

@@ -37,7 +37,7 @@ impl Scheduler {
             let extent = self.extent(index, self.chain.ended())?;
             let at = extent.oldest? + bounds.age?;
             let weighed = self.weigh(&extent, extent.whole, &bounds.min);
-            (at > now && extent.whole > 0 && !weighed.is_under).then_some(at)
+            (at > now && !weighed.is_under).then_some(at)
         });
         stages.min()
     }
@@ -85,19 +85,19 @@ impl Scheduler {
             let items = if is_over { short.max(1) } else { short + 1 };
             return Some((items.max(extent.joined), ClosedBy::Max));
         }
-        if extent.known > 0 && self.broken.by(Breakage::BatchOfArrivals) {
+        if extent.known == 0 {
+            return None;
+        }
+        if extent.is_full || self.broken.by(Breakage::BatchOfArrivals) {
             return Some((extent.known, ClosedBy::Max));
         }
-        if extent.known > 0 && extent.is_full {
-            return Some((extent.known, ClosedBy::Max));
-        }
-        if extent.known > 0 && extent.is_last {
+        if extent.is_last {
             return Some((extent.known, ClosedBy::Boundary));
         }
         let is_old = extent.oldest? + bounds.age? <= now;
         let is_under = self.weigh(extent, extent.whole, &bounds.min).is_under;
         let items = extent.whole.max(extent.joined);
-        (extent.whole > 0 && is_old && !is_under).then_some((items, ClosedBy::Age))
+        (is_old && !is_under).then_some((items, ClosedBy::Age))
     }
 
     fn open(&self) -> Vec<Event> {

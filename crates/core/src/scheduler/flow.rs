@@ -66,7 +66,7 @@ impl Scheduler {
             self.flow_parts(index, item, result.parts.len());
         } else if let Some(Collector::Tree(tree)) = self.collectors.get_mut(index.0) {
             if let Some(root) = tree.add_result(item) {
-                self.flow(Inflow::Stage(index), Item { at, ..root });
+                self.flow(Inflow::Stage(index), root);
             }
         } else {
             self.flow(Inflow::Stage(index), item);

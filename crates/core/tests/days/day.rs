@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use push0_core::{
     AttemptId, Beat, Block, BlockHash, Capacity, Digest, Epoch, Event, Fleet, Height, Input,
-    Limits, Outcome, PipelineSpec, ProgramSpec, Report, Scheduler, StageSpec, TaskId, Timestamp,
-    ToDispatcher,
+    Limits, Outcome, PipelineSpec, ProgramSpec, Report, ResultRef, Scheduler, StageSpec, TaskId,
+    Timestamp, ToDispatcher,
 };
 
 /// One dispatcher, and one stage over as many blocks as there are grants.
@@ -20,7 +20,11 @@ pub(crate) struct Day {
 impl Day {
     /// Before any block has come.
     pub(crate) fn of(pipeline: PipelineSpec) -> Self {
-        let limits = Limits { decision_max: 2, ..Limits::default() };
+        Self::under(Limits { decision_max: 2, ..Limits::default() }, pipeline)
+    }
+
+    /// Likewise, under other limits.
+    pub(crate) fn under(limits: Limits, pipeline: PipelineSpec) -> Self {
         let (scheduler, fleet) = (Scheduler::new(limits), Fleet::new(SILENCE_MAX));
         let mut day = Self { now: START, scheduler, fleet, events: Vec::new() };
         day.ask(&Input::Claim(Epoch(1)));
@@ -29,7 +33,12 @@ impl Day {
     }
 
     pub(crate) fn with_grants(grants: u64) -> Self {
-        let mut day = Self::of(pipeline());
+        Self::of(pipeline()).granted(grants)
+    }
+
+    /// Once that many blocks have come, and are being proved.
+    pub(crate) fn granted(mut self, grants: u64) -> Self {
+        let day = &mut self;
         (0..grants).for_each(|number| day.ask(&Input::Submit(Box::new(block(number)))));
         day.fleet.look(day.now);
         day.beat([]);
@@ -39,7 +48,7 @@ impl Day {
             day.ask(&Input::Assign(offers));
         }
         assert_eq!(day.scheduler.leases().count() as u64, grants);
-        day
+        self
     }
 
     pub(crate) fn sleep(&mut self, time: Duration) {
@@ -123,9 +132,20 @@ impl Day {
         self.ask(&Input::Assign(self.fleet.offers(&self.scheduler)));
     }
 
+    /// The tasks that are being tried, in no order that means anything.
+    pub(crate) fn tried(&self) -> Vec<TaskId> {
+        self.scheduler.leases().map(|(task, _)| *task).collect()
+    }
+
     pub(crate) fn lost(&self) -> usize {
         self.events.iter().filter(|event| matches!(event, Event::Lost { .. })).count()
     }
+}
+
+/// A result that nothing is wrong with.
+pub(crate) fn result() -> ResultRef {
+    let (output, statement) = (Digest::of(b"proof"), Digest::of(b"values"));
+    ResultRef { output, bytes: 5, statement, vkey: None, mock: false, parts: Vec::new() }
 }
 
 pub(crate) fn pipeline() -> PipelineSpec {

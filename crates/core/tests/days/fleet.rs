@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use push0_core::{AttemptId, Beat, Fleet, Input, Limits, Outcome, TaskId, ToDispatcher};
 
-use crate::day::{Day, MEMORY, SILENCE_MAX, SLOTS, START};
+use crate::day::{Day, MEMORY, SILENCE_MAX, SLOTS, START, pipeline, result};
 
 #[test]
 fn a_silent_dispatcher_is_given_up_by_who_wakes_when_it_is_asked_to() {
@@ -47,6 +47,15 @@ fn all_that_a_lost_dispatcher_held_is_lost_though_one_decision_does_not_hold_it(
     let mut day = Day::with_grants(7); // decisions hold 2
     day.sleep(SILENCE_MAX + Duration::from_secs(5));
     assert_eq!((day.lost(), day.scheduler.leases().count()), (7, 0));
+}
+
+#[test]
+fn one_decision_gives_up_no_more_than_it_may_say() {
+    let day = Day::with_grants(7); // decisions hold 2
+    let (dispatcher, but) = (day.beat_of([]).dispatcher, BTreeSet::new());
+    let lose = Input::Lose { dispatcher, but, message: String::new() };
+    let events = day.scheduler.decide(day.now, &lose).expect("it is legal");
+    assert!((1..=2).contains(&events.len()), "{events:?}");
 }
 
 #[test]
@@ -115,6 +124,14 @@ fn a_stray_is_cancelled_and_takes_its_slot_and_memory_until_it_has_ended() {
 }
 
 #[test]
+fn what_has_ended_takes_no_room_beside_what_has_not() {
+    let mut day = Day::with_grants(3);
+    let task = *day.tried().first().expect("three were granted");
+    day.report(task, Outcome::Proved(result()));
+    assert_eq!((day.free().slots, day.free().memory_bytes), (SLOTS - 2, MEMORY - 2));
+}
+
+#[test]
 fn another_life_of_a_dispatcher_runs_nothing_of_the_one_before() {
     let mut day = Day::with_grants(3);
     let attempts: Vec<_> = day.attempts().collect();
@@ -134,6 +151,31 @@ fn another_life_keeps_the_leases_whose_results_it_holds() {
     let (inputs, _) = day.fleet.beat(day.now, &beat, &day.scheduler);
     inputs.iter().for_each(|input| day.ask(input));
     assert!(day.attempts().eq(attempts.into_iter().take(1)));
+}
+
+#[test]
+fn the_life_that_was_heard_last_is_known_until_it_is_given_up() {
+    let mut day = Day::of(pipeline());
+    let Beat { dispatcher, .. } = day.beat_of([]);
+    let life = |day: &Day| day.fleet.life(&dispatcher).map(|life| life.incarnation);
+    assert_eq!((life(&day), day.fleet.is_empty()), (None, true));
+    for incarnation in [1, 2] {
+        let beat = Beat { incarnation, ..day.beat_of([]) };
+        day.fleet.beat(day.now, &beat, &day.scheduler);
+        assert_eq!((life(&day), day.fleet.is_empty()), (Some(incarnation), false));
+    }
+    day.sleep(SILENCE_MAX * 2);
+    assert_eq!((life(&day), day.fleet.is_empty()), (None, true));
+}
+
+#[test]
+fn a_program_is_offered_while_somebody_is_there_who_has_it() {
+    let mut day = Day::of(pipeline());
+    assert!(day.fleet.programs().is_empty());
+    day.beat([]);
+    assert!(day.fleet.programs().into_iter().eq(&day.beat_of([]).capacity.programs));
+    day.sleep(SILENCE_MAX * 2);
+    assert!(day.fleet.programs().is_empty());
 }
 
 #[test]

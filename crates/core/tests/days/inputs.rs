@@ -1,11 +1,11 @@
 //! What becomes of a task whose input is lost.
 
 use push0_core::{
-    Digest, Effect, Event, Input, Limits, Outcome, ParkedBy, Rejection, ResultRef, Seq, TaskId,
-    TaskState, Verdict, Vkey,
+    Digest, Effect, Event, Input, Limits, Outcome, ParkedBy, Rejection, ResultRef, Seq, StageSpec,
+    TaskId, TaskState, Verdict, Vkey,
 };
 
-use crate::day::{Day, block};
+use crate::day::{Day, block, pipeline, result};
 
 #[test]
 fn a_lost_payload_is_asked_of_the_source_and_tried_again_once_it_has_come() {
@@ -34,6 +34,15 @@ fn a_task_whose_payload_never_comes_is_parked_and_opened_by_its_delivery() {
     assert!(day.scheduler.is_idle());
     day.ask(&Input::Submit(Box::new(block(0))));
     assert!(matches!(state(&day, task), TaskState::Ready { .. }));
+}
+
+#[test]
+fn what_the_source_was_asked_for_is_known_until_it_has_come() {
+    let (mut day, _) = lost();
+    let asked = |day: &Day| day.scheduler.chain().lost().collect::<Vec<_>>();
+    assert_eq!(asked(&day), [block(0).hash]);
+    day.ask(&Input::Submit(Box::new(block(0))));
+    assert_eq!(asked(&day), []);
 }
 
 #[test]
@@ -96,6 +105,26 @@ fn a_second_complaint_about_the_same_loss_asks_for_nothing() {
 }
 
 #[test]
+fn a_result_that_its_reader_does_not_find_is_made_again() {
+    let mut spec = pipeline();
+    let prove = spec.stages.get("prove").expect("it is there").clone();
+    let inputs = vec!["prove".to_owned()];
+    spec.stages.insert("wrap".to_owned(), StageSpec { inputs, ..prove });
+    spec.release.inputs = vec!["wrap".to_owned()];
+    let mut day = Day::of(spec).granted(1);
+    let [maker] = *day.tried() else { panic!("one was granted") };
+    day.report(maker, proved());
+    day.grant();
+    let [reader] = *day.tried() else { panic!("what reads it was granted") };
+    day.report(reader, Outcome::InputLost { artifact: result().output });
+    day.grant();
+    assert_eq!(day.tried(), [maker]);
+    day.report(maker, proved());
+    day.grant();
+    assert_eq!(day.tried(), [reader]);
+}
+
+#[test]
 fn a_result_that_is_lost_too_often_parks_and_a_retry_begins_anew() {
     let mut day = Day::with_grants(1);
     let task = *day.scheduler.leases().map(|(id, _)| id).next().expect("one was granted");
@@ -128,11 +157,6 @@ fn a_result_without_a_key_is_no_proof_under_a_pinned_one() {
 
 fn proved() -> Outcome {
     Outcome::Proved(result())
-}
-
-fn result() -> ResultRef {
-    let (output, statement) = (Digest::of(b"proof"), Digest::of(b"values"));
-    ResultRef { output, bytes: 5, statement, vkey: None, mock: false, parts: Vec::new() }
 }
 
 /// One task, whose attempt did not find its block.

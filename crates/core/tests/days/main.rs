@@ -3,7 +3,9 @@
 //! Not here: what is true whatever happens (`properties`).
 
 mod batches;
+mod chain;
 mod day;
 mod fleet;
 mod inputs;
+mod results;
 mod rules;

@@ -1,10 +1,11 @@
 //! Rules with an edge: what is just allowed, and what is not any more.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use push0_core::{
-    Block, BlockHash, Digest, Event, FailureClass, Height, Input, Limits, Outcome, Rejection,
-    ResultRef, Scheduler, Timestamp,
+    Block, BlockHash, Capacity, Digest, Event, FailureClass, Height, Input, Limits, Offer, Outcome,
+    PipelineSpec, Rejection, ResultRef, Scheduler, TaskState, Timestamp,
 };
 
 use crate::day::{Day, block, pipeline};
@@ -28,6 +29,7 @@ fn a_message_is_kept_and_of_a_long_one_the_end() {
         ("why".to_owned(), "why".to_owned()),
         ("x".repeat(limit) + "why", "x".repeat(limit - 3) + "why"),
         ("é".repeat(limit), "é".repeat(limit / 2)),
+        ("é".repeat(limit) + "!", "é".repeat(limit / 2 - 1) + "!"),
     ] {
         let mut day = Day::with_grants(1);
         let (task, _) =
@@ -64,6 +66,75 @@ fn what_happened_is_counted() {
     assert_eq!((totals.blocks_submitted, totals.started, totals.accepted), (3, 3, 1));
     assert_eq!(totals.failed.get(&FailureClass::Timeout), Some(&1));
     assert_eq!(totals.ran_us, 2_000_000, "a second each");
+}
+
+#[test]
+fn a_task_goes_to_the_freest_that_it_has_not_failed_on() {
+    let mut day = Day::with_grants(1);
+    let [task] = *day.tried() else { panic!("one was granted") };
+    let to = |day: &Day| {
+        let capacity = |slots| Capacity { slots, ..day.beat_of([]).capacity };
+        let offers = [("two", 1), ("one", 8), ("three", 2)].map(|(name, slots)| Offer {
+            dispatcher: name.parse().expect("a name"),
+            free: capacity(slots),
+            whole: capacity(slots),
+        });
+        let later = day.now + Limits::default().backoff_max;
+        match day.scheduler.decide(later, &Input::Assign(offers.into())).as_deref() {
+            Ok([Event::Granted { dispatcher, .. }]) => dispatcher.to_string(),
+            other => panic!("{other:?}"),
+        }
+    };
+    day.report(task, Outcome::NotRun { message: String::new() });
+    assert_eq!(to(&day), "one");
+    day.grant();
+    day.report(task, Outcome::Failed { class: FailureClass::Failed, message: String::new() });
+    assert_eq!(to(&day), "three");
+}
+
+#[test]
+fn each_failure_of_a_kind_waits_longer_than_the_one_before() {
+    let mut day = Day::with_grants(1);
+    let [task] = *day.tried() else { panic!("one was granted") };
+    let mut shortest = Limits::default().backoff_min / 2;
+    for _ in 0..3 {
+        let class = FailureClass::Failed;
+        day.report(task, Outcome::Failed { class, message: String::new() });
+        let TaskState::Ready { at } = day.scheduler.task(&task).expect("a task").state else {
+            panic!("it is tried again");
+        };
+        let wait = at.since(day.now);
+        assert!((shortest..=shortest * 2).contains(&wait), "{wait:?}, not {shortest:?}");
+        shortest *= 2;
+        day.grant();
+    }
+}
+
+#[test]
+fn a_pipeline_gives_way_to_one_that_proves_the_same_and_to_no_other() {
+    let day = Day::of(pipeline());
+    let answer = |change: fn(&mut PipelineSpec)| {
+        let mut spec = pipeline();
+        change(&mut spec);
+        let answer = day.scheduler.decide(day.now, &Input::Configure(Box::new(spec)));
+        answer.map(|events| events.len())
+    };
+    assert_eq!(answer(|_| {}), Ok(0), "it runs already");
+    assert_eq!(answer(|spec| spec.window = Some(7)), Ok(1));
+    assert_eq!(answer(|spec| spec.source.chain = Some(2)), Err(Rejection::AnotherPipeline));
+}
+
+#[test]
+fn every_end_of_an_attempt_is_counted_as_what_it_was() {
+    let mut day = Day::with_grants(3);
+    let &[rejected, not_run, _] = day.tried().as_slice() else { panic!("three were granted") };
+    day.report(rejected, Outcome::Rejected { message: String::new() });
+    day.report(not_run, Outcome::NotRun { message: String::new() });
+    let (dispatcher, but) = (day.beat_of([]).dispatcher, BTreeSet::new());
+    day.ask(&Input::Lose { dispatcher, but, message: String::new() });
+    let totals = day.scheduler.totals();
+    assert_eq!((totals.rejected, totals.withdrawn, totals.lost), (1, 1, 1));
+    assert_eq!(totals.ran_us, 1_000_000, "one of them proved something");
 }
 
 #[test]

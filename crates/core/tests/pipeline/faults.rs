@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use push0_core::{Pipeline, PipelineSpec};
 
-use crate::specs::{add, bound, chain, edit, leaf, parts, range, rollup, scroll, words};
+use crate::specs::{
+    add, bound, chain, edit, leaf, parts, programs, range, rollup, scroll, stages, words,
+};
 
 #[test]
 fn every_fault_of_the_head_is_named() {
@@ -271,6 +273,58 @@ fn submitted_blocks_come_from_no_path() {
         "a path, where blocks are submitted",
     );
     refused(rollup(), case);
+}
+
+#[test]
+fn more_than_anyone_needs_is_refused_at_once() {
+    refused(stages(257), (|_| {}, "stages", "257 stages"));
+    refused(scroll(), (|s| programs(s, 257), "programs", "257 programs"));
+}
+
+#[test]
+fn a_window_that_is_too_small_for_a_batch_of_batches_is_named() {
+    let case: Case<'_> = (
+        |s| bound(s, "aggregate", "max", "blocks", 20_001),
+        "stages.aggregate.max.blocks",
+        "20001 blocks, in a window of 20000",
+    );
+    refused(rollup(), case);
+}
+
+#[test]
+fn a_quorum_is_refused_for_what_it_is_and_for_nothing_else() {
+    let quorum: Case<'_> = (
+        |s| {
+            range(s, |r| r.collect = Some("quorum".into()));
+            range(s, |r| (r.inputs, r.program) = (words(&["leaf", "blocks"]), None));
+        },
+        "stages.range.collect",
+        "`quorum` is not built yet",
+    );
+    refused(scroll(), quorum);
+}
+
+#[test]
+fn a_remedy_names_what_there_is_as_far_as_that_is_few() {
+    let remedy = |path: &str, change: &dyn Fn(&mut PipelineSpec)| {
+        let mut spec = scroll();
+        change(&mut spec);
+        let faults = Pipeline::check(&spec).expect_err(path);
+        let fault = faults.into_iter().find(|fault| fault.path == path).expect(path);
+        fault.remedy
+    };
+    let program = |count| {
+        remedy("stages.leaf.program", &|s| {
+            programs(s, count);
+            leaf(s, |leaf| leaf.program = Some("zisk".into()));
+        })
+    };
+    assert!(program(8).contains("chain") && !program(8).ends_with('…'));
+    assert!(program(9).ends_with('…'));
+    let none = remedy("stages.leaf.program", &|s| s.programs.clear());
+    assert!(none.starts_with("there is none"), "{none}");
+    let input = remedy("stages.range.inputs", &|s| range(s, |r| r.inputs = words(&["zisk"])));
+    assert!(input.contains("blocks") && input.contains("leaf"), "{input}");
 }
 
 #[test]

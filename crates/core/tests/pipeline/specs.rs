@@ -52,6 +52,27 @@ pub(crate) fn rollup() -> PipelineSpec {
     spec
 }
 
+/// So many stages, each fed by the one before.
+pub(crate) fn stages(count: usize) -> PipelineSpec {
+    let mut spec = scroll();
+    spec.stages.clear();
+    let mut before = "blocks".to_owned();
+    for index in 0..count {
+        let name = format!("stage-{index}");
+        add(&mut spec, &name, &before, "chain", |_| {});
+        before = name;
+    }
+    spec.release.inputs = vec![before];
+    spec
+}
+
+/// Adds programs until there are so many.
+pub(crate) fn programs(spec: &mut PipelineSpec, count: usize) {
+    for index in spec.programs.len()..count {
+        spec.programs.insert(format!("program-{index}"), serve("prover"));
+    }
+}
+
 pub(crate) fn head(name: &str, kind: &str) -> PipelineSpec {
     let mut spec = PipelineSpec { push0: Some(1), name: name.into(), ..PipelineSpec::default() };
     spec.source.kind = kind.into();

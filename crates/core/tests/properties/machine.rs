@@ -37,9 +37,9 @@ impl Machine {
     /// Three of them: a small one, one that can run everything, one with a single slot.
     pub(crate) fn crew() -> Vec<Self> {
         let all = ["small", "large"].as_slice();
-        [("alpha", 2, 6, all), ("beta", 3, 12, all), ("gamma", 1, 2, &["small"])]
+        [("alpha", 2, 6, 1, all), ("beta", 3, 12, 1, all), ("gamma", 1, 2, 0, &["small"])]
             .into_iter()
-            .map(|(name, slots, gigabytes, programs)| Self {
+            .map(|(name, slots, gigabytes, gpus, programs)| Self {
                 id: name.parse().expect("a name"),
                 running: BTreeMap::new(),
                 held: BTreeMap::new(),
@@ -48,7 +48,7 @@ impl Machine {
                     programs: programs.iter().map(|name| name.parse().expect("a name")).collect(),
                     slots,
                     memory_bytes: gigabytes << 30,
-                    gpus: 0,
+                    gpus,
                 },
                 known: BTreeSet::new(),
             })

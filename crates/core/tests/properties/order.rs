@@ -141,10 +141,12 @@ fn program<'a>(scheduler: &'a Scheduler, task: &TaskId) -> (&'a ProgramName, &'a
 }
 
 fn fits(free: &Capacity, name: &ProgramName, program: &Program) -> bool {
-    free.slots >= 1 && free.memory_bytes >= program.memory_bytes && free.programs.contains(name)
+    let has_room = free.memory_bytes >= program.memory_bytes && free.gpus >= program.gpus;
+    free.slots >= 1 && has_room && free.programs.contains(name)
 }
 
 fn take(free: &mut Capacity, program: &Program) {
     free.slots -= 1;
     free.memory_bytes -= program.memory_bytes;
+    free.gpus -= program.gpus;
 }

@@ -192,11 +192,12 @@ fn head() -> PipelineSpec {
     spec.source.kind = "file".into();
     spec.source.path = Some("blocks.jsonl".into());
     spec.source.chain = Some(7);
-    for (name, memory) in [("small", 1 << 30), ("large", 5 << 30)] {
+    for (name, memory, gpus) in [("small", 1 << 30, 0), ("large", 5 << 30, 1)] {
         let program = ProgramSpec {
             command: vec![name.to_owned()],
             contract: Some("serve".into()),
             memory: Some(memory),
+            gpus,
             ..ProgramSpec::default()
         };
         spec.programs.insert(name.to_owned(), program);

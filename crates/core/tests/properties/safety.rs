@@ -1,9 +1,12 @@
 //! What is released, and what is held at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use push0_core::{Event, Height, Input, Rejection, TaskState};
+use push0_core::{
+    Collect, Event, Height, Inflow, Input, Output, Referred, Rejection, Scheduler, StageIndex,
+    TaskState,
+};
 
 use crate::steps::{cases, lying_cases};
 use crate::universe::START;
@@ -80,6 +83,9 @@ proptest! {
             let open = decision.after.totals().tasks_open;
             assert!(opened == 0 || open <= limits.tasks_max, "{open} tasks are open");
             assert!(events.len() <= limits.decision_max + 1, "{} facts of {:?}", events.len(), decision.input);
+            if let Input::Assign(_) = decision.input {
+                assert!(events.len() <= limits.decision_max, "{} grants", events.len());
+            }
             for event in events {
                 match event {
                     Event::Failed { message, .. } | Event::Rejected { message, .. } | Event::Lost { message, .. }
@@ -117,6 +123,50 @@ proptest! {
     }
 
     #[test]
+    fn what_waits_in_a_stage_has_flowed_in_and_is_in_no_task(case in cases()) {
+        let world = World::after(&case);
+        for stage in world.scheduler.stages() {
+            let index = world.scheduler.pipeline().find(&stage.name).expect("a stage");
+            let Some(flowed) = flowed(&world.scheduler, index) else { continue };
+            let read = world.scheduler.tasks().filter(|(_, task)| task.stage == index);
+            let read: usize = read.map(|(_, task)| task.inputs.len()).sum();
+            prop_assert_eq!(stage.waiting, (flowed - read) as u64, "{:?}", stage);
+        }
+    }
+
+    #[test]
+    fn what_a_task_reads_is_referred_to(case in cases()) {
+        let world = World::after(&case);
+        let referred: BTreeSet<_> = world.scheduler.references().map(|of| of.artifact).collect();
+        for (id, task) in world.scheduler.tasks() {
+            let mut read = task.inputs.iter().filter_map(|input| world.scheduler.bound(input));
+            prop_assert!(read.all(|artifact| referred.contains(&artifact)), "of {}", id);
+        }
+    }
+
+    #[test]
+    fn an_artifact_is_kept_in_case_it_is_lost_once_all_that_it_went_into_is_released(case in cases()) {
+        let world = World::after(&case);
+        let releases = world.scheduler.releases(push0_core::ReleaseNumber(0));
+        for reference in world.scheduler.references() {
+            let last = match reference.as_what {
+                Referred::Payload { block } => block,
+                Referred::Result { key, .. } | Referred::Part { key, .. } => key.last,
+            };
+            let is_released = releases.iter().any(|release| last <= release.key.last);
+            prop_assert_eq!(reference.is_released, is_released, "{:?}", reference);
+            if let Referred::Result { stage, key, is_final } = reference.as_what {
+                let mut tasks = releases.iter().flat_map(|release| &release.tasks);
+                let was_released = tasks.any(|id| {
+                    let task = world.scheduler.task(id).expect("a task");
+                    (task.stage, task.key) == (stage, key)
+                });
+                prop_assert_eq!(is_final, was_released, "{:?}", key);
+            }
+        }
+    }
+
+    #[test]
     fn counts_are_of_the_tasks_there_are(case in cases()) {
         let world = World::after(&case);
         let mut counts = BTreeMap::new();
@@ -138,5 +188,25 @@ proptest! {
         prop_assert_eq!(world.scheduler.totals().tasks_open, open);
         let leases = world.scheduler.tasks().filter(|(_, task)| task.lease().is_some()).count();
         prop_assert_eq!(world.scheduler.leases().count(), leases);
+    }
+}
+
+/// How many items have flowed into a stage. Nobody counts what is read from the chain as it goes, nor the
+/// joins of a tree.
+fn flowed(scheduler: &Scheduler, index: StageIndex) -> Option<usize> {
+    let stage = scheduler.pipeline().stage(index);
+    match (&stage.collect, stage.input) {
+        (Collect::Tree(..), _) | (Collect::Each, Inflow::Blocks) => None,
+        (_, Inflow::Blocks) => Some(scheduler.chain().len()),
+        (_, Inflow::Stage(from)) => {
+            let maker = scheduler.pipeline().stage(from);
+            let results = scheduler.tasks().filter(|(_, task)| task.stage == from);
+            let results = results.filter_map(|(_, task)| task.result.as_ref());
+            match (&maker.collect, maker.output) {
+                (Collect::Tree(..), _) => None,
+                (_, Output::Parts) => Some(results.map(|result| result.what.parts.len()).sum()),
+                (_, Output::Proof) => Some(results.count()),
+            }
+        }
     }
 }

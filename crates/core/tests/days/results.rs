@@ -1,0 +1,139 @@
+//! Which results are taken, and what is recorded of those that are not.
+
+use std::collections::BTreeMap;
+
+use push0_core::{
+    AttemptId, Digest, Event, Input, Limits, Outcome, PipelineSpec, Rejection, ResultRef, TaskId,
+    TaskState, Verdict, Vkey,
+};
+
+use crate::day::{Day, pipeline, result};
+
+#[test]
+fn a_mock_is_taken_only_by_a_pipeline_that_allows_mocks() {
+    let is_taken = |allow_mock| {
+        let mut day = Day::of(PipelineSpec { allow_mock, ..pipeline() }).granted(1);
+        takes(&mut day, ResultRef { mock: true, ..result() })
+    };
+    assert_eq!([false, true].map(is_taken), [false, true]);
+}
+
+#[test]
+fn a_result_is_of_the_key_that_the_first_was_of() {
+    let mut day = Day::with_grants(3);
+    let tried = day.tried().into_iter();
+    let results = [7, 8, 7].map(|key| ResultRef { vkey: Some(Vkey([key; 32])), ..result() });
+    let taken = tried.zip(results).map(|(task, result)| take(&mut day, task, result));
+    let taken: Vec<_> = taken.collect();
+    assert_eq!(taken, [true, false, true]);
+}
+
+#[test]
+fn a_split_makes_some_parts_and_not_too_many_and_a_proof_has_none() {
+    let is_taken = |pipeline: PipelineSpec, parts| {
+        let limits = Limits { parts_max: 3, ..Limits::default() };
+        let mut day = Day::under(limits, pipeline).granted(1);
+        takes(&mut day, ResultRef { parts: vec![Digest::of(b"part"); parts], ..result() })
+    };
+    assert_eq!([0, 1, 3, 4].map(|parts| is_taken(split(), parts)), [false, true, true, false]);
+    assert_eq!([0, 1].map(|parts| is_taken(pipeline(), parts)), [true, false]);
+}
+
+#[test]
+fn each_part_is_proved_from_its_own_bytes() {
+    let mut day = Day::of(proved_parts()).granted(1);
+    let parts = vec![Digest::of(b"one"), Digest::of(b"other")];
+    assert!(takes(&mut day, ResultRef { parts: parts.clone(), ..result() }));
+    day.grant();
+    let grants = day.attempts().filter_map(|attempt| day.scheduler.grant(attempt));
+    let read = grants.map(|grant| {
+        let artifacts: Vec<_> = grant.inputs.iter().map(|input| input.artifact).collect();
+        (grant.key.part, artifacts)
+    });
+    let own = (0..).map(Some).zip(parts.into_iter().map(|part| vec![part]));
+    assert_eq!(read.collect::<BTreeMap<_, _>>(), own.collect());
+}
+
+#[test]
+fn parts_wait_for_the_others_of_their_block() {
+    let mut day = Day::of(proved_parts()).granted(1);
+    let parts = vec![Digest::of(b"one"), Digest::of(b"other")];
+    assert!(takes(&mut day, ResultRef { parts, ..result() }));
+    day.grant();
+    assert!(takes(&mut day, result()));
+    let waiting = day.scheduler.stages().map(|stage| (stage.name.to_string(), stage.waiting));
+    let waiting: Vec<_> = waiting.filter(|(_, waiting)| *waiting > 0).collect();
+    assert_eq!(waiting, [("join".to_owned(), 1)]);
+}
+
+#[test]
+fn results_that_come_too_late_are_recorded_once_and_only_so_many() {
+    let mut day = Day::with_grants(1);
+    let [task] = *day.tried() else { panic!("one was granted") };
+    let late: Vec<_> = (0..40).map(|_| withdrawn(&mut day)).collect();
+    day.report(task, Outcome::Proved(result()));
+    let mut recorded = || {
+        let is_recorded = |attempt: &&AttemptId| tell(&mut day, task, **attempt);
+        late.iter().filter(is_recorded).count()
+    };
+    let first = recorded();
+    assert!((1..late.len()).contains(&first), "{first} were recorded");
+    assert_eq!(recorded(), 0, "of what is told again");
+    assert_eq!(day.scheduler.totals().surplus, first as u64);
+}
+
+/// Reports a result of the first that is being tried. Answers whether it was accepted.
+fn takes(day: &mut Day, result: ResultRef) -> bool {
+    let task = *day.tried().first().expect("one is being tried");
+    take(day, task, result)
+}
+
+fn take(day: &mut Day, task: TaskId, result: ResultRef) -> bool {
+    day.report(task, Outcome::Proved(result));
+    day.scheduler.task(&task).expect("a task").state == TaskState::Accepted
+}
+
+/// Takes the one attempt back, and grants another.
+fn withdrawn(day: &mut Day) -> AttemptId {
+    let attempt = day.attempts().next().expect("one was granted");
+    day.ask(&Input::Withdraw { attempt, message: String::new() });
+    day.grant();
+    attempt
+}
+
+/// Tells of a result of `attempt`, for a task that has one. Answers whether that was recorded.
+fn tell(day: &mut Day, task: TaskId, attempt: AttemptId) -> bool {
+    let report = Input::Report(day.report_on(attempt, task, Outcome::Proved(result())));
+    let answer = day.scheduler.decide(day.now, &report);
+    match &answer {
+        Err(answer) => assert_eq!(*answer, Rejection::Answered(Verdict::AlreadyAccepted)),
+        Ok(events) => {
+            assert!(matches!(events.as_slice(), [Event::Surplus { .. }]));
+            day.ask(&report);
+        }
+    }
+    answer.is_ok()
+}
+
+/// Splits each block, and joins the parts.
+fn split() -> PipelineSpec {
+    let mut spec = pipeline();
+    let prove = spec.stages.remove("prove").expect("it is there");
+    let mut join = prove.clone();
+    (join.inputs, join.collect) = (vec!["split".into()], Some("parts".into()));
+    let mut split = prove;
+    split.output = Some("parts".into());
+    spec.stages = BTreeMap::from([("split".into(), split), ("join".into(), join)]);
+    spec.release.inputs = vec!["join".into()];
+    spec
+}
+
+/// Likewise, with a proof of each part.
+fn proved_parts() -> PipelineSpec {
+    let mut spec = split();
+    let join = spec.stages.get_mut("join").expect("it is there");
+    let mut step = join.clone();
+    (step.collect, join.inputs) = (None, vec!["step".into()]);
+    spec.stages.insert("step".into(), step);
+    spec
+}
