@@ -1,6 +1,5 @@
 //! A prover is killed while it works.
 
-use push0_core::{Event, Turn};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::world::{BLOCKS, World, now, provers_of, tell};
@@ -21,21 +20,6 @@ fn its_task_is_given_out_again() {
     });
     kill_process(Pid::from_raw(prover).expect("a process"), Signal::KILL).expect("it is ours");
     let killed = now();
-    let failed =
-        |turn: &Turn| turn.events.iter().any(|event| matches!(event, Event::Failed { .. }));
-    let noted = world.first_after(killed, "nobody notes it", failed);
-    let failed = |event: &Event| {
-        let Event::Failed { task, .. } = event else { return None };
-        Some(*task)
-    };
-    let history = world.history();
-    let task = history.iter().flat_map(|turn| &turn.events).find_map(failed).expect("it failed");
-    let is_granted = |turn: &Turn| {
-        turn.events
-            .iter()
-            .any(|event| matches!(event, Event::Granted { task: of, .. } if *of == task))
-    };
-    let again = world.first_after(killed + noted, "it is not given out again", is_granted);
-    tell("prover killed", noted + again);
+    tell("prover killed", world.given_out_again(killed));
     world.finish(BLOCKS);
 }

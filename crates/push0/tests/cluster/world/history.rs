@@ -45,6 +45,27 @@ impl World {
         })
     }
 
+    /// How long after `since` a task whose attempt has failed or was lost since then is given out again.
+    pub(crate) fn given_out_again(&self, since: SystemTime) -> Duration {
+        let since = since.duration_since(UNIX_EPOCH).expect("it is later than that");
+        let since_us = u64::try_from(since.as_micros()).expect("not so late");
+        until("what ended is not given out again", || {
+            let mut ended = None;
+            for turn in self.history().iter().filter(|turn| turn.at.0 >= since_us) {
+                for event in &turn.events {
+                    if let Event::Failed { task, .. } | Event::Lost { task, .. } = event {
+                        ended.get_or_insert(*task);
+                    } else if let Event::Granted { task, .. } = event
+                        && ended == Some(*task)
+                    {
+                        return Some(Duration::from_micros(turn.at.0 - since_us));
+                    }
+                }
+            }
+            None
+        })
+    }
+
     /// What the log holds; nothing while it cannot be read.
     pub(crate) fn history(&self) -> Vec<Turn> {
         let mut reader = self.reader.borrow_mut();
