@@ -119,6 +119,17 @@ mod tests {
         assert_eq!([0, 3, 2].map(|items| sequence.close(&key, items)), [false, false, true]);
     }
 
+    #[test]
+    fn a_key_that_fits_at_one_end_alone_is_not_that_of_the_batch() {
+        let closes = |first, last| {
+            let mut sequence = Sequence::default();
+            sequence.start(Height(0));
+            (0..2).for_each(|height| sequence.add(item(height, 1)));
+            sequence.close(&Key { first: Height(first), last: Height(last), ..item(0, 1).key }, 2)
+        };
+        assert_eq!([closes(0, 1), closes(0, 2), closes(1, 1)], [true, false, false]);
+    }
+
     fn item(height: u64, at: u64) -> Item {
         let height = Height(height);
         let tip = BlockHash([0; 32]);

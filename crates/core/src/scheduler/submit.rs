@@ -2,9 +2,7 @@
 
 use super::Scheduler;
 use crate::input::Rejection;
-use crate::{
-    Block, Epoch, Event, Height, InputId, ParkedBy, Pipeline, PipelineSpec, ReopenedBy, TaskState,
-};
+use crate::{Block, Epoch, Event, Height, InputId, ParkedBy, Pipeline, PipelineSpec, ReopenedBy};
 
 impl Scheduler {
     pub(super) fn configure(&self, spec: &PipelineSpec) -> Result<Vec<Event>, Rejection> {
@@ -96,7 +94,7 @@ impl Scheduler {
         let input = InputId::Block(block.hash);
         let parked = self.parked.iter().filter_map(|id| Some((*id, self.task(id)?)));
         let reopened = parked
-            .filter(|(_, task)| task.inputs.contains(&input) && task.state == TaskState::Parked)
+            .filter(|(_, task)| task.inputs.contains(&input))
             .filter(|(_, task)| {
                 let class = task.parked.as_ref().map(|(class, _)| *class);
                 matches!(class, Some(ParkedBy::InvalidInput | ParkedBy::InputLost))

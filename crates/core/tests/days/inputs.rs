@@ -1,8 +1,8 @@
 //! What becomes of a task whose input is lost.
 
 use push0_core::{
-    Digest, Effect, Event, Input, Limits, Outcome, ParkedBy, Rejection, ResultRef, Seq, StageSpec,
-    TaskId, TaskState, Verdict, Vkey,
+    Block, Digest, Effect, Event, FailureClass, Input, Limits, Outcome, ParkedBy, Rejection,
+    ResultRef, Seq, StageSpec, TaskId, TaskState, Verdict, Vkey,
 };
 
 use crate::day::{Day, block, pipeline, result};
@@ -77,7 +77,7 @@ fn a_complaint_about_a_payload_that_has_come_since_is_not_about_it() {
     let mut day = Day::with_grants(1);
     let (task, attempt) =
         day.scheduler.leases().map(|(id, lease)| (*id, lease.attempt)).next().expect("one");
-    let again = push0_core::Block { payload: Digest::of(b"other"), ..block(0) };
+    let again = Block { payload: Digest::of(b"other"), ..block(0) };
     day.ask(&Input::Submit(Box::new(again)));
     day.ask(&Input::Submit(Box::new(block(0)))); // the same bytes, delivered since the grant
     day.report_of(attempt, task, missing());
@@ -122,6 +122,39 @@ fn a_result_that_its_reader_does_not_find_is_made_again() {
     day.report(maker, proved());
     day.grant();
     assert_eq!(day.tried(), [reader]);
+}
+
+#[test]
+fn a_delivery_opens_the_tasks_of_its_block_and_no_others() {
+    let mut day = Day::with_grants(2);
+    let tasks = day.tried();
+    for task in &tasks {
+        let message = "it cannot be read".to_owned();
+        day.report(*task, Outcome::Failed { class: FailureClass::InvalidInput, message });
+    }
+    let parked = |day: &Day| day.scheduler.parked().count();
+    assert_eq!(parked(&day), 2);
+    let again = Block { payload: Digest::of(b"mended"), ..block(0) };
+    day.ask(&Input::Submit(Box::new(again)));
+    assert_eq!(parked(&day), 1);
+}
+
+#[test]
+fn a_result_that_is_made_again_and_says_something_else_parks() {
+    for other in [
+        ResultRef { statement: Digest::of(b"other values"), ..result() },
+        ResultRef { output: Digest::of(b"other bytes"), ..result() },
+    ] {
+        let says_the_same = other.statement == result().statement;
+        let mut day = Day::with_grants(1);
+        let [task] = *day.tried() else { panic!("one was granted") };
+        day.report(task, proved());
+        day.ask(&Input::Remake(task));
+        day.grant();
+        day.report(task, Outcome::Proved(other));
+        assert_eq!(state(&day, task) == &TaskState::Accepted, says_the_same);
+        assert_eq!(parked(&day, task).is_some(), !says_the_same);
+    }
 }
 
 #[test]
