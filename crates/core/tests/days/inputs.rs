@@ -122,6 +122,7 @@ fn a_result_that_its_reader_does_not_find_is_made_again() {
     day.report(maker, proved());
     day.grant();
     assert_eq!(day.tried(), [reader]);
+    assert_eq!(day.scheduler.history(&[reader]), [maker, reader], "what a proof was made from");
 }
 
 #[test]
