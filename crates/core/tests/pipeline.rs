@@ -112,9 +112,10 @@ fn block_fields_are_weighed_by_index() {
 
 #[test]
 fn what_is_at_a_limit_is_within_it() {
-    let changes: [fn(&mut PipelineSpec); 5] = [
+    let changes: [fn(&mut PipelineSpec); 6] = [
         |spec| spec.window = Some(1_000_000),
         |spec| leaf(spec, |leaf| leaf.timeout = Some(Duration::from_hours(366 * 24))),
+        |spec| leaf(spec, |leaf| leaf.timeout = Some(Duration::from_millis(1))),
         |spec| leaf(spec, |leaf| leaf.grace = Some(Duration::from_hours(366 * 24))),
         |spec| {
             bound(spec, "range", "max", "gasUsed", 3);

@@ -24,7 +24,10 @@ fn the_leader_of_three() {
     world.nats.kill(leader);
     let killed = now();
     let _elected = world.nats.leader_of("push0"); // another one, since that is dead
-    tell("NATS leader of three killed: elected", now().duration_since(killed).unwrap_or_default());
+    tell(
+        "NATS leader of three killed: its servers agree on another",
+        now().duration_since(killed).unwrap_or_default(),
+    );
     tell("NATS leader of three killed", world.first_after(killed, "nobody grants", World::grants));
     world.nats.restart(leader);
     world.wait_accepted(BLOCKS);
