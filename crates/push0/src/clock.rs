@@ -36,7 +36,7 @@ impl Clock {
 
 /// What the wall clock shows.
 #[must_use]
-pub(crate) fn wall() -> Timestamp {
+pub fn wall() -> Timestamp {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(u64::try_from(wall.as_micros()).unwrap_or(u64::MAX))

@@ -41,6 +41,9 @@ mod submit;
 mod trace;
 mod wire;
 
+pub use self::bus::{ASK, BEAT, Bus, hear, life, read};
+pub use self::wire::{Answer, Ask, Down, LeaderBeat};
+
 pub(crate) use self::apply::{apply, retry};
 pub(crate) use self::dispatch::dispatch;
 pub(crate) use self::error::ClusterError;

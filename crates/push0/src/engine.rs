@@ -161,8 +161,9 @@ impl<L: Log> Engine<L> {
             let _ = probe.send((self.scheduler.epoch(), self.log.last()));
         }
         if let Some(turn) = turn {
-            self.show(&turn, &accepted);
-            self.pulse.send_replace(turn.last());
+            let last = turn.last();
+            self.show(turn, &accepted);
+            self.pulse.send_replace(last);
         }
         for look in looks {
             look(&self.scheduler, &self.fleet);
@@ -338,16 +339,16 @@ impl<L: Log> Engine<L> {
         }
     }
 
-    fn show(&self, turn: &Turn, accepted: &[(Timestamp, Duration)]) {
+    fn show(&self, turn: Turn, accepted: &[(Timestamp, Duration)]) {
         let durable = self.clock.now();
         let overhead =
             |(granted, ran): &(Timestamp, Duration)| durable.since(*granted).saturating_sub(*ran);
         let lines = match self.ports.lines {
-            true => crate::lines::lines(&self.scheduler, turn),
+            true => crate::lines::lines(&self.scheduler, &turn),
             false => Vec::new(),
         };
         let overheads = accepted.iter().map(overhead).collect();
-        let seen = Seen { lines, overheads, warning: None };
+        let seen = Seen { lines, overheads, warning: None, turn: Some(turn) };
         let _ = self.ports.turns.try_send(seen); // a reader that is behind misses lines, the log has them
     }
 

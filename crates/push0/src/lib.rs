@@ -3,7 +3,7 @@
 mod alive;
 pub mod cli;
 pub mod clock;
-mod cluster;
+pub mod cluster;
 pub mod data;
 pub mod engine;
 pub mod lines;
@@ -12,6 +12,6 @@ pub mod programs;
 pub mod publish;
 pub mod run;
 pub mod source;
-mod status;
+pub mod status;
 pub mod sweep;
 pub mod verifier;

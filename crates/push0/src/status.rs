@@ -17,7 +17,7 @@ use crate::lines;
 
 /// How far a run is.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct Status {
+pub struct Status {
     format: String,
     /// Absent where nothing ran yet.
     pipeline: Option<String>,

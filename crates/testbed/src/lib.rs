@@ -17,17 +17,21 @@
     reason = "everything here panics where it cannot do as asked"
 )]
 
+#[cfg(feature = "tls")]
 mod certificates;
 mod monitor;
 mod nats;
 mod ports;
 mod proxy;
+#[cfg(feature = "s3")]
 mod s3;
 mod wait;
 
+#[cfg(feature = "tls")]
 pub use certificates::certificates;
 pub use nats::{Nats, Settings, binary};
 pub use ports::free_ports;
 pub use proxy::{Proxy, Wire};
+#[cfg(feature = "s3")]
 pub use s3::{Keys, S3, serve as serve_s3};
 pub use wait::{PATIENCE, until};

@@ -23,13 +23,15 @@ use crate::run::say;
 
 /// The subjects of one prefix.
 #[derive(Clone, Debug)]
-pub(super) struct Bus {
+pub struct Bus {
     client: Client,
     prefix: Arc<str>,
 }
 
-pub(super) const BEAT: &str = "engine.beat";
-pub(super) const ASK: &str = "engine.ask";
+/// Where the leader says that it leads.
+pub const BEAT: &str = "engine.beat";
+/// Where clients ask whoever leads.
+pub const ASK: &str = "engine.ask";
 /// Who is there?
 pub(super) const PRESENT: &str = "present";
 
@@ -47,9 +49,20 @@ impl Bus {
         Ok(Self { client, prefix: Arc::from(&*settings.prefix) })
     }
 
+    /// Over a connection of the caller's, with this prefix of all subjects.
+    #[must_use]
+    pub fn over(client: Client, prefix: &str) -> Self {
+        Self { client, prefix: Arc::from(prefix) }
+    }
+
     /// Sends `message` now or never: what waits for a connection would be stale when it comes. Answers whether it
     /// leaves.
-    pub(super) async fn publish(
+    pub async fn publish(&self, tail: &str, message: &impl Serialize) -> bool {
+        self.publish_traced(tail, message, None).await
+    }
+
+    /// As [`publish`](Self::publish), within a trace.
+    pub(super) async fn publish_traced(
         &self,
         tail: &str,
         message: &impl Serialize,
@@ -62,17 +75,17 @@ impl Bus {
     }
 
     /// Whether there is a server, as far as is known.
-    pub(super) fn is_connected(&self) -> bool {
+    pub fn is_connected(&self) -> bool {
         self.client.connection_state() == State::Connected
     }
 
     /// Waits until what was published has left, for a moment.
-    pub(super) async fn flush(&self) {
+    pub async fn flush(&self) {
         let _ = timeout(FLUSH_MAX, self.client.flush()).await;
     }
 
     /// Listens from here on, across lost connections.
-    pub(super) async fn subscribe(&self, tail: &str) -> Subscriber {
+    pub async fn subscribe(&self, tail: &str) -> Subscriber {
         loop {
             if let Ok(messages) = self.client.subscribe(self.subject(tail)).await {
                 return messages;
@@ -82,7 +95,7 @@ impl Bus {
     }
 
     /// Asks whoever leads, once.
-    pub(super) async fn ask(&self, ask: &Ask) -> Option<Answer> {
+    pub async fn ask(&self, ask: &Ask) -> Option<Answer> {
         let json = serde_json::to_vec(ask).ok()?;
         let headers = Trace::of_question().headers();
         let answer = self.client.request_with_headers(self.subject(ASK), headers, json.into());
@@ -128,12 +141,12 @@ impl Bus {
 }
 
 /// The subject of one life of a dispatcher.
-pub(super) fn life(of: &Life) -> String {
+pub fn life(of: &Life) -> String {
     format!("dispatcher.{}.{}", of.dispatcher, of.incarnation)
 }
 
 /// The subject of what a dispatcher says. Its name is in it, so that a server can keep others from speaking for it.
-pub(super) fn hear(of: &DispatcherId) -> String {
+pub fn hear(of: &DispatcherId) -> String {
     format!("{HEAR}.{of}")
 }
 
@@ -152,7 +165,7 @@ pub(super) fn heard(message: &Message) -> Option<FromDispatcher> {
 }
 
 /// What a message says; nothing where it says nothing that is known here.
-pub(super) fn read<T: DeserializeOwned>(payload: &[u8]) -> Option<T> {
+pub fn read<T: DeserializeOwned>(payload: &[u8]) -> Option<T> {
     serde_json::from_slice(payload).ok()
 }
 
@@ -169,7 +182,7 @@ impl NatsPost {
         tokio::spawn(async move {
             while let Some((to, down)) = queued.recv().await {
                 let trace = Trace::of_down(&down.message);
-                bus.publish(&life(&to), &down, trace).await;
+                bus.publish_traced(&life(&to), &down, trace).await;
             }
         });
         Self { epoch, queue }

@@ -91,7 +91,7 @@ async fn carry(
                 if let FromDispatcher::Beat(beat) = &message {
                     (running, held) = (beat.running.len(), beat.held.len());
                 }
-                if bus.publish(&up, &message, Trace::of_up(&message)).await {
+                if bus.publish_traced(&up, &message, Trace::of_up(&message)).await {
                     sign.touch();
                 }
             }
@@ -136,7 +136,7 @@ async fn leave(
     dispatcher.leave();
     let ended = tokio::task::spawn_blocking(move || dispatcher.shutdown(STOP_GRACE));
     while let Some(message) = from.recv().await {
-        bus.publish(up, &message, Trace::of_up(&message)).await;
+        bus.publish_traced(up, &message, Trace::of_up(&message)).await;
     }
     let _ = ended.await;
     bus.flush().await;

@@ -128,16 +128,15 @@ pub(super) async fn answer(handle: &Handle, asked: Ask) -> Option<Answer> {
     match asked {
         Ask::Submit(blocks) => {
             let count = blocks.len();
-            for (taken, block) in blocks.into_iter().enumerate() {
-                match handle.decide(vec![Input::Submit(Box::new(block))]).await.ok()? {
-                    Ok(()) => {}
-                    Err(Rejection::Full { .. }) => return Some(Answer::Later { taken }),
-                    Err(refused) => {
-                        return Some(Answer::Refused { taken, reason: refused.to_string() });
-                    }
+            let inputs = blocks.into_iter().map(|block| Input::Submit(Box::new(block)));
+            // One that is known is taken again, so what follows a refusal may be decided too.
+            match handle.decide_each(inputs.collect()).await.ok()? {
+                None => Some(Answer::Done(count)),
+                Some((taken, Rejection::Full { .. })) => Some(Answer::Later { taken }),
+                Some((taken, refused)) => {
+                    Some(Answer::Refused { taken, reason: refused.to_string() })
                 }
             }
-            Some(Answer::Done(count))
         }
         Ask::Drain => decided(handle, Input::EndSource).await,
         Ask::Remake(task) => decided(handle, Input::Remake(task)).await,

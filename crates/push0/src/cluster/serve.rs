@@ -276,7 +276,7 @@ async fn beat(
         let Some(handle) = handle else { continue };
         if let Ok((epoch, last)) = handle.probe().await {
             let (engine, store, at) = (engine.clone(), store.clone(), wall());
-            if bus.publish(BEAT, &LeaderBeat { epoch, engine, last, store, at }, None).await {
+            if bus.publish(BEAT, &LeaderBeat { epoch, engine, last, store, at }).await {
                 sign.touch();
             }
         }

@@ -10,17 +10,17 @@ use crate::status::{DispatcherView, EngineView, Status};
 
 /// From the leading engine to everybody: it leads, and its log answers.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(super) struct LeaderBeat {
+pub struct LeaderBeat {
     /// Its epoch.
-    pub(super) epoch: Epoch,
+    pub epoch: Epoch,
     /// Its name.
-    pub(super) engine: String,
+    pub engine: String,
     /// The last event that it knows to be durable.
-    pub(super) last: Seq,
+    pub last: Seq,
     /// The identity of its store.
-    pub(super) store: String,
+    pub store: String,
     /// What its wall clock says.
-    pub(super) at: Timestamp,
+    pub at: Timestamp,
 }
 
 /// From every process to who asks who is there, by its own word.
@@ -33,16 +33,16 @@ pub(super) enum Present {
 
 /// From the leading engine to one life of a dispatcher.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(super) struct Down {
+pub struct Down {
     /// The sender's.
-    pub(super) epoch: Epoch,
-    pub(super) message: ToDispatcher,
+    pub epoch: Epoch,
+    pub message: ToDispatcher,
 }
 
 /// From a client to whoever leads.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Ask {
+pub enum Ask {
     /// Add these blocks, in this order; their payloads are in the store.
     Submit(Vec<Block>),
     /// No block follows.
@@ -62,7 +62,7 @@ pub(super) enum Ask {
 /// What the leader answers, once it is durable.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Answer {
+pub enum Answer {
     /// Done, to so many.
     Done(usize),
     Status(Box<Status>),

@@ -128,6 +128,39 @@ impl Handle {
         answer.await.map_err(|_| Gone)
     }
 
+    /// Has each of `inputs` decided, in one turn where they find room; answers the first refusal, and of which
+    /// it is. Those behind it are decided all the same.
+    ///
+    /// # Errors
+    ///
+    /// [`Gone`].
+    pub async fn decide_each(
+        &self,
+        inputs: Vec<Input>,
+    ) -> Result<Option<(usize, Rejection)>, Gone> {
+        let mut answers = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            let (reply, answer) = oneshot::channel();
+            self.requests.send(Request::Ask(vec![input], reply)).await.map_err(|_| Gone)?;
+            answers.push(answer);
+        }
+        let mut refused = None;
+        for (index, answer) in answers.into_iter().enumerate() {
+            if let Err(rejection) = answer.await.map_err(|_| Gone)? {
+                refused = refused.or(Some((index, rejection)));
+            }
+        }
+        Ok(refused)
+    }
+
+    /// Has `inputs` decided; nobody waits for the answer. `false` if the engine is behind or gone, and nothing is
+    /// decided.
+    #[must_use]
+    pub fn try_ask(&self, inputs: Vec<Input>) -> bool {
+        let (reply, _) = oneshot::channel();
+        self.requests.try_send(Request::Ask(inputs, reply)).is_ok()
+    }
+
     /// As [`heard`](Self::heard), without waiting: `false` if the engine is behind or gone, and the message
     /// is left out.
     #[must_use]

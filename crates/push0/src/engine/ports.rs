@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use push0_core::{Life, ToDispatcher};
+use push0_core::{Life, ToDispatcher, Turn};
 use tokio::sync::mpsc;
 
 /// Where what leaves the engine goes. Each is bounded; what finds no room is left out, for it comes
@@ -32,6 +32,8 @@ pub struct Seen {
     pub overheads: Vec<Duration>,
     /// What keeps the turn from becoming durable, where something does.
     pub warning: Option<String>,
+    /// The turn itself, once it is durable.
+    pub turn: Option<Turn>,
 }
 
 /// Carries messages to dispatchers, as well as it can.

@@ -1,0 +1,129 @@
+//! The floor: what the durable writes and the hops of a task take, with nothing decided in between.
+//!
+//! A task of push0 is durable twice (its grant, its result), and goes to another process and back. On a file that is
+//! two fdatasyncs and one round trip over pipes, which is two hops. On NATS it is two publishes that are acknowledged
+//! and two requests with their answers: client to engine, engine to dispatcher. Measured at the pace of the tasks,
+//! since a machine that has gone idle takes longer to wake.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt as _;
+use push0_log::nats_client;
+use serde_json::{Value, json};
+
+use crate::stats::quantile;
+use crate::system::cluster::{Process, Servers, settings};
+
+/// The median on a file in `dir`.
+///
+/// # Errors
+///
+/// The disk's, or that no process can be started.
+pub(crate) fn file(dir: &Path, rate: f64, count: u32) -> Result<Duration, Box<dyn Error>> {
+    let dir = tempfile::Builder::new().prefix("push0-bench-").tempdir_in(dir)?;
+    let mut log = File::create(dir.path().join("log"))?;
+    log.write_all(&vec![0; RECORD.len() * 2 * count as usize])?;
+    log.sync_all()?;
+    let mut log = File::options().write(true).open(dir.path().join("log"))?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("echo").stdin(Stdio::piped()).stdout(Stdio::piped());
+    push0_dispatch::die_with_parent(&mut command);
+    let mut child = Process(command.spawn()?);
+    let mut to = child.0.stdin.take().ok_or("no pipe")?;
+    let mut from = BufReader::new(child.0.stdout.take().ok_or("no pipe")?);
+    let mut line = String::new();
+    paced(rate, count, || {
+        log.write_all(&RECORD)?;
+        log.sync_data()?;
+        to.write_all(b"grant\n")?;
+        line.clear();
+        from.read_line(&mut line)?;
+        log.write_all(&RECORD)?;
+        Ok(log.sync_data()?)
+    })
+}
+
+/// The median on a stream of these servers, which is made for it.
+///
+/// # Errors
+///
+/// The servers'.
+pub(crate) fn nats(servers: &Servers, rate: f64, count: u32) -> Result<Duration, Box<dyn Error>> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let config = settings(servers);
+    let client = runtime.block_on(async {
+        let (client, _) = nats_client(&config).await?;
+        let (responder, _) = nats_client(&config).await?;
+        let stream = json!({
+            "name": "floor", "subjects": ["floor.log"], "storage": "file",
+            "num_replicas": servers.replicas, "max_bytes": 64 << 20, "discard": "old",
+        });
+        let asked =
+            client.request("$JS.API.STREAM.CREATE.floor", stream.to_string().into()).await?;
+        let answer: Value = serde_json::from_slice(&asked.payload)?;
+        if let Some(error) = answer.get("error") {
+            return Err(error.to_string().into());
+        }
+        let mut asked = responder.subscribe("floor.hop").await?;
+        responder.flush().await?;
+        tokio::spawn(async move {
+            while let Some(message) = asked.next().await {
+                if let Some(reply) = message.reply {
+                    let _ = responder.publish(reply, message.payload).await;
+                }
+            }
+        });
+        Ok::<_, Box<dyn Error>>(client)
+    })?;
+    let took = paced(rate, count, || {
+        runtime.block_on(async {
+            for _ in 0..2 {
+                client.request("floor.hop", RECORD.to_vec().into()).await?;
+                client.request("floor.log", RECORD.to_vec().into()).await?;
+            }
+            Ok::<_, Box<dyn Error>>(())
+        })
+    });
+    runtime.block_on(async {
+        let _ = client.request("$JS.API.STREAM.DELETE.floor", "".into()).await;
+    });
+    took
+}
+
+/// The median of what is done so many times, at this rate or as fast as it goes.
+fn paced(
+    rate: f64,
+    count: u32,
+    mut what: impl FnMut() -> Result<(), Box<dyn Error>>,
+) -> Result<Duration, Box<dyn Error>> {
+    let (start, mut took) = (Instant::now(), Vec::new());
+    for number in 0..count {
+        let due = start + Duration::from_secs_f64(f64::from(number) / rate);
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        let began = Instant::now();
+        what()?;
+        took.push(began.elapsed());
+    }
+    took.sort();
+    Ok(quantile(&took, 0.5))
+}
+
+/// What the process at the other end of the pipes does.
+pub(crate) fn echo() {
+    let mut stdout = std::io::stdout();
+    for line in std::io::stdin().lines().map_while(Result::ok) {
+        if writeln!(stdout, "{line}").and_then(|()| stdout.flush()).is_err() {
+            return;
+        }
+    }
+}
+
+/// As long as a turn of a lone task, roughly.
+const RECORD: [u8; 512] = [7; 512];

@@ -1,0 +1,130 @@
+//! The command line.
+
+use std::error::Error;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::noise::burn;
+use crate::place::{LogKind, Sync};
+use crate::report::{Machine, Report, Row};
+use crate::system::{Payload, Prover};
+use crate::{baseline, overhead, prover, throughput};
+
+/// Measures what push0 costs, beside the floor of the machine and the designs that others ship
+#[derive(Debug, Parser)]
+#[command(
+    name = "push0 bench",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The time of a task from its submission to its durable result, less the prover's own
+    Overhead(Asked),
+    /// Tasks a second, with as many under way as a client likes
+    Throughput(Asked),
+    #[command(hide = true)]
+    Burn,
+    #[command(hide = true)]
+    Echo,
+    #[command(hide = true)]
+    Prover {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
+/// What is measured, and how often.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Asked {
+    /// Where the log is: file, nats-r1, nats-r3
+    #[arg(long, value_delimiter = ',', default_value = "file,nats-r1,nats-r3")]
+    pub(crate) log: Vec<LogKind>,
+    /// When NATS servers sync: always (before they acknowledge), default (every two minutes)
+    #[arg(long, value_delimiter = ',', default_value = "always")]
+    pub(crate) sync: Vec<Sync>,
+    /// Tasks a second that arrive, whatever comes back
+    #[arg(long, value_delimiter = ',', default_value = "100,1000")]
+    pub(crate) rate: Vec<f64>,
+    /// quiet, busy (a process of the lowest priority on each core)
+    #[arg(long, value_delimiter = ',', default_value = "quiet,busy")]
+    pub(crate) noise: Vec<String>,
+    /// What stands for a prover: echo, sleep:TIME, serve, file (processes; over the file log)
+    #[arg(long, default_value = "echo")]
+    pub(crate) prover: Prover,
+    /// What a task carries: reference, 500B
+    #[arg(long, default_value = "reference")]
+    pub(crate) payload: Payload,
+    /// Runs of each, interleaved; what is told are medians
+    #[arg(long, default_value_t = 5)]
+    pub(crate) runs: usize,
+    /// How long each run goes on
+    #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
+    pub(crate) time: Duration,
+    /// Tasks under way, for throughput
+    #[arg(long, default_value_t = 2_048)]
+    pub(crate) in_flight: u64,
+    /// Leave out what push0 is compared with
+    #[arg(long)]
+    pub(crate) alone: bool,
+    /// Where the file log is [default: the system's directory for temporary files]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Asked {
+    pub(crate) fn dir(&self) -> PathBuf {
+        self.dir.clone().unwrap_or_else(std::env::temp_dir)
+    }
+}
+
+pub(crate) fn main() -> ExitCode {
+    match Cli::parse().command.execute() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Command {
+    fn execute(self) -> Result<(), Box<dyn Error>> {
+        match self {
+            Self::Overhead(asked) => told(&asked, overhead::measure(&asked)?),
+            Self::Throughput(asked) => told(&asked, throughput::measure(&asked)?),
+            Self::Burn => burn(),
+            Self::Echo => baseline::floor::echo(),
+            Self::Prover { args } => prover::prove(&args)?,
+        }
+        Ok(())
+    }
+}
+
+fn told(asked: &Asked, results: Vec<Row>) {
+    let report = Report { machine: Machine::here(), results };
+    let text = match asked.json {
+        true => serde_json::to_string_pretty(&report).unwrap_or_default(),
+        false => report.table(),
+    };
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Says on stderr what is being measured.
+pub(crate) fn say(words: &str) {
+    let _ = writeln!(std::io::stderr(), "{words}");
+}

@@ -1,0 +1,236 @@
+//! push0 on many machines: a real `push0 serve` over NATS. Client and dispatchers are in this process, each behind
+//! a connection of its own.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, future};
+use push0::cluster::{Answer, Ask, BEAT, Bus, Down, LeaderBeat, life, read};
+use push0_core::{Life, ToDispatcher};
+use push0_dispatch::Store;
+use push0_log::{NatsConfig, NatsLog, nats_client};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+
+use super::fake::{Fake, LIFE, Up};
+use super::watch::Watch;
+use super::{Payload, Running, Shape, Submit, pipeline};
+
+/// Where the servers are.
+#[derive(Clone, Debug)]
+pub(crate) struct Servers {
+    pub(crate) urls: Vec<String>,
+    pub(crate) replicas: usize,
+}
+
+/// Starts an engine on these servers, which hold no log of push0 yet, and all that works with it.
+///
+/// # Errors
+///
+/// That `push0` is not beside this program, or that the engine does not come to lead within 20 s.
+pub(crate) fn start(servers: &Servers, shape: Shape) -> Result<Running, Box<dyn Error>> {
+    let dir = tempfile::Builder::new().prefix("push0-bench-").tempdir()?;
+    let config = settings(servers);
+    let engine = Process(engine(dir.path(), servers)?);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .on_thread_start(push0_dispatch::shorten_time_slice)
+        .enable_all()
+        .build()?;
+    let (sender, done) = channel();
+    let bus = runtime.block_on(async {
+        let (client, _) = nats_client(&config).await?;
+        let bus = Bus::over(client, PREFIX);
+        led(&bus).await?;
+        let mut follower = {
+            let log = NatsLog::open(&config).await?;
+            log.follow(log.start().clone())
+        };
+        tokio::spawn(async move {
+            let mut watch = Watch::new(sender);
+            while let Ok(turns) = follower.next(FOLLOW).await {
+                if !turns.iter().all(|turn| watch.turn(turn)) {
+                    return;
+                }
+            }
+        });
+        Ok::<_, Box<dyn Error>>(bus)
+    })?;
+    let store = Store::open(&dir.path().join("store"))?;
+    runtime.block_on(dispatchers(&config, shape, &store))?;
+    let submit = submit(&runtime, bus, shape, store);
+    let parts = Parts { runtime: Some(runtime), engine, _dir: dir };
+    Ok(Running { submit, done, _parts: Box::new(parts) })
+}
+
+/// What belongs to it; ended in order.
+struct Parts {
+    runtime: Option<Runtime>,
+    engine: Process,
+    _dir: TempDir,
+}
+
+/// Killed when it is dropped.
+pub(crate) struct Process(pub(crate) Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Parts {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+        let _ = self.engine.0.kill();
+    }
+}
+
+/// As the files say that an engine reads.
+pub(crate) fn settings(servers: &Servers) -> NatsConfig {
+    NatsConfig {
+        urls: servers.urls.clone(),
+        replicas: servers.replicas,
+        max_bytes: LOG_BYTES,
+        subject: format!("{PREFIX}.log"),
+        name: "push0-bench".to_owned(),
+        inbox: "_INBOX".to_owned(),
+        ..NatsConfig::default()
+    }
+}
+
+/// Starts `push0 serve`.
+pub(crate) fn engine(dir: &Path, servers: &Servers) -> Result<Child, Box<dyn Error>> {
+    fs::write(dir.join("pipeline.toml"), pipeline::file(WINDOW))?;
+    let machine = format!("[nats]\nreplicas = {}\nmax_bytes = \"{LOG_BYTES}\"\n", servers.replicas);
+    fs::write(dir.join("push0.toml"), machine)?;
+    fs::create_dir_all(dir.join("store"))?;
+    let mut command = Command::new(push0()?);
+    command
+        .args(["serve", "pipeline.toml", "--config", "push0.toml", "--store", "store", "--nats"])
+        .arg(servers.urls.join(","))
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(dir.join("engine.err"))?);
+    push0_dispatch::die_with_parent(&mut command);
+    Ok(command.spawn()?)
+}
+
+/// The `push0` that was built beside this program.
+///
+/// # Errors
+///
+/// That there is none.
+pub(crate) fn push0() -> Result<PathBuf, Box<dyn Error>> {
+    let beside = std::env::current_exe()?.with_file_name("push0");
+    match beside.is_file() {
+        true => Ok(beside),
+        false => {
+            Err(format!("there is no {}: build it, `cargo build --release`", beside.display())
+                .into())
+        }
+    }
+}
+
+/// Waits until an engine leads.
+pub(crate) async fn led(bus: &Bus) -> Result<LeaderBeat, Box<dyn Error>> {
+    let mut beats = bus.subscribe(BEAT).await;
+    let first = async {
+        loop {
+            let message = beats.next().await?;
+            if let Some(beat) = read::<LeaderBeat>(&message.payload) {
+                return Some(beat);
+            }
+        }
+    };
+    let first = timeout(LEAD_MAX, first).await.ok().flatten();
+    first.ok_or_else(|| format!("no engine led within {} s", LEAD_MAX.as_secs()).into())
+}
+
+/// Starts the dispatchers, some hundreds to a connection.
+async fn dispatchers(
+    config: &NatsConfig,
+    shape: Shape,
+    store: &Store,
+) -> Result<(), Box<dyn Error>> {
+    let numbers: Vec<u32> = (0..shape.dispatchers).collect();
+    for some in numbers.chunks(TO_A_CONNECTION) {
+        let (client, _) = nats_client(config).await?;
+        let bus = Bus::over(client, PREFIX);
+        for number in some {
+            let id = pipeline::dispatcher(*number);
+            let messages =
+                bus.subscribe(&life(&Life { dispatcher: id.clone(), incarnation: LIFE })).await;
+            let messages = messages.filter_map(|message| {
+                let down = read::<Down>(&message.payload);
+                future::ready(down.map(|down: Down| -> ToDispatcher { down.message }))
+            });
+            let fake = Fake { id, shape, store: Some(store.clone()), up: Up::Bus(bus.clone()) };
+            tokio::spawn(fake.run(messages));
+        }
+        bus.flush().await;
+    }
+    // One beat has reached the engine by then.
+    tokio::time::sleep(push0_dispatch::Config::HEARTBEAT).await;
+    Ok(())
+}
+
+fn submit(runtime: &Runtime, bus: Bus, shape: Shape, store: Store) -> Submit {
+    let runtime = runtime.handle().clone();
+    Box::new(move |tasks| {
+        let block = |number: u64| {
+            let payload = match shape.payload {
+                Payload::Reference => None,
+                Payload::Bytes500 => store.put(&super::file::payload(number)).ok(),
+            };
+            pipeline::block(number, payload)
+        };
+        let mut blocks: Vec<_> = tasks.map(block).collect();
+        let bus = bus.clone();
+        runtime.spawn(async move {
+            while !blocks.is_empty() {
+                let together = blocks.len().min(TOGETHER);
+                let some = blocks.iter().take(together).cloned().collect();
+                let taken = match bus.ask(&Ask::Submit(some)).await {
+                    Some(Answer::Done(_)) => together,
+                    Some(Answer::Later { taken }) => {
+                        tokio::time::sleep(LATER).await;
+                        taken
+                    }
+                    // Asked again, as a client does; a refusal shows by results that stay away.
+                    Some(Answer::Refused { .. } | Answer::Status(_)) => return,
+                    None => 0,
+                };
+                blocks.drain(..taken);
+            }
+        });
+    })
+}
+
+const PREFIX: &str = "push0";
+
+/// Of the pipeline: more than is ever under way.
+const WINDOW: u64 = 100_000;
+
+/// Of the stream. Servers of the bench have 1 GB.
+const LOG_BYTES: u64 = 900 << 20;
+
+const LEAD_MAX: Duration = Duration::from_secs(20);
+
+const FOLLOW: Duration = Duration::from_secs(1);
+
+const TO_A_CONNECTION: usize = 250;
+
+/// As `push0 submit` has it.
+const TOGETHER: usize = 64;
+
+const LATER: Duration = Duration::from_millis(20);

@@ -1,0 +1,75 @@
+//! The pipeline that is measured: a stage that proves each block, whose proofs are released.
+
+use std::collections::BTreeMap;
+
+use push0_core::{
+    Block, BlockHash, Capacity, Digest, DispatcherId, Height, PipelineSpec, ProgramName,
+    ProgramSpec, StageSpec,
+};
+
+use super::Prover;
+
+/// What is configured, where the engine is in this process.
+pub(crate) fn spec(window: u64, prover: Prover) -> PipelineSpec {
+    let mut spec = PipelineSpec { push0: Some(1), name: NAME.into(), ..PipelineSpec::default() };
+    (spec.source.kind, spec.source.chain) = ("submit".into(), Some(1));
+    spec.window = Some(window);
+    spec.allow_mock = true;
+    let contract = if prover == Prover::File { "file" } else { "serve" };
+    let program = ProgramSpec {
+        command: vec![PROGRAM.into()],
+        contract: Some(contract.into()),
+        memory: Some(1),
+        mock: true,
+        ..ProgramSpec::default()
+    };
+    spec.programs = BTreeMap::from([(PROGRAM.into(), program)]);
+    let stage = StageSpec {
+        inputs: vec!["blocks".into()],
+        collect: Some("each".into()),
+        program: Some(PROGRAM.into()),
+        ..StageSpec::default()
+    };
+    spec.stages = BTreeMap::from([("leaf".into(), stage)]);
+    spec.release.inputs = vec!["leaf".into()];
+    spec
+}
+
+/// The same as a file, for engines that are processes.
+pub(crate) fn file(window: u64) -> String {
+    format!(
+        "push0 = 1\nname = \"{NAME}\"\nwindow = {window}\nallow_mock = true\n\
+         source = {{ kind = \"submit\", chain = 1 }}\n[programs]\n\
+         {PROGRAM} = {{ command = [\"{PROGRAM}\"], contract = \"serve\", memory = \"1MiB\", mock = true }}\n\
+         [stages]\nleaf = {{ inputs = [\"blocks\"], program = \"{PROGRAM}\" }}\n\
+         [release]\ninputs = [\"leaf\"]\n"
+    )
+}
+
+/// The block that is the task of this number.
+pub(crate) fn block(number: u64, payload: Option<Digest>) -> Block {
+    let hash = |number: u64| BlockHash(Digest::of(&number.to_be_bytes()).0);
+    Block {
+        number: Height(number),
+        hash: hash(number),
+        parent: hash(number.wrapping_sub(1)),
+        payload: payload.unwrap_or(Digest(hash(number).0)),
+        bytes: 500,
+        fields: BTreeMap::new(),
+    }
+}
+
+pub(crate) fn capacity(slots: u32) -> Capacity {
+    Capacity { programs: [program()].into(), slots, memory_bytes: 1 << 40, gpus: 0 }
+}
+
+pub(crate) fn program() -> ProgramName {
+    PROGRAM.parse().expect("it is a name")
+}
+
+pub(crate) fn dispatcher(number: u32) -> DispatcherId {
+    format!("bench-{number}").parse().expect("it is a name")
+}
+
+pub(crate) const NAME: &str = "bench";
+pub(crate) const PROGRAM: &str = "push0-bench";

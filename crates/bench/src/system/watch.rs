@@ -1,0 +1,40 @@
+//! What a client of push0 sees: turns of the log, and in them results that are durable.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use push0_core::{Event, TaskId, Turn};
+
+use super::Done;
+
+/// Tells of each task's first accepted result.
+pub(super) struct Watch {
+    done: Sender<Done>,
+    numbers: BTreeMap<TaskId, u64>,
+}
+
+impl Watch {
+    pub(super) const fn new(done: Sender<Done>) -> Self {
+        Self { done, numbers: BTreeMap::new() }
+    }
+
+    /// Takes a turn that is durable; `false` once nobody listens.
+    pub(super) fn turn(&mut self, turn: &Turn) -> bool {
+        let at = Instant::now();
+        for event in &turn.events {
+            if let Event::TaskOpened { task, key, .. } = event {
+                self.numbers.insert(*task, key.first.0);
+            }
+            if let Event::Accepted { task, ran_us, .. } = event
+                && let Some(number) = self.numbers.remove(task)
+            {
+                let done = Done { task: number, at, ran: Duration::from_micros(*ran_us) };
+                if self.done.send(done).is_err() {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+}
