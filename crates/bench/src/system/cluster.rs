@@ -46,7 +46,10 @@ pub(crate) fn start(servers: &Servers, shape: Shape) -> Result<Running, Box<dyn 
     let bus = runtime.block_on(async {
         let (client, _) = nats_client(&config).await?;
         let bus = Bus::over(client, PREFIX);
-        led(&bus).await?;
+        if let Err(error) = led(&bus).await {
+            let words = fs::read_to_string(dir.path().join("engine.err")).unwrap_or_default();
+            return Err(format!("{error}: {}", words.trim()).into());
+        }
         let mut follower = {
             let log = NatsLog::open(&config).await?;
             log.follow(log.start().clone())
@@ -110,7 +113,8 @@ pub(crate) fn settings(servers: &Servers) -> NatsConfig {
 /// Starts `push0 serve`.
 pub(crate) fn engine(dir: &Path, servers: &Servers) -> Result<Child, Box<dyn Error>> {
     fs::write(dir.join("pipeline.toml"), pipeline::file(WINDOW))?;
-    let machine = format!("[nats]\nreplicas = {}\nmax_bytes = \"{LOG_BYTES}\"\n", servers.replicas);
+    let mib = LOG_BYTES >> 20;
+    let machine = format!("[nats]\nreplicas = {}\nmax_bytes = \"{mib}MiB\"\n", servers.replicas);
     fs::write(dir.join("push0.toml"), machine)?;
     fs::create_dir_all(dir.join("store"))?;
     let mut command = Command::new(push0()?);
