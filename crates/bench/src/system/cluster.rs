@@ -8,14 +8,16 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt as _, future};
 use push0::cluster::{Answer, Ask, BEAT, Bus, Down, LeaderBeat, life, read};
-use push0_core::{Life, ToDispatcher};
+use push0_core::{Block, Life, ToDispatcher};
 use push0_dispatch::Store;
 use push0_log::{NatsConfig, NatsLog, nats_client};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use tokio::time::timeout;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
 
 use super::fake::{Fake, LIFE, Up};
 use super::watch::Watch;
@@ -184,40 +186,52 @@ async fn dispatchers(
         bus.flush().await;
     }
     // One beat has reached the engine by then.
-    tokio::time::sleep(push0_dispatch::Config::HEARTBEAT).await;
+    sleep(push0_dispatch::Config::HEARTBEAT).await;
     Ok(())
 }
 
 fn submit(runtime: &Runtime, bus: Bus, shape: Shape, store: Store) -> Submit {
-    let runtime = runtime.handle().clone();
+    let (blocks, mut queued) = mpsc::unbounded_channel();
+    runtime.spawn(async move {
+        // Some requests are under way at once, in the order of the chain.
+        let mut asked = FuturesUnordered::new();
+        let mut some = Vec::new();
+        loop {
+            tokio::select! {
+                count = queued.recv_many(&mut some, TOGETHER), if asked.len() < ASKS => {
+                    if count == 0 {
+                        return;
+                    }
+                    asked.push(ask(bus.clone(), std::mem::take(&mut some)));
+                }
+                Some(()) = asked.next() => {}
+            }
+        }
+    });
     Box::new(move |tasks| {
-        let block = |number: u64| {
+        for number in tasks {
             let payload = match shape.payload {
                 Payload::Reference => None,
                 Payload::Bytes500 => store.put(&super::file::payload(number)).ok(),
             };
-            pipeline::block(number, payload)
-        };
-        let mut blocks: Vec<_> = tasks.map(block).collect();
-        let bus = bus.clone();
-        runtime.spawn(async move {
-            while !blocks.is_empty() {
-                let together = blocks.len().min(TOGETHER);
-                let some = blocks.iter().take(together).cloned().collect();
-                let taken = match bus.ask(&Ask::Submit(some)).await {
-                    Some(Answer::Done(_)) => together,
-                    Some(Answer::Later { taken }) => {
-                        tokio::time::sleep(LATER).await;
-                        taken
-                    }
-                    // Asked again, as a client does; a refusal shows by results that stay away.
-                    Some(Answer::Refused { .. } | Answer::Status(_)) => return,
-                    None => 0,
-                };
-                blocks.drain(..taken);
-            }
-        });
+            let _ = blocks.send(pipeline::block(number, payload));
+        }
     })
+}
+
+/// Asks until all are taken, as a client does.
+async fn ask(bus: Bus, mut blocks: Vec<Block>) {
+    while !blocks.is_empty() {
+        let taken = match bus.ask(&Ask::Submit(blocks.clone())).await {
+            Some(Answer::Done(_)) => return,
+            Some(Answer::Later { taken } | Answer::Refused { taken, .. }) => {
+                sleep(LATER).await;
+                taken
+            }
+            Some(Answer::Status(_)) | None => 0,
+        };
+        blocks.drain(..taken.min(blocks.len()));
+    }
 }
 
 const PREFIX: &str = "push0";
@@ -236,5 +250,8 @@ const TO_A_CONNECTION: usize = 250;
 
 /// As `push0 submit` has it.
 const TOGETHER: usize = 64;
+
+/// Requests of a client that are under way at once.
+const ASKS: usize = 8;
 
 const LATER: Duration = Duration::from_millis(20);

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use async_nats::connection::State;
 use async_nats::{Client, Message, Subscriber};
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use push0_core::{Beat, DispatcherId, Epoch, FromDispatcher, Life, Report, ToDispatcher};
 use push0_log::nats_client;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::error::ClusterError;
@@ -172,27 +171,28 @@ pub fn read<T: DeserializeOwned>(payload: &[u8]) -> Option<T> {
 /// Messages of the engine that leads in this epoch, on their way to dispatchers.
 pub(super) struct NatsPost {
     epoch: Epoch,
-    queue: mpsc::Sender<(Life, Down)>,
+    bus: Bus,
 }
 
 impl NatsPost {
-    /// Messages leave on the runtime that this is called on.
-    pub(super) fn start(bus: Bus, epoch: Epoch) -> Self {
-        let (queue, mut queued) = mpsc::channel::<(Life, Down)>(POST_MAX);
-        tokio::spawn(async move {
-            while let Some((to, down)) = queued.recv().await {
-                let trace = Trace::of_down(&down.message);
-                bus.publish_traced(&life(&to), &down, trace).await;
-            }
-        });
-        Self { epoch, queue }
+    pub(super) const fn new(bus: Bus, epoch: Epoch) -> Self {
+        Self { epoch, bus }
     }
 }
 
 impl Post for NatsPost {
+    /// Into the client's own queue, at once: a task in between would be one more to wake.
     fn send(&self, to: &Life, message: ToDispatcher) {
+        if !self.bus.is_connected() {
+            return;
+        }
+        let trace = Trace::of_down(&message);
         let down = Down { epoch: self.epoch, message };
-        let _ = self.queue.try_send((to.clone(), down)); // without room it is left out
+        let Ok(json) = serde_json::to_vec(&down) else { return };
+        let headers = trace.map(Trace::headers).unwrap_or_default();
+        let subject = self.bus.subject(&life(to));
+        // Without room in the queue it is left out.
+        let _ = self.bus.client.publish_with_headers(subject, headers, json.into()).now_or_never();
     }
 }
 
@@ -208,9 +208,6 @@ const ANSWER_MAX: Duration = Duration::from_secs(2);
 
 /// Answers to a roll call.
 const PRESENT_MAX: usize = 10_000;
-
-/// Messages on their way.
-const POST_MAX: usize = 4_096;
 
 #[cfg(test)]
 mod tests {

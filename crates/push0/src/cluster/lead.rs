@@ -33,10 +33,7 @@ pub(super) async fn lead(
     let configure = configure(shared, &replica)?;
     let epoch = Epoch(replica.scheduler().epoch().0.max(above.0) + 1);
     let (log, scheduler) = replica.take_over();
-    let post = {
-        let _entered = shared.aside.enter();
-        NatsPost::start(shared.bus.clone(), epoch)
-    };
+    let post = NatsPost::new(shared.bus.clone(), epoch);
     let (source, mut asked) = mpsc::channel(ASKED_MAX);
     let (turns, mut seen) = mpsc::channel(SEEN_MAX);
     let ports = Ports { post: Box::new(post), source, turns, lines: true };
