@@ -12,7 +12,7 @@ use crate::noise::burn;
 use crate::place::{LogKind, Sync};
 use crate::report::{Machine, Report, Row};
 use crate::system::{Payload, Prover};
-use crate::{baseline, overhead, prover, throughput};
+use crate::{baseline, overhead, prover, scaling, throughput};
 
 /// Measures what push0 costs, beside the floor of the machine and the designs that others ship
 #[derive(Debug, Parser)]
@@ -34,6 +34,8 @@ enum Command {
     Overhead(Asked),
     /// Tasks a second, with as many under way as a client likes
     Throughput(Asked),
+    /// What more dispatchers, more open tasks and more queued tasks cost
+    Scaling(Asked),
     #[command(hide = true)]
     Burn,
     #[command(hide = true)]
@@ -107,6 +109,7 @@ impl Command {
         match self {
             Self::Overhead(asked) => told(&asked, overhead::measure(&asked)?),
             Self::Throughput(asked) => told(&asked, throughput::measure(&asked)?),
+            Self::Scaling(asked) => told(&asked, scaling::measure(&asked)?),
             Self::Burn => burn(),
             Self::Echo => baseline::floor::echo(),
             Self::Prover { args } => prover::prove(&args)?,

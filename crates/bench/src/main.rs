@@ -13,6 +13,7 @@ mod overhead;
 mod place;
 mod prover;
 mod report;
+mod scaling;
 mod stats;
 mod system;
 mod throughput;

@@ -57,8 +57,13 @@ impl Cell {
     fn run(&mut self, asked: &Asked) -> Result<(), Box<dyn Error>> {
         let servers = self.log.servers(self.sync);
         let _noise = (self.noise == "busy").then(Noise::start).transpose()?;
-        let shape =
-            Shape { dispatchers: 1, slots: SLOTS, prover: asked.prover, payload: asked.payload };
+        let shape = Shape {
+            dispatchers: 1,
+            slots: SLOTS,
+            prover: asked.prover,
+            payload: asked.payload,
+            has_backlog: false,
+        };
         let at = servers.as_ref().map(|(_, servers)| servers);
         let floor_tasks = FLOOR_TASKS;
         let floor = match at {

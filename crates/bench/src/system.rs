@@ -52,6 +52,8 @@ pub(crate) struct Shape {
     pub(crate) slots: u32,
     pub(crate) prover: Prover,
     pub(crate) payload: Payload,
+    /// Whether each block also opens a task of a program that nobody runs: they stay open.
+    pub(crate) has_backlog: bool,
 }
 
 /// What stands for a prover.

@@ -37,7 +37,13 @@ fn cell(asked: &Asked, noise: &str, log: LogKind, sync: Sync) -> Result<Row, Box
         let _noise = (noise == "busy").then(Noise::start).transpose()?;
         #[expect(clippy::cast_possible_truncation, reason = "as many as are under way")]
         let slots = asked.in_flight as u32;
-        let shape = Shape { dispatchers: 1, slots, prover: asked.prover, payload: asked.payload };
+        let shape = Shape {
+            dispatchers: 1,
+            slots,
+            prover: asked.prover,
+            payload: asked.payload,
+            has_backlog: false,
+        };
         let at = servers.as_ref().map(|(_, servers)| servers);
         let mut running = start(at, &asked.dir(), shape)?;
         rates.push(closed_loop(&mut running, asked.in_flight, asked.time)?);

@@ -38,7 +38,7 @@ pub(crate) struct Servers {
 pub(crate) fn start(servers: &Servers, shape: Shape) -> Result<Running, Box<dyn Error>> {
     let dir = tempfile::Builder::new().prefix("push0-bench-").tempdir()?;
     let config = settings(servers);
-    let engine = Process(engine(dir.path(), servers)?);
+    let engine = Process(engine(dir.path(), servers, shape.has_backlog)?);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .on_thread_start(push0_dispatch::shorten_time_slice)
@@ -113,8 +113,12 @@ pub(crate) fn settings(servers: &Servers) -> NatsConfig {
 }
 
 /// Starts `push0 serve`.
-pub(crate) fn engine(dir: &Path, servers: &Servers) -> Result<Child, Box<dyn Error>> {
-    fs::write(dir.join("pipeline.toml"), pipeline::file(WINDOW))?;
+pub(crate) fn engine(
+    dir: &Path,
+    servers: &Servers,
+    has_backlog: bool,
+) -> Result<Child, Box<dyn Error>> {
+    fs::write(dir.join("pipeline.toml"), pipeline::file(WINDOW, has_backlog))?;
     let mib = LOG_BYTES >> 20;
     let machine = format!("[nats]\nreplicas = {}\nmax_bytes = \"{mib}MiB\"\n", servers.replicas);
     fs::write(dir.join("push0.toml"), machine)?;
@@ -237,7 +241,7 @@ async fn ask(bus: Bus, mut blocks: Vec<Block>) {
 const PREFIX: &str = "push0";
 
 /// Of the pipeline: more than is ever under way.
-const WINDOW: u64 = 100_000;
+const WINDOW: u64 = 1_000_000;
 
 /// Of the stream. Servers of the bench have 1 GB.
 const LOG_BYTES: u64 = 900 << 20;

@@ -5,7 +5,7 @@
 //!
 //! Not here: how messages travel (`file`, `cluster`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use futures_util::stream::FuturesUnordered;
@@ -43,7 +43,9 @@ impl Fake {
         let mut messages = std::pin::pin!(messages);
         let mut beats = interval(BEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut held = BTreeSet::new();
+        // What was reported, until there is a verdict.
+        let mut held: BTreeMap<AttemptId, Report> = BTreeMap::new();
+        let mut seen: BTreeSet<AttemptId> = BTreeSet::new();
         let mut running = BTreeSet::new();
         let mut sleeps = FuturesUnordered::new();
         loop {
@@ -51,7 +53,7 @@ impl Fake {
                 biased;
                 message = messages.next() => match message {
                     // What was not taken in time comes with a beat, and what was is not answered twice.
-                    Some(ToDispatcher::Grant(grant)) if !held.contains(&grant.attempt) => {
+                    Some(ToDispatcher::Grant(grant)) if !held.contains_key(&grant.attempt) => {
                         match self.shape.prover {
                             Prover::Sleep(time) if running.insert(grant.attempt) => {
                                 let began = Instant::now();
@@ -59,8 +61,9 @@ impl Fake {
                             }
                             Prover::Sleep(_) => {}
                             Prover::Echo | Prover::Serve | Prover::File => {
-                                held.insert(grant.attempt);
-                                self.report(&grant, Instant::now()).await;
+                                let report = self.prove(&grant, Instant::now());
+                                self.say(FromDispatcher::Report(report.clone())).await;
+                                held.insert(grant.attempt, report);
                             }
                         }
                     }
@@ -72,16 +75,25 @@ impl Fake {
                 },
                 Some((grant, began)) = sleeps.next() => {
                     running.remove(&grant.attempt);
-                    held.insert(grant.attempt);
-                    self.report(&grant, began).await;
+                    let report = self.prove(&grant, began);
+                    self.say(FromDispatcher::Report(report.clone())).await;
+                    held.insert(grant.attempt, report);
                 }
-                _ = beats.tick() => self.beat(&running, &held).await,
+                _ = beats.tick() => {
+                    self.beat(&running, &held).await;
+                    // One that was lost on the way is said again, as a dispatcher does.
+                    let old = held.values().filter(|report| seen.contains(&report.attempt));
+                    for report in old.cloned().collect::<Vec<_>>() {
+                        self.say(FromDispatcher::Report(report)).await;
+                    }
+                    seen = held.keys().copied().collect();
+                }
             }
         }
     }
 
-    async fn report(&self, grant: &Grant, began: Instant) {
-        let (output, bytes) = self.prove(grant);
+    fn prove(&self, grant: &Grant, began: Instant) -> Report {
+        let (output, bytes) = self.make(grant);
         let result = ResultRef {
             output,
             bytes,
@@ -90,7 +102,7 @@ impl Fake {
             mock: true,
             parts: Vec::new(),
         };
-        let report = Report {
+        Report {
             dispatcher: self.id.clone(),
             incarnation: LIFE,
             attempt: grant.attempt,
@@ -100,12 +112,11 @@ impl Fake {
                 Prover::Sleep(_) => began.elapsed(),
                 Prover::Echo | Prover::Serve | Prover::File => Duration::ZERO,
             },
-        };
-        self.say(FromDispatcher::Report(report)).await;
+        }
     }
 
     /// What is asked for of a payload: that it is read, and that as much is made of it, durably.
-    fn prove(&self, grant: &Grant) -> (Digest, u64) {
+    fn make(&self, grant: &Grant) -> (Digest, u64) {
         let made = match (self.shape.payload, &self.store, grant.inputs.first()) {
             (Payload::Bytes500, Some(store), Some(input)) => store
                 .read(input.artifact)
@@ -119,24 +130,22 @@ impl Fake {
         made.unwrap_or((Digest(grant.task.0), 1))
     }
 
-    async fn beat(&self, running: &BTreeSet<AttemptId>, held: &BTreeSet<AttemptId>) {
+    async fn beat(&self, running: &BTreeSet<AttemptId>, held: &BTreeMap<AttemptId, Report>) {
         let beat = Beat {
             dispatcher: self.id.clone(),
             incarnation: LIFE,
             capacity: pipeline::capacity(self.shape.slots),
             running: running.clone(),
-            held: held.clone(),
+            held: held.keys().copied().collect(),
         };
         self.say(FromDispatcher::Beat(beat)).await;
     }
 
     async fn say(&self, message: FromDispatcher) {
         match &self.up {
-            // Without room it is left out; what matters comes again with a beat.
             Up::Engine(handle) => {
-                if !handle.try_heard(message.clone()) {
+                while !handle.try_heard(message.clone()) && !handle.has_ended() {
                     sleep(Duration::from_millis(1)).await;
-                    let _ = handle.try_heard(message);
                 }
             }
             Up::Bus(bus) => {

@@ -51,7 +51,7 @@ pub(crate) fn start(dir: &Path, shape: Shape) -> Result<Running, Box<dyn Error>>
             }
         }
     });
-    let configure = Input::Configure(Box::new(pipeline::spec(OPEN_MAX as u64, shape.prover)));
+    let configure = Input::Configure(Box::new(pipeline::spec(OPEN_MAX as u64, shape)));
     handle.ask_all(vec![Input::Claim(Epoch(1)), configure])??;
     let dispatchers = match shape.prover {
         Prover::Echo | Prover::Sleep(_) => {

@@ -7,15 +7,15 @@ use push0_core::{
     ProgramSpec, StageSpec,
 };
 
-use super::Prover;
+use super::{Prover, Shape};
 
 /// What is configured, where the engine is in this process.
-pub(crate) fn spec(window: u64, prover: Prover) -> PipelineSpec {
+pub(crate) fn spec(window: u64, shape: Shape) -> PipelineSpec {
     let mut spec = PipelineSpec { push0: Some(1), name: NAME.into(), ..PipelineSpec::default() };
     (spec.source.kind, spec.source.chain) = ("submit".into(), Some(1));
     spec.window = Some(window);
     spec.allow_mock = true;
-    let contract = if prover == Prover::File { "file" } else { "serve" };
+    let contract = if shape.prover == Prover::File { "file" } else { "serve" };
     let program = ProgramSpec {
         command: vec![PROGRAM.into()],
         contract: Some(contract.into()),
@@ -23,26 +23,41 @@ pub(crate) fn spec(window: u64, prover: Prover) -> PipelineSpec {
         mock: true,
         ..ProgramSpec::default()
     };
-    spec.programs = BTreeMap::from([(PROGRAM.into(), program)]);
-    let stage = StageSpec {
+    let stage = |program: &str| StageSpec {
         inputs: vec!["blocks".into()],
         collect: Some("each".into()),
-        program: Some(PROGRAM.into()),
+        program: Some(program.into()),
         ..StageSpec::default()
     };
-    spec.stages = BTreeMap::from([("leaf".into(), stage)]);
-    spec.release.inputs = vec!["leaf".into()];
+    spec.stages = BTreeMap::from([("leaf".into(), stage(PROGRAM))]);
+    if shape.has_backlog {
+        spec.programs.insert(NOBODY.into(), program.clone());
+        spec.stages.insert("later".into(), stage(NOBODY));
+        spec.release.inputs.push("later".into());
+    }
+    spec.programs.insert(PROGRAM.into(), program);
+    spec.release.inputs.push("leaf".into());
     spec
 }
 
 /// The same as a file, for engines that are processes.
-pub(crate) fn file(window: u64) -> String {
+pub(crate) fn file(window: u64, has_backlog: bool) -> String {
+    let (program, stage, released) = match has_backlog {
+        true => (
+            format!(
+                "{NOBODY} = {{ command = [\"{NOBODY}\"], contract = \"serve\", memory = \"1MiB\", mock = true }}\n"
+            ),
+            format!("later = {{ inputs = [\"blocks\"], program = \"{NOBODY}\" }}\n"),
+            ", \"later\"",
+        ),
+        false => Default::default(),
+    };
     format!(
         "push0 = 1\nname = \"{NAME}\"\nwindow = {window}\nallow_mock = true\n\
          source = {{ kind = \"submit\", chain = 1 }}\n[programs]\n\
          {PROGRAM} = {{ command = [\"{PROGRAM}\"], contract = \"serve\", memory = \"1MiB\", mock = true }}\n\
-         [stages]\nleaf = {{ inputs = [\"blocks\"], program = \"{PROGRAM}\" }}\n\
-         [release]\ninputs = [\"leaf\"]\n"
+         {program}[stages]\nleaf = {{ inputs = [\"blocks\"], program = \"{PROGRAM}\" }}\n{stage}\
+         [release]\ninputs = [\"leaf\"{released}]\n"
     )
 }
 
@@ -73,3 +88,6 @@ pub(crate) fn dispatcher(number: u32) -> DispatcherId {
 
 pub(crate) const NAME: &str = "bench";
 pub(crate) const PROGRAM: &str = "push0-bench";
+
+/// A program that no dispatcher offers.
+const NOBODY: &str = "nobody";

@@ -1,0 +1,217 @@
+//! `push0 bench scaling`: whether more dispatchers prove as much more, and whether what waits costs anything.
+//!
+//! - *efficiency*: of one slot each, the part of the time that dispatchers prove, where there is always more to prove.
+//!   Provers sleep, so that two cores serve for many.
+//! - *open tasks*: the overhead with 1,000 dispatchers there and 99,000 tasks open that none of them can run, beside
+//!   the overhead with one dispatcher and none.
+//! - *queued tasks*: tasks a second from the first submission to the last result, of so many that are submitted at once.
+
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+use crate::cli::{Asked, say};
+use crate::load::{next, open_loop};
+use crate::overhead::start;
+use crate::place::{LogKind, Sync};
+use crate::report::Row;
+use crate::stats::{median, millis, quantile};
+use crate::system::{Payload, Prover, Running, Shape};
+
+/// A row for each.
+///
+/// # Errors
+///
+/// That something cannot be started, or gives no results.
+pub(crate) fn measure(asked: &Asked) -> Result<Vec<Row>, Box<dyn Error>> {
+    let mut rows = Vec::new();
+    for log in &asked.log {
+        for (dispatchers, prover) in grid() {
+            rows.push(efficiency(asked, *log, dispatchers, prover)?);
+        }
+        for (dispatchers, open) in [(1, 0), (DISPATCHERS_MANY, OPEN_MANY)] {
+            rows.push(open_tasks(asked, *log, dispatchers, open)?);
+        }
+    }
+    if asked.log.contains(&LogKind::File) {
+        for tasks in QUEUED {
+            rows.push(queued(asked, tasks)?);
+        }
+    }
+    Ok(rows)
+}
+
+/// More dispatchers for short provers, and longer provers for many dispatchers.
+fn grid() -> impl Iterator<Item = (u32, Duration)> {
+    let more = [1, 2, 4, 8, 16].map(|dispatchers| (dispatchers, Duration::from_millis(10)));
+    let longer = [10, 50, 1_000].map(|ms| (DISPATCHERS, Duration::from_millis(ms)));
+    more.into_iter().chain(longer)
+}
+
+fn efficiency(
+    asked: &Asked,
+    log: LogKind,
+    dispatchers: u32,
+    time: Duration,
+) -> Result<Row, Box<dyn Error>> {
+    let prover = Prover::Sleep(time);
+    let (mut shares, mut rates) = (Vec::new(), Vec::new());
+    for run in 1..=asked.runs {
+        say(&format!("run {run} of {}: scaling, {log}, {dispatchers} x {prover}", asked.runs));
+        let servers = log.servers(Sync::Always);
+        let at = servers.as_ref().map(|(_, servers)| servers);
+        let shape = Shape {
+            dispatchers,
+            slots: 1,
+            prover,
+            payload: Payload::Reference,
+            has_backlog: false,
+        };
+        let mut running = start(at, &asked.dir(), shape)?;
+        let (share, rate) = busy_share(&mut running, dispatchers, time, asked.time)?;
+        shares.push(share);
+        rates.push(rate);
+    }
+    Ok(Row {
+        bench: "scaling".to_owned(),
+        system: "push0".to_owned(),
+        log: log.to_string(),
+        sync: Some(Sync::Always.to_string()),
+        noise: Some("quiet".to_owned()),
+        prover: Some(prover.to_string()),
+        dispatchers: Some(dispatchers),
+        runs: Some(asked.runs),
+        efficiency: median(shares),
+        tasks_per_s: median(rates),
+        ..Row::default()
+    })
+}
+
+/// The part of their time that dispatchers prove, and tasks a second, while more waits than they can take. The time
+/// begins and ends with a round of results, so that no prover is cut off in the middle.
+fn busy_share(
+    running: &mut Running,
+    dispatchers: u32,
+    prover: Duration,
+    time: Duration,
+) -> Result<(f64, f64), Box<dyn Error>> {
+    let Running { submit, done, .. } = running;
+    let time = time.max(prover * ROUNDS_MIN);
+    let mut submitted = u64::from(dispatchers) * 4;
+    submit(0..submitted);
+    let mut come = 0;
+    // The first rounds find dispatchers that wait.
+    while come < dispatchers * 2 {
+        next(done)?;
+        (submitted, come) = (submitted + 1, come + 1);
+        submit(submitted - 1..submitted);
+    }
+    let begin = Instant::now();
+    let (mut ran, mut tasks, mut last) = (Duration::ZERO, 0_u32, begin);
+    while last < begin + time || !tasks.is_multiple_of(dispatchers) {
+        let result = next(done)?;
+        (ran, tasks, last) = (ran + result.ran, tasks + 1, result.at);
+        submit(submitted..submitted + 1);
+        submitted += 1;
+    }
+    let took = last.saturating_duration_since(begin).as_secs_f64();
+    let share = ran.as_secs_f64() / took / f64::from(dispatchers);
+    Ok((share, f64::from(tasks) / took))
+}
+
+fn open_tasks(
+    asked: &Asked,
+    log: LogKind,
+    dispatchers: u32,
+    open: u64,
+) -> Result<Row, Box<dyn Error>> {
+    let (mut p50s, mut p99s) = (Vec::new(), Vec::new());
+    for run in 1..=asked.runs {
+        say(&format!(
+            "run {run} of {}: scaling, {log}, {dispatchers} dispatchers, {open} open",
+            asked.runs
+        ));
+        let servers = log.servers(Sync::Always);
+        let at = servers.as_ref().map(|(_, servers)| servers);
+        let (prover, payload) = (Prover::Echo, Payload::Reference);
+        let shape = Shape { dispatchers, slots: 8, prover, payload, has_backlog: open > 0 };
+        let mut running = start(at, &asked.dir(), shape)?;
+        for begin in (0..open).step_by(AT_ONCE) {
+            let end = open.min(begin + AT_ONCE as u64);
+            (running.submit)(begin..end);
+            for _ in begin..end {
+                next(&running.done)?;
+            }
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+        let count = (asked.time.as_secs_f64() * RATE) as u64;
+        let overheads = open_loop(&mut running, (open, count / 4, count), RATE)?;
+        p50s.push(millis(quantile(&overheads, 0.5)));
+        p99s.push(millis(quantile(&overheads, 0.99)));
+    }
+    Ok(Row {
+        bench: "scaling".to_owned(),
+        system: "push0".to_owned(),
+        log: log.to_string(),
+        sync: Some(Sync::Always.to_string()),
+        noise: Some("quiet".to_owned()),
+        prover: Some(Prover::Echo.to_string()),
+        rate: Some(RATE),
+        dispatchers: Some(dispatchers),
+        open: Some(open),
+        runs: Some(asked.runs),
+        p50_ms: median(p50s),
+        p99_ms: median(p99s),
+        ..Row::default()
+    })
+}
+
+/// So many tasks at once, through one dispatcher that answers at once.
+fn queued(asked: &Asked, tasks: u64) -> Result<Row, Box<dyn Error>> {
+    let mut rates = Vec::new();
+    for run in 1..=asked.runs {
+        say(&format!("run {run} of {}: scaling, {tasks} queued tasks", asked.runs));
+        let (prover, payload) = (Prover::Echo, Payload::Reference);
+        let shape = Shape { dispatchers: 1, slots: 256, prover, payload, has_backlog: false };
+        let mut running = start(None, &asked.dir(), shape)?;
+        let begin = Instant::now();
+        // What is measured is the queue, and not how it is filled: in calls of as many as one turn takes.
+        for first in (0..tasks).step_by(AT_ONCE) {
+            (running.submit)(first..tasks.min(first + AT_ONCE as u64));
+        }
+        let mut last = begin;
+        for _ in 0..tasks {
+            last = next(&running.done)?.at;
+        }
+        rates.push(tasks as f64 / last.saturating_duration_since(begin).as_secs_f64());
+    }
+    Ok(Row {
+        bench: "scaling".to_owned(),
+        system: "push0".to_owned(),
+        log: LogKind::File.to_string(),
+        noise: Some("quiet".to_owned()),
+        prover: Some(Prover::Echo.to_string()),
+        what: Some(format!("{tasks} queued tasks")),
+        open: Some(tasks),
+        runs: Some(asked.runs),
+        tasks_per_s: median(rates),
+        ..Row::default()
+    })
+}
+
+/// As the original push0 was measured with.
+const DISPATCHERS: u32 = 32;
+
+const DISPATCHERS_MANY: u32 = 1_000;
+
+/// An engine opens 100,000 tasks at most by default; there must be room for those that are measured.
+const OPEN_MANY: u64 = 99_000;
+
+/// Tasks a second, while so many are open.
+const RATE: f64 = 100.0;
+
+const QUEUED: [u64; 4] = [1_000, 10_000, 100_000, 1_000_000];
+
+const ROUNDS_MIN: u32 = 8;
+
+/// Submitted in one call.
+const AT_ONCE: usize = 1_000;
