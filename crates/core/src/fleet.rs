@@ -209,12 +209,24 @@ impl Fleet {
     /// What each dispatcher could take now.
     #[must_use]
     pub fn offers(&self, scheduler: &Scheduler) -> Vec<Offer> {
-        let offers = self.members.iter().map(|(dispatcher, member)| Offer {
-            dispatcher: dispatcher.clone(),
-            free: member.free(dispatcher, scheduler, self.broken),
-            whole: member.capacity.clone(),
-        });
-        offers.collect()
+        self.members.iter().map(|(id, member)| self.offer(id, member, scheduler)).collect()
+    }
+
+    /// As [`offers`](Self::offers), of the dispatchers that could run something that may be tried at `now`: of a
+    /// thousand others none costs anything.
+    #[must_use]
+    pub fn offers_at(&self, now: Timestamp, scheduler: &Scheduler) -> Vec<Offer> {
+        let wanted = scheduler.wanted_at(now);
+        let is_of_use = |member: &Member| {
+            wanted.iter().any(|program| member.capacity.programs.contains(*program))
+        };
+        let members = self.members.iter().filter(|(_, member)| is_of_use(member));
+        members.map(|(id, member)| self.offer(id, member, scheduler)).collect()
+    }
+
+    fn offer(&self, id: &DispatcherId, member: &Member, scheduler: &Scheduler) -> Offer {
+        let free = member.free(id, scheduler, self.broken);
+        Offer { dispatcher: id.clone(), free, whole: member.capacity.clone() }
     }
 
     /// The programs that somebody offers.

@@ -86,6 +86,13 @@ impl Queue {
         ready.chain(self.delayed.values().map(|(name, _)| name)).collect()
     }
 
+    /// The programs that something may be tried of at `now`.
+    pub(crate) fn wanted_at(&self, now: Timestamp) -> BTreeSet<&ProgramName> {
+        let ready = self.ready.iter().filter(|(_, ready)| !ready.is_empty()).map(|(name, _)| name);
+        let delayed = self.delayed.iter().take_while(move |((at, _), _)| *at <= now);
+        ready.chain(delayed.map(|(_, (name, _))| name)).collect()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.delayed.is_empty() && self.ready.values().all(BTreeSet::is_empty)
     }
@@ -172,10 +179,12 @@ fn best<'a>(
     program: &Program,
     task: &Task,
 ) -> Option<&'a mut Offer> {
+    let has_failed =
+        |offer: &Offer| task.tally.dispatchers().any(|failed| *failed == offer.dispatcher);
     let fitting = offers.iter_mut().filter(|offer| fits(&offer.free, name, program));
-    fitting.min_by_key(|offer| {
-        let has_failed = task.tally.dispatchers().any(|failed| *failed == offer.dispatcher);
-        (has_failed, Reverse(offer.free.slots), offer.dispatcher.clone())
+    fitting.min_by(|one, other| {
+        let place = |offer: &Offer| (has_failed(offer), Reverse(offer.free.slots));
+        place(one).cmp(&place(other)).then_with(|| one.dispatcher.cmp(&other.dispatcher))
     })
 }
 

@@ -284,7 +284,7 @@ impl<L: Log> Engine<L> {
             }
         }
         if !self.is_draining {
-            let offers = self.fleet.offers(&self.scheduler);
+            let offers = self.fleet.offers_at(now, &self.scheduler);
             let _ = self.decide(now, &Input::Assign(offers), gathered)?;
         }
         Ok(())

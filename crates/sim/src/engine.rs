@@ -310,7 +310,7 @@ impl Engine {
                 break;
             }
         }
-        let offers = self.fleet.offers(&self.scheduler);
+        let offers = self.fleet.offers_at(now, &self.scheduler);
         let _ = self.decide(now, &Input::Assign(offers), gathered, watch)?;
         Ok(())
     }

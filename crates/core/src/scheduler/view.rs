@@ -8,7 +8,7 @@ use crate::queue::Rank;
 use crate::release::Release;
 use crate::{
     AttemptId, Chain, DispatcherId, Event, FailureClass, Height, InputId, Lease, Pipeline,
-    ProgramName, ReleaseNumber, StageIndex, StageName, Task, TaskId, TaskState, Vkey,
+    ProgramName, ReleaseNumber, StageIndex, StageName, Task, TaskId, TaskState, Timestamp, Vkey,
 };
 
 /// Counts over the whole log.
@@ -174,6 +174,12 @@ impl Scheduler {
     #[must_use]
     pub fn wanted(&self) -> BTreeSet<&ProgramName> {
         self.queue.wanted()
+    }
+
+    /// The programs that something may be tried of at `now`.
+    #[must_use]
+    pub fn wanted_at(&self, now: Timestamp) -> BTreeSet<&ProgramName> {
+        self.queue.wanted_at(now)
     }
 
     /// The key that a program's proofs verify under: the pipeline's, or the first one seen.
