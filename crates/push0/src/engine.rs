@@ -19,13 +19,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use push0_core::{
-    Effect, Fleet, FromDispatcher, IllegalEvent, Input, Life, Outcome, Rejection, Report,
+    Beat, Effect, Fleet, FromDispatcher, IllegalEvent, Input, Life, Outcome, Rejection, Report,
     Scheduler, Seq, Timestamp, ToDispatcher, Turn, Verdict,
 };
 use push0_log::{AppendError, Log};
 use tokio::sync::{mpsc, watch};
 
-use self::gathered::{Answered, Gathered};
+use self::gathered::{Answered, Gathered, Mail};
 pub use handle::{Gone, Handle, Request};
 pub use ports::{Ports, Post, Seen};
 
@@ -153,10 +153,12 @@ impl<L: Log> Engine<L> {
             }
         }
 
+        let mut mail = Mail::default();
         while let Some(effect) = self.scheduler.poll_effect(self.log.last()) {
-            self.perform(effect);
+            self.perform(effect, &mut mail);
         }
-        self.let_go(messages, answers);
+        messages.into_iter().for_each(|(to, message)| mail.add(to, message));
+        self.let_go(mail, answers);
         for probe in probes {
             let _ = probe.send((self.scheduler.epoch(), self.log.last()));
         }
@@ -172,9 +174,9 @@ impl<L: Log> Engine<L> {
     }
 
     /// Lets go of what was decided, which is durable.
-    fn let_go(&self, messages: Vec<(Life, ToDispatcher)>, answers: Vec<Answered>) {
-        for (to, message) in messages {
-            self.ports.post.send(&to, message);
+    fn let_go(&self, mail: Mail, answers: Vec<Answered>) {
+        for (to, messages) in mail.0 {
+            self.ports.post.send(&to, messages);
         }
         for (reply, answer) in answers {
             let _ = reply.send(answer); // the asker may have hung up
@@ -221,13 +223,13 @@ impl<L: Log> Engine<L> {
                 }
                 gathered.answers.push((reply, answer));
             }
-            Request::Heard(FromDispatcher::Report(report)) => self.heard(now, report, gathered)?,
-            Request::Heard(FromDispatcher::Beat(beat)) => {
-                let (inputs, again) = self.fleet.beat(now, &beat, &self.scheduler);
-                let (dispatcher, incarnation) = (beat.dispatcher.clone(), beat.incarnation);
-                let to = Life { dispatcher, incarnation };
-                gathered.messages.extend(again.into_iter().map(|message| (to.clone(), message)));
-                self.decide_all(now, inputs, gathered)?;
+            Request::Heard(said) => {
+                for message in said {
+                    match message {
+                        FromDispatcher::Report(report) => self.heard(now, report, gathered)?,
+                        FromDispatcher::Beat(beat) => self.beaten(now, beat, gathered)?,
+                    }
+                }
             }
             Request::Departed(dispatcher, when) => {
                 let ago = u64::try_from(when.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -241,6 +243,19 @@ impl<L: Log> Engine<L> {
             Request::Stop => {}
         }
         Ok(())
+    }
+
+    /// Takes a beat, and answers what its dispatcher lacks.
+    fn beaten(
+        &mut self,
+        now: Timestamp,
+        beat: Beat,
+        gathered: &mut Gathered,
+    ) -> Result<(), EngineError> {
+        let (inputs, again) = self.fleet.beat(now, &beat, &self.scheduler);
+        let to = Life { dispatcher: beat.dispatcher, incarnation: beat.incarnation };
+        gathered.messages.extend(again.into_iter().map(|message| (to.clone(), message)));
+        self.decide_all(now, inputs, gathered)
     }
 
     /// Decides a report, and what its dispatcher is told of it.
@@ -319,11 +334,11 @@ impl<L: Log> Engine<L> {
         })
     }
 
-    fn perform(&self, effect: Effect) {
+    fn perform(&self, effect: Effect, mail: &mut Mail) {
         // Without room an effect is left out; its own doc says what brings it again.
         match effect {
-            Effect::Grant(to, grant) => self.post(&to, ToDispatcher::Grant(grant)),
-            Effect::Cancel(to, attempt) => self.post(&to, ToDispatcher::Cancel(attempt)),
+            Effect::Grant(to, grant) => self.post(&to, ToDispatcher::Grant(grant), mail),
+            Effect::Cancel(to, attempt) => self.post(&to, ToDispatcher::Cancel(attempt), mail),
             Effect::AskSource(block) => {
                 let _ = self.ports.source.try_send(block);
             }
@@ -333,9 +348,9 @@ impl<L: Log> Engine<L> {
 
     /// Sends to the life of a dispatcher that was heard last; one that was not heard of says with its first
     /// beat what it lacks.
-    fn post(&self, to: &push0_core::DispatcherId, message: ToDispatcher) {
+    fn post(&self, to: &push0_core::DispatcherId, message: ToDispatcher, mail: &mut Mail) {
         if let Some(life) = self.fleet.life(to) {
-            self.ports.post.send(&life, message);
+            mail.add(life, message);
         }
     }
 

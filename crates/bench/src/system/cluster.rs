@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt as _, future};
 use push0::cluster::{Answer, Ask, BEAT, Bus, Down, LeaderBeat, life, read};
-use push0_core::{Block, Life, ToDispatcher};
+use push0_core::{Block, Life};
 use push0_dispatch::Store;
 use push0_log::{NatsConfig, NatsLog, nats_client};
 use tempfile::TempDir;
@@ -182,7 +182,7 @@ async fn dispatchers(
                 bus.subscribe(&life(&Life { dispatcher: id.clone(), incarnation: LIFE })).await;
             let messages = messages.filter_map(|message| {
                 let down = read::<Down>(&message.payload);
-                future::ready(down.map(|down: Down| -> ToDispatcher { down.message }))
+                future::ready(down.map(|down| down.messages))
             });
             let fake = Fake { id, shape, store: Some(store.clone()), up: Up::Bus(bus.clone()) };
             tokio::spawn(fake.run(messages));

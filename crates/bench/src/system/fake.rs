@@ -39,54 +39,37 @@ pub(crate) struct Fake {
 
 impl Fake {
     /// Answers grants until there are no more messages.
-    pub(crate) async fn run(self, messages: impl Stream<Item = ToDispatcher>) {
+    pub(crate) async fn run(self, messages: impl Stream<Item = Vec<ToDispatcher>>) {
         let mut messages = std::pin::pin!(messages);
         let mut beats = interval(BEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // What was reported, until there is a verdict.
-        let mut held: BTreeMap<AttemptId, Report> = BTreeMap::new();
-        let mut seen: BTreeSet<AttemptId> = BTreeSet::new();
-        let mut running = BTreeSet::new();
+        let mut work = Work::default();
         let mut sleeps = FuturesUnordered::new();
         loop {
             tokio::select! {
                 biased;
-                message = messages.next() => match message {
-                    // What was not taken in time comes with a beat, and what was is not answered twice.
-                    Some(ToDispatcher::Grant(grant)) if !held.contains_key(&grant.attempt) => {
-                        match self.shape.prover {
-                            Prover::Sleep(time) if running.insert(grant.attempt) => {
-                                let began = Instant::now();
-                                sleeps.push(async move { sleep(time).await; (grant, began) });
-                            }
-                            Prover::Sleep(_) => {}
-                            Prover::Echo | Prover::Serve | Prover::File => {
-                                let report = self.prove(&grant, Instant::now());
-                                self.say(FromDispatcher::Report(report.clone())).await;
-                                held.insert(grant.attempt, report);
-                            }
+                came = messages.next() => {
+                    let Some(came) = came else { return };
+                    let mut said = Vec::new();
+                    for message in came {
+                        let Some(grant) = work.take(message) else { continue };
+                        if let Prover::Sleep(time) = self.shape.prover {
+                            let began = Instant::now();
+                            sleeps.push(async move { sleep(time).await; (grant, began) });
+                        } else {
+                            said.push(work.end(self.prove(&grant, Instant::now())));
                         }
                     }
-                    Some(ToDispatcher::Grant(_)) => {}
-                    Some(ToDispatcher::Cancel(attempt) | ToDispatcher::Verdict(attempt, _)) => {
-                        held.remove(&attempt);
-                    }
-                    None => return,
-                },
+                    self.say(said).await;
+                }
                 Some((grant, began)) = sleeps.next() => {
-                    running.remove(&grant.attempt);
-                    let report = self.prove(&grant, began);
-                    self.say(FromDispatcher::Report(report.clone())).await;
-                    held.insert(grant.attempt, report);
+                    let report = work.end(self.prove(&grant, began));
+                    self.say(vec![report]).await;
                 }
                 _ = beats.tick() => {
-                    self.beat(&running, &held).await;
-                    // One that was lost on the way is said again, as a dispatcher does.
-                    let old = held.values().filter(|report| seen.contains(&report.attempt));
-                    for report in old.cloned().collect::<Vec<_>>() {
-                        self.say(FromDispatcher::Report(report)).await;
-                    }
-                    seen = held.keys().copied().collect();
+                    let mut said = vec![self.beat(&work)];
+                    said.extend(work.said_before());
+                    self.say(said).await;
                 }
             }
         }
@@ -130,28 +113,71 @@ impl Fake {
         made.unwrap_or((Digest(grant.task.0), 1))
     }
 
-    async fn beat(&self, running: &BTreeSet<AttemptId>, held: &BTreeMap<AttemptId, Report>) {
-        let beat = Beat {
+    fn beat(&self, work: &Work) -> FromDispatcher {
+        FromDispatcher::Beat(Beat {
             dispatcher: self.id.clone(),
             incarnation: LIFE,
             capacity: pipeline::capacity(self.shape.slots),
-            running: running.clone(),
-            held: held.keys().copied().collect(),
-        };
-        self.say(FromDispatcher::Beat(beat)).await;
+            running: work.running.clone(),
+            held: work.held.keys().copied().collect(),
+        })
     }
 
-    async fn say(&self, message: FromDispatcher) {
+    async fn say(&self, said: Vec<FromDispatcher>) {
+        if said.is_empty() {
+            return;
+        }
         match &self.up {
             Up::Engine(handle) => {
-                while !handle.try_heard(message.clone()) && !handle.has_ended() {
+                while !handle.try_heard(said.clone()) && !handle.has_ended() {
                     sleep(Duration::from_millis(1)).await;
                 }
             }
             Up::Bus(bus) => {
-                bus.publish(&hear(&self.id), &message).await;
+                bus.say(&hear(&self.id), said).await;
             }
         }
+    }
+}
+
+/// What a dispatcher has taken on.
+#[derive(Default)]
+struct Work {
+    running: BTreeSet<AttemptId>,
+    /// What was reported, until there is a verdict.
+    held: BTreeMap<AttemptId, Report>,
+    /// What was held at the last beat.
+    before: BTreeSet<AttemptId>,
+}
+
+impl Work {
+    /// The grant to begin, if this is one: what was not taken in time comes with a beat, and what was is not begun
+    /// twice.
+    fn take(&mut self, message: ToDispatcher) -> Option<Box<Grant>> {
+        match message {
+            ToDispatcher::Grant(grant) => {
+                let is_new = !self.held.contains_key(&grant.attempt);
+                (is_new && self.running.insert(grant.attempt)).then_some(grant)
+            }
+            ToDispatcher::Cancel(attempt) | ToDispatcher::Verdict(attempt, _) => {
+                self.held.remove(&attempt);
+                None
+            }
+        }
+    }
+
+    fn end(&mut self, report: Report) -> FromDispatcher {
+        self.running.remove(&report.attempt);
+        self.held.insert(report.attempt, report.clone());
+        FromDispatcher::Report(report)
+    }
+
+    /// What was reported a beat ago and has no verdict: it may be lost, and is said again.
+    fn said_before(&mut self) -> Vec<FromDispatcher> {
+        let held = self.held.values().filter(|report| self.before.contains(&report.attempt));
+        let again = held.cloned().map(FromDispatcher::Report).collect();
+        self.before = self.held.keys().copied().collect();
+        again
     }
 }
 

@@ -88,14 +88,14 @@ impl Drop for Parts {
 }
 
 /// A way to each dispatcher.
-struct Routes(BTreeMap<DispatcherId, mpsc::Sender<ToDispatcher>>);
+struct Routes(BTreeMap<DispatcherId, mpsc::Sender<Vec<ToDispatcher>>>);
 
-type Inboxes = Vec<(DispatcherId, mpsc::Receiver<ToDispatcher>)>;
+type Inboxes = Vec<(DispatcherId, mpsc::Receiver<Vec<ToDispatcher>>)>;
 
 impl Post for Routes {
-    fn send(&self, to: &Life, message: ToDispatcher) {
+    fn send(&self, to: &Life, messages: Vec<ToDispatcher>) {
         if let Some(route) = self.0.get(&to.dispatcher) {
-            let _ = route.try_send(message); // without room it is left out: it comes again with a beat
+            let _ = route.try_send(messages); // without room it is left out: it comes again with a beat
         }
     }
 }
@@ -180,8 +180,10 @@ fn real(
         }
     });
     thread::spawn(move || {
-        while let Some(message) = inbox.blocking_recv() {
-            let _ = to.try_send(message);
+        while let Some(messages) = inbox.blocking_recv() {
+            for message in messages {
+                let _ = to.try_send(message);
+            }
         }
     });
     Ok(dispatcher)

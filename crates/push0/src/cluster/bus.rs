@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_nats::connection::State;
 use async_nats::{Client, Message, Subscriber};
 use futures_util::{FutureExt as _, StreamExt as _};
-use push0_core::{Beat, DispatcherId, Epoch, FromDispatcher, Life, Report, ToDispatcher};
+use push0_core::{Beat, DispatcherId, Epoch, FromDispatcher, Life, Outcome, Report, ToDispatcher};
 use push0_log::nats_client;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -71,6 +71,17 @@ impl Bus {
         let headers = trace.map(Trace::headers).unwrap_or_default();
         let publish = self.client.publish_with_headers(self.subject(tail), headers, json.into());
         self.is_connected() && matches!(timeout(PUBLISH_MAX, publish).await, Ok(Ok(())))
+    }
+
+    /// Sends what a dispatcher has to say, in as few messages as there is room for. Each has the trace of its first.
+    /// Answers whether all leave.
+    pub async fn say(&self, tail: &str, said: Vec<FromDispatcher>) -> bool {
+        let mut leaves = true;
+        for parcel in parcels(said, weight_up) {
+            let trace = parcel.first().and_then(Trace::of_up);
+            leaves &= self.publish_traced(tail, &parcel, trace).await;
+        }
+        leaves
     }
 
     /// Whether there is a server, as far as is known.
@@ -154,13 +165,56 @@ pub(super) fn hear_all() -> String {
     format!("{HEAR}.*")
 }
 
-/// What a dispatcher says, if it says it itself.
-pub(super) fn heard(message: &Message) -> Option<FromDispatcher> {
-    let said: FromDispatcher = read(&message.payload)?;
-    let (FromDispatcher::Beat(Beat { dispatcher, .. })
-    | FromDispatcher::Report(Report { dispatcher, .. })) = &said;
-    let by = message.subject.rsplit('.').next()?;
-    (dispatcher.as_str() == by).then_some(said)
+/// What a dispatcher says, as far as it says it itself.
+pub(super) fn heard(message: &Message) -> Vec<FromDispatcher> {
+    let mut said: Vec<FromDispatcher> = read(&message.payload).unwrap_or_default();
+    let by = message.subject.rsplit('.').next().unwrap_or_default();
+    said.retain(|said| {
+        let (FromDispatcher::Beat(Beat { dispatcher, .. })
+        | FromDispatcher::Report(Report { dispatcher, .. })) = said;
+        dispatcher.as_str() == by
+    });
+    said
+}
+
+/// What is said together, cut so that no message is too large: what is short shares one.
+fn parcels<T>(said: Vec<T>, bytes: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
+    let (mut parcels, mut room) = (Vec::new(), 0_usize);
+    for one in said {
+        let needs = bytes(&one);
+        match parcels.last_mut() {
+            Some(last) if needs <= room => Vec::push(last, one),
+            _ => {
+                parcels.push(vec![one]);
+                room = PARCEL_BYTES;
+            }
+        }
+        room = room.saturating_sub(needs);
+    }
+    parcels
+}
+
+/// How long a report or a beat is in JSON, roughly.
+fn weight_up(message: &FromDispatcher) -> usize {
+    match message {
+        FromDispatcher::Beat(beat) => 512 + 24 * (beat.running.len() + beat.held.len()),
+        FromDispatcher::Report(report) => match &report.outcome {
+            Outcome::Proved(result) => 1_024 + 72 * result.parts.len(),
+            // It holds what a prover has printed, with escapes.
+            Outcome::Rejected { message }
+            | Outcome::Failed { message, .. }
+            | Outcome::NotRun { message } => 1_024 + 6 * message.len(),
+            Outcome::InputLost { .. } | Outcome::Cancelled => 1_024,
+        },
+    }
+}
+
+/// How long a message to a dispatcher is in JSON, roughly.
+fn weight_down(message: &ToDispatcher) -> usize {
+    match message {
+        ToDispatcher::Grant(grant) => 1_024 + 512 * grant.inputs.len(),
+        ToDispatcher::Cancel(_) | ToDispatcher::Verdict(..) => 64,
+    }
 }
 
 /// What a message says; nothing where it says nothing that is known here.
@@ -182,21 +236,28 @@ impl NatsPost {
 
 impl Post for NatsPost {
     /// Into the client's own queue, at once: a task in between would be one more to wake.
-    fn send(&self, to: &Life, message: ToDispatcher) {
+    fn send(&self, to: &Life, messages: Vec<ToDispatcher>) {
         if !self.bus.is_connected() {
             return;
         }
-        let trace = Trace::of_down(&message);
-        let down = Down { epoch: self.epoch, message };
-        let Ok(json) = serde_json::to_vec(&down) else { return };
-        let headers = trace.map(Trace::headers).unwrap_or_default();
         let subject = self.bus.subject(&life(to));
-        // Without room in the queue it is left out.
-        let _ = self.bus.client.publish_with_headers(subject, headers, json.into()).now_or_never();
+        for messages in parcels(messages, weight_down) {
+            // A verdict has no trace, and may stand before a grant.
+            let trace = messages.iter().find_map(Trace::of_down);
+            let down = Down { epoch: self.epoch, messages };
+            let Ok(json) = serde_json::to_vec(&down) else { return };
+            let headers = trace.map(Trace::headers).unwrap_or_default();
+            let publish =
+                self.bus.client.publish_with_headers(subject.clone(), headers, json.into());
+            let _ = publish.now_or_never(); // without room in the queue it is left out
+        }
     }
 }
 
 const HEAR: &str = "engine.hear";
+
+/// Much less than a server takes for one message (1 MiB, unless it is told otherwise).
+const PARCEL_BYTES: usize = 128 << 10;
 
 /// How long a message waits for room in the client's queue.
 const PUBLISH_MAX: Duration = Duration::from_millis(100);
@@ -228,14 +289,21 @@ mod tests {
         let said_on = |subject: &str| Message {
             subject: format!("push0.{subject}").into(),
             reply: None,
-            payload: serde_json::to_vec(&beat).expect("it is JSON").into(),
+            payload: serde_json::to_vec(&[&beat]).expect("it is JSON").into(),
             headers: None,
             status: None,
             description: None,
             length: 0,
         };
-        assert_eq!(heard(&said_on(&hear(&one))), Some(beat.clone()));
-        assert_eq!(heard(&said_on("engine.hear.gpu-2")), None);
-        assert_eq!(heard(&said_on("engine.hear")), None);
+        assert_eq!(heard(&said_on(&hear(&one))), [beat.clone()]);
+        assert_eq!(heard(&said_on("engine.hear.gpu-2")), []);
+        assert_eq!(heard(&said_on("engine.hear")), []);
+    }
+
+    #[test]
+    fn what_is_short_shares_a_message_and_what_is_long_has_its_own() {
+        let long = PARCEL_BYTES + 1;
+        let parcels = parcels(vec![1, 2, long, 3, PARCEL_BYTES - 3, 1], |bytes| *bytes);
+        assert_eq!(parcels, [vec![1, 2], vec![long], vec![3, PARCEL_BYTES - 3], vec![1]]);
     }
 }

@@ -16,7 +16,6 @@ use super::departures::connection;
 use super::error::{ClusterError, told};
 use super::role::Role;
 use super::serve::{runtime, sign};
-use super::trace::Trace;
 use super::wire::{Down, LeaderBeat, Present};
 use crate::alive::Sign;
 use crate::cli::{DispatchArgs, Exit};
@@ -80,6 +79,7 @@ async fn carry(
     let mut down = bus.subscribe(&life(&own)).await;
     let mut calls = bus.subscribe(PRESENT).await;
     let (mut running, mut held) = (0, 0);
+    let mut said = Vec::new();
     let mut leader = Epoch(0);
     let (mut interrupt, mut terminate) = (
         signal(SignalKind::interrupt()).map_err(ClusterError::Thread)?,
@@ -87,11 +87,13 @@ async fn carry(
     );
     loop {
         tokio::select! {
-            Some(message) = from.recv() => {
-                if let FromDispatcher::Beat(beat) = &message {
-                    (running, held) = (beat.running.len(), beat.held.len());
+            1.. = from.recv_many(&mut said, TOGETHER) => {
+                for message in &said {
+                    if let FromDispatcher::Beat(beat) = message {
+                        (running, held) = (beat.running.len(), beat.held.len());
+                    }
                 }
-                if bus.publish_traced(&up, &message, Trace::of_up(&message)).await {
+                if bus.say(&up, std::mem::take(&mut said)).await {
                     sign.touch();
                 }
             }
@@ -105,7 +107,9 @@ async fn carry(
                 // What an engine says that leads no more was decided without knowing what is.
                 if let Some(said) = read::<Down>(&message.payload).filter(|said| said.epoch >= leader) {
                     leader = said.epoch;
-                    let _ = to.try_send(said.message); // what matters is sent again
+                    for message in said.messages {
+                        let _ = to.try_send(message); // what matters is sent again
+                    }
                 }
             }
             Some(message) = beats.next() => {
@@ -136,7 +140,7 @@ async fn leave(
     dispatcher.leave();
     let ended = tokio::task::spawn_blocking(move || dispatcher.shutdown(STOP_GRACE));
     while let Some(message) = from.recv().await {
-        bus.publish_traced(up, &message, Trace::of_up(&message)).await;
+        bus.say(up, vec![message]).await;
     }
     let _ = ended.await;
     bus.flush().await;
@@ -204,6 +208,9 @@ fn host() -> String {
     let name: String = name.trim().chars().map(plain).take(40).collect();
     if name.is_empty() { "dispatcher".to_owned() } else { name }
 }
+
+/// Messages of a dispatcher that are taken at once.
+const TOGETHER: usize = 64;
 
 /// For provers that are stopped while they work.
 const STOP_GRACE: Duration = Duration::from_secs(2);

@@ -222,8 +222,8 @@ async fn hear(bus: Bus, led: watch::Receiver<Option<Handle>>) {
     let mut messages = bus.subscribe(&hear_all()).await;
     while let Some(message) = messages.next().await {
         let handle = led.borrow().clone();
-        if let (Some(handle), Some(said)) = (handle, heard(&message)) {
-            let _ = handle.try_heard(said); // the next beat brings what matters again
+        if let Some(handle) = handle {
+            let _ = handle.try_heard(heard(&message)); // the next beat brings what matters again
         }
     }
 }

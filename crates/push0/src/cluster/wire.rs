@@ -36,7 +36,8 @@ pub(super) enum Present {
 pub struct Down {
     /// The sender's.
     pub epoch: Epoch,
-    pub message: ToDispatcher,
+    /// What one turn has for it, in order.
+    pub messages: Vec<ToDispatcher>,
 }
 
 /// From a client to whoever leads.

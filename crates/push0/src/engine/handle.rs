@@ -14,7 +14,7 @@ pub enum Request {
     /// Decide these, in one turn; the answer is the first refusal.
     Ask(Vec<Input>, Reply),
     /// Take what a dispatcher says.
-    Heard(FromDispatcher),
+    Heard(Vec<FromDispatcher>),
     /// This dispatcher's connection was seen to end then.
     Departed(DispatcherId, Instant),
     /// Show the state, as of the end of a turn.
@@ -84,7 +84,7 @@ impl Handle {
     ///
     /// [`Gone`].
     pub fn heard(&self, message: FromDispatcher) -> Result<(), Gone> {
-        self.send(Request::Heard(message))
+        self.send(Request::Heard(vec![message]))
     }
 
     /// Has the engine look at its state, as far as it is durable. Blocks.
@@ -161,11 +161,11 @@ impl Handle {
         self.requests.try_send(Request::Ask(inputs, reply)).is_ok()
     }
 
-    /// As [`heard`](Self::heard), without waiting: `false` if the engine is behind or gone, and the message
-    /// is left out.
+    /// As [`heard`](Self::heard), without waiting: `false` if the engine is behind or gone, and what was
+    /// said is left out.
     #[must_use]
-    pub fn try_heard(&self, message: FromDispatcher) -> bool {
-        self.requests.try_send(Request::Heard(message)).is_ok()
+    pub fn try_heard(&self, said: Vec<FromDispatcher>) -> bool {
+        self.requests.try_send(Request::Heard(said)).is_ok()
     }
 
     /// Tells that a dispatcher's connection ended at `when`, and did not come back.

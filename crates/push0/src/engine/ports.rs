@@ -38,13 +38,15 @@ pub struct Seen {
 
 /// Carries messages to dispatchers, as well as it can.
 pub trait Post: Send {
-    /// Sends `message` to this life of a dispatcher and to no other, or leaves it out. Never blocks.
-    fn send(&self, to: &Life, message: ToDispatcher);
+    /// Sends what one turn has for this life of a dispatcher, to it and to no other, or leaves it out. Never blocks.
+    fn send(&self, to: &Life, messages: Vec<ToDispatcher>);
 }
 
 /// To the one dispatcher of this process, which has one life.
 impl Post for mpsc::Sender<ToDispatcher> {
-    fn send(&self, _to: &Life, message: ToDispatcher) {
-        let _ = self.try_send(message); // without room it is left out
+    fn send(&self, _to: &Life, messages: Vec<ToDispatcher>) {
+        for message in messages {
+            let _ = self.try_send(message); // without room it is left out
+        }
     }
 }
