@@ -16,6 +16,7 @@ mod report;
 mod scaling;
 mod stats;
 mod system;
+mod target;
 mod throughput;
 
 use std::process::ExitCode;

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use crate::cli::{Asked, say};
 use crate::load::{next, open_loop};
-use crate::overhead::start;
 use crate::place::{LogKind, Sync};
 use crate::report::Row;
 use crate::stats::{median, millis, quantile};
 use crate::system::{Payload, Prover, Running, Shape};
+use crate::target::Target;
 
 /// A row for each.
 ///
@@ -57,8 +57,6 @@ fn efficiency(
     let (mut shares, mut rates) = (Vec::new(), Vec::new());
     for run in 1..=asked.runs {
         say(&format!("run {run} of {}: scaling, {log}, {dispatchers} x {prover}", asked.runs));
-        let servers = log.servers(Sync::Always);
-        let at = servers.as_ref().map(|(_, servers)| servers);
         let shape = Shape {
             dispatchers,
             slots: 1,
@@ -66,8 +64,10 @@ fn efficiency(
             payload: Payload::Reference,
             has_backlog: false,
         };
-        let mut running = start(at, &asked.dir(), shape)?;
-        let (share, rate) = busy_share(&mut running, dispatchers, time, asked.time)?;
+        let mut started =
+            Target::Push0(log, Sync::Always).start(asked, "quiet", shape, |_| Ok(()))?;
+        let running = &mut started.running;
+        let (share, rate) = busy_share(running, dispatchers, time, asked.time)?;
         shares.push(share);
         rates.push(rate);
     }
@@ -130,11 +130,11 @@ fn open_tasks(
             "run {run} of {}: scaling, {log}, {dispatchers} dispatchers, {open} open",
             asked.runs
         ));
-        let servers = log.servers(Sync::Always);
-        let at = servers.as_ref().map(|(_, servers)| servers);
         let (prover, payload) = (Prover::Echo, Payload::Reference);
         let shape = Shape { dispatchers, slots: 8, prover, payload, has_backlog: open > 0 };
-        let mut running = start(at, &asked.dir(), shape)?;
+        let mut started =
+            Target::Push0(log, Sync::Always).start(asked, "quiet", shape, |_| Ok(()))?;
+        let running = &mut started.running;
         for begin in (0..open).step_by(AT_ONCE) {
             let end = open.min(begin + AT_ONCE as u64);
             (running.submit)(begin..end);
@@ -144,7 +144,7 @@ fn open_tasks(
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
         let count = (asked.time.as_secs_f64() * RATE) as u64;
-        let overheads = open_loop(&mut running, (open, count / 4, count), RATE)?;
+        let overheads = open_loop(running, (open, count / 4, count), RATE)?;
         p50s.push(millis(quantile(&overheads, 0.5)));
         p99s.push(millis(quantile(&overheads, 0.99)));
     }
@@ -172,7 +172,9 @@ fn queued(asked: &Asked, tasks: u64) -> Result<Row, Box<dyn Error>> {
         say(&format!("run {run} of {}: scaling, {tasks} queued tasks", asked.runs));
         let (prover, payload) = (Prover::Echo, Payload::Reference);
         let shape = Shape { dispatchers: 1, slots: 256, prover, payload, has_backlog: false };
-        let mut running = start(None, &asked.dir(), shape)?;
+        let target = Target::Push0(LogKind::File, Sync::Always);
+        let mut started = target.start(asked, "quiet", shape, |_| Ok(()))?;
+        let running = &mut started.running;
         let begin = Instant::now();
         // What is measured is the queue, and not how it is filled: in calls of as many as one turn takes.
         for first in (0..tasks).step_by(AT_ONCE) {

@@ -16,6 +16,12 @@ pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.get(values.len().saturating_sub(1) / 2).copied()
 }
 
+/// The lowest and the highest.
+pub(crate) fn spread(values: &[f64]) -> [f64; 2] {
+    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+    [low, values.iter().copied().fold(0.0, f64::max)]
+}
+
 /// In milliseconds.
 pub(crate) fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3

@@ -1,0 +1,111 @@
+//! The systems that are measured side by side, and how each is started.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use push0_testbed::Nats;
+
+use crate::baseline::poll::{self, Postgres};
+use crate::baseline::pull;
+use crate::cli::Asked;
+use crate::noise::Noise;
+use crate::place::{LogKind, Sync};
+use crate::report::Row;
+use crate::system::cluster::Servers;
+use crate::system::{Running, Shape, cluster, file};
+
+/// A system, and where its truth is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Target {
+    Push0(LogKind, Sync),
+    Pull(LogKind, Sync),
+    /// The pause is of who finds nothing.
+    Poll(Duration),
+}
+
+/// A system that runs, and what it runs on. What works goes before what it works on.
+pub(crate) struct Started {
+    pub(crate) running: Running,
+    _postgres: Option<Postgres>,
+    _servers: Option<Nats>,
+    _noise: Option<Noise>,
+}
+
+impl Target {
+    /// All that is asked for. push0 comes before what it is compared with.
+    pub(crate) fn all(asked: &Asked) -> Vec<Self> {
+        let mut all = Vec::new();
+        for log in &asked.log {
+            let syncs = if *log == LogKind::File { &[Sync::Always][..] } else { &asked.sync };
+            for sync in syncs {
+                all.push(Self::Push0(*log, *sync));
+                if *log != LogKind::File && !asked.alone {
+                    all.push(Self::Pull(*log, *sync));
+                }
+            }
+        }
+        if !asked.alone && poll::installed().is_some() {
+            all.extend([POLL, Duration::ZERO].map(Self::Poll));
+        }
+        all
+    }
+
+    /// Starts it, beside the noise that is asked for. `before` is told of its servers when only they run.
+    ///
+    /// # Errors
+    ///
+    /// That it cannot be started.
+    pub(crate) fn start(
+        self,
+        asked: &Asked,
+        noise: &str,
+        shape: Shape,
+        before: impl FnOnce(Option<&Servers>) -> Result<(), Box<dyn Error>>,
+    ) -> Result<Started, Box<dyn Error>> {
+        let (servers, at) = match self {
+            Self::Push0(log, sync) | Self::Pull(log, sync) => log.servers(sync).unzip(),
+            Self::Poll(_) => (None, None),
+        };
+        let postgres = matches!(self, Self::Poll(_)).then(Postgres::start).transpose()?;
+        let noise = (noise == "busy").then(Noise::start).transpose()?;
+        before(at.as_ref())?;
+        let running = match (self, &at, &postgres) {
+            (Self::Push0(..), None, _) => file::start(&asked.dir(), shape)?,
+            (Self::Push0(..), Some(servers), _) => cluster::start(servers, shape)?,
+            (Self::Pull(..), Some(servers), _) => pull::start(servers, shape)?,
+            (Self::Poll(pause), _, Some(server)) => poll::start(server, shape, pause)?,
+            (Self::Pull(..), None, _) | (Self::Poll(_), _, None) => {
+                return Err("it has nothing to run on".into());
+            }
+        };
+        Ok(Started { running, _postgres: postgres, _servers: servers, _noise: noise })
+    }
+
+    /// A row that names it.
+    pub(crate) fn row(self, bench: &str) -> Row {
+        let (system, log, sync) = match self {
+            Self::Push0(log, sync) => ("push0", log.to_string(), Some(sync.to_string())),
+            Self::Pull(log, sync) => ("pull", log.to_string(), Some(sync.to_string())),
+            Self::Poll(pause) => {
+                (if pause.is_zero() { "poll-tight" } else { "poll" }, "postgres".to_owned(), None)
+            }
+        };
+        let (bench, system) = (bench.to_owned(), system.to_owned());
+        Row { bench, system, log, sync, ..Row::default() }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Push0(log, sync) => write!(f, "push0 on {log} {sync}"),
+            Self::Pull(log, sync) => write!(f, "pull on {log} {sync}"),
+            Self::Poll(pause) if pause.is_zero() => f.write_str("poll-tight"),
+            Self::Poll(_) => f.write_str("poll"),
+        }
+    }
+}
+
+/// What bento and the prover of zksync wait where they find nothing.
+const POLL: Duration = Duration::from_secs(1);
