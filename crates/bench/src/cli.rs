@@ -12,7 +12,7 @@ use crate::noise::burn;
 use crate::place::{LogKind, Sync};
 use crate::report::{Machine, Report, Row};
 use crate::system::{Payload, Prover};
-use crate::{baseline, overhead, prover, scaling, throughput};
+use crate::{baseline, memory, overhead, prover, recovery, replay, scaling, throughput};
 
 /// Measures what push0 costs, beside the floor of the machine and the designs that others ship
 #[derive(Debug, Parser)]
@@ -36,6 +36,14 @@ enum Command {
     Throughput(Asked),
     /// What more dispatchers, more open tasks and more queued tasks cost
     Scaling(Asked),
+    /// How long nothing is accepted after an engine, or the server that leads the log, is killed
+    Recovery(Asked),
+    /// What processes hold in memory
+    Memory(Asked),
+    /// How long a log takes to open
+    Replay(Asked),
+    #[command(hide = true)]
+    Hold { tasks: u64 },
     #[command(hide = true)]
     Burn,
     #[command(hide = true)]
@@ -110,6 +118,10 @@ impl Command {
             Self::Overhead(asked) => told(&asked, overhead::measure(&asked)?),
             Self::Throughput(asked) => told(&asked, throughput::measure(&asked)?),
             Self::Scaling(asked) => told(&asked, scaling::measure(&asked)?),
+            Self::Recovery(asked) => told(&asked, recovery::measure(&asked)?),
+            Self::Memory(asked) => told(&asked, memory::measure(&asked)?),
+            Self::Replay(asked) => told(&asked, replay::measure(&asked)?),
+            Self::Hold { tasks } => memory::hold(tasks)?,
             Self::Burn => burn(),
             Self::Echo => baseline::floor::echo(),
             Self::Prover { args } => prover::prove(&args)?,

@@ -8,10 +8,13 @@
 mod baseline;
 mod cli;
 mod load;
+mod memory;
 mod noise;
 mod overhead;
 mod place;
 mod prover;
+mod recovery;
+mod replay;
 mod report;
 mod scaling;
 mod stats;

@@ -16,12 +16,11 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_postgres::{Client, NoTls};
 
-use crate::system::cluster::Process;
+use crate::system::cluster::{Background, Process};
 use crate::system::{Done, Prover, Running, Shape};
 
 /// A server that runs, in a directory of its own. Ended when it is dropped.
@@ -131,17 +130,7 @@ pub(crate) fn start(
             let _ = tasks.send(number);
         }
     });
-    Ok(Running { submit, done, _parts: Box::new(Parts(Some(runtime))) })
-}
-
-struct Parts(Option<Runtime>);
-
-impl Drop for Parts {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
+    Ok(Running { submit, done, _parts: Box::new(Background(Some(runtime))) })
 }
 
 async fn connect(dir: &Path) -> Result<Client, Box<dyn Error>> {

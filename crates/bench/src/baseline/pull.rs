@@ -21,10 +21,9 @@ use async_nats::jetstream::context::Context;
 use async_nats::jetstream::stream::{Config, RetentionPolicy};
 use futures_util::StreamExt as _;
 use push0_log::nats_client;
-use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-use crate::system::cluster::{Servers, settings};
+use crate::system::cluster::{Background, Servers, settings};
 use crate::system::{Done, Payload, Prover, Running, Shape};
 
 /// Starts it on these servers.
@@ -65,17 +64,7 @@ pub(crate) fn start(servers: &Servers, shape: Shape) -> Result<Running, Box<dyn 
             let _ = tasks.send(number);
         }
     });
-    Ok(Running { submit, done, _parts: Box::new(Parts(Some(runtime))) })
-}
-
-struct Parts(Option<Runtime>);
-
-impl Drop for Parts {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
+    Ok(Running { submit, done, _parts: Box::new(Background(Some(runtime))) })
 }
 
 async fn connect(servers: &Servers) -> Result<Context, Box<dyn Error>> {

@@ -1,6 +1,7 @@
 //! push0 on many machines: a real `push0 serve` over NATS. Client and dispatchers are in this process, each behind
 //! a connection of its own.
 
+use std::any::Any;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use futures_util::{StreamExt as _, future};
 use push0::cluster::{Answer, Ask, BEAT, Bus, Down, LeaderBeat, life, read};
 use push0_core::{Block, Life};
 use push0_dispatch::Store;
-use push0_log::{NatsConfig, NatsLog, nats_client};
+use push0_log::{NatsConfig, NatsLog, ReadError, nats_client};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -37,8 +38,23 @@ pub(crate) struct Servers {
 /// That `push0` is not beside this program, or that the engine does not come to lead within 20 s.
 pub(crate) fn start(servers: &Servers, shape: Shape) -> Result<Running, Box<dyn Error>> {
     let dir = tempfile::Builder::new().prefix("push0-bench-").tempdir()?;
+    let engine = Process(engine(dir.path(), "engine", servers, shape.has_backlog)?);
+    let Running { submit, done, _parts } = around(servers, shape, dir.path())?;
+    let parts = Parts { _others: _parts, _engine: engine, _dir: dir };
+    Ok(Running { submit, done, _parts: Box::new(parts) })
+}
+
+/// All but the engine: waits until one leads, and starts client and dispatchers. `dir` is that of the engine.
+///
+/// # Errors
+///
+/// That none comes to lead within 20 s.
+pub(crate) fn around(
+    servers: &Servers,
+    shape: Shape,
+    dir: &Path,
+) -> Result<Running, Box<dyn Error>> {
     let config = settings(servers);
-    let engine = Process(engine(dir.path(), servers, shape.has_backlog)?);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .on_thread_start(push0_dispatch::shorten_time_slice)
@@ -49,34 +65,44 @@ pub(crate) fn start(servers: &Servers, shape: Shape) -> Result<Running, Box<dyn 
         let (client, _) = nats_client(&config).await?;
         let bus = Bus::over(client, PREFIX);
         if let Err(error) = led(&bus).await {
-            let words = fs::read_to_string(dir.path().join("engine.err")).unwrap_or_default();
+            let words = fs::read_to_string(dir.join("engine.err")).unwrap_or_default();
             return Err(format!("{error}: {}", words.trim()).into());
         }
-        let mut follower = {
-            let log = NatsLog::open(&config).await?;
-            log.follow(log.start().clone())
-        };
+        let log = NatsLog::open(&config).await?;
+        let mut follower = log.follow(log.start().clone());
         tokio::spawn(async move {
             let mut watch = Watch::new(sender);
-            while let Ok(turns) = follower.next(FOLLOW).await {
-                if !turns.iter().all(|turn| watch.turn(turn)) {
-                    return;
+            loop {
+                match follower.next(FOLLOW).await {
+                    Ok(turns) if turns.iter().all(|turn| watch.turn(turn)) => {}
+                    Err(ReadError::Unavailable(_)) => {} // servers may be killed
+                    Ok(_) | Err(_) => return,
                 }
             }
         });
         Ok::<_, Box<dyn Error>>(bus)
     })?;
-    let store = Store::open(&dir.path().join("store"))?;
+    let store = Store::open(&dir.join("store"))?;
     runtime.block_on(dispatchers(&config, shape, &store))?;
     let submit = submit(&runtime, bus, shape, store);
-    let parts = Parts { runtime: Some(runtime), engine, _dir: dir };
-    Ok(Running { submit, done, _parts: Box::new(parts) })
+    Ok(Running { submit, done, _parts: Box::new(Background(Some(runtime))) })
+}
+
+/// Ends without waiting for what is under way.
+pub(crate) struct Background(pub(crate) Option<Runtime>);
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// What belongs to it; ended in order.
 struct Parts {
-    runtime: Option<Runtime>,
-    engine: Process,
+    _others: Box<dyn Any>,
+    _engine: Process,
     _dir: TempDir,
 }
 
@@ -87,15 +113,6 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
-    }
-}
-
-impl Drop for Parts {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-        let _ = self.engine.0.kill();
     }
 }
 
@@ -112,9 +129,10 @@ pub(crate) fn settings(servers: &Servers) -> NatsConfig {
     }
 }
 
-/// Starts `push0 serve`.
+/// Starts `push0 serve` under this name.
 pub(crate) fn engine(
     dir: &Path,
+    name: &str,
     servers: &Servers,
     has_backlog: bool,
 ) -> Result<Child, Box<dyn Error>> {
@@ -125,12 +143,13 @@ pub(crate) fn engine(
     fs::create_dir_all(dir.join("store"))?;
     let mut command = Command::new(push0()?);
     command
-        .args(["serve", "pipeline.toml", "--config", "push0.toml", "--store", "store", "--nats"])
+        .args(["serve", "pipeline.toml", "--name", name, "--config", "push0.toml"])
+        .args(["--store", "store", "--nats"])
         .arg(servers.urls.join(","))
         .current_dir(dir)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(fs::File::create(dir.join("engine.err"))?);
+        .stderr(fs::File::create(dir.join(name).with_extension("err"))?);
     push0_dispatch::die_with_parent(&mut command);
     Ok(command.spawn()?)
 }

@@ -1,0 +1,141 @@
+//! `push0 bench recovery`: how long nothing is accepted after a part is killed (`kill -9`), with work going on.
+//!
+//! Dispatchers answer after 10 ms, and as much is submitted as comes back; what is told is the longest time without an
+//! accepted result, as the client sees it. Killed are the engine that leads, with another one standing by, and the
+//! server that leads the stream of three, whose election is in it. How long a killed dispatcher or prover is missed
+//! is told by the tests that kill them: `cargo test -p push0 --test cluster -- --nocapture`.
+
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+use push0_log::NatsConfig;
+
+use crate::cli::{Asked, say};
+use crate::load::next;
+use crate::place::{LogKind, Sync};
+use crate::report::Row;
+use crate::stats::{median, millis, spread};
+use crate::system::cluster::{Process, around, engine};
+use crate::system::{Payload, Prover, Running, Shape};
+
+/// A row for what is killed, on each log of NATS that is asked for.
+///
+/// # Errors
+///
+/// That something cannot be started, or does not recover within a minute.
+pub(crate) fn measure(asked: &Asked) -> Result<Vec<Row>, Box<dyn Error>> {
+    let mut rows = Vec::new();
+    for log in asked.log.iter().filter(|log| **log != LogKind::File) {
+        rows.push(row(asked, *log, "the leading engine is killed", engine_killed)?);
+    }
+    if asked.log.contains(&LogKind::NatsR3) {
+        rows.push(row(
+            asked,
+            LogKind::NatsR3,
+            "the NATS server that leads is killed",
+            server_killed,
+        )?);
+    }
+    Ok(rows)
+}
+
+fn row(
+    asked: &Asked,
+    log: LogKind,
+    what: &str,
+    how: impl Fn(LogKind) -> Result<Duration, Box<dyn Error>>,
+) -> Result<Row, Box<dyn Error>> {
+    let mut took = Vec::new();
+    for run in 1..=asked.runs {
+        say(&format!("run {run} of {}: recovery, {log}, {what}", asked.runs));
+        took.push(millis(how(log)?));
+    }
+    Ok(Row {
+        bench: "recovery".to_owned(),
+        system: "push0".to_owned(),
+        log: log.to_string(),
+        sync: Some(Sync::Always.to_string()),
+        prover: Some(SHAPE.prover.to_string()),
+        what: Some(what.to_owned()),
+        runs: Some(asked.runs),
+        took_spread_ms: Some(spread(&took)),
+        took_ms: median(took),
+        ..Row::default()
+    })
+}
+
+fn engine_killed(log: LogKind) -> Result<Duration, Box<dyn Error>> {
+    let (_nats, servers) = log.servers(Sync::Always).ok_or("no servers")?;
+    let dir = tempfile::Builder::new().prefix("push0-bench-").tempdir()?;
+    let mut first = Process(engine(dir.path(), "first", &servers, false)?);
+    let mut running = around(&servers, SHAPE, dir.path())?;
+    let _second = Process(engine(dir.path(), "second", &servers, false)?);
+    let gap = gap(&mut running, || Ok(first.0.kill()?))?;
+    first.0.wait()?;
+    Ok(gap)
+}
+
+fn server_killed(log: LogKind) -> Result<Duration, Box<dyn Error>> {
+    let (mut nats, servers) = log.servers(Sync::Always).ok_or("no servers")?;
+    let dir = tempfile::Builder::new().prefix("push0-bench-").tempdir()?;
+    let _engine = Process(engine(dir.path(), "first", &servers, false)?);
+    let mut running = around(&servers, SHAPE, dir.path())?;
+    let leader = nats.leader_of(&NatsConfig::default().stream);
+    gap(&mut running, || {
+        nats.kill(leader);
+        Ok(())
+    })
+}
+
+/// The longest time without a result, from when `kill` is called after a while of work until work has gone on for
+/// a while again.
+fn gap(
+    running: &mut Running,
+    kill: impl FnOnce() -> Result<(), Box<dyn Error>>,
+) -> Result<Duration, Box<dyn Error>> {
+    let Running { submit, done, .. } = running;
+    let mut submitted = UNDER_WAY;
+    submit(0..submitted);
+    let begin = Instant::now();
+    let mut kill = Some(kill);
+    let (mut killed, mut longest, mut last, mut since) = (None, Duration::ZERO, begin, 0_u32);
+    loop {
+        let at = next(done)?.at;
+        submit(submitted..submitted + 1);
+        submitted += 1;
+        if killed.is_some() {
+            // What was on its way when it was killed comes at once: the longest pause is the recovery.
+            longest = longest.max(at.saturating_duration_since(last));
+            since += 1;
+            let is_calm = killed.is_some_and(|killed: Instant| at > killed + longest + CALM);
+            if is_calm && since > RESULTS_MIN {
+                return Ok(longest);
+            }
+        } else if at > begin + BEFORE
+            && let Some(kill) = kill.take()
+        {
+            kill()?;
+            killed = Some(Instant::now());
+        }
+        last = at;
+    }
+}
+
+const SHAPE: Shape = Shape {
+    dispatchers: 2,
+    slots: 4,
+    prover: Prover::Sleep(Duration::from_millis(10)),
+    payload: Payload::Reference,
+    has_backlog: false,
+};
+
+/// Tasks under way: more than there are slots.
+const UNDER_WAY: u64 = 32;
+
+/// How long work goes on before: the second engine stands by by then.
+const BEFORE: Duration = Duration::from_secs(2);
+
+/// How long work goes on after the longest pause: longer than any pause that is not it. An election takes seconds.
+const CALM: Duration = Duration::from_secs(8);
+
+const RESULTS_MIN: u32 = 100;
