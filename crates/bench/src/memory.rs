@@ -41,7 +41,7 @@ pub(crate) fn measure(asked: &Asked) -> Result<Vec<Row>, Box<dyn Error>> {
     if asked.log.contains(&LogKind::File) {
         for open in [0, 25_000, 50_000, 75_000, 100_000] {
             say(&format!("memory: {open} open tasks"));
-            rows.push(row(LogKind::File, "engine with open tasks", Some(open), holding(open)?));
+            rows.push(row(LogKind::File, "an engine with so many open tasks, each with its block and a proved task beside it", Some(open), holding(open)?));
         }
     }
     Ok(rows)

@@ -129,8 +129,8 @@ const SHAPE: Shape = Shape {
     has_backlog: false,
 };
 
-/// Tasks under way: more than there are slots.
-const UNDER_WAY: u64 = 32;
+/// Tasks under way: more than are proved while a client waits for an answer that does not come (2 s).
+const UNDER_WAY: u64 = 4_096;
 
 /// How long work goes on before: the second engine stands by by then.
 const BEFORE: Duration = Duration::from_secs(2);

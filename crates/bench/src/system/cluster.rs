@@ -9,16 +9,18 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use futures_util::stream::FuturesUnordered;
+use futures_util::stream::{self, FuturesUnordered};
 use futures_util::{StreamExt as _, future};
 use push0::cluster::{Answer, Ask, BEAT, Bus, Down, LeaderBeat, life, read};
-use push0_core::{Block, Life};
+use push0_core::{Block, Epoch, Life};
 use push0_dispatch::Store;
 use push0_log::{NatsConfig, NatsLog, ReadError, nats_client};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
+
+use crate::cli::say;
 
 use super::fake::{Fake, LIFE, Up};
 use super::watch::Watch;
@@ -76,7 +78,8 @@ pub(crate) fn around(
                 match follower.next(FOLLOW).await {
                     Ok(turns) if turns.iter().all(|turn| watch.turn(turn)) => {}
                     Err(ReadError::Unavailable(_)) => {} // servers may be killed
-                    Ok(_) | Err(_) => return,
+                    Ok(_) => return,
+                    Err(error) => return say(&format!("the log cannot be followed: {error}")),
                 }
             }
         });
@@ -195,6 +198,8 @@ async fn dispatchers(
     for some in numbers.chunks(TO_A_CONNECTION) {
         let (client, _) = nats_client(config).await?;
         let bus = Bus::over(client, PREFIX);
+        let (leads, led) = watch::channel(Epoch(0));
+        tokio::spawn(follow(bus.clone(), leads));
         for number in some {
             let id = pipeline::dispatcher(*number);
             let messages =
@@ -203,6 +208,12 @@ async fn dispatchers(
                 let down = read::<Down>(&message.payload);
                 future::ready(down.map(|down| down.messages))
             });
+            // A new leader knows nothing of a dispatcher until it says that it is there.
+            let led = stream::unfold(led.clone(), |mut led| async move {
+                led.changed().await.ok()?;
+                Some((Vec::new(), led))
+            });
+            let messages = stream::select(messages, led);
             let fake = Fake { id, shape, store: Some(store.clone()), up: Up::Bus(bus.clone()) };
             tokio::spawn(fake.run(messages));
         }
@@ -211,6 +222,20 @@ async fn dispatchers(
     // One beat has reached the engine by then.
     sleep(push0_dispatch::Config::HEARTBEAT).await;
     Ok(())
+}
+
+/// Tells of each engine that comes to lead.
+async fn follow(bus: Bus, leads: watch::Sender<Epoch>) {
+    let mut beats = bus.subscribe(BEAT).await;
+    while let Some(message) = beats.next().await {
+        if let Some(beat) = read::<LeaderBeat>(&message.payload) {
+            leads.send_if_modified(|epoch| {
+                let is_new = *epoch < beat.epoch;
+                *epoch = (*epoch).max(beat.epoch);
+                is_new
+            });
+        }
+    }
 }
 
 fn submit(runtime: &Runtime, bus: Bus, shape: Shape, store: Store) -> Submit {

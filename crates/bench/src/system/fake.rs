@@ -38,7 +38,7 @@ pub(crate) struct Fake {
 }
 
 impl Fake {
-    /// Answers grants until there are no more messages.
+    /// Answers grants until there are no more messages. None at once: whoever leads has not heard of it yet.
     pub(crate) async fn run(self, messages: impl Stream<Item = Vec<ToDispatcher>>) {
         let mut messages = std::pin::pin!(messages);
         let mut beats = interval(BEAT);
@@ -51,6 +51,9 @@ impl Fake {
                 came = messages.next() => {
                     let Some(came) = came else { return };
                     let mut said = Vec::new();
+                    if came.is_empty() {
+                        said.push(self.beat(&work));
+                    }
                     for message in came {
                         let Some(grant) = work.take(message) else { continue };
                         if let Prover::Sleep(time) = self.shape.prover {
