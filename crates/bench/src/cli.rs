@@ -1,8 +1,10 @@
 //! The command line.
 
 use std::error::Error;
+use std::fs;
 use std::io::Write as _;
-use std::path::PathBuf;
+
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use crate::noise::burn;
 use crate::place::{LogKind, Sync};
 use crate::report::{Machine, Report, Row};
 use crate::system::{Payload, Prover};
-use crate::{baseline, memory, overhead, prover, recovery, replay, scaling, throughput};
+use crate::{baseline, memory, overhead, page, prover, recovery, replay, scaling, throughput};
 
 /// Measures what push0 costs, beside the floor of the machine and the designs that others ship
 #[derive(Debug, Parser)]
@@ -42,6 +44,23 @@ enum Command {
     Memory(Asked),
     /// How long a log takes to open
     Replay(Asked),
+    /// All of these, into one file of results
+    All {
+        #[command(flatten)]
+        asked: Asked,
+        /// Where the results go
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Writes benchmarks.md and its plots from a file of results
+    Page {
+        /// What `all` has written
+        #[arg(long, value_name = "FILE")]
+        from: PathBuf,
+        /// The directory that the page goes to
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
     #[command(hide = true)]
     Hold { tasks: u64 },
     #[command(hide = true)]
@@ -121,12 +140,47 @@ impl Command {
             Self::Recovery(asked) => told(&asked, recovery::measure(&asked)?),
             Self::Memory(asked) => told(&asked, memory::measure(&asked)?),
             Self::Replay(asked) => told(&asked, replay::measure(&asked)?),
+            Self::All { asked, out } => all(&asked, &out)?,
+            Self::Page { from, to } => page::write(&from, &to)?,
             Self::Hold { tasks } => memory::hold(tasks)?,
             Self::Burn => burn(),
             Self::Echo => baseline::floor::echo(),
             Self::Prover { args } => prover::prove(&args)?,
         }
         Ok(())
+    }
+}
+
+/// One after the other; what was measured is kept though a later one fails.
+fn all(asked: &Asked, out: &Path) -> Result<(), Box<dyn Error>> {
+    let mut report = Report { machine: Machine::here(), results: Vec::new() };
+    type Measure = fn(&Asked) -> Result<Vec<Row>, Box<dyn Error>>;
+    let parts: [(&str, Measure); 6] = [
+        ("overhead", overhead::measure),
+        ("throughput", throughput::measure),
+        ("scaling", scaling::measure),
+        ("recovery", recovery::measure),
+        ("memory", memory::measure),
+        ("replay", replay::measure),
+    ];
+    let mut failed = Vec::new();
+    for (name, measure) in parts {
+        match measure(asked) {
+            Ok(rows) => report.results.extend(rows),
+            Err(error) => {
+                say(&format!("warning: {name}: {error}"));
+                failed.push(name);
+            }
+        }
+        let json = serde_json::to_string_pretty(&report)?;
+        fs::write(out, json).map_err(|error| format!("{}: {error}", out.display()))?;
+    }
+    match failed.is_empty() {
+        true => Ok(()),
+        false => {
+            Err(format!("not measured: {}; the rest is in {}", failed.join(", "), out.display())
+                .into())
+        }
     }
 }
 

@@ -7,11 +7,14 @@
 
 mod baseline;
 mod cli;
+mod limits;
 mod load;
 mod memory;
 mod noise;
 mod overhead;
+mod page;
 mod place;
+mod plot;
 mod prover;
 mod recovery;
 mod replay;

@@ -127,7 +127,8 @@ impl Machine {
             commit: said("git".as_ref(), &["rev-parse", "--short", "HEAD"]),
             push0: env!("CARGO_PKG_VERSION").to_owned(),
             nats_server: nats.and_then(|binary| said(&binary, &["--version"])),
-            postgres: None,
+            postgres: crate::baseline::poll::installed()
+                .and_then(|bin| said(&bin.join("postgres"), &["--version"])),
             date: date(),
         }
     }
