@@ -20,6 +20,7 @@ use crate::{baseline, memory, overhead, page, prover, recovery, replay, scaling,
 #[derive(Debug, Parser)]
 #[command(
     name = "push0 bench",
+    bin_name = "push0 bench",
     version,
     max_term_width = 100,
     disable_help_subcommand = true,

@@ -5,6 +5,7 @@
 //! Not here: what `run` does (`run`), and which exit code an error has (`exit`).
 
 mod artifacts;
+mod bench;
 mod check;
 mod cluster_args;
 pub mod exit;
@@ -69,6 +70,7 @@ enum Command {
     Log(LogArgs),
     Logs(LogsArgs),
     Artifacts(ArtifactsArgs),
+    Bench(bench::BenchArgs),
 }
 
 /// Says all that is wrong with a pipeline file, or shows its stages
@@ -249,6 +251,7 @@ impl Cli {
             Command::Log(args) => log::log(&args),
             Command::Logs(args) => logs::logs(&args),
             Command::Artifacts(args) => artifacts::artifacts(&args),
+            Command::Bench(args) => bench::bench(&args),
         }
     }
 }

@@ -29,6 +29,7 @@ fn the_whole_is_explained() {
       log        Reads the log of a data directory: every fact since the first
       logs       Shows how the attempts at a task ended, and what their provers printed
       artifacts  Shows what the store holds, and why
+      bench      Measures what push0 costs here, beside the floor of the machine and other designs
 
     Options:
       -h, --help
