@@ -100,6 +100,9 @@ fn limits_table(page: &mut String, limits: &[Limit]) {
     page.push('\n');
 }
 
+/// What stands in a column.
+type Cell = Box<dyn Fn(&Row) -> String>;
+
 /// A table of what rows have a word on.
 fn table(page: &mut String, rows: &[Row]) {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
@@ -110,7 +113,7 @@ fn table(page: &mut String, rows: &[Row]) {
     let times = |value: Option<f64>, to: Option<f64>| {
         value.zip(to).map(|(value, to)| format!("{:.2} x", value / to)).unwrap_or_default()
     };
-    let columns: [(&str, Box<dyn Fn(&Row) -> String>); 17] = [
+    let columns: [(&str, Cell); 17] = [
         ("system", Box::new(|row| row.system.clone())),
         ("log", Box::new(|row| row.log.clone())),
         ("what", Box::new(move |row| text(&row.what))),

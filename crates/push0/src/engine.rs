@@ -11,6 +11,7 @@
 
 mod gathered;
 mod handle;
+mod hear;
 mod ports;
 
 use std::error::Error as _;
@@ -19,14 +20,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use push0_core::{
-    Beat, Effect, Fleet, FromDispatcher, IllegalEvent, Input, Life, Outcome, Rejection, Report,
-    Scheduler, Seq, Timestamp, ToDispatcher, Turn, Verdict,
+    Effect, Fleet, FromDispatcher, IllegalEvent, Input, Rejection, Scheduler, Seq, Timestamp,
+    ToDispatcher, Turn,
 };
 use push0_log::{AppendError, Log};
 use tokio::sync::{mpsc, watch};
 
 use self::gathered::{Answered, Gathered, Mail};
-pub use handle::{Gone, Handle, Request};
+pub use handle::{Gone, Handle, Request, Taken};
 pub use ports::{Ports, Post, Seen};
 
 use crate::clock::Clock;
@@ -136,7 +137,8 @@ impl<L: Log> Engine<L> {
         }
         self.follow_up(now, &mut gathered)?;
         self.is_behind = gathered.is_full();
-        let Gathered { events, answers, messages, looks, accepted, mut probes, .. } = gathered;
+        let Gathered { events, answers, taken, messages, looks, accepted, mut probes, .. } =
+            gathered;
 
         let mut turn = None;
         if !events.is_empty() {
@@ -159,6 +161,9 @@ impl<L: Log> Engine<L> {
         }
         messages.into_iter().for_each(|(to, message)| mail.add(to, message));
         self.let_go(mail, answers);
+        for (reply, taken) in taken {
+            let _ = reply.send(taken); // the asker may have hung up
+        }
         for probe in probes {
             let _ = probe.send((self.scheduler.epoch(), self.log.last()));
         }
@@ -223,6 +228,19 @@ impl<L: Log> Engine<L> {
                 }
                 gathered.answers.push((reply, answer));
             }
+            Request::InOrder(inputs, reply) => {
+                let (mut taken, mut refused) = (0, None);
+                for input in inputs {
+                    match self.decide(now, &input, gathered)? {
+                        Ok(()) => taken += 1,
+                        Err(rejection) => {
+                            refused = Some(rejection);
+                            break;
+                        }
+                    }
+                }
+                gathered.taken.push((reply, (taken, refused)));
+            }
             Request::Heard(said) => {
                 for message in said {
                     match message {
@@ -242,45 +260,6 @@ impl<L: Log> Engine<L> {
             Request::Drain => self.is_draining = true,
             Request::Stop => {}
         }
-        Ok(())
-    }
-
-    /// Takes a beat, and answers what its dispatcher lacks.
-    fn beaten(
-        &mut self,
-        now: Timestamp,
-        beat: Beat,
-        gathered: &mut Gathered,
-    ) -> Result<(), EngineError> {
-        let (inputs, again) = self.fleet.beat(now, &beat, &self.scheduler);
-        let to = Life { dispatcher: beat.dispatcher, incarnation: beat.incarnation };
-        gathered.messages.extend(again.into_iter().map(|message| (to.clone(), message)));
-        self.decide_all(now, inputs, gathered)
-    }
-
-    /// Decides a report, and what its dispatcher is told of it.
-    fn heard(
-        &mut self,
-        now: Timestamp,
-        report: Report,
-        gathered: &mut Gathered,
-    ) -> Result<(), EngineError> {
-        self.fleet.ended(&report);
-        let (attempt, ran) = (report.attempt, report.ran);
-        let (dispatcher, incarnation) = (report.dispatcher.clone(), report.incarnation);
-        let is_result = matches!(report.outcome, Outcome::Proved(_));
-        let lease = self.scheduler.task(&report.task).and_then(|task| task.lease().cloned());
-        let before = gathered.events.len();
-        let verdict = match self.decide(now, &Input::Report(report), gathered)? {
-            Err(Rejection::Answered(verdict)) => verdict,
-            Err(_) => Verdict::Unwanted,
-            Ok(()) => gathered.verdict(before, self.scheduler.last()),
-        };
-        if let (Verdict::Accepted(_), true, Some(lease)) = (verdict, is_result, lease) {
-            gathered.accepted.push((lease.since, ran));
-        }
-        let to = Life { dispatcher, incarnation };
-        gathered.messages.push((to, ToDispatcher::Verdict(attempt, verdict)));
         Ok(())
     }
 

@@ -68,7 +68,7 @@ pub(crate) fn block(number: u64, payload: Option<Digest>) -> Block {
         number: Height(number),
         hash: hash(number),
         parent: hash(number.wrapping_sub(1)),
-        payload: payload.unwrap_or(Digest(hash(number).0)),
+        payload: payload.unwrap_or_else(|| Digest(hash(number).0)),
         bytes: 500,
         fields: BTreeMap::new(),
     }

@@ -126,11 +126,10 @@ pub(super) async fn answer(handle: &Handle, asked: Ask) -> Option<Answer> {
         Ask::Submit(blocks) => {
             let count = blocks.len();
             let inputs = blocks.into_iter().map(|block| Input::Submit(Box::new(block)));
-            // One that is known is taken again, so what follows a refusal may be decided too.
-            match handle.decide_each(inputs.collect()).await.ok()? {
-                None => Some(Answer::Done(count)),
-                Some((taken, Rejection::Full { .. })) => Some(Answer::Later { taken }),
-                Some((taken, refused)) => {
+            match handle.decide_in_order(inputs.collect()).await.ok()? {
+                (_, None) => Some(Answer::Done(count)),
+                (taken, Some(Rejection::Full { .. })) => Some(Answer::Later { taken }),
+                (taken, Some(refused)) => {
                     Some(Answer::Refused { taken, reason: refused.to_string() })
                 }
             }

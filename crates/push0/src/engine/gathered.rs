@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use push0_core::{Event, Life, Rejection, Seq, Timestamp, ToDispatcher, Verdict};
 
-use super::handle::{Look, Pulse, Reply};
+use tokio::sync::oneshot;
+
+use super::handle::{Look, Pulse, Reply, Taken};
 
 /// An answer, and who waits for it.
 pub(super) type Answered = (Reply, Result<(), Rejection>);
@@ -27,6 +29,7 @@ pub(super) struct Gathered {
     /// What its events weigh in the log, roughly. Unit: bytes.
     bytes: usize,
     pub(super) answers: Vec<Answered>,
+    pub(super) taken: Vec<(oneshot::Sender<Taken>, Taken)>,
     pub(super) messages: Vec<(Life, ToDispatcher)>,
     pub(super) looks: Vec<Look>,
     pub(super) probes: Vec<Pulse>,

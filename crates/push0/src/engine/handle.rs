@@ -13,6 +13,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub enum Request {
     /// Decide these, in one turn; the answer is the first refusal.
     Ask(Vec<Input>, Reply),
+    /// Decide these in one turn, up to the first that is refused.
+    InOrder(Vec<Input>, oneshot::Sender<Taken>),
     /// Take what a dispatcher says.
     Heard(Vec<FromDispatcher>),
     /// This dispatcher's connection was seen to end then.
@@ -26,6 +28,9 @@ pub enum Request {
     /// End after this turn.
     Stop,
 }
+
+/// How many of some inputs were taken, and why not the next one.
+pub type Taken = (usize, Option<Rejection>);
 
 /// Where an answer goes.
 pub(super) type Reply = oneshot::Sender<Result<(), Rejection>>;
@@ -128,29 +133,15 @@ impl Handle {
         answer.await.map_err(|_| Gone)
     }
 
-    /// Has each of `inputs` decided, in one turn where they find room; answers the first refusal, and of which
-    /// it is. Those behind it are decided all the same.
+    /// Has `inputs` decided in one turn, up to the first that is refused; answers how many were taken, and that refusal.
     ///
     /// # Errors
     ///
     /// [`Gone`].
-    pub async fn decide_each(
-        &self,
-        inputs: Vec<Input>,
-    ) -> Result<Option<(usize, Rejection)>, Gone> {
-        let mut answers = Vec::with_capacity(inputs.len());
-        for input in inputs {
-            let (reply, answer) = oneshot::channel();
-            self.requests.send(Request::Ask(vec![input], reply)).await.map_err(|_| Gone)?;
-            answers.push(answer);
-        }
-        let mut refused = None;
-        for (index, answer) in answers.into_iter().enumerate() {
-            if let Err(rejection) = answer.await.map_err(|_| Gone)? {
-                refused = refused.or(Some((index, rejection)));
-            }
-        }
-        Ok(refused)
+    pub async fn decide_in_order(&self, inputs: Vec<Input>) -> Result<Taken, Gone> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(Request::InOrder(inputs, reply)).await.map_err(|_| Gone)?;
+        answer.await.map_err(|_| Gone)
     }
 
     /// Has `inputs` decided; nobody waits for the answer. `false` if the engine is behind or gone, and nothing is
@@ -247,6 +238,7 @@ impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ask(inputs, _) => f.debug_tuple("Ask").field(inputs).finish(),
+            Self::InOrder(inputs, _) => f.debug_tuple("InOrder").field(inputs).finish(),
             Self::Heard(message) => f.debug_tuple("Heard").field(message).finish(),
             Self::Departed(dispatcher, _) => f.debug_tuple("Departed").field(dispatcher).finish(),
             Self::Look(_) => f.write_str("Look"),
