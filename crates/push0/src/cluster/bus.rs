@@ -295,7 +295,7 @@ mod tests {
             description: None,
             length: 0,
         };
-        assert_eq!(heard(&said_on(&hear(&one))), [beat.clone()]);
+        assert_eq!(heard(&said_on(&hear(&one))), std::slice::from_ref(&beat));
         assert_eq!(heard(&said_on("engine.hear.gpu-2")), []);
         assert_eq!(heard(&said_on("engine.hear")), []);
     }
