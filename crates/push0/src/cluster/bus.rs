@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::connection::State;
-use async_nats::{Client, Message, Subscriber};
+use async_nats::{Client, HeaderMap, Message, Subscriber};
 use futures_util::{FutureExt as _, StreamExt as _};
 use push0_core::{Beat, DispatcherId, Epoch, FromDispatcher, Life, Outcome, Report, ToDispatcher};
 use push0_log::nats_client;
@@ -57,31 +57,29 @@ impl Bus {
     /// Sends `message` now or never: what waits for a connection would be stale when it comes. Answers whether it
     /// leaves.
     pub async fn publish(&self, tail: &str, message: &impl Serialize) -> bool {
-        self.publish_traced(tail, message, None).await
+        self.publish_traced(tail, message, HeaderMap::new()).await
     }
 
-    /// As [`publish`](Self::publish), within a trace.
-    pub(super) async fn publish_traced(
-        &self,
-        tail: &str,
-        message: &impl Serialize,
-        trace: Option<Trace>,
-    ) -> bool {
-        let Ok(json) = serde_json::to_vec(message) else { return false };
-        let headers = trace.map(Trace::headers).unwrap_or_default();
-        let publish = self.client.publish_with_headers(self.subject(tail), headers, json.into());
-        self.is_connected() && matches!(timeout(PUBLISH_MAX, publish).await, Ok(Ok(())))
-    }
-
-    /// Sends what a dispatcher has to say, in as few messages as there is room for. Each has the trace of its first.
-    /// Answers whether all leave.
+    /// Sends what a dispatcher has to say, in as few messages as there is room for, each part with its trace. Answers
+    /// whether all leave.
     pub async fn say(&self, tail: &str, said: Vec<FromDispatcher>) -> bool {
         let mut leaves = true;
         for parcel in parcels(said, weight_up) {
-            let trace = parcel.first().and_then(Trace::of_up);
-            leaves &= self.publish_traced(tail, &parcel, trace).await;
+            let traces = Trace::headers_of(parcel.iter().filter_map(Trace::of_up));
+            leaves &= self.publish_traced(tail, &parcel, traces).await;
         }
         leaves
+    }
+
+    async fn publish_traced(
+        &self,
+        tail: &str,
+        message: &impl Serialize,
+        traces: HeaderMap,
+    ) -> bool {
+        let Ok(json) = serde_json::to_vec(message) else { return false };
+        let publish = self.client.publish_with_headers(self.subject(tail), traces, json.into());
+        self.is_connected() && matches!(timeout(PUBLISH_MAX, publish).await, Ok(Ok(())))
     }
 
     /// Whether there is a server, as far as is known.
@@ -242,11 +240,9 @@ impl Post for NatsPost {
         }
         let subject = self.bus.subject(&life(to));
         for messages in parcels(messages, weight_down) {
-            // A verdict has no trace, and may stand before a grant.
-            let trace = messages.iter().find_map(Trace::of_down);
+            let headers = Trace::headers_of(messages.iter().filter_map(Trace::of_down));
             let down = Down { epoch: self.epoch, messages };
             let Ok(json) = serde_json::to_vec(&down) else { return };
-            let headers = trace.map(Trace::headers).unwrap_or_default();
             let publish =
                 self.bus.client.publish_with_headers(subject.clone(), headers, json.into());
             let _ = publish.now_or_never(); // without room in the queue it is left out

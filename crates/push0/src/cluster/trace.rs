@@ -2,7 +2,7 @@
 //!
 //! What is said of an attempt has a trace that derives from the task's id, and a span that is the attempt's number: both
 //! can be found again from the log. A question has the trace of whoever asks, from `TRACEPARENT` in the environment or
-//! drawn; its answer has the same.
+//! drawn; its answer has the same. A message of several has a header for each of them that has a trace, in their order.
 
 use std::hash::{BuildHasher as _, RandomState};
 
@@ -52,9 +52,15 @@ impl Trace {
     }
 
     pub(super) fn headers(self) -> HeaderMap {
+        Self::headers_of(std::iter::once(self))
+    }
+
+    /// Of what shares a message: one for each that has one, in their order.
+    pub(super) fn headers_of(traces: impl Iterator<Item = Self>) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        let Self { id, span } = self;
-        headers.insert(HEADER, format!("00-{id:032x}-{span:016x}-01"));
+        for Self { id, span } in traces {
+            headers.append(HEADER, format!("00-{id:032x}-{span:016x}-01"));
+        }
         headers
     }
 

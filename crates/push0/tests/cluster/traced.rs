@@ -30,14 +30,18 @@ fn a_grant_and_its_report_have_the_trace_of_their_task_and_an_answer_that_of_its
     let mut questions = BTreeMap::new();
     let mut answered = 0;
     for message in messages {
-        let trace = message.headers.as_ref().and_then(|headers| headers.get("traceparent"));
-        let trace = trace.map(ToString::to_string);
+        let headers = message.headers.iter();
+        let traces = headers.flat_map(|headers| headers.get_all("traceparent"));
+        let traces: Vec<_> = traces.map(ToString::to_string).collect();
+        let trace = traces.first().cloned();
         let said: Value = serde_json::from_slice(&message.payload).unwrap_or_default();
-        let of = ["/message/Grant/task", "/Report/task"].map(|path| at(&said, path));
-        if let Some(task) = of.iter().find_map(Value::as_str) {
-            let trace = trace.expect("it has one");
-            assert!(trace.starts_with(&format!("00-{}-", &task[..32])), "{trace} {task}");
-            attempts.entry(trace).or_default().push(message.subject.to_string());
+        let tasks = tasks(&said);
+        if !tasks.is_empty() {
+            assert_eq!(tasks.len(), traces.len(), "one for each: {said}");
+            for (task, trace) in tasks.iter().zip(traces) {
+                assert!(trace.starts_with(&format!("00-{}-", &task[..32])), "{trace} {task}");
+                attempts.entry(trace).or_default().push(message.subject.to_string());
+            }
         } else if message.subject.as_str() == "push0.engine.ask" {
             questions.insert(message.reply.expect("it is asked").to_string(), trace);
         } else if let Some(asked) = questions.get(message.subject.as_str()) {
@@ -49,6 +53,16 @@ fn a_grant_and_its_report_have_the_trace_of_their_task_and_an_answer_that_of_its
     assert!(attempts.values().all(|subjects| subjects.len() >= 2), "{attempts:?}");
     assert!(answered > 0 && questions.values().all(Option::is_some), "{questions:?}");
     world.finish(BLOCKS);
+}
+
+/// The tasks of the grants or reports that share a message, in order.
+fn tasks(said: &Value) -> Vec<String> {
+    let parts = said.as_array().or_else(|| said.get("messages")?.as_array());
+    let task = |part: &Value| {
+        let of = ["/Grant/task", "/Report/task"].map(|path| at(part, path));
+        of.iter().find_map(Value::as_str).map(str::to_owned)
+    };
+    parts.into_iter().flatten().filter_map(task).collect()
 }
 
 /// Published behind all that is looked at.
