@@ -1,6 +1,5 @@
 //! The command line.
 
-use std::error::Error;
 use std::fs;
 use std::io::Write as _;
 
@@ -10,6 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::fault::Fault;
 use crate::noise::burn;
 use crate::place::{LogKind, Sync};
 use crate::report::{Machine, Report, Row};
@@ -133,7 +133,7 @@ pub(crate) fn main() -> ExitCode {
 }
 
 impl Command {
-    fn execute(self) -> Result<(), Box<dyn Error>> {
+    fn execute(self) -> Result<(), Fault> {
         match self {
             Self::Overhead(asked) => told(&asked, overhead::measure(&asked)?),
             Self::Throughput(asked) => told(&asked, throughput::measure(&asked)?),
@@ -153,9 +153,9 @@ impl Command {
 }
 
 /// One after the other; what was measured is kept though a later one fails.
-fn all(asked: &Asked, out: &Path) -> Result<(), Box<dyn Error>> {
+fn all(asked: &Asked, out: &Path) -> Result<(), Fault> {
     let mut report = Report { machine: Machine::here(), results: Vec::new() };
-    type Measure = fn(&Asked) -> Result<Vec<Row>, Box<dyn Error>>;
+    type Measure = fn(&Asked) -> Result<Vec<Row>, Fault>;
     let parts: [(&str, Measure); 6] = [
         ("overhead", overhead::measure),
         ("throughput", throughput::measure),
@@ -174,14 +174,15 @@ fn all(asked: &Asked, out: &Path) -> Result<(), Box<dyn Error>> {
             }
         }
         let json = serde_json::to_string_pretty(&report)?;
-        fs::write(out, json).map_err(|error| format!("{}: {error}", out.display()))?;
+        fs::write(out, json).map_err(|error| Fault::new(format!("{}: {error}", out.display())))?;
     }
     match failed.is_empty() {
         true => Ok(()),
-        false => {
-            Err(format!("not measured: {}; the rest is in {}", failed.join(", "), out.display())
-                .into())
-        }
+        false => Err(Fault::new(format!(
+            "not measured: {}; the rest is in {}",
+            failed.join(", "),
+            out.display()
+        ))),
     }
 }
 

@@ -2,11 +2,11 @@
 //!
 //! Under an open loop a system that is too slow shows it by a queue that grows, as it would in use.
 
-use std::error::Error;
 use std::sync::mpsc::RecvTimeoutError;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::fault::Fault;
 use crate::system::{Done, Running};
 
 /// Overheads of tasks that were submitted at a steady rate, sorted.
@@ -21,7 +21,7 @@ pub(crate) fn open_loop(
     running: &mut Running,
     (from, warmup, count): (u64, u64, u64),
     rate: f64,
-) -> Result<Vec<Duration>, Box<dyn Error>> {
+) -> Result<Vec<Duration>, Fault> {
     let all = warmup + count;
     let Running { submit, done, .. } = running;
     thread::scope(|scope| {
@@ -40,12 +40,12 @@ pub(crate) fn open_loop(
         while (seen.len() as u64) < all {
             seen.push(next(done)?);
         }
-        let asked = generator.join().map_err(|_| "the generator panicked")?;
+        let asked = generator.join().map_err(|_| Fault::new("the generator panicked"))?;
         let mut overheads = Vec::new();
         for Done { task, at, ran } in seen {
             let index = task - from;
             let asked = usize::try_from(index).ok().and_then(|index| asked.get(index));
-            let asked = asked.ok_or("a task that nobody submitted")?;
+            let asked = asked.ok_or_else(|| Fault::new("a task that nobody submitted"))?;
             if index >= warmup {
                 overheads.push(at.saturating_duration_since(*asked).saturating_sub(ran));
             }
@@ -64,7 +64,7 @@ pub(crate) fn closed_loop(
     running: &mut Running,
     in_flight: u64,
     time: Duration,
-) -> Result<f64, Box<dyn Error>> {
+) -> Result<f64, Fault> {
     let Running { submit, done, .. } = running;
     submit(0..in_flight);
     let mut next_task = in_flight;
@@ -89,12 +89,12 @@ pub(crate) fn closed_loop(
 }
 
 /// The next result.
-pub(crate) fn next(done: &std::sync::mpsc::Receiver<Done>) -> Result<Done, Box<dyn Error>> {
+pub(crate) fn next(done: &std::sync::mpsc::Receiver<Done>) -> Result<Done, Fault> {
     done.recv_timeout(PATIENCE).map_err(|error| match error {
         RecvTimeoutError::Timeout => {
-            format!("no result came within {} s", PATIENCE.as_secs()).into()
+            Fault::new(format!("no result came within {} s", PATIENCE.as_secs()))
         }
-        RecvTimeoutError::Disconnected => "what is measured has ended".into(),
+        RecvTimeoutError::Disconnected => Fault::new("what is measured has ended"),
     })
 }
 

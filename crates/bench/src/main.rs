@@ -7,6 +7,7 @@
 
 mod baseline;
 mod cli;
+mod fault;
 mod limits;
 mod load;
 mod memory;

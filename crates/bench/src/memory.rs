@@ -1,13 +1,13 @@
 //! `push0 bench memory`: what processes hold in memory (VmRSS): an engine and a dispatcher that are idle, and an
 //! engine over the file log with tasks open.
 
-use std::error::Error;
 use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::cli::{Asked, say};
+use crate::fault::Fault;
 use crate::load::next;
 use crate::place::{LogKind, Sync};
 use crate::report::Row;
@@ -19,7 +19,7 @@ use crate::system::{Payload, Prover, Shape, file};
 /// # Errors
 ///
 /// That something cannot be started.
-pub(crate) fn measure(asked: &Asked) -> Result<Vec<Row>, Box<dyn Error>> {
+pub(crate) fn measure(asked: &Asked) -> Result<Vec<Row>, Fault> {
     let row = |log: LogKind, what: &str, open: Option<u64>, bytes: u64| Row {
         bench: "memory".to_owned(),
         system: "push0".to_owned(),
@@ -47,7 +47,7 @@ pub(crate) fn measure(asked: &Asked) -> Result<Vec<Row>, Box<dyn Error>> {
     Ok(rows)
 }
 
-fn idle(servers: &Servers) -> Result<(u64, u64), Box<dyn Error>> {
+fn idle(servers: &Servers) -> Result<(u64, u64), Fault> {
     let dir = tempfile::Builder::new().prefix("push0-bench-").tempdir()?;
     let engine = Process(engine(dir.path(), "engine", servers, false)?);
     let shape = Shape {
@@ -75,18 +75,19 @@ fn idle(servers: &Servers) -> Result<(u64, u64), Box<dyn Error>> {
 }
 
 /// What a process of its own holds with so many tasks open.
-fn holding(open: u64) -> Result<u64, Box<dyn Error>> {
+fn holding(open: u64) -> Result<u64, Fault> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["hold", &open.to_string()]).stdin(Stdio::null());
     push0_dispatch::die_with_parent(&mut command);
     let output = command.output()?;
     let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    said.parse().map_err(|_| format!("the process that holds {open} tasks failed: {said}").into())
+    said.parse()
+        .map_err(|_| Fault::new(format!("the process that holds {open} tasks failed: {said}")))
 }
 
 /// Has an engine in this process open tasks that nobody runs, and prints what it holds. With each, a task that is
 /// proved tells that it was opened.
-pub(crate) fn hold(open: u64) -> Result<(), Box<dyn Error>> {
+pub(crate) fn hold(open: u64) -> Result<(), Fault> {
     let shape = Shape {
         dispatchers: 1,
         slots: 256,
@@ -106,9 +107,9 @@ pub(crate) fn hold(open: u64) -> Result<(), Box<dyn Error>> {
     Ok(writeln!(std::io::stdout(), "{bytes}")?)
 }
 
-fn resident(process: u32) -> Result<u64, Box<dyn Error>> {
+fn resident(process: u32) -> Result<u64, Fault> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    Ok(kib.ok_or("no VmRSS")?.trim().parse::<u64>()? * 1_024)
+    Ok(kib.ok_or_else(|| Fault::new("no VmRSS"))?.trim().parse::<u64>()? * 1_024)
 }

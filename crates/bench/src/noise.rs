@@ -1,7 +1,8 @@
 //! Other work on the machine: processes of the lowest priority that keep every core busy.
 
-use std::error::Error;
 use std::process::{Child, Command, Stdio};
+
+use crate::fault::Fault;
 
 /// Ends them when it is dropped.
 pub(crate) struct Noise(Vec<Child>);
@@ -12,7 +13,7 @@ impl Noise {
     /// # Errors
     ///
     /// That one cannot be started.
-    pub(crate) fn start() -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn start() -> Result<Self, Fault> {
         let cores = std::thread::available_parallelism()?.get();
         let mut noise = Self(Vec::new());
         for _ in 0..cores {

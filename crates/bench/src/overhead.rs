@@ -1,12 +1,12 @@
 //! `push0 bench overhead`: the time of a task from its submission to its durable result as the client sees it, less
 //! the prover's own. Tasks arrive at a fixed rate, whatever comes back.
 
-use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
 use crate::baseline::floor;
 use crate::cli::{Asked, say};
+use crate::fault::Fault;
 use crate::load::open_loop;
 use crate::report::Row;
 use crate::stats::{median, millis, quantile, spread};
@@ -18,7 +18,7 @@ use crate::target::Target;
 /// # Errors
 ///
 /// That something cannot be started, or gives no results.
-pub(crate) fn measure(asked: &Asked) -> Result<Vec<Row>, Box<dyn Error>> {
+pub(crate) fn measure(asked: &Asked) -> Result<Vec<Row>, Fault> {
     let mut cells = Vec::new();
     for noise in &asked.noise {
         for rate in &asked.rate {
@@ -56,7 +56,7 @@ impl Cell {
         Self { target, rate, noise: noise.to_owned(), runs: Vec::new(), floors: Vec::new() }
     }
 
-    fn run(&mut self, asked: &Asked) -> Result<(), Box<dyn Error>> {
+    fn run(&mut self, asked: &Asked) -> Result<(), Fault> {
         let shape = Shape {
             dispatchers: 1,
             slots: SLOTS,

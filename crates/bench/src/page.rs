@@ -1,11 +1,11 @@
 //! `push0 bench page`: `docs/benchmarks.md` and its plots, from one file of results. Nothing is written that was not
 //! measured; what is known of the causes is in `notes.md` beside the plots, by hand.
 
-use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use crate::fault::Fault;
 use crate::limits::{Limit, limits};
 use crate::plot::{Axis, Plot, Series};
 use crate::report::{Report, Row};
@@ -15,11 +15,13 @@ use crate::report::{Report, Row};
 /// # Errors
 ///
 /// That the results cannot be read, or the files not be written.
-pub(crate) fn write(results: &Path, docs: &Path) -> Result<(), Box<dyn Error>> {
-    let at = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
+pub(crate) fn write(results: &Path, docs: &Path) -> Result<(), Fault> {
+    let at =
+        |path: &Path, error: std::io::Error| Fault::new(format!("{}: {error}", path.display()));
     let text = fs::read_to_string(results).map_err(|error| at(results, error))?;
-    let report: Report = serde_json::from_str(&text)
-        .map_err(|error| format!("{}: {error}: is it of `push0 bench all`?", results.display()))?;
+    let report: Report = serde_json::from_str(&text).map_err(|error| {
+        Fault::new(format!("{}: {error}: is it of `push0 bench all`?", results.display()))
+    })?;
     let folder = docs.join("benchmarks");
     fs::create_dir_all(&folder).map_err(|error| at(&folder, error))?;
     let notes = fs::read_to_string(folder.join("notes.md")).unwrap_or_default();
@@ -30,7 +32,7 @@ pub(crate) fn write(results: &Path, docs: &Path) -> Result<(), Box<dyn Error>> {
         plotted.push((name, plot.title));
     }
     let path = docs.join("benchmarks.md");
-    Ok(fs::write(&path, page(&report, &plotted, &notes)).map_err(|error| at(&path, error))?)
+    fs::write(&path, page(&report, &plotted, &notes)).map_err(|error| at(&path, error))
 }
 
 fn page(report: &Report, plotted: &[(String, String)], notes: &str) -> String {

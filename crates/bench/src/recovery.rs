@@ -5,12 +5,12 @@
 //! server that leads the stream of three, whose election is in it. How long a killed dispatcher or prover is missed
 //! is told by the tests that kill them: `cargo test -p push0 --test cluster -- --nocapture`.
 
-use std::error::Error;
 use std::time::{Duration, Instant};
 
 use push0_log::NatsConfig;
 
 use crate::cli::{Asked, say};
+use crate::fault::Fault;
 use crate::load::next;
 use crate::place::{LogKind, Sync};
 use crate::report::Row;
@@ -23,7 +23,7 @@ use crate::system::{Payload, Prover, Running, Shape};
 /// # Errors
 ///
 /// That something cannot be started, or does not recover within a minute.
-pub(crate) fn measure(asked: &Asked) -> Result<Vec<Row>, Box<dyn Error>> {
+pub(crate) fn measure(asked: &Asked) -> Result<Vec<Row>, Fault> {
     let mut rows = Vec::new();
     for log in asked.log.iter().filter(|log| **log != LogKind::File) {
         rows.push(row(asked, *log, "the leading engine is killed", engine_killed)?);
@@ -43,8 +43,8 @@ fn row(
     asked: &Asked,
     log: LogKind,
     what: &str,
-    how: impl Fn(LogKind) -> Result<Duration, Box<dyn Error>>,
-) -> Result<Row, Box<dyn Error>> {
+    how: impl Fn(LogKind) -> Result<Duration, Fault>,
+) -> Result<Row, Fault> {
     let mut took = Vec::new();
     for run in 1..=asked.runs {
         say(&format!("run {run} of {}: recovery, {log}, {what}", asked.runs));
@@ -64,8 +64,8 @@ fn row(
     })
 }
 
-fn engine_killed(log: LogKind) -> Result<Duration, Box<dyn Error>> {
-    let (_nats, servers) = log.servers(Sync::Always).ok_or("no servers")?;
+fn engine_killed(log: LogKind) -> Result<Duration, Fault> {
+    let (_nats, servers) = log.servers(Sync::Always).ok_or_else(|| Fault::new("no servers"))?;
     let dir = tempfile::Builder::new().prefix("push0-bench-").tempdir()?;
     let mut first = Process(engine(dir.path(), "first", &servers, false)?);
     let mut running = around(&servers, SHAPE, dir.path())?;
@@ -75,8 +75,8 @@ fn engine_killed(log: LogKind) -> Result<Duration, Box<dyn Error>> {
     Ok(gap)
 }
 
-fn server_killed(log: LogKind) -> Result<Duration, Box<dyn Error>> {
-    let (mut nats, servers) = log.servers(Sync::Always).ok_or("no servers")?;
+fn server_killed(log: LogKind) -> Result<Duration, Fault> {
+    let (mut nats, servers) = log.servers(Sync::Always).ok_or_else(|| Fault::new("no servers"))?;
     let dir = tempfile::Builder::new().prefix("push0-bench-").tempdir()?;
     let _engine = Process(engine(dir.path(), "first", &servers, false)?);
     let mut running = around(&servers, SHAPE, dir.path())?;
@@ -89,10 +89,7 @@ fn server_killed(log: LogKind) -> Result<Duration, Box<dyn Error>> {
 
 /// The longest time without a result, from when `kill` is called after a while of work until work has gone on for
 /// a while again.
-fn gap(
-    running: &mut Running,
-    kill: impl FnOnce() -> Result<(), Box<dyn Error>>,
-) -> Result<Duration, Box<dyn Error>> {
+fn gap(running: &mut Running, kill: impl FnOnce() -> Result<(), Fault>) -> Result<Duration, Fault> {
     let Running { submit, done, .. } = running;
     let mut submitted = UNDER_WAY;
     submit(0..submitted);

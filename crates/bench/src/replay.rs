@@ -1,6 +1,5 @@
 //! `push0 bench replay`: how long a log takes to open and fold, from its first event to a state that can lead.
 
-use std::error::Error;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,7 @@ use push0_log::conformance::finish;
 use push0_log::{Directory, FileLog, Log as _, Settings};
 
 use crate::cli::{Asked, say};
+use crate::fault::Fault;
 use crate::report::Row;
 use crate::stats::{median, millis, spread};
 use crate::system::{Payload, Prover, Shape, pipeline};
@@ -22,7 +22,7 @@ use crate::system::{Payload, Prover, Shape, pipeline};
 /// # Errors
 ///
 /// The disk's.
-pub(crate) fn measure(asked: &Asked) -> Result<Vec<Row>, Box<dyn Error>> {
+pub(crate) fn measure(asked: &Asked) -> Result<Vec<Row>, Fault> {
     let dir = tempfile::Builder::new().prefix("push0-bench-").tempdir_in(asked.dir())?;
     say(&format!("replay: writes a log of {EVENTS} events"));
     write(dir.path())?;
@@ -50,7 +50,7 @@ pub(crate) fn measure(asked: &Asked) -> Result<Vec<Row>, Box<dyn Error>> {
 }
 
 /// Writes what a scheduler decides about one block after the other, as engines do.
-fn write(dir: &Path) -> Result<(), Box<dyn Error>> {
+fn write(dir: &Path) -> Result<(), Fault> {
     let (mut log, _, _) = FileLog::open(dir)?;
     let limits = Limits { blocks_max: WINDOW, ..Limits::default() };
     let mut scheduler = Scheduler::new(limits);
@@ -89,11 +89,7 @@ fn write(dir: &Path) -> Result<(), Box<dyn Error>> {
     Ok(finish(log.close())?)
 }
 
-fn decide(
-    scheduler: &mut Scheduler,
-    turn: &mut Turn,
-    input: &Input,
-) -> Result<usize, Box<dyn Error>> {
+fn decide(scheduler: &mut Scheduler, turn: &mut Turn, input: &Input) -> Result<usize, Fault> {
     let events: Vec<Event> = scheduler.decide(turn.at, input)?;
     scheduler.apply_all(turn.at, &events)?;
     let count = events.len();

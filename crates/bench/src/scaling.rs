@@ -6,10 +6,10 @@
 //!   the overhead with one dispatcher and none.
 //! - *queued tasks*: tasks a second from the first submission to the last result, of so many that are submitted at once.
 
-use std::error::Error;
 use std::time::{Duration, Instant};
 
 use crate::cli::{Asked, say};
+use crate::fault::Fault;
 use crate::load::{next, open_loop};
 use crate::place::{LogKind, Sync};
 use crate::report::Row;
@@ -22,7 +22,7 @@ use crate::target::Target;
 /// # Errors
 ///
 /// That something cannot be started, or gives no results.
-pub(crate) fn measure(asked: &Asked) -> Result<Vec<Row>, Box<dyn Error>> {
+pub(crate) fn measure(asked: &Asked) -> Result<Vec<Row>, Fault> {
     let mut rows = Vec::new();
     for log in &asked.log {
         for (dispatchers, prover) in grid() {
@@ -47,12 +47,7 @@ fn grid() -> impl Iterator<Item = (u32, Duration)> {
     more.into_iter().chain(longer)
 }
 
-fn efficiency(
-    asked: &Asked,
-    log: LogKind,
-    dispatchers: u32,
-    time: Duration,
-) -> Result<Row, Box<dyn Error>> {
+fn efficiency(asked: &Asked, log: LogKind, dispatchers: u32, time: Duration) -> Result<Row, Fault> {
     let prover = Prover::Sleep(time);
     let (mut shares, mut rates) = (Vec::new(), Vec::new());
     for run in 1..=asked.runs {
@@ -93,7 +88,7 @@ fn busy_share(
     dispatchers: u32,
     prover: Duration,
     time: Duration,
-) -> Result<(f64, f64), Box<dyn Error>> {
+) -> Result<(f64, f64), Fault> {
     let Running { submit, done, .. } = running;
     let time = time.max(prover * ROUNDS_MIN);
     let mut submitted = u64::from(dispatchers) * 4;
@@ -118,12 +113,7 @@ fn busy_share(
     Ok((share, f64::from(tasks) / took))
 }
 
-fn open_tasks(
-    asked: &Asked,
-    log: LogKind,
-    dispatchers: u32,
-    open: u64,
-) -> Result<Row, Box<dyn Error>> {
+fn open_tasks(asked: &Asked, log: LogKind, dispatchers: u32, open: u64) -> Result<Row, Fault> {
     let (mut p50s, mut p99s) = (Vec::new(), Vec::new());
     for run in 1..=asked.runs {
         say(&format!(
@@ -166,7 +156,7 @@ fn open_tasks(
 }
 
 /// So many tasks at once, through one dispatcher that answers at once.
-fn queued(asked: &Asked, tasks: u64) -> Result<Row, Box<dyn Error>> {
+fn queued(asked: &Asked, tasks: u64) -> Result<Row, Fault> {
     let mut rates = Vec::new();
     for run in 1..=asked.runs {
         say(&format!("run {run} of {}: scaling, {tasks} queued tasks", asked.runs));

@@ -1,6 +1,5 @@
 //! The systems that are measured side by side, and how each is started.
 
-use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use push0_testbed::Nats;
 use crate::baseline::poll::{self, Postgres};
 use crate::baseline::pull;
 use crate::cli::Asked;
+use crate::fault::Fault;
 use crate::noise::Noise;
 use crate::place::{LogKind, Sync};
 use crate::report::Row;
@@ -61,8 +61,8 @@ impl Target {
         asked: &Asked,
         noise: &str,
         shape: Shape,
-        before: impl FnOnce(Option<&Servers>) -> Result<(), Box<dyn Error>>,
-    ) -> Result<Started, Box<dyn Error>> {
+        before: impl FnOnce(Option<&Servers>) -> Result<(), Fault>,
+    ) -> Result<Started, Fault> {
         let (servers, at) = match self {
             Self::Push0(log, sync) | Self::Pull(log, sync) => log.servers(sync).unzip(),
             Self::Poll(_) => (None, None),
@@ -76,7 +76,7 @@ impl Target {
             (Self::Pull(..), Some(servers), _) => pull::start(servers, shape)?,
             (Self::Poll(pause), _, Some(server)) => poll::start(server, shape, pause)?,
             (Self::Pull(..), None, _) | (Self::Poll(_), _, None) => {
-                return Err("it has nothing to run on".into());
+                return Err(Fault::new("it has nothing to run on"));
             }
         };
         Ok(Started { running, _postgres: postgres, _servers: servers, _noise: noise })

@@ -1,8 +1,7 @@
 //! `push0 bench throughput`: tasks a second, with as many under way as the client likes (a closed loop).
 
-use std::error::Error;
-
 use crate::cli::{Asked, say};
+use crate::fault::Fault;
 use crate::load::closed_loop;
 use crate::report::Row;
 use crate::stats::{median, spread};
@@ -14,7 +13,7 @@ use crate::target::Target;
 /// # Errors
 ///
 /// That something cannot be started, or gives no results.
-pub(crate) fn measure(asked: &Asked) -> Result<Vec<Row>, Box<dyn Error>> {
+pub(crate) fn measure(asked: &Asked) -> Result<Vec<Row>, Fault> {
     let mut cells = Vec::new();
     for noise in &asked.noise {
         cells.extend(Target::all(asked).into_iter().map(|target| (target, noise, Vec::new())));

@@ -5,7 +5,6 @@
 //! and two requests with their answers: client to engine, engine to dispatcher. Measured at the pace of the tasks,
 //! since a machine that has gone idle takes longer to wake.
 
-use std::error::Error;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -17,6 +16,7 @@ use futures_util::StreamExt as _;
 use push0_log::nats_client;
 use serde_json::{Value, json};
 
+use crate::fault::Fault;
 use crate::stats::quantile;
 use crate::system::cluster::{Process, Servers, settings};
 
@@ -25,7 +25,7 @@ use crate::system::cluster::{Process, Servers, settings};
 /// # Errors
 ///
 /// The disk's, or that no process can be started.
-pub(crate) fn file(dir: &Path, rate: f64, count: u32) -> Result<Duration, Box<dyn Error>> {
+pub(crate) fn file(dir: &Path, rate: f64, count: u32) -> Result<Duration, Fault> {
     let dir = tempfile::Builder::new().prefix("push0-bench-").tempdir_in(dir)?;
     let mut log = File::create(dir.path().join("log"))?;
     log.write_all(&vec![0; RECORD.len() * 2 * count as usize])?;
@@ -35,8 +35,8 @@ pub(crate) fn file(dir: &Path, rate: f64, count: u32) -> Result<Duration, Box<dy
     command.arg("echo").stdin(Stdio::piped()).stdout(Stdio::piped());
     push0_dispatch::die_with_parent(&mut command);
     let mut child = Process(command.spawn()?);
-    let mut to = child.0.stdin.take().ok_or("no pipe")?;
-    let mut from = BufReader::new(child.0.stdout.take().ok_or("no pipe")?);
+    let mut to = child.0.stdin.take().ok_or_else(|| Fault::new("no pipe"))?;
+    let mut from = BufReader::new(child.0.stdout.take().ok_or_else(|| Fault::new("no pipe"))?);
     let mut line = String::new();
     paced(rate, count, || {
         log.write_all(&RECORD)?;
@@ -54,7 +54,7 @@ pub(crate) fn file(dir: &Path, rate: f64, count: u32) -> Result<Duration, Box<dy
 /// # Errors
 ///
 /// The servers'.
-pub(crate) fn nats(servers: &Servers, rate: f64, count: u32) -> Result<Duration, Box<dyn Error>> {
+pub(crate) fn nats(servers: &Servers, rate: f64, count: u32) -> Result<Duration, Fault> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let config = settings(servers);
@@ -69,7 +69,7 @@ pub(crate) fn nats(servers: &Servers, rate: f64, count: u32) -> Result<Duration,
             client.request("$JS.API.STREAM.CREATE.floor", stream.to_string().into()).await?;
         let answer: Value = serde_json::from_slice(&asked.payload)?;
         if let Some(error) = answer.get("error") {
-            return Err(error.to_string().into());
+            return Err(Fault::new(error.to_string()));
         }
         let mut asked = responder.subscribe("floor.hop").await?;
         responder.flush().await?;
@@ -80,7 +80,7 @@ pub(crate) fn nats(servers: &Servers, rate: f64, count: u32) -> Result<Duration,
                 }
             }
         });
-        Ok::<_, Box<dyn Error>>(client)
+        Ok::<_, Fault>(client)
     })?;
     let took = paced(rate, count, || {
         runtime.block_on(async {
@@ -88,7 +88,7 @@ pub(crate) fn nats(servers: &Servers, rate: f64, count: u32) -> Result<Duration,
                 client.request("floor.hop", RECORD.to_vec().into()).await?;
                 client.request("floor.log", RECORD.to_vec().into()).await?;
             }
-            Ok::<_, Box<dyn Error>>(())
+            Ok::<_, Fault>(())
         })
     });
     runtime.block_on(async {
@@ -101,8 +101,8 @@ pub(crate) fn nats(servers: &Servers, rate: f64, count: u32) -> Result<Duration,
 fn paced(
     rate: f64,
     count: u32,
-    mut what: impl FnMut() -> Result<(), Box<dyn Error>>,
-) -> Result<Duration, Box<dyn Error>> {
+    mut what: impl FnMut() -> Result<(), Fault>,
+) -> Result<Duration, Fault> {
     let (start, mut took) = (Instant::now(), Vec::new());
     for number in 0..count {
         let due = start + Duration::from_secs_f64(f64::from(number) / rate);

@@ -6,7 +6,6 @@
 //! in the order of their ids. Slots share at most [`CONNECTIONS_MAX`] connections, since each is a process of the
 //! server. Postgres is Debian's, with its defaults: it syncs before it answers.
 
-use std::error::Error;
 use std::fs;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
@@ -20,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_postgres::{Client, NoTls};
 
+use crate::fault::Fault;
 use crate::system::cluster::{Background, Process};
 use crate::system::{Done, Prover, Running, Shape};
 
@@ -43,8 +43,8 @@ impl Postgres {
     /// # Errors
     ///
     /// That it is not installed, or does not start within 20 s.
-    pub(crate) fn start() -> Result<Self, Box<dyn Error>> {
-        let bin = installed().ok_or(NOT_INSTALLED)?;
+    pub(crate) fn start() -> Result<Self, Fault> {
+        let bin = installed().ok_or_else(|| Fault::new(NOT_INSTALLED))?;
         let dir = tempfile::Builder::new().prefix("push0-bench-pg-").tempdir()?;
         let data = dir.path().join("data");
         // It refuses to be root.
@@ -65,7 +65,7 @@ impl Postgres {
             .arg(&data)
             .output()?;
         if !made.status.success() {
-            return Err(String::from_utf8_lossy(&made.stderr).trim().to_owned().into());
+            return Err(Fault::new(String::from_utf8_lossy(&made.stderr).trim()));
         }
         let mut command = run("postgres");
         command
@@ -80,7 +80,7 @@ impl Postgres {
         let give_up = Instant::now() + START_MAX;
         while !socket(started.dir.path()).exists() {
             if Instant::now() > give_up {
-                return Err("postgres did not start within 20 s".into());
+                return Err(Fault::new("postgres did not start within 20 s"));
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -93,11 +93,7 @@ impl Postgres {
 /// # Errors
 ///
 /// The server's.
-pub(crate) fn start(
-    server: &Postgres,
-    shape: Shape,
-    pause: Duration,
-) -> Result<Running, Box<dyn Error>> {
+pub(crate) fn start(server: &Postgres, shape: Shape, pause: Duration) -> Result<Running, Fault> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .on_thread_start(push0_dispatch::shorten_time_slice)
@@ -123,7 +119,7 @@ pub(crate) fn start(
                 }
             }
         });
-        Ok::<_, Box<dyn Error>>(())
+        Ok::<_, Fault>(())
     })?;
     let submit = Box::new(move |numbers: std::ops::Range<u64>| {
         for number in numbers {
@@ -133,7 +129,7 @@ pub(crate) fn start(
     Ok(Running { submit, done, _parts: Box::new(Background(Some(runtime))) })
 }
 
-async fn connect(dir: &Path) -> Result<Client, Box<dyn Error>> {
+async fn connect(dir: &Path) -> Result<Client, Fault> {
     let mut config = tokio_postgres::Config::new();
     config.host_path(dir).user("bench").dbname("postgres");
     let give_up = Instant::now() + START_MAX;

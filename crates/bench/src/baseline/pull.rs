@@ -12,7 +12,6 @@
 //!
 //! It does less than push0: no order, no leases beyond JetStream's, no log of what happened, no check of anything.
 
-use std::error::Error;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
@@ -23,6 +22,7 @@ use futures_util::StreamExt as _;
 use push0_log::nats_client;
 use tokio::sync::mpsc;
 
+use crate::fault::Fault;
 use crate::system::cluster::{Background, Servers, settings};
 use crate::system::{Done, Payload, Prover, Running, Shape};
 
@@ -31,7 +31,7 @@ use crate::system::{Done, Payload, Prover, Running, Shape};
 /// # Errors
 ///
 /// The servers'.
-pub(crate) fn start(servers: &Servers, shape: Shape) -> Result<Running, Box<dyn Error>> {
+pub(crate) fn start(servers: &Servers, shape: Shape) -> Result<Running, Fault> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .on_thread_start(push0_dispatch::shorten_time_slice)
@@ -51,7 +51,7 @@ pub(crate) fn start(servers: &Servers, shape: Shape) -> Result<Running, Box<dyn 
                 tokio::spawn(dispatch(context.clone(), tasks, shape));
             }
         }
-        Ok::<_, Box<dyn Error>>(client)
+        Ok::<_, Fault>(client)
     })?;
     let bytes = match shape.payload {
         Payload::Reference => 100,
@@ -67,12 +67,12 @@ pub(crate) fn start(servers: &Servers, shape: Shape) -> Result<Running, Box<dyn 
     Ok(Running { submit, done, _parts: Box::new(Background(Some(runtime))) })
 }
 
-async fn connect(servers: &Servers) -> Result<Context, Box<dyn Error>> {
+async fn connect(servers: &Servers) -> Result<Context, Fault> {
     let (client, _) = nats_client(&settings(servers)).await?;
     Ok(async_nats::jetstream::new(client))
 }
 
-async fn streams(context: &Context, replicas: usize) -> Result<(), Box<dyn Error>> {
+async fn streams(context: &Context, replicas: usize) -> Result<(), Fault> {
     for (name, retention) in
         [(TASKS, RetentionPolicy::WorkQueue), (RESULTS, RetentionPolicy::Limits)]
     {
@@ -90,11 +90,7 @@ async fn streams(context: &Context, replicas: usize) -> Result<(), Box<dyn Error
 }
 
 /// The durable consumer of a stream; made by whoever comes first.
-async fn consumer(
-    context: &Context,
-    stream: &str,
-    ahead: i64,
-) -> Result<PullConsumer, Box<dyn Error>> {
+async fn consumer(context: &Context, stream: &str, ahead: i64) -> Result<PullConsumer, Fault> {
     let config = pull::Config {
         durable_name: Some("all".to_owned()),
         ack_policy: AckPolicy::Explicit,

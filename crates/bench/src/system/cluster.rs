@@ -2,7 +2,6 @@
 //! a connection of its own.
 
 use std::any::Any;
-use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -21,6 +20,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::cli::say;
+use crate::fault::Fault;
 
 use super::fake::{Fake, LIFE, Up};
 use super::watch::Watch;
@@ -38,7 +38,7 @@ pub(crate) struct Servers {
 /// # Errors
 ///
 /// That `push0` is not beside this program, or that the engine does not come to lead within 20 s.
-pub(crate) fn start(servers: &Servers, shape: Shape) -> Result<Running, Box<dyn Error>> {
+pub(crate) fn start(servers: &Servers, shape: Shape) -> Result<Running, Fault> {
     let dir = tempfile::Builder::new().prefix("push0-bench-").tempdir()?;
     let engine = Process(engine(dir.path(), "engine", servers, shape.has_backlog)?);
     let Running { submit, done, _parts } = around(servers, shape, dir.path())?;
@@ -51,11 +51,7 @@ pub(crate) fn start(servers: &Servers, shape: Shape) -> Result<Running, Box<dyn 
 /// # Errors
 ///
 /// That none comes to lead within 20 s.
-pub(crate) fn around(
-    servers: &Servers,
-    shape: Shape,
-    dir: &Path,
-) -> Result<Running, Box<dyn Error>> {
+pub(crate) fn around(servers: &Servers, shape: Shape, dir: &Path) -> Result<Running, Fault> {
     let config = settings(servers);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -68,7 +64,7 @@ pub(crate) fn around(
         let bus = Bus::over(client, PREFIX);
         if let Err(error) = led(&bus).await {
             let words = fs::read_to_string(dir.join("engine.err")).unwrap_or_default();
-            return Err(format!("{error}: {}", words.trim()).into());
+            return Err(Fault::new(format!("{error}: {}", words.trim())));
         }
         let log = NatsLog::open(&config).await?;
         let mut follower = log.follow(log.start().clone());
@@ -83,7 +79,7 @@ pub(crate) fn around(
                 }
             }
         });
-        Ok::<_, Box<dyn Error>>(bus)
+        Ok::<_, Fault>(bus)
     })?;
     let store = Store::open(&dir.join("store"))?;
     runtime.block_on(dispatchers(&config, shape, &store))?;
@@ -138,7 +134,7 @@ pub(crate) fn engine(
     name: &str,
     servers: &Servers,
     has_backlog: bool,
-) -> Result<Child, Box<dyn Error>> {
+) -> Result<Child, Fault> {
     fs::write(dir.join("pipeline.toml"), pipeline::file(WINDOW, has_backlog))?;
     let mib = LOG_BYTES >> 20;
     let machine = format!("[nats]\nreplicas = {}\nmax_bytes = \"{mib}MiB\"\n", servers.replicas);
@@ -162,19 +158,19 @@ pub(crate) fn engine(
 /// # Errors
 ///
 /// That there is none.
-pub(crate) fn push0() -> Result<PathBuf, Box<dyn Error>> {
+pub(crate) fn push0() -> Result<PathBuf, Fault> {
     let beside = std::env::current_exe()?.with_file_name("push0");
     match beside.is_file() {
         true => Ok(beside),
-        false => {
-            Err(format!("there is no {}: build it, `cargo build --release`", beside.display())
-                .into())
-        }
+        false => Err(Fault::new(format!(
+            "there is no {}: build it, `cargo build --release`",
+            beside.display()
+        ))),
     }
 }
 
 /// Waits until an engine leads.
-pub(crate) async fn led(bus: &Bus) -> Result<LeaderBeat, Box<dyn Error>> {
+pub(crate) async fn led(bus: &Bus) -> Result<LeaderBeat, Fault> {
     let mut beats = bus.subscribe(BEAT).await;
     let first = async {
         loop {
@@ -185,15 +181,11 @@ pub(crate) async fn led(bus: &Bus) -> Result<LeaderBeat, Box<dyn Error>> {
         }
     };
     let first = timeout(LEAD_MAX, first).await.ok().flatten();
-    first.ok_or_else(|| format!("no engine led within {} s", LEAD_MAX.as_secs()).into())
+    first.ok_or_else(|| Fault::new(format!("no engine led within {} s", LEAD_MAX.as_secs())))
 }
 
 /// Starts the dispatchers, some hundreds to a connection.
-async fn dispatchers(
-    config: &NatsConfig,
-    shape: Shape,
-    store: &Store,
-) -> Result<(), Box<dyn Error>> {
+async fn dispatchers(config: &NatsConfig, shape: Shape, store: &Store) -> Result<(), Fault> {
     let numbers: Vec<u32> = (0..shape.dispatchers).collect();
     for some in numbers.chunks(TO_A_CONNECTION) {
         let (client, _) = nats_client(config).await?;

@@ -1,7 +1,6 @@
 //! push0 on one machine: the real engine over the file log, in this process, as `push0 run` has it.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::path::Path;
 use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
@@ -20,13 +19,14 @@ use tokio::sync::mpsc;
 use super::fake::{Fake, LIFE, Up};
 use super::watch::Watch;
 use super::{Payload, Prover, Running, Shape, Submit, pipeline};
+use crate::fault::Fault;
 
 /// Starts it below `dir`.
 ///
 /// # Errors
 ///
 /// That the log or the dispatcher cannot be started.
-pub(crate) fn start(dir: &Path, shape: Shape) -> Result<Running, Box<dyn Error>> {
+pub(crate) fn start(dir: &Path, shape: Shape) -> Result<Running, Fault> {
     let own = tempfile::Builder::new().prefix("push0-bench-").tempdir_in(dir)?;
     let (log, _, _) = FileLog::open(own.path())?;
     let store = Store::open(&own.path().join("store"))?;
@@ -112,12 +112,7 @@ fn routes(shape: Shape) -> (Routes, Inboxes) {
 }
 
 /// All fakes share a thread, as all that a dispatcher does has one.
-fn fakes(
-    shape: Shape,
-    inboxes: Inboxes,
-    handle: &Handle,
-    store: &Store,
-) -> Result<(), Box<dyn Error>> {
+fn fakes(shape: Shape, inboxes: Inboxes, handle: &Handle, store: &Store) -> Result<(), Fault> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let (handle, store) = (handle.clone(), store.clone());
     // It ends when the engine drops its senders.
@@ -143,8 +138,8 @@ fn real(
     inboxes: Inboxes,
     handle: &Handle,
     store: &Store,
-) -> Result<Dispatcher, Box<dyn Error>> {
-    let (id, mut inbox) = inboxes.into_iter().next().ok_or("no dispatcher")?;
+) -> Result<Dispatcher, Fault> {
+    let (id, mut inbox) = inboxes.into_iter().next().ok_or_else(|| Fault::new("no dispatcher"))?;
     let own = std::env::current_exe()?.to_string_lossy().into_owned();
     let contract = if shape.prover == Prover::File { Contract::File } else { Contract::Serve };
     let program = ProgramConfig {
@@ -189,7 +184,7 @@ fn real(
     Ok(dispatcher)
 }
 
-fn wait_for_dispatchers(handle: &Handle, shape: Shape) -> Result<(), Box<dyn Error>> {
+fn wait_for_dispatchers(handle: &Handle, shape: Shape) -> Result<(), Fault> {
     let lives = (0..shape.dispatchers).map(pipeline::dispatcher);
     for id in lives {
         let give_up = std::time::Instant::now() + Duration::from_secs(10);
@@ -199,7 +194,7 @@ fn wait_for_dispatchers(handle: &Handle, shape: Shape) -> Result<(), Box<dyn Err
             move |_, fleet| fleet.life(&of).is_some()
         })? {
             if std::time::Instant::now() > give_up {
-                return Err(format!("{id} was not heard of within 10 s").into());
+                return Err(Fault::new(format!("{id} was not heard of within 10 s")));
             }
             thread::sleep(Duration::from_millis(1));
         }

@@ -1,0 +1,35 @@
+//! Why something could not be measured, in words for a person. Nobody branches on it, so it has no variants.
+
+use std::error::Error;
+use std::fmt;
+
+/// It ends the command, or the part of it.
+#[derive(Debug)]
+pub(crate) struct Fault(String);
+
+impl Fault {
+    /// With these words.
+    pub(crate) fn new(words: impl Into<String>) -> Self {
+        Self(words.into())
+    }
+}
+
+// Not an error itself: else every error could not become one.
+impl<E: Error> From<E> for Fault {
+    fn from(error: E) -> Self {
+        let mut words = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            words.push_str(": ");
+            words.push_str(&error.to_string());
+            cause = error.source();
+        }
+        Self(words)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
