@@ -80,12 +80,18 @@ pub(crate) fn closed_loop(
         submit(next_task..next_task + came);
         next_task += came;
         if last >= start + warm {
-            let _ = first.get_or_insert(last);
-            counted += came;
+            // What comes first begins the time, and is not of it.
+            match first {
+                None => first = Some(last),
+                Some(_) => counted += came,
+            }
         }
     }
     let took = last.saturating_duration_since(first.unwrap_or(last)).as_secs_f64();
-    Ok(counted as f64 / took.max(1e-9))
+    if took <= 0.0 {
+        return Err(Fault::new("too few results came to tell a rate: give it more --time"));
+    }
+    Ok(counted as f64 / took)
 }
 
 /// The next result.

@@ -71,6 +71,16 @@ pub(crate) fn nats(servers: &Servers, rate: f64, count: u32) -> Result<Duration,
         if let Some(error) = answer.get("error") {
             return Err(Fault::new(error.to_string()));
         }
+        // A stream that was just made may not have a leader yet.
+        for tries in 0.. {
+            match client.request("floor.log", RECORD.to_vec().into()).await {
+                Err(_) if tries < TRIES => tokio::time::sleep(Duration::from_millis(50)).await,
+                published => {
+                    published?;
+                    break;
+                }
+            }
+        }
         let mut asked = responder.subscribe("floor.hop").await?;
         responder.flush().await?;
         tokio::spawn(async move {
@@ -124,6 +134,8 @@ pub(crate) fn echo() {
         }
     }
 }
+
+const TRIES: u32 = 100;
 
 /// As long as a turn of a lone task, roughly.
 const RECORD: [u8; 512] = [7; 512];
