@@ -71,16 +71,6 @@ pub(crate) fn nats(servers: &Servers, rate: f64, count: u32) -> Result<Duration,
         if let Some(error) = answer.get("error") {
             return Err(Fault::new(error.to_string()));
         }
-        // A stream that was just made may not have a leader yet.
-        for tries in 0.. {
-            match client.request("floor.log", RECORD.to_vec().into()).await {
-                Err(_) if tries < TRIES => tokio::time::sleep(Duration::from_millis(50)).await,
-                published => {
-                    published?;
-                    break;
-                }
-            }
-        }
         let mut asked = responder.subscribe("floor.hop").await?;
         responder.flush().await?;
         tokio::spawn(async move {
@@ -90,6 +80,17 @@ pub(crate) fn nats(servers: &Servers, rate: f64, count: u32) -> Result<Duration,
                 }
             }
         });
+        // A stream that was just made may have no leader yet, and the servers may not know of each other's listeners.
+        for subject in ["floor.log", "floor.hop"] {
+            let mut tries = 0;
+            while let Err(error) = client.request(subject, RECORD.to_vec().into()).await {
+                tries += 1;
+                if tries > TRIES {
+                    return Err(error.into());
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
         Ok::<_, Fault>(client)
     })?;
     let took = paced(rate, count, || {
