@@ -115,7 +115,7 @@ fn table(page: &mut String, rows: &[Row]) {
     let times = |value: Option<f64>, to: Option<f64>| {
         value.zip(to).map(|(value, to)| format!("{:.2} x", value / to)).unwrap_or_default()
     };
-    let columns: [(&str, Cell); 17] = [
+    let columns: [(&str, Cell); 18] = [
         ("system", Box::new(|row| row.system.clone())),
         ("log", Box::new(|row| row.log.clone())),
         ("what", Box::new(move |row| text(&row.what))),
@@ -126,6 +126,7 @@ fn table(page: &mut String, rows: &[Row]) {
             "dispatchers",
             Box::new(|row| row.dispatchers.map(|it| it.to_string()).unwrap_or_default()),
         ),
+        ("runs", Box::new(|row| row.runs.map(|it| it.to_string()).unwrap_or_default())),
         ("open tasks", Box::new(|row| row.open.map(|it| it.to_string()).unwrap_or_default())),
         ("p50 ms", Box::new(move |row| value(row.p50_ms))),
         ("p50 of runs", Box::new(move |row| range(row.p50_spread_ms))),
@@ -268,8 +269,8 @@ const HEAD: &str = "\
 
 Made by `push0 bench all --out results.json` and `push0 bench page --from results.json --to docs`; `push0 bench --help` has the
 parts. Everything runs on one machine, over loopback, with real servers that were started for it: NATS with
-`sync_interval: always`, as `deploy/nats.conf` has it. Numbers are medians of runs that are interleaved, so that all systems had the
-same machine. `echo` provers answer at once and `sleep` provers after a time, inside the dispatcher; nothing is proved here.
+`sync_interval: always`, as `deploy/nats.conf` has it. Numbers are medians of as many runs as `runs` says, interleaved, so that all systems had
+the same machine: of one run, where it says 1. `echo` provers answer at once and `sleep` provers after a time, inside the dispatcher; nothing is proved here.
 
 - *Overhead*: from the client's call that submits a task to the moment the client sees its durable result, less the time the prover
   ran. Tasks arrive at a fixed rate, whatever comes back.
@@ -300,6 +301,7 @@ mod tests {
             log: "file".to_owned(),
             sync: Some("always".to_owned()),
             noise: Some("quiet".to_owned()),
+            runs: Some(1),
             tasks_per_s: Some(50_000.0),
             ..Row::default()
         };
@@ -308,7 +310,7 @@ mod tests {
         assert!(page.contains(
             "| tasks a second, file | ≥ 100000 /s | 50000 /s | **not reached**: 0.50 of it |"
         ));
-        assert!(page.contains("| system | log | noise | tasks/s |\n"));
+        assert!(page.contains("| system | log | noise | runs | tasks/s |\n"));
         assert!(!page.contains("## Overhead"));
     }
 
