@@ -25,6 +25,7 @@ pub(crate) struct Axis {
 pub(crate) struct Series {
     pub(crate) name: String,
     pub(crate) points: Vec<(f64, f64)>,
+    /// Dashed, and of the colour of the series before it, which it is to be read with.
     pub(crate) is_dashed: bool,
 }
 
@@ -47,11 +48,11 @@ impl Plot {
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" \
              font-size=\"13\">\n<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"white\"/>\n"
         );
-        text(&mut svg, (WIDTH / 2.0, 24.0), "middle", &self.title, " font-size=\"16\"");
+        let middle = (LEFT + WIDTH - RIGHT) / 2.0;
+        text(&mut svg, (middle, 24.0), "middle", &self.title, " font-size=\"16\"");
         self.draw_axes(&mut svg, &x, &y);
-        for (number, series) in self.series.iter().enumerate() {
-            let colour = COLOURS.get(number % COLOURS.len()).unwrap_or(&"black");
-            let dash = if series.is_dashed { " stroke-dasharray=\"6 4\"" } else { "" };
+        for (number, (series, (colour, dash))) in self.series.iter().zip(self.strokes()).enumerate()
+        {
             let path: Vec<_> = series
                 .points
                 .iter()
@@ -81,6 +82,26 @@ impl Plot {
         }
         svg.push_str("</svg>\n");
         svg
+    }
+
+    /// A colour and a dash for each series, no two the same while there are at most 16 and their companions.
+    fn strokes(&self) -> Vec<(&'static str, &'static str)> {
+        let mut solid = 0_usize;
+        let stroke = |series: &Series| {
+            if !series.is_dashed {
+                solid += 1;
+            }
+            let number = solid.saturating_sub(1);
+            let colour = COLOURS.get(number % COLOURS.len()).copied().unwrap_or("black");
+            let dash = match (series.is_dashed, number < COLOURS.len()) {
+                (false, true) => "",
+                (false, false) => " stroke-dasharray=\"2 3\"",
+                (true, true) => " stroke-dasharray=\"7 4\"",
+                (true, false) => " stroke-dasharray=\"12 4\"",
+            };
+            (colour, dash)
+        };
+        self.series.iter().map(stroke).collect()
     }
 
     fn draw_axes(&self, svg: &mut String, x: &Scale, y: &Scale) {
@@ -115,6 +136,9 @@ impl Scale {
         if axis.is_log {
             // From one of 1, 2, 5 to one of them.
             (low, high) = (nice(low, false), nice(high, true));
+        } else {
+            let step = step(low, high);
+            (low, high) = ((low / step).floor() * step, (high / step).ceil() * step);
         }
         Self { is_log: axis.is_log, low, high, from, to }
     }
@@ -137,7 +161,7 @@ impl Scale {
             }
             return ticks;
         }
-        let step = nice((self.high - self.low) / 6.0, true);
+        let step = step(self.low, self.high);
         let mut tick = (self.low / step).ceil() * step;
         while tick <= self.high + step * 1e-6 && ticks.len() < 40 {
             ticks.push(tick);
@@ -145,6 +169,11 @@ impl Scale {
         }
         ticks
     }
+}
+
+/// Between the ticks of an axis that is not logarithmic.
+fn step(low: f64, high: f64) -> f64 {
+    nice((high - low) / STEPS_MAX, true)
 }
 
 /// The nearest of 1, 2, 5 by a power of ten that is not above, or not below.
@@ -189,6 +218,9 @@ const RIGHT: f64 = 210.0;
 const TOP: f64 = 44.0;
 const BOTTOM: f64 = 56.0;
 
+/// An axis is cut into at most so many before its ends go to round values.
+const STEPS_MAX: f64 = 6.0;
+
 /// A line of fewer points has a dot at each.
 const DOTS_MAX: usize = 20;
 
@@ -208,8 +240,11 @@ mod tests {
         assert_eq!((scale.place(0.2), scale.place(50.0)), (0.0, 100.0));
         let axis = Axis { title: String::new(), is_log: false, from: Some(0.0) };
         let scale = Scale::of(&axis, [3.0, 9.0].into_iter(), (0.0, 90.0));
-        assert_eq!(scale.ticks(), [0.0, 2.0, 4.0, 6.0, 8.0]);
-        assert_eq!(scale.place(3.0), 30.0);
+        assert_eq!(scale.ticks(), [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]);
+        assert_eq!((scale.place(5.0), scale.place(10.0)), (45.0, 90.0));
+        let axis = Axis { title: String::new(), is_log: false, from: None };
+        let scale = Scale::of(&axis, [94.7, 99.9].into_iter(), (0.0, 60.0));
+        assert_eq!(scale.ticks(), [94.0, 95.0, 96.0, 97.0, 98.0, 99.0, 100.0]);
     }
 
     #[test]
@@ -229,5 +264,19 @@ mod tests {
         let svg = plot.draw();
         assert_eq!(svg.matches("<polyline").count(), 2);
         assert!(svg.contains(">p</text>") && svg.contains(">q</text>") && svg.contains("a &lt; b"));
+    }
+
+    #[test]
+    fn no_two_series_are_drawn_the_same() {
+        let series = |is_dashed| Series { name: String::new(), points: Vec::new(), is_dashed };
+        let axis = || Axis { title: String::new(), is_log: false, from: None };
+        let series: Vec<_> = (0..32).map(|number| series(number % 2 == 1)).collect();
+        let plot = Plot { title: String::new(), x: axis(), y: axis(), series };
+        let strokes = plot.strokes();
+        let distinct: std::collections::BTreeSet<_> = strokes.iter().collect();
+        assert_eq!(distinct.len(), 32);
+        assert!(
+            strokes.chunks(2).all(|pair| pair.first().map(|it| it.0) == pair.last().map(|it| it.0))
+        );
     }
 }
