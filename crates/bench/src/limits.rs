@@ -23,9 +23,9 @@ impl Limit {
 
 /// All limits that something was measured for.
 pub(crate) fn limits(rows: &[Row]) -> Vec<Limit> {
-    let mut found = overheads(rows);
+    let overheads = rows.iter().filter(|row| row.bench == "overhead");
+    let mut found: Vec<_> = overheads.flat_map(|row| overhead(rows, row)).collect();
     found.extend(throughputs(rows));
-    found.extend(busy(rows));
     found.extend(scaling(rows));
     found.extend(memory(rows));
     found
@@ -52,31 +52,42 @@ fn ratio(value: Option<f64>, to: Option<f64>) -> Option<f64> {
     Some(value? / to.filter(|to| *to > 0.0)?)
 }
 
-fn overheads(rows: &[Row]) -> Vec<Limit> {
+/// What binds one row of overhead; if it is of busy cores, beside the quiet row among `rows`.
+pub(crate) fn overhead(rows: &[Row], row: &Row) -> Vec<Limit> {
     let mut found = Vec::new();
-    for row in of(rows, "overhead", "quiet") {
-        let rate = row.rate.unwrap_or_default();
-        let is_fast = rate > 500.0;
-        let (p50, p99, floor, pull) = match (row.log.as_str(), is_fast) {
-            ("file", false) => (0.5, 2.0, 1.5, None),
-            ("file", true) => (0.4, 2.0, 1.5, None),
-            ("nats-r1", false) => (1.2, 4.0, 1.7, Some(1.5)),
-            ("nats-r1", true) => (1.0, 3.0, 1.7, Some(1.5)),
-            ("nats-r3", false) => (2.5, 6.0, 1.7, Some(1.0)),
-            ("nats-r3", true) => (4.0, 10.0, 1.7, Some(1.0)),
-            _ => continue,
-        };
-        let at = format!("{} at {rate}/s", row.log);
-        found.extend(most(format!("overhead p50, {at}"), row.p50_ms, p50, "ms"));
-        found.extend(most(format!("overhead p99, {at}"), row.p99_ms, p99, "ms"));
-        let to_floor = ratio(row.p50_ms, row.floor_p50_ms);
-        found.extend(most(format!("overhead p50 to the floor, {at}"), to_floor, floor, "x"));
-        if let Some(limit) = pull {
-            let to_pull = ratio(row.p50_ms, row.pull_p50_ms);
-            found.extend(most(format!("overhead p50 to `pull`, {at}"), to_pull, limit, "x"));
-        }
+    let at = format!("{} at {}/s", row.log, row.rate.unwrap_or_default());
+    if let Some(quiet) = quiet_of(rows, row) {
+        let what = format!("overhead p50 busy to quiet, {at}");
+        found.extend(most(what, ratio(row.p50_ms, quiet.p50_ms), 3.0, "x"));
+    }
+    if of(std::slice::from_ref(row), "overhead", "quiet").next().is_none() {
+        return found;
+    }
+    let is_at = |rate: f64| row.rate == Some(rate);
+    let (p50, p99, floor, pull) = match row.log.as_str() {
+        "file" if is_at(100.0) => (0.5, 2.0, 1.5, None),
+        "file" if is_at(1_000.0) => (0.4, 2.0, 1.5, None),
+        "nats-r1" if is_at(100.0) => (1.2, 4.0, 1.7, Some(1.5)),
+        "nats-r1" if is_at(1_000.0) => (1.0, 3.0, 1.7, Some(1.5)),
+        "nats-r3" if is_at(100.0) => (2.5, 6.0, 1.7, Some(1.0)),
+        "nats-r3" if is_at(1_000.0) => (4.0, 10.0, 1.7, Some(1.0)),
+        _ => return found,
+    };
+    found.extend(most(format!("overhead p50, {at}"), row.p50_ms, p50, "ms"));
+    found.extend(most(format!("overhead p99, {at}"), row.p99_ms, p99, "ms"));
+    let to_floor = ratio(row.p50_ms, row.floor_p50_ms);
+    found.extend(most(format!("overhead p50 to the floor, {at}"), to_floor, floor, "x"));
+    if let Some(limit) = pull {
+        let to_pull = ratio(row.p50_ms, row.pull_p50_ms);
+        found.extend(most(format!("overhead p50 to `pull`, {at}"), to_pull, limit, "x"));
     }
     found
+}
+
+/// The quiet row that a row of busy cores is to be held against.
+fn quiet_of<'a>(rows: &'a [Row], row: &Row) -> Option<&'a Row> {
+    of(std::slice::from_ref(row), "overhead", "busy").next()?;
+    of(rows, "overhead", "quiet").find(|quiet| quiet.log == row.log && quiet.rate == row.rate)
 }
 
 fn throughputs(rows: &[Row]) -> Vec<Limit> {
@@ -91,20 +102,6 @@ fn throughputs(rows: &[Row]) -> Vec<Limit> {
         }
     };
     of(rows, "throughput", "quiet").filter_map(limit).collect()
-}
-
-fn busy(rows: &[Row]) -> Vec<Limit> {
-    let limit = |row: &Row| {
-        let quiet = of(rows, "overhead", "quiet")
-            .find(|quiet| quiet.log == row.log && quiet.rate == row.rate)?;
-        let what = format!(
-            "overhead p50, busy to quiet, {} at {}/s",
-            row.log,
-            row.rate.unwrap_or_default()
-        );
-        most(what, ratio(row.p50_ms, quiet.p50_ms), 3.0, "x")
-    };
-    of(rows, "overhead", "busy").filter_map(limit).collect()
 }
 
 fn scaling(rows: &[Row]) -> Vec<Limit> {
@@ -130,16 +127,17 @@ fn scaling(rows: &[Row]) -> Vec<Limit> {
             format!("overhead p50 with 1,000 dispatchers and 99,000 open tasks, {}", row.log);
         found.extend(most(what, ratio(row.p50_ms, alone.and_then(|row| row.p50_ms)), 2.0, "x"));
     }
-    let queued: Vec<_> = rows
-        .iter()
-        .filter(|row| row.what.as_deref().is_some_and(|what| what.ends_with("queued tasks")))
-        .filter_map(|row| row.tasks_per_s)
-        .collect();
-    if let (Some(first), Some(last)) = (queued.first(), queued.last()) {
-        let what = "cost of a task, 1,000,000 queued to 1,000".to_owned();
-        found.extend(most(what, ratio(Some(*first), Some(*last)), 2.0, "x"));
-    }
+    found.extend(rows.iter().filter_map(|row| queued(rows, row)));
     found
+}
+
+/// Of the row with 1,000,000 queued tasks, beside the one with 1,000 on the same log. They name no `sync`.
+fn queued(rows: &[Row], row: &Row) -> Option<Limit> {
+    let is = |row: &Row, queued: &str| row.what.as_deref() == Some(queued);
+    is(row, "1000000 queued tasks").then_some(())?;
+    let few = rows.iter().find(|few| few.log == row.log && is(few, "1000 queued tasks"))?;
+    let what = format!("cost of a task, 1,000,000 queued to 1,000, {}", row.log);
+    most(what, ratio(few.tasks_per_s, row.tasks_per_s), 2.0, "x")
 }
 
 fn memory(rows: &[Row]) -> Vec<Limit> {
@@ -179,5 +177,67 @@ mod tests {
         assert_eq!(reached(1.2), [true, true]);
         assert_eq!(reached(1.21), [false, true]);
         assert_eq!(reached(1.51), [false, false]);
+    }
+
+    fn row(bench: &str, noise: &str) -> Row {
+        Row {
+            bench: bench.to_owned(),
+            system: "push0".to_owned(),
+            log: "file".to_owned(),
+            sync: Some("always".to_owned()),
+            noise: Some(noise.to_owned()),
+            ..Row::default()
+        }
+    }
+
+    #[test]
+    fn busy_cores_are_held_against_quiet_ones_of_the_same_rate() {
+        let at = |noise: &str, rate, p50| Row {
+            rate: Some(rate),
+            p50_ms: Some(p50),
+            ..row("overhead", noise)
+        };
+        let judged = |busy: f64| {
+            let rows = [at("quiet", 200.0, 1.0), at("quiet", 300.0, 9.0), at("busy", 200.0, busy)];
+            limits(&rows).iter().map(Limit::is_reached).collect::<Vec<_>>()
+        };
+        assert_eq!(judged(3.0), [true]);
+        assert_eq!(judged(3.01), [false]);
+        assert!(limits(&[at("busy", 200.0, 9.0)]).is_empty());
+    }
+
+    #[test]
+    fn efficiency_is_reached_at_its_limit() {
+        let judged = |prover: &str, efficiency| {
+            let row = Row {
+                prover: Some(prover.to_owned()),
+                dispatchers: Some(32),
+                efficiency: Some(efficiency),
+                ..row("scaling", "quiet")
+            };
+            limits(&[row]).iter().map(Limit::is_reached).collect::<Vec<_>>()
+        };
+        for (prover, at, below) in
+            [("sleep:1s", 0.995, 0.9949), ("sleep:50ms", 0.97, 0.9699), ("sleep:10ms", 0.9, 0.8999)]
+        {
+            assert_eq!((judged(prover, at), judged(prover, below)), (vec![true], vec![false]));
+        }
+    }
+
+    #[test]
+    fn queued_tasks_are_judged_only_of_the_numbers_that_the_limit_names() {
+        let queued = |tasks: u64, rate| Row {
+            what: Some(format!("{tasks} queued tasks")),
+            tasks_per_s: Some(rate),
+            sync: None,
+            ..row("scaling", "quiet")
+        };
+        let judged = |most: u64, rate| {
+            let limits = limits(&[queued(1_000, 100.0), queued(most, rate)]);
+            limits.iter().map(Limit::is_reached).collect::<Vec<_>>()
+        };
+        assert_eq!(judged(1_000_000, 50.0), [true]);
+        assert_eq!(judged(1_000_000, 49.0), [false]);
+        assert!(judged(10_000, 10.0).is_empty());
     }
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::fault::Fault;
-use crate::limits::{Limit, limits};
+use crate::limits::{self, Limit, limits};
 use crate::plot::{Axis, Plot, Series};
 use crate::report::{Report, Row};
 
@@ -40,19 +40,22 @@ fn page(report: &Report, plotted: &[(String, String)], notes: &str) -> String {
     let machine = &report.machine;
     let _ = writeln!(
         page,
-        "Measured on {} with commit {} on {} cores of {} ({:.0} GB, Linux {}, load before {}), nats-server {}, PostgreSQL {}.\n",
+        "Measured on {} with push0 {} of commit {} on {} cores of {} ({:.0} GB, Linux {}, load before {}), {}, {}.\n",
         machine.date,
+        machine.push0,
         machine.commit.as_deref().unwrap_or("unknown"),
         machine.cores,
         machine.cpu,
         machine.memory_bytes as f64 / 1e9,
         machine.kernel,
         machine.load,
-        machine.nats_server.as_deref().unwrap_or("none"),
-        machine.postgres.as_deref().unwrap_or("none"),
+        machine.nats_server.as_deref().unwrap_or("no nats-server"),
+        machine.postgres.as_deref().unwrap_or("no PostgreSQL"),
     );
     page.push_str(PUBLISHED);
-    limits_table(&mut page, &limits(&report.results));
+    let limits = limits(&report.results);
+    limits_table(&mut page, &limits);
+    not_reached(&mut page, &limits);
     if !notes.is_empty() {
         page.push_str(notes);
         page.push('\n');
@@ -83,30 +86,55 @@ fn limits_table(page: &mut String, limits: &[Limit]) {
     let _ = writeln!(page, "## What is to be reached: {reached} of {} is\n", limits.len());
     page.push_str("| what | limit | measured | |\n|---|---|---|---|\n");
     for limit in limits {
-        let sign = if limit.is_most { "≤" } else { "≥" };
-        let word = match limit.is_reached() {
-            true => String::new(),
-            false if limit.is_most => {
-                format!("**not reached**: {:.2} times", limit.value / limit.limit)
-            }
-            false => format!("**not reached**: {:.2} of it", limit.value / limit.limit),
-        };
-        let (what, unit) = (&limit.what, limit.unit);
-        let _ = writeln!(
-            page,
-            "| {what} | {sign} {} {unit} | {} {unit} | {word} |",
-            number(limit.limit),
-            number(limit.value)
-        );
+        let word = if limit.is_reached() { "reached" } else { "**not reached**" };
+        let (what, value, unit) = (&limit.what, number(limit.value), limit.unit);
+        let _ = writeln!(page, "| {what} | {} | {value} {unit} | {word} |", bound(limit));
     }
     page.push('\n');
 }
 
-/// What stands in a column.
-type Cell = Box<dyn Fn(&Row) -> String>;
+/// How far off is what is not reached.
+fn not_reached(page: &mut String, limits: &[Limit]) {
+    let mut missed = limits.iter().filter(|limit| !limit.is_reached()).peekable();
+    if missed.peek().is_none() {
+        return;
+    }
+    page.push_str("## Not reached\n\n");
+    for limit in missed {
+        let share = limit.value / limit.limit;
+        let off = match limit.is_most {
+            true => format!("{share:.2} times the limit"),
+            false => format!("{share:.3} of the limit"),
+        };
+        let (what, value, unit) = (&limit.what, number(limit.value), limit.unit);
+        let _ = writeln!(page, "- {what}: {value} {unit}, to be {}: {off}.", bound(limit));
+    }
+    page.push('\n');
+}
 
-/// A table of what rows have a word on.
-fn table(page: &mut String, rows: &[Row]) {
+fn bound(limit: &Limit) -> String {
+    let sign = if limit.is_most { "≤" } else { "≥" };
+    format!("{sign} {} {}", number(limit.limit), limit.unit)
+}
+
+/// What is to be reached of a row of overhead, and whether it is.
+fn verdicts(rows: &[Row], row: &Row) -> String {
+    if row.bench != "overhead" {
+        return String::new();
+    }
+    let verdict = |limit: &Limit| {
+        let what = limit.what.split(", ").next().unwrap_or_default();
+        let what = what.strip_prefix("overhead ").unwrap_or(what);
+        let word = if limit.is_reached() { "reached" } else { "**not**" };
+        format!("{what} {} {word}", bound(limit))
+    };
+    limits::overhead(rows, row).iter().map(verdict).collect::<Vec<_>>().join("; ")
+}
+
+/// What stands in a column.
+type Cell<'a> = Box<dyn Fn(&Row) -> String + 'a>;
+
+fn columns(rows: &[Row]) -> [(&'static str, Cell<'_>); 19] {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let value = |value: Option<f64>| value.map(number).unwrap_or_default();
     let range = |range: Option<[f64; 2]>| {
@@ -115,7 +143,7 @@ fn table(page: &mut String, rows: &[Row]) {
     let times = |value: Option<f64>, to: Option<f64>| {
         value.zip(to).map(|(value, to)| format!("{:.2} x", value / to)).unwrap_or_default()
     };
-    let columns: [(&str, Cell); 18] = [
+    [
         ("system", Box::new(|row| row.system.clone())),
         ("log", Box::new(|row| row.log.clone())),
         ("what", Box::new(move |row| text(&row.what))),
@@ -159,7 +187,13 @@ fn table(page: &mut String, rows: &[Row]) {
             "resident MB",
             Box::new(move |row| value(row.resident_bytes.map(|bytes| bytes as f64 / 1e6))),
         ),
-    ];
+        ("limit", Box::new(move |row| verdicts(rows, row))),
+    ]
+}
+
+/// A table of what rows have a word on.
+fn table(page: &mut String, rows: &[Row]) {
+    let columns = columns(rows);
     let used: Vec<_> =
         columns.iter().filter(|(_, cell)| rows.iter().any(|row| !cell(row).is_empty())).collect();
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
@@ -191,8 +225,11 @@ fn plots(rows: &[Row]) -> Vec<(String, Plot)> {
         for row in rows {
             let shares = row.cdf_ms.iter().flatten().zip(1_u32..);
             let points = shares.map(|(ms, share)| (*ms, f64::from(share))).collect();
-            let name = format!("{} {}", row.system, row.log);
-            series.push(Series { name: name.clone(), points, is_dashed: false });
+            let mut name = format!("{} {}", row.system, row.log);
+            if row.sync.as_deref() == Some("default") {
+                name.push_str(", default sync");
+            }
+            series.push(Series { name, points, is_dashed: false });
             if let Some(floor) = row.floor_p50_ms {
                 let points = vec![(floor, 0.0), (floor, 100.0)];
                 series.push(Series { name: format!("floor {}", row.log), points, is_dashed: true });
@@ -307,11 +344,50 @@ mod tests {
         };
         let report = Report { machine: crate::report::Machine::here(), results: vec![row] };
         let page = page(&report, &[], "");
+        assert!(
+            page.contains("| tasks a second, file | ≥ 100000 /s | 50000 /s | **not reached** |")
+        );
         assert!(page.contains(
-            "| tasks a second, file | ≥ 100000 /s | 50000 /s | **not reached**: 0.50 of it |"
+            "## Not reached\n\n- tasks a second, file: 50000 /s, to be ≥ 100000 /s: 0.500 of the limit.\n"
         ));
         assert!(page.contains("| system | log | noise | runs | tasks/s |\n"));
         assert!(!page.contains("## Overhead"));
+    }
+
+    #[test]
+    fn a_row_of_overhead_says_what_binds_it() {
+        let row = Row {
+            bench: "overhead".to_owned(),
+            system: "push0".to_owned(),
+            log: "nats-r1".to_owned(),
+            sync: Some("always".to_owned()),
+            noise: Some("quiet".to_owned()),
+            rate: Some(100.0),
+            p50_ms: Some(1.2),
+            p99_ms: Some(5.0),
+            floor_p50_ms: Some(1.0),
+            pull_p50_ms: Some(0.5),
+            cdf_ms: Some(vec![1.0, 1.2, 5.0]),
+            ..Row::default()
+        };
+        let pulled =
+            Row { system: "pull".to_owned(), floor_p50_ms: None, pull_p50_ms: None, ..row.clone() };
+        let rows = [row, pulled];
+        let mut page = String::new();
+        table(&mut page, &rows);
+        assert!(page.contains(
+            "| 1.2 | 5 | 1.20 x | 2.40 x | p50 ≤ 1.2 ms reached; p99 ≤ 4 ms **not**; \
+             p50 to the floor ≤ 1.7 x reached; p50 to `pull` ≤ 1.5 x **not** |"
+        ));
+        assert!(page.contains("| pull | nats-r1 | quiet | 100 | 1.2 | 5 |  |  |  |"));
+        let plots = plots(&rows);
+        let names: Vec<_> = plots
+            .iter()
+            .flat_map(|(_, plot)| plot.series.iter())
+            .map(|series| (series.name.as_str(), series.is_dashed))
+            .collect();
+        let expected = [("push0 nats-r1", false), ("floor nats-r1", true), ("pull nats-r1", false)];
+        assert_eq!(names, expected);
     }
 
     #[test]
