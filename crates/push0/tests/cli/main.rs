@@ -2,6 +2,7 @@
 //!
 //! Not here: `push0 run`.
 
+mod bench;
 mod check;
 mod deploy;
 mod help;
