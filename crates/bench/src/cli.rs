@@ -52,6 +52,9 @@ enum Command {
         /// Where the results go
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
+        /// One run of each, of a second: shows that all of it works, and little else
+        #[arg(long, conflicts_with_all = ["runs", "time"])]
+        quick: bool,
     },
     /// Writes benchmarks.md and its plots from a file of results
     Page {
@@ -120,6 +123,11 @@ impl Asked {
     pub(crate) fn dir(&self) -> PathBuf {
         self.dir.clone().unwrap_or_else(std::env::temp_dir)
     }
+
+    /// The same, of one run of a second each.
+    fn quick(self) -> Self {
+        Self { runs: 1, time: Duration::from_secs(1), ..self }
+    }
 }
 
 pub(crate) fn main() -> ExitCode {
@@ -141,7 +149,8 @@ impl Command {
             Self::Recovery(asked) => told(&asked, recovery::measure(&asked)?),
             Self::Memory(asked) => told(&asked, memory::measure(&asked)?),
             Self::Replay(asked) => told(&asked, replay::measure(&asked)?),
-            Self::All { asked, out } => all(&asked, &out)?,
+            Self::All { asked, out, quick: true } => all(&asked.quick(), &out)?,
+            Self::All { asked, out, quick: false } => all(&asked, &out)?,
             Self::Page { from, to } => page::write(&from, &to)?,
             Self::Hold { tasks } => memory::hold(tasks)?,
             Self::Burn => burn(),
@@ -198,4 +207,23 @@ fn told(asked: &Asked, results: Vec<Row>) {
 /// Says on stderr what is being measured.
 pub(crate) fn say(words: &str) {
     let _ = writeln!(std::io::stderr(), "{words}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quick_is_one_run_of_a_second_and_goes_with_no_other_word_on_that() {
+        let parsed = |more: &[&str]| {
+            let args = ["push0-bench", "all", "--out", "o.json", "--quick"];
+            Cli::try_parse_from(args.iter().chain(more))
+        };
+        let Ok(Cli { command: Command::All { asked, quick: true, .. } }) = parsed(&[]) else {
+            panic!("--quick is known to `all`")
+        };
+        let asked = asked.quick();
+        assert_eq!((asked.runs, asked.time), (1, Duration::from_secs(1)));
+        assert!(parsed(&["--runs", "2"]).is_err() && parsed(&["--time", "2s"]).is_err());
+    }
 }
