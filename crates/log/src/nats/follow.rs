@@ -46,6 +46,9 @@ struct Consumer {
     pulled: u64,
     /// How often the connection had been lost when it was made.
     losses: u64,
+    /// When the server last gave a sign of it, or was asked. Across calls: who waits for moments only would else never
+    /// find out that it is silent.
+    heard: Instant,
 }
 
 /// What came of waiting for a message.
@@ -91,13 +94,11 @@ impl Follower {
     /// A [`ReadError`]. After [`ReadError::Unavailable`] it can be called again.
     pub async fn next(&mut self, wait: Duration) -> Result<Vec<Turn>, ReadError> {
         let until = Instant::now() + wait;
-        let mut heard = Instant::now();
         let mut bytes = 0;
         loop {
             self.pull().await?;
             match self.came(until).await {
                 Came::Record { stored, pending } => {
-                    heard = Instant::now();
                     if stored.sequence != self.position.message + 1 {
                         // Some were lost on the way: they are asked for again.
                         self.consumer = None;
@@ -116,13 +117,8 @@ impl Follower {
                         continue;
                     }
                 }
-                Came::Over | Came::Beat => heard = Instant::now(),
                 Came::Lost => self.consumer = None,
-                Came::Nothing if heard.elapsed() >= BEAT * 2 => {
-                    self.consumer = None;
-                    heard = Instant::now();
-                }
-                Came::Nothing => {}
+                Came::Over | Came::Beat | Came::Nothing => {}
             }
             if !self.ready.is_empty() || Instant::now() >= until {
                 return Ok(mem::take(&mut self.ready));
@@ -201,6 +197,8 @@ impl Follower {
             message = timeout(wait, consumer.messages.next()) => match message {
                 Ok(Some(message)) => consumer.read(message),
                 Ok(None) => Came::Lost,
+                // The server that had it may be gone, and this connection is to another.
+                Err(_) if consumer.heard.elapsed() >= BEAT * 2 => Came::Lost,
                 Err(_) => Came::Nothing,
             },
             _ = losses.changed() => Came::Lost,
@@ -232,7 +230,7 @@ impl Consumer {
         let inbox = api.client.new_inbox();
         let messages = api.client.subscribe(inbox.clone()).await;
         let messages = messages.map_err(|error| Unanswered::Silent(io::Error::other(error)))?;
-        Ok(Self { name, inbox, messages, pulled: 0, losses })
+        Ok(Self { name, inbox, messages, pulled: 0, losses, heard: Instant::now() })
     }
 
     async fn ask(&mut self, api: &Api) -> Result<(), Unanswered> {
@@ -250,11 +248,13 @@ impl Consumer {
             return Err(Unanswered::Silent(io::Error::other("nothing can be sent")));
         }
         self.pulled = BATCH;
+        self.heard = Instant::now();
         Ok(())
     }
 
     /// What a message to the inbox is.
     fn read(&mut self, message: Message) -> Came {
+        self.heard = Instant::now();
         match message.status {
             None | Some(StatusCode::OK) => {}
             Some(StatusCode::IDLE_HEARTBEAT) => return Came::Beat,

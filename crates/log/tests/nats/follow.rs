@@ -1,12 +1,12 @@
 //! Standby engines: following a log as it grows, and taking over.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use push0_core::{Event, ParkedBy, Seq, TaskId, Turn};
-use push0_log::{AppendError, Log as _};
+use push0_log::{AppendError, Log as _, ReadError};
 use push0_testbed::{Nats, PATIENCE};
 
-use crate::world::{append, config, history, open, turn};
+use crate::world::{Admin, append, config, history, open, through, turn};
 
 #[tokio::test]
 async fn a_follower_sees_each_turn_as_it_is_appended_and_then_nothing() {
@@ -48,6 +48,41 @@ async fn a_follower_goes_on_when_servers_die_under_it() {
         seen.extend(more);
     }
     assert_eq!(seen, turns);
+}
+
+/// The server that has its consumer dies, and its connection is to another: nothing tells it, and it waits for moments
+/// only, as a reader does that looks after other things too.
+#[tokio::test]
+async fn a_follower_that_waits_for_moments_goes_on_when_its_consumer_dies_unheard() {
+    let mut nats = Nats::start(3);
+    let config = config(&nats);
+    let mut engine = open(&config).await;
+    let standby = open(&through(format!("nats://127.0.0.1:{}", nats.port(0)), &config)).await;
+    let admin = Admin::of(&nats).await;
+    let (mut follower, server) = loop {
+        let mut follower = standby.follow(standby.start().clone());
+        let before = admin.consumers(&config.stream).await;
+        assert_eq!(follower.next(MOMENT).await.expect("the log is sound"), []);
+        let mut made = admin.consumers(&config.stream).await;
+        made.retain(|name| !before.contains(name));
+        let [name] = &made[..] else { panic!("it made one: {made:?}") };
+        let server = admin.consumer_at(&config.stream, name).await;
+        if server != 0 {
+            break (follower, server);
+        }
+    };
+    nats.kill(server);
+    let appended = append(&mut engine, [1]).await;
+    let start = Instant::now();
+    let mut seen = Vec::new();
+    while seen != appended {
+        assert!(start.elapsed() < PATIENCE, "it never came");
+        match follower.next(MOMENT).await {
+            Ok(turns) => seen.extend(turns),
+            Err(ReadError::Unavailable(_)) => {} // they elect
+            Err(error) => panic!("{error:?}"),
+        }
+    }
 }
 
 #[tokio::test]
@@ -96,3 +131,5 @@ fn large(first: Seq) -> Turn {
     let events = vec![Event::Parked { task: TaskId([7; 32]), class: ParkedBy::Lost, message }];
     Turn { events, ..turn(first, 0) }
 }
+
+const MOMENT: Duration = Duration::from_millis(50);

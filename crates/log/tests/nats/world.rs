@@ -146,6 +146,21 @@ impl Admin {
         info.pointer("/state/messages").and_then(Value::as_u64).expect("a stream")
     }
 
+    /// The names of a stream's consumers.
+    pub(crate) async fn consumers(&self, stream: &str) -> Vec<String> {
+        let named = self.ask(&format!("CONSUMER.NAMES.{stream}"), &Value::Null).await;
+        let names = named.get("consumers").and_then(Value::as_array).expect("a stream");
+        names.iter().map(|name| name.as_str().expect("a name").to_owned()).collect()
+    }
+
+    /// The server that has a consumer of one replica.
+    pub(crate) async fn consumer_at(&self, stream: &str, name: &str) -> usize {
+        let info = self.ask(&format!("CONSUMER.INFO.{stream}.{name}"), &Value::Null).await;
+        let server = info.pointer("/cluster/leader").and_then(Value::as_str).expect("a consumer");
+        let number: usize = server.trim_start_matches('n').parse().expect("n1, n2, n3");
+        number - 1
+    }
+
     /// A stream's settings.
     pub(crate) async fn settings(&self, stream: &str) -> Value {
         let info = self.ask(&format!("STREAM.INFO.{stream}"), &Value::Null).await;
