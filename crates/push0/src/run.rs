@@ -47,6 +47,7 @@ use self::screen::Screen;
 pub(crate) use self::screen::say;
 use self::sight::{NoRoom, Sight};
 use self::standing::Standing;
+pub(crate) use self::sweeper::Holders;
 use self::threads::{relay, run_engine, spawn};
 use crate::cli::{Exit, RunArgs};
 use crate::engine::{Engine, EngineError, Gone, Handle, Ports, Seen};
@@ -128,7 +129,7 @@ impl Run {
         let fields = loaded.pipeline.fields;
         let waits =
             feed::start(source, fields, store.clone(), handle.clone(), asked, teller.clone())?;
-        sweeper::start(store.clone(), handle.clone(), teller.clone())?;
+        sweeper::start(store.clone(), handle.clone(), Holders::None, teller.clone())?;
         let deliverer = Deliverer::start(store, programs, cache, out, teller)?;
         Ok(Self {
             began,

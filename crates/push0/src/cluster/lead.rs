@@ -12,7 +12,7 @@ use super::replica::Replica;
 use super::serve::{Shared, ended};
 use super::wire::{Answer, Ask};
 use crate::engine::{Engine, Gone, Handle, Ports};
-use crate::run::{News, difference, say, sweeper};
+use crate::run::{Holders, News, difference, say, sweeper};
 use crate::status::Status;
 
 /// How leading ended.
@@ -86,7 +86,8 @@ async fn stop(handle: &Handle) {
 
 fn sweep(shared: &Shared, handle: &Handle) {
     let (teller, news) = sync_channel(SEEN_MAX);
-    if let Err(error) = sweeper::start(shared.store.clone(), handle.clone(), teller) {
+    if let Err(error) = sweeper::start(shared.store.clone(), handle.clone(), Holders::Fleet, teller)
+    {
         say(&format!("warning: nothing is swept: {error}"));
         return;
     }

@@ -197,6 +197,17 @@ impl Handle {
         answer.await.map_err(|_| Gone)
     }
 
+    /// As [`probe`](Self::probe), where nothing else is to be known. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn confirm(&self) -> Result<(), Gone> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::Probe(reply))?;
+        answer.blocking_recv().map(drop).map_err(|_| Gone)
+    }
+
     /// Has the engine grant nothing more.
     ///
     /// # Errors

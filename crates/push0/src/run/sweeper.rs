@@ -1,4 +1,9 @@
 //! The sweeper: removes from time to time what nothing refers to.
+//!
+//! An engine that takes over knows nothing of the results that dispatchers have held since nobody led, however long that
+//! is; and one that does not know that it leads no more would take for rubbish what another has accepted. So the first
+//! sweep of an engine that others may follow waits for the grace, by which every dispatcher has told what it holds, and
+//! each asks the log whether it still stands.
 
 use std::io;
 use std::sync::mpsc::SyncSender;
@@ -12,27 +17,43 @@ use super::error::RunError;
 use crate::engine::{Gone, Handle};
 use crate::sweep::{grace, sweep};
 
+/// Who may hold results that the engine has not heard of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Holders {
+    /// Nobody: its dispatcher began with it.
+    None,
+    /// Dispatchers on other machines.
+    Fleet,
+}
+
 /// Starts the sweeper, which ends with the engine.
 pub(crate) fn start(
     store: Store,
     handle: Handle,
+    holders: Holders,
     teller: SyncSender<News>,
 ) -> Result<(), RunError> {
     super::spawn("sweeper", move || {
-        let mut due = Instant::now();
+        let began = Instant::now();
+        let mut due = began;
         while !handle.has_ended() {
             if Instant::now() < due {
                 std::thread::sleep(LOOK);
                 continue;
             }
             due = Instant::now() + PAUSE;
-            match once(&store, &handle) {
+            let heard_for = match holders {
+                Holders::None => Duration::MAX,
+                Holders::Fleet => began.elapsed(),
+            };
+            match once(&store, &handle, heard_for) {
                 Ok(news) => {
                     if news.is_some_and(|news| teller.send(news).is_err()) {
                         return;
                     }
                 }
-                Err(Stopped::Gone) => return,
+                // Or its log does not answer, and the next time it may.
+                Err(Stopped::Gone) => {}
                 Err(Stopped::Disk(error)) => {
                     let news = News::Note(format!("warning: the store was not swept: {error}"));
                     if teller.send(news).is_err() {
@@ -63,13 +84,19 @@ impl From<Gone> for Stopped {
     }
 }
 
-fn once(store: &Store, handle: &Handle) -> Result<Option<News>, Stopped> {
+/// Sweeps, if whoever may hold results was listened to for long enough.
+fn once(store: &Store, handle: &Handle, heard_for: Duration) -> Result<Option<News>, Stopped> {
     let grace = handle.look(|scheduler, _| grace(scheduler.pipeline()))?;
+    if heard_for < grace {
+        return Ok(None);
+    }
     let swept = sweep(store, grace, || {
         // The engine waits meanwhile: no more than the digests.
         let referred =
             |scheduler: &Scheduler| scheduler.references().map(|it| it.artifact).collect();
-        Ok::<_, Stopped>(handle.look(move |scheduler, _| referred(scheduler))?)
+        let referred = handle.look(move |scheduler, _| referred(scheduler))?;
+        handle.confirm()?;
+        Ok::<_, Stopped>(referred)
     })?;
     Ok((swept.files > 0).then(|| {
         let (files, kib) = (swept.files, swept.bytes.div_ceil(1 << 10));
@@ -82,3 +109,47 @@ const PAUSE: Duration = Duration::from_secs(600);
 
 /// How often it looks whether it is to end.
 const LOOK: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use push0_core::Limits;
+    use push0_log::FileLog;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::engine::{Engine, Ports};
+
+    #[test]
+    fn nothing_goes_before_whoever_may_hold_results_was_heard_out() {
+        let dir = tempfile::TempDir::new().expect("a directory");
+        let store = Store::open(&dir.path().join("store")).expect("a store");
+        let held = store.put(b"made while nobody led").expect("it is put");
+        let old = store.now().expect("a clock") - GRACE * 100;
+        File::options()
+            .append(true)
+            .open(store.path(held))
+            .and_then(|file| file.set_modified(old))
+            .expect("it is there");
+        let (log, _, _) = FileLog::open(&dir.path().join("log")).expect("a log");
+        let ((post, _), (source, _), (turns, _)) =
+            (mpsc::channel(1), mpsc::channel(1), mpsc::channel(1));
+        let ports = Ports { post: Box::new(post), source, turns, lines: false };
+        let (engine, handle) = Engine::new(Scheduler::new(Limits::default()), log, ports);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.expect("a runtime");
+        let engine = std::thread::spawn(move || runtime.block_on(engine.run()));
+
+        let early = once(&store, &handle, Duration::ZERO);
+        assert!(matches!(early, Ok(None)) && store.path(held).exists());
+        let later = once(&store, &handle, GRACE);
+        assert!(matches!(later, Ok(Some(News::Note(_)))) && !store.path(held).exists());
+        handle.stop();
+        engine.join().expect("it does not panic").expect("its log is sound");
+        assert!(matches!(once(&store, &handle, GRACE), Err(Stopped::Gone)));
+    }
+
+    /// Longer than that of a pipeline without stages.
+    const GRACE: Duration = Duration::from_secs(2 * 3600);
+}
