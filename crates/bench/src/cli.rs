@@ -12,9 +12,12 @@ use clap::{Args, Parser, Subcommand};
 use crate::fault::Fault;
 use crate::noise::burn;
 use crate::place::{LogKind, Sync};
-use crate::report::{Machine, Report, Row};
+use crate::report::{Machine, Report};
+use crate::results::Results;
 use crate::system::{Payload, Prover};
-use crate::{baseline, memory, overhead, page, prover, recovery, replay, scaling, throughput};
+use crate::{
+    baseline, leash, memory, overhead, page, prover, recovery, replay, scaling, throughput,
+};
 
 /// Measures what push0 costs, beside the floor of the machine and the designs that others ship
 #[derive(Debug, Parser)]
@@ -84,9 +87,14 @@ pub(crate) struct Asked {
     /// Where the log is: file, nats-r1, nats-r3
     #[arg(long, value_delimiter = ',', default_value = "file,nats-r1,nats-r3")]
     pub(crate) log: Vec<LogKind>,
-    /// When NATS servers sync: always (before they acknowledge), default (every two minutes)
-    #[arg(long, value_delimiter = ',', default_value = "always")]
-    pub(crate) sync: Vec<Sync>,
+    /// NATS servers to measure over, of one cluster, instead of ones that are started for it. Streams named
+    /// `push0-bench-...` are made on them, and deleted
+    #[arg(long, value_delimiter = ',', value_name = "URL")]
+    pub(crate) nats: Vec<String>,
+    /// When NATS servers sync: always (before they acknowledge), default (every two minutes) [default: always; with
+    /// --nats it is what the results say of the servers, else `unknown`]
+    #[arg(long, value_delimiter = ',')]
+    sync: Vec<Sync>,
     /// Tasks a second that arrive, whatever comes back
     #[arg(long, value_delimiter = ',', default_value = "100,1000")]
     pub(crate) rate: Vec<f64>,
@@ -124,6 +132,33 @@ impl Asked {
         self.dir.clone().unwrap_or_else(std::env::temp_dir)
     }
 
+    /// How servers sync, of parts that measure it both ways.
+    pub(crate) fn syncs(&self) -> Vec<Sync> {
+        match (self.sync.is_empty(), self.nats.is_empty()) {
+            (true, true) => vec![Sync::Always],
+            (true, false) => vec![Sync::Unknown],
+            (false, _) => self.sync.clone(),
+        }
+    }
+
+    /// How servers sync, of parts that measure it one way: always, where it is the bench that starts them.
+    pub(crate) fn sync(&self) -> Sync {
+        match (self.nats.is_empty(), self.sync.first()) {
+            (true, _) => Sync::Always,
+            (false, said) => said.copied().unwrap_or(Sync::Unknown),
+        }
+    }
+
+    /// Refuses what contradicts itself.
+    fn check(&self) -> Result<(), Fault> {
+        match self.nats.is_empty() || self.sync.len() <= 1 {
+            true => Ok(()),
+            false => {
+                Err(Fault::new("--nats: servers sync one way: give --sync once, or not at all"))
+            }
+        }
+    }
+
     /// The same, of one run of a second each.
     fn quick(self) -> Self {
         Self { runs: 1, time: Duration::from_secs(1), ..self }
@@ -143,12 +178,12 @@ pub(crate) fn main() -> ExitCode {
 impl Command {
     fn execute(self) -> Result<(), Fault> {
         match self {
-            Self::Overhead(asked) => told(&asked, overhead::measure(&asked)?),
-            Self::Throughput(asked) => told(&asked, throughput::measure(&asked)?),
-            Self::Scaling(asked) => told(&asked, scaling::measure(&asked)?),
-            Self::Recovery(asked) => told(&asked, recovery::measure(&asked)?),
-            Self::Memory(asked) => told(&asked, memory::measure(&asked)?),
-            Self::Replay(asked) => told(&asked, replay::measure(&asked)?),
+            Self::Overhead(asked) => one(&asked, overhead::measure)?,
+            Self::Throughput(asked) => one(&asked, throughput::measure)?,
+            Self::Scaling(asked) => one(&asked, scaling::measure)?,
+            Self::Recovery(asked) => one(&asked, recovery::measure)?,
+            Self::Memory(asked) => one(&asked, memory::measure)?,
+            Self::Replay(asked) => one(&asked, replay::measure)?,
             Self::All { asked, out, quick: true } => all(&asked.quick(), &out)?,
             Self::All { asked, out, quick: false } => all(&asked, &out)?,
             Self::Page { from, to } => page::write(&from, &to)?,
@@ -161,10 +196,30 @@ impl Command {
     }
 }
 
+/// Adds what it measures to what was measured before, and says what it could not.
+type Measure = fn(&Asked, &mut Results) -> Result<(), Fault>;
+
+/// Prints what was measured, though not all was.
+fn one(asked: &Asked, measure: Measure) -> Result<(), Fault> {
+    asked.check()?;
+    leash::put_on();
+    let machine = Machine::here();
+    let mut results = Results::default();
+    let ended = measure(asked, &mut results);
+    let verdict = ended.and_then(|()| results.verdict());
+    let report = Report { machine, results: results.rows };
+    let text = match asked.json {
+        true => serde_json::to_string_pretty(&report)?,
+        false => report.table(),
+    };
+    writeln!(std::io::stdout(), "{text}")?;
+    verdict
+}
+
 /// One after the other; what was measured is kept though a later one fails.
 fn all(asked: &Asked, out: &Path) -> Result<(), Fault> {
-    let mut report = Report { machine: Machine::here(), results: Vec::new() };
-    type Measure = fn(&Asked) -> Result<Vec<Row>, Fault>;
+    asked.check()?;
+    leash::put_on();
     let parts: [(&str, Measure); 6] = [
         ("overhead", overhead::measure),
         ("throughput", throughput::measure),
@@ -173,35 +228,17 @@ fn all(asked: &Asked, out: &Path) -> Result<(), Fault> {
         ("memory", memory::measure),
         ("replay", replay::measure),
     ];
-    let mut failed = Vec::new();
+    let machine = Machine::here();
+    let mut results = Results::default();
     for (name, measure) in parts {
-        match measure(asked) {
-            Ok(rows) => report.results.extend(rows),
-            Err(error) => {
-                say(&format!("warning: {name}: {error}"));
-                failed.push(name);
-            }
+        if let Err(fault) = measure(asked, &mut results) {
+            results.fail(name, &fault);
         }
+        let report = Report { machine: machine.clone(), results: results.rows.clone() };
         let json = serde_json::to_string_pretty(&report)?;
         fs::write(out, json).map_err(|error| Fault::new(format!("{}: {error}", out.display())))?;
     }
-    match failed.is_empty() {
-        true => Ok(()),
-        false => Err(Fault::new(format!(
-            "not measured: {}; the rest is in {}",
-            failed.join(", "),
-            out.display()
-        ))),
-    }
-}
-
-fn told(asked: &Asked, results: Vec<Row>) {
-    let report = Report { machine: Machine::here(), results };
-    let text = match asked.json {
-        true => serde_json::to_string_pretty(&report).unwrap_or_default(),
-        false => report.table(),
-    };
-    let _ = writeln!(std::io::stdout(), "{text}");
+    results.verdict()
 }
 
 /// Says on stderr what is being measured.
@@ -225,5 +262,23 @@ mod tests {
         let asked = asked.quick();
         assert_eq!((asked.runs, asked.time), (1, Duration::from_secs(1)));
         assert!(parsed(&["--runs", "2"]).is_err() && parsed(&["--time", "2s"]).is_err());
+    }
+
+    #[test]
+    fn what_is_said_of_how_named_servers_sync_is_told() {
+        let asked = |more: &[&str]| {
+            let args = ["push0-bench", "throughput"];
+            let parsed = Cli::try_parse_from(args.iter().chain(more)).expect("it is a command");
+            let Command::Throughput(asked) = parsed.command else { panic!("it was asked for") };
+            asked
+        };
+        let named = ["--nats", "nats://a:4222,nats://b:4222"];
+        let both = ["--sync", "always,default"];
+        assert_eq!(asked(&[]).syncs(), [Sync::Always]);
+        assert_eq!(asked(&both).syncs(), [Sync::Always, Sync::Default]);
+        assert_eq!(asked(&named).syncs(), [Sync::Unknown]);
+        assert_eq!(asked(&[named[0], named[1], "--sync", "default"]).sync(), Sync::Default);
+        assert!(asked(&named).check().is_ok());
+        assert!(asked(&[named[0], named[1], both[0], both[1]]).check().is_err());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Under an open loop a system that is too slow shows it by a queue that grows, as it would in use.
 
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -74,7 +74,10 @@ pub(crate) fn closed_loop(
         let mut came = 1;
         last = next(done)?.at;
         // What has come meanwhile is asked for again at once, some together, as a client would.
-        while came < TOGETHER && done.try_recv().is_ok() {
+        while came < TOGETHER
+            && let Ok(more) = done.try_recv()
+        {
+            more?;
             came += 1;
         }
         submit(next_task..next_task + came);
@@ -95,13 +98,17 @@ pub(crate) fn closed_loop(
 }
 
 /// The next result.
-pub(crate) fn next(done: &std::sync::mpsc::Receiver<Done>) -> Result<Done, Fault> {
+///
+/// # Errors
+///
+/// What keeps it from coming, or that it stays away for [`PATIENCE`].
+pub(crate) fn next(done: &Receiver<Result<Done, Fault>>) -> Result<Done, Fault> {
     done.recv_timeout(PATIENCE).map_err(|error| match error {
         RecvTimeoutError::Timeout => {
             Fault::new(format!("no result came within {} s", PATIENCE.as_secs()))
         }
         RecvTimeoutError::Disconnected => Fault::new("what is measured has ended"),
-    })
+    })?
 }
 
 /// How long a result may stay away.

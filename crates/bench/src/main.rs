@@ -8,6 +8,7 @@
 mod baseline;
 mod cli;
 mod fault;
+mod leash;
 mod limits;
 mod load;
 mod memory;
@@ -20,6 +21,7 @@ mod prover;
 mod recovery;
 mod replay;
 mod report;
+mod results;
 mod scaling;
 mod stats;
 mod system;
@@ -29,5 +31,5 @@ mod throughput;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::main()
+    leash::became_server().unwrap_or_else(cli::main)
 }

@@ -9,18 +9,40 @@ use std::time::Duration;
 use crate::cli::{Asked, say};
 use crate::fault::Fault;
 use crate::load::next;
-use crate::place::{LogKind, Sync};
+use crate::place::LogKind;
 use crate::report::Row;
+use crate::results::Results;
 use crate::system::cluster::{Process, Servers, around, engine, push0};
 use crate::system::{Payload, Prover, Shape, file};
 
-/// A row for each.
+/// A row for each that can be measured.
 ///
 /// # Errors
 ///
-/// That something cannot be started.
-pub(crate) fn measure(asked: &Asked) -> Result<Vec<Row>, Fault> {
-    let row = |log: LogKind, what: &str, open: Option<u64>, bytes: u64| Row {
+/// That servers cannot be started.
+pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault> {
+    if asked.log.contains(&LogKind::File) {
+        for open in [0, 25_000, 50_000, 75_000, 100_000] {
+            let what = format!("memory: {open} open tasks");
+            say(&what);
+            results
+                .keep(what, holding(open).map(|bytes| row(LogKind::File, HELD, Some(open), bytes)));
+        }
+    }
+    if asked.log.contains(&LogKind::NatsR1)
+        && let Some(site) = LogKind::NatsR1.site(&asked.nats, asked.sync())?
+    {
+        let log = LogKind::NatsR1;
+        say("memory: an engine and a dispatcher that are idle");
+        let (engine, dispatcher) = idle(&site.servers)?;
+        results.rows.push(row(log, "push0 serve, leading and idle", None, engine));
+        results.rows.push(row(log, "push0 dispatch, idle", None, dispatcher));
+    }
+    Ok(())
+}
+
+fn row(log: LogKind, what: &str, open: Option<u64>, bytes: u64) -> Row {
+    Row {
         bench: "memory".to_owned(),
         system: "push0".to_owned(),
         log: log.to_string(),
@@ -28,23 +50,7 @@ pub(crate) fn measure(asked: &Asked) -> Result<Vec<Row>, Fault> {
         open,
         resident_bytes: Some(bytes),
         ..Row::default()
-    };
-    let mut rows = Vec::new();
-    if let Some((_nats, servers)) = LogKind::NatsR1.servers(Sync::Always)
-        && asked.log.contains(&LogKind::NatsR1)
-    {
-        say("memory: an engine and a dispatcher that are idle");
-        let (engine, dispatcher) = idle(&servers)?;
-        rows.push(row(LogKind::NatsR1, "push0 serve, leading and idle", None, engine));
-        rows.push(row(LogKind::NatsR1, "push0 dispatch, idle", None, dispatcher));
     }
-    if asked.log.contains(&LogKind::File) {
-        for open in [0, 25_000, 50_000, 75_000, 100_000] {
-            say(&format!("memory: {open} open tasks"));
-            rows.push(row(LogKind::File, "an engine with so many open tasks, each with its block and a proved task beside it", Some(open), holding(open)?));
-        }
-    }
-    Ok(rows)
 }
 
 fn idle(servers: &Servers) -> Result<(u64, u64), Fault> {
@@ -113,3 +119,6 @@ fn resident(process: u32) -> Result<u64, Fault> {
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
     Ok(kib.ok_or_else(|| Fault::new("no VmRSS"))?.trim().parse::<u64>()? * 1_024)
 }
+
+const HELD: &str =
+    "an engine with so many open tasks, each with its block and a proved task beside it";

@@ -9,27 +9,31 @@ use crate::cli::{Asked, say};
 use crate::fault::Fault;
 use crate::load::open_loop;
 use crate::report::Row;
+use crate::results::Results;
 use crate::stats::{median, millis, quantile, spread};
 use crate::system::Shape;
 use crate::target::Target;
 
-/// A row for each system, noise and rate.
+/// A row for each system, noise and rate. One that fails has the runs before, and is not run again.
 ///
 /// # Errors
 ///
-/// That something cannot be started, or gives no results.
-pub(crate) fn measure(asked: &Asked) -> Result<Vec<Row>, Fault> {
+/// None of its own.
+pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault> {
     let mut cells = Vec::new();
     for noise in &asked.noise {
         for rate in &asked.rate {
             let targets = Target::all(asked).into_iter();
-            cells.extend(targets.map(|target| Cell::new(target, *rate, noise)));
+            cells.extend(targets.map(|target| Cell::new(asked, target, *rate, noise)));
         }
     }
     for run in 1..=asked.runs {
-        for cell in &mut cells {
+        for cell in cells.iter_mut().filter(|cell| cell.note.is_none()) {
             say(&format!("run {run} of {}: overhead, {cell}", asked.runs));
-            cell.run(asked)?;
+            if let Err(fault) = cell.run(asked) {
+                results.fail(format!("run {run}: overhead, {cell}"), &fault);
+                cell.note = Some(format!("run {run}: {fault}"));
+            }
         }
     }
     let mut rows: Vec<_> = cells.into_iter().map(|cell| cell.row(asked)).collect();
@@ -39,7 +43,8 @@ pub(crate) fn measure(asked: &Asked) -> Result<Vec<Row>, Fault> {
         let pull = pulls.iter().find(|pull| place(pull) == place(row));
         row.pull_p50_ms = pull.and_then(|pull| pull.p50_ms);
     }
-    Ok(rows)
+    results.rows.extend(rows);
+    Ok(())
 }
 
 /// What is measured again in every run.
@@ -49,11 +54,14 @@ struct Cell {
     noise: String,
     runs: Vec<Vec<Duration>>,
     floors: Vec<f64>,
+    /// Why it is not run, or not any more.
+    note: Option<String>,
 }
 
 impl Cell {
-    fn new(target: Target, rate: f64, noise: &str) -> Self {
-        Self { target, rate, noise: noise.to_owned(), runs: Vec::new(), floors: Vec::new() }
+    fn new(asked: &Asked, target: Target, rate: f64, noise: &str) -> Self {
+        let (noise, note) = (noise.to_owned(), target.fault(asked));
+        Self { target, rate, noise, runs: Vec::new(), floors: Vec::new(), note }
     }
 
     fn run(&mut self, asked: &Asked) -> Result<(), Fault> {
@@ -85,18 +93,21 @@ impl Cell {
         let p99s = self.runs.iter().map(|run| millis(quantile(run, 0.99))).collect();
         let mut all = self.runs.concat();
         all.sort();
+        // What was not run has only its name, and says why.
+        let was_run = !self.runs.is_empty();
         let share = |percent: u32| millis(quantile(&all, f64::from(percent) / 100.0));
         Row {
             rate: Some(self.rate),
             noise: Some(self.noise),
-            prover: Some(asked.prover.to_string()),
-            payload: Some(asked.payload.name().to_owned()),
-            runs: Some(asked.runs),
-            p50_spread_ms: Some(spread(&p50s)),
+            prover: was_run.then(|| asked.prover.to_string()),
+            payload: was_run.then(|| asked.payload.name().to_owned()),
+            runs: was_run.then_some(self.runs.len()),
+            p50_spread_ms: was_run.then(|| spread(&p50s)),
             p50_ms: median(p50s),
             p99_ms: median(p99s),
             floor_p50_ms: median(self.floors),
-            cdf_ms: Some((1..=100).map(share).collect()),
+            cdf_ms: was_run.then(|| (1..=100).map(share).collect()),
+            note: self.note,
             ..self.target.row("overhead")
         }
     }

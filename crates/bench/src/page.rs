@@ -134,7 +134,7 @@ fn verdicts(rows: &[Row], row: &Row) -> String {
 /// What stands in a column.
 type Cell<'a> = Box<dyn Fn(&Row) -> String + 'a>;
 
-fn columns(rows: &[Row]) -> [(&'static str, Cell<'_>); 19] {
+fn columns(rows: &[Row]) -> [(&'static str, Cell<'_>); 20] {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let value = |value: Option<f64>| value.map(number).unwrap_or_default();
     let range = |range: Option<[f64; 2]>| {
@@ -188,6 +188,7 @@ fn columns(rows: &[Row]) -> [(&'static str, Cell<'_>); 19] {
             Box::new(move |row| value(row.resident_bytes.map(|bytes| bytes as f64 / 1e6))),
         ),
         ("limit", Box::new(move |row| verdicts(rows, row))),
+        ("note", Box::new(move |row| text(&row.note))),
     ]
 }
 
@@ -222,7 +223,7 @@ fn plots(rows: &[Row]) -> Vec<(String, Plot)> {
         let quiet = |row: &&Row| row.rate == Some(rate) && row.noise.as_deref() == Some("quiet");
         let rows = rows.iter().filter(|row| row.bench == "overhead").filter(quiet);
         let mut series = Vec::new();
-        for row in rows {
+        for row in rows.filter(|row| row.cdf_ms.is_some()) {
             let shares = row.cdf_ms.iter().flatten().zip(1_u32..);
             let points = shares.map(|(ms, share)| (*ms, f64::from(share))).collect();
             let mut name = format!("{} {}", row.system, row.log);
@@ -314,7 +315,8 @@ the same machine: of one run, where it says 1. `echo` provers answer at once and
 - *floor*: the durable writes and hops of a task alone, at the same pace: on a file two fdatasyncs and a round trip over pipes, on
   NATS two acknowledged publishes and two requests with their answers.
 - *pull*: push0's published architecture, re-made plainly: a JetStream work queue that dispatchers pull from, a stream of results, a
-  collector. *poll*: a Postgres table with `FOR UPDATE SKIP LOCKED`, at a poll of 1 s (`poll`) and as a tight loop (`poll-tight`).
+  collector. *poll*: a Postgres table with `FOR UPDATE SKIP LOCKED`, at a poll of 1 s (`poll`) and as a tight loop (`poll-tight`). What
+  could not be measured has no numbers, and a note why.
 - *busy*: beside a process of the lowest priority (nice 19) on every core.
 
 ";
@@ -352,6 +354,24 @@ mod tests {
         ));
         assert!(page.contains("| system | log | noise | runs | tasks/s |\n"));
         assert!(!page.contains("## Overhead"));
+    }
+
+    #[test]
+    fn a_row_without_numbers_says_why() {
+        let row = |system: &str, tasks_per_s, note: Option<&str>| Row {
+            bench: "throughput".to_owned(),
+            system: system.to_owned(),
+            tasks_per_s,
+            note: note.map(str::to_owned),
+            ..Row::default()
+        };
+        let rows = [row("push0", Some(5.0), None), row("poll", None, Some("it is not installed"))];
+        let mut page = String::new();
+        table(&mut page, &rows);
+        assert!(page.starts_with("| system | tasks/s | note |\n"));
+        assert!(page.contains("| push0 | 5 |  |\n| poll |  | it is not installed |\n"));
+        let json = serde_json::to_string(&rows).expect("it is JSON");
+        assert!(json.contains("\"tasks_per_s\":null,\"note\":\"it is not installed\""), "{json}");
     }
 
     #[test]

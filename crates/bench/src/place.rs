@@ -1,11 +1,13 @@
-//! Where a log is: a directory, or servers that were started for the bench.
+//! Where a log is: a directory, servers that were started for the bench, or servers that the user names.
 
 use std::fmt;
+use std::panic::catch_unwind;
 use std::str::FromStr;
 
 use push0_testbed::{Nats, Settings};
 
-use crate::system::cluster::Servers;
+use crate::fault::Fault;
+use crate::system::cluster::{Servers, clear};
 
 /// A kind of log, by the name that all results use.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -22,21 +24,49 @@ pub(crate) enum Sync {
     Always,
     /// Every two minutes, as servers do by default.
     Default,
+    /// As the user's servers have it, who has not said how.
+    Unknown,
+}
+
+/// Servers that a log is on.
+pub(crate) struct Site {
+    /// None where they are the user's.
+    pub(crate) nats: Option<Nats>,
+    pub(crate) servers: Servers,
 }
 
 impl LogKind {
-    /// Servers for it, unless it needs none.
-    pub(crate) fn servers(self, sync: Sync) -> Option<(Nats, Servers)> {
+    /// Servers for it, unless it needs none: those at `urls`, or else ones that are started.
+    ///
+    /// # Errors
+    ///
+    /// That none can be started.
+    pub(crate) fn site(self, urls: &[String], sync: Sync) -> Result<Option<Site>, Fault> {
         let replicas = match self {
-            Self::File => return None,
+            Self::File => return Ok(None),
             Self::NatsR1 => 1,
             Self::NatsR3 => 3,
         };
-        let lazy_sync = sync == Sync::Default;
-        let nats =
-            Nats::start_with(&Settings { nodes: replicas, lazy_sync, ..Settings::default() });
-        let servers = Servers { urls: nats.urls(), replicas };
-        Some((nats, servers))
+        if !urls.is_empty() {
+            let servers = Servers::named(urls.to_vec(), replicas);
+            return Ok(Some(Site { nats: None, servers }));
+        }
+        let settings =
+            Settings { nodes: replicas, lazy_sync: sync == Sync::Default, ..Settings::default() };
+        // It panics where it cannot, and has said why by then.
+        let nats = catch_unwind(|| Nats::start_with(&settings));
+        let nats = nats.map_err(|_| Fault::new("no nats-server could be started"))?;
+        let servers = Servers::started(nats.urls(), replicas);
+        Ok(Some(Site { nats: Some(nats), servers }))
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        // Servers that were started end with all that they hold.
+        if self.nats.is_none() {
+            clear(&self.servers);
+        }
     }
 }
 
@@ -68,6 +98,7 @@ impl fmt::Display for Sync {
         f.write_str(match self {
             Self::Always => "always",
             Self::Default => "default",
+            Self::Unknown => "unknown",
         })
     }
 }

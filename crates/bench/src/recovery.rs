@@ -7,54 +7,47 @@
 
 use std::time::{Duration, Instant};
 
-use push0_log::NatsConfig;
-
 use crate::cli::{Asked, say};
 use crate::fault::Fault;
 use crate::load::next;
-use crate::place::{LogKind, Sync};
+use crate::place::LogKind;
 use crate::report::Row;
+use crate::results::Results;
 use crate::stats::{median, millis, spread};
 use crate::system::cluster::{Process, around, engine};
 use crate::system::{Payload, Prover, Running, Shape};
 
-/// A row for what is killed, on each log of NATS that is asked for.
+/// A row for what is killed, on each log of NATS that is asked for, if it recovers within a minute.
 ///
 /// # Errors
 ///
-/// That something cannot be started, or does not recover within a minute.
-pub(crate) fn measure(asked: &Asked) -> Result<Vec<Row>, Fault> {
-    let mut rows = Vec::new();
+/// None of its own.
+pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault> {
+    let mut measure = |log: LogKind, what: &str, how: How| {
+        results.keep(format!("recovery, {log}, {what}"), row(asked, log, what, how));
+    };
     for log in asked.log.iter().filter(|log| **log != LogKind::File) {
-        rows.push(row(asked, *log, "the leading engine is killed", engine_killed)?);
+        measure(*log, "the leading engine is killed", engine_killed);
     }
     if asked.log.contains(&LogKind::NatsR3) {
-        rows.push(row(
-            asked,
-            LogKind::NatsR3,
-            "the NATS server that leads is killed",
-            server_killed,
-        )?);
+        measure(LogKind::NatsR3, "the NATS server that leads is killed", server_killed);
     }
-    Ok(rows)
+    Ok(())
 }
 
-fn row(
-    asked: &Asked,
-    log: LogKind,
-    what: &str,
-    how: impl Fn(LogKind) -> Result<Duration, Fault>,
-) -> Result<Row, Fault> {
+type How = fn(&Asked, LogKind) -> Result<Duration, Fault>;
+
+fn row(asked: &Asked, log: LogKind, what: &str, how: How) -> Result<Row, Fault> {
     let mut took = Vec::new();
     for run in 1..=asked.runs {
         say(&format!("run {run} of {}: recovery, {log}, {what}", asked.runs));
-        took.push(millis(how(log)?));
+        took.push(millis(how(asked, log)?));
     }
     Ok(Row {
         bench: "recovery".to_owned(),
         system: "push0".to_owned(),
         log: log.to_string(),
-        sync: Some(Sync::Always.to_string()),
+        sync: Some(asked.sync().to_string()),
         prover: Some(SHAPE.prover.to_string()),
         what: Some(what.to_owned()),
         runs: Some(asked.runs),
@@ -64,23 +57,31 @@ fn row(
     })
 }
 
-fn engine_killed(log: LogKind) -> Result<Duration, Fault> {
-    let (_nats, servers) = log.servers(Sync::Always).ok_or_else(|| Fault::new("no servers"))?;
+fn engine_killed(asked: &Asked, log: LogKind) -> Result<Duration, Fault> {
+    let site = log.site(&asked.nats, asked.sync())?.ok_or_else(|| Fault::new("no servers"))?;
+    let servers = &site.servers;
     let dir = tempfile::Builder::new().prefix("push0-bench-").tempdir()?;
-    let mut first = Process(engine(dir.path(), "first", &servers, false)?);
-    let mut running = around(&servers, SHAPE, dir.path())?;
-    let _second = Process(engine(dir.path(), "second", &servers, false)?);
+    let mut first = Process(engine(dir.path(), "first", servers, false)?);
+    let mut running = around(servers, SHAPE, dir.path())?;
+    let _second = Process(engine(dir.path(), "second", servers, false)?);
     let gap = gap(&mut running, || Ok(first.0.kill()?))?;
     first.0.wait()?;
     Ok(gap)
 }
 
-fn server_killed(log: LogKind) -> Result<Duration, Fault> {
-    let (mut nats, servers) = log.servers(Sync::Always).ok_or_else(|| Fault::new("no servers"))?;
+fn server_killed(asked: &Asked, log: LogKind) -> Result<Duration, Fault> {
+    if !asked.nats.is_empty() {
+        return Err(Fault::new(
+            "servers that --nats names are not the bench's to kill: leave it out",
+        ));
+    }
+    let mut site = log.site(&[], asked.sync())?.ok_or_else(|| Fault::new("no servers"))?;
+    let servers = site.servers.clone();
+    let nats = site.nats.as_mut().ok_or_else(|| Fault::new("no servers of its own"))?;
     let dir = tempfile::Builder::new().prefix("push0-bench-").tempdir()?;
     let _engine = Process(engine(dir.path(), "first", &servers, false)?);
     let mut running = around(&servers, SHAPE, dir.path())?;
-    let leader = nats.leader_of(&NatsConfig::default().stream);
+    let leader = nats.leader_of(&servers.name);
     gap(&mut running, || {
         nats.kill(leader);
         Ok(())

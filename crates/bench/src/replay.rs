@@ -14,6 +14,7 @@ use push0_log::{Directory, FileLog, Log as _, Settings};
 use crate::cli::{Asked, say};
 use crate::fault::Fault;
 use crate::report::Row;
+use crate::results::Results;
 use crate::stats::{median, millis, spread};
 use crate::system::{Payload, Prover, Shape, pipeline};
 
@@ -22,7 +23,7 @@ use crate::system::{Payload, Prover, Shape, pipeline};
 /// # Errors
 ///
 /// The disk's.
-pub(crate) fn measure(asked: &Asked) -> Result<Vec<Row>, Fault> {
+pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault> {
     let dir = tempfile::Builder::new().prefix("push0-bench-").tempdir_in(asked.dir())?;
     say(&format!("replay: writes a log of {EVENTS} events"));
     write(dir.path())?;
@@ -37,7 +38,7 @@ pub(crate) fn measure(asked: &Asked) -> Result<Vec<Row>, Fault> {
         took.push(millis(begin.elapsed()));
         drop((log, scheduler));
     }
-    Ok(vec![Row {
+    results.rows.push(Row {
         bench: "replay".to_owned(),
         system: "push0".to_owned(),
         log: "file".to_owned(),
@@ -46,7 +47,8 @@ pub(crate) fn measure(asked: &Asked) -> Result<Vec<Row>, Fault> {
         took_spread_ms: Some(spread(&took)),
         took_ms: median(took),
         ..Row::default()
-    }])
+    });
+    Ok(())
 }
 
 /// Writes what a scheduler decides about one block after the other, as engines do.

@@ -21,7 +21,7 @@ pub(crate) struct Machine {
     pub(crate) kernel: String,
     /// Of one, five and fifteen minutes, before the first measurement.
     pub(crate) load: String,
-    /// The commit of push0, where it was built in a checkout that says so.
+    /// That this program was built of: `unknown`, where it was no checkout; `-dirty`, where files differed from it.
     pub(crate) commit: Option<String>,
     pub(crate) push0: String,
     pub(crate) nats_server: Option<String>,
@@ -40,7 +40,7 @@ pub(crate) struct Row {
     pub(crate) system: String,
     /// `file`, `nats-r1`, `nats-r3`, `postgres`.
     pub(crate) log: String,
-    /// `always`, `default`.
+    /// `always`, `default`; `unknown` of servers that the user has named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sync: Option<String>,
     /// Tasks a second, of an open loop.
@@ -57,9 +57,8 @@ pub(crate) struct Row {
     /// Of how many runs what follows are the medians.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) runs: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// This, the p99 and tasks a second are null where they were not measured.
     pub(crate) p50_ms: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) p99_ms: Option<f64>,
     /// The lowest and the highest p50 of a run.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,7 +69,6 @@ pub(crate) struct Row {
     /// What push0's published architecture takes, in the same run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) pull_p50_ms: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tasks_per_s: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tasks_per_s_spread: Option<[f64; 2]>,
@@ -117,17 +115,16 @@ impl Machine {
             let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
             (output.status.success() && !said.is_empty()).then_some(said)
         };
-        let nats = std::panic::catch_unwind(push0_testbed::binary).ok();
         Self {
             cpu: after(&read("/proc/cpuinfo"), "model name"),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             memory_bytes: kib * 1_024,
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             load: read("/proc/loadavg").split(' ').take(3).collect::<Vec<_>>().join(" "),
-            commit: said("git".as_ref(), &["rev-parse", "--short", "HEAD"]),
+            commit: Some(env!("PUSH0_COMMIT").to_owned()),
             push0: env!("CARGO_PKG_VERSION").to_owned(),
-            nats_server: nats.and_then(|binary| said(&binary, &["--version"])),
-            postgres: crate::baseline::poll::installed()
+            nats_server: crate::leash::server().and_then(|binary| said(&binary, &["--version"])),
+            postgres: crate::baseline::postgres::installed()
                 .and_then(|bin| said(&bin.join("postgres"), &["--version"])),
             date: date(),
         }

@@ -13,31 +13,33 @@ use crate::fault::Fault;
 use crate::load::{next, open_loop};
 use crate::place::{LogKind, Sync};
 use crate::report::Row;
+use crate::results::Results;
 use crate::stats::{median, millis, quantile};
 use crate::system::{Payload, Prover, Running, Shape};
 use crate::target::Target;
 
-/// A row for each.
+/// A row for each that can be measured.
 ///
 /// # Errors
 ///
-/// That something cannot be started, or gives no results.
-pub(crate) fn measure(asked: &Asked) -> Result<Vec<Row>, Fault> {
-    let mut rows = Vec::new();
+/// None of its own.
+pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault> {
     for log in &asked.log {
         for (dispatchers, prover) in grid() {
-            rows.push(efficiency(asked, *log, dispatchers, prover)?);
+            let what = format!("scaling, {log}, {dispatchers} x {}", Prover::Sleep(prover));
+            results.keep(what, efficiency(asked, *log, dispatchers, prover));
         }
         for (dispatchers, open) in [(1, 0), (DISPATCHERS_MANY, OPEN_MANY)] {
-            rows.push(open_tasks(asked, *log, dispatchers, open)?);
+            let what = format!("scaling, {log}, {dispatchers} dispatchers, {open} open");
+            results.keep(what, open_tasks(asked, *log, dispatchers, open));
         }
     }
     if asked.log.contains(&LogKind::File) {
         for tasks in QUEUED {
-            rows.push(queued(asked, tasks)?);
+            results.keep(format!("scaling, {tasks} queued tasks"), queued(asked, tasks));
         }
     }
-    Ok(rows)
+    Ok(())
 }
 
 /// More dispatchers for short provers, and longer provers for many dispatchers.
@@ -60,7 +62,7 @@ fn efficiency(asked: &Asked, log: LogKind, dispatchers: u32, time: Duration) -> 
             has_backlog: false,
         };
         let mut started =
-            Target::Push0(log, Sync::Always).start(asked, "quiet", shape, |_| Ok(()))?;
+            Target::Push0(log, asked.sync()).start(asked, "quiet", shape, |_| Ok(()))?;
         let running = &mut started.running;
         let (share, rate) = busy_share(running, dispatchers, time, asked.time)?;
         shares.push(share);
@@ -70,7 +72,7 @@ fn efficiency(asked: &Asked, log: LogKind, dispatchers: u32, time: Duration) -> 
         bench: "scaling".to_owned(),
         system: "push0".to_owned(),
         log: log.to_string(),
-        sync: Some(Sync::Always.to_string()),
+        sync: Some(sync(asked, log)),
         noise: Some("quiet".to_owned()),
         prover: Some(prover.to_string()),
         dispatchers: Some(dispatchers),
@@ -123,7 +125,7 @@ fn open_tasks(asked: &Asked, log: LogKind, dispatchers: u32, open: u64) -> Resul
         let (prover, payload) = (Prover::Echo, Payload::Reference);
         let shape = Shape { dispatchers, slots: 8, prover, payload, has_backlog: open > 0 };
         let mut started =
-            Target::Push0(log, Sync::Always).start(asked, "quiet", shape, |_| Ok(()))?;
+            Target::Push0(log, asked.sync()).start(asked, "quiet", shape, |_| Ok(()))?;
         let running = &mut started.running;
         for begin in (0..open).step_by(AT_ONCE) {
             let end = open.min(begin + AT_ONCE as u64);
@@ -142,7 +144,7 @@ fn open_tasks(asked: &Asked, log: LogKind, dispatchers: u32, open: u64) -> Resul
         bench: "scaling".to_owned(),
         system: "push0".to_owned(),
         log: log.to_string(),
-        sync: Some(Sync::Always.to_string()),
+        sync: Some(sync(asked, log)),
         noise: Some("quiet".to_owned()),
         prover: Some(Prover::Echo.to_string()),
         rate: Some(RATE),
@@ -153,6 +155,12 @@ fn open_tasks(asked: &Asked, log: LogKind, dispatchers: u32, open: u64) -> Resul
         p99_ms: median(p99s),
         ..Row::default()
     })
+}
+
+/// A file is always synced.
+fn sync(asked: &Asked, log: LogKind) -> String {
+    let sync = if log == LogKind::File { Sync::Always } else { asked.sync() };
+    sync.to_string()
 }
 
 /// So many tasks at once, through one dispatcher that answers at once.

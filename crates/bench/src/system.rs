@@ -19,8 +19,10 @@ use std::any::Any;
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
+
+use crate::fault::Fault;
 
 /// A task's result, as the client sees it.
 #[derive(Clone, Copy, Debug)]
@@ -36,10 +38,13 @@ pub(crate) struct Done {
 /// Begins to submit tasks and returns without their answers. The numbers follow those before them.
 pub(crate) type Submit = Box<dyn FnMut(Range<u64>) + Send>;
 
+/// Where results go, or what keeps more from coming.
+pub(crate) type Told = Sender<Result<Done, Fault>>;
+
 /// A system that runs. Dropped, all that it started ends.
 pub(crate) struct Running {
     pub(crate) submit: Submit,
-    pub(crate) done: Receiver<Done>,
+    pub(crate) done: Receiver<Result<Done, Fault>>,
     /// Ends what was started, last of all.
     pub(crate) _parts: Box<dyn Any>,
 }

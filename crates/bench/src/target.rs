@@ -3,17 +3,15 @@
 use std::fmt;
 use std::time::Duration;
 
-use push0_testbed::Nats;
-
-use crate::baseline::poll::{self, Postgres};
-use crate::baseline::pull;
+use crate::baseline::postgres::{self, Postgres};
+use crate::baseline::{poll, pull};
 use crate::cli::Asked;
 use crate::fault::Fault;
 use crate::noise::Noise;
-use crate::place::{LogKind, Sync};
+use crate::place::{LogKind, Site, Sync};
 use crate::report::Row;
 use crate::system::cluster::Servers;
-use crate::system::{Running, Shape, cluster, file};
+use crate::system::{Payload, Prover, Running, Shape, cluster, file};
 
 /// A system, and where its truth is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -28,7 +26,7 @@ pub(crate) enum Target {
 pub(crate) struct Started {
     pub(crate) running: Running,
     _postgres: Option<Postgres>,
-    _servers: Option<Nats>,
+    _site: Option<Site>,
     _noise: Option<Noise>,
 }
 
@@ -37,18 +35,39 @@ impl Target {
     pub(crate) fn all(asked: &Asked) -> Vec<Self> {
         let mut all = Vec::new();
         for log in &asked.log {
-            let syncs = if *log == LogKind::File { &[Sync::Always][..] } else { &asked.sync };
+            let syncs = if *log == LogKind::File { vec![Sync::Always] } else { asked.syncs() };
             for sync in syncs {
-                all.push(Self::Push0(*log, *sync));
+                all.push(Self::Push0(*log, sync));
                 if *log != LogKind::File && !asked.alone {
-                    all.push(Self::Pull(*log, *sync));
+                    all.push(Self::Pull(*log, sync));
                 }
             }
         }
-        if !asked.alone && poll::installed().is_some() {
+        if !asked.alone {
             all.extend([POLL, Duration::ZERO].map(Self::Poll));
         }
         all
+    }
+
+    /// Why it cannot be measured as it is asked for; a row then says so, and has no numbers.
+    pub(crate) fn fault(self, asked: &Asked) -> Option<String> {
+        let runs_it = match asked.prover {
+            Prover::Echo | Prover::Sleep(_) => true,
+            Prover::Serve | Prover::File => false,
+        };
+        match self {
+            Self::Push0(..) => None,
+            Self::Pull(..) | Self::Poll(_) if !runs_it => {
+                Some(format!("it runs no processes as provers: not measured with {}", asked.prover))
+            }
+            Self::Poll(_) if asked.payload == Payload::Bytes500 => {
+                Some("its tasks carry no bytes: not measured with 500B".to_owned())
+            }
+            Self::Poll(_) if postgres::installed().is_none() => {
+                Some(postgres::NOT_INSTALLED.to_owned())
+            }
+            Self::Pull(..) | Self::Poll(_) => None,
+        }
     }
 
     /// Starts it, beside the noise that is asked for. `before` is told of its servers when only they run.
@@ -63,14 +82,15 @@ impl Target {
         shape: Shape,
         before: impl FnOnce(Option<&Servers>) -> Result<(), Fault>,
     ) -> Result<Started, Fault> {
-        let (servers, at) = match self {
-            Self::Push0(log, sync) | Self::Pull(log, sync) => log.servers(sync).unzip(),
-            Self::Poll(_) => (None, None),
+        let site = match self {
+            Self::Push0(log, sync) | Self::Pull(log, sync) => log.site(&asked.nats, sync)?,
+            Self::Poll(_) => None,
         };
+        let at = site.as_ref().map(|site| &site.servers);
         let postgres = matches!(self, Self::Poll(_)).then(Postgres::start).transpose()?;
         let noise = (noise == "busy").then(Noise::start).transpose()?;
-        before(at.as_ref())?;
-        let running = match (self, &at, &postgres) {
+        before(at)?;
+        let running = match (self, at, &postgres) {
             (Self::Push0(..), None, _) => file::start(&asked.dir(), shape)?,
             (Self::Push0(..), Some(servers), _) => cluster::start(servers, shape)?,
             (Self::Pull(..), Some(servers), _) => pull::start(servers, shape)?,
@@ -79,7 +99,7 @@ impl Target {
                 return Err(Fault::new("it has nothing to run on"));
             }
         };
-        Ok(Started { running, _postgres: postgres, _servers: servers, _noise: noise })
+        Ok(Started { running, _postgres: postgres, _site: site, _noise: noise })
     }
 
     /// A row that names it.

@@ -4,46 +4,80 @@ use crate::cli::{Asked, say};
 use crate::fault::Fault;
 use crate::load::closed_loop;
 use crate::report::Row;
+use crate::results::Results;
 use crate::stats::{median, spread};
 use crate::system::Shape;
 use crate::target::Target;
 
-/// A row for each system and noise.
+/// A row for each system and noise. One that fails has the runs before, and is not run again.
 ///
 /// # Errors
 ///
-/// That something cannot be started, or gives no results.
-pub(crate) fn measure(asked: &Asked) -> Result<Vec<Row>, Fault> {
+/// None of its own.
+pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault> {
     let mut cells = Vec::new();
     for noise in &asked.noise {
-        cells.extend(Target::all(asked).into_iter().map(|target| (target, noise, Vec::new())));
+        let cell = |target: Target| Cell {
+            target,
+            noise: noise.clone(),
+            rates: Vec::new(),
+            note: target.fault(asked),
+        };
+        cells.extend(Target::all(asked).into_iter().map(cell));
     }
     for run in 1..=asked.runs {
-        for (target, noise, rates) in &mut cells {
-            say(&format!("run {run} of {}: throughput, {target}, {noise}", asked.runs));
-            #[expect(clippy::cast_possible_truncation, reason = "as many as are under way")]
-            let slots = asked.in_flight as u32;
-            let (prover, payload) = (asked.prover, asked.payload);
-            let shape = Shape { dispatchers: 1, slots, prover, payload, has_backlog: false };
-            let mut started = target.start(asked, noise, shape, |_| Ok(()))?;
-            rates.push(closed_loop(&mut started.running, asked.in_flight, asked.time)?);
+        for cell in cells.iter_mut().filter(|cell| cell.note.is_none()) {
+            let what = format!("throughput, {}, {}", cell.target, cell.noise);
+            say(&format!("run {run} of {}: {what}", asked.runs));
+            if let Err(fault) = cell.run(asked) {
+                results.fail(format!("run {run}: {what}"), &fault);
+                cell.note = Some(format!("run {run}: {fault}"));
+            }
         }
     }
-    let row = |(target, noise, rates): (Target, &String, Vec<f64>)| Row {
-        noise: Some(noise.clone()),
-        prover: Some(asked.prover.to_string()),
-        payload: Some(asked.payload.name().to_owned()),
-        runs: Some(asked.runs),
-        tasks_per_s_spread: Some(spread(&rates)),
-        tasks_per_s: median(rates),
-        ..target.row("throughput")
-    };
-    let mut rows: Vec<_> = cells.into_iter().map(row).collect();
+    let mut rows: Vec<_> = cells.into_iter().map(|cell| cell.row(asked)).collect();
     let pulls: Vec<_> = rows.iter().filter(|row| row.system == "pull").cloned().collect();
     for row in rows.iter_mut().filter(|row| row.system == "push0") {
         let place = |row: &Row| (row.log.clone(), row.sync.clone(), row.noise.clone());
         let pull = pulls.iter().find(|pull| place(pull) == place(row));
         row.pull_tasks_per_s = pull.and_then(|pull| pull.tasks_per_s);
     }
-    Ok(rows)
+    results.rows.extend(rows);
+    Ok(())
+}
+
+/// What is measured again in every run.
+struct Cell {
+    target: Target,
+    noise: String,
+    rates: Vec<f64>,
+    /// Why it is not run, or not any more.
+    note: Option<String>,
+}
+
+impl Cell {
+    fn run(&mut self, asked: &Asked) -> Result<(), Fault> {
+        #[expect(clippy::cast_possible_truncation, reason = "as many as are under way")]
+        let slots = asked.in_flight as u32;
+        let (prover, payload) = (asked.prover, asked.payload);
+        let shape = Shape { dispatchers: 1, slots, prover, payload, has_backlog: false };
+        let mut started = self.target.start(asked, &self.noise, shape, |_| Ok(()))?;
+        self.rates.push(closed_loop(&mut started.running, asked.in_flight, asked.time)?);
+        Ok(())
+    }
+
+    fn row(self, asked: &Asked) -> Row {
+        // What was not run has only its name, and says why.
+        let was_run = !self.rates.is_empty();
+        Row {
+            noise: Some(self.noise),
+            prover: was_run.then(|| asked.prover.to_string()),
+            payload: was_run.then(|| asked.payload.name().to_owned()),
+            runs: was_run.then_some(self.rates.len()),
+            tasks_per_s_spread: was_run.then(|| spread(&self.rates)),
+            tasks_per_s: median(self.rates),
+            note: self.note,
+            ..self.target.row("throughput")
+        }
+    }
 }

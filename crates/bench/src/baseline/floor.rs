@@ -58,20 +58,22 @@ pub(crate) fn nats(servers: &Servers, rate: f64, count: u32) -> Result<Duration,
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let config = settings(servers);
+    let stream = stream_name(servers);
+    let [log, hop] = ["log", "hop"].map(|subject| format!("{}.floor.{subject}", servers.name));
     let client = runtime.block_on(async {
         let (client, _) = nats_client(&config).await?;
         let (responder, _) = nats_client(&config).await?;
-        let stream = json!({
-            "name": "floor", "subjects": ["floor.log"], "storage": "file",
+        let settings = json!({
+            "name": stream, "subjects": [log], "storage": "file",
             "num_replicas": servers.replicas, "max_bytes": 64 << 20, "discard": "old",
         });
-        let asked =
-            client.request("$JS.API.STREAM.CREATE.floor", stream.to_string().into()).await?;
+        let create = format!("$JS.API.STREAM.CREATE.{stream}");
+        let asked = client.request(create, settings.to_string().into()).await?;
         let answer: Value = serde_json::from_slice(&asked.payload)?;
         if let Some(error) = answer.get("error") {
             return Err(Fault::new(error.to_string()));
         }
-        let mut asked = responder.subscribe("floor.hop").await?;
+        let mut asked = responder.subscribe(hop.clone()).await?;
         responder.flush().await?;
         tokio::spawn(async move {
             while let Some(message) = asked.next().await {
@@ -81,9 +83,9 @@ pub(crate) fn nats(servers: &Servers, rate: f64, count: u32) -> Result<Duration,
             }
         });
         // A stream that was just made may have no leader yet, and the servers may not know of each other's listeners.
-        for subject in ["floor.log", "floor.hop"] {
+        for subject in [&log, &hop] {
             let mut tries = 0;
-            while let Err(error) = client.request(subject, RECORD.to_vec().into()).await {
+            while let Err(error) = client.request(subject.clone(), RECORD.to_vec().into()).await {
                 tries += 1;
                 if tries > TRIES {
                     return Err(error.into());
@@ -96,16 +98,21 @@ pub(crate) fn nats(servers: &Servers, rate: f64, count: u32) -> Result<Duration,
     let took = paced(rate, count, || {
         runtime.block_on(async {
             for _ in 0..2 {
-                client.request("floor.hop", RECORD.to_vec().into()).await?;
-                client.request("floor.log", RECORD.to_vec().into()).await?;
+                client.request(hop.clone(), RECORD.to_vec().into()).await?;
+                client.request(log.clone(), RECORD.to_vec().into()).await?;
             }
             Ok::<_, Fault>(())
         })
     });
     runtime.block_on(async {
-        let _ = client.request("$JS.API.STREAM.DELETE.floor", "".into()).await;
+        let _ = client.request(format!("$JS.API.STREAM.DELETE.{stream}"), "".into()).await;
     });
     took
+}
+
+/// The stream that it makes on servers of this name.
+pub(crate) fn stream_name(servers: &Servers) -> String {
+    format!("{}-floor", servers.name)
 }
 
 /// The median of what is done so many times, at this rate or as fast as it goes.

@@ -1,92 +1,26 @@
 //! `poll`: a table of jobs in Postgres that dispatchers poll with `FOR UPDATE SKIP LOCKED`, as bento and the prover
 //! of zksync ship it.
 //!
-//! The client inserts a row for each task, and polls for those that are done; a dispatcher takes a row at a time and
-//! marks it. Who finds nothing asks again after the pause: a second, or none (`poll-tight`). Rows that are taken come
-//! in the order of their ids. Slots share at most [`CONNECTIONS_MAX`] connections, since each is a process of the
-//! server. Postgres is Debian's, with its defaults: it syncs before it answers.
+//! The client inserts a row for each task, and polls for those that are done. Slots share at most [`POLLERS_MAX`]
+//! pollers, since each has a connection, which is a process of the server. A poller takes as many rows as it has
+//! slots free, in the order of their ids, and marks together what has ended meanwhile. Who finds nothing asks again
+//! after the pause: a second, or none (`poll-tight`). The pollers' first looks are spread over the pause.
 
-use std::fs;
-use std::os::unix::fs::chown;
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::mpsc::{Sender, channel};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
 use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
+use super::postgres::{Postgres, connect};
+use super::spawn;
 use crate::fault::Fault;
-use crate::system::cluster::{Background, Process};
-use crate::system::{Done, Prover, Running, Shape};
-
-/// A server that runs, in a directory of its own. Ended when it is dropped.
-pub(crate) struct Postgres {
-    process: Process,
-    dir: TempDir,
-}
-
-/// Where Postgres is installed, if it is.
-pub(crate) fn installed() -> Option<PathBuf> {
-    let versions = fs::read_dir("/usr/lib/postgresql").ok()?;
-    let mut found: Vec<_> = versions.flatten().map(|version| version.path().join("bin")).collect();
-    found.sort();
-    found.into_iter().rev().find(|bin| bin.join("postgres").is_file())
-}
-
-impl Postgres {
-    /// Starts one that listens on a socket in its own directory.
-    ///
-    /// # Errors
-    ///
-    /// That it is not installed, or does not start within 20 s.
-    pub(crate) fn start() -> Result<Self, Fault> {
-        let bin = installed().ok_or_else(|| Fault::new(NOT_INSTALLED))?;
-        let dir = tempfile::Builder::new().prefix("push0-bench-pg-").tempdir()?;
-        let data = dir.path().join("data");
-        // It refuses to be root.
-        let user = rustix::process::getuid().is_root().then_some(NOBODY);
-        if let Some(user) = user {
-            chown(dir.path(), Some(user), Some(user))?;
-        }
-        let run = |program: &str| {
-            let mut command = Command::new(bin.join(program));
-            command.current_dir(dir.path()).stdin(Stdio::null());
-            if let Some(user) = user {
-                command.uid(user).gid(user);
-            }
-            command
-        };
-        let made = run("initdb")
-            .args(["--auth=trust", "--username=bench", "--no-instructions", "-D"])
-            .arg(&data)
-            .output()?;
-        if !made.status.success() {
-            return Err(Fault::new(String::from_utf8_lossy(&made.stderr).trim()));
-        }
-        let mut command = run("postgres");
-        command
-            .arg("-D")
-            .arg(&data)
-            .args(["-c", "listen_addresses=", "-c", "max_connections=60", "-k"])
-            .arg(dir.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let process = Process(command.spawn()?);
-        let started = Self { process, dir };
-        let give_up = Instant::now() + START_MAX;
-        while !socket(started.dir.path()).exists() {
-            if Instant::now() > give_up {
-                return Err(Fault::new("postgres did not start within 20 s"));
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(started)
-    }
-}
+use crate::system::cluster::Background;
+use crate::system::{Done, Prover, Running, Shape, Told};
 
 /// Starts the table and who works on it. `pause` is that of who finds nothing.
 ///
@@ -99,26 +33,26 @@ pub(crate) fn start(server: &Postgres, shape: Shape, pause: Duration) -> Result<
         .on_thread_start(push0_dispatch::shorten_time_slice)
         .enable_all()
         .build()?;
-    let (sender, done) = channel();
-    let dir = server.dir.path().to_owned();
-    let (tasks, mut queued) = mpsc::unbounded_channel::<u64>();
+    let (told, done) = channel();
+    let (tasks, queued) = mpsc::unbounded_channel::<u64>();
     runtime.block_on(async {
-        let client = connect(&dir).await?;
+        let connect = || connect(server.dir());
+        let client = connect().await?;
         client.batch_execute(TABLE).await?;
-        let slots = shape.dispatchers.saturating_mul(shape.slots).min(CONNECTIONS_MAX);
-        for _ in 0..slots {
-            tokio::spawn(dispatch(connect(&dir).await?, shape, pause));
+        let slots = shape.dispatchers.saturating_mul(shape.slots);
+        let pollers = slots.clamp(1, if pause.is_zero() { TIGHT_MAX } else { POLLERS_MAX });
+        for number in 0..pollers {
+            let own = slots / pollers + u32::from(number < slots % pollers);
+            let first = pause * number / pollers;
+            let poller =
+                Poller { client: connect().await?, slots: own, prover: shape.prover, pause };
+            spawn(&told, async move {
+                sleep(first).await;
+                poller.run().await
+            });
         }
-        tokio::spawn(collect(connect(&dir).await?, sender, pause));
-        tokio::spawn(async move {
-            let mut some = Vec::new();
-            while queued.recv_many(&mut some, TOGETHER).await > 0 {
-                let ids: Vec<i64> = some.drain(..).map(u64::cast_signed).collect();
-                if client.execute(INSERT, &[&ids]).await.is_err() {
-                    return;
-                }
-            }
-        });
+        spawn(&told, collect(connect().await?, connect().await?, told.clone(), pause));
+        spawn(&told, insert(client, queued));
         Ok::<_, Fault>(())
     })?;
     let submit = Box::new(move |numbers: std::ops::Range<u64>| {
@@ -129,61 +63,137 @@ pub(crate) fn start(server: &Postgres, shape: Shape, pause: Duration) -> Result<
     Ok(Running { submit, done, _parts: Box::new(Background(Some(runtime))) })
 }
 
-async fn connect(dir: &Path) -> Result<Client, Fault> {
-    let mut config = tokio_postgres::Config::new();
-    config.host_path(dir).user("bench").dbname("postgres");
-    let give_up = Instant::now() + START_MAX;
+async fn insert(client: Client, mut queued: mpsc::UnboundedReceiver<u64>) -> Result<(), Fault> {
+    let statement = client.prepare(INSERT).await?;
+    let mut some = Vec::new();
+    while queued.recv_many(&mut some, TOGETHER).await > 0 {
+        let ids: Vec<i64> = some.drain(..).map(u64::cast_signed).collect();
+        client.execute(&statement, &[&ids]).await?;
+    }
+    Ok(())
+}
+
+/// Some slots behind one connection.
+struct Poller {
+    client: Client,
+    slots: u32,
+    prover: Prover,
+    pause: Duration,
+}
+
+/// A task that has ended, and the slot that is free once it is marked.
+struct Ended {
+    id: i64,
+    ran: Duration,
+    slot: OwnedSemaphorePermit,
+}
+
+impl Poller {
+    async fn run(self) -> Result<(), Fault> {
+        let (ended, to_mark) = mpsc::unbounded_channel();
+        tokio::try_join!(self.take(ended), self.mark(to_mark)).map(|((), ())| ())
+    }
+
+    async fn take(&self, ended: mpsc::UnboundedSender<Ended>) -> Result<(), Fault> {
+        let statement = self.client.prepare(TAKE).await?;
+        let free = Arc::new(Semaphore::new(self.slots as usize));
+        loop {
+            let mut slots = Arc::clone(&free).acquire_owned().await?;
+            let more = u32::try_from(free.available_permits())?;
+            if let Ok(more) = Arc::clone(&free).try_acquire_many_owned(more) {
+                slots.merge(more);
+            }
+            let count = i64::try_from(slots.num_permits())?;
+            let rows = self.client.query(&statement, &[&count]).await?;
+            if rows.is_empty() {
+                drop(slots);
+                idle(self.pause).await;
+                continue;
+            }
+            for row in rows {
+                let id = row.get(0);
+                let Some(slot) = slots.split(1) else {
+                    return Err(Fault::new("more rows came than were asked for"));
+                };
+                let ended = ended.clone();
+                match self.prover {
+                    Prover::Sleep(time) => {
+                        let began = Instant::now();
+                        tokio::spawn(async move {
+                            sleep(time).await;
+                            let _ = ended.send(Ended { id, ran: began.elapsed(), slot });
+                        });
+                    }
+                    Prover::Echo | Prover::Serve | Prover::File => {
+                        ended.send(Ended { id, ran: Duration::ZERO, slot })?;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn mark(&self, mut ended: mpsc::UnboundedReceiver<Ended>) -> Result<(), Fault> {
+        let statement = self.client.prepare(END).await?;
+        let mut some = Vec::new();
+        while ended.recv_many(&mut some, TOGETHER).await > 0 {
+            let (mut ids, mut micros, mut slots) = (Vec::new(), Vec::new(), Vec::new());
+            for Ended { id, ran, slot } in some.drain(..) {
+                ids.push(id);
+                micros.push(i64::try_from(ran.as_micros()).unwrap_or(i64::MAX));
+                slots.push(slot);
+            }
+            self.client.execute(&statement, &[&ids, &micros]).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Looks for what is done, and hands on what it has not seen. That it was seen is marked beside, over `marks`.
+async fn collect(client: Client, marks: Client, told: Told, pause: Duration) -> Result<(), Fault> {
+    let statement = client.prepare(LOOK).await?;
+    let (seen, to_mark) = mpsc::unbounded_channel();
+    let (marked, mut known_no_more) = mpsc::unbounded_channel();
+    spawn(&told, mark_seen(marks, to_mark, marked));
+    let mut known = HashSet::new();
     loop {
-        match config.connect(NoTls).await {
-            Ok((client, connection)) => {
-                tokio::spawn(connection);
-                return Ok(client);
-            }
-            Err(error) if Instant::now() > give_up => return Err(error.into()),
-            Err(_) => sleep(Duration::from_millis(20)).await, // it is starting
+        // What was marked before a look begins does not come with it, and need not be known.
+        while let Ok(ids) = known_no_more.try_recv() {
+            ids.iter().for_each(|id| _ = known.remove(id));
         }
-    }
-}
-
-async fn dispatch(client: Client, shape: Shape, pause: Duration) {
-    let (Ok(take), Ok(end)) = (client.prepare(TAKE).await, client.prepare(END).await) else {
-        return;
-    };
-    while let Ok(rows) = client.query(&take, &[]).await {
-        let Some(id) = rows.first().map(|row| row.get::<_, i64>(0)) else {
-            idle(pause).await;
-            continue;
-        };
-        let began = Instant::now();
-        let ran = match shape.prover {
-            Prover::Sleep(time) => {
-                sleep(time).await;
-                began.elapsed()
-            }
-            Prover::Echo | Prover::Serve | Prover::File => Duration::ZERO,
-        };
-        let micros = i64::try_from(ran.as_micros()).unwrap_or(i64::MAX);
-        if client.execute(&end, &[&id, &micros]).await.is_err() {
-            return;
-        }
-    }
-}
-
-async fn collect(client: Client, done: Sender<Done>, pause: Duration) {
-    let Ok(look) = client.prepare(LOOK).await else { return };
-    while let Ok(rows) = client.query(&look, &[]).await {
+        let count = i64::try_from(known.len() + TOGETHER)?;
+        let rows = client.query(&statement, &[&count]).await?;
         let at = Instant::now();
+        let mut new = Vec::new();
         for row in &rows {
             let (id, ran): (i64, i64) = (row.get(0), row.get(1));
-            let (task, ran) = (id.cast_unsigned(), Duration::from_micros(ran.cast_unsigned()));
-            if done.send(Done { task, at, ran }).is_err() {
-                return;
+            if known.insert(id) {
+                let (task, ran) = (id.cast_unsigned(), Duration::from_micros(ran.cast_unsigned()));
+                told.send(Ok(Done { task, at, ran }))?;
+                new.push(id);
             }
         }
-        if rows.is_empty() {
+        if new.is_empty() {
             idle(pause).await;
+        } else {
+            seen.send(new)?;
         }
     }
+}
+
+async fn mark_seen(
+    client: Client,
+    mut seen: mpsc::UnboundedReceiver<Vec<i64>>,
+    marked: mpsc::UnboundedSender<Vec<i64>>,
+) -> Result<(), Fault> {
+    let statement = client.prepare(SEEN).await?;
+    let mut some = Vec::new();
+    while seen.recv_many(&mut some, TOGETHER).await > 0 {
+        let ids = some.concat();
+        some.clear();
+        client.execute(&statement, &[&ids]).await?;
+        marked.send(ids)?;
+    }
+    Ok(())
 }
 
 async fn idle(pause: Duration) {
@@ -194,46 +204,52 @@ async fn idle(pause: Duration) {
     }
 }
 
-fn socket(dir: &Path) -> PathBuf {
-    dir.join(".s.PGSQL.5432")
-}
-
 const TABLE: &str = "
     CREATE TABLE jobs (id bigint PRIMARY KEY, state text NOT NULL, ran_us bigint);
-    CREATE INDEX ON jobs (state, id)";
+    CREATE INDEX ON jobs (id) WHERE state = 'ready';
+    CREATE INDEX ON jobs (id) WHERE state = 'done'";
 const INSERT: &str = "INSERT INTO jobs (id, state) SELECT unnest($1::bigint[]), 'ready'";
 const TAKE: &str = "
-    UPDATE jobs SET state = 'running' WHERE id = (
-        SELECT id FROM jobs WHERE state = 'ready' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
+    UPDATE jobs SET state = 'running' WHERE id IN (
+        SELECT id FROM jobs WHERE state = 'ready' ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
     ) RETURNING id";
-const END: &str = "UPDATE jobs SET state = 'done', ran_us = $2 WHERE id = $1";
-const LOOK: &str = "UPDATE jobs SET state = 'seen' WHERE id IN (
-        SELECT id FROM jobs WHERE state = 'done' LIMIT 1000
-    ) RETURNING id, ran_us";
+const END: &str = "
+    UPDATE jobs SET state = 'done', ran_us = ended.ran_us
+    FROM unnest($1::bigint[], $2::bigint[]) AS ended (id, ran_us) WHERE jobs.id = ended.id";
+const LOOK: &str = "SELECT id, ran_us FROM jobs WHERE state = 'done' ORDER BY id LIMIT $1";
+const SEEN: &str = "UPDATE jobs SET state = 'seen' WHERE id = ANY($1::bigint[])";
 
-/// What a row says where there is none.
-pub(crate) const NOT_INSTALLED: &str =
-    "postgresql is not installed (Debian: apt-get install postgresql)";
+/// Each has a process of the server. Of 1, 2, 4, 8 and 16 the fewest that no more were better than.
+const POLLERS_MAX: u32 = 8;
 
-/// Each is a process of the server.
-const CONNECTIONS_MAX: u32 = 8;
+/// Of a tight loop, which takes what time it gets of a core. Of as many, four were the best on two cores.
+const TIGHT_MAX: u32 = 4;
 
-/// Rows of one insert.
-const TOGETHER: usize = 64;
+/// Rows of one statement, or what comes to be known in one look.
+const TOGETHER: usize = 1_000;
 
-const START_MAX: Duration = Duration::from_secs(20);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::baseline::exactly_once;
+    use crate::baseline::postgres::{NOT_INSTALLED, installed};
+    use crate::cli::say;
+    use crate::system::Payload;
 
-/// Debian's `nobody`.
-const NOBODY: u32 = 65_534;
-
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        // SIGQUIT: it ends its own processes at once. Killed outright it would leave them behind.
-        if let Some(pid) =
-            i32::try_from(self.process.0.id()).ok().and_then(rustix::process::Pid::from_raw)
-        {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::QUIT);
-            let _ = self.process.0.wait();
+    #[test]
+    fn each_task_comes_back_once_through_postgres() {
+        if installed().is_none() {
+            return say(&format!("skipped: {NOT_INSTALLED}"));
         }
+        let server = Postgres::start().expect("it is installed");
+        let shape = Shape {
+            dispatchers: 2,
+            slots: 16,
+            prover: Prover::Sleep(Duration::from_millis(5)),
+            payload: Payload::Reference,
+            has_backlog: false,
+        };
+        let mut running = start(&server, shape, Duration::from_millis(20)).expect("it starts");
+        exactly_once(&mut running, 200);
     }
 }

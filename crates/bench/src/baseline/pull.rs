@@ -6,25 +6,29 @@
 //! ```
 //!
 //! Tasks are a JetStream work queue with a durable consumer that all dispatchers pull from, with requests open ahead.
-//! A result is published to another stream; once that is acknowledged, the task is. A collector with a durable
-//! consumer sees each result. Publishes are under way side by side, as many as a dispatcher has slots. Servers,
-//! replicas and syncs are those of the log it is compared with.
+//! A result, as long as its task, is published to another stream; once that is acknowledged, the task is. A collector
+//! with a durable consumer sees each result, acknowledges what has come together with one word, and hands a task on
+//! once though it comes again. Publishes are under way side by side, as many as a dispatcher has slots. Servers,
+//! replicas and syncs are those of the log it is compared with. A publish that is refused ends the run.
 //!
 //! It does less than push0: no order, no leases beyond JetStream's, no log of what happened, no check of anything.
 
+use std::collections::HashSet;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
-use async_nats::jetstream::context::Context;
+use async_nats::jetstream::context::{Context, PublishAckFuture};
+use async_nats::jetstream::message::Message;
 use async_nats::jetstream::stream::{Config, RetentionPolicy};
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use push0_log::nats_client;
 use tokio::sync::mpsc;
 
+use super::spawn;
 use crate::fault::Fault;
 use crate::system::cluster::{Background, Servers, settings};
-use crate::system::{Done, Payload, Prover, Running, Shape};
+use crate::system::{Done, Payload, Prover, Running, Shape, Told};
 
 /// Starts it on these servers.
 ///
@@ -37,28 +41,33 @@ pub(crate) fn start(servers: &Servers, shape: Shape) -> Result<Running, Fault> {
         .on_thread_start(push0_dispatch::shorten_time_slice)
         .enable_all()
         .build()?;
-    let (sender, done) = channel();
-    let client = runtime.block_on(async {
+    let (told, done) = channel();
+    let (tasks, queued) = mpsc::unbounded_channel();
+    runtime.block_on(async {
         let client = connect(servers).await?;
-        streams(&client, servers.replicas).await?;
-        let collector = consumer(&connect(servers).await?, RESULTS, COLLECTED).await?;
-        tokio::spawn(collect(collector, sender));
+        streams(&client, servers).await?;
+        let collector = collector(&connect(servers).await?, servers).await?;
+        spawn(&told, collect(collector, told.clone()));
         let each = shape.dispatchers.div_ceil(CONNECTIONS).max(1);
         for first in (0..shape.dispatchers).step_by(each as usize) {
             let context = connect(servers).await?;
             for _ in first..shape.dispatchers.min(first + each) {
-                let tasks = consumer(&context, TASKS, PULLED).await?;
-                tokio::spawn(dispatch(context.clone(), tasks, shape));
+                let consumer = dispatcher(&context, servers, shape.prover).await?;
+                let results = format!("{}.results.new", servers.name);
+                let dispatcher = Dispatcher { context: context.clone(), results, shape };
+                spawn(&told, dispatcher.run(consumer));
             }
         }
-        Ok::<_, Fault>(client)
+        let bytes = match shape.payload {
+            Payload::Reference => 100,
+            Payload::Bytes500 => 500,
+        };
+        let (acks, pending) = mpsc::channel(UNDER_WAY);
+        spawn(&told, confirm(pending));
+        let subject = format!("{}.tasks.new", servers.name);
+        spawn(&told, submit(client, subject, queued, bytes, acks));
+        Ok::<_, Fault>(())
     })?;
-    let bytes = match shape.payload {
-        Payload::Reference => 100,
-        Payload::Bytes500 => 500,
-    };
-    let (tasks, queued) = mpsc::unbounded_channel();
-    runtime.spawn(submit(client, queued, bytes));
     let submit = Box::new(move |numbers: std::ops::Range<u64>| {
         for number in numbers {
             let _ = tasks.send(number);
@@ -67,20 +76,27 @@ pub(crate) fn start(servers: &Servers, shape: Shape) -> Result<Running, Fault> {
     Ok(Running { submit, done, _parts: Box::new(Background(Some(runtime))) })
 }
 
+/// The streams that it makes on servers of this name.
+pub(crate) fn stream_names(servers: &Servers) -> [String; 2] {
+    ["tasks", "results"].map(|stream| format!("{}-{stream}", servers.name))
+}
+
 async fn connect(servers: &Servers) -> Result<Context, Fault> {
     let (client, _) = nats_client(&settings(servers)).await?;
     Ok(async_nats::jetstream::new(client))
 }
 
-async fn streams(context: &Context, replicas: usize) -> Result<(), Fault> {
-    for (name, retention) in
-        [(TASKS, RetentionPolicy::WorkQueue), (RESULTS, RetentionPolicy::Limits)]
-    {
+async fn streams(context: &Context, servers: &Servers) -> Result<(), Fault> {
+    let [tasks, results] = stream_names(servers);
+    for (name, subjects, retention) in [
+        (tasks, format!("{}.tasks.>", servers.name), RetentionPolicy::WorkQueue),
+        (results, format!("{}.results.>", servers.name), RetentionPolicy::Limits),
+    ] {
         let config = Config {
-            name: name.to_owned(),
-            subjects: vec![format!("{name}.>")],
+            name,
+            subjects: vec![subjects],
             retention,
-            num_replicas: replicas,
+            num_replicas: servers.replicas,
             max_bytes: 400 << 20,
             ..Config::default()
         };
@@ -89,96 +105,166 @@ async fn streams(context: &Context, replicas: usize) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The durable consumer of a stream; made by whoever comes first.
-async fn consumer(context: &Context, stream: &str, ahead: i64) -> Result<PullConsumer, Fault> {
+/// The durable consumer of tasks that all dispatchers share; made by whoever comes first.
+async fn dispatcher(
+    context: &Context,
+    servers: &Servers,
+    prover: Prover,
+) -> Result<PullConsumer, Fault> {
+    let longest = match prover {
+        Prover::Sleep(time) => time,
+        Prover::Echo | Prover::Serve | Prover::File => Duration::ZERO,
+    };
     let config = pull::Config {
         durable_name: Some("all".to_owned()),
         ack_policy: AckPolicy::Explicit,
-        max_ack_pending: ahead,
+        ack_wait: ACK_WAIT + 2 * longest,
+        max_ack_pending: AHEAD,
         ..pull::Config::default()
     };
-    let stream = context.get_stream(stream).await?;
-    Ok(stream.get_or_create_consumer("all", config).await?)
+    let [tasks, _] = stream_names(servers);
+    Ok(context.get_stream(tasks).await?.get_or_create_consumer("all", config).await?)
+}
+
+/// The durable consumer of results.
+async fn collector(context: &Context, servers: &Servers) -> Result<PullConsumer, Fault> {
+    let config = pull::Config {
+        durable_name: Some("all".to_owned()),
+        ack_policy: AckPolicy::All,
+        ack_wait: ACK_WAIT,
+        max_ack_pending: AHEAD,
+        ..pull::Config::default()
+    };
+    let [_, results] = stream_names(servers);
+    Ok(context.get_stream(results).await?.get_or_create_consumer("all", config).await?)
 }
 
 /// Publishes tasks, with many publishes under way.
-async fn submit(context: Context, mut queued: mpsc::UnboundedReceiver<u64>, bytes: usize) {
-    let (acks, mut pending) = mpsc::channel(UNDER_WAY);
-    tokio::spawn(async move {
-        while let Some(ack) = pending.recv().await {
-            let _ = IntoFuture::into_future(ack).await;
-        }
-    });
+async fn submit(
+    context: Context,
+    subject: String,
+    mut queued: mpsc::UnboundedReceiver<u64>,
+    bytes: usize,
+    acks: mpsc::Sender<PublishAckFuture>,
+) -> Result<(), Fault> {
     while let Some(number) = queued.recv().await {
         let mut payload = vec![0; bytes];
         let place = payload.iter_mut().zip(number.to_le_bytes());
         place.for_each(|(byte, of)| *byte = of);
-        let Ok(ack) = context.publish("tasks.new", payload.into()).await else { return };
-        if acks.send(ack).await.is_err() {
-            return;
-        }
+        acks.send(context.publish(subject.clone(), payload.into()).await?).await?;
     }
+    Ok(())
 }
 
-async fn dispatch(context: Context, tasks: PullConsumer, shape: Shape) {
-    let slots = shape.slots as usize;
-    // Requests are open ahead: while one batch is proved the next is asked for.
-    let batch = slots.clamp(1, 256);
-    let messages = tasks.stream().max_messages_per_batch(batch).messages().await;
-    let Ok(messages) = messages else { return };
-    let prove = |message: Result<async_nats::jetstream::Message, _>| {
-        let context = context.clone();
-        async move {
-            let Ok(message) = message else { return };
-            let began = Instant::now();
-            let ran = match shape.prover {
-                Prover::Sleep(time) => {
-                    tokio::time::sleep(time).await;
-                    began.elapsed()
-                }
-                Prover::Echo | Prover::Serve | Prover::File => Duration::ZERO,
-            };
-            let mut result = message.payload.to_vec();
-            let micros = u64::try_from(ran.as_micros()).unwrap_or(u64::MAX).to_le_bytes();
-            result.iter_mut().skip(8).zip(micros).for_each(|(byte, of)| *byte = of);
-            // A task is let go of once its result is durable; else it comes again.
-            if let Ok(ack) = context.publish("results.all", result.into()).await
-                && ack.await.is_ok()
-            {
-                let _ = message.ack().await;
+/// Sees that what was published is durable.
+async fn confirm(mut pending: mpsc::Receiver<PublishAckFuture>) -> Result<(), Fault> {
+    while let Some(ack) = pending.recv().await {
+        ack.await?;
+    }
+    Ok(())
+}
+
+struct Dispatcher {
+    context: Context,
+    /// The subject of results.
+    results: String,
+    shape: Shape,
+}
+
+impl Dispatcher {
+    async fn run(self, tasks: PullConsumer) -> Result<(), Fault> {
+        let slots = self.shape.slots as usize;
+        // Requests are open ahead: while one batch is proved the next is asked for.
+        let batch = slots.clamp(1, 256);
+        let messages = tasks.stream().max_messages_per_batch(batch).messages().await?;
+        let messages = messages.map_err(Fault::from);
+        messages.try_for_each_concurrent(slots, |message| self.prove(message)).await
+    }
+
+    async fn prove(&self, message: Message) -> Result<(), Fault> {
+        let began = Instant::now();
+        let ran = match self.shape.prover {
+            Prover::Sleep(time) => {
+                tokio::time::sleep(time).await;
+                began.elapsed()
             }
-        }
-    };
-    messages.for_each_concurrent(slots, prove).await;
-}
-
-async fn collect(results: PullConsumer, done: std::sync::mpsc::Sender<Done>) {
-    let messages = results.stream().max_messages_per_batch(1_000).messages().await;
-    let Ok(mut messages) = messages else { return };
-    while let Some(Ok(message)) = messages.next().await {
-        let at = Instant::now();
-        let number = |from: usize| {
-            let bytes = message.payload.get(from..from + 8).and_then(|it| it.try_into().ok());
-            bytes.map(u64::from_le_bytes)
+            Prover::Echo | Prover::Serve | Prover::File => Duration::ZERO,
         };
-        if let (Some(task), Some(ran)) = (number(0), number(8))
-            && done.send(Done { task, at, ran: Duration::from_micros(ran) }).is_err()
-        {
-            return;
-        }
-        let _ = message.ack().await;
+        let mut result = message.payload.to_vec();
+        let micros = u64::try_from(ran.as_micros()).unwrap_or(u64::MAX).to_le_bytes();
+        result.iter_mut().skip(8).zip(micros).for_each(|(byte, of)| *byte = of);
+        // A task is let go of once its result is durable; else it comes again.
+        self.context.publish(self.results.clone(), result.into()).await?.await?;
+        acknowledge(&message).await
     }
 }
 
-const TASKS: &str = "tasks";
-const RESULTS: &str = "results";
+async fn collect(results: PullConsumer, told: Told) -> Result<(), Fault> {
+    let messages = results.stream().max_messages_per_batch(TOGETHER).messages().await?;
+    let mut messages = messages.ready_chunks(TOGETHER);
+    let mut known = HashSet::new();
+    while let Some(came) = messages.next().await {
+        let at = Instant::now();
+        let mut last = None;
+        for message in came {
+            let message = message?;
+            let number = |from: usize| {
+                let bytes = message.payload.get(from..from + 8).and_then(|it| it.try_into().ok());
+                bytes.map(u64::from_le_bytes)
+            };
+            if let (Some(task), Some(ran)) = (number(0), number(8))
+                && known.insert(task)
+            {
+                told.send(Ok(Done { task, at, ran: Duration::from_micros(ran) }))?;
+            }
+            last = Some(message);
+        }
+        if let Some(last) = last {
+            acknowledge(&last).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Does not wait for the server's word.
+async fn acknowledge(message: &Message) -> Result<(), Fault> {
+    message.ack().await.map_err(|error| Fault::new(format!("no acknowledgement is sent: {error}")))
+}
 
 /// Given out and not acknowledged, at most.
-const PULLED: i64 = 20_000;
-const COLLECTED: i64 = 20_000;
+const AHEAD: i64 = 20_000;
+
+/// Before what is not acknowledged comes again, beside twice what a prover takes: as long as results are waited for.
+const ACK_WAIT: Duration = Duration::from_secs(60);
+
+/// Results that are acknowledged with one word, at most.
+const TOGETHER: usize = 1_000;
 
 /// Connections of all dispatchers.
 const CONNECTIONS: u32 = 8;
 
 /// Publishes of the client that are not acknowledged, at most.
 const UNDER_WAY: usize = 4_096;
+
+#[cfg(test)]
+mod tests {
+    use push0_testbed::Nats;
+
+    use super::*;
+    use crate::baseline::exactly_once;
+
+    #[test]
+    fn each_task_comes_back_once_through_jetstream() {
+        let nats = Nats::start(1);
+        let servers = Servers::started(nats.urls(), 1);
+        let shape = Shape {
+            dispatchers: 2,
+            slots: 16,
+            prover: Prover::Sleep(Duration::from_millis(5)),
+            payload: Payload::Reference,
+            has_backlog: false,
+        };
+        let mut running = start(&servers, shape).expect("it starts");
+        exactly_once(&mut running, 200);
+    }
+}

@@ -19,6 +19,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
+use crate::baseline::{floor, pull};
 use crate::cli::say;
 use crate::fault::Fault;
 
@@ -31,6 +32,21 @@ use super::{Payload, Running, Shape, Submit, pipeline};
 pub(crate) struct Servers {
     pub(crate) urls: Vec<String>,
     pub(crate) replicas: usize,
+    /// What all subjects and streams begin with.
+    pub(crate) name: String,
+}
+
+impl Servers {
+    /// That were started for it, and hold nothing else.
+    pub(crate) fn started(urls: Vec<String>, replicas: usize) -> Self {
+        Self { urls, replicas, name: NAME.to_owned() }
+    }
+
+    /// That the user names: what is made on them has a name that nothing else has, and is to be [`clear`]ed.
+    pub(crate) fn named(urls: Vec<String>, replicas: usize) -> Self {
+        let name = format!("{NAME}-bench-{}", push0::clock::wall().0);
+        Self { urls, replicas, name }
+    }
 }
 
 /// Starts an engine on these servers, which hold no log of push0 yet, and all that works with it.
@@ -61,7 +77,7 @@ pub(crate) fn around(servers: &Servers, shape: Shape, dir: &Path) -> Result<Runn
     let (sender, done) = channel();
     let bus = runtime.block_on(async {
         let (client, _) = nats_client(&config).await?;
-        let bus = Bus::over(client, PREFIX);
+        let bus = Bus::over(client, &servers.name);
         if let Err(error) = led(&bus).await {
             let words = fs::read_to_string(dir.join("engine.err")).unwrap_or_default();
             return Err(Fault::new(format!("{error}: {}", words.trim())));
@@ -82,7 +98,7 @@ pub(crate) fn around(servers: &Servers, shape: Shape, dir: &Path) -> Result<Runn
         Ok::<_, Fault>(bus)
     })?;
     let store = Store::open(&dir.join("store"))?;
-    runtime.block_on(dispatchers(&config, shape, &store))?;
+    runtime.block_on(dispatchers(servers, shape, &store))?;
     let submit = submit(&runtime, bus, shape, store);
     Ok(Running { submit, done, _parts: Box::new(Background(Some(runtime))) })
 }
@@ -121,10 +137,31 @@ pub(crate) fn settings(servers: &Servers) -> NatsConfig {
         urls: servers.urls.clone(),
         replicas: servers.replicas,
         max_bytes: LOG_BYTES,
-        subject: format!("{PREFIX}.log"),
+        stream: servers.name.clone(),
+        subject: format!("{}.log", servers.name),
         name: "push0-bench".to_owned(),
         inbox: "_INBOX".to_owned(),
         ..NatsConfig::default()
+    }
+}
+
+/// Deletes all streams that the bench has made on these servers.
+pub(crate) fn clear(servers: &Servers) {
+    let streams = [
+        vec![servers.name.clone(), floor::stream_name(servers)],
+        pull::stream_names(servers).to_vec(),
+    ];
+    let delete = async {
+        let (client, _) = nats_client(&settings(servers)).await?;
+        for stream in streams.concat() {
+            // Most are not there: each bench makes its own.
+            client.request(format!("$JS.API.STREAM.DELETE.{stream}"), "".into()).await?;
+        }
+        Ok::<_, Fault>(())
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    if let Err(fault) = runtime.map_err(Fault::from).and_then(|runtime| runtime.block_on(delete)) {
+        say(&format!("warning: streams named {}* are left behind: {fault}", servers.name));
     }
 }
 
@@ -137,7 +174,10 @@ pub(crate) fn engine(
 ) -> Result<Child, Fault> {
     fs::write(dir.join("pipeline.toml"), pipeline::file(WINDOW, has_backlog))?;
     let mib = LOG_BYTES >> 20;
-    let machine = format!("[nats]\nreplicas = {}\nmax_bytes = \"{mib}MiB\"\n", servers.replicas);
+    let Servers { replicas, name: prefix, .. } = servers;
+    let machine = format!(
+        "[nats]\nreplicas = {replicas}\nmax_bytes = \"{mib}MiB\"\nprefix = \"{prefix}\"\nstream = \"{prefix}\"\n"
+    );
     fs::write(dir.join("push0.toml"), machine)?;
     fs::create_dir_all(dir.join("store"))?;
     let mut command = Command::new(push0()?);
@@ -185,11 +225,12 @@ pub(crate) async fn led(bus: &Bus) -> Result<LeaderBeat, Fault> {
 }
 
 /// Starts the dispatchers, some hundreds to a connection.
-async fn dispatchers(config: &NatsConfig, shape: Shape, store: &Store) -> Result<(), Fault> {
+async fn dispatchers(servers: &Servers, shape: Shape, store: &Store) -> Result<(), Fault> {
+    let config = settings(servers);
     let numbers: Vec<u32> = (0..shape.dispatchers).collect();
     for some in numbers.chunks(TO_A_CONNECTION) {
-        let (client, _) = nats_client(config).await?;
-        let bus = Bus::over(client, PREFIX);
+        let (client, _) = nats_client(&config).await?;
+        let bus = Bus::over(client, &servers.name);
         let (leads, led) = watch::channel(Epoch(0));
         tokio::spawn(follow(bus.clone(), leads));
         for number in some {
@@ -274,7 +315,8 @@ async fn ask(bus: Bus, mut blocks: Vec<Block>) {
     }
 }
 
-const PREFIX: &str = "push0";
+/// As the files have it that say no other.
+const NAME: &str = "push0";
 
 /// Of the pipeline: more than is ever under way.
 const WINDOW: u64 = 1_000_000;

@@ -1,21 +1,20 @@
 //! What a client of push0 sees: turns of the log, and in them results that are durable.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use push0_core::{Event, TaskId, Turn};
 
-use super::Done;
+use super::{Done, Told};
 
 /// Tells of each task's first accepted result.
 pub(super) struct Watch {
-    done: Sender<Done>,
+    done: Told,
     numbers: BTreeMap<TaskId, u64>,
 }
 
 impl Watch {
-    pub(super) const fn new(done: Sender<Done>) -> Self {
+    pub(super) const fn new(done: Told) -> Self {
         Self { done, numbers: BTreeMap::new() }
     }
 
@@ -30,7 +29,7 @@ impl Watch {
                 && let Some(number) = self.numbers.remove(task)
             {
                 let done = Done { task: number, at, ran: Duration::from_micros(*ran_us) };
-                if self.done.send(done).is_err() {
+                if self.done.send(Ok(done)).is_err() {
                     return false;
                 }
             }
