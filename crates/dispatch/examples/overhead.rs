@@ -4,7 +4,7 @@
 //! cargo run --release -p push0-dispatch --example overhead [ATTEMPTS [DIR [PAUSE_MS]]]
 //! ```
 //!
-//! The prover is this program itself; it makes a file of one byte. Compared are the time from a grant to
+//! The prover is this program itself; it makes a file of a number, another one each time. Compared are the time from a grant to
 //! its report, and the time that the same prover takes when it is merely spawned and waited for (file), or
 //! asked and answered over a pipe (serve); each time it makes a new file. Storing the result is part of the
 //! first: two syncs of the disk at DIR, which are named apart. From one attempt to the next is a pause: none
@@ -30,7 +30,7 @@ fn main() -> io::Result<()> {
     }
     let args: Vec<String> = env::args().skip(1).collect();
     if let Some(output) = args.iter().skip_while(|arg| *arg != "--output-path").nth(1) {
-        return fs::write(output, b"1");
+        return fs::write(output, std::process::id().to_string());
     }
     let attempts = args.first().and_then(|count| count.parse().ok()).unwrap_or(500);
     let dir = args.get(1).map_or_else(|| env::temp_dir().join("push0-overhead"), PathBuf::from);
@@ -38,7 +38,7 @@ fn main() -> io::Result<()> {
     let run = Run { attempts, pause: Duration::from_millis(pause) };
     let own = env::current_exe()?.to_string_lossy().into_owned();
     let store = Store::open(&dir.join("store")).expect("a store");
-    let disk = run.median(|_| put(&store));
+    let disk = run.median(|at| put(&store, at));
     for (contract, bare) in [
         (Contract::File, run.timed(|at| spawn(&own, &bare(&dir, at)), |at| clear(&dir, at))),
         (Contract::Serve, pipe(&own, &dir, run)?),
@@ -120,14 +120,14 @@ fn grant(program: &ProgramName, attempt: u64) -> Grant {
     }
 }
 
-/// The prover under the serve contract: reads a line, writes a byte, answers.
+/// The prover under the serve contract: reads a line, writes a number, answers.
 fn serve() -> io::Result<()> {
     let mut stdout = io::stdout();
     let mut say = |reply: &Reply| writeln!(stdout, "{}", serde_json::to_string(reply)?);
     say(&Reply::Ready { vkey: None })?;
     for line in io::stdin().lines() {
         if let Request::Prove(request) = serde_json::from_str(&line?)? {
-            fs::write(&request.output, b"1")?;
+            fs::write(&request.output, request.attempt.to_string())?;
             say(&Reply::Done { attempt: request.attempt })?;
         }
     }
@@ -172,10 +172,13 @@ fn pipe(own: &str, dir: &Path, run: Run) -> io::Result<Duration> {
     Ok(bare)
 }
 
-/// What every attempt does with its result, which is there after the first.
-fn put(store: &Store) {
-    store.put(b"1").expect("put");
+/// What every attempt does with its result: one that the store does not have.
+fn put(store: &Store, at: u64) {
+    store.put((PUT + at).to_string().as_bytes()).expect("put");
 }
+
+/// No process and no attempt has such a number.
+const PUT: u64 = 1 << 40;
 
 /// How often something is done, and the rest before each time.
 #[derive(Clone, Copy)]

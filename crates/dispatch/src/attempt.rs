@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use push0_core::{Contract, FailureClass, Grant, Outcome, Output, Report};
+use push0_core::{Contract, FailureClass, Give, Grant, Outcome, Output, Report};
 
 use crate::board::Doing;
 use crate::context::Context;
@@ -104,12 +104,17 @@ impl Attempt {
         loop {
             let (context, grant) = (Arc::clone(&self.context), Arc::clone(&self.grant));
             let (give, folder) = (self.program.give, dir.to_owned());
-            let prepared = blocking(move || {
+            let prepare = move || {
                 let placed = context.spares.place(&folder);
                 placed.map_err(|source| InputError::Write { path: folder.clone(), source })?;
                 input::write(&context.config.store, &grant, give, &folder)
-            });
-            let message = match prepared.await {
+            };
+            let prepared = match give {
+                // A few bytes, and nothing from the store: to hand it over would take longer.
+                Give::Number => prepare(),
+                Give::Raw | Give::Bundle => blocking(prepare).await,
+            };
+            let message = match prepared {
                 Ok(input) => return Ok(input),
                 Err(InputError::Lost(artifact, _)) => return Err(Outcome::InputLost { artifact }),
                 Err(error) if error.is_full() => return Err(self.no_room(&error.to_string())),
