@@ -153,10 +153,13 @@ impl World {
         self.wait_end(name)
     }
 
-    /// Waits until a process has ended by itself.
+    /// Waits until a process has ended by itself. One that does not is ended with the world.
     pub(crate) fn wait_end(&mut self, name: &str) -> ExitStatus {
-        let mut child = self.running.remove(name).expect("it runs");
-        until(&format!("{name} does not end"), || child.try_wait().expect("it is ours"))
+        let child = self.running.get_mut(name).expect("it runs");
+        let ended =
+            until(&format!("{name} does not end"), || child.try_wait().expect("it is ours"));
+        self.running.remove(name);
+        ended
     }
 
     pub(crate) fn freeze(&self, name: &str) -> SystemTime {
