@@ -9,12 +9,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::by_hash::ByHash;
 use crate::{Block, BlockHash, Digest, Height, Seq, Timestamp, Weights};
 
 /// Every known block, and the canonical branch.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Chain {
-    blocks: BTreeMap<BlockHash, Known>,
+    blocks: ByHash<BlockHash, Box<Known>>,
     /// The first canonical height.
     start: Height,
     /// The canonical branch from there.
@@ -79,7 +80,7 @@ impl Chain {
             bytes: block.bytes,
             fields,
         };
-        self.blocks.insert(block.hash, known);
+        self.blocks.insert(block.hash, Box::new(known));
         let mut connected = Vec::new();
         if self.canonical.is_empty() || self.follows_tip(block.hash) {
             self.extend(block.hash);
@@ -134,12 +135,12 @@ impl Chain {
     /// A known block.
     #[must_use]
     pub fn block(&self, hash: &BlockHash) -> Option<&Known> {
-        self.blocks.get(hash)
+        self.blocks.get(hash).map(|known| &**known)
     }
 
     /// Every block of the tree, in no order that means anything.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Known> {
-        self.blocks.values()
+        self.blocks.values().map(|known| &**known)
     }
 
     /// Since when a block's payload is lost.

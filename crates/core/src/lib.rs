@@ -12,6 +12,7 @@
 
 mod block;
 mod broken;
+mod by_hash;
 mod chain;
 mod collect;
 mod digest;

@@ -37,6 +37,7 @@ pub use references::{Reference, Referred};
 pub use view::{StageView, Totals};
 
 use crate::broken::{Breakage, Broken};
+use crate::by_hash::ByHash;
 use crate::chain::Chain;
 use crate::collect::Collector;
 use crate::input::{Input, Rejection};
@@ -56,7 +57,7 @@ pub struct Scheduler {
     last: Seq,
     now: Timestamp,
     chain: Chain,
-    tasks: BTreeMap<TaskId, Box<Task>>,
+    tasks: ByHash<TaskId, Box<Task>>,
     queue: Queue,
     /// Tasks that could be tried but for an input that is not there.
     starved: BTreeSet<TaskId>,
@@ -104,7 +105,7 @@ impl Scheduler {
             last: Seq::default(),
             now: Timestamp::default(),
             chain: Chain::default(),
-            tasks: BTreeMap::new(),
+            tasks: ByHash::default(),
             queue: Queue::default(),
             starved: BTreeSet::new(),
             leases: BTreeMap::new(),

@@ -81,6 +81,8 @@ pub(crate) fn walk<D: Disk>(
         if number != expected {
             end = End::Unreadable(0, Unreadable::Damaged("the segment is missing".to_owned()));
         } else {
+            // Let go of the one before first: two of them would double what an opening needs.
+            drop(std::mem::take(&mut bytes));
             bytes = disk.read(&name)?;
             end = chain.segment(disk, &name, &mut bytes, number == count, &mut sums)?;
         }

@@ -1,6 +1,6 @@
 //! What a client of push0 sees: turns of the log, and in them results that are durable.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use push0_core::{Event, TaskId, Turn};
@@ -10,12 +10,12 @@ use super::{Done, Told};
 /// Tells of each task's first accepted result.
 pub(super) struct Watch {
     done: Told,
-    numbers: BTreeMap<TaskId, u64>,
+    numbers: HashMap<TaskId, u64>,
 }
 
 impl Watch {
-    pub(super) const fn new(done: Told) -> Self {
-        Self { done, numbers: BTreeMap::new() }
+    pub(super) fn new(done: Told) -> Self {
+        Self { done, numbers: HashMap::new() }
     }
 
     /// Takes a turn that is durable; `false` once nobody listens.

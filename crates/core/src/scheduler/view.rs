@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Held, Scheduler};
 use crate::broken::{Breakage, Broken};
+use crate::by_hash::ByHash;
 use crate::queue::Rank;
 use crate::release::Release;
 use crate::{
@@ -137,7 +138,7 @@ impl Scheduler {
         self.tasks.get(id).map(|task| &**task)
     }
 
-    /// Every task.
+    /// Every task, in the order of their ids.
     pub fn tasks(&self) -> impl Iterator<Item = (&TaskId, &Task)> {
         self.tasks.iter().map(|(id, task)| (id, &**task))
     }
@@ -302,7 +303,7 @@ impl Scheduler {
 }
 
 /// Whether everything a task reads is there, as far as anyone knows.
-fn is_fed(tasks: &BTreeMap<TaskId, Box<Task>>, chain: &Chain, task: &Task) -> bool {
+fn is_fed(tasks: &ByHash<TaskId, Box<Task>>, chain: &Chain, task: &Task) -> bool {
     task.inputs.iter().all(|input| match input {
         InputId::Block(hash) => chain.block(hash).is_some_and(|block| !block.payload_lost),
         InputId::Task(maker) | InputId::Part(maker, _) => {
