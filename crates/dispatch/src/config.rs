@@ -50,7 +50,8 @@ impl Config {
     pub const VERIFY_RETRY: Retry = Retry {
         limit: Duration::from_secs(60),
         pause: Duration::from_secs(1),
-        pause_max: Duration::from_secs(30),
+        // A slot does nothing else meanwhile: it costs more than a try.
+        pause_max: Duration::from_secs(5),
         total: Duration::from_secs(240),
     };
 }
