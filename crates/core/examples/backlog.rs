@@ -54,7 +54,7 @@ impl Backlog {
         let mut backlog = Self { now, scheduler, fleet, dispatcher, running: Vec::new() };
         backlog.ask(&Input::Configure(Box::new(pipeline(window))));
         let capacity = Capacity {
-            programs: ["prover".parse().expect("a name")].into(),
+            programs: std::iter::once("prover".parse().expect("a name")).collect(),
             slots: 64,
             memory_bytes: 1 << 40,
             gpus: 0,

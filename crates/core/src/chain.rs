@@ -138,9 +138,9 @@ impl Chain {
         self.blocks.get(hash).map(|known| &**known)
     }
 
-    /// Every block of the tree, in no order that means anything.
+    /// Every block of the tree, in the order of their hashes.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Known> {
-        self.blocks.values().map(|known| &**known)
+        self.blocks.iter().map(|(_, known)| &**known)
     }
 
     /// Since when a block's payload is lost.
@@ -222,7 +222,7 @@ impl Chain {
         if self.blocks.len() == self.canonical.len() {
             return 0;
         }
-        let standings = self.blocks.keys().filter_map(|hash| self.standing(hash));
+        let standings = self.blocks.iter().filter_map(|(hash, _)| self.standing(hash));
         standings.filter(|standing| *standing == Standing::Beside).count()
     }
 

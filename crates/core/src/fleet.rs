@@ -232,7 +232,7 @@ impl Fleet {
     /// The programs that somebody offers.
     #[must_use]
     pub fn programs(&self) -> BTreeSet<&ProgramName> {
-        self.members.values().flat_map(|member| &member.capacity.programs).collect()
+        self.members.values().flat_map(|member| member.capacity.programs.iter()).collect()
     }
 
     /// Whether nobody was heard of.

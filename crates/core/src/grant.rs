@@ -9,9 +9,11 @@
 //! Not here: how messages travel (the bus), and who gets what (`queue`).
 
 use std::collections::BTreeSet;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
     AttemptId, Digest, DispatcherId, FailureClass, InputId, Key, Output, ProgramName, ResultRef,
@@ -106,13 +108,51 @@ pub struct Beat {
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Capacity {
     /// The programs it offers.
-    pub programs: BTreeSet<ProgramName>,
+    pub programs: Programs,
     /// How many attempts at once.
     pub slots: u32,
     /// Unit: bytes, shared by what it runs.
     pub memory_bytes: u64,
     /// GPUs, shared likewise.
     pub gpus: u32,
+}
+
+/// The programs that a dispatcher offers. Clones share them until one is changed: what a thousand dispatchers offer
+/// is looked at whenever something is granted.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(from = "BTreeSet<ProgramName>")]
+pub struct Programs(Arc<BTreeSet<ProgramName>>);
+
+impl Deref for Programs {
+    type Target = BTreeSet<ProgramName>;
+
+    fn deref(&self) -> &BTreeSet<ProgramName> {
+        &self.0
+    }
+}
+
+impl DerefMut for Programs {
+    fn deref_mut(&mut self) -> &mut BTreeSet<ProgramName> {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl From<BTreeSet<ProgramName>> for Programs {
+    fn from(programs: BTreeSet<ProgramName>) -> Self {
+        Self(Arc::new(programs))
+    }
+}
+
+impl FromIterator<ProgramName> for Programs {
+    fn from_iter<I: IntoIterator<Item = ProgramName>>(programs: I) -> Self {
+        programs.into_iter().collect::<BTreeSet<_>>().into()
+    }
+}
+
+impl Serialize for Programs {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.as_ref().serialize(serializer)
+    }
 }
 
 /// How an attempt ended.

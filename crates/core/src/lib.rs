@@ -43,7 +43,8 @@ pub use event::{ClosedBy, Event, FailureClass, ParkedBy, ReopenedBy, ResultRef, 
 pub use failure::Tally;
 pub use fleet::Fleet;
 pub use grant::{
-    Beat, Bound, Capacity, FromDispatcher, Grant, Life, Outcome, Report, ToDispatcher, Verdict,
+    Beat, Bound, Capacity, FromDispatcher, Grant, Life, Outcome, Programs, Report, ToDispatcher,
+    Verdict,
 };
 pub use id::{AttemptId, ChainId, Epoch, Height, ReleaseNumber, Seq};
 pub use input::{Input, Rejection};

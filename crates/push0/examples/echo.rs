@@ -356,7 +356,7 @@ fn name() -> DispatcherId {
 }
 
 fn capacity(slots: u32) -> Capacity {
-    let programs = ["echo".parse().expect("it is a name")].into();
+    let programs = std::iter::once("echo".parse().expect("it is a name")).collect();
     Capacity { programs, slots, memory_bytes: 1 << 40, gpus: 0 }
 }
 

@@ -75,7 +75,8 @@ pub(crate) fn block(number: u64, payload: Option<Digest>) -> Block {
 }
 
 pub(crate) fn capacity(slots: u32) -> Capacity {
-    Capacity { programs: [program()].into(), slots, memory_bytes: 1 << 40, gpus: 0 }
+    let programs = std::iter::once(program()).collect();
+    Capacity { programs, slots, memory_bytes: 1 << 40, gpus: 0 }
 }
 
 pub(crate) fn program() -> ProgramName {

@@ -89,7 +89,7 @@ impl Day {
     }
 
     pub(crate) fn beat_of(&self, running: impl IntoIterator<Item = AttemptId>) -> Beat {
-        let programs = BTreeSet::from(["prover".parse().expect("a name")]);
+        let programs = std::iter::once("prover".parse().expect("a name")).collect();
         Beat {
             dispatcher: "one".parse().expect("a name"),
             incarnation: 1,

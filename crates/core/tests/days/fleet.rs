@@ -173,7 +173,7 @@ fn a_program_is_offered_while_somebody_is_there_who_has_it() {
     let mut day = Day::of(pipeline());
     assert!(day.fleet.programs().is_empty());
     day.beat([]);
-    assert!(day.fleet.programs().into_iter().eq(&day.beat_of([]).capacity.programs));
+    assert!(day.fleet.programs().into_iter().eq(day.beat_of([]).capacity.programs.iter()));
     day.sleep(SILENCE_MAX * 2);
     assert!(day.fleet.programs().is_empty());
 }

@@ -103,7 +103,7 @@ impl World {
             self.heals_after(Fault::NoRoom, 8_000, Healed::Room(who));
         }
         if self.strikes(Fault::ProgramGone) {
-            let programs: Vec<_> = programs.into_iter().collect();
+            let programs: Vec<_> = programs.iter().cloned().collect();
             let gone = self.faults.chance(Fault::ProgramGone).pick(&programs).cloned();
             self.crew.get_mut(who).into_iter().for_each(|one| one.withdrawn.extend(gone.clone()));
             self.heals_after(Fault::ProgramGone, 8_000, Healed::Program(who));
