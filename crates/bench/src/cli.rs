@@ -220,23 +220,25 @@ fn one(asked: &Asked, measure: Measure) -> Result<(), Fault> {
 fn all(asked: &Asked, out: &Path) -> Result<(), Fault> {
     asked.check()?;
     leash::put_on();
-    let parts: [(&str, Measure); 6] = [
-        ("overhead", overhead::measure),
-        ("throughput", throughput::measure),
-        ("scaling", scaling::measure),
-        ("recovery", recovery::measure),
-        ("memory", memory::measure),
-        ("replay", replay::measure),
-    ];
     let machine = Machine::here();
     let mut results = Results::default();
-    for (name, measure) in parts {
+    let mut measure = |name: &str, measure: Measure, asked: &Asked| {
         if let Err(fault) = measure(asked, &mut results) {
             results.fail(name, &fault);
         }
         let report = Report { machine: machine.clone(), results: results.rows.clone() };
         let json = serde_json::to_string_pretty(&report)?;
-        fs::write(out, json).map_err(|error| Fault::new(format!("{}: {error}", out.display())))?;
+        fs::write(out, json).map_err(|error| Fault::new(format!("{}: {error}", out.display())))
+    };
+    measure("overhead", overhead::measure, asked)?;
+    measure("throughput", throughput::measure, asked)?;
+    measure("memory", memory::measure, asked)?;
+    // The others interleave nothing, and are long: what is quiet comes first, and is kept though the rest is cut off.
+    for noise in &asked.noise {
+        let asked = Asked { noise: vec![noise.clone()], ..asked.clone() };
+        measure("replay", replay::measure, &asked)?;
+        measure("recovery", recovery::measure, &asked)?;
+        measure("scaling", scaling::measure, &asked)?;
     }
     results.verdict()
 }

@@ -134,8 +134,10 @@ fn scaling(rows: &[Row]) -> Vec<Limit> {
 /// Of the row with 1,000,000 queued tasks, beside the one with 1,000 on the same log. They name no `sync`.
 fn queued(rows: &[Row], row: &Row) -> Option<Limit> {
     let is = |row: &Row, queued: &str| row.what.as_deref() == Some(queued);
-    is(row, "1000000 queued tasks").then_some(())?;
-    let few = rows.iter().find(|few| few.log == row.log && is(few, "1000 queued tasks"))?;
+    let is_quiet = row.noise.as_deref() == Some("quiet");
+    (is_quiet && is(row, "1000000 queued tasks")).then_some(())?;
+    let is_beside = |few: &&Row| few.log == row.log && few.noise == row.noise;
+    let few = rows.iter().filter(is_beside).find(|few| is(few, "1000 queued tasks"))?;
     let what = format!("cost of a task, 1,000,000 queued to 1,000, {}", row.log);
     most(what, ratio(few.tasks_per_s, row.tasks_per_s), 2.0, "x")
 }

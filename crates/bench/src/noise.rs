@@ -8,12 +8,17 @@ use crate::fault::Fault;
 pub(crate) struct Noise(Vec<Child>);
 
 impl Noise {
-    /// One process (nice 19) for each core.
+    /// What is asked for under this name: `busy`, or none.
     ///
     /// # Errors
     ///
-    /// That one cannot be started.
-    pub(crate) fn start() -> Result<Self, Fault> {
+    /// That a process cannot be started.
+    pub(crate) fn of(name: &str) -> Result<Option<Self>, Fault> {
+        (name == "busy").then(Self::start).transpose()
+    }
+
+    /// One process (nice 19) for each core.
+    fn start() -> Result<Self, Fault> {
         let cores = std::thread::available_parallelism()?.get();
         let mut noise = Self(Vec::new());
         for _ in 0..cores {

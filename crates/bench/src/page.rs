@@ -247,6 +247,7 @@ fn plots(rows: &[Row]) -> Vec<(String, Plot)> {
         let rows: Vec<_> = rows
             .iter()
             .filter(|row| row.bench == "scaling" && row.efficiency.is_some() && is_it(row))
+            .filter(|row| row.noise.as_deref() == Some("quiet"))
             .collect();
         lines(&rows, |row| row.log.clone(), point)
     };
@@ -256,7 +257,7 @@ fn plots(rows: &[Row]) -> Vec<(String, Plot)> {
     if !series.is_empty() {
         let (x, y) =
             (axis("dispatchers of one slot", true, None), axis("tasks a second", true, None));
-        let title = "Throughput with provers of 10 ms".to_owned();
+        let title = "Throughput with provers of 10 ms, quiet".to_owned();
         plots.push(("scaling-throughput.svg".to_owned(), Plot { title, x, y, series }));
     }
     let series = scaling(&|row| row.dispatchers == Some(32), &|row| {
@@ -266,7 +267,7 @@ fn plots(rows: &[Row]) -> Vec<(String, Plot)> {
     });
     if !series.is_empty() {
         let (x, y) = (axis("time of a prover, ms", true, None), axis("efficiency, %", false, None));
-        let title = "Efficiency of 32 dispatchers".to_owned();
+        let title = "Efficiency of 32 dispatchers, quiet".to_owned();
         plots.push(("scaling-efficiency.svg".to_owned(), Plot { title, x, y, series }));
     }
     let memory: Vec<_> =

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::cli::{Asked, say};
 use crate::fault::Fault;
 use crate::load::next;
+use crate::noise::Noise;
 use crate::place::LogKind;
 use crate::report::Row;
 use crate::results::Results;
@@ -23,24 +24,28 @@ use crate::system::{Payload, Prover, Running, Shape};
 ///
 /// None of its own.
 pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault> {
-    let mut measure = |log: LogKind, what: &str, how: How| {
-        results.keep(format!("recovery, {log}, {what}"), row(asked, log, what, how));
-    };
-    for log in asked.log.iter().filter(|log| **log != LogKind::File) {
-        measure(*log, "the leading engine is killed", engine_killed);
-    }
-    if asked.log.contains(&LogKind::NatsR3) {
-        measure(LogKind::NatsR3, "the NATS server that leads is killed", server_killed);
+    for noise in &asked.noise {
+        let mut measure = |log: LogKind, what: &str, how: How| {
+            let row = row(asked, (log, noise), what, how);
+            results.keep(format!("recovery, {log}, {noise}, {what}"), row);
+        };
+        for log in asked.log.iter().filter(|log| **log != LogKind::File) {
+            measure(*log, "the leading engine is killed", engine_killed);
+        }
+        if asked.log.contains(&LogKind::NatsR3) {
+            measure(LogKind::NatsR3, "the NATS server that leads is killed", server_killed);
+        }
     }
     Ok(())
 }
 
 type How = fn(&Asked, LogKind) -> Result<Duration, Fault>;
 
-fn row(asked: &Asked, log: LogKind, what: &str, how: How) -> Result<Row, Fault> {
+fn row(asked: &Asked, (log, noise): (LogKind, &str), what: &str, how: How) -> Result<Row, Fault> {
     let mut took = Vec::new();
     for run in 1..=asked.runs {
-        say(&format!("run {run} of {}: recovery, {log}, {what}", asked.runs));
+        say(&format!("run {run} of {}: recovery, {log}, {noise}, {what}", asked.runs));
+        let _noise = Noise::of(noise)?;
         took.push(millis(how(asked, log)?));
     }
     Ok(Row {
@@ -48,6 +53,7 @@ fn row(asked: &Asked, log: LogKind, what: &str, how: How) -> Result<Row, Fault> 
         system: "push0".to_owned(),
         log: log.to_string(),
         sync: Some(asked.sync().to_string()),
+        noise: Some(noise.to_owned()),
         prover: Some(SHAPE.prover.to_string()),
         what: Some(what.to_owned()),
         runs: Some(asked.runs),

@@ -13,6 +13,7 @@ use push0_log::{Directory, FileLog, Log as _, Settings};
 
 use crate::cli::{Asked, say};
 use crate::fault::Fault;
+use crate::noise::Noise;
 use crate::report::Row;
 use crate::results::Results;
 use crate::stats::{median, millis, spread};
@@ -27,28 +28,38 @@ pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault>
     let dir = tempfile::Builder::new().prefix("push0-bench-").tempdir_in(asked.dir())?;
     say(&format!("replay: writes a log of {EVENTS} events"));
     write(dir.path())?;
-    let mut took = Vec::new();
-    for run in 1..=asked.runs {
-        say(&format!("run {run} of {}: replay", asked.runs));
-        let begin = Instant::now();
-        let disk = Directory::new(&dir.path().join("log"));
-        let (opened, replay) = Replay::of(|each| FileLog::open_on(disk, Settings::default(), each));
-        let (log, report) = opened?;
-        let scheduler = replay.end(report)?.scheduler;
-        took.push(millis(begin.elapsed()));
-        drop((log, scheduler));
+    for noise in &asked.noise {
+        let mut took = Vec::new();
+        for run in 1..=asked.runs {
+            say(&format!("run {run} of {}: replay, {noise}", asked.runs));
+            let _noise = Noise::of(noise)?;
+            took.push(millis(open(dir.path())?));
+        }
+        results.rows.push(Row {
+            bench: "replay".to_owned(),
+            system: "push0".to_owned(),
+            log: "file".to_owned(),
+            noise: Some(noise.clone()),
+            what: Some(format!("a log of {EVENTS} events opened")),
+            runs: Some(asked.runs),
+            took_spread_ms: Some(spread(&took)),
+            took_ms: median(took),
+            ..Row::default()
+        });
     }
-    results.rows.push(Row {
-        bench: "replay".to_owned(),
-        system: "push0".to_owned(),
-        log: "file".to_owned(),
-        what: Some(format!("a log of {EVENTS} events opened")),
-        runs: Some(asked.runs),
-        took_spread_ms: Some(spread(&took)),
-        took_ms: median(took),
-        ..Row::default()
-    });
     Ok(())
+}
+
+/// How long the log in `dir` takes to open.
+fn open(dir: &Path) -> Result<Duration, Fault> {
+    let begin = Instant::now();
+    let disk = Directory::new(&dir.join("log"));
+    let (opened, replay) = Replay::of(|each| FileLog::open_on(disk, Settings::default(), each));
+    let (log, report) = opened?;
+    let scheduler = replay.end(report)?.scheduler;
+    let took = begin.elapsed();
+    drop((log, scheduler));
+    Ok(took)
 }
 
 /// Writes what a scheduler decides about one block after the other, as engines do.

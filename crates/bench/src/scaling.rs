@@ -24,19 +24,24 @@ use crate::target::Target;
 ///
 /// None of its own.
 pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault> {
-    for log in &asked.log {
-        for (dispatchers, prover) in grid() {
-            let what = format!("scaling, {log}, {dispatchers} x {}", Prover::Sleep(prover));
-            results.keep(what, efficiency(asked, *log, dispatchers, prover));
+    for noise in &asked.noise {
+        for log in &asked.log {
+            for (dispatchers, prover) in grid() {
+                let what =
+                    format!("scaling, {log}, {noise}, {dispatchers} x {}", Prover::Sleep(prover));
+                results.keep(what, efficiency(asked, (*log, noise), (dispatchers, prover)));
+            }
+            for (dispatchers, open) in [(1, 0), (DISPATCHERS_MANY, OPEN_MANY)] {
+                let what =
+                    format!("scaling, {log}, {noise}, {dispatchers} dispatchers, {open} open");
+                results.keep(what, open_tasks(asked, (*log, noise), (dispatchers, open)));
+            }
         }
-        for (dispatchers, open) in [(1, 0), (DISPATCHERS_MANY, OPEN_MANY)] {
-            let what = format!("scaling, {log}, {dispatchers} dispatchers, {open} open");
-            results.keep(what, open_tasks(asked, *log, dispatchers, open));
-        }
-    }
-    if asked.log.contains(&LogKind::File) {
-        for tasks in QUEUED {
-            results.keep(format!("scaling, {tasks} queued tasks"), queued(asked, tasks));
+        if asked.log.contains(&LogKind::File) {
+            for tasks in QUEUED {
+                let what = format!("scaling, {noise}, {tasks} queued tasks");
+                results.keep(what, queued(asked, noise, tasks));
+            }
         }
     }
     Ok(())
@@ -49,11 +54,18 @@ fn grid() -> impl Iterator<Item = (u32, Duration)> {
     more.into_iter().chain(longer)
 }
 
-fn efficiency(asked: &Asked, log: LogKind, dispatchers: u32, time: Duration) -> Result<Row, Fault> {
+fn efficiency(
+    asked: &Asked,
+    (log, noise): (LogKind, &str),
+    (dispatchers, time): (u32, Duration),
+) -> Result<Row, Fault> {
     let prover = Prover::Sleep(time);
     let (mut shares, mut rates) = (Vec::new(), Vec::new());
     for run in 1..=asked.runs {
-        say(&format!("run {run} of {}: scaling, {log}, {dispatchers} x {prover}", asked.runs));
+        say(&format!(
+            "run {run} of {}: scaling, {log}, {noise}, {dispatchers} x {prover}",
+            asked.runs
+        ));
         let shape = Shape {
             dispatchers,
             slots: 1,
@@ -62,7 +74,7 @@ fn efficiency(asked: &Asked, log: LogKind, dispatchers: u32, time: Duration) -> 
             has_backlog: false,
         };
         let mut started =
-            Target::Push0(log, asked.sync()).start(asked, "quiet", shape, |_| Ok(()))?;
+            Target::Push0(log, asked.sync()).start(asked, noise, shape, |_| Ok(()))?;
         let running = &mut started.running;
         let (share, rate) = busy_share(running, dispatchers, time, asked.time)?;
         shares.push(share);
@@ -73,7 +85,7 @@ fn efficiency(asked: &Asked, log: LogKind, dispatchers: u32, time: Duration) -> 
         system: "push0".to_owned(),
         log: log.to_string(),
         sync: Some(sync(asked, log)),
-        noise: Some("quiet".to_owned()),
+        noise: Some(noise.to_owned()),
         prover: Some(prover.to_string()),
         dispatchers: Some(dispatchers),
         runs: Some(asked.runs),
@@ -115,17 +127,21 @@ fn busy_share(
     Ok((share, f64::from(tasks) / took))
 }
 
-fn open_tasks(asked: &Asked, log: LogKind, dispatchers: u32, open: u64) -> Result<Row, Fault> {
+fn open_tasks(
+    asked: &Asked,
+    (log, noise): (LogKind, &str),
+    (dispatchers, open): (u32, u64),
+) -> Result<Row, Fault> {
     let (mut p50s, mut p99s) = (Vec::new(), Vec::new());
     for run in 1..=asked.runs {
         say(&format!(
-            "run {run} of {}: scaling, {log}, {dispatchers} dispatchers, {open} open",
+            "run {run} of {}: scaling, {log}, {noise}, {dispatchers} dispatchers, {open} open",
             asked.runs
         ));
         let (prover, payload) = (Prover::Echo, Payload::Reference);
         let shape = Shape { dispatchers, slots: 8, prover, payload, has_backlog: open > 0 };
         let mut started =
-            Target::Push0(log, asked.sync()).start(asked, "quiet", shape, |_| Ok(()))?;
+            Target::Push0(log, asked.sync()).start(asked, noise, shape, |_| Ok(()))?;
         let running = &mut started.running;
         for begin in (0..open).step_by(AT_ONCE) {
             let end = open.min(begin + AT_ONCE as u64);
@@ -145,7 +161,7 @@ fn open_tasks(asked: &Asked, log: LogKind, dispatchers: u32, open: u64) -> Resul
         system: "push0".to_owned(),
         log: log.to_string(),
         sync: Some(sync(asked, log)),
-        noise: Some("quiet".to_owned()),
+        noise: Some(noise.to_owned()),
         prover: Some(Prover::Echo.to_string()),
         rate: Some(RATE),
         dispatchers: Some(dispatchers),
@@ -164,14 +180,14 @@ fn sync(asked: &Asked, log: LogKind) -> String {
 }
 
 /// So many tasks at once, through one dispatcher that answers at once.
-fn queued(asked: &Asked, tasks: u64) -> Result<Row, Fault> {
+fn queued(asked: &Asked, noise: &str, tasks: u64) -> Result<Row, Fault> {
     let mut rates = Vec::new();
     for run in 1..=asked.runs {
-        say(&format!("run {run} of {}: scaling, {tasks} queued tasks", asked.runs));
+        say(&format!("run {run} of {}: scaling, {noise}, {tasks} queued tasks", asked.runs));
         let (prover, payload) = (Prover::Echo, Payload::Reference);
         let shape = Shape { dispatchers: 1, slots: 256, prover, payload, has_backlog: false };
         let target = Target::Push0(LogKind::File, Sync::Always);
-        let mut started = target.start(asked, "quiet", shape, |_| Ok(()))?;
+        let mut started = target.start(asked, noise, shape, |_| Ok(()))?;
         let running = &mut started.running;
         let begin = Instant::now();
         // What is measured is the queue, and not how it is filled: in calls of as many as one turn takes.
@@ -188,7 +204,7 @@ fn queued(asked: &Asked, tasks: u64) -> Result<Row, Fault> {
         bench: "scaling".to_owned(),
         system: "push0".to_owned(),
         log: LogKind::File.to_string(),
-        noise: Some("quiet".to_owned()),
+        noise: Some(noise.to_owned()),
         prover: Some(Prover::Echo.to_string()),
         what: Some(format!("{tasks} queued tasks")),
         open: Some(tasks),

@@ -88,7 +88,7 @@ impl Target {
         };
         let at = site.as_ref().map(|site| &site.servers);
         let postgres = matches!(self, Self::Poll(_)).then(Postgres::start).transpose()?;
-        let noise = (noise == "busy").then(Noise::start).transpose()?;
+        let noise = Noise::of(noise)?;
         before(at)?;
         let running = match (self, at, &postgres) {
             (Self::Push0(..), None, _) => file::start(&asked.dir(), shape)?,
