@@ -274,18 +274,19 @@ async fn follow(bus: Bus, leads: watch::Sender<Epoch>) {
 fn submit(runtime: &Runtime, bus: Bus, shape: Shape, store: Store) -> Submit {
     let (blocks, mut queued) = mpsc::unbounded_channel();
     runtime.spawn(async move {
-        // Some requests are under way at once, in the order of the chain.
-        let mut asked = FuturesUnordered::new();
+        // Some requests are under way at once. An engine may take them in another order, which blocks may come in; but
+        // the first is where the chain starts, and must be there before the others.
+        let (mut asked, mut asks) = (FuturesUnordered::new(), 1);
         let mut some = Vec::new();
         loop {
             tokio::select! {
-                count = queued.recv_many(&mut some, TOGETHER), if asked.len() < ASKS => {
+                count = queued.recv_many(&mut some, TOGETHER), if asked.len() < asks => {
                     if count == 0 {
                         return;
                     }
                     asked.push(ask(bus.clone(), std::mem::take(&mut some)));
                 }
-                Some(()) = asked.next() => {}
+                Some(()) = asked.next() => asks = ASKS,
             }
         }
     });
@@ -305,9 +306,12 @@ async fn ask(bus: Bus, mut blocks: Vec<Block>) {
     while !blocks.is_empty() {
         let taken = match bus.ask(&Ask::Submit(blocks.clone())).await {
             Some(Answer::Done(_)) => return,
-            Some(Answer::Later { taken } | Answer::Refused { taken, .. }) => {
+            Some(Answer::Later { taken }) => {
                 sleep(LATER).await;
                 taken
+            }
+            Some(Answer::Refused { reason, .. }) => {
+                return say(&format!("a block is refused: {reason}"));
             }
             Some(Answer::Status(_)) | None => 0,
         };
