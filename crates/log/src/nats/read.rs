@@ -16,6 +16,18 @@ use super::{NatsLog, PAUSE};
 use crate::ReadError;
 
 impl NatsLog {
+    /// Whether nothing stands behind `position`, by the word of the stream's leader. What it has may still be on its way
+    /// to a follower.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Unavailable`].
+    pub async fn ends_at(&self, position: &Position) -> Result<bool, ReadError> {
+        let last = self.api.get_last(&self.subjects).await;
+        let last = last.map_err(|error| ReadError::Unavailable(error.into_error()))?;
+        Ok(last.is_none_or(|last| last.sequence <= position.message))
+    }
+
     /// Everything from the turn on that holds the event after `after`.
     pub(super) async fn read_now(&self, after: Seq) -> Result<Vec<Turn>, ReadError> {
         let end = self.end().await?;

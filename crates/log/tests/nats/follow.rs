@@ -18,11 +18,14 @@ async fn a_follower_sees_each_turn_as_it_is_appended_and_then_nothing() {
         let mut follower = standby.follow(standby.position().clone());
         for mark in 1..=10 {
             let appended = append(&mut engine, [mark]).await;
+            let ends = standby.ends_at(follower.position()).await;
+            assert!(matches!(ends, Ok(false)), "one more was appended: {ends:?}");
             assert_eq!(follower.next(PATIENCE).await.expect("the log is sound"), appended);
         }
         let more = follower.next(Duration::from_millis(1)).await.expect("the log is sound");
         assert_eq!(more, []);
         assert_eq!(follower.position(), engine.position());
+        assert!(matches!(standby.ends_at(follower.position()).await, Ok(true)));
     }
 }
 

@@ -39,6 +39,11 @@ impl Replica {
         Ok(if turns.is_empty() { Came::Nothing } else { Came::Turns })
     }
 
+    /// Whether all was read that the log has; not, where that cannot be told.
+    pub(super) async fn is_at_end(&self) -> bool {
+        self.log.ends_at(self.follower.position()).await.unwrap_or(false)
+    }
+
     pub(super) const fn scheduler(&self) -> &Scheduler {
         self.replay.scheduler()
     }

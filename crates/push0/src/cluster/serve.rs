@@ -162,6 +162,10 @@ async fn once(shared: &Arc<Shared>, patience: Duration) -> Result<Led, ClusterEr
                 warn_of_clock(shared, apart, &mut is_warned);
                 continue;
             }
+            // What the last leader wrote may be on its way here: a claim without it would be refused, and a second lost.
+            if !replica.is_at_end().await {
+                continue;
+            }
             let above = seen.map_or(Epoch(0), |seen| seen.epoch);
             return lead(shared, replica, above).await;
         }

@@ -6,7 +6,13 @@ use crate::world::{BLOCKS, World, tell};
 
 #[test]
 fn the_other_leads_and_grants() {
-    let mut world = World::usual(1, "200ms");
+    for nodes in [1, 3] {
+        kill(nodes);
+    }
+}
+
+fn kill(nodes: usize) {
+    let mut world = World::usual(nodes, "200ms");
     world.submit();
     world.wait_accepted(4);
     let killed = world.kill("e1");
@@ -14,6 +20,7 @@ fn the_other_leads_and_grants() {
         turn.epoch == Epoch(2)
             && turn.events.iter().any(|event| matches!(event, Event::Granted { .. }))
     };
-    tell("leading engine killed", world.first_after(killed, "nobody grants", grants));
+    let what = format!("leading engine killed, log on {nodes}");
+    tell(&what, world.first_after(killed, "nobody grants", grants));
     world.finish(BLOCKS);
 }
