@@ -413,16 +413,18 @@ mod tests {
 
     #[test]
     fn lines_are_in_the_order_of_what_is_along_the_edge() {
-        let row = |dispatchers| Row {
+        let row = |noise: &str, dispatchers| Row {
             bench: "scaling".to_owned(),
             log: "file".to_owned(),
+            noise: Some(noise.to_owned()),
             prover: Some("sleep:10ms".to_owned()),
             dispatchers: Some(dispatchers),
             efficiency: Some(0.9),
             tasks_per_s: Some(f64::from(dispatchers)),
             ..Row::default()
         };
-        let plots = plots(&[row(2), row(1)]);
+        // Those of busy cores are in the table alone.
+        let plots = plots(&[row("quiet", 2), row("busy", 4), row("quiet", 1)]);
         let names: Vec<_> = plots.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["scaling-throughput.svg"]);
         let points =
