@@ -53,6 +53,7 @@ impl Fake {
                     let mut said = Vec::new();
                     if came.is_empty() {
                         said.push(self.beat(&work));
+                        said.extend(work.held.values().cloned().map(FromDispatcher::Report));
                     }
                     for message in came {
                         let Some(grant) = work.take(message) else { continue };
