@@ -5,8 +5,10 @@ pub(crate) mod poll;
 pub(crate) mod postgres;
 pub(crate) mod pull;
 
+use tokio::sync::mpsc;
+
 use crate::fault::Fault;
-use crate::system::Told;
+use crate::system::{Submit, Told};
 
 /// Runs a part beside the others. What ends it early is told to who waits for results.
 fn spawn(told: &Told, part: impl Future<Output = Result<(), Fault>> + Send + 'static) {
@@ -17,6 +19,21 @@ fn spawn(told: &Told, part: impl Future<Output = Result<(), Fault>> + Send + 'st
         }
     });
 }
+
+/// Hands on the number of each task that is submitted.
+fn hand_on(tasks: mpsc::UnboundedSender<u64>) -> Submit {
+    Box::new(move |numbers| numbers.for_each(|number| _ = tasks.send(number)))
+}
+
+/// Some dispatchers, and slots that share them.
+#[cfg(test)]
+const SHAPE: crate::system::Shape = crate::system::Shape {
+    dispatchers: 2,
+    slots: 16,
+    prover: crate::system::Prover::Sleep(std::time::Duration::from_millis(5)),
+    payload: crate::system::Payload::Reference,
+    has_backlog: false,
+};
 
 /// Has so many tasks go through, and nothing come twice.
 #[cfg(test)]

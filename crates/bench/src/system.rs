@@ -61,6 +61,19 @@ pub(crate) struct Shape {
     pub(crate) has_backlog: bool,
 }
 
+/// For a client and for dispatchers, with the time slices that the binary's own threads have.
+///
+/// # Errors
+///
+/// That no thread can be started.
+pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .on_thread_start(push0_dispatch::shorten_time_slice)
+        .enable_all()
+        .build()
+}
+
 /// What stands for a prover.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Prover {

@@ -17,10 +17,10 @@ use tokio::time::sleep;
 use tokio_postgres::Client;
 
 use super::postgres::{Postgres, connect};
-use super::spawn;
+use super::{hand_on, spawn};
 use crate::fault::Fault;
 use crate::system::cluster::Background;
-use crate::system::{Done, Prover, Running, Shape, Told};
+use crate::system::{Done, Prover, Running, Shape, Told, runtime};
 
 /// Starts the table and who works on it. `pause` is that of who finds nothing.
 ///
@@ -28,11 +28,7 @@ use crate::system::{Done, Prover, Running, Shape, Told};
 ///
 /// The server's.
 pub(crate) fn start(server: &Postgres, shape: Shape, pause: Duration) -> Result<Running, Fault> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .on_thread_start(push0_dispatch::shorten_time_slice)
-        .enable_all()
-        .build()?;
+    let runtime = runtime()?;
     let (told, done) = channel();
     let (tasks, queued) = mpsc::unbounded_channel::<u64>();
     runtime.block_on(async {
@@ -55,12 +51,7 @@ pub(crate) fn start(server: &Postgres, shape: Shape, pause: Duration) -> Result<
         spawn(&told, insert(client, queued));
         Ok::<_, Fault>(())
     })?;
-    let submit = Box::new(move |numbers: std::ops::Range<u64>| {
-        for number in numbers {
-            let _ = tasks.send(number);
-        }
-    });
-    Ok(Running { submit, done, _parts: Box::new(Background(Some(runtime))) })
+    Ok(Running { submit: hand_on(tasks), done, _parts: Box::new(Background(Some(runtime))) })
 }
 
 async fn insert(client: Client, mut queued: mpsc::UnboundedReceiver<u64>) -> Result<(), Fault> {
@@ -231,10 +222,9 @@ const TOGETHER: usize = 1_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::baseline::exactly_once;
     use crate::baseline::postgres::{NOT_INSTALLED, installed};
+    use crate::baseline::{SHAPE, exactly_once};
     use crate::cli::say;
-    use crate::system::Payload;
 
     #[test]
     fn each_task_comes_back_once_through_postgres() {
@@ -242,14 +232,7 @@ mod tests {
             return say(&format!("skipped: {NOT_INSTALLED}"));
         }
         let server = Postgres::start().expect("it is installed");
-        let shape = Shape {
-            dispatchers: 2,
-            slots: 16,
-            prover: Prover::Sleep(Duration::from_millis(5)),
-            payload: Payload::Reference,
-            has_backlog: false,
-        };
-        let mut running = start(&server, shape, Duration::from_millis(20)).expect("it starts");
+        let mut running = start(&server, SHAPE, Duration::from_millis(20)).expect("it starts");
         exactly_once(&mut running, 200);
     }
 }

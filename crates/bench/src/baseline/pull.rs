@@ -25,10 +25,10 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use push0_log::nats_client;
 use tokio::sync::mpsc;
 
-use super::spawn;
+use super::{hand_on, spawn};
 use crate::fault::Fault;
 use crate::system::cluster::{Background, Servers, settings};
-use crate::system::{Done, Payload, Prover, Running, Shape, Told};
+use crate::system::{Done, Payload, Prover, Running, Shape, Told, runtime};
 
 /// Starts it on these servers.
 ///
@@ -36,11 +36,7 @@ use crate::system::{Done, Payload, Prover, Running, Shape, Told};
 ///
 /// The servers'.
 pub(crate) fn start(servers: &Servers, shape: Shape) -> Result<Running, Fault> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .on_thread_start(push0_dispatch::shorten_time_slice)
-        .enable_all()
-        .build()?;
+    let runtime = runtime()?;
     let (told, done) = channel();
     let (tasks, queued) = mpsc::unbounded_channel();
     runtime.block_on(async {
@@ -68,12 +64,7 @@ pub(crate) fn start(servers: &Servers, shape: Shape) -> Result<Running, Fault> {
         spawn(&told, submit(client, subject, queued, bytes, acks));
         Ok::<_, Fault>(())
     })?;
-    let submit = Box::new(move |numbers: std::ops::Range<u64>| {
-        for number in numbers {
-            let _ = tasks.send(number);
-        }
-    });
-    Ok(Running { submit, done, _parts: Box::new(Background(Some(runtime))) })
+    Ok(Running { submit: hand_on(tasks), done, _parts: Box::new(Background(Some(runtime))) })
 }
 
 /// The streams that it makes on servers of this name.
@@ -251,20 +242,13 @@ mod tests {
     use push0_testbed::Nats;
 
     use super::*;
-    use crate::baseline::exactly_once;
+    use crate::baseline::{SHAPE, exactly_once};
 
     #[test]
     fn each_task_comes_back_once_through_jetstream() {
         let nats = Nats::start(1);
         let servers = Servers::started(nats.urls(), 1);
-        let shape = Shape {
-            dispatchers: 2,
-            slots: 16,
-            prover: Prover::Sleep(Duration::from_millis(5)),
-            payload: Payload::Reference,
-            has_backlog: false,
-        };
-        let mut running = start(&servers, shape).expect("it starts");
+        let mut running = start(&servers, SHAPE).expect("it starts");
         exactly_once(&mut running, 200);
     }
 }

@@ -25,7 +25,7 @@ use crate::fault::Fault;
 
 use super::fake::{Fake, LIFE, Up};
 use super::watch::Watch;
-use super::{Payload, Running, Shape, Submit, pipeline};
+use super::{Payload, Running, Shape, Submit, pipeline, runtime};
 
 /// Where the servers are.
 #[derive(Clone, Debug)]
@@ -69,11 +69,7 @@ pub(crate) fn start(servers: &Servers, shape: Shape) -> Result<Running, Fault> {
 /// That none comes to lead within 20 s.
 pub(crate) fn around(servers: &Servers, shape: Shape, dir: &Path) -> Result<Running, Fault> {
     let config = settings(servers);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .on_thread_start(push0_dispatch::shorten_time_slice)
-        .enable_all()
-        .build()?;
+    let runtime = runtime()?;
     let (sender, done) = channel();
     let bus = runtime.block_on(async {
         let (client, _) = nats_client(&config).await?;
