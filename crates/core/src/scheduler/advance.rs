@@ -67,7 +67,7 @@ impl Scheduler {
             };
             Some(Event::BatchClosed { stage: stage.name.clone(), key, items: items as u64, why })
         });
-        closings.collect()
+        closings.take(self.limits.decision_max).collect()
     }
 
     /// How many of the first items to close, and why, if any.
