@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use futures_util::stream::{self, FuturesUnordered};
+use futures_util::stream::{self, FuturesOrdered};
 use futures_util::{StreamExt as _, future};
 use push0::cluster::{Answer, Ask, BEAT, Bus, Down, LeaderBeat, life, read};
 use push0_core::{Block, Epoch, Life};
@@ -271,8 +271,9 @@ fn submit(runtime: &Runtime, bus: Bus, shape: Shape, store: Store) -> Submit {
     let (blocks, mut queued) = mpsc::unbounded_channel();
     runtime.spawn(async move {
         // Some requests are under way at once. An engine may take them in another order, which blocks may come in; but
-        // the first is where the chain starts, and must be there before the others.
-        let (mut asked, mut asks) = (FuturesUnordered::new(), 1);
+        // the first is where the chain starts, and must be there before the others, and none may be far ahead of one
+        // that is not answered.
+        let (mut asked, mut asks) = (FuturesOrdered::new(), 1);
         let mut some = Vec::new();
         loop {
             tokio::select! {
@@ -280,7 +281,7 @@ fn submit(runtime: &Runtime, bus: Bus, shape: Shape, store: Store) -> Submit {
                     if count == 0 {
                         return;
                     }
-                    asked.push(ask(bus.clone(), std::mem::take(&mut some)));
+                    asked.push_back(ask(bus.clone(), std::mem::take(&mut some)));
                 }
                 Some(()) = asked.next() => asks = ASKS,
             }
