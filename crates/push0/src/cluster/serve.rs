@@ -79,19 +79,23 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
     let sign = sign(args.alive.as_deref())?;
     let store = settings.store()?;
     let aside = runtime()?;
-    let bus = aside.block_on(Bus::connect(&settings))?;
+    // What is said and asked is read on the engine's own thread: in the order in which it came, and without a
+    // thread to wake in between.
+    let own = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let own = own.map_err(ClusterError::Thread)?;
+    let bus = own.block_on(Bus::connect(&settings))?;
     let (leading, led) = watch::channel(None);
     let (heard, seen) = watch::channel(None);
     let (stopper, stop) = watch::channel(false);
     aside.spawn(listen(bus.clone(), heard, args.name()));
-    aside.spawn(hear(bus.clone(), led.clone()));
+    own.spawn(hear(bus.clone(), led.clone()));
     if let Some(system) = &settings.system {
         aside.block_on(super::departures::listen(system, led.clone()))?;
     }
-    aside.spawn(ask(bus.clone(), led.clone()));
+    own.spawn(ask(bus.clone(), led.clone()));
     aside.spawn(present(bus.clone(), led.clone(), args.name()));
-    let own = (args.name(), store.identity().to_owned());
-    aside.spawn(beat(bus.clone(), led, own, sign.clone()));
+    let named = (args.name(), store.identity().to_owned());
+    aside.spawn(beat(bus.clone(), led, named, sign.clone()));
     aside.spawn(signals(stopper));
     let shared = Shared {
         settings,
@@ -105,9 +109,8 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
         sign,
         seen,
     };
-    let own = tokio::runtime::Builder::new_current_thread().enable_all().build();
     push0_dispatch::shorten_time_slice();
-    own.map_err(ClusterError::Thread)?.block_on(serve_on(&Arc::new(shared)))
+    own.block_on(serve_on(&Arc::new(shared)))
 }
 
 async fn serve_on(shared: &Arc<Shared>) -> Result<(), ClusterError> {
