@@ -21,6 +21,10 @@ pub enum Breakage {
     CapacityOfLeases,
     /// A late beat of a dispatcher's former life is believed.
     PastLifeHeard,
+    /// What a dispatcher runs is taken for the attempt of its number, whatever its task.
+    GhostTaken,
+    /// A result is refused at once whose task is not known.
+    GhostRefused,
     /// The youngest block goes first.
     YoungestFirst,
     /// A batch is closed with what has arrived, whatever follows.

@@ -7,6 +7,13 @@
 //! Free capacity is derived, never counted in messages: what a dispatcher announced, less the leases it
 //! holds, less what it says it still runs.
 //!
+//! **Ghosts.** Grants leave before they are durable, and attempts are named by their positions in the log. So a
+//! dispatcher may run an attempt whose record was lost with its engine, and the next engine may give its number to
+//! another task. A beat names the task of each attempt that runs: what the log does not know so is a ghost, is
+//! cancelled, and is not taken for the attempt of that number, which is sent again, and withdrawn if its dispatcher
+//! does not take it. A ghost's result is of a task that may be known soon, for whoever asked for it was not answered,
+//! and asks again: it is not refused before a minute has passed.
+//!
 //! Not here: what a lost lease leads to (`scheduler`).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,8 +22,8 @@ use std::time::Duration;
 use crate::broken::{Breakage, Broken};
 use crate::scheduler::Held;
 use crate::{
-    AttemptId, Beat, Capacity, Deadline, DispatcherId, Input, Life, Offer, Program, ProgramName,
-    Report, Scheduler, Timestamp, ToDispatcher,
+    AttemptId, Beat, Capacity, Deadline, DispatcherId, Input, Life, Offer, Outcome, Program,
+    ProgramName, Report, Scheduler, TaskId, Timestamp, ToDispatcher,
 };
 
 /// Every dispatcher that was heard of.
@@ -41,6 +48,8 @@ struct Member {
     running: BTreeMap<AttemptId, Option<ProgramName>>,
     /// How many beats in a row each lease was absent from.
     absent: BTreeMap<AttemptId, u32>,
+    /// The results it holds for tasks that nobody knows: since when.
+    strays: BTreeMap<AttemptId, Timestamp>,
 }
 
 impl Fleet {
@@ -92,36 +101,52 @@ impl Fleet {
         {
             return (Vec::new(), Vec::new());
         }
-        let leases: BTreeMap<_, _> = scheduler.leases_of(&beat.dispatcher).collect();
+        let leases = scheduler.leases_of(&beat.dispatcher);
+        let leases: BTreeMap<_, _> = leases.map(|(lease, id, task)| (lease, (id, task))).collect();
         let was = self.members.remove(&beat.dispatcher);
         self.unheard.remove(&beat.dispatcher);
         let program = |attempt: &AttemptId| match leases.get(attempt) {
-            Some(task) => Some(scheduler.pipeline().stage(task.stage).program.clone()),
+            Some((_, task)) => Some(scheduler.pipeline().stage(task.stage).program.clone()),
             None => was.as_ref().and_then(|was| was.running.get(attempt).cloned()).flatten(),
         };
         let mut member = Member {
             incarnation: beat.incarnation,
             capacity: beat.capacity.clone(),
             heard: now,
-            running: beat.running.iter().map(|attempt| (*attempt, program(attempt))).collect(),
+            running: beat.running.keys().map(|attempt| (*attempt, program(attempt))).collect(),
             absent: BTreeMap::new(),
+            strays: was.as_ref().map(|was| was.strays.clone()).unwrap_or_default(),
         };
+        member.strays.retain(|attempt, _| beat.held.contains(attempt));
         let mut inputs = Vec::new();
         let mut again = Vec::new();
+        let is_it =
+            |task: &TaskId, lease: &TaskId| task == lease || self.broken.by(Breakage::GhostTaken);
+        let runs = |lease: &AttemptId, of: &TaskId| {
+            beat.running.get(lease).is_some_and(|task| is_it(task, of))
+        };
         let is_known =
-            |lease: &AttemptId| beat.running.contains(lease) || beat.held.contains(lease);
-        let unwanted = beat.running.iter().filter(|attempt| !leases.contains_key(attempt));
-        again.extend(unwanted.map(|attempt| ToDispatcher::Cancel(*attempt)));
+            |lease: &AttemptId, of: &TaskId| runs(lease, of) || beat.held.contains(lease);
+        let is_wanted = |attempt: &AttemptId, task: &TaskId| {
+            leases.get(attempt).is_some_and(|(of, _)| is_it(task, of))
+        };
+        let unwanted = beat.running.iter().filter(|(attempt, task)| !is_wanted(attempt, task));
+        again.extend(unwanted.map(|(attempt, _)| ToDispatcher::Cancel(*attempt)));
         match was {
             Some(was) if was.incarnation != beat.incarnation => {
-                let gone = leases.keys().filter(|lease| !is_known(lease)).count();
-                let but = beat.running.union(&beat.held).copied().collect();
+                let is_known = |(lease, (of, _)): &(&AttemptId, &(TaskId, _))| is_known(lease, of);
+                let known = leases.iter().filter(is_known).map(|(lease, _)| *lease);
+                let but: BTreeSet<_> = known.collect();
+                let gone = leases.len() - but.len();
                 let why = "its dispatcher was started again";
                 inputs.extend(lose_all(&beat.dispatcher, but, why, gone));
             }
             was => {
                 let before = was.map(|was| was.absent).unwrap_or_default();
-                for (attempt, task) in leases.into_iter().filter(|(lease, _)| !is_known(lease)) {
+                for (attempt, (of, task)) in leases {
+                    if is_known(&attempt, &of) {
+                        continue;
+                    }
                     let beats = before.get(&attempt).copied().unwrap_or_default() + 1;
                     member.absent.insert(attempt, beats);
                     if beats >= ABSENT_MAX {
@@ -147,6 +172,21 @@ impl Fleet {
         {
             member.running.remove(&report.attempt);
         }
+    }
+
+    /// Whether a report is not to be answered yet: a result, of a task that may yet be known. It comes again with
+    /// the next beat.
+    pub fn awaits(&mut self, now: Timestamp, report: &Report, scheduler: &Scheduler) -> bool {
+        let is_result = matches!(report.outcome, Outcome::Proved(_));
+        if !is_result
+            || scheduler.task(&report.task).is_some()
+            || self.broken.by(Breakage::GhostRefused)
+        {
+            return false;
+        }
+        let Some(member) = self.members.get_mut(&report.dispatcher) else { return true };
+        let since = *member.strays.entry(report.attempt).or_insert(now);
+        now.since(since) < STRAY_MAX
     }
 
     /// The life of a dispatcher that was heard last. What is for one that was not heard of waits for its beat.
@@ -283,6 +323,10 @@ fn lose_all(
 
 /// A lease that so many beats in a row do not mention was never taken.
 const ABSENT_MAX: u32 = 3;
+
+/// So long a result waits for its task to be known: longer than an engine takes to follow another, and than a client
+/// waits before it asks again.
+const STRAY_MAX: Duration = Duration::from_secs(60);
 
 /// A look that comes later than this share of the longest silence was held up by the engine itself.
 const GAP_SHARE: u32 = 4;

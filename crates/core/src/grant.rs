@@ -8,7 +8,7 @@
 //!
 //! Not here: how messages travel (the bus), and who gets what (`queue`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,8 +98,9 @@ pub struct Beat {
     pub incarnation: u64,
     /// What it can run, all slots free.
     pub capacity: Capacity,
-    /// The attempts it has taken that have not ended: waiting, running or ending. Each occupies a slot.
-    pub running: BTreeSet<AttemptId>,
+    /// The attempts it has taken that have not ended: waiting, running or ending; each with its task. Each
+    /// occupies a slot.
+    pub running: BTreeMap<AttemptId, TaskId>,
     /// The attempts that have ended and are held until a verdict comes. They occupy nothing.
     pub held: BTreeSet<AttemptId>,
 }

@@ -12,8 +12,8 @@
 //!
 //! Invariants:
 //! - the state is a fold over the log and nothing else;
-//! - an effect leaves only after the event that caused it is durable, so that no dispatcher ever
-//!   holds a grant that a restart forgets;
+//! - an effect leaves only after the event that caused it is durable; but a grant may leave before
+//!   (`poll_grant`): if its record is lost, a proof may be made that nobody asked for, and no promise broken;
 //! - policy (windows, budgets, timeouts, bounds) is read when something is decided and never when it
 //!   is applied, so a log means the same under every policy.
 //!
@@ -74,6 +74,8 @@ pub struct Scheduler {
     parked: BTreeSet<TaskId>,
     totals: Totals,
     effects: VecDeque<(Seq, Effect)>,
+    /// Those that are grants, which may leave before the others.
+    grants: VecDeque<(Seq, Effect)>,
     /// Whether what is applied is of the past: nothing is to be done about it, so the effects that take time
     /// to make are not made.
     is_past: bool,
@@ -118,6 +120,7 @@ impl Scheduler {
             parked: BTreeSet::new(),
             totals: Totals::default(),
             effects: VecDeque::new(),
+            grants: VecDeque::new(),
             is_past: false,
             broken: Broken::none(),
         }
@@ -162,6 +165,7 @@ impl Scheduler {
         self.is_past = false;
         if !self.broken.by(Breakage::PastRepeated) {
             self.effects.clear();
+            self.grants.clear();
         }
         Ok(())
     }
@@ -181,11 +185,22 @@ impl Scheduler {
 
     /// The next thing to do, among those whose cause is durable.
     pub fn poll_effect(&mut self, durable: Seq) -> Option<Effect> {
-        let (cause, _) = self.effects.front()?;
-        if *cause > durable {
-            return None;
-        }
-        self.effects.pop_front().map(|(_, effect)| effect)
+        let cause = |queue: &VecDeque<(Seq, Effect)>| queue.front().map(|(cause, _)| *cause);
+        let (effect, grant) = (cause(&self.effects), cause(&self.grants));
+        let queue = match (effect, grant) {
+            (Some(effect), Some(grant)) if grant < effect => &mut self.grants,
+            (None, Some(_)) => &mut self.grants,
+            (Some(_) | None, _) => &mut self.effects,
+        };
+        let (_, effect) = queue.pop_front_if(|(cause, _)| *cause <= durable)?;
+        Some(effect)
+    }
+
+    /// The next grant, whether or not its record is durable: work may begin early, and promises wait. For an
+    /// engine whose claim is durable, and for none other; what its record's loss would leave behind is a
+    /// ghost, which [`Fleet`](crate::Fleet) tells from an attempt.
+    pub fn poll_grant(&mut self) -> Option<Effect> {
+        self.grants.pop_front().map(|(_, grant)| grant)
     }
 
     /// Decides what `input` means at `now`. Pure: the same state, time and input always give the same

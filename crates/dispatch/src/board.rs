@@ -231,7 +231,7 @@ impl Board {
             dispatcher: self.dispatcher.clone(),
             incarnation: self.incarnation,
             capacity,
-            running: state.running.keys().copied().collect(),
+            running: state.running.iter().map(|(attempt, entry)| (*attempt, entry.task)).collect(),
             held: state.held.keys().copied().collect(),
         };
         (beat, state.held.values().cloned().collect())

@@ -64,6 +64,38 @@ pub trait Log: Send {
     /// If `turn` has no events: it has no position.
     fn append(&mut self, turn: &Turn) -> impl Future<Output = Result<(), AppendError>> + Send;
 
+    /// Takes `turn` to append it behind every turn that was begun before, and returns once it is on its
+    /// way, or waits behind one that is. [`landed`](Self::landed) tells when it is durable; until then no
+    /// promise that rests on it may leave. Where as much waits as one record takes, this waits too.
+    ///
+    /// A log that is as fast as a disk has nothing under way: it appends.
+    ///
+    /// # Errors
+    ///
+    /// As [`append`](Self::append). If it is of an earlier turn, this one was not taken.
+    ///
+    /// # Panics
+    ///
+    /// If `turn` has no events: it has no position.
+    fn begin(&mut self, turn: &Turn) -> impl Future<Output = Result<(), AppendError>> + Send {
+        self.append(turn)
+    }
+
+    /// Waits until what is under way is durable, and gives the position of the last durable event. Waits
+    /// for nothing where nothing is.
+    ///
+    /// May be dropped before it returns, and called again.
+    ///
+    /// # Errors
+    ///
+    /// As [`append`](Self::append). After [`AppendError::Unavailable`] calling it again goes on with the
+    /// same turns. After any other error nothing that was begun behind [`last`](Self::last) is in the
+    /// log, and it is forgotten here.
+    fn landed(&mut self) -> impl Future<Output = Result<Seq, AppendError>> + Send {
+        let last = self.last();
+        async move { Ok(last) }
+    }
+
     /// Every durable turn that holds an event after `after`, oldest first.
     ///
     /// # Errors

@@ -21,7 +21,15 @@
 //! place of the first, the second would follow *that* one, since a sequence is all that servers compare
 //! across writers. So turns that are begun while a message is under way wait, and go out together as
 //! the next: that is what a pipeline gains here, since a message costs a sync, and two turns in one
-//! cost one. Bounded by the largest record, and [`TURNS_MAX`].
+//! cost one. Bounded by the largest record, and [`TURNS_MAX`]. An engine decides turn by turn, and looks at
+//! both its inputs and `landed`:
+//!
+//! ```text
+//! select! {
+//!     inputs = arrived()     => { let turn = decide(inputs); log.begin(&turn).await? }
+//!     durable = log.landed() => perform(effects_up_to(durable?)),
+//! }
+//! ```
 //!
 //! There are no closing frames. In a file one tells a clean end from a torn one; here a message is
 //! there or it is not, and nothing is ever torn. One that is found is passed over.
@@ -134,27 +142,7 @@ impl NatsLog {
         self.waiting = Waiting::behind(position);
     }
 
-    /// Takes `turn` to append it behind every turn that was begun before, and returns once it is on its
-    /// way, or waits behind one that is. [`landed`](Self::landed) tells when it is durable; until then no
-    /// effect of it may leave. Where as much waits as one record takes, this waits too.
-    ///
-    /// An engine decides turn by turn, and looks at both its inputs and `landed`:
-    ///
-    /// ```text
-    /// select! {
-    ///     inputs = arrived()     => { let turn = decide(inputs); log.begin(&turn).await? }
-    ///     durable = log.landed() => perform(effects_up_to(durable?)),
-    /// }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`append`](Log::append). If it is of an earlier turn, this one was not taken.
-    ///
-    /// # Panics
-    ///
-    /// If `turn` has no events: it has no position.
-    pub async fn begin(&mut self, turn: &Turn) -> Result<(), AppendError> {
+    async fn begin_now(&mut self, turn: &Turn) -> Result<(), AppendError> {
         assert!(!turn.events.is_empty(), "a turn without events has no position");
         self.refuse_if_replaced()?;
         let expected = self.waiting.head.last.next();
@@ -168,7 +156,7 @@ impl NatsLog {
         }
         let room = frame::bytes_with(bytes_max).saturating_sub(frame::bytes_with(bytes));
         while self.waiting.frames.len() > room || self.waiting.turns >= TURNS_MAX {
-            self.landed().await?;
+            self.landed_now().await?;
         }
         let events = u32::try_from(turn.events.len()).expect("an event takes more than a byte");
         self.waiting.push(turn.epoch, events, &payload);
@@ -178,17 +166,7 @@ impl NatsLog {
         Ok(())
     }
 
-    /// Waits until the message under way is durable, and gives the position of the last durable event.
-    /// Waits for nothing where there is none.
-    ///
-    /// May be dropped before it returns, and called again.
-    ///
-    /// # Errors
-    ///
-    /// As [`append`](Log::append). After [`AppendError::Unavailable`] calling it again goes on with the
-    /// same message. After any other error nothing that was begun behind [`last`](Log::last) is in the
-    /// log, and it is forgotten here.
-    pub async fn landed(&mut self) -> Result<Seq, AppendError> {
+    async fn landed_now(&mut self) -> Result<Seq, AppendError> {
         self.refuse_if_replaced()?;
         let Some(flight) = &mut self.flight else { return Ok(self.tip.last) };
         let (api, retry_max) = (&self.api, self.retry_max);
@@ -253,14 +231,14 @@ impl NatsLog {
     async fn append_now(&mut self, turn: &Turn) -> Result<(), AppendError> {
         if !self.is_under_way(turn) {
             self.land_all().await?;
-            self.begin(turn).await?;
+            self.begin_now(turn).await?;
         }
         self.land_all().await
     }
 
     async fn land_all(&mut self) -> Result<(), AppendError> {
         while self.flight.is_some() {
-            self.landed().await?;
+            self.landed_now().await?;
         }
         Ok(())
     }
@@ -277,6 +255,14 @@ impl NatsLog {
 impl Log for NatsLog {
     fn append(&mut self, turn: &Turn) -> impl Future<Output = Result<(), AppendError>> + Send {
         self.append_now(turn)
+    }
+
+    fn begin(&mut self, turn: &Turn) -> impl Future<Output = Result<(), AppendError>> + Send {
+        self.begin_now(turn)
+    }
+
+    fn landed(&mut self) -> impl Future<Output = Result<Seq, AppendError>> + Send {
+        self.landed_now()
     }
 
     fn read(&self, after: Seq) -> impl Future<Output = Result<Vec<Turn>, ReadError>> + Send {

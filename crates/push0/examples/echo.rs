@@ -210,7 +210,7 @@ impl Echo {
             dispatcher: name(),
             incarnation: 1,
             capacity: capacity(self.slots),
-            running: BTreeSet::new(),
+            running: BTreeMap::new(),
             held: self.held.clone(),
         }))
     }

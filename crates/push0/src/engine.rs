@@ -1,10 +1,17 @@
 //! The engine: the one task that owns the scheduler, the log and the clock.
 //!
 //! Everything that changes state passes through [`Engine::turn`], one batch at a time, so there is no lock,
-//! and no await between a decision and the record of it. Requests that arrive while the log syncs are the
-//! next batch: under load a sync is shared, idle it is immediate.
+//! and no await between a decision and the record of it. Where an append is a round trip (NATS), the engine goes on
+//! deciding meanwhile, up to a bound; what it has decided then shares the next append.
 //!
-//! Nothing leaves before its cause is durable: not a grant, not a verdict, not an answer.
+//! ```text
+//!   inbox ──▶ turn ──▶ waiting ──landed──▶ verdicts, answers, cancels, releases
+//!               └──▶ grants, at once
+//! ```
+//!
+//! No promise leaves before its cause is durable: not a verdict, not an answer, not a release. Work may begin
+//! before: a grant leaves as soon as it is decided, once the claim of this engine is durable
+//! (`docs/decisions/005-grants-leave-early.md`).
 //!
 //! Not here: what an input means (`push0_core`), what durable means (`push0_log`), and who reads what
 //! comes out (`run`).
@@ -13,6 +20,9 @@ mod gathered;
 mod handle;
 mod hear;
 mod ports;
+#[cfg(test)]
+mod tests;
+mod waiting;
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -26,7 +36,8 @@ use push0_core::{
 use push0_log::{AppendError, Log};
 use tokio::sync::{mpsc, watch};
 
-use self::gathered::{Answered, Gathered, Mail};
+use self::gathered::{Gathered, Mail};
+use self::waiting::{Waiting, WaitingTurn};
 pub use handle::{Gone, Handle, Request, Taken};
 pub use ports::{Ports, Post, Seen};
 
@@ -53,6 +64,22 @@ pub struct Engine<L> {
     left: Vec<Request>,
     /// Whether the last turn was full, so that what is due may not all have been decided.
     is_behind: bool,
+    /// The position of the claim by which it leads.
+    claim: Option<Seq>,
+    /// What was decided and is not durable.
+    waiting: Waiting,
+    /// How far the log has taken what was decided.
+    begun: Seq,
+    /// What leaves with the next post.
+    mail: Mail,
+    trouble: Option<Trouble>,
+}
+
+/// A log that takes nothing at the moment.
+#[derive(Clone, Copy, Debug)]
+struct Trouble {
+    since: Instant,
+    is_told: bool,
 }
 
 /// Why the engine ended before it was told to.
@@ -82,6 +109,11 @@ impl<L: Log> Engine<L> {
             is_draining: false,
             left: Vec::new(),
             is_behind: false,
+            claim: None,
+            waiting: Waiting::default(),
+            begun: log.last(),
+            mail: Mail::default(),
+            trouble: None,
             scheduler,
             log,
             inbox,
@@ -100,15 +132,23 @@ impl<L: Log> Engine<L> {
     pub async fn run(mut self) -> Result<(), EngineError> {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         loop {
-            let due = self.due();
+            let may_decide = self.waiting.has_room();
+            let due = if may_decide { self.due() } else { None };
             tokio::select! {
                 biased; // the default order is random
-                received = self.inbox.recv_many(&mut batch, BATCH_MAX), if self.left.is_empty() => {
+                landed = self.log.landed(), if !self.waiting.is_empty() => {
+                    self.landed(landed).await?;
+                    self.post_unless_busy();
+                    continue;
+                }
+                received = self.inbox.recv_many(&mut batch, BATCH_MAX),
+                    if may_decide && self.left.is_empty() =>
+                {
                     if received == 0 {
                         break;
                     }
                 }
-                () = sleep_until(due) => {}
+                () = sleep_until(due), if may_decide => {}
             }
             let mut requests = std::mem::take(&mut self.left);
             requests.append(&mut batch);
@@ -118,10 +158,15 @@ impl<L: Log> Engine<L> {
                 break;
             }
         }
+        while !self.waiting.is_empty() {
+            let landed = self.log.landed().await;
+            self.landed(landed).await?;
+        }
+        self.post();
         Ok(self.log.close().await?)
     }
 
-    /// Decides a batch, records it with one append, and lets go of what the record allows.
+    /// Decides a batch, lets its grants go, and begins to append it. What else it allows leaves once it is durable.
     async fn turn(&mut self, requests: Vec<Request>) -> Result<(), EngineError> {
         let now = self.clock.now();
         self.fleet.look(now);
@@ -137,78 +182,132 @@ impl<L: Log> Engine<L> {
         }
         self.follow_up(now, &mut gathered)?;
         self.is_behind = gathered.is_full();
-        let Gathered { events, answers, taken, messages, looks, accepted, mut probes, .. } =
-            gathered;
-
-        let mut turn = None;
-        if !events.is_empty() {
-            let first = Seq(self.log.last().0 + 1);
-            let recorded = Turn { epoch: self.scheduler.epoch(), first, at: now, events };
-            self.record(&recorded).await?;
-            turn = Some(recorded);
-        } else if !probes.is_empty() {
+        if gathered.events.is_empty() && self.waiting.is_empty() && !gathered.probes.is_empty() {
             match self.log.probe().await {
                 Ok(()) => {}
                 // Nobody is told that it is well.
-                Err(AppendError::Unavailable(_)) => probes.clear(),
+                Err(AppendError::Unavailable(_)) => gathered.probes.clear(),
                 Err(error) => return Err(error.into()),
             }
         }
+        self.grant();
+        let (epoch, last) = (self.scheduler.epoch(), self.scheduler.last());
+        self.waiting.push(WaitingTurn::of(gathered, epoch, last, now));
+        self.begin().await?;
+        self.let_go();
+        self.post_unless_busy();
+        Ok(())
+    }
 
-        let mut mail = Mail::default();
-        while let Some(effect) = self.scheduler.poll_effect(self.log.last()) {
-            self.perform(effect, &mut mail);
+    /// Lets grants go whose record is not durable yet: one that is lost with it costs work, and breaks no promise. Not
+    /// before the claim is durable, for until then another engine may lead.
+    fn grant(&mut self) {
+        if self.claim.is_none_or(|claim| claim > self.log.last()) {
+            return;
         }
-        messages.into_iter().for_each(|(to, message)| mail.add(to, message));
-        self.let_go(mail, answers);
-        for (reply, taken) in taken {
-            let _ = reply.send(taken); // the asker may have hung up
+        while let Some(grant) = self.scheduler.poll_grant() {
+            self.perform(grant);
         }
-        for probe in probes {
-            let _ = probe.send((self.scheduler.epoch(), self.log.last()));
-        }
-        if let Some(turn) = turn {
-            let last = turn.last();
-            self.show(turn, &accepted);
-            self.pulse.send_replace(last);
-        }
-        for look in looks {
-            look(&self.scheduler, &self.fleet);
+        self.post();
+    }
+
+    /// Hands what was decided to the log. While that is full or out of reach the engine waits, keeps what it has, and
+    /// goes on where it was: no promise that it decided has left.
+    async fn begin(&mut self) -> Result<(), EngineError> {
+        while let Some(turn) = self.waiting.next_after(self.begun) {
+            match self.log.begin(turn).await {
+                Ok(()) => {
+                    self.begun = turn.last();
+                    self.trouble = None;
+                }
+                Err(error) => self.wait_out(error).await?,
+            }
         }
         Ok(())
     }
 
-    /// Lets go of what was decided, which is durable.
-    fn let_go(&self, mail: Mail, answers: Vec<Answered>) {
-        for (to, messages) in mail.0 {
-            self.ports.post.send(&to, messages);
+    async fn landed(&mut self, landed: Result<Seq, AppendError>) -> Result<(), EngineError> {
+        match landed {
+            Ok(_) => self.trouble = None,
+            Err(error) => {
+                self.wait_out(error).await?;
+                self.begin().await?;
+            }
         }
-        for (reply, answer) in answers {
-            let _ = reply.send(answer); // the asker may have hung up
+        self.let_go();
+        Ok(())
+    }
+
+    /// Waits a moment for a log that takes nothing.
+    async fn wait_out(&mut self, error: AppendError) -> Result<(), EngineError> {
+        let what = match &error {
+            AppendError::Full(_) => {
+                self.begun = self.log.last(); // what was begun behind is forgotten there
+                "make room"
+            }
+            AppendError::Unavailable(_) => "see to that",
+            AppendError::Fenced { .. }
+            | AppendError::Poisoned(_)
+            | AppendError::Replaced { .. }
+            | AppendError::TooLarge { .. }
+            | _ => return Err(error.into()),
+        };
+        let trouble = Trouble { since: Instant::now(), is_told: false };
+        let trouble = self.trouble.get_or_insert(trouble);
+        if trouble.since.elapsed() >= ROOM_WAIT || self.is_stopping.load(Ordering::Relaxed) {
+            return Err(error.into());
+        }
+        if !trouble.is_told {
+            let why = error.source().map(ToString::to_string).unwrap_or_default();
+            let warning = format!("{error} ({why}): {what}, and it goes on");
+            let seen = Seen { warning: Some(warning), ..Seen::default() };
+            trouble.is_told = self.ports.turns.try_send(seen).is_ok();
+        }
+        tokio::time::sleep(ROOM_PAUSE).await;
+        Ok(())
+    }
+
+    /// Lets go of what has become durable.
+    fn let_go(&mut self) {
+        let durable = self.log.last();
+        while let Some(effect) = self.scheduler.poll_effect(durable) {
+            self.perform(effect);
+        }
+        while let Some(decided) = self.waiting.pop_durable(durable) {
+            let WaitingTurn { turn, answers, taken, messages, accepted, looks, probes, .. } =
+                decided;
+            messages.into_iter().for_each(|(to, message)| self.mail.add(to, message));
+            for (reply, answer) in answers {
+                let _ = reply.send(answer); // the asker may have hung up
+            }
+            for (reply, taken) in taken {
+                let _ = reply.send(taken); // likewise
+            }
+            for probe in probes {
+                let _ = probe.send((self.scheduler.epoch(), durable));
+            }
+            if let Some(turn) = turn {
+                let last = turn.last();
+                self.show(turn, &accepted);
+                self.pulse.send_replace(last);
+            }
+            for look in looks {
+                look(&self.scheduler, &self.fleet); // nothing was decided behind it
+            }
         }
     }
 
-    /// Appends a turn. While the log is full or out of reach the engine waits, keeps what it has, and goes
-    /// on where it was: nothing that it decided has left.
-    async fn record(&mut self, turn: &Turn) -> Result<(), EngineError> {
-        let give_up = Instant::now() + ROOM_WAIT;
-        let mut is_told = false;
-        loop {
-            let (error, what) = match self.log.append(turn).await {
-                Err(error @ AppendError::Full(_)) => (error, "make room"),
-                Err(error @ AppendError::Unavailable(_)) => (error, "see to that"),
-                appended => return Ok(appended?),
-            };
-            if Instant::now() >= give_up || self.is_stopping.load(Ordering::Relaxed) {
-                return Err(error.into());
-            }
-            if !is_told {
-                let why = error.source().map(ToString::to_string).unwrap_or_default();
-                let warning = format!("{error} ({why}): {what}, and it goes on");
-                let seen = Seen { warning: Some(warning), ..Seen::default() };
-                is_told = self.ports.turns.try_send(seen).is_ok();
-            }
-            tokio::time::sleep(ROOM_PAUSE).await;
+    /// Posts at once where nothing else is to be done; else with the grants of the next turn, for what a dispatcher
+    /// is told together is one message.
+    fn post_unless_busy(&mut self) {
+        if self.inbox.is_empty() && self.left.is_empty() {
+            self.post();
+        }
+    }
+
+    fn post(&mut self) {
+        for (to, messages) in std::mem::take(&mut self.mail.0) {
+            self.ports.post.send(&to, messages);
         }
     }
 
@@ -307,17 +406,20 @@ impl<L: Log> Engine<L> {
             Err(rejection) => Err(rejection),
             Ok(events) => {
                 self.scheduler.apply_all(now, &events)?;
+                if matches!(input, Input::Claim(_)) {
+                    self.claim = Some(self.scheduler.last());
+                }
                 gathered.add(events);
                 Ok(())
             }
         })
     }
 
-    fn perform(&self, effect: Effect, mail: &mut Mail) {
+    fn perform(&mut self, effect: Effect) {
         // Without room an effect is left out; its own doc says what brings it again.
         match effect {
-            Effect::Grant(to, grant) => self.post(&to, ToDispatcher::Grant(grant), mail),
-            Effect::Cancel(to, attempt) => self.post(&to, ToDispatcher::Cancel(attempt), mail),
+            Effect::Grant(to, grant) => self.tell(&to, ToDispatcher::Grant(grant)),
+            Effect::Cancel(to, attempt) => self.tell(&to, ToDispatcher::Cancel(attempt)),
             Effect::AskSource(block) => {
                 let _ = self.ports.source.try_send(block);
             }
@@ -325,11 +427,11 @@ impl<L: Log> Engine<L> {
         }
     }
 
-    /// Sends to the life of a dispatcher that was heard last; one that was not heard of says with its first
-    /// beat what it lacks.
-    fn post(&self, to: &push0_core::DispatcherId, message: ToDispatcher, mail: &mut Mail) {
+    /// To the life of a dispatcher that was heard last; one that was not heard of says with its first beat what it
+    /// lacks.
+    fn tell(&mut self, to: &push0_core::DispatcherId, message: ToDispatcher) {
         if let Some(life) = self.fleet.life(to) {
-            mail.add(life, message);
+            self.mail.add(life, message);
         }
     }
 

@@ -12,8 +12,10 @@ pub enum Broken {
     /// Within the core.
     #[cfg(feature = "broken")]
     Core(Breakage),
-    /// The engine lets its effects go before it has appended their cause.
+    /// The engine lets its promises go before it has appended their cause.
     EffectsFirst,
+    /// The engine lets grants go before the claim by which it leads is durable.
+    GrantsBeforeClaim,
     /// The engine sends a grant once, and believes that it came.
     GrantSentOnce,
     /// The engine's clock goes back with the wall's.

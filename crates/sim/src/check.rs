@@ -57,6 +57,8 @@ checks! {
     OwnTime "own-time",
     /// A lease that its dispatcher does not know is sent again, then withdrawn.
     LeaseKnown "lease-known",
+    /// What runs and is no attempt of the log's is cancelled.
+    GhostCancelled "ghost-cancelled",
     /// An attempt is started once in each life of its dispatcher.
     StartedOnce "started-once",
     /// A proof is let go of only once its task has one.

@@ -125,7 +125,7 @@ impl Dispatcher {
             dispatcher: self.id.clone(),
             incarnation: self.life,
             capacity,
-            running: self.running.keys().copied().collect(),
+            running: self.running.iter().map(|(attempt, run)| (*attempt, run.grant.task)).collect(),
             held: self.held.keys().copied().collect(),
         };
         let reports = self.held.values().cloned().map(FromDispatcher::Report);

@@ -2,7 +2,8 @@
 //! waits there for a sync waits here for virtual time.
 //!
 //! Mirrored, for the shell's is bound to its channels: drain what arrived, decide it one by one, decide what
-//! follows, append one record, let go of what that allows. A change there is to be made here.
+//! follows, let grants go, append one record, let go of what that allows. Over a log that is a round trip away it
+//! goes on deciding meanwhile, and what it has decided then is the next append. A change there is to be made here.
 //!
 //! Not here: when it runs, and what becomes of what leaves it (`world`).
 
@@ -34,14 +35,24 @@ pub(crate) struct Engine {
     has_claimed: bool,
     inbox: VecDeque<Request>,
     is_behind: bool,
-    /// What leaves once the append has returned; none while no turn is under way.
-    pub(crate) under_way: Option<UnderWay>,
+    /// The position of the claim by which it leads.
+    claim: Option<Seq>,
+    /// How far it knows the log to be durable: what an append under way has written is beyond it.
+    durable: Seq,
+    /// Turns that were decided and have not let go of everything, oldest first.
+    decided: VecDeque<Decided>,
+    /// How many of them share the append that is under way.
+    under_way: usize,
+    /// Whether it decides while an append is under way.
+    is_ahead: bool,
     broken: Option<Broken>,
 }
 
 /// A turn that was decided.
-pub(crate) struct UnderWay {
-    /// What its append has not taken, for the disk was full.
+struct Decided {
+    /// The last event decided by its end.
+    last: Seq,
+    /// What no append has taken.
     unrecorded: Option<Turn>,
     messages: Vec<(Life, ToDispatcher)>,
     answers: Vec<(Asker, Answer)>,
@@ -69,9 +80,16 @@ pub(crate) enum Asker {
 /// The first refusal, or none.
 pub(crate) type Answer = Result<(), Rejection>;
 
-/// Something that leaves the engine.
+/// Something that leaves the engine, and the last event that it may rest on.
 #[derive(Debug)]
-pub(crate) enum Outgoing {
+pub(crate) struct Outgoing {
+    pub(crate) cause: Seq,
+    pub(crate) what: What,
+}
+
+/// What leaves.
+#[derive(Debug)]
+pub(crate) enum What {
     Message(Life, ToDispatcher),
     Answer(Asker, Answer),
     AskSource(BlockHash),
@@ -91,15 +109,20 @@ impl Engine {
         scheduler: Scheduler,
         log: FileLog<SimDisk>,
         clock: Clock,
+        is_ahead: bool,
         broken: Option<Broken>,
     ) -> Self {
         Self {
+            claim: None,
+            durable: log.last(),
+            decided: VecDeque::new(),
+            under_way: 0,
+            is_ahead,
             turned: scheduler.now(),
             fleet: Broken::fleet(broken, SILENCE_MAX),
             has_claimed: false,
             inbox: VecDeque::new(),
             is_behind: false,
-            under_way: None,
             scheduler,
             log,
             clock,
@@ -113,13 +136,33 @@ impl Engine {
     }
 
     /// The position of the last durable event.
-    pub(crate) fn durable(&self) -> Seq {
-        self.log.last()
+    pub(crate) const fn durable(&self) -> Seq {
+        self.durable
+    }
+
+    /// Whether all that it holds is in the log.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.decided.is_empty()
+    }
+
+    /// Whether an append is under way.
+    pub(crate) const fn is_appending(&self) -> bool {
+        self.under_way > 0
+    }
+
+    /// Whether something was decided that no append has begun with.
+    pub(crate) fn has_more(&self) -> bool {
+        self.decided.len() > self.under_way
+    }
+
+    /// Whether it may decide now. The shell's has a bound; what comes in the time of one append is below it here.
+    pub(crate) fn may_decide(&self) -> bool {
+        self.is_durable() || self.is_ahead
     }
 
     /// Whether nothing happens unless it is asked something.
     pub(crate) fn rests(&self) -> bool {
-        let has_nothing = self.inbox.is_empty() && self.under_way.is_none() && !self.is_behind;
+        let has_nothing = self.inbox.is_empty() && self.is_durable() && !self.is_behind;
         has_nothing && self.has_claimed && self.scheduler.is_idle()
     }
 
@@ -136,7 +179,8 @@ impl Engine {
         Some(self.clock.when(next.at))
     }
 
-    /// Decides a batch and appends it. What it allows leaves with [`Self::finish`], once the sync is over.
+    /// Decides a batch. What it allows leaves with [`Self::finish`], once its append is over; grants leave with
+    /// [`Self::grants`].
     ///
     /// # Errors
     ///
@@ -156,80 +200,109 @@ impl Engine {
         self.follow_up(now, &mut gathered, watch)?;
         self.is_behind = gathered.is_full();
         let Gathered { events, answers, messages, .. } = gathered;
-        let mut under_way = UnderWay { unrecorded: None, messages, answers };
-        if !events.is_empty() {
-            let first = Seq(self.log.last().0 + 1);
-            let turn = Turn { epoch: self.scheduler.epoch(), first, at: now, events };
-            watch.appending(&turn);
-            under_way.unrecorded = Some(turn);
-        }
-        self.under_way = Some(under_way);
+        let last = self.scheduler.last();
+        let first = Seq(last.0 + 1 - events.len() as u64);
+        let turn = Turn { epoch: self.scheduler.epoch(), first, at: now, events };
+        let unrecorded = (!turn.events.is_empty()).then_some(turn);
+        self.decided.push_back(Decided { last, unrecorded, messages, answers });
         Ok(())
+    }
+
+    /// The grants that were decided: they leave before they are durable, if the engine's claim is.
+    pub(crate) fn grants(&mut self) -> Vec<Outgoing> {
+        let is_early = self.broken == Some(Broken::GrantsBeforeClaim);
+        if self.claim.is_none_or(|claim| claim > self.durable) && !is_early {
+            return Vec::new();
+        }
+        let grants: Vec<_> = std::iter::from_fn(|| self.scheduler.poll_grant()).collect();
+        let cause = self.scheduler.last();
+        grants.into_iter().filter_map(|grant| self.outgoing(cause, grant)).collect()
     }
 
     /// What leaves before its cause is durable, in an engine that is broken so.
     pub(crate) fn leak(&mut self) -> Vec<Outgoing> {
-        match self.broken == Some(Broken::EffectsFirst) {
-            true => self.effects(Seq(u64::MAX)),
-            false => Vec::new(),
+        if self.broken != Some(Broken::EffectsFirst) {
+            return Vec::new();
         }
+        let mut leaked = self.effects(Seq(u64::MAX));
+        if let Some(decided) = self.decided.back_mut() {
+            let answers = std::mem::take(&mut decided.answers);
+            let messages = std::mem::take(&mut decided.messages);
+            leaked.extend(Self::let_go(decided.last, messages, answers));
+        }
+        leaked
     }
 
-    /// Appends what the turn decided; answers whether the log took it.
+    /// Appends what was decided; answers whether the log took all of it.
     ///
     /// # Errors
     ///
     /// [`Ended`].
     pub(crate) fn record(&mut self, watch: &mut Watch) -> Result<bool, Ended> {
-        let Some(under_way) = &mut self.under_way else { return Ok(true) };
-        let Some(turn) = &under_way.unrecorded else { return Ok(true) };
-        match finish(self.log.append(turn)) {
-            Ok(()) => {
-                under_way.unrecorded = None;
-                watch.appended();
-                Ok(true)
+        self.under_way = self.decided.len();
+        for decided in &mut self.decided {
+            let Some(turn) = &decided.unrecorded else { continue };
+            watch.appending(turn);
+            match finish(self.log.append(turn)) {
+                Ok(()) => watch.appended(),
+                Err(AppendError::Full(_) | AppendError::Unavailable(_)) => return Ok(false),
+                Err(AppendError::Poisoned(_)) if self.broken == Some(Broken::SyncRepeated) => {}
+                Err(error) => return Err(Ended::Append(error)),
             }
-            Err(AppendError::Full(_) | AppendError::Unavailable(_)) => Ok(false),
-            Err(AppendError::Poisoned(_)) if self.broken == Some(Broken::SyncRepeated) => {
-                under_way.unrecorded = None;
-                Ok(true)
-            }
-            Err(error) => Err(Ended::Append(error)),
+            decided.unrecorded = None;
         }
+        Ok(true)
     }
 
-    /// What leaves once the record is durable.
+    /// What leaves once the append that was under way is durable.
     pub(crate) fn finish(&mut self, watch: &mut Watch) -> Vec<Outgoing> {
-        let Some(UnderWay { messages, answers, .. }) = self.under_way.take() else {
-            return Vec::new();
-        };
-        let mut outgoing = self.effects(self.log.last());
-        let message = |(to, message)| Outgoing::Message(to, message);
-        outgoing.extend(messages.into_iter().map(message));
-        outgoing.extend(answers.into_iter().map(|(asker, answer)| Outgoing::Answer(asker, answer)));
-        watch.turned(&self.scheduler);
+        let mut outgoing = Vec::new();
+        let landed = self.under_way.checked_sub(1).and_then(|index| self.decided.get(index));
+        let landed = landed.map(|decided| decided.last);
+        if let Some(landed) = landed {
+            self.durable = landed;
+            watch.landed();
+            outgoing.extend(self.effects(landed));
+        }
+        let finished: Vec<_> = self.decided.drain(..self.under_way).collect();
+        self.under_way = 0;
+        for Decided { last, messages, answers, .. } in finished {
+            outgoing.extend(Self::let_go(last, messages, answers));
+        }
+        if self.is_durable() {
+            watch.turned(&self.scheduler);
+        }
         outgoing
+    }
+
+    fn let_go(
+        cause: Seq,
+        messages: Vec<(Life, ToDispatcher)>,
+        answers: Vec<(Asker, Answer)>,
+    ) -> impl Iterator<Item = Outgoing> {
+        let messages = messages.into_iter().map(|(to, message)| What::Message(to, message));
+        let answers = answers.into_iter().map(|(asker, answer)| What::Answer(asker, answer));
+        messages.chain(answers).map(move |what| Outgoing { cause, what })
     }
 
     fn effects(&mut self, durable: Seq) -> Vec<Outgoing> {
         let mut outgoing = Vec::new();
         while let Some(effect) = self.scheduler.poll_effect(durable) {
-            match effect {
-                Effect::Grant(to, grant) => {
-                    let to = self.fleet.life(&to);
-                    let grant = |to| Outgoing::Message(to, ToDispatcher::Grant(grant));
-                    outgoing.extend(to.map(grant));
-                }
-                Effect::Cancel(to, attempt) => {
-                    let to = self.fleet.life(&to);
-                    let cancel = |to| Outgoing::Message(to, ToDispatcher::Cancel(attempt));
-                    outgoing.extend(to.map(cancel));
-                }
-                Effect::AskSource(block) => outgoing.push(Outgoing::AskSource(block)),
-                Effect::Release(_) => {} // read by cursor
-            }
+            outgoing.extend(self.outgoing(durable, effect));
         }
         outgoing
+    }
+
+    /// To the life of a dispatcher that was heard last, if any was.
+    fn outgoing(&self, cause: Seq, effect: Effect) -> Option<Outgoing> {
+        let tell = |to, message| Some(What::Message(self.fleet.life(&to)?, message));
+        let what = match effect {
+            Effect::Grant(to, grant) => tell(to, ToDispatcher::Grant(grant)),
+            Effect::Cancel(to, attempt) => tell(to, ToDispatcher::Cancel(attempt)),
+            Effect::AskSource(block) => Some(What::AskSource(block)),
+            Effect::Release(_) => None, // read by cursor
+        };
+        Some(Outgoing { cause, what: what? })
     }
 
     fn take(
@@ -260,8 +333,8 @@ impl Engine {
                 let (dispatcher, incarnation) = (beat.dispatcher.clone(), beat.incarnation);
                 let to = Life { dispatcher, incarnation };
                 let to = |message| (to.clone(), message);
+                watch.hears(&beat, &again);
                 gathered.messages.extend(again.into_iter().map(to));
-                watch.hears(&beat);
                 self.decide_all(now, inputs, gathered, watch)?;
                 watch.beat(&beat);
             }
@@ -278,6 +351,9 @@ impl Engine {
     ) -> Result<(), Ended> {
         self.fleet.ended(&report);
         watch.ended(&report);
+        if self.fleet.awaits(now, &report, &self.scheduler) {
+            return Ok(());
+        }
         let (dispatcher, incarnation) = (report.dispatcher.clone(), report.incarnation);
         let (attempt, to) = (report.attempt, Life { dispatcher, incarnation });
         let is_result = matches!(report.outcome, Outcome::Proved(_));
@@ -341,6 +417,9 @@ impl Engine {
             Err(rejection) => Err(rejection),
             Ok(events) => {
                 self.scheduler.apply_all(now, &events).map_err(Ended::Bug)?;
+                if matches!(input, Input::Claim(_)) {
+                    self.claim = Some(self.scheduler.last());
+                }
                 gathered.add(events);
                 Ok(())
             }

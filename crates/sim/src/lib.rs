@@ -12,7 +12,8 @@
 //! A world that fails has a [`Story`]; [`shrink`](fn@shrink) finds a shorter one that fails alike.
 //!
 //! What is real: all of `push0-core`, and the file log with its recovery. What is mirrored: the engine's turn
-//! and what the dispatcher promises, each with the promises of the real one and in far less code.
+//! and what the dispatcher promises, each with the promises of the real one and in far less code. An engine that is
+//! one process with its dispatchers waits for its log, as over a file; another decides ahead of it, as over NATS.
 //!
 //! What is not simulated: the shell (tokio, channels and their bounds, files of proofs, the command line), real
 //! processes and signals, the thread that fills the log's next segment, NATS, several engines, reorgs,

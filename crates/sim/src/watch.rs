@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use push0_core::{
-    AttemptId, Capacity, DispatcherId, Event, Input, Limits, ProgramName, Rejection, Scheduler,
-    Seq, Timestamp, ToDispatcher, Turn, Verdict,
+    AttemptId, Capacity, DispatcherId, Epoch, Event, Input, Limits, ProgramName, Rejection,
+    Scheduler, Seq, TaskId, Timestamp, ToDispatcher, Turn, Verdict,
 };
 
 use self::fleet::Which;
@@ -35,6 +35,8 @@ pub(crate) struct Watch {
     under_way: Option<Turn>,
     /// A scheduler that knows the log alone.
     shadow: Scheduler,
+    /// The epoch whose claim the engine was told is durable.
+    led: Epoch,
     /// When each dispatcher could last not be heard, or could be heard late.
     troubles: BTreeMap<DispatcherId, Duration>,
     /// When an engine last began to hear, after it could not.
@@ -45,7 +47,7 @@ pub(crate) struct Watch {
     lives: BTreeMap<DispatcherId, u64>,
     hearing: Which,
     announced: BTreeMap<DispatcherId, Capacity>,
-    running: BTreeMap<DispatcherId, BTreeSet<AttemptId>>,
+    running: BTreeMap<DispatcherId, BTreeMap<AttemptId, TaskId>>,
     started: BTreeSet<(DispatcherId, u64, AttemptId)>,
     times: Times,
 }
@@ -61,6 +63,7 @@ impl Watch {
             acknowledged: Vec::new(),
             under_way: None,
             shadow: Broken::scheduler(broken, limits),
+            led: Epoch(0),
             troubles: BTreeMap::new(),
             heard_from: Duration::ZERO,
             absent: BTreeMap::new(),
@@ -76,6 +79,11 @@ impl Watch {
     /// Whether a program has a key for good: one that only a crash's victim decided on may yet be another.
     pub(crate) fn is_pinned(&self, program: &ProgramName) -> bool {
         self.shadow.vkey(program).is_some()
+    }
+
+    /// Whether a task has a result for good, likewise.
+    pub(crate) fn is_made(&self, task: &TaskId) -> bool {
+        self.shadow.task(task).is_some_and(|task| task.result.is_some())
     }
 
     /// What was found first, if anything was.
@@ -193,27 +201,37 @@ impl Watch {
         self.acknowledged.push(turn);
     }
 
+    /// The engine was told that its append is durable.
+    pub(crate) const fn landed(&mut self) {
+        self.led = self.shadow.epoch();
+    }
+
     /// A turn has ended; its engine holds nothing that is not in the log.
     pub(crate) fn turned(&mut self, scheduler: &Scheduler) {
         let is_same = self.shadow == *scheduler;
         self.note(holds(Check::ReplayEqualsLive, is_same, || "after a turn".to_owned()));
     }
 
-    /// A message leaves the engine, whose log holds what is durable up to `durable`.
-    pub(crate) fn leaves(&mut self, message: &ToDispatcher, durable: Seq) {
-        let cause = match message {
-            ToDispatcher::Grant(grant) => Seq(grant.attempt.0),
-            ToDispatcher::Verdict(_, Verdict::Accepted(seq)) => *seq,
-            ToDispatcher::Verdict(..) | ToDispatcher::Cancel(_) => self.ledger.last,
+    /// A message leaves an engine in this epoch, by a cause, whose log holds what is durable so far. A promise waits
+    /// for its cause; a grant for the claim of its engine alone.
+    pub(crate) fn leaves(
+        &mut self,
+        message: &ToDispatcher,
+        epoch: Epoch,
+        (cause, durable): (Seq, Seq),
+    ) {
+        let is_durable = match message {
+            ToDispatcher::Grant(_) => self.led == epoch,
+            ToDispatcher::Verdict(_, Verdict::Accepted(seq)) => *seq <= durable && cause <= durable,
+            ToDispatcher::Verdict(..) | ToDispatcher::Cancel(_) => cause <= durable,
         };
-        self.note(holds(Check::DurableFirst, cause <= durable, || {
-            format!("{message:?} left, and the log is durable up to {durable}")
+        self.note(holds(Check::DurableFirst, is_durable, || {
+            format!("{message:?} left by {cause}, and the log is durable up to {durable}")
         }));
     }
 
-    /// Somebody who asked is answered.
-    pub(crate) fn answers(&mut self, durable: Seq) {
-        let cause = self.ledger.last;
+    /// Somebody who asked is answered, by a cause.
+    pub(crate) fn answers(&mut self, cause: Seq, durable: Seq) {
         self.note(holds(Check::DurableFirst, cause <= durable, || {
             format!("{cause} was answered, and the log is durable up to {durable}")
         }));

@@ -29,6 +29,8 @@ const BROKEN: &[(Broken, &[Check], u64)] = &[
     ),
     (Broken::Core(Breakage::PastRepeated), &[Check::ReplayEqualsLive, Check::Legal], 60),
     (Broken::EffectsFirst, &[Check::DurableFirst], 3),
+    (Broken::GrantsBeforeClaim, &[Check::DurableFirst], 300),
+    (Broken::Core(Breakage::GhostRefused), &[Check::ProofKept], 2_500),
     (Broken::GrantSentOnce, &[Check::LeaseKnown], 60),
     (Broken::ClockGoesBack, &[Check::Legal], 60),
     (
@@ -60,6 +62,17 @@ fn every_breakage_is_caught() {
     }
     let _ = std::io::stderr().write_all(table.as_bytes());
     assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+/// An engine that dies in an append and a next one that gives the same number to the same dispatcher, while that still
+/// runs what the first gave it: one of some thousand worlds has it.
+#[test]
+fn a_ghost_that_is_taken_for_an_attempt_is_caught() {
+    let broken = Some(Broken::Core(Breakage::GhostTaken));
+    let story = |seed| Story { broken, ..Story::of(seed) };
+    let caught = (4_000..12_000).find_map(|seed| story(seed).run().violation);
+    let check = caught.map(|violation| violation.check);
+    assert_eq!(check, Some(Check::GhostCancelled));
 }
 
 #[test]

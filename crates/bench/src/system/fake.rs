@@ -14,7 +14,7 @@ use push0::cluster::{Bus, hear};
 use push0::engine::Handle;
 use push0_core::{
     AttemptId, Beat, Digest, DispatcherId, FromDispatcher, Grant, Outcome, Report, ResultRef,
-    ToDispatcher,
+    TaskId, ToDispatcher,
 };
 use push0_dispatch::Store;
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -147,7 +147,7 @@ impl Fake {
 /// What a dispatcher has taken on.
 #[derive(Default)]
 struct Work {
-    running: BTreeSet<AttemptId>,
+    running: BTreeMap<AttemptId, TaskId>,
     /// What was reported, until there is a verdict.
     held: BTreeMap<AttemptId, Report>,
     /// What was held at the last beat.
@@ -161,7 +161,8 @@ impl Work {
         match message {
             ToDispatcher::Grant(grant) => {
                 let is_new = !self.held.contains_key(&grant.attempt);
-                (is_new && self.running.insert(grant.attempt)).then_some(grant)
+                (is_new && self.running.insert(grant.attempt, grant.task).is_none())
+                    .then_some(grant)
             }
             ToDispatcher::Cancel(attempt) | ToDispatcher::Verdict(attempt, _) => {
                 self.held.remove(&attempt);

@@ -222,7 +222,7 @@ impl Scheduler {
             && !self.is_past
             && let Some(grant) = self.grant(AttemptId(seq.0))
         {
-            self.effects.push_back((seq, Effect::Grant(dispatcher.clone(), Box::new(grant))));
+            self.grants.push_back((seq, Effect::Grant(dispatcher.clone(), Box::new(grant))));
         }
         if was_there && is_open {
             self.requeue_users(InputId::Task(id), first);

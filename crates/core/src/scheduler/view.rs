@@ -154,10 +154,14 @@ impl Scheduler {
     }
 
     /// The attempts by which a dispatcher holds a lease, oldest first, each with its task.
-    pub fn leases_of(&self, dispatcher: &DispatcherId) -> impl Iterator<Item = (AttemptId, &Task)> {
+    pub fn leases_of(
+        &self,
+        dispatcher: &DispatcherId,
+    ) -> impl Iterator<Item = (AttemptId, TaskId, &Task)> {
         let attempts = self.held(dispatcher).into_iter().flat_map(Held::attempts);
         attempts.filter_map(|attempt| {
-            Some((*attempt, self.leases.get(attempt).and_then(|task| self.task(task))?))
+            let id = self.leases.get(attempt)?;
+            Some((*attempt, *id, self.task(id)?))
         })
     }
 

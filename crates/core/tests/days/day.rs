@@ -94,9 +94,16 @@ impl Day {
             dispatcher: "one".parse().expect("a name"),
             incarnation: 1,
             capacity: Capacity { programs, slots: SLOTS, memory_bytes: MEMORY, gpus: 0 },
-            running: running.into_iter().collect(),
+            running: running.into_iter().map(|attempt| (attempt, self.task_of(attempt))).collect(),
             held: BTreeSet::new(),
         }
+    }
+
+    /// What an attempt is at; for one that holds no lease, some task.
+    pub(crate) fn task_of(&self, attempt: AttemptId) -> TaskId {
+        let mut leases = self.scheduler.leases();
+        let found = leases.find(|(_, lease)| lease.attempt == attempt);
+        found.map_or(TaskId([9; 32]), |(task, _)| *task)
     }
 
     pub(crate) fn free(&self) -> Capacity {

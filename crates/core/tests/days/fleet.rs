@@ -204,3 +204,43 @@ fn a_late_beat_of_a_former_life_says_nothing() {
     assert_eq!((inputs, again), (Vec::new(), Vec::new()));
     assert_eq!(day.fleet.poll_timeout(), before, "it is no sign of life either");
 }
+
+#[test]
+fn a_ghost_is_cancelled_and_not_taken_for_the_attempt_of_its_number() {
+    let mut day = Day::with_grants(1);
+    let attempt = day.attempts().next().expect("one was granted");
+    let running = [(attempt, TaskId([8; 32]))].into();
+    let beat = Beat { running, ..day.beat_of([]) };
+    for _ in 0..2 {
+        let (inputs, again) = day.fleet.beat(day.now, &beat, &day.scheduler);
+        assert_eq!(inputs, []);
+        assert!(matches!(
+            again.as_slice(),
+            [ToDispatcher::Cancel(ghost), ToDispatcher::Grant(grant)]
+                if *ghost == attempt && grant.attempt == attempt
+        ));
+    }
+    let (inputs, again) = day.fleet.beat(day.now, &beat, &day.scheduler);
+    assert!(
+        matches!(inputs.as_slice(), [Input::Withdraw { attempt: gone, .. }] if *gone == attempt)
+    );
+    assert_eq!(again, [ToDispatcher::Cancel(attempt)]);
+}
+
+#[test]
+fn a_result_of_a_task_that_may_yet_be_known_is_not_answered_for_a_minute() {
+    let mut day = Day::with_grants(1);
+    let attempt = AttemptId(999);
+    let beat = Beat { held: [attempt].into(), ..day.beat_of([]) };
+    let of = |task| day.report_on(attempt, task, Outcome::Proved(result()));
+    let (stray, failed) = (of(TaskId([8; 32])), Outcome::Cancelled);
+    let failed = day.report_on(attempt, TaskId([8; 32]), failed);
+    let known = of(day.tried().pop().expect("one was granted"));
+    for (seconds, is_awaited) in [(0, true), (30, true), (59, true), (61, false)] {
+        let now = START + Duration::from_secs(seconds);
+        day.fleet.beat(now, &beat, &day.scheduler);
+        assert_eq!(day.fleet.awaits(now, &stray, &day.scheduler), is_awaited, "{seconds} s");
+        assert!(!day.fleet.awaits(now, &known, &day.scheduler), "its task is known");
+        assert!(!day.fleet.awaits(now, &failed, &day.scheduler), "a failure costs nothing");
+    }
+}

@@ -193,6 +193,22 @@ fn proved() -> Outcome {
     Outcome::Proved(result())
 }
 
+#[test]
+fn a_grant_may_leave_before_it_is_durable_and_leaves_once() {
+    let mut day = Day::with_grants(2);
+    let attempts: Vec<_> = day.attempts().collect();
+    let &[first, second] = attempts.as_slice() else { panic!("two were granted") };
+    let granted = |effect| match effect {
+        Some(Effect::Grant(_, grant)) => Some(grant.attempt),
+        Some(Effect::Cancel(..) | Effect::Release(_) | Effect::AskSource(_)) | None => None,
+    };
+    assert_eq!(day.scheduler.poll_effect(Seq(first.0 - 1)), None);
+    assert_eq!(granted(day.scheduler.poll_effect(Seq(first.0))), Some(first));
+    assert_eq!(granted(day.scheduler.poll_grant()), Some(second));
+    assert_eq!(day.scheduler.poll_grant(), None);
+    assert_eq!(day.scheduler.poll_effect(Seq(u64::MAX)), None);
+}
+
 /// One task, whose attempt did not find its block.
 fn lost() -> (Day, TaskId) {
     let mut day = Day::with_grants(1);

@@ -97,7 +97,7 @@ impl Machine {
             dispatcher: self.id.clone(),
             incarnation: self.incarnation,
             capacity: self.capacity.clone(),
-            running: self.running.keys().copied().collect(),
+            running: self.running.iter().map(|(attempt, grant)| (*attempt, grant.task)).collect(),
             held: self.held.keys().copied().collect(),
         }
     }

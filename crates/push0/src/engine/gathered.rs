@@ -65,6 +65,10 @@ impl Gathered {
         self.events.extend(events);
     }
 
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) const fn is_full(&self) -> bool {
         self.bytes >= TURN_BYTES_MAX
     }
@@ -83,11 +87,11 @@ impl Gathered {
     }
 }
 
-/// A turn takes no further request past this size. Well below what a log takes for one record.
-const TURN_BYTES_MAX: usize = 256 * 1024;
+/// A turn takes no further request past this size. Unit: bytes. Well below what a log takes for one record.
+pub(super) const TURN_BYTES_MAX: usize = 256 * 1024;
 
 /// An event in JSON, roughly.
-const EVENT_BYTES: usize = 512;
+const EVENT_BYTES: usize = 320;
 
 /// A digest or an id in JSON.
 const DIGEST_BYTES: usize = 72;

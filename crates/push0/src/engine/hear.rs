@@ -28,6 +28,9 @@ impl<L: Log> Engine<L> {
         gathered: &mut Gathered,
     ) -> Result<(), EngineError> {
         self.fleet.ended(&report);
+        if self.fleet.awaits(now, &report, &self.scheduler) {
+            return Ok(());
+        }
         let (attempt, ran) = (report.attempt, report.ran);
         let (dispatcher, incarnation) = (report.dispatcher.clone(), report.incarnation);
         let is_result = matches!(report.outcome, Outcome::Proved(_));

@@ -249,10 +249,12 @@ fn end(grant: &Grant, around: &mut Around<'_>) -> End {
 fn result(grant: &Grant, around: &mut Around<'_>) -> ResultRef {
     let (now, stage, key) = (around.now, grant.stage.as_str(), &grant.key);
     let ledger = &around.watch.ledger;
-    let entry = ledger.tasks.get(&grant.task);
-    let count = entry.and_then(|entry| ledger.stage(entry.stage));
+    // By its name: the log may not know of a task whose grant left early.
+    let pipeline = ledger.pipeline.as_ref();
+    let index = pipeline.and_then(|pipeline| pipeline.find(&grant.stage));
+    let count = index.and_then(|index| ledger.stage(index));
     let count = count.map_or(0, |stage| truth::parts(stage, key));
-    let was_made = entry.is_some_and(|entry| entry.values.is_some());
+    let was_made = around.watch.is_made(&grant.task);
     let is_pinned = around.watch.is_pinned(&grant.program);
     let salt = match around.faults.strikes(now, Fault::OtherBytes) {
         true => grant.attempt.0,

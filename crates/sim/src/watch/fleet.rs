@@ -1,17 +1,31 @@
 //! Whether dispatchers are treated as they must be: heard, not overloaded, not given up while they live.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use push0_core::{Beat, DispatcherId, Event, Offer};
+use push0_core::{AttemptId, Beat, DispatcherId, Event, Offer, TaskId, ToDispatcher};
 
 use super::Watch;
 use crate::check::{Check, Found, holds};
 use crate::ledger::{Entry, State};
 
 impl Watch {
-    /// A beat is about to be decided about.
-    pub(crate) fn hears(&mut self, beat: &Beat) {
+    /// A beat is about to be decided about, and is answered so: of what runs there all is cancelled that nobody
+    /// waits for.
+    pub(crate) fn hears(&mut self, beat: &Beat, answer: &[ToDispatcher]) {
+        let is_wanted = |(attempt, task): &(&AttemptId, &TaskId)| {
+            let entry = self.ledger.tasks.get(*task).map(|entry| &entry.state);
+            matches!(entry, Some(State::Leased { attempt: lease, dispatcher })
+                if lease == *attempt && *dispatcher == beat.dispatcher)
+        };
+        let unwanted = beat.running.iter().filter(|running| !is_wanted(running));
+        let is_cancelled =
+            |(attempt, _): (&AttemptId, _)| answer.contains(&ToDispatcher::Cancel(*attempt));
+        let all_are = unwanted.clone().all(is_cancelled);
+        let is_over = self.lives.get(&beat.dispatcher).is_some_and(|life| beat.incarnation < *life);
+        self.note(holds(Check::GhostCancelled, all_are || is_over, || {
+            format!("{} runs {unwanted:?}, and is told {answer:?}", beat.dispatcher)
+        }));
         let life = beat.incarnation;
         let before = self.lives.get(&beat.dispatcher).copied();
         self.hearing = match before {
@@ -28,12 +42,11 @@ impl Watch {
             return; // nothing is learnt of it
         }
         if self.hearing == Which::Next {
-            let left = self.ledger.leases.values().filter_map(|task| self.ledger.tasks.get(task));
-            let is_left = |entry: &&Entry| match &entry.state {
+            let left = self.ledger.leases.values();
+            let left = left.filter_map(|task| Some((task, self.ledger.tasks.get(task)?)));
+            let is_left = |(task, entry): &(&TaskId, &Entry)| match &entry.state {
                 State::Leased { dispatcher, attempt } => {
-                    *dispatcher == beat.dispatcher
-                        && !beat.running.contains(attempt)
-                        && !beat.held.contains(attempt)
+                    *dispatcher == beat.dispatcher && !knows(beat, attempt, task)
                 }
                 State::Ready(_) | State::Accepted | State::Parked => false,
             };
@@ -49,7 +62,7 @@ impl Watch {
         for (attempt, task) in &self.ledger.leases {
             let holder = self.ledger.tasks.get(task).map(|entry| &entry.state);
             let Some(State::Leased { dispatcher, .. }) = holder else { continue };
-            let is_known = beat.running.contains(attempt) || beat.held.contains(attempt);
+            let is_known = knows(beat, attempt, task);
             let before = self.absent.get(attempt).copied().unwrap_or_default();
             if *dispatcher != beat.dispatcher {
                 absent.insert(*attempt, before);
@@ -105,9 +118,9 @@ impl Watch {
                 is_theirs.then_some((attempt, entry))
             });
             let held: BTreeMap<_, &Entry> = held.collect();
-            let none = BTreeSet::new();
+            let none = BTreeMap::new();
             let running = self.running.get(dispatcher).unwrap_or(&none);
-            let beside = running.iter().filter(|attempt| !held.contains_key(attempt)).count();
+            let beside = running.keys().filter(|attempt| !held.contains_key(attempt)).count();
             let programs = held.values().filter_map(|entry| self.ledger.program(entry));
             let memory: u64 = programs.map(|(_, program)| program.memory_bytes).sum();
             let slots = (held.len() + beside) as u64;
@@ -118,6 +131,11 @@ impl Watch {
         }
         Ok(())
     }
+}
+
+/// Whether a dispatcher knows of a lease. What it runs by the lease's number, at another task, is a ghost.
+fn knows(beat: &Beat, attempt: &AttemptId, task: &TaskId) -> bool {
+    beat.running.get(attempt) == Some(task) || beat.held.contains(attempt)
 }
 
 /// Which life of its dispatcher a beat is of, beside the latest heard.

@@ -168,7 +168,7 @@ fn words_down(message: &ToDispatcher) -> String {
 fn words_up(message: &FromDispatcher) -> String {
     match message {
         FromDispatcher::Beat(beat) => {
-            let running: Vec<_> = beat.running.iter().map(|attempt| attempt.0).collect();
+            let running: Vec<_> = beat.running.keys().map(|attempt| attempt.0).collect();
             let held: Vec<_> = beat.held.iter().map(|attempt| attempt.0).collect();
             format!("beat of life {}, runs {running:?}, holds {held:?}", beat.incarnation)
         }

@@ -67,7 +67,7 @@ impl World {
 
     pub(super) fn check_ending(&mut self) {
         let Some(engine) = &self.engine else { return };
-        if matches!(self.phase, Phase::Cruel | Phase::Over) || engine.under_way.is_some() {
+        if matches!(self.phase, Phase::Cruel | Phase::Over) || !engine.is_durable() {
             return;
         }
         let scheduler = &engine.scheduler;

@@ -11,7 +11,7 @@ use crate::broken::Broken;
 use crate::check::{Check, Found};
 use crate::clock::Clock;
 use crate::disk::Mishap;
-use crate::engine::{Asker, Ended, Engine, Outgoing, Request};
+use crate::engine::{Asker, Ended, Engine, Outgoing, Request, What};
 use crate::fault::Fault;
 
 impl World {
@@ -74,7 +74,8 @@ impl World {
             inputs.extend(leases.into_iter().map(withdraw));
         }
         inputs.push(Input::Configure(Box::new(self.spec.clone())));
-        let mut engine = Engine::new(scheduler, log, clock, self.broken);
+        let mut engine =
+            Engine::new(scheduler, log, clock, !self.scenario.is_one_process, self.broken);
         engine.ask(Request::Ask(Asker::Start, inputs));
         self.engine = Some(engine);
         self.look_by(now);
@@ -119,8 +120,8 @@ impl World {
         }
         self.look = None;
         let Some(engine) = &mut self.engine else { return };
-        if engine.under_way.is_some() {
-            return;
+        if !engine.may_decide() {
+            return; // it looks again when the append is over
         }
         if now < self.frozen {
             let frozen = self.frozen;
@@ -134,12 +135,26 @@ impl World {
         if let Err(ended) = engine.turn(now, &mut self.watch) {
             return self.ended(&ended);
         }
-        let leaked = engine.leak();
-        self.deliver(leaked);
-        self.record();
+        let mut outgoing = engine.grants();
+        outgoing.extend(engine.leak());
+        let is_appending = engine.is_appending();
+        self.deliver(outgoing);
+        if !is_appending {
+            self.record();
+        }
+        self.look_again();
     }
 
-    /// Appends what the turn decided.
+    /// Has an engine that decides ahead look when it next has something to do.
+    fn look_again(&mut self) {
+        let due = self.engine.as_ref().filter(|engine| engine.may_decide()).and_then(Engine::due);
+        if let Some(due) = due {
+            let now = self.agenda.now();
+            self.look_by(due.max(now));
+        }
+    }
+
+    /// Appends what was decided.
     pub(super) fn record(&mut self) {
         self.plan_mishap();
         let Some(engine) = &mut self.engine else { return };
@@ -149,11 +164,15 @@ impl World {
         match recorded {
             Ok(true) => {
                 let now = self.agenda.now();
-                let mut sync = Duration::from_micros(self.chance.within(50, 500));
+                // A disk's, or that of several servers.
+                let most = if self.scenario.is_one_process { 500 } else { 8_000 };
+                let mut sync = Duration::from_micros(self.chance.within(50, most));
                 if self.faults.strikes(now, Fault::SlowSync) {
                     sync = self.long_or_short(Fault::SlowSync, 8_000);
                     self.say(|| format!("a sync takes {sync:?}"));
-                    self.deaf_until(sync);
+                    if self.scenario.is_one_process {
+                        self.deaf_until(sync);
+                    }
                 }
                 self.agenda.after(sync, Happening::EngineSends { life });
             }
@@ -181,6 +200,9 @@ impl World {
         if is_cut {
             return self.crash(false, "half of what a turn let go was sent");
         }
+        if self.engine.as_ref().is_some_and(Engine::has_more) {
+            self.record();
+        }
         self.look_by(now);
     }
 
@@ -188,16 +210,17 @@ impl World {
         for one in outgoing {
             let Some(engine) = &self.engine else { return };
             let durable = engine.durable();
-            match one {
-                Outgoing::Message(to, message) => {
-                    self.watch.leaves(&message, durable);
+            match one.what {
+                What::Message(to, message) => {
+                    let epoch = engine.scheduler.epoch();
+                    self.watch.leaves(&message, epoch, (one.cause, durable));
                     self.send_down(&to, message);
                 }
-                Outgoing::Answer(asker, answer) => {
-                    self.watch.answers(durable);
+                What::Answer(asker, answer) => {
+                    self.watch.answers(one.cause, durable);
                     self.answered(asker, answer);
                 }
-                Outgoing::AskSource(block) => self.source_is_asked(block),
+                What::AskSource(block) => self.source_is_asked(block),
             }
         }
     }

@@ -37,7 +37,7 @@ impl World {
 
     /// Reads one more release, if it can.
     fn read_next(&mut self) -> bool {
-        let Some(engine) = self.engine.as_ref().filter(|engine| engine.under_way.is_none()) else {
+        let Some(engine) = self.engine.as_ref().filter(|engine| engine.is_durable()) else {
             return false;
         };
         let Some(release) = engine.scheduler.releases(ReleaseNumber(self.reader.cursor)).first()

@@ -1,0 +1,273 @@
+//! What leaves when, over a log that is held back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use push0_core::{
+    Beat, Block, BlockHash, Capacity, Digest, Epoch, FromDispatcher, Grant, Height, Input, Limits,
+    Outcome, PipelineSpec, ProgramSpec, Report, ResultRef, Scheduler, Seq, StageSpec, ToDispatcher,
+    Turn, Verdict,
+};
+use push0_log::{AppendError, Log, Memory, MemoryLog, ReadError};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
+
+use super::{Engine, Handle, Ports};
+
+#[tokio::test]
+async fn a_grant_leaves_before_it_is_durable_and_its_verdict_after() {
+    let mut world = World::begin().await;
+    let submitted = world.handle.clone();
+    let submitted = tokio::spawn(async move { submitted.decide(vec![submit(0)]).await });
+    let grant = world.grant().await;
+    assert!(world.memory.history().iter().all(|turn| turn.last() < Seq(grant.attempt.0)));
+    world.hears(FromDispatcher::Report(proved(&grant)));
+    world.hears_nothing().await;
+    assert!(!submitted.is_finished(), "nothing was promised");
+    world.gate.add_permits(1);
+    let answer = submitted.await.expect("it does not panic");
+    answer.expect("the engine runs").expect("the block is taken");
+    let Some(ToDispatcher::Verdict(_, Verdict::Accepted(at))) = world.to.recv().await else {
+        panic!("a verdict was to come")
+    };
+    let history = world.memory.history();
+    assert!(history.iter().any(|turn| turn.first <= at && at <= turn.last()), "it is durable");
+    assert!(Scheduler::replay(Limits::default(), &history).is_ok());
+}
+
+#[tokio::test]
+async fn nothing_is_granted_before_the_claim_is_durable() {
+    let mut world = World::new();
+    let handle = world.handle.clone();
+    let claimed = tokio::spawn(async move { handle.decide(claim()).await });
+    world.hears(FromDispatcher::Beat(beat()));
+    let handle = world.handle.clone();
+    let submitted = tokio::spawn(async move { handle.decide(vec![submit(0)]).await });
+    world.hears_nothing().await;
+    assert!(!claimed.is_finished() && !submitted.is_finished());
+    world.gate.add_permits(1);
+    world.grant().await;
+}
+
+#[tokio::test]
+async fn a_look_is_at_what_is_durable() {
+    let mut world = World::begin().await;
+    let handle = world.handle.clone();
+    tokio::spawn(async move { handle.decide(vec![submit(0)]).await });
+    world.grant().await;
+    let (memory, handle) = (world.memory.clone(), world.handle.clone());
+    let last = move || memory.history().last().map_or(Seq(0), Turn::last);
+    let look = handle.see(move |scheduler, _| (scheduler.last(), last()));
+    let mut look = std::pin::pin!(look);
+    assert!(timeout(MOMENT, &mut look).await.is_err(), "it waits");
+    let handle = world.handle.clone();
+    tokio::spawn(async move { handle.decide(vec![submit(1)]).await });
+    world.gate.add_permits(1);
+    let (seen, durable) = look.await.expect("the engine runs");
+    assert_eq!(seen, durable);
+    world.grant().await;
+}
+
+#[tokio::test]
+async fn an_engine_decides_so_far_ahead_of_its_log_and_goes_on_where_it_was() {
+    let world = World::begin().await;
+    let (answered, mut answers) = mpsc::unbounded_channel();
+    for number in 0..300 {
+        let (handle, answered) = (world.handle.clone(), answered.clone());
+        tokio::spawn(async move {
+            let answer = handle.decide(vec![submit(number)]).await;
+            let _ = answered.send(answer); // the test may be over
+        });
+        tokio::task::yield_now().await;
+    }
+    assert!(timeout(MOMENT, answers.recv()).await.is_err(), "nothing is durable");
+    let before = world.memory.history().len();
+    world.gate.add_permits(1);
+    answers.recv().await.expect("one is answered").expect("the engine runs").expect("it is taken");
+    assert!(world.memory.history().len() - before <= 128, "it waits for its log at some point");
+    world.gate.add_permits(1_000);
+    for _ in 1..300 {
+        answers.recv().await.expect("all are").expect("the engine runs").expect("it is taken");
+    }
+    let replayed = Scheduler::replay(Limits::default(), &world.memory.history());
+    assert_eq!(replayed.expect("it is legal").totals().blocks_submitted, 300);
+}
+
+#[tokio::test]
+async fn what_a_full_log_forgot_is_begun_again() {
+    let mut world = World::begin().await;
+    let handle = world.handle.clone();
+    let submitted = tokio::spawn(async move { handle.decide(vec![submit(0)]).await });
+    world.grant().await;
+    world.fills.add_permits(1);
+    world.gate.add_permits(2);
+    submitted.await.expect("no panic").expect("the engine runs").expect("the block is taken");
+    assert!(Scheduler::replay(Limits::default(), &world.memory.history()).is_ok());
+}
+
+/// An engine over a log in memory, whose appends land when the test lets them.
+struct World {
+    memory: Memory,
+    /// A permit lets all that was begun land.
+    gate: Arc<Semaphore>,
+    /// A permit has the next landing find the log full.
+    fills: Arc<Semaphore>,
+    handle: Handle,
+    to: mpsc::Receiver<ToDispatcher>,
+}
+
+impl World {
+    fn new() -> Self {
+        let (memory, gate) = (Memory::default(), Arc::new(Semaphore::new(0)));
+        let fills = Arc::new(Semaphore::new(0));
+        let log = HeldBack {
+            log: memory.open(),
+            begun: Vec::new(),
+            gate: Arc::clone(&gate),
+            fills: Arc::clone(&fills),
+        };
+        let (post, to) = mpsc::channel(64);
+        let ((source, _), (turns, _)) = (mpsc::channel(1), mpsc::channel(1));
+        let ports = Ports { post: Box::new(post), source, turns, lines: false };
+        let (engine, handle) = Engine::new(Scheduler::new(Limits::default()), log, ports);
+        tokio::spawn(engine.run());
+        Self { memory, gate, fills, handle, to }
+    }
+
+    /// One that leads, and has heard of a dispatcher.
+    async fn begin() -> Self {
+        let world = Self::new();
+        world.gate.add_permits(1);
+        world.handle.decide(claim()).await.expect("the engine runs").expect("nobody else leads");
+        world.hears(FromDispatcher::Beat(beat()));
+        world
+    }
+
+    fn hears(&self, message: FromDispatcher) {
+        assert!(self.handle.try_heard(vec![message]), "it has room");
+    }
+
+    async fn grant(&mut self) -> Box<Grant> {
+        match timeout(PATIENCE, self.to.recv()).await {
+            Ok(Some(ToDispatcher::Grant(grant))) => grant,
+            other => panic!("a grant was to come, not {other:?}"),
+        }
+    }
+
+    async fn hears_nothing(&mut self) {
+        let heard = timeout(MOMENT, self.to.recv()).await;
+        assert!(heard.is_err(), "{heard:?}");
+    }
+}
+
+struct HeldBack {
+    log: MemoryLog,
+    begun: Vec<Turn>,
+    gate: Arc<Semaphore>,
+    fills: Arc<Semaphore>,
+}
+
+impl Log for HeldBack {
+    async fn append(&mut self, turn: &Turn) -> Result<(), AppendError> {
+        self.log.append(turn).await
+    }
+
+    async fn begin(&mut self, turn: &Turn) -> Result<(), AppendError> {
+        let expected = self.begun.last().map_or_else(|| self.log.last(), Turn::last).next();
+        assert_eq!(turn.first, expected, "turns are begun in order, and once");
+        self.begun.push(turn.clone());
+        Ok(())
+    }
+
+    async fn landed(&mut self) -> Result<Seq, AppendError> {
+        self.gate.acquire().await.expect("it is not closed").forget();
+        if let Ok(permit) = self.fills.try_acquire() {
+            permit.forget();
+            self.begun.clear();
+            return Err(AppendError::Full(std::io::Error::other("full")));
+        }
+        for turn in self.begun.drain(..) {
+            self.log.append(&turn).await?;
+        }
+        Ok(self.log.last())
+    }
+
+    async fn read(&self, after: Seq) -> Result<Vec<Turn>, ReadError> {
+        self.log.read(after).await
+    }
+
+    async fn close(self) -> Result<(), AppendError> {
+        self.log.close().await
+    }
+
+    fn last(&self) -> Seq {
+        self.log.last()
+    }
+
+    fn record_bytes_max(&self) -> usize {
+        self.log.record_bytes_max()
+    }
+}
+
+fn claim() -> Vec<Input> {
+    vec![Input::Claim(Epoch(1)), Input::Configure(Box::new(pipeline()))]
+}
+
+fn submit(number: u64) -> Input {
+    let hash = |number: u64| BlockHash(Digest::of(&number.to_be_bytes()).0);
+    Input::Submit(Box::new(Block {
+        number: Height(number),
+        hash: hash(number),
+        parent: hash(number.wrapping_sub(1)),
+        payload: Digest::of(b"payload"),
+        bytes: 1,
+        fields: BTreeMap::new(),
+    }))
+}
+
+fn pipeline() -> PipelineSpec {
+    let mut spec = PipelineSpec { push0: Some(1), name: "held".into(), ..PipelineSpec::default() };
+    (spec.source.kind, spec.source.chain) = ("submit".into(), Some(1));
+    let program = ProgramSpec {
+        command: vec!["prover".into()],
+        contract: Some("serve".into()),
+        memory: Some(1),
+        ..ProgramSpec::default()
+    };
+    spec.programs = BTreeMap::from([("prover".into(), program)]);
+    let stage = StageSpec {
+        inputs: vec!["blocks".into()],
+        program: Some("prover".into()),
+        ..StageSpec::default()
+    };
+    spec.stages = BTreeMap::from([("prove".into(), stage)]);
+    spec.release.inputs = vec!["prove".into()];
+    spec
+}
+
+fn beat() -> Beat {
+    let programs = std::iter::once("prover".parse().expect("a name")).collect();
+    Beat {
+        dispatcher: "one".parse().expect("a name"),
+        incarnation: 1,
+        capacity: Capacity { programs, slots: 2, memory_bytes: 1 << 40, gpus: 0 },
+        running: BTreeMap::new(),
+        held: BTreeSet::new(),
+    }
+}
+
+fn proved(grant: &Grant) -> Report {
+    let Beat { dispatcher, incarnation, .. } = beat();
+    let (output, statement) = (Digest::of(b"proof"), Digest::of(b"values"));
+    let result =
+        ResultRef { output, bytes: 5, statement, vkey: None, mock: false, parts: Vec::new() };
+    let (attempt, task) = (grant.attempt, grant.task);
+    let (outcome, ran) = (Outcome::Proved(result), Duration::ZERO);
+    Report { dispatcher, incarnation, attempt, task, outcome, ran }
+}
+
+/// Nothing comes in it.
+const MOMENT: Duration = Duration::from_millis(100);
+
+const PATIENCE: Duration = Duration::from_secs(20);
