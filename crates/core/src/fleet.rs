@@ -35,6 +35,8 @@ pub struct Fleet {
     unheard: BTreeMap<DispatcherId, Timestamp>,
     /// When the engine last looked.
     looked: Timestamp,
+    /// Before it nobody has been silent too long: of a thousand dispatchers none is looked at in each turn.
+    silent_from: Timestamp,
     broken: Broken,
 }
 
@@ -61,6 +63,7 @@ impl Fleet {
             members: BTreeMap::new(),
             unheard: BTreeMap::new(),
             looked: Timestamp(0),
+            silent_from: Timestamp(0),
             broken: Broken::none(),
         }
     }
@@ -215,6 +218,9 @@ impl Fleet {
 
     /// Gives up on the dispatchers that were silent too long; again, while they hold leases.
     pub fn silent(&mut self, now: Timestamp, scheduler: &Scheduler) -> Vec<Input> {
+        if now < self.silent_from {
+            return Vec::new();
+        }
         let limit = self.silence_max;
         let is_heard = |member: &Member| now.since(member.heard) < limit;
         let gone = self.members.extract_if(.., |_, member| !is_heard(member));
@@ -226,6 +232,9 @@ impl Fleet {
                 self.unheard.insert(holder.clone(), now);
             }
         }
+        let heard = self.members.values().map(|member| member.heard);
+        let first = heard.chain(self.unheard.values().copied()).min().unwrap_or(now);
+        self.silent_from = (first + limit).min(now + limit / (2 * GAP_SHARE));
         let silent = self.unheard.iter().filter(|(_, since)| now.since(**since) >= limit);
         let lose = |(dispatcher, _): (&DispatcherId, _)| Input::Lose {
             dispatcher: dispatcher.clone(),
@@ -239,11 +248,12 @@ impl Fleet {
     /// a gap of the engine's own.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Deadline> {
-        let heard = self.members.values().map(|member| member.heard);
-        let first = heard.chain(self.unheard.values().copied()).min()?;
-        let silent = Deadline { at: first + self.silence_max, why: "a dispatcher is silent" };
+        if self.members.is_empty() && self.unheard.is_empty() {
+            return None;
+        }
         let look = self.looked + self.silence_max / (2 * GAP_SHARE);
-        Some(silent.min(Deadline { at: look, why: "the dispatchers are looked after" }))
+        let at = self.silent_from.min(look);
+        Some(Deadline { at, why: "the dispatchers are looked after" })
     }
 
     /// What each dispatcher could take now.
@@ -257,6 +267,9 @@ impl Fleet {
     #[must_use]
     pub fn offers_at(&self, now: Timestamp, scheduler: &Scheduler) -> Vec<Offer> {
         let wanted = scheduler.wanted_at(now);
+        if wanted.is_empty() {
+            return Vec::new();
+        }
         let is_of_use = |member: &Member| {
             wanted.iter().any(|program| member.capacity.programs.contains(*program))
         };
