@@ -21,7 +21,7 @@ const BROKEN: &[(Broken, &[Check], u64)] = &[
     (Broken::Core(Breakage::YoungestFirst), &[Check::StrictOrder], 10),
     (Broken::Core(Breakage::BatchOfArrivals), &[Check::Model], 30),
     (Broken::Core(Breakage::AnyRemake), &[Check::SameValues], 300),
-    (Broken::Core(Breakage::AcceptedTwice), &[Check::AcceptedOnce], 60),
+    (Broken::Core(Breakage::AcceptedTwice), &[Check::AcceptedOnce], 300),
     (
         Broken::Core(Breakage::RemadeFlowsAgain),
         &[Check::Legal, Check::Model, Check::AcceptedOnce],
@@ -29,7 +29,7 @@ const BROKEN: &[(Broken, &[Check], u64)] = &[
     ),
     (Broken::Core(Breakage::PastRepeated), &[Check::ReplayEqualsLive, Check::Legal], 60),
     (Broken::EffectsFirst, &[Check::DurableFirst], 3),
-    (Broken::GrantsBeforeClaim, &[Check::DurableFirst], 300),
+    (Broken::GrantsBeforeClaim, &[Check::DurableFirst], 2_500),
     (Broken::Core(Breakage::GhostRefused), &[Check::ProofKept], 2_500),
     (Broken::GrantSentOnce, &[Check::LeaseKnown], 60),
     (Broken::ClockGoesBack, &[Check::Legal], 60),
