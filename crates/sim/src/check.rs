@@ -39,7 +39,7 @@ checks! {
     Budgets "budgets",
     /// What the log says is what the engine holds.
     ReplayEqualsLive "replay-equals-live",
-    /// Nothing leaves before its cause is durable.
+    /// No promise leaves before its cause is durable, and no grant before its engine's claim.
     DurableFirst "durable-first",
     /// What was acknowledged is there after every crash.
     Acknowledged "acknowledged",
