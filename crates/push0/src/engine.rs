@@ -216,10 +216,7 @@ impl<L: Log> Engine<L> {
     async fn begin(&mut self) -> Result<(), EngineError> {
         while let Some(turn) = self.waiting.next_after(self.begun) {
             match self.log.begin(turn).await {
-                Ok(()) => {
-                    self.begun = turn.last();
-                    self.trouble = None;
-                }
+                Ok(()) => self.begun = turn.last(),
                 Err(error) => self.wait_out(error).await?,
             }
         }
@@ -227,12 +224,9 @@ impl<L: Log> Engine<L> {
     }
 
     async fn landed(&mut self, landed: Result<Seq, AppendError>) -> Result<(), EngineError> {
-        match landed {
-            Ok(_) => self.trouble = None,
-            Err(error) => {
-                self.wait_out(error).await?;
-                self.begin().await?;
-            }
+        if let Err(error) = landed {
+            self.wait_out(error).await?;
+            self.begin().await?;
         }
         self.let_go();
         Ok(())
@@ -274,8 +268,8 @@ impl<L: Log> Engine<L> {
             self.perform(effect);
         }
         while let Some(decided) = self.waiting.pop_durable(durable) {
-            let WaitingTurn { turn, answers, taken, messages, accepted, looks, probes, .. } =
-                decided;
+            let WaitingTurn { turn, allows, .. } = decided;
+            let Gathered { answers, taken, messages, accepted, looks, probes, .. } = allows;
             messages.into_iter().for_each(|(to, message)| self.mail.add(to, message));
             for (reply, answer) in answers {
                 let _ = reply.send(answer); // the asker may have hung up
@@ -287,6 +281,7 @@ impl<L: Log> Engine<L> {
                 let _ = probe.send((self.scheduler.epoch(), durable));
             }
             if let Some(turn) = turn {
+                self.trouble = None; // a log that takes more and makes none of it durable is still in trouble
                 let last = turn.last();
                 self.show(turn, &accepted);
                 self.pulse.send_replace(last);
@@ -297,10 +292,11 @@ impl<L: Log> Engine<L> {
         }
     }
 
-    /// Posts at once where nothing else is to be done; else with the grants of the next turn, for what a dispatcher
-    /// is told together is one message.
+    /// Posts at once unless a turn follows at once: then with its grants, for what a dispatcher is told together is
+    /// one message.
     fn post_unless_busy(&mut self) {
-        if self.inbox.is_empty() && self.left.is_empty() {
+        let has_more = !self.inbox.is_empty() || !self.left.is_empty();
+        if !(has_more && self.waiting.has_room()) {
             self.post();
         }
     }

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::handle::{Look, Pulse, Reply, Taken};
 
 /// An answer, and who waits for it.
-pub(super) type Answered = (Reply, Result<(), Rejection>);
+type Answered = (Reply, Result<(), Rejection>);
 
 /// What leaves for each life of a dispatcher, in the order of the decisions.
 #[derive(Default)]
@@ -91,7 +91,7 @@ impl Gathered {
 pub(super) const TURN_BYTES_MAX: usize = 256 * 1024;
 
 /// An event in JSON, roughly.
-const EVENT_BYTES: usize = 320;
+const EVENT_BYTES: usize = 512;
 
 /// A digest or an id in JSON.
 const DIGEST_BYTES: usize = 72;

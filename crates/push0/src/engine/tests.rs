@@ -13,7 +13,7 @@ use push0_log::{AppendError, Log, Memory, MemoryLog, ReadError};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
-use super::{Engine, Handle, Ports};
+use super::{Engine, Handle, Ports, Seen};
 
 #[tokio::test]
 async fn a_grant_leaves_before_it_is_durable_and_its_verdict_after() {
@@ -63,6 +63,7 @@ async fn a_look_is_at_what_is_durable() {
     assert!(timeout(MOMENT, &mut look).await.is_err(), "it waits");
     let handle = world.handle.clone();
     tokio::spawn(async move { handle.decide(vec![submit(1)]).await });
+    world.hears_nothing().await; // it is not decided behind the look
     world.gate.add_permits(1);
     let (seen, durable) = look.await.expect("the engine runs");
     assert_eq!(seen, durable);
@@ -106,6 +107,28 @@ async fn what_a_full_log_forgot_is_begun_again() {
     assert!(Scheduler::replay(Limits::default(), &world.memory.history()).is_ok());
 }
 
+#[tokio::test]
+async fn a_log_out_of_reach_is_told_once_however_much_it_takes_meanwhile() {
+    let mut world = World::begin().await;
+    for number in 0..2 {
+        let handle = world.handle.clone();
+        tokio::spawn(async move { handle.decide(vec![submit(number)]).await });
+        world.grant().await;
+        world.away.add_permits(1);
+        world.gate.add_permits(1);
+        while world.away.available_permits() > 0 {
+            tokio::time::sleep(MOMENT).await;
+        }
+    }
+    let handle = world.handle.clone();
+    let submitted = tokio::spawn(async move { handle.decide(vec![submit(2)]).await });
+    world.gate.add_permits(2);
+    submitted.await.expect("no panic").expect("the engine runs").expect("the block is taken");
+    let seen = std::iter::from_fn(|| world.turns.try_recv().ok());
+    let warnings: Vec<_> = seen.filter_map(|seen| seen.warning).collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+}
+
 /// An engine over a log in memory, whose appends land when the test lets them.
 struct World {
     memory: Memory,
@@ -113,26 +136,30 @@ struct World {
     gate: Arc<Semaphore>,
     /// A permit has the next landing find the log full.
     fills: Arc<Semaphore>,
+    /// A permit has the next landing find the log out of reach.
+    away: Arc<Semaphore>,
     handle: Handle,
     to: mpsc::Receiver<ToDispatcher>,
+    turns: mpsc::Receiver<Seen>,
 }
 
 impl World {
     fn new() -> Self {
         let (memory, gate) = (Memory::default(), Arc::new(Semaphore::new(0)));
-        let fills = Arc::new(Semaphore::new(0));
+        let [fills, away] = [(); 2].map(|()| Arc::new(Semaphore::new(0)));
         let log = HeldBack {
             log: memory.open(),
             begun: Vec::new(),
             gate: Arc::clone(&gate),
             fills: Arc::clone(&fills),
+            away: Arc::clone(&away),
         };
         let (post, to) = mpsc::channel(64);
-        let ((source, _), (turns, _)) = (mpsc::channel(1), mpsc::channel(1));
-        let ports = Ports { post: Box::new(post), source, turns, lines: false };
+        let ((source, _), (seen, turns)) = (mpsc::channel(1), mpsc::channel(64));
+        let ports = Ports { post: Box::new(post), source, turns: seen, lines: false };
         let (engine, handle) = Engine::new(Scheduler::new(Limits::default()), log, ports);
         tokio::spawn(engine.run());
-        Self { memory, gate, fills, handle, to }
+        Self { memory, gate, fills, away, handle, to, turns }
     }
 
     /// One that leads, and has heard of a dispatcher.
@@ -166,6 +193,7 @@ struct HeldBack {
     begun: Vec<Turn>,
     gate: Arc<Semaphore>,
     fills: Arc<Semaphore>,
+    away: Arc<Semaphore>,
 }
 
 impl Log for HeldBack {
@@ -186,6 +214,10 @@ impl Log for HeldBack {
             permit.forget();
             self.begun.clear();
             return Err(AppendError::Full(std::io::Error::other("full")));
+        }
+        if let Ok(permit) = self.away.try_acquire() {
+            permit.forget();
+            return Err(AppendError::Unavailable(std::io::Error::other("away")));
         }
         for turn in self.begun.drain(..) {
             self.log.append(&turn).await?;

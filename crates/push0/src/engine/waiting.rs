@@ -3,13 +3,10 @@
 //! Bounded: an engine whose log is slow decides so far ahead of it, and no further.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
-use push0_core::{Epoch, Life, Seq, Timestamp, ToDispatcher, Turn};
-use tokio::sync::oneshot;
+use push0_core::{Epoch, Seq, Timestamp, Turn};
 
-use super::gathered::{Answered, Gathered, TURN_BYTES_MAX};
-use super::handle::{Look, Pulse, Taken};
+use super::gathered::{Gathered, TURN_BYTES_MAX};
 
 /// Turns that wait.
 #[derive(Default)]
@@ -21,31 +18,25 @@ pub(super) struct Waiting {
 /// A turn, and what leaves once all that was decided up to its end is durable.
 pub(super) struct WaitingTurn {
     last: Seq,
-    bytes: usize,
     /// None where nothing changed: what is told rests on what was decided before.
     pub(super) turn: Option<Turn>,
-    pub(super) answers: Vec<Answered>,
-    pub(super) taken: Vec<(oneshot::Sender<Taken>, Taken)>,
-    pub(super) messages: Vec<(Life, ToDispatcher)>,
-    pub(super) accepted: Vec<(Timestamp, Duration)>,
-    pub(super) looks: Vec<Look>,
-    pub(super) probes: Vec<Pulse>,
+    /// What leaves; its events are the turn's.
+    pub(super) allows: Gathered,
 }
 
 impl WaitingTurn {
     /// What was gathered at `at`, of which the last event is at `last`.
-    pub(super) fn of(gathered: Gathered, epoch: Epoch, last: Seq, at: Timestamp) -> Self {
-        let bytes = gathered.bytes();
-        let Gathered { events, answers, taken, messages, accepted, looks, probes, .. } = gathered;
+    pub(super) fn of(mut gathered: Gathered, epoch: Epoch, last: Seq, at: Timestamp) -> Self {
+        let events = std::mem::take(&mut gathered.events);
         let first = Seq(last.0 + 1 - events.len() as u64);
         let turn = (!events.is_empty()).then_some(Turn { epoch, first, at, events });
-        Self { last, bytes, turn, answers, taken, messages, accepted, looks, probes }
+        Self { last, turn, allows: gathered }
     }
 }
 
 impl Waiting {
     pub(super) fn push(&mut self, turn: WaitingTurn) {
-        self.bytes += turn.bytes;
+        self.bytes += turn.allows.bytes();
         self.turns.push_back(turn);
     }
 
@@ -60,7 +51,7 @@ impl Waiting {
     /// The oldest, if it may leave.
     pub(super) fn pop_durable(&mut self, durable: Seq) -> Option<WaitingTurn> {
         let turn = self.turns.pop_front_if(|turn| turn.last <= durable)?;
-        self.bytes -= turn.bytes;
+        self.bytes -= turn.allows.bytes();
         Some(turn)
     }
 
@@ -70,7 +61,7 @@ impl Waiting {
 
     /// Whether more may be decided. Not behind a look, which is at what is durable.
     pub(super) fn has_room(&self) -> bool {
-        let is_looked_at = self.turns.back().is_some_and(|turn| !turn.looks.is_empty());
+        let is_looked_at = self.turns.back().is_some_and(|turn| !turn.allows.looks.is_empty());
         !is_looked_at && self.turns.len() < TURNS_MAX && self.bytes < BYTES_MAX
     }
 }
