@@ -31,6 +31,7 @@ pub async fn all<P: Place>(empty: impl Fn() -> P) {
     turns_are_read_in_the_order_of_their_appends(&empty()).await;
     an_append_that_does_not_follow_changes_nothing(&empty()).await;
     a_repeated_append_is_refused_and_can_be_read(&empty()).await;
+    what_is_begun_lands_in_order(&empty()).await;
     a_second_writer_is_fenced(&empty()).await;
     a_probe_tells_of_another_writer(&empty()).await;
     a_read_begins_after_its_position(&empty()).await;
@@ -84,6 +85,28 @@ async fn a_repeated_append_is_refused_and_can_be_read<P: Place>(place: &P) {
     let repeated = log.append(&turn).await;
     assert!(matches!(repeated, Err(AppendError::Fenced { .. })), "{repeated:?}");
     assert_eq!(history(&log, Seq(0)).await, [turn]);
+}
+
+async fn what_is_begun_lands_in_order<P: Place>(place: &P) {
+    let mut log = opened(place);
+    assert_eq!(log.landed().await.expect("nothing is under way"), Seq(0));
+    let (mut turns, mut next) = (Vec::new(), Seq(1));
+    for events in [1, 3, 2, 1] {
+        let turn = turn(next, events);
+        log.begin(&turn).await.expect("it follows what was begun");
+        next = turn.last().next();
+        turns.push(turn);
+    }
+    let again = log.begin(&turn(Seq(1), 1)).await;
+    assert!(matches!(again, Err(AppendError::Fenced { .. })), "{again:?}");
+    let mut landed = log.last();
+    while landed.next() < next {
+        landed = log.landed().await.expect("nothing is in its way");
+        assert_eq!(log.last(), landed);
+        let durable: Vec<_> = turns.iter().filter(|turn| turn.last() <= landed).cloned().collect();
+        assert!(history(&log, Seq(0)).await.starts_with(&durable), "{landed} is durable");
+    }
+    assert_eq!(history(&log, Seq(0)).await, turns);
 }
 
 async fn a_second_writer_is_fenced<P: Place>(place: &P) {
