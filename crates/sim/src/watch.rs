@@ -212,17 +212,13 @@ impl Watch {
         self.note(holds(Check::ReplayEqualsLive, is_same, || "after a turn".to_owned()));
     }
 
-    /// A message leaves an engine in this epoch, by a cause, whose log holds what is durable so far. A promise waits
-    /// for its cause; a grant for the claim of its engine alone.
-    pub(crate) fn leaves(
-        &mut self,
-        message: &ToDispatcher,
-        epoch: Epoch,
-        (cause, durable): (Seq, Seq),
-    ) {
+    /// A message leaves an engine in this epoch, by a cause. A promise waits until that is in the log; a grant for the
+    /// claim of its engine alone.
+    pub(crate) fn leaves(&mut self, message: &ToDispatcher, epoch: Epoch, cause: Seq) {
+        let durable = self.shadow.last();
         let is_durable = match message {
             ToDispatcher::Grant(_) => self.led == epoch,
-            ToDispatcher::Verdict(_, Verdict::Accepted(seq)) => *seq <= durable && cause <= durable,
+            ToDispatcher::Verdict(_, Verdict::Accepted(seq)) => (*seq).max(cause) <= durable,
             ToDispatcher::Verdict(..) | ToDispatcher::Cancel(_) => cause <= durable,
         };
         self.note(holds(Check::DurableFirst, is_durable, || {
@@ -231,7 +227,8 @@ impl Watch {
     }
 
     /// Somebody who asked is answered, by a cause.
-    pub(crate) fn answers(&mut self, cause: Seq, durable: Seq) {
+    pub(crate) fn answers(&mut self, cause: Seq) {
+        let durable = self.shadow.last();
         self.note(holds(Check::DurableFirst, cause <= durable, || {
             format!("{cause} was answered, and the log is durable up to {durable}")
         }));

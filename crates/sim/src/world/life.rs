@@ -209,15 +209,14 @@ impl World {
     fn deliver(&mut self, outgoing: Vec<Outgoing>) {
         for one in outgoing {
             let Some(engine) = &self.engine else { return };
-            let durable = engine.durable();
             match one.what {
                 What::Message(to, message) => {
                     let epoch = engine.scheduler.epoch();
-                    self.watch.leaves(&message, epoch, (one.cause, durable));
+                    self.watch.leaves(&message, epoch, one.cause);
                     self.send_down(&to, message);
                 }
                 What::Answer(asker, answer) => {
-                    self.watch.answers(one.cause, durable);
+                    self.watch.answers(one.cause);
                     self.answered(asker, answer);
                 }
                 What::AskSource(block) => self.source_is_asked(block),
