@@ -38,7 +38,7 @@ fn a_leader_is_followed_by_another_and_stands_by_when_it_is_back() {
     world.wait_accepted(2);
     wire.cut(Wire::Down);
     let cut = now();
-    tell("leader cut off", world.first_after(cut, "nobody grants", World::grants));
+    tell("leader cut off", world.first_after(cut, "nobody works", World::works));
     world.wait_for("e2", "leads in epoch-2");
     wire.set(Wire::Whole);
     world.wait_for("e1", "leads no more");
@@ -69,7 +69,7 @@ fn a_leader_that_reaches_all_but_its_log_leaves_it_to_another() {
     world.wait_accepted(2);
     world.deny_log("e1");
     let cut = now();
-    tell("leader cut off from its log", world.first_after(cut, "nobody grants", World::grants));
+    tell("leader cut off from its log", world.first_after(cut, "nobody works", World::works));
     world.wait_for("e2", "leads in epoch-2");
     world.wait_accepted(8);
     world.allow_all();

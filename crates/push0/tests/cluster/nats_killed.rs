@@ -28,7 +28,7 @@ fn the_leader_of_three() {
         "NATS leader of three killed: its servers agree on another",
         now().duration_since(killed).unwrap_or_default(),
     );
-    tell("NATS leader of three killed", world.first_after(killed, "nobody grants", World::grants));
+    tell("NATS leader of three killed", world.read_after(killed, "nobody works", World::works));
     world.nats.restart(leader);
     world.wait_accepted(BLOCKS);
     world.finish(BLOCKS);
@@ -44,7 +44,7 @@ fn all_three_under_load() {
     std::thread::sleep(std::time::Duration::from_secs(1));
     (0..3).for_each(|node| world.nats.restart(node));
     world.nats.wait_ready();
-    tell("all NATS servers killed", world.first_after(killed, "nobody grants", World::grants));
+    tell("all NATS servers killed", world.read_after(killed, "nobody works", World::works));
     world.wait_accepted(BLOCKS);
     world.finish(BLOCKS);
 }

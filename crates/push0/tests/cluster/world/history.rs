@@ -9,12 +9,19 @@ use push0_core::{Event, Seq, TaskId, Turn};
 use push0_log::{Log as _, NatsConfig, NatsLog};
 use push0_testbed::until;
 
-use super::{PASSWORD, World};
+use super::{PASSWORD, World, now};
 
 impl World {
     /// Whether a turn grants.
     pub(crate) fn grants(turn: &Turn) -> bool {
         turn.events.iter().any(|event| matches!(event, Event::Granted { .. }))
+    }
+
+    /// Whether a turn grants or accepts. While no log is to be had a leader goes on granting for a while, and what was
+    /// proved meanwhile is only to be accepted then.
+    pub(crate) fn works(turn: &Turn) -> bool {
+        let is_accepted = |event: &Event| matches!(event, Event::Accepted { .. });
+        Self::grants(turn) || turn.events.iter().any(is_accepted)
     }
 
     /// Waits until so many blocks are accepted.
@@ -43,6 +50,17 @@ impl World {
             let found = history.iter().find(|turn| turn.at.0 >= since_us && is_it(turn))?;
             Some(Duration::from_micros(found.at.0 - since_us))
         })
+    }
+
+    /// How long after `since` a reader of the log first sees such a turn. It may have been decided long before.
+    pub(crate) fn read_after(
+        &self,
+        since: SystemTime,
+        what: &str,
+        is_it: impl Fn(&Turn) -> bool,
+    ) -> Duration {
+        self.first_after(since, what, is_it);
+        now().duration_since(since).unwrap_or_default()
     }
 
     /// How long after `since` a task whose attempt has failed or was lost since then is given out again.
