@@ -31,14 +31,14 @@ macro_rules! hash {
             /// The first eight hexadecimal digits, for people.
             #[must_use]
             pub fn short(&self) -> String {
-                hex(&self.0).as_str().chars().take(8).collect()
+                let [a, b, c, d, ..] = self.0;
+                format!("{:08x}", u32::from_be_bytes([a, b, c, d]))
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str($prefix)?;
-                f.write_str(hex(&self.0).as_str())
+                f.write_str(Text::of($prefix, &self.0).as_str())
             }
         }
 
@@ -58,7 +58,7 @@ macro_rules! hash {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                serializer.serialize_str(Text::of($prefix, &self.0).as_str())
             }
         }
 
@@ -109,22 +109,29 @@ fn front(bytes: &[u8; 32]) -> u64 {
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// The digits of a hash. A log is full of them, so they are made and read without an allocation.
-struct Hex([u8; 64]);
-
-impl Hex {
-    fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).expect("it is made of digits")
-    }
+/// A hash as it is written. A log is full of them, so they are made and read without an allocation.
+struct Text {
+    bytes: [u8; PREFIX_MAX + 64],
+    length: usize,
 }
 
-fn hex(bytes: &[u8; 32]) -> Hex {
-    let mut digits = [0; 64];
-    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
-        let digit = |half: u8| DIGITS.get(usize::from(half)).copied().unwrap_or_default();
-        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+impl Text {
+    fn of(prefix: &str, hash: &[u8; 32]) -> Self {
+        let mut text = Self { bytes: [0; PREFIX_MAX + 64], length: prefix.len() + 64 };
+        if let Some((front, digits)) = text.bytes.split_at_mut_checked(prefix.len()) {
+            front.copy_from_slice(prefix.as_bytes());
+            for (pair, byte) in digits.chunks_exact_mut(2).zip(hash) {
+                let digit = |half: u8| DIGITS.get(usize::from(half)).copied().unwrap_or_default();
+                pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+            }
+        }
+        text
     }
-    Hex(digits)
+
+    fn as_str(&self) -> &str {
+        let written = self.bytes.get(..self.length).and_then(|it| std::str::from_utf8(it).ok());
+        written.expect("it is made of digits")
+    }
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {
@@ -144,6 +151,9 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
     }
     (illegal < ILLEGAL).then_some(bytes)
 }
+
+/// `sha256:`
+const PREFIX_MAX: usize = 7;
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 

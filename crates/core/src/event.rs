@@ -108,6 +108,35 @@ facts! {
     }
 }
 
+impl Event {
+    /// Its name in the log: `task_opened`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Configured { .. } => "configured",
+            Self::Claimed { .. } => "claimed",
+            Self::BlockSubmitted { .. } => "block_submitted",
+            Self::SourceEnded { .. } => "source_ended",
+            Self::Resupplied { .. } => "resupplied",
+            Self::PayloadLost { .. } => "payload_lost",
+            Self::BatchClosed { .. } => "batch_closed",
+            Self::TaskOpened { .. } => "task_opened",
+            Self::Granted { .. } => "granted",
+            Self::Accepted { .. } => "accepted",
+            Self::Surplus { .. } => "surplus",
+            Self::Remade { .. } => "remade",
+            Self::Failed { .. } => "failed",
+            Self::Rejected { .. } => "rejected",
+            Self::Lost { .. } => "lost",
+            Self::Withdrawn { .. } => "withdrawn",
+            Self::Parked { .. } => "parked",
+            Self::Reopened { .. } => "reopened",
+            Self::Pinned { .. } => "pinned",
+            Self::Released { .. } => "released",
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Event {
     /// Takes what push0 writes, where the event's name comes first.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -109,7 +109,11 @@ impl FromStr for InputId {
 
 impl Serialize for InputId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match self {
+            Self::Block(hash) => hash.serialize(serializer),
+            Self::Task(task) => task.serialize(serializer),
+            Self::Part(..) => serializer.collect_str(self),
+        }
     }
 }
 

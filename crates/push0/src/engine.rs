@@ -20,6 +20,7 @@ mod gathered;
 mod handle;
 mod hear;
 mod ports;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -37,6 +38,7 @@ use push0_log::{AppendError, Log};
 use tokio::sync::{mpsc, watch};
 
 use self::gathered::{Gathered, Mail};
+use self::telling::Telling;
 use self::waiting::{Waiting, WaitingTurn};
 pub use handle::{Gone, Handle, Request, Taken};
 pub use ports::{Ports, Post, Seen};
@@ -72,6 +74,7 @@ pub struct Engine<L> {
     begun: Seq,
     /// What leaves with the next post.
     mail: Mail,
+    telling: Telling,
     trouble: Option<Trouble>,
 }
 
@@ -113,6 +116,7 @@ impl<L: Log> Engine<L> {
             waiting: Waiting::default(),
             begun: log.last(),
             mail: Mail::default(),
+            telling: Telling::new(Instant::now()),
             trouble: None,
             scheduler,
             log,
@@ -431,13 +435,13 @@ impl<L: Log> Engine<L> {
         }
     }
 
-    fn show(&self, turn: Turn, accepted: &[(Timestamp, Duration)]) {
+    fn show(&mut self, turn: Turn, accepted: &[(Timestamp, Duration)]) {
         let durable = self.clock.now();
         let overhead =
             |(granted, ran): &(Timestamp, Duration)| durable.since(*granted).saturating_sub(*ran);
         let lines = match self.ports.lines {
-            true => crate::lines::lines(&self.scheduler, &turn),
-            false => Vec::new(),
+            true => self.telling.lines(Instant::now(), &self.scheduler, &turn),
+            false => String::new(),
         };
         let overheads = accepted.iter().map(overhead).collect();
         let seen = Seen { lines, overheads, warning: None, turn: Some(turn) };

@@ -3,26 +3,22 @@
 //!
 //! Not here: who prints them (`run`, `cli::log`), and what an event means.
 
+use std::fmt::{self, Display, Write as _};
 use std::time::{Duration, UNIX_EPOCH};
 
-use push0_core::{AttemptId, Block, Event, Scheduler, Standing, TaskId, Timestamp, Turn};
+use push0_core::{AttemptId, Block, Event, Key, Scheduler, StageName, Standing, TaskId, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
-/// The lines of a turn, in order, with what `scheduler` knows of its tasks.
-#[must_use]
-pub fn lines(scheduler: &Scheduler, turn: &Turn) -> Vec<String> {
-    let time = time(turn.at);
+/// Adds the line of an event, with its end and with what `scheduler` knows of its task.
+pub(crate) fn line(lines: &mut String, scheduler: &Scheduler, time: &str, event: &Event) {
     let about = |id: &TaskId| {
         let task = scheduler.task(id)?;
-        let stage = &scheduler.pipeline().stage(task.stage).name;
-        Some(format!("stage={stage} key={}", task.key))
+        Some((&scheduler.pipeline().stage(task.stage).name, task.key))
     };
-    let line = |event| {
-        let beside = if is_beside(scheduler, event) { " standing=beside" } else { "" };
-        format!("{time} {} {}{beside}", name(event), fields(event, &about))
-    };
-    turn.events.iter().map(|event| line(event).trim_end().to_owned()).collect()
+    let beside = if is_beside(scheduler, event) { " standing=beside" } else { "" };
+    let (name, fields) = (event.name(), fields(event, &about));
+    let _ = writeln!(lines, "{time} {name} {fields}{beside}"); // a text takes all that is written to it
 }
 
 /// Whether a block was submitted that is kept and not proved: another of its height is canonical.
@@ -38,12 +34,6 @@ pub fn time(at: Timestamp) -> String {
     humantime::format_rfc3339_micros(time).to_string()
 }
 
-/// The name of an event: `task_opened`.
-pub(crate) fn name(event: &Event) -> String {
-    let value = serde_json::to_value(event).unwrap_or_default();
-    value.get("event").and_then(Value::as_str).unwrap_or_default().to_owned()
-}
-
 /// The name that a class or a cause has in the log: `invalid_input`.
 pub(crate) fn word<T: Serialize>(named: T) -> String {
     match serde_json::to_value(named) {
@@ -52,103 +42,147 @@ pub(crate) fn word<T: Serialize>(named: T) -> String {
     }
 }
 
-/// What a task is about, in fields, where that is known.
-pub(crate) type About<'a> = &'a dyn Fn(&TaskId) -> Option<String>;
+/// The stage and the key of a task, where they are known.
+pub(crate) type About<'a> = &'a dyn Fn(&TaskId) -> Option<(&'a StageName, Key)>;
 
 /// The fields of an event that people want to see: `key=value …`.
-pub(crate) fn fields(event: &Event, about: About<'_>) -> String {
-    let of = |task: &TaskId| match about(task) {
-        Some(known) => format!("{known} task={}", task.short()),
-        None => format!("task={}", task.short()),
-    };
-    match event {
-        Event::Configured { pipeline } => format!("pipeline={}", pipeline.name),
-        Event::Claimed { epoch } => format!("epoch={}", epoch.0),
-        Event::BlockSubmitted { block } => {
-            format!("number={} hash={} bytes={}", block.number, block.hash.short(), block.bytes)
-        }
-        Event::SourceEnded { last } => format!("last={last}"),
-        Event::Resupplied { block, payload, .. } => {
-            format!("block={} payload={}", block.short(), payload.short())
-        }
-        Event::PayloadLost { block } => format!("block={}", block.short()),
-        Event::BatchClosed { stage, key, items, why } => {
-            format!("stage={stage} key={key} items={items} why={}", word(why))
-        }
-        Event::TaskOpened { task, stage, key, inputs, .. } => {
-            format!("stage={stage} key={key} task={} inputs={}", task.short(), inputs.len())
-        }
-        Event::Granted { task, dispatcher, until } => {
-            format!("{} dispatcher={dispatcher} until={}", of(task), time(*until))
-        }
-        Event::Parked { task, class, message } => {
-            format!("{} class={} {}", of(task), word(class), quoted(message))
-        }
-        Event::Reopened { task, why } => format!("{} why={}", of(task), word(why)),
-        Event::Remade { task, old, new } => {
-            format!("{} old={} new={}", of(task), old.short(), new.short())
-        }
-        Event::Pinned { program, vkey } => format!("program={program} vkey={vkey}"),
-        Event::Released { number, key, tasks } => {
-            format!("number={} key={key} tasks={}", number.0, tasks.len())
-        }
-        Event::Accepted { task, attempt, result, ran_us } => {
-            let (of, ran) = (ended(of(task), *attempt), ran(*ran_us));
-            format!("{of} output={} {ran}", result.output.short())
-        }
-        Event::Surplus { task, attempt, output } => {
-            format!("{} output={}", ended(of(task), *attempt), output.short())
-        }
-        Event::Failed { task, attempt, class, message, ran_us, .. } => {
-            let (of, ran) = (ended(of(task), *attempt), ran(*ran_us));
-            format!("{of} class={} {ran} {}", word(class), quoted(message))
-        }
-        Event::Rejected { task, attempt, message, ran_us, .. } => {
-            format!("{} {} {}", ended(of(task), *attempt), ran(*ran_us), quoted(message))
-        }
-        Event::Lost { task, attempt, message, .. }
-        | Event::Withdrawn { task, attempt, message, .. } => {
-            format!("{} {}", ended(of(task), *attempt), quoted(message))
+pub(crate) fn fields<'a>(event: &'a Event, about: About<'a>) -> impl Display {
+    Fields { event, about }
+}
+
+struct Fields<'a> {
+    event: &'a Event,
+    about: About<'a>,
+}
+
+impl Display for Fields<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = |task: &TaskId| Of { about: (self.about)(task), task: *task, attempt: None };
+        match self.event {
+            Event::Configured { pipeline } => write!(f, "pipeline={}", pipeline.name),
+            Event::Claimed { epoch } => write!(f, "epoch={}", epoch.0),
+            Event::BlockSubmitted { block } => {
+                let (number, hash, bytes) = (block.number, block.hash.short(), block.bytes);
+                write!(f, "number={number} hash={hash} bytes={bytes}")
+            }
+            Event::SourceEnded { last } => write!(f, "last={last}"),
+            Event::Resupplied { block, payload, .. } => {
+                write!(f, "block={} payload={}", block.short(), payload.short())
+            }
+            Event::PayloadLost { block } => write!(f, "block={}", block.short()),
+            Event::BatchClosed { stage, key, items, why } => {
+                write!(f, "stage={stage} key={key} items={items} why={}", word(why))
+            }
+            Event::TaskOpened { task, stage, key, inputs, .. } => {
+                let of = Of { about: Some((stage, *key)), task: *task, attempt: None };
+                write!(f, "{of} inputs={}", inputs.len())
+            }
+            Event::Granted { task, dispatcher, until } => {
+                write!(f, "{} dispatcher={dispatcher} until={}", of(task), time(*until))
+            }
+            Event::Parked { task, class, message } => {
+                write!(f, "{} class={} {}", of(task), word(class), Message(message))
+            }
+            Event::Reopened { task, why } => write!(f, "{} why={}", of(task), word(why)),
+            Event::Remade { task, old, new } => {
+                write!(f, "{} old={} new={}", of(task), old.short(), new.short())
+            }
+            Event::Pinned { program, vkey } => write!(f, "program={program} vkey={vkey}"),
+            Event::Released { number, key, tasks } => {
+                write!(f, "number={} key={key} tasks={}", number.0, tasks.len())
+            }
+            Event::Accepted { task, attempt, result, ran_us } => {
+                let (of, output) = (of(task).ended(*attempt), result.output.short());
+                write!(f, "{of} output={output} {}", Ran(*ran_us))
+            }
+            Event::Surplus { task, attempt, output } => {
+                write!(f, "{} output={}", of(task).ended(*attempt), output.short())
+            }
+            Event::Failed { task, attempt, class, message, ran_us, .. } => {
+                let (of, ran, message) = (of(task).ended(*attempt), Ran(*ran_us), Message(message));
+                write!(f, "{of} class={} {ran} {message}", word(class))
+            }
+            Event::Rejected { task, attempt, message, ran_us, .. } => {
+                let of = of(task).ended(*attempt);
+                write!(f, "{of} {} {}", Ran(*ran_us), Message(message))
+            }
+            Event::Lost { task, attempt, message, .. }
+            | Event::Withdrawn { task, attempt, message, .. } => {
+                write!(f, "{} {}", of(task).ended(*attempt), Message(message))
+            }
         }
     }
 }
 
-fn ended(of: String, attempt: AttemptId) -> String {
-    format!("{of} attempt={}", attempt.0)
+/// What is told of a task: `stage=… key=… task=… attempt=…`.
+struct Of<'a> {
+    about: Option<(&'a StageName, Key)>,
+    task: TaskId,
+    /// The one that ended.
+    attempt: Option<AttemptId>,
 }
 
-fn ran(micros: u64) -> String {
-    format!("ran={}.{:03}s", micros / 1_000_000, micros % 1_000_000 / 1_000)
+impl Of<'_> {
+    const fn ended(self, attempt: AttemptId) -> Self {
+        Self { attempt: Some(attempt), ..self }
+    }
+}
+
+impl Display for Of<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((stage, key)) = self.about {
+            write!(f, "stage={stage} key={key} ")?;
+        }
+        write!(f, "task={}", self.task.short())?;
+        self.attempt.map_or(Ok(()), |attempt| write!(f, " attempt={}", attempt.0))
+    }
+}
+
+/// How long a prover ran, in microseconds.
+struct Ran(u64);
+
+impl Display for Ran {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(micros) = self;
+        write!(f, "ran={}.{:03}s", micros / 1_000_000, micros % 1_000_000 / 1_000)
+    }
 }
 
 /// One line, in quotes, whatever a prover printed.
-fn quoted(message: &str) -> String {
-    format!("message={message:?}")
+struct Message<'a>(&'a str);
+
+impl Display for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "message={:?}", self.0)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use push0_core::FailureClass;
+    use push0_core::{BlockHash, ChainId, FailureClass, Height};
 
     use super::*;
 
     #[test]
     fn a_prover_cannot_break_out_of_its_line() {
-        assert_eq!(quoted("a\n\u{1b}[2J'b\""), r#"message="a\n\u{1b}[2J'b\"""#);
+        let message = Message("a\n\u{1b}[2J'b\"").to_string();
+        assert_eq!(message, r#"message="a\n\u{1b}[2J'b\"""#);
     }
 
     #[test]
     fn names_are_as_in_the_log() {
         assert_eq!(word(FailureClass::InvalidInput), "invalid_input");
-        assert_eq!(name(&lost()), "lost");
     }
 
     #[test]
     fn a_task_is_told_with_its_stage_and_key_where_they_are_known() {
-        let known = |_: &TaskId| Some("stage=leaf key=5".to_owned());
+        let stage = "leaf".parse().expect("a name");
+        let (height, tip) = (Height(5), BlockHash([7; 32]));
+        let key = Key { chain: ChainId(1), first: height, last: height, part: None, tip };
+        let known = |_: &TaskId| Some((&stage, key));
         let unknown = "task=07070707 attempt=3 message=\"gone\"";
-        assert_eq!(fields(&lost(), &known), format!("stage=leaf key=5 {unknown}"));
-        assert_eq!(fields(&lost(), &|_| None), unknown);
+        assert_eq!(fields(&lost(), &known).to_string(), format!("stage=leaf key=5 {unknown}"));
+        assert_eq!(fields(&lost(), &|_| None).to_string(), unknown);
     }
 
     fn lost() -> Event {

@@ -44,7 +44,7 @@ pub(crate) use self::error::{RunError, chain};
 use self::feed::{FeedEnd, Waits};
 use self::open::Opened;
 use self::screen::Screen;
-pub(crate) use self::screen::say;
+pub(crate) use self::screen::{print, say};
 use self::sight::{NoRoom, Sight};
 use self::standing::Standing;
 pub(crate) use self::sweeper::Holders;
@@ -227,7 +227,7 @@ impl Run {
     fn hear(&mut self, news: News) -> Result<Option<Exit>, RunError> {
         match news {
             News::Seen(seen) => {
-                self.screen.lines(&seen.lines);
+                print(&seen.lines);
                 if let Some(warning) = &seen.warning {
                     self.screen.note(&format!("warning: {warning}"));
                 }

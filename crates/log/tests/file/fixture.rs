@@ -23,6 +23,10 @@ fn a_log_of_version_1_says_what_it_always_did() {
         let said = serde_json::to_value(turn).expect("facts are JSON");
         let always = serde_json::from_str(line).expect("the listing is JSON");
         assert!(holds(&said, &always), "{said}\n{always}");
+        for event in &turn.events {
+            let written = serde_json::to_value(event).expect("facts are JSON");
+            assert_eq!(written.get("event"), Some(&event.name().into()));
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::output::{Lines, print, say};
 use super::{Exit, LogArgs, LogCommand};
 use crate::data::{DataError, Layout, Replay};
-use crate::lines::{fields, name, time};
+use crate::lines::{fields, time};
 
 pub(super) fn log(args: &LogArgs) -> Exit {
     match &args.command {
@@ -53,8 +53,8 @@ fn json_line(seq: u64, at: Timestamp, event: &Event) -> String {
 
 /// `SEQ TIME EVENT key=value …`.
 fn plain_line(seq: u64, at: Timestamp, event: &Event) -> String {
-    let (name, fields) = (name(event), fields(event, &|_| None));
-    format!("{seq:>6} {} {name:<15} {fields}", time(at)).trim_end().to_owned()
+    let (name, fields) = (event.name(), fields(event, &|_| None));
+    format!("{seq:>6} {} {name:<15} {fields}", time(at))
 }
 
 /// Checks every frame against the one before, and every event against the state before.

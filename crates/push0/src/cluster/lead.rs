@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 use push0_core::{Epoch, Input, Rejection, Scheduler, SourceKind, TaskId};
 use tokio::sync::mpsc;
@@ -12,7 +13,7 @@ use super::replica::Replica;
 use super::serve::{Shared, ended};
 use super::wire::{Answer, Ask};
 use crate::engine::{Engine, Gone, Handle, Ports};
-use crate::run::{Holders, News, difference, say, sweeper};
+use crate::run::{Holders, News, difference, print, say, sweeper};
 use crate::status::Status;
 
 /// How leading ended.
@@ -38,10 +39,17 @@ pub(super) async fn lead(
     let (turns, mut seen) = mpsc::channel(SEEN_MAX);
     let ports = Ports { post: Box::new(post), source, turns, lines: true };
     let (engine, handle) = Engine::new(scheduler, log, ports);
-    shared.aside.spawn(async move {
-        while let Some(seen) = seen.recv().await {
-            seen.lines.iter().for_each(|line| say(line));
-            seen.warning.iter().for_each(|warning| say(&format!("warning: {warning}")));
+    let printer = shared.aside.spawn(async move {
+        let mut some = Vec::new();
+        while seen.recv_many(&mut some, SEEN_MAX).await > 0 {
+            let mut text = String::new();
+            for seen in some.drain(..) {
+                text += &seen.lines;
+                text.extend(seen.warning.map(|warning| format!("warning: {warning}\n")));
+            }
+            print(&text);
+            // Whoever reads it is not slower for it, and the engine wakes this task less often.
+            tokio::time::sleep(PRINT_PAUSE).await;
         }
     });
     shared.aside.spawn(async move {
@@ -52,6 +60,7 @@ pub(super) async fn lead(
     let begun = begin(shared, &handle, epoch, configure);
     let (ended_so, ()) = tokio::join!(engine.run(), begun);
     shared.leading.send_replace(None);
+    let _ = tokio::time::timeout(PRINT_MAX, printer).await; // its last words come before what follows
     match ended_so {
         Ok(()) => Ok(Led::Stopped),
         Err(error) => ended(error),
@@ -191,6 +200,12 @@ const NAME_MIN: usize = 4;
 
 /// Payloads asked for and not told of.
 const ASKED_MAX: usize = 1_024;
+
+/// How long the last lines of an engine are waited for.
+const PRINT_MAX: Duration = Duration::from_secs(1);
+
+/// From one print to the next.
+const PRINT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Turns that nobody has shown; past it lines are left out.
 const SEEN_MAX: usize = 1_024;

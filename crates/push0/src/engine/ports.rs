@@ -26,8 +26,8 @@ pub struct Ports {
 /// A durable turn, with what a person should be told of it.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// A line for each of its events.
-    pub lines: Vec<String>,
+    /// A line for each of its events, each with its end; of very many, not for all.
+    pub lines: String,
     /// For each result it accepted: the time from grant to durable acceptance, less the prover's own.
     pub overheads: Vec<Duration>,
     /// What keeps the turn from becoming durable, where something does.

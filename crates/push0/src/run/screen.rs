@@ -32,7 +32,12 @@ struct StageBar {
 
 /// Prints a line, and is not troubled if nobody reads it.
 pub(crate) fn say(words: &str) {
-    let _ = writeln!(std::io::stderr(), "{words}");
+    print(&format!("{words}\n"));
+}
+
+/// As [`say`], of lines that have their ends; in one call, so that those of two processes do not mix.
+pub(crate) fn print(lines: &str) {
+    let _ = std::io::stderr().write_all(lines.as_bytes());
 }
 
 impl Screen {
@@ -42,12 +47,6 @@ impl Screen {
 
     pub(super) const fn wants_lines(&self) -> bool {
         self.0.is_none()
-    }
-
-    pub(super) fn lines(&self, lines: &[String]) {
-        for line in lines {
-            say(line);
-        }
     }
 
     /// A line that is always shown, above the bars.

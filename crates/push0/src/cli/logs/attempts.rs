@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use push0_core::{AttemptId, Event, TaskId, Timestamp, Turn};
 use push0_dispatch::AttemptLog;
 
-use crate::lines::{name, word};
+use crate::lines::word;
 
 /// Attempts by number.
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ pub(super) struct Attempt {
 pub(super) struct End {
     pub(super) at: Timestamp,
     /// The event's.
-    pub(super) name: String,
+    pub(super) name: &'static str,
     pub(super) class: Option<String>,
     /// Empty where there is none.
     pub(super) message: String,
@@ -123,7 +123,7 @@ fn ended(at: Timestamp, event: &Event) -> Option<(AttemptId, End)> {
         | Event::Pinned { .. }
         | Event::Released { .. } => return None,
     };
-    Some((*attempt, End { at, name: name(event), class, message }))
+    Some((*attempt, End { at, name: event.name(), class, message }))
 }
 
 /// The fewest digits that name a task.

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use push0_core::{Event, Seq, TaskId, Turn};
 use push0_log::{Log as _, NatsConfig, NatsLog};
-use push0_testbed::until;
+use push0_testbed::{PATIENCE, until};
 
 use super::{PASSWORD, World, now};
 
@@ -84,9 +86,22 @@ impl World {
         })
     }
 
-    /// What the log holds; nothing while it cannot be read.
+    /// What the log holds, once it can be read: a log that cannot be read is not one that holds nothing.
     pub(crate) fn history(&self) -> Vec<Turn> {
-        let mut reader = self.reader.borrow_mut();
+        let start = Instant::now();
+        loop {
+            match self.read() {
+                Ok(history) => return history,
+                Err(fault) => {
+                    assert!(start.elapsed() < PATIENCE, "the log cannot be read: {fault:?}");
+                    let _ = writeln!(io::stderr(), "not read yet: {fault:?}");
+                    thread::sleep(Duration::from_millis(10));
+                }
+            }
+        }
+    }
+
+    fn read(&self) -> Result<Vec<Turn>, Box<dyn std::error::Error>> {
         let config = NatsConfig {
             urls: self.nats.urls(),
             subject: "push0.log".to_owned(),
@@ -99,13 +114,13 @@ impl World {
             ..NatsConfig::default()
         };
         self.runtime.block_on(async {
-            if reader.is_none() {
-                *reader = NatsLog::open(&config).await.ok();
-            }
-            match reader.as_ref() {
-                Some(log) => log.read(Seq(0)).await.unwrap_or_default(),
-                None => Vec::new(),
-            }
+            let log = match self.reader.take() {
+                Some(log) => log,
+                None => NatsLog::open(&config).await?,
+            };
+            let history = log.read(Seq(0)).await?;
+            self.reader.replace(Some(log)); // one that fails is opened again
+            Ok(history)
         })
     }
 
