@@ -81,6 +81,12 @@ pub trait Log: Send {
         self.append(turn)
     }
 
+    /// Whether a turn that is begun now would be under way at once, before it is durable: not where
+    /// [`begin`](Self::begin) appends, nor behind a turn that is under way.
+    fn leaves_at_once(&self) -> bool {
+        false
+    }
+
     /// Waits until what is under way is durable, and gives the position of the last durable event. Waits
     /// for nothing where nothing is.
     ///

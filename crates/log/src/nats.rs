@@ -261,6 +261,10 @@ impl Log for NatsLog {
         self.begin_now(turn)
     }
 
+    fn leaves_at_once(&self) -> bool {
+        self.flight.is_none()
+    }
+
     fn landed(&mut self) -> impl Future<Output = Result<Seq, AppendError>> + Send {
         self.landed_now()
     }

@@ -194,10 +194,18 @@ impl<L: Log> Engine<L> {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.grant();
+        // Whichever takes longer leaves first: an append that nothing is before, or else the grants.
+        let leaves = self.log.leaves_at_once() && !gathered.events.is_empty();
+        if !leaves {
+            self.grant();
+        }
         let (epoch, last) = (self.scheduler.epoch(), self.scheduler.last());
         self.waiting.push(WaitingTurn::of(gathered, epoch, last, now));
         self.begin().await?;
+        if leaves {
+            tokio::task::yield_now().await; // the log's own task sends it
+            self.grant();
+        }
         self.let_go();
         self.post_unless_busy();
         Ok(())

@@ -18,8 +18,8 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
-use async_nats::jetstream::context::{Context, PublishAckFuture};
-use async_nats::jetstream::message::Message;
+use async_nats::jetstream::context::{Context, PublishAckFuture, PublishErrorKind};
+use async_nats::jetstream::message::{Message, PublishMessage};
 use async_nats::jetstream::stream::{Config, RetentionPolicy};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use push0_log::nats_client;
@@ -42,15 +42,18 @@ pub(crate) fn start(servers: &Servers, shape: Shape) -> Result<Running, Fault> {
     runtime.block_on(async {
         let client = connect(servers).await?;
         streams(&client, servers).await?;
+        let (tasks_to, results_to) = (subject(servers, "tasks"), subject(servers, "results"));
+        reach(&client, &tasks_to).await?;
         let collector = collector(&connect(servers).await?, servers).await?;
         spawn(&told, collect(collector, told.clone()));
         let each = shape.dispatchers.div_ceil(CONNECTIONS).max(1);
         for first in (0..shape.dispatchers).step_by(each as usize) {
             let context = connect(servers).await?;
+            reach(&context, &results_to).await?;
             for _ in first..shape.dispatchers.min(first + each) {
                 let consumer = dispatcher(&context, servers, shape.prover).await?;
-                let results = format!("{}.results.new", servers.name);
-                let dispatcher = Dispatcher { context: context.clone(), results, shape };
+                let (context, results) = (context.clone(), results_to.clone());
+                let dispatcher = Dispatcher { context, results, shape };
                 spawn(&told, dispatcher.run(consumer));
             }
         }
@@ -60,8 +63,7 @@ pub(crate) fn start(servers: &Servers, shape: Shape) -> Result<Running, Fault> {
         };
         let (acks, pending) = mpsc::channel(UNDER_WAY);
         spawn(&told, confirm(pending));
-        let subject = format!("{}.tasks.new", servers.name);
-        spawn(&told, submit(client, subject, queued, bytes, acks));
+        spawn(&told, submit(client, tasks_to, queued, bytes, acks));
         Ok::<_, Fault>(())
     })?;
     Ok(Running { submit: hand_on(tasks), done, _parts: Box::new(Background(Some(runtime))) })
@@ -94,6 +96,30 @@ async fn streams(context: &Context, servers: &Servers) -> Result<(), Fault> {
         context.create_stream(config).await?;
     }
     Ok(())
+}
+
+fn subject(servers: &Servers, stream: &str) -> String {
+    format!("{}.{stream}.new", servers.name)
+}
+
+/// Waits until this connection's server knows where the stream of this subject is: those of a cluster hear of it one
+/// after the other. What asks is refused by the stream, which keeps nothing of it.
+async fn reach(context: &Context, subject: &str) -> Result<(), Fault> {
+    let give_up = Instant::now() + REACH_MAX;
+    loop {
+        let nobodys = PublishMessage::build().expected_stream("nobodys");
+        let answer = context.send_publish(subject.to_owned(), nobodys).await?.await;
+        let is_there = answer.is_err_and(|error| {
+            !matches!(error.kind(), PublishErrorKind::StreamNotFound | PublishErrorKind::TimedOut)
+        });
+        if is_there {
+            return Ok(());
+        }
+        if Instant::now() >= give_up {
+            return Err(Fault::new(format!("no stream takes {subject}")));
+        }
+        tokio::time::sleep(BETWEEN_TRIES).await;
+    }
 }
 
 /// The durable consumer of tasks that all dispatchers share; made by whoever comes first.
@@ -221,6 +247,11 @@ async fn collect(results: PullConsumer, told: Told) -> Result<(), Fault> {
 async fn acknowledge(message: &Message) -> Result<(), Fault> {
     message.ack().await.map_err(|error| Fault::new(format!("no acknowledgement is sent: {error}")))
 }
+
+/// For a stream that was made.
+const REACH_MAX: Duration = Duration::from_secs(20);
+
+const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
 /// Given out and not acknowledged, at most.
 const AHEAD: i64 = 20_000;

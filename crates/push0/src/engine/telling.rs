@@ -108,7 +108,7 @@ const LINES_MAX: u32 = 10_000;
 const BACK: Duration = Duration::from_secs(30);
 
 /// How long room for one takes to come back.
-const PER_LINE: Duration = Duration::from_micros(BACK.as_micros() as u64 / LINES_MAX as u64);
+const PER_LINE: Duration = BACK.checked_div(LINES_MAX).expect("lines are told");
 
 /// How long the routine is left out once there is too much of it.
 const QUIET: Duration = Duration::from_secs(1);
@@ -161,7 +161,7 @@ mod tests {
             "the last says so"
         );
 
-        let text = told(QUIET / 2, vec![opened(), ended.clone(), opened()]);
+        let text = told(QUIET / 2, vec![opened(), ended, opened()]);
         assert_eq!(text, "1970-01-01T00:00:00.000000Z source_ended last=7\n");
 
         let text = told(QUIET, vec![opened()]);

@@ -208,6 +208,10 @@ impl Log for HeldBack {
         Ok(())
     }
 
+    fn leaves_at_once(&self) -> bool {
+        self.begun.is_empty()
+    }
+
     async fn landed(&mut self) -> Result<Seq, AppendError> {
         self.gate.acquire().await.expect("it is not closed").forget();
         if let Ok(permit) = self.fills.try_acquire() {
