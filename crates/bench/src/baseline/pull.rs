@@ -41,17 +41,19 @@ pub(crate) fn start(servers: &Servers, shape: Shape) -> Result<Running, Fault> {
     let (tasks, queued) = mpsc::unbounded_channel();
     runtime.block_on(async {
         let client = connect(servers).await?;
-        streams(&client, servers).await?;
+        patiently(async || streams(&client, servers).await).await?;
         let (tasks_to, results_to) = (subject(servers, "tasks"), subject(servers, "results"));
-        reach(&client, &tasks_to).await?;
-        let collector = collector(&connect(servers).await?, servers).await?;
+        patiently(async || reach(&client, &tasks_to).await).await?;
+        let collected = connect(servers).await?;
+        let collector = patiently(async || collector(&collected, servers).await).await?;
         spawn(&told, collect(collector, told.clone()));
         let each = shape.dispatchers.div_ceil(CONNECTIONS).max(1);
         for first in (0..shape.dispatchers).step_by(each as usize) {
             let context = connect(servers).await?;
-            reach(&context, &results_to).await?;
+            patiently(async || reach(&context, &results_to).await).await?;
             for _ in first..shape.dispatchers.min(first + each) {
-                let consumer = dispatcher(&context, servers, shape.prover).await?;
+                let consumer =
+                    patiently(async || dispatcher(&context, servers, shape.prover).await).await?;
                 let (context, results) = (context.clone(), results_to.clone());
                 let dispatcher = Dispatcher { context, results, shape };
                 spawn(&told, dispatcher.run(consumer));
@@ -102,23 +104,27 @@ fn subject(servers: &Servers, stream: &str) -> String {
     format!("{}.{stream}.new", servers.name)
 }
 
-/// Waits until this connection's server knows where the stream of this subject is: those of a cluster hear of it one
+/// Asks whether this connection's server knows where the stream of this subject is: those of a cluster hear of it one
 /// after the other. What asks is refused by the stream, which keeps nothing of it.
 async fn reach(context: &Context, subject: &str) -> Result<(), Fault> {
-    let give_up = Instant::now() + REACH_MAX;
+    let nobodys = PublishMessage::build().expected_stream("nobodys");
+    let answer = context.send_publish(subject.to_owned(), nobodys).await?.await;
+    match answer.map_err(|error| error.kind()) {
+        Err(PublishErrorKind::StreamNotFound | PublishErrorKind::TimedOut) => {
+            Err(Fault::new(format!("no stream takes {subject}")))
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// Has it done, as soon as the servers of a cluster are at one.
+async fn patiently<T>(what: impl AsyncFn() -> Result<T, Fault>) -> Result<T, Fault> {
+    let give_up = Instant::now() + PATIENCE;
     loop {
-        let nobodys = PublishMessage::build().expected_stream("nobodys");
-        let answer = context.send_publish(subject.to_owned(), nobodys).await?.await;
-        let is_there = answer.is_err_and(|error| {
-            !matches!(error.kind(), PublishErrorKind::StreamNotFound | PublishErrorKind::TimedOut)
-        });
-        if is_there {
-            return Ok(());
+        match what().await {
+            Err(_) if Instant::now() < give_up => tokio::time::sleep(BETWEEN_TRIES).await,
+            outcome => return outcome,
         }
-        if Instant::now() >= give_up {
-            return Err(Fault::new(format!("no stream takes {subject}")));
-        }
-        tokio::time::sleep(BETWEEN_TRIES).await;
     }
 }
 
@@ -140,7 +146,7 @@ async fn dispatcher(
         ..pull::Config::default()
     };
     let [tasks, _] = stream_names(servers);
-    Ok(context.get_stream(tasks).await?.get_or_create_consumer("all", config).await?)
+    ready(context.get_stream(tasks).await?.get_or_create_consumer("all", config).await?).await
 }
 
 /// The durable consumer of results.
@@ -153,7 +159,15 @@ async fn collector(context: &Context, servers: &Servers) -> Result<PullConsumer,
         ..pull::Config::default()
     };
     let [_, results] = stream_names(servers);
-    Ok(context.get_stream(results).await?.get_or_create_consumer("all", config).await?)
+    ready(context.get_stream(results).await?.get_or_create_consumer("all", config).await?).await
+}
+
+/// The same, if this connection's server knows where it is. Nothing was submitted that it could give.
+async fn ready(consumer: PullConsumer) -> Result<PullConsumer, Fault> {
+    match consumer.fetch().max_messages(1).messages().await?.next().await {
+        Some(Err(error)) => Err(Fault::new(error.to_string())),
+        Some(Ok(_)) | None => Ok(consumer),
+    }
 }
 
 /// Publishes tasks, with many publishes under way.
@@ -248,8 +262,8 @@ async fn acknowledge(message: &Message) -> Result<(), Fault> {
     message.ack().await.map_err(|error| Fault::new(format!("no acknowledgement is sent: {error}")))
 }
 
-/// For a stream that was made.
-const REACH_MAX: Duration = Duration::from_secs(20);
+/// For servers that have just been started, or told of a stream.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
