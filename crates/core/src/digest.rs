@@ -27,6 +27,8 @@ macro_rules! hash {
             }
         }
 
+        const _: () = assert!($prefix.len() <= PREFIX_MAX);
+
         impl $name {
             /// The first eight hexadecimal digits, for people.
             #[must_use]

@@ -10,9 +10,10 @@ use push0_core::Digest;
 use push0_dispatch::{ReadError, Store, Stored};
 use serde::Serialize;
 
-use super::output::{Lines, print, say, table};
+use super::output::{Lines, print, table};
 use super::{ArtifactsArgs, Exit};
 use crate::data::{DataError, Layout};
+use crate::run::say;
 use crate::sweep::{References, Why, grace, references};
 
 pub(super) fn artifacts(args: &ArtifactsArgs) -> Exit {

@@ -6,10 +6,11 @@ use std::path::Path;
 
 use push0_core::{Bounds, Collect, Inflow, Pipeline, SourceKind, Stage, StageIndex, Weights};
 
-use super::output::{plain, print, say, table};
+use super::output::{plain, print, table};
 use super::{CheckArgs, Exit};
 use crate::pipeline_file::{self, LoadedPipeline};
 use crate::programs;
+use crate::run::say;
 
 pub(super) fn check(args: &CheckArgs) -> Exit {
     let loaded = match pipeline_file::load(&args.pipeline) {

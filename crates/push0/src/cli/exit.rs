@@ -8,13 +8,13 @@ use std::process::ExitCode;
 use push0_dispatch::StartError;
 use push0_log::{AppendError, NatsError, OpenError, ReadError};
 
-use super::output::say;
 use crate::cluster::ClusterError;
 use crate::data::DataError;
 use crate::engine::EngineError;
 use crate::pipeline_file::PipelineFileError;
 use crate::publish::PublishError;
 use crate::run::RunError;
+use crate::run::say;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

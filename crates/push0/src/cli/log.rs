@@ -10,10 +10,11 @@ use push0_core::{Event, Timestamp};
 use push0_log::{Cut, Ending, Report};
 use serde_json::json;
 
-use super::output::{Lines, print, say};
+use super::output::{Lines, print};
 use super::{Exit, LogArgs, LogCommand};
 use crate::data::{DataError, Layout, Replay};
 use crate::lines::{fields, time};
+use crate::run::say;
 
 pub(super) fn log(args: &LogArgs) -> Exit {
     match &args.command {

@@ -12,10 +12,11 @@ use push0_dispatch::attempt_logs;
 use push0_log::{Ending, Report};
 
 use self::attempts::{Attempt, Attempts};
-use super::output::{plain, print, say};
+use super::output::{plain, print};
 use super::{Exit, LogsArgs};
 use crate::data::{DataError, Layout};
 use crate::lines::time;
+use crate::run::say;
 
 pub(super) fn logs(args: &LogsArgs) -> Exit {
     let layout = Layout::new(&args.data);

@@ -43,11 +43,6 @@ pub(super) fn print(text: &str) -> io::Result<()> {
     lines.finish()
 }
 
-/// Tells a person something that is no result. If nobody reads it, nobody misses it.
-pub(super) fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
-}
-
 /// Columns, each as wide as its widest cell; the first row is the head.
 pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| {

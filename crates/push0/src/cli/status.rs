@@ -4,10 +4,11 @@
 
 use std::path::Path;
 
-use super::output::{print, say};
+use super::output::print;
 use super::{Exit, StatusArgs};
 use crate::cluster;
 use crate::data::{DataError, Layout, Recorded};
+use crate::run::say;
 use crate::status::{Place, Status};
 use push0_dispatch::About;
 

@@ -20,8 +20,9 @@ use push0_prover::{Envelope, EnvelopeError, ProofFile, Vkey};
 use serde_json::Value;
 
 use self::trust::Trust;
-use super::output::{plain, print, say};
+use super::output::{plain, print};
 use super::{Exit, VerifyArgs};
+use crate::run::say;
 use crate::verifier::{self, Verdict};
 
 pub(super) fn verify(args: &VerifyArgs) -> Exit {

@@ -27,8 +27,7 @@ impl Telling {
 
     /// The lines of a turn, each with its end.
     pub(super) fn lines(&mut self, now: Instant, scheduler: &Scheduler, turn: &Turn) -> String {
-        let mut text =
-            String::with_capacity(LINE_BYTES * turn.events.len().min(LINES_MAX as usize));
+        let mut text = String::new();
         let at = time(turn.at);
         if self.quiet_until.is_some_and(|until| until <= now) {
             let not_told = std::mem::take(&mut self.not_told);
@@ -56,28 +55,15 @@ impl Telling {
 
 /// Whether this happens to every block and task.
 const fn is_routine(event: &Event) -> bool {
-    match event {
+    matches!(
+        event,
         Event::BlockSubmitted { .. }
-        | Event::BatchClosed { .. }
-        | Event::TaskOpened { .. }
-        | Event::Granted { .. }
-        | Event::Accepted { .. }
-        | Event::Released { .. } => true,
-        Event::Configured { .. }
-        | Event::Claimed { .. }
-        | Event::SourceEnded { .. }
-        | Event::Resupplied { .. }
-        | Event::PayloadLost { .. }
-        | Event::Surplus { .. }
-        | Event::Remade { .. }
-        | Event::Failed { .. }
-        | Event::Rejected { .. }
-        | Event::Lost { .. }
-        | Event::Withdrawn { .. }
-        | Event::Parked { .. }
-        | Event::Reopened { .. }
-        | Event::Pinned { .. } => false,
-    }
+            | Event::BatchClosed { .. }
+            | Event::TaskOpened { .. }
+            | Event::Granted { .. }
+            | Event::Accepted { .. }
+            | Event::Released { .. }
+    )
 }
 
 /// Room for lines, which comes back with time.
@@ -112,9 +98,6 @@ const PER_LINE: Duration = BACK.checked_div(LINES_MAX).expect("lines are told");
 
 /// How long the routine is left out once there is too much of it.
 const QUIET: Duration = Duration::from_secs(1);
-
-/// About how long a line is.
-const LINE_BYTES: usize = 160;
 
 #[cfg(test)]
 mod tests {

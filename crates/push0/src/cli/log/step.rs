@@ -6,10 +6,10 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use push0_core::{Event, IllegalEvent, Limits, Scheduler, Seq, TaskId, TaskState, Turn};
 
 use super::{complain, plain_line, readable};
-use crate::cli::output::say;
 use crate::cli::{Exit, LogStepArgs};
 use crate::data::{DataError, Layout};
 use crate::lines::{time, word};
+use crate::run::say;
 
 /// Walks through the log, from the first event wanted to the last, the end, or the person's.
 pub(super) fn step(args: &LogStepArgs) -> Exit {

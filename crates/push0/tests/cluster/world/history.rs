@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use push0_core::{Event, Seq, TaskId, Turn};
 use push0_log::{Log as _, NatsConfig, NatsLog};
-use push0_testbed::{PATIENCE, until};
+use push0_testbed::until;
 
 use super::{PASSWORD, World, now};
 
@@ -88,17 +87,10 @@ impl World {
 
     /// What the log holds, once it can be read: a log that cannot be read is not one that holds nothing.
     pub(crate) fn history(&self) -> Vec<Turn> {
-        let start = Instant::now();
-        loop {
-            match self.read() {
-                Ok(history) => return history,
-                Err(fault) => {
-                    assert!(start.elapsed() < PATIENCE, "the log cannot be read: {fault:?}");
-                    let _ = writeln!(io::stderr(), "not read yet: {fault:?}");
-                    thread::sleep(Duration::from_millis(10));
-                }
-            }
-        }
+        until("the log cannot be read", || {
+            let told = |fault: &_| drop(writeln!(io::stderr(), "not read yet: {fault:?}"));
+            self.read().inspect_err(told).ok()
+        })
     }
 
     fn read(&self) -> Result<Vec<Turn>, Box<dyn std::error::Error>> {
