@@ -101,7 +101,7 @@ impl Queue {
     pub(crate) fn assign<'a>(
         &self,
         now: Timestamp,
-        mut offers: Vec<Offer>,
+        offers: &[Offer],
         programs: &BTreeMap<ProgramName, Program>,
         task: impl Fn(&TaskId) -> Option<&'a Task>,
         grants_max: usize,
@@ -116,21 +116,20 @@ impl Queue {
                 (name, Line { ready: ready.peekable(), due: due.peekable() })
             })
             .collect();
+        let mut candidates: Vec<_> = offers.iter().map(Candidate::of).collect();
         let mut grants = Vec::new();
         let mut is_reserved = false;
         while grants.len() < grants_max {
             let first = lines.iter_mut().filter_map(|(name, line)| Some((line.peek()?, *name)));
             let Some((rank, name)) = first.min() else { break };
             let Some((program, task)) = programs.get(name).zip(task(&rank.task)) else { break };
-            if let Some(offer) = best(&mut offers, name, program, task) {
-                offer.free.slots -= 1;
-                offer.free.memory_bytes -= program.memory_bytes;
-                offer.free.gpus -= program.gpus;
-                grants.push((rank.task, offer.dispatcher.clone()));
+            if let Some(candidate) = best(&mut candidates, name, program, task) {
+                candidate.take(program);
+                grants.push((rank.task, candidate.offer.dispatcher.clone()));
                 lines.get_mut(name).map(Line::next);
             } else {
                 if !is_reserved {
-                    is_reserved = reserve(&mut offers, name, program);
+                    is_reserved = reserve(&mut candidates, name, program);
                 }
                 lines.remove(name);
             }
@@ -172,35 +171,68 @@ impl Line<'_> {
     }
 }
 
+/// A dispatcher, with what is left of what it offers. Offers of a thousand are not copied for a few grants.
+struct Candidate<'a> {
+    offer: &'a Offer,
+    slots: u32,
+    memory_bytes: u64,
+    gpus: u32,
+}
+
+impl<'a> Candidate<'a> {
+    const fn of(offer: &'a Offer) -> Self {
+        let Capacity { slots, memory_bytes, gpus, .. } = offer.free;
+        Self { offer, slots, memory_bytes, gpus }
+    }
+
+    fn fits(&self, name: &ProgramName, program: &Program) -> bool {
+        self.slots > 0
+            && self.memory_bytes >= program.memory_bytes
+            && self.gpus >= program.gpus
+            && self.offer.free.programs.contains(name)
+    }
+
+    /// Whether it would fit if nothing ran there.
+    fn could_fit(&self, name: &ProgramName, program: &Program) -> bool {
+        let whole = &self.offer.whole;
+        whole.slots > 0
+            && whole.memory_bytes >= program.memory_bytes
+            && whole.gpus >= program.gpus
+            && whole.programs.contains(name)
+    }
+
+    /// Takes out what an attempt needs that fits.
+    const fn take(&mut self, program: &Program) {
+        self.slots -= 1;
+        self.memory_bytes -= program.memory_bytes;
+        self.gpus -= program.gpus;
+    }
+}
+
 /// The best of the dispatchers that could run it now: one it has not failed on, then the freest.
-fn best<'a>(
-    offers: &'a mut [Offer],
+fn best<'a, 'b>(
+    candidates: &'a mut [Candidate<'b>],
     name: &ProgramName,
     program: &Program,
     task: &Task,
-) -> Option<&'a mut Offer> {
-    let has_failed =
-        |offer: &Offer| task.tally.dispatchers().any(|failed| *failed == offer.dispatcher);
-    let fitting = offers.iter_mut().filter(|offer| fits(&offer.free, name, program));
+) -> Option<&'a mut Candidate<'b>> {
+    let has_failed = |candidate: &Candidate<'_>| {
+        task.tally.dispatchers().any(|failed| *failed == candidate.offer.dispatcher)
+    };
+    let fitting = candidates.iter_mut().filter(|candidate| candidate.fits(name, program));
     fitting.min_by(|one, other| {
-        let place = |offer: &Offer| (has_failed(offer), Reverse(offer.free.slots));
-        place(one).cmp(&place(other)).then_with(|| one.dispatcher.cmp(&other.dispatcher))
+        let place = |it: &Candidate<'_>| (has_failed(it), Reverse(it.slots));
+        let by_name = || one.offer.dispatcher.cmp(&other.offer.dispatcher);
+        place(one).cmp(&place(other)).then_with(by_name)
     })
 }
 
 /// Keeps one dispatcher that could run it, if only it were idle, from taking anything else.
-fn reserve(offers: &mut [Offer], name: &ProgramName, program: &Program) -> bool {
-    let able = offers.iter_mut().filter(|offer| fits(&offer.whole, name, program));
-    let freest = able.max_by_key(|offer| (offer.free.memory_bytes, offer.free.slots));
-    freest.is_some_and(|offer| {
-        offer.free.slots = 0;
+fn reserve(candidates: &mut [Candidate<'_>], name: &ProgramName, program: &Program) -> bool {
+    let able = candidates.iter_mut().filter(|candidate| candidate.could_fit(name, program));
+    let freest = able.max_by_key(|candidate| (candidate.memory_bytes, candidate.slots));
+    freest.is_some_and(|candidate| {
+        candidate.slots = 0;
         true
     })
-}
-
-fn fits(capacity: &Capacity, name: &ProgramName, program: &Program) -> bool {
-    capacity.programs.contains(name)
-        && capacity.slots > 0
-        && capacity.memory_bytes >= program.memory_bytes
-        && capacity.gpus >= program.gpus
 }

@@ -12,7 +12,7 @@ impl Scheduler {
         }
         let grants = self.queue.assign(
             now,
-            offers.to_vec(),
+            offers,
             &self.pipeline.programs,
             |id| self.task(id),
             self.limits.decision_max,
