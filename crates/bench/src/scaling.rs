@@ -95,8 +95,9 @@ fn efficiency(
     })
 }
 
-/// The part of their time that dispatchers prove, and tasks a second, while more waits than they can take. The time
-/// begins and ends with a round of results, so that no prover is cut off in the middle.
+/// The part of their time that dispatchers prove, and tasks a second, while more waits than they can take: what was
+/// proved is made up for in rounds. The time begins and ends with a round of results, so that no prover is cut off in the
+/// middle.
 fn busy_share(
     running: &mut Running,
     dispatchers: u32,
@@ -105,22 +106,22 @@ fn busy_share(
 ) -> Result<(f64, f64), Fault> {
     let Running { submit, done, .. } = running;
     let time = time.max(prover * ROUNDS_MIN);
-    let mut submitted = u64::from(dispatchers) * 4;
+    let round = u64::from(dispatchers);
+    let mut submitted = round * AHEAD;
     submit(0..submitted);
-    let mut come = 0;
-    // The first rounds find dispatchers that wait.
-    while come < dispatchers * 2 {
-        next(done)?;
-        (submitted, come) = (submitted + 1, come + 1);
-        submit(submitted - 1..submitted);
-    }
-    let begin = Instant::now();
-    let (mut ran, mut tasks, mut last) = (Duration::ZERO, 0_u32, begin);
-    while last < begin + time || !tasks.is_multiple_of(dispatchers) {
-        let result = next(done)?;
-        (ran, tasks, last) = (ran + result.ran, tasks + 1, result.at);
-        submit(submitted..submitted + 1);
-        submitted += 1;
+    let (mut ran, mut tasks, mut rounds) = (Duration::ZERO, 0_u32, 0);
+    let mut begin = Instant::now();
+    let mut last = begin;
+    while rounds < ROUNDS_BEFORE || last < begin + time {
+        for _ in 0..dispatchers {
+            let result = next(done)?;
+            (ran, tasks, last) = (ran + result.ran, tasks + 1, result.at);
+        }
+        submit(submitted..submitted + round);
+        (submitted, rounds) = (submitted + round, rounds + 1);
+        if rounds == ROUNDS_BEFORE {
+            (ran, tasks, begin) = (Duration::ZERO, 0, last);
+        }
     }
     let took = last.saturating_duration_since(begin).as_secs_f64();
     let share = ran.as_secs_f64() / took / f64::from(dispatchers);
@@ -228,6 +229,12 @@ const RATE: f64 = 100.0;
 const QUEUED: [u64; 4] = [1_000, 10_000, 100_000, 1_000_000];
 
 const ROUNDS_MIN: u32 = 8;
+
+/// Rounds that wait, or are under way.
+const AHEAD: u64 = 4;
+
+/// The first rounds find dispatchers that wait.
+const ROUNDS_BEFORE: u32 = 2;
 
 /// Submitted in one call.
 const AT_ONCE: usize = 1_000;
