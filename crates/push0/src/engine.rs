@@ -19,25 +19,28 @@
 mod gathered;
 mod handle;
 mod hear;
+mod mail;
 mod ports;
 mod telling;
 #[cfg(test)]
 mod tests;
 mod waiting;
 
+use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use push0_core::{
-    Effect, Fleet, FromDispatcher, IllegalEvent, Input, Rejection, Scheduler, Seq, Timestamp,
+    Effect, Fleet, FromDispatcher, IllegalEvent, Input, Life, Rejection, Scheduler, Seq, Timestamp,
     ToDispatcher, Turn,
 };
 use push0_log::{AppendError, Log};
 use tokio::sync::{mpsc, watch};
 
-use self::gathered::{Gathered, Mail};
+use self::gathered::Gathered;
+use self::mail::Mail;
 use self::telling::Telling;
 use self::waiting::{Waiting, WaitingTurn};
 pub use handle::{Gone, Handle, Request, Taken};
@@ -72,7 +75,6 @@ pub struct Engine<L> {
     waiting: Waiting,
     /// How far the log has taken what was decided.
     begun: Seq,
-    /// What leaves with the next post.
     mail: Mail,
     telling: Telling,
     trouble: Option<Trouble>,
@@ -152,6 +154,10 @@ impl<L: Log> Engine<L> {
                         break;
                     }
                 }
+                () = sleep_until(self.mail.due()) => {
+                    self.post();
+                    continue;
+                }
                 () = sleep_until(due), if may_decide => {}
             }
             let mut requests = std::mem::take(&mut self.left);
@@ -166,7 +172,8 @@ impl<L: Log> Engine<L> {
             let landed = self.log.landed().await;
             self.landed(landed).await?;
         }
-        self.post();
+        let leaves = self.mail.take_all();
+        self.send(leaves);
         Ok(self.log.close().await?)
     }
 
@@ -282,7 +289,8 @@ impl<L: Log> Engine<L> {
         while let Some(decided) = self.waiting.pop_durable(durable) {
             let WaitingTurn { turn, allows, .. } = decided;
             let Gathered { answers, taken, messages, accepted, looks, probes, .. } = allows;
-            messages.into_iter().for_each(|(to, message)| self.mail.add(to, message));
+            let now = Instant::now();
+            messages.into_iter().for_each(|(to, message)| self.mail.add(now, to, message));
             for (reply, answer) in answers {
                 let _ = reply.send(answer); // the asker may have hung up
             }
@@ -314,7 +322,12 @@ impl<L: Log> Engine<L> {
     }
 
     fn post(&mut self) {
-        for (to, messages) in std::mem::take(&mut self.mail.0) {
+        let leaves = self.mail.take(Instant::now());
+        self.send(leaves);
+    }
+
+    fn send(&self, letters: BTreeMap<Life, Vec<ToDispatcher>>) {
+        for (to, messages) in letters {
             self.ports.post.send(&to, messages);
         }
     }
@@ -439,7 +452,7 @@ impl<L: Log> Engine<L> {
     /// lacks.
     fn tell(&mut self, to: &push0_core::DispatcherId, message: ToDispatcher) {
         if let Some(life) = self.fleet.life(to) {
-            self.mail.add(life, message);
+            self.mail.add(Instant::now(), life, message);
         }
     }
 

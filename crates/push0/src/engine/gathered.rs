@@ -1,6 +1,5 @@
 //! What a turn gathers: the events that go into its one record, and what leaves once that is durable.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use push0_core::{Event, Life, Rejection, Seq, Timestamp, ToDispatcher, Verdict};
@@ -11,16 +10,6 @@ use super::handle::{Look, Pulse, Reply, Taken};
 
 /// An answer, and who waits for it.
 type Answered = (Reply, Result<(), Rejection>);
-
-/// What leaves for each life of a dispatcher, in the order of the decisions.
-#[derive(Default)]
-pub(super) struct Mail(pub(super) BTreeMap<Life, Vec<ToDispatcher>>);
-
-impl Mail {
-    pub(super) fn add(&mut self, to: Life, message: ToDispatcher) {
-        self.0.entry(to).or_default().push(message);
-    }
-}
 
 /// What a turn has gathered.
 #[derive(Default)]
