@@ -224,14 +224,17 @@ async fn listen(bus: Bus, heard: watch::Sender<Option<Seen>>, own: String) {
     }
 }
 
-/// Hands on what dispatchers say, while this engine leads.
+/// Hands on what dispatchers say, while this engine leads. Of many that speak at once the first have their grants
+/// before the last are read.
 async fn hear(bus: Bus, led: watch::Receiver<Option<Handle>>) {
-    let mut messages = bus.subscribe(&hear_all()).await;
-    while let Some(message) = messages.next().await {
+    let mut messages = bus.subscribe(&hear_all()).await.ready_chunks(TOGETHER);
+    while let Some(some) = messages.next().await {
         let handle = led.borrow().clone();
-        if let Some(handle) = handle {
+        let Some(handle) = handle else { continue };
+        for message in some {
             let _ = handle.try_heard(heard(&message)); // the next beat brings what matters again
         }
+        tokio::task::yield_now().await; // to the engine, on this thread
     }
 }
 
@@ -345,3 +348,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Questions that are answered at once.
 const ASKS_MAX: usize = 256;
+
+/// Messages that are read before the engine decides about them: few enough that the first does not wait long (a report
+/// is read and decided in some 0.05 ms), and enough to share a turn.
+const TOGETHER: usize = 8;
