@@ -352,3 +352,29 @@ const LATER: Duration = Duration::from_millis(20);
 
 /// The end of what was measured. It takes milliseconds.
 const END_MAX: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::Prover;
+
+    #[test]
+    fn a_client_whose_connection_has_ended_ends_with_its_runtime() {
+        let nats = push0_testbed::Nats::start(1);
+        let servers = Servers::started(nats.urls(), 1);
+        let dir = tempfile::tempdir().expect("there is room");
+        let store = Store::open(dir.path()).expect("it can be made");
+        let runtime = runtime().expect("threads can be started");
+        let bus = runtime.block_on(async {
+            let (client, _) = nats_client(&settings(&servers)).await.expect("it runs");
+            client.drain().await.expect("it is connected");
+            Bus::over(client, NAME)
+        });
+        let (prover, payload) = (Prover::Echo, Payload::Reference);
+        let shape = Shape { dispatchers: 1, slots: 1, prover, payload, has_backlog: false };
+        let mut submit = submit(&runtime, bus, shape, store);
+        submit(0..1);
+        std::thread::sleep(LATER); // it asks in vain
+        drop(Background(Some(runtime))); // which panics if it goes on
+    }
+}
