@@ -349,6 +349,6 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Questions that are answered at once.
 const ASKS_MAX: usize = 256;
 
-/// Messages that are read before the engine decides about them: few enough that the first does not wait long (a report
-/// is read and decided in some 0.05 ms), and enough to share a turn.
+/// Messages that are read before the engine decides about them: few enough that the first does not wait long (among
+/// others a report is read and decided in some 0.05 ms), and enough to share a turn.
 const TOGETHER: usize = 8;

@@ -24,11 +24,10 @@ pub(super) struct Mail {
 
 impl Mail {
     pub(super) fn add(&mut self, now: Instant, to: Life, message: ToDispatcher) {
-        let rides = matches!(message, ToDispatcher::Verdict(..));
         if let Some(messages) = self.hurries.get_mut(&to) {
             return messages.push(message);
         }
-        if rides {
+        if matches!(message, ToDispatcher::Verdict(..)) {
             self.look.get_or_insert(now + RIDE_MAX);
             let (_, messages) = self.rides.entry(to.clone()).or_insert_with(|| (now, Vec::new()));
             messages.push(message);
