@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use async_nats::{Client, Message, Request};
 use futures_util::StreamExt as _;
 use push0_log::nats_client;
 use serde_json::{Value, json};
@@ -68,8 +69,8 @@ pub(crate) fn nats(servers: &Servers, rate: f64, count: u32) -> Result<Duration,
             "num_replicas": servers.replicas, "max_bytes": 64 << 20, "discard": "old",
         });
         let create = format!("$JS.API.STREAM.CREATE.{stream}");
-        let asked = client.request(create, settings.to_string().into()).await?;
-        let answer: Value = serde_json::from_slice(&asked.payload)?;
+        let answer = until_answered(&client, &create, settings.to_string().as_bytes()).await?;
+        let answer: Value = serde_json::from_slice(&answer.payload)?;
         if let Some(error) = answer.get("error") {
             return Err(Fault::new(error.to_string()));
         }
@@ -82,16 +83,8 @@ pub(crate) fn nats(servers: &Servers, rate: f64, count: u32) -> Result<Duration,
                 }
             }
         });
-        // A stream that was just made may have no leader yet, and the servers may not know of each other's listeners.
         for subject in [&log, &hop] {
-            let mut tries = 0;
-            while let Err(error) = client.request(subject.clone(), RECORD.to_vec().into()).await {
-                tries += 1;
-                if tries > TRIES {
-                    return Err(error.into());
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+            until_answered(&client, subject, &RECORD).await?;
         }
         Ok::<_, Fault>(client)
     })?;
@@ -108,6 +101,21 @@ pub(crate) fn nats(servers: &Servers, rate: f64, count: u32) -> Result<Duration,
         let _ = client.request(format!("$JS.API.STREAM.DELETE.{stream}"), "".into()).await;
     });
     took
+}
+
+/// Asks until it is answered: a stream that was just made may have no leader yet, and the servers of a cluster may not
+/// know of each other's listeners, so that an answer goes nowhere.
+async fn until_answered(client: &Client, subject: &str, payload: &[u8]) -> Result<Message, Fault> {
+    let mut left = TRIES;
+    loop {
+        let request = Request::new().payload(payload.to_vec().into()).timeout(Some(ANSWER_MAX));
+        match client.send_request(subject.to_owned(), request).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) if left == 0 => return Err(error.into()),
+            Err(_) => left -= 1,
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// The stream that it makes on servers of this name.
@@ -143,7 +151,10 @@ pub(crate) fn echo() {
     }
 }
 
-const TRIES: u32 = 100;
+const TRIES: u32 = 30;
+
+/// Many times what an answer takes.
+const ANSWER_MAX: Duration = Duration::from_secs(1);
 
 /// As long as a turn of a lone task, roughly.
 const RECORD: [u8; 512] = [7; 512];
