@@ -61,7 +61,24 @@ impl Tally {
     }
 }
 
+/// How many dispatchers a task can have failed on before it is parked, at most.
+pub(crate) fn failed_on_max(budgets: &Budgets) -> usize {
+    let counted = Ending::ALL.into_iter().filter(|ending| ending.counts_against_dispatcher());
+    counted.map(|ending| usize::try_from(ending.budget(budgets)).unwrap_or(usize::MAX)).sum()
+}
+
 impl Ending {
+    const ALL: [Self; 8] = [
+        Self::Failed(FailureClass::Transient),
+        Self::Failed(FailureClass::Resource),
+        Self::Failed(FailureClass::Timeout),
+        Self::Failed(FailureClass::Failed),
+        Self::Failed(FailureClass::Unprovable),
+        Self::Failed(FailureClass::InvalidInput),
+        Self::Rejected,
+        Self::Lost,
+    ];
+
     pub(crate) fn of(event: &Event) -> Option<Self> {
         if let Event::Failed { class, .. } = event {
             Some(Self::Failed(*class))

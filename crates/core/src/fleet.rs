@@ -16,9 +16,12 @@
 //!
 //! Not here: what a lost lease leads to (`scheduler`).
 
+mod members;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use self::members::{Member, Members};
 use crate::broken::{Breakage, Broken};
 use crate::scheduler::Held;
 use crate::{
@@ -30,7 +33,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Fleet {
     silence_max: Duration,
-    members: BTreeMap<DispatcherId, Member>,
+    members: Members,
     /// Those that hold a lease and were not heard of, or are given up: since when.
     unheard: BTreeMap<DispatcherId, Timestamp>,
     /// When the engine last looked.
@@ -40,27 +43,13 @@ pub struct Fleet {
     broken: Broken,
 }
 
-#[derive(Clone, Debug)]
-struct Member {
-    incarnation: u64,
-    capacity: Capacity,
-    heard: Timestamp,
-    /// What runs there by its last beat, less what it has reported since; with the program, where a lease
-    /// has told it.
-    running: BTreeMap<AttemptId, Option<ProgramName>>,
-    /// How many beats in a row each lease was absent from.
-    absent: BTreeMap<AttemptId, u32>,
-    /// The results it holds for tasks that nobody knows: since when.
-    strays: BTreeMap<AttemptId, Timestamp>,
-}
-
 impl Fleet {
     /// A fleet of which nothing was heard; a dispatcher is gone after `silence_max`.
     #[must_use]
-    pub const fn new(silence_max: Duration) -> Self {
+    pub fn new(silence_max: Duration) -> Self {
         Self {
             silence_max,
-            members: BTreeMap::new(),
+            members: Members::default(),
             unheard: BTreeMap::new(),
             looked: Timestamp(0),
             silent_from: Timestamp(0),
@@ -81,7 +70,7 @@ impl Fleet {
     pub fn look(&mut self, now: Timestamp) {
         let is_gap = now.since(self.looked) > self.silence_max / GAP_SHARE;
         if is_gap && !self.broken.by(Breakage::SilenceAcrossFreeze) {
-            for member in self.members.values_mut() {
+            for member in self.members.iter_mut() {
                 member.heard = now;
             }
             self.unheard.values_mut().for_each(|since| *since = now);
@@ -110,16 +99,10 @@ impl Fleet {
         self.unheard.remove(&beat.dispatcher);
         let program = |attempt: &AttemptId| match leases.get(attempt) {
             Some((_, task)) => Some(scheduler.pipeline().stage(task.stage).program.clone()),
-            None => was.as_ref().and_then(|was| was.running.get(attempt).cloned()).flatten(),
+            None => was.as_ref().and_then(|was| was.running().get(attempt).cloned()).flatten(),
         };
-        let mut member = Member {
-            incarnation: beat.incarnation,
-            capacity: beat.capacity.clone(),
-            heard: now,
-            running: beat.running.keys().map(|attempt| (*attempt, program(attempt))).collect(),
-            absent: BTreeMap::new(),
-            strays: was.as_ref().map(|was| was.strays.clone()).unwrap_or_default(),
-        };
+        let mut member = Member::new(now, beat, program);
+        member.strays = was.as_ref().map(|was| was.strays.clone()).unwrap_or_default();
         member.strays.retain(|attempt, _| beat.held.contains(attempt));
         let mut inputs = Vec::new();
         let mut again = Vec::new();
@@ -164,16 +147,15 @@ impl Fleet {
                 }
             }
         }
-        self.members.insert(beat.dispatcher.clone(), member);
+        self.members.insert(&beat.dispatcher, member);
         (inputs, again)
     }
 
     /// Takes a dispatcher's word that an attempt has ended.
     pub fn ended(&mut self, report: &Report) {
-        if let Some(member) = self.members.get_mut(&report.dispatcher)
-            && member.incarnation == report.incarnation
-        {
-            member.running.remove(&report.attempt);
+        let Some(member) = self.members.get(&report.dispatcher) else { return };
+        if member.incarnation == report.incarnation {
+            self.members.ended(&report.dispatcher, report.attempt);
         }
     }
 
@@ -222,17 +204,17 @@ impl Fleet {
             return Vec::new();
         }
         let limit = self.silence_max;
-        let is_heard = |member: &Member| now.since(member.heard) < limit;
-        let gone = self.members.extract_if(.., |_, member| !is_heard(member));
-        let gone: Vec<_> = gone.map(|(dispatcher, member)| (dispatcher, member.heard)).collect();
+        let gone = self.members.iter().filter(|(_, member)| now.since(member.heard) >= limit);
+        let gone: Vec<_> = gone.map(|(id, member)| (id.clone(), member.heard)).collect();
+        gone.iter().for_each(|(dispatcher, _)| drop(self.members.remove(dispatcher)));
         self.unheard.extend(gone);
         self.unheard.retain(|dispatcher, _| scheduler.leases_of(dispatcher).next().is_some());
-        for holder in scheduler.holders().filter(|holder| !self.members.contains_key(*holder)) {
+        for holder in scheduler.holders().filter(|holder| self.members.get(holder).is_none()) {
             if !self.unheard.contains_key(holder) {
                 self.unheard.insert(holder.clone(), now);
             }
         }
-        let heard = self.members.values().map(|member| member.heard);
+        let heard = self.members.iter().map(|(_, member)| member.heard);
         let first = heard.chain(self.unheard.values().copied()).min().unwrap_or(now);
         self.silent_from = (first + limit).min(now + limit / (2 * GAP_SHARE));
         let silent = self.unheard.iter().filter(|(_, since)| now.since(**since) >= limit);
@@ -262,30 +244,48 @@ impl Fleet {
         self.members.iter().map(|(id, member)| self.offer(id, member, scheduler)).collect()
     }
 
-    /// As [`offers`](Self::offers), of the dispatchers that could run something that may be tried at `now`: of a
-    /// thousand others none costs anything.
+    /// Those of the [`offers`](Self::offers) that decide who gets what may be tried at `now`.
+    ///
+    /// All of who is busy and could run some of it. Of who is idle and offers the same, the first by name: as many as can be
+    /// granted anything, and as a task can have failed on. The others are of no more use than these, and cost nothing.
+    /// (Budgets that were lowered since may have let a task fail on more: then one of these may be given it again.)
     #[must_use]
     pub fn offers_at(&self, now: Timestamp, scheduler: &Scheduler) -> Vec<Offer> {
         let wanted = scheduler.wanted_at(now);
         if wanted.is_empty() {
             return Vec::new();
         }
-        let is_of_use = |member: &Member| {
-            wanted.iter().any(|program| member.capacity.programs.contains(*program))
-        };
-        let members = self.members.iter().filter(|(_, member)| is_of_use(member));
-        members.map(|(id, member)| self.offer(id, member, scheduler)).collect()
+        let is_of_use =
+            |whole: &Capacity| wanted.iter().any(|program| whole.programs.contains(*program));
+        let busy: BTreeSet<_> = scheduler.holders().chain(self.members.running()).collect();
+        let idle_max = scheduler.grants_max_at(now) + scheduler.failed_on_max();
+        let alike = self.members.alike().filter(|(whole, _)| is_of_use(whole));
+        let idle = alike.flat_map(|(whole, alike)| {
+            let idle = alike.iter().filter(|id| !busy.contains(id)).take(idle_max);
+            idle.map(|id| Offer {
+                dispatcher: id.clone(),
+                free: whole.clone(),
+                whole: whole.clone(),
+            })
+        });
+        let busy = busy.iter().filter_map(|id| {
+            let member = self.members.get(id)?;
+            is_of_use(member.capacity()).then(|| self.offer(id, member, scheduler))
+        });
+        let mut offers: Vec<_> = busy.chain(idle).collect();
+        offers.sort_by(|one, other| one.dispatcher.cmp(&other.dispatcher));
+        offers
     }
 
     fn offer(&self, id: &DispatcherId, member: &Member, scheduler: &Scheduler) -> Offer {
         let free = member.free(id, scheduler, self.broken);
-        Offer { dispatcher: id.clone(), free, whole: member.capacity.clone() }
+        Offer { dispatcher: id.clone(), free, whole: member.capacity().clone() }
     }
 
     /// The programs that somebody offers.
     #[must_use]
     pub fn programs(&self) -> BTreeSet<&ProgramName> {
-        self.members.values().flat_map(|member| member.capacity.programs.iter()).collect()
+        self.members.alike().flat_map(|(whole, _)| whole.programs.iter()).collect()
     }
 
     /// Whether nobody was heard of.
@@ -298,7 +298,7 @@ impl Fleet {
 impl Member {
     /// What is free beside its leases, and beside what it runs without one.
     fn free(&self, dispatcher: &DispatcherId, scheduler: &Scheduler, broken: Broken) -> Capacity {
-        let mut free = self.capacity.clone();
+        let mut free = self.capacity().clone();
         let pipeline = scheduler.pipeline();
         let mut take = |program: Option<&Program>, attempts: u32| {
             let (memory, gpus) = program.map_or((0, 0), |needs| (needs.memory_bytes, needs.gpus));
@@ -315,7 +315,7 @@ impl Member {
             return free;
         }
         let is_held = |attempt| held.is_some_and(|held| held.attempts().contains(attempt));
-        for (_, program) in self.running.iter().filter(|(attempt, _)| !is_held(*attempt)) {
+        for (_, program) in self.running().iter().filter(|(attempt, _)| !is_held(*attempt)) {
             take(program.as_ref().and_then(|name| pipeline.programs.get(name)), 1);
         }
         free

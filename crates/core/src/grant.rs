@@ -106,7 +106,7 @@ pub struct Beat {
 }
 
 /// What a dispatcher can run.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct Capacity {
     /// The programs it offers.
     pub programs: Programs,
@@ -120,7 +120,7 @@ pub struct Capacity {
 
 /// The programs that a dispatcher offers. Clones share them until one is changed: what a thousand dispatchers offer
 /// is looked at whenever something is granted.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
 #[serde(from = "BTreeSet<ProgramName>")]
 pub struct Programs(Arc<BTreeSet<ProgramName>>);
 

@@ -93,6 +93,12 @@ impl Queue {
         ready.chain(delayed.map(|(_, (name, _))| name)).collect()
     }
 
+    /// How many may be tried at `now`.
+    pub(crate) fn count_at(&self, now: Timestamp) -> usize {
+        let delayed = self.delayed.keys().take_while(|(at, _)| *at <= now).count();
+        self.ready.values().map(BTreeSet::len).sum::<usize>() + delayed
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.delayed.is_empty() && self.ready.values().all(BTreeSet::is_empty)
     }

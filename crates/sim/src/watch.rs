@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use push0_core::{
-    AttemptId, Capacity, DispatcherId, Epoch, Event, Input, Limits, ProgramName, Rejection,
+    AttemptId, Capacity, DispatcherId, Epoch, Event, Input, Limits, Offer, ProgramName, Rejection,
     Scheduler, Seq, TaskId, Timestamp, ToDispatcher, Turn, Verdict,
 };
 
@@ -47,6 +47,8 @@ pub(crate) struct Watch {
     lives: BTreeMap<DispatcherId, u64>,
     hearing: Which,
     announced: BTreeMap<DispatcherId, Capacity>,
+    /// What everyone could take: an engine looks at some of it, and is to decide as if it saw all.
+    offered: Vec<Offer>,
     running: BTreeMap<DispatcherId, BTreeMap<AttemptId, TaskId>>,
     started: BTreeSet<(DispatcherId, u64, AttemptId)>,
     times: Times,
@@ -70,6 +72,7 @@ impl Watch {
             lives: BTreeMap::new(),
             hearing: Which::default(),
             announced: BTreeMap::new(),
+            offered: Vec::new(),
             running: BTreeMap::new(),
             started: BTreeSet::new(),
             times: Times::default(),
@@ -129,6 +132,11 @@ impl Watch {
         Ok(())
     }
 
+    /// An engine is about to grant what can be granted; all this is offered.
+    pub(crate) fn offered(&mut self, offers: Vec<Offer>) {
+        self.offered = offers;
+    }
+
     /// An engine decided `input` at its own time `at`, and has not applied it.
     pub(crate) fn decided(
         &mut self,
@@ -150,7 +158,12 @@ impl Watch {
             Input::Report(report) => self.check_report(report, decided)?,
             Input::Assign(offers) => {
                 let grants = decided.unwrap_or_default();
-                order::check(&self.ledger, at, offers, grants, self.limits.decision_max)?;
+                holds(
+                    Check::Capacity,
+                    offers.iter().all(|some| self.offered.contains(some)),
+                    || format!("{offers:?} are not among {:?}", self.offered),
+                )?;
+                order::check(&self.ledger, at, &self.offered, grants, self.limits.decision_max)?;
             }
             Input::Lose { dispatcher, message, .. } if message.contains("silent") => {
                 self.check_silence(dispatcher, decided.unwrap_or_default())?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Scheduler;
+use crate::failure::failed_on_max;
 use crate::{Bound, Event, Grant, InputId, Offer, Stage, Task, TaskId, Timestamp};
 
 impl Scheduler {
@@ -25,6 +26,17 @@ impl Scheduler {
             Some(Event::Granted { task, dispatcher, until: until(&task)? })
         });
         events.collect()
+    }
+
+    /// How many grants one decision at `now` can be, at most.
+    pub(crate) fn grants_max_at(&self, now: Timestamp) -> usize {
+        self.queue.count_at(now).min(self.limits.decision_max)
+    }
+
+    /// How many dispatchers one task can have failed on, at most, under the budgets of this pipeline.
+    pub(crate) fn failed_on_max(&self) -> usize {
+        let stages = self.pipeline.stages.iter();
+        stages.map(|stage| failed_on_max(&stage.retry)).max().unwrap_or_default()
     }
 
     /// The grant of an attempt that holds a lease, with the bindings of this moment.

@@ -7,5 +7,6 @@ mod chain;
 mod day;
 mod fleet;
 mod inputs;
+mod offers;
 mod results;
 mod rules;

@@ -91,6 +91,7 @@ impl Engine {
                 break;
             }
         }
+        watch.offered(self.fleet.offers(&self.scheduler));
         let offers = self.fleet.offers_at(now, &self.scheduler);
         let _ = self.decide(now, &Input::Assign(offers), gathered, watch)?;
         Ok(())
