@@ -55,8 +55,8 @@ enum Command {
         /// Where the results go
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
-        /// One run of each, of a second: shows that all of it works, and little else
-        #[arg(long, conflicts_with_all = ["runs", "time"])]
+        /// One run of each, of a second, quiet: shows that all of it works, and little else
+        #[arg(long, conflicts_with_all = ["runs", "time", "noise"])]
         quick: bool,
     },
     /// Writes benchmarks.md and its plots from a file of results
@@ -159,9 +159,9 @@ impl Asked {
         }
     }
 
-    /// The same, of one run of a second each.
+    /// The same, of one run of a second each, beside nothing.
     fn quick(self) -> Self {
-        Self { runs: 1, time: Duration::from_secs(1), ..self }
+        Self { runs: 1, time: Duration::from_secs(1), noise: vec!["quiet".to_owned()], ..self }
     }
 }
 
@@ -233,7 +233,7 @@ fn all(asked: &Asked, out: &Path) -> Result<(), Fault> {
     measure("overhead", overhead::measure, asked)?;
     measure("throughput", throughput::measure, asked)?;
     measure("memory", memory::measure, asked)?;
-    // The others interleave nothing, and are long: what is quiet comes first, and is kept though the rest is cut off.
+    // The others are long: what is quiet comes first, and is kept though the rest is cut off.
     for noise in &asked.noise {
         let asked = Asked { noise: vec![noise.clone()], ..asked.clone() };
         measure("replay", replay::measure, &asked)?;
@@ -246,6 +246,17 @@ fn all(asked: &Asked, out: &Path) -> Result<(), Fault> {
 /// Says on stderr what is being measured.
 pub(crate) fn say(words: &str) {
     let _ = writeln!(std::io::stderr(), "{words}");
+}
+
+#[cfg(test)]
+impl Asked {
+    /// As these words say.
+    pub(crate) fn of(words: &[&str]) -> Self {
+        let args = ["push0-bench", "throughput"];
+        let parsed = Cli::try_parse_from(args.iter().chain(words)).expect("it is a command");
+        let Command::Throughput(asked) = parsed.command else { panic!("it was asked for") };
+        asked
+    }
 }
 
 #[cfg(test)]
@@ -263,24 +274,21 @@ mod tests {
         };
         let asked = asked.quick();
         assert_eq!((asked.runs, asked.time), (1, Duration::from_secs(1)));
-        assert!(parsed(&["--runs", "2"]).is_err() && parsed(&["--time", "2s"]).is_err());
+        assert_eq!(asked.noise, ["quiet"]);
+        for more in [["--runs", "2"], ["--time", "2s"], ["--noise", "busy"]] {
+            assert!(parsed(&more).is_err(), "{more:?}");
+        }
     }
 
     #[test]
     fn what_is_said_of_how_named_servers_sync_is_told() {
-        let asked = |more: &[&str]| {
-            let args = ["push0-bench", "throughput"];
-            let parsed = Cli::try_parse_from(args.iter().chain(more)).expect("it is a command");
-            let Command::Throughput(asked) = parsed.command else { panic!("it was asked for") };
-            asked
-        };
         let named = ["--nats", "nats://a:4222,nats://b:4222"];
         let both = ["--sync", "always,default"];
-        assert_eq!(asked(&[]).syncs(), [Sync::Always]);
-        assert_eq!(asked(&both).syncs(), [Sync::Always, Sync::Default]);
-        assert_eq!(asked(&named).syncs(), [Sync::Unknown]);
-        assert_eq!(asked(&[named[0], named[1], "--sync", "default"]).sync(), Sync::Default);
-        assert!(asked(&named).check().is_ok());
-        assert!(asked(&[named[0], named[1], both[0], both[1]]).check().is_err());
+        assert_eq!(Asked::of(&[]).syncs(), [Sync::Always]);
+        assert_eq!(Asked::of(&both).syncs(), [Sync::Always, Sync::Default]);
+        assert_eq!(Asked::of(&named).syncs(), [Sync::Unknown]);
+        assert_eq!(Asked::of(&[named[0], named[1], "--sync", "default"]).sync(), Sync::Default);
+        assert!(Asked::of(&named).check().is_ok());
+        assert!(Asked::of(&[named[0], named[1], both[0], both[1]]).check().is_err());
     }
 }

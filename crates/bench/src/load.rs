@@ -55,7 +55,8 @@ pub(crate) fn open_loop(
     })
 }
 
-/// Tasks a second, with so many under way at any time, over `time` after a warm-up of a fourth of it.
+/// Tasks a second, with so many under way at any time, over `time` after a warm-up of a fourth of it; longer where
+/// results come so slowly that they would not tell a rate.
 ///
 /// # Errors
 ///
@@ -70,7 +71,9 @@ pub(crate) fn closed_loop(
     let mut next_task = in_flight;
     let (start, warm) = (Instant::now(), time / 4);
     let (mut counted, mut first, mut last) = (0_u64, None, start);
-    while last < start + warm + time {
+    while last < start + warm + time
+        || (counted < RATED_MIN && last < start + warm + time * TIMES_MAX)
+    {
         let mut came = 1;
         last = next(done)?.at;
         // What has come meanwhile is asked for again at once, some together, as a client would.
@@ -116,3 +119,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Submitted in one call, at most.
 const TOGETHER: u64 = 64;
+
+/// Fewer results tell no rate.
+const RATED_MIN: u64 = 1_000;
+
+/// How much longer than asked for it takes to get them, at most.
+const TIMES_MAX: u32 = 10;

@@ -8,6 +8,7 @@
 mod baseline;
 mod cli;
 mod fault;
+mod interleave;
 mod leash;
 mod limits;
 mod load;

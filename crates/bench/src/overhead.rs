@@ -5,8 +5,9 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::baseline::floor;
-use crate::cli::{Asked, say};
+use crate::cli::Asked;
 use crate::fault::Fault;
+use crate::interleave::{Cell, interleave};
 use crate::load::open_loop;
 use crate::report::Row;
 use crate::results::Results;
@@ -14,7 +15,7 @@ use crate::stats::{median, millis, quantile, spread};
 use crate::system::Shape;
 use crate::target::Target;
 
-/// A row for each system, noise and rate. One that fails has the runs before, and is not run again.
+/// A row for each system, noise and rate.
 ///
 /// # Errors
 ///
@@ -24,18 +25,10 @@ pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault>
     for noise in &asked.noise {
         for rate in &asked.rate {
             let targets = Target::all(asked).into_iter();
-            cells.extend(targets.map(|target| Cell::new(asked, target, *rate, noise)));
+            cells.extend(targets.map(|target| Place::new(asked, target, *rate, noise)));
         }
     }
-    for run in 1..=asked.runs {
-        for cell in cells.iter_mut().filter(|cell| cell.note.is_none()) {
-            say(&format!("run {run} of {}: overhead, {cell}", asked.runs));
-            if let Err(fault) = cell.run(asked) {
-                results.fail(format!("run {run}: overhead, {cell}"), &fault);
-                cell.note = Some(format!("run {run}: {fault}"));
-            }
-        }
-    }
+    interleave(asked, &mut cells, results);
     let mut rows: Vec<_> = cells.into_iter().map(|cell| cell.row(asked)).collect();
     let pulls: Vec<_> = rows.iter().filter(|row| row.system == "pull").cloned().collect();
     for row in rows.iter_mut().filter(|row| row.system == "push0") {
@@ -47,8 +40,8 @@ pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault>
     Ok(())
 }
 
-/// What is measured again in every run.
-struct Cell {
+/// One of them.
+struct Place {
     target: Target,
     rate: f64,
     noise: String,
@@ -58,34 +51,10 @@ struct Cell {
     note: Option<String>,
 }
 
-impl Cell {
+impl Place {
     fn new(asked: &Asked, target: Target, rate: f64, noise: &str) -> Self {
         let (noise, note) = (noise.to_owned(), target.fault(asked));
         Self { target, rate, noise, runs: Vec::new(), floors: Vec::new(), note }
-    }
-
-    fn run(&mut self, asked: &Asked) -> Result<(), Fault> {
-        let shape = Shape {
-            dispatchers: 1,
-            slots: SLOTS,
-            prover: asked.prover,
-            payload: asked.payload,
-            has_backlog: false,
-        };
-        let (target, rate, floors) = (self.target, self.rate, &mut self.floors);
-        let mut started = target.start(asked, &self.noise, shape, |servers| {
-            let floor = match (target, servers) {
-                (Target::Push0(..), None) => floor::file(&asked.dir(), rate, FLOOR_TASKS)?,
-                (Target::Push0(..), Some(servers)) => floor::nats(servers, rate, FLOOR_TASKS)?,
-                (Target::Pull(..) | Target::Poll(_), _) => return Ok(()),
-            };
-            floors.push(millis(floor));
-            Ok(())
-        })?;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
-        let count = (asked.time.as_secs_f64() * rate) as u64;
-        self.runs.push(open_loop(&mut started.running, (0, count / 4, count), rate)?);
-        Ok(())
     }
 
     fn row(self, asked: &Asked) -> Row {
@@ -113,9 +82,39 @@ impl Cell {
     }
 }
 
-impl fmt::Display for Cell {
+impl Cell for Place {
+    fn run(&mut self, asked: &Asked) -> Result<(), Fault> {
+        let shape = Shape {
+            dispatchers: 1,
+            slots: SLOTS,
+            prover: asked.prover,
+            payload: asked.payload,
+            has_backlog: false,
+        };
+        let (target, rate, floors) = (self.target, self.rate, &mut self.floors);
+        let mut started = target.start(asked, &self.noise, shape, |servers| {
+            let floor = match (target, servers) {
+                (Target::Push0(..), None) => floor::file(&asked.dir(), rate, FLOOR_TASKS)?,
+                (Target::Push0(..), Some(servers)) => floor::nats(servers, rate, FLOOR_TASKS)?,
+                (Target::Pull(..) | Target::Poll(_), _) => return Ok(()),
+            };
+            floors.push(millis(floor));
+            Ok(())
+        })?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+        let count = (asked.time.as_secs_f64() * rate) as u64;
+        self.runs.push(open_loop(&mut started.running, (0, count / 4, count), rate)?);
+        Ok(())
+    }
+
+    fn note(&mut self) -> &mut Option<String> {
+        &mut self.note
+    }
+}
+
+impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {}/s, {}", self.target, self.rate, self.noise)
+        write!(f, "overhead, {}, {}/s, {}", self.target, self.rate, self.noise)
     }
 }
 

@@ -5,10 +5,12 @@
 //! server that leads the stream of three, whose election is in it. How long a killed dispatcher or prover is missed
 //! is told by the tests that kill them: `cargo test -p push0 --test cluster -- --nocapture`.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::cli::{Asked, say};
+use crate::cli::Asked;
 use crate::fault::Fault;
+use crate::interleave::{Cell, interleave};
 use crate::load::next;
 use crate::noise::Noise;
 use crate::place::LogKind;
@@ -24,43 +26,74 @@ use crate::system::{Payload, Prover, Running, Shape};
 ///
 /// None of its own.
 pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault> {
+    let mut places = Vec::new();
     for noise in &asked.noise {
-        let mut measure = |log: LogKind, what: &str, how: How| {
-            let row = row(asked, (log, noise), what, how);
-            results.keep(format!("recovery, {log}, {noise}, {what}"), row);
+        let mut add = |log: LogKind, what: &'static str, how: How| {
+            let (noise, took, note) = (noise.clone(), Vec::new(), None);
+            places.push(Place { log, noise, what, how, took, note });
         };
         for log in asked.log.iter().filter(|log| **log != LogKind::File) {
-            measure(*log, "the leading engine is killed", engine_killed);
+            add(*log, "the leading engine is killed", engine_killed);
         }
         if asked.log.contains(&LogKind::NatsR3) {
-            measure(LogKind::NatsR3, "the NATS server that leads is killed", server_killed);
+            add(LogKind::NatsR3, "the NATS server that leads is killed", server_killed);
         }
     }
+    interleave(asked, &mut places, results);
+    results.rows.extend(places.into_iter().map(|place| place.row(asked)));
     Ok(())
+}
+
+/// One of them.
+struct Place {
+    log: LogKind,
+    noise: String,
+    what: &'static str,
+    how: How,
+    /// Milliseconds, of each run.
+    took: Vec<f64>,
+    /// Why it is not run any more.
+    note: Option<String>,
 }
 
 type How = fn(&Asked, LogKind) -> Result<Duration, Fault>;
 
-fn row(asked: &Asked, (log, noise): (LogKind, &str), what: &str, how: How) -> Result<Row, Fault> {
-    let mut took = Vec::new();
-    for run in 1..=asked.runs {
-        say(&format!("run {run} of {}: recovery, {log}, {noise}, {what}", asked.runs));
-        let _noise = Noise::of(noise)?;
-        took.push(millis(how(asked, log)?));
+impl Place {
+    fn row(self, asked: &Asked) -> Row {
+        let was_run = !self.took.is_empty();
+        Row {
+            bench: "recovery".to_owned(),
+            system: "push0".to_owned(),
+            log: self.log.to_string(),
+            sync: Some(asked.sync().to_string()),
+            noise: Some(self.noise),
+            prover: Some(SHAPE.prover.to_string()),
+            what: Some(self.what.to_owned()),
+            runs: was_run.then_some(self.took.len()),
+            took_spread_ms: was_run.then(|| spread(&self.took)),
+            took_ms: median(self.took),
+            note: self.note,
+            ..Row::default()
+        }
     }
-    Ok(Row {
-        bench: "recovery".to_owned(),
-        system: "push0".to_owned(),
-        log: log.to_string(),
-        sync: Some(asked.sync().to_string()),
-        noise: Some(noise.to_owned()),
-        prover: Some(SHAPE.prover.to_string()),
-        what: Some(what.to_owned()),
-        runs: Some(asked.runs),
-        took_spread_ms: Some(spread(&took)),
-        took_ms: median(took),
-        ..Row::default()
-    })
+}
+
+impl Cell for Place {
+    fn run(&mut self, asked: &Asked) -> Result<(), Fault> {
+        let _noise = Noise::of(&self.noise)?;
+        self.took.push(millis((self.how)(asked, self.log)?));
+        Ok(())
+    }
+
+    fn note(&mut self) -> &mut Option<String> {
+        &mut self.note
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "recovery, {}, {}, {}", self.log, self.noise, self.what)
+    }
 }
 
 fn engine_killed(asked: &Asked, log: LogKind) -> Result<Duration, Fault> {

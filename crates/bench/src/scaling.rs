@@ -6,10 +6,12 @@
 //!   the overhead with one dispatcher and none.
 //! - *queued tasks*: tasks a second from the first submission to the last result, of so many that are submitted at once.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::cli::{Asked, say};
+use crate::cli::Asked;
 use crate::fault::Fault;
+use crate::interleave::{Cell, interleave};
 use crate::load::{next, open_loop};
 use crate::place::{LogKind, Sync};
 use crate::report::Row;
@@ -24,27 +26,146 @@ use crate::target::Target;
 ///
 /// None of its own.
 pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault> {
+    let mut places = Vec::new();
     for noise in &asked.noise {
         for log in &asked.log {
-            for (dispatchers, prover) in grid() {
-                let what =
-                    format!("scaling, {log}, {noise}, {dispatchers} x {}", Prover::Sleep(prover));
-                results.keep(what, efficiency(asked, (*log, noise), (dispatchers, prover)));
+            let busy = grid().map(|(dispatchers, time)| What::Busy { dispatchers, time });
+            let open = [(1, 0), (DISPATCHERS_MANY, OPEN_MANY)];
+            let open = open.map(|(dispatchers, open)| What::Open { dispatchers, open });
+            let mut all: Vec<_> = busy.chain(open).collect();
+            if *log == LogKind::File {
+                all.extend(QUEUED.map(What::Queued));
             }
-            for (dispatchers, open) in [(1, 0), (DISPATCHERS_MANY, OPEN_MANY)] {
-                let what =
-                    format!("scaling, {log}, {noise}, {dispatchers} dispatchers, {open} open");
-                results.keep(what, open_tasks(asked, (*log, noise), (dispatchers, open)));
-            }
-        }
-        if asked.log.contains(&LogKind::File) {
-            for tasks in QUEUED {
-                let what = format!("scaling, {noise}, {tasks} queued tasks");
-                results.keep(what, queued(asked, noise, tasks));
-            }
+            places.extend(all.into_iter().map(|what| Place::new(*log, noise, what)));
         }
     }
+    interleave(asked, &mut places, results);
+    results.rows.extend(places.into_iter().map(|place| place.row(asked)));
     Ok(())
+}
+
+/// One of them.
+struct Place {
+    log: LogKind,
+    noise: String,
+    what: What,
+    runs: Vec<Numbers>,
+    /// Why it is not run any more.
+    note: Option<String>,
+}
+
+enum What {
+    /// Dispatchers of one slot, whose provers take a time.
+    Busy { dispatchers: u32, time: Duration },
+    /// Dispatchers that are there, and tasks that none of them can run.
+    Open { dispatchers: u32, open: u64 },
+    /// So many tasks at once.
+    Queued(u64),
+}
+
+/// Of one run; each kind has some.
+#[derive(Default)]
+struct Numbers {
+    efficiency: Option<f64>,
+    tasks_per_s: Option<f64>,
+    p50_ms: Option<f64>,
+    p99_ms: Option<f64>,
+}
+
+impl Place {
+    fn new(log: LogKind, noise: &str, what: What) -> Self {
+        Self { log, noise: noise.to_owned(), what, runs: Vec::new(), note: None }
+    }
+
+    fn row(self, asked: &Asked) -> Row {
+        let of = |which: fn(&Numbers) -> Option<f64>| {
+            median(self.runs.iter().filter_map(which).collect())
+        };
+        let row = Row {
+            bench: "scaling".to_owned(),
+            system: "push0".to_owned(),
+            log: self.log.to_string(),
+            noise: Some(self.noise),
+            runs: Some(self.runs.len()).filter(|runs| *runs > 0),
+            efficiency: of(|run| run.efficiency),
+            tasks_per_s: of(|run| run.tasks_per_s),
+            p50_ms: of(|run| run.p50_ms),
+            p99_ms: of(|run| run.p99_ms),
+            note: self.note,
+            ..Row::default()
+        };
+        match self.what {
+            What::Busy { dispatchers, time } => Row {
+                sync: Some(sync(asked, self.log)),
+                prover: Some(Prover::Sleep(time).to_string()),
+                dispatchers: Some(dispatchers),
+                ..row
+            },
+            What::Open { dispatchers, open } => Row {
+                sync: Some(sync(asked, self.log)),
+                prover: Some(Prover::Echo.to_string()),
+                rate: Some(RATE),
+                dispatchers: Some(dispatchers),
+                open: Some(open),
+                ..row
+            },
+            What::Queued(tasks) => Row {
+                prover: Some(Prover::Echo.to_string()),
+                what: Some(self.what.to_string()),
+                open: Some(tasks),
+                ..row
+            },
+        }
+    }
+}
+
+impl Cell for Place {
+    fn run(&mut self, asked: &Asked) -> Result<(), Fault> {
+        let shape = self.what.shape();
+        let target = Target::Push0(self.log, asked.sync());
+        let mut started = target.start(asked, &self.noise, shape, |_| Ok(()))?;
+        let running = &mut started.running;
+        self.runs.push(match self.what {
+            What::Busy { dispatchers, time } => busy_share(running, dispatchers, time, asked.time)?,
+            What::Open { open, .. } => open_tasks(running, open, asked.time)?,
+            What::Queued(tasks) => queued(running, tasks)?,
+        });
+        Ok(())
+    }
+
+    fn note(&mut self) -> &mut Option<String> {
+        &mut self.note
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "scaling, {}, {}, {}", self.log, self.noise, self.what)
+    }
+}
+
+impl What {
+    const fn shape(&self) -> Shape {
+        let payload = Payload::Reference;
+        let (dispatchers, slots, prover, has_backlog) = match *self {
+            Self::Busy { dispatchers, time } => (dispatchers, 1, Prover::Sleep(time), false),
+            Self::Open { dispatchers, open } => (dispatchers, 8, Prover::Echo, open > 0),
+            Self::Queued(_) => (1, 256, Prover::Echo, false),
+        };
+        Shape { dispatchers, slots, prover, payload, has_backlog }
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy { dispatchers, time } => {
+                write!(f, "{dispatchers} x {}", Prover::Sleep(*time))
+            }
+            Self::Open { dispatchers, open } => write!(f, "{dispatchers} dispatchers, {open} open"),
+            Self::Queued(tasks) => write!(f, "{tasks} queued tasks"),
+        }
+    }
 }
 
 /// More dispatchers for short provers, and longer provers for many dispatchers.
@@ -52,47 +173,6 @@ fn grid() -> impl Iterator<Item = (u32, Duration)> {
     let more = [1, 2, 4, 8, 16].map(|dispatchers| (dispatchers, Duration::from_millis(10)));
     let longer = [10, 50, 1_000].map(|ms| (DISPATCHERS, Duration::from_millis(ms)));
     more.into_iter().chain(longer)
-}
-
-fn efficiency(
-    asked: &Asked,
-    (log, noise): (LogKind, &str),
-    (dispatchers, time): (u32, Duration),
-) -> Result<Row, Fault> {
-    let prover = Prover::Sleep(time);
-    let (mut shares, mut rates) = (Vec::new(), Vec::new());
-    for run in 1..=asked.runs {
-        say(&format!(
-            "run {run} of {}: scaling, {log}, {noise}, {dispatchers} x {prover}",
-            asked.runs
-        ));
-        let shape = Shape {
-            dispatchers,
-            slots: 1,
-            prover,
-            payload: Payload::Reference,
-            has_backlog: false,
-        };
-        let mut started =
-            Target::Push0(log, asked.sync()).start(asked, noise, shape, |_| Ok(()))?;
-        let running = &mut started.running;
-        let (share, rate) = busy_share(running, dispatchers, time, asked.time)?;
-        shares.push(share);
-        rates.push(rate);
-    }
-    Ok(Row {
-        bench: "scaling".to_owned(),
-        system: "push0".to_owned(),
-        log: log.to_string(),
-        sync: Some(sync(asked, log)),
-        noise: Some(noise.to_owned()),
-        prover: Some(prover.to_string()),
-        dispatchers: Some(dispatchers),
-        runs: Some(asked.runs),
-        efficiency: median(shares),
-        tasks_per_s: median(rates),
-        ..Row::default()
-    })
 }
 
 /// The part of their time that dispatchers prove, and tasks a second, while more waits than they can take: what was
@@ -103,7 +183,7 @@ fn busy_share(
     dispatchers: u32,
     prover: Duration,
     time: Duration,
-) -> Result<(f64, f64), Fault> {
+) -> Result<Numbers, Fault> {
     let Running { submit, done, .. } = running;
     let time = time.max(prover * ROUNDS_MIN);
     let round = u64::from(dispatchers);
@@ -125,94 +205,45 @@ fn busy_share(
     }
     let took = last.saturating_duration_since(begin).as_secs_f64();
     let share = ran.as_secs_f64() / took / f64::from(dispatchers);
-    Ok((share, f64::from(tasks) / took))
+    let rate = f64::from(tasks) / took;
+    Ok(Numbers { efficiency: Some(share), tasks_per_s: Some(rate), ..Numbers::default() })
 }
 
-fn open_tasks(
-    asked: &Asked,
-    (log, noise): (LogKind, &str),
-    (dispatchers, open): (u32, u64),
-) -> Result<Row, Fault> {
-    let (mut p50s, mut p99s) = (Vec::new(), Vec::new());
-    for run in 1..=asked.runs {
-        say(&format!(
-            "run {run} of {}: scaling, {log}, {noise}, {dispatchers} dispatchers, {open} open",
-            asked.runs
-        ));
-        let (prover, payload) = (Prover::Echo, Payload::Reference);
-        let shape = Shape { dispatchers, slots: 8, prover, payload, has_backlog: open > 0 };
-        let mut started =
-            Target::Push0(log, asked.sync()).start(asked, noise, shape, |_| Ok(()))?;
-        let running = &mut started.running;
-        for begin in (0..open).step_by(AT_ONCE) {
-            let end = open.min(begin + AT_ONCE as u64);
-            (running.submit)(begin..end);
-            for _ in begin..end {
-                next(&running.done)?;
-            }
+/// The overhead once so many tasks are open that nobody can run.
+fn open_tasks(running: &mut Running, open: u64, time: Duration) -> Result<Numbers, Fault> {
+    for begin in (0..open).step_by(AT_ONCE) {
+        let end = open.min(begin + AT_ONCE as u64);
+        (running.submit)(begin..end);
+        for _ in begin..end {
+            next(&running.done)?;
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
-        let count = (asked.time.as_secs_f64() * RATE) as u64;
-        let overheads = open_loop(running, (open, count / 4, count), RATE)?;
-        p50s.push(millis(quantile(&overheads, 0.5)));
-        p99s.push(millis(quantile(&overheads, 0.99)));
     }
-    Ok(Row {
-        bench: "scaling".to_owned(),
-        system: "push0".to_owned(),
-        log: log.to_string(),
-        sync: Some(sync(asked, log)),
-        noise: Some(noise.to_owned()),
-        prover: Some(Prover::Echo.to_string()),
-        rate: Some(RATE),
-        dispatchers: Some(dispatchers),
-        open: Some(open),
-        runs: Some(asked.runs),
-        p50_ms: median(p50s),
-        p99_ms: median(p99s),
-        ..Row::default()
-    })
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+    let count = (time.as_secs_f64() * RATE) as u64;
+    let overheads = open_loop(running, (open, count / 4, count), RATE)?;
+    let of = |share| Some(millis(quantile(&overheads, share)));
+    Ok(Numbers { p50_ms: of(0.5), p99_ms: of(0.99), ..Numbers::default() })
+}
+
+/// So many tasks at once, through one dispatcher that answers at once.
+fn queued(running: &mut Running, tasks: u64) -> Result<Numbers, Fault> {
+    let begin = Instant::now();
+    // What is measured is the queue, and not how it is filled: in calls of as many as one turn takes.
+    for first in (0..tasks).step_by(AT_ONCE) {
+        (running.submit)(first..tasks.min(first + AT_ONCE as u64));
+    }
+    let mut last = begin;
+    for _ in 0..tasks {
+        last = next(&running.done)?.at;
+    }
+    let rate = tasks as f64 / last.saturating_duration_since(begin).as_secs_f64();
+    Ok(Numbers { tasks_per_s: Some(rate), ..Numbers::default() })
 }
 
 /// A file is always synced.
 fn sync(asked: &Asked, log: LogKind) -> String {
     let sync = if log == LogKind::File { Sync::Always } else { asked.sync() };
     sync.to_string()
-}
-
-/// So many tasks at once, through one dispatcher that answers at once.
-fn queued(asked: &Asked, noise: &str, tasks: u64) -> Result<Row, Fault> {
-    let mut rates = Vec::new();
-    for run in 1..=asked.runs {
-        say(&format!("run {run} of {}: scaling, {noise}, {tasks} queued tasks", asked.runs));
-        let (prover, payload) = (Prover::Echo, Payload::Reference);
-        let shape = Shape { dispatchers: 1, slots: 256, prover, payload, has_backlog: false };
-        let target = Target::Push0(LogKind::File, Sync::Always);
-        let mut started = target.start(asked, noise, shape, |_| Ok(()))?;
-        let running = &mut started.running;
-        let begin = Instant::now();
-        // What is measured is the queue, and not how it is filled: in calls of as many as one turn takes.
-        for first in (0..tasks).step_by(AT_ONCE) {
-            (running.submit)(first..tasks.min(first + AT_ONCE as u64));
-        }
-        let mut last = begin;
-        for _ in 0..tasks {
-            last = next(&running.done)?.at;
-        }
-        rates.push(tasks as f64 / last.saturating_duration_since(begin).as_secs_f64());
-    }
-    Ok(Row {
-        bench: "scaling".to_owned(),
-        system: "push0".to_owned(),
-        log: LogKind::File.to_string(),
-        noise: Some(noise.to_owned()),
-        prover: Some(Prover::Echo.to_string()),
-        what: Some(format!("{tasks} queued tasks")),
-        open: Some(tasks),
-        runs: Some(asked.runs),
-        tasks_per_s: median(rates),
-        ..Row::default()
-    })
 }
 
 /// As the original push0 was measured with.

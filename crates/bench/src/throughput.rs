@@ -1,7 +1,10 @@
 //! `push0 bench throughput`: tasks a second, with as many under way as the client likes (a closed loop).
 
-use crate::cli::{Asked, say};
+use std::fmt;
+
+use crate::cli::Asked;
 use crate::fault::Fault;
+use crate::interleave::{Cell, interleave};
 use crate::load::closed_loop;
 use crate::report::Row;
 use crate::results::Results;
@@ -9,7 +12,7 @@ use crate::stats::{median, spread};
 use crate::system::Shape;
 use crate::target::Target;
 
-/// A row for each system and noise. One that fails has the runs before, and is not run again.
+/// A row for each system and noise.
 ///
 /// # Errors
 ///
@@ -17,24 +20,15 @@ use crate::target::Target;
 pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault> {
     let mut cells = Vec::new();
     for noise in &asked.noise {
-        let cell = |target: Target| Cell {
+        let place = |target: Target| Place {
             target,
             noise: noise.clone(),
             rates: Vec::new(),
             note: target.fault(asked),
         };
-        cells.extend(Target::all(asked).into_iter().map(cell));
+        cells.extend(Target::all(asked).into_iter().map(place));
     }
-    for run in 1..=asked.runs {
-        for cell in cells.iter_mut().filter(|cell| cell.note.is_none()) {
-            let what = format!("throughput, {}, {}", cell.target, cell.noise);
-            say(&format!("run {run} of {}: {what}", asked.runs));
-            if let Err(fault) = cell.run(asked) {
-                results.fail(format!("run {run}: {what}"), &fault);
-                cell.note = Some(format!("run {run}: {fault}"));
-            }
-        }
-    }
+    interleave(asked, &mut cells, results);
     let mut rows: Vec<_> = cells.into_iter().map(|cell| cell.row(asked)).collect();
     let pulls: Vec<_> = rows.iter().filter(|row| row.system == "pull").cloned().collect();
     for row in rows.iter_mut().filter(|row| row.system == "push0") {
@@ -46,8 +40,8 @@ pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault>
     Ok(())
 }
 
-/// What is measured again in every run.
-struct Cell {
+/// One of them.
+struct Place {
     target: Target,
     noise: String,
     rates: Vec<f64>,
@@ -55,17 +49,7 @@ struct Cell {
     note: Option<String>,
 }
 
-impl Cell {
-    fn run(&mut self, asked: &Asked) -> Result<(), Fault> {
-        #[expect(clippy::cast_possible_truncation, reason = "as many as are under way")]
-        let slots = asked.in_flight as u32;
-        let (prover, payload) = (asked.prover, asked.payload);
-        let shape = Shape { dispatchers: 1, slots, prover, payload, has_backlog: false };
-        let mut started = self.target.start(asked, &self.noise, shape, |_| Ok(()))?;
-        self.rates.push(closed_loop(&mut started.running, asked.in_flight, asked.time)?);
-        Ok(())
-    }
-
+impl Place {
     fn row(self, asked: &Asked) -> Row {
         // What was not run has only its name, and says why.
         let was_run = !self.rates.is_empty();
@@ -79,5 +63,27 @@ impl Cell {
             note: self.note,
             ..self.target.row("throughput")
         }
+    }
+}
+
+impl Cell for Place {
+    fn run(&mut self, asked: &Asked) -> Result<(), Fault> {
+        #[expect(clippy::cast_possible_truncation, reason = "as many as are under way")]
+        let slots = asked.in_flight as u32;
+        let (prover, payload) = (asked.prover, asked.payload);
+        let shape = Shape { dispatchers: 1, slots, prover, payload, has_backlog: false };
+        let mut started = self.target.start(asked, &self.noise, shape, |_| Ok(()))?;
+        self.rates.push(closed_loop(&mut started.running, asked.in_flight, asked.time)?);
+        Ok(())
+    }
+
+    fn note(&mut self) -> &mut Option<String> {
+        &mut self.note
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "throughput, {}, {}", self.target, self.noise)
     }
 }
