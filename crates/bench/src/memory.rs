@@ -12,7 +12,7 @@ use crate::load::next;
 use crate::place::LogKind;
 use crate::report::Row;
 use crate::results::Results;
-use crate::system::cluster::{Process, Servers, around, engine, push0};
+use crate::system::cluster::{Process, Servers, around, dispatcher, engine};
 use crate::system::{Payload, Prover, Shape, file};
 
 /// A row for each that can be measured.
@@ -64,17 +64,7 @@ fn idle(servers: &Servers) -> Result<(u64, u64), Fault> {
         has_backlog: false,
     };
     let _led = around(servers, shape, dir.path())?;
-    let mut command = Command::new(push0()?);
-    command
-        .args(["dispatch", "pipeline.toml", "--config", "push0.toml", "--store", "store"])
-        .args(["--id", "idle", "--slots", "1", "--memory", "1GiB", "--nats"])
-        .arg(servers.urls.join(","))
-        .current_dir(dir.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    push0_dispatch::die_with_parent(&mut command);
-    let dispatcher = Process(command.spawn()?);
+    let dispatcher = dispatcher(dir.path(), "idle", servers, 1, Duration::ZERO)?;
     // Some beats long, so that both have done all that they do when nothing is to be done.
     std::thread::sleep(Duration::from_secs(5));
     Ok((resident(engine.0.id())?, resident(dispatcher.0.id())?))

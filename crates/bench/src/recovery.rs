@@ -1,12 +1,15 @@
 //! `push0 bench recovery`: how long nothing is accepted after a part is killed (`kill -9`), with work going on.
 //!
-//! Dispatchers answer after 10 ms, and as much is submitted as comes back; what is told is the longest time without an
-//! accepted result, as the client sees it. Killed are the engine that leads, with another one standing by, and the
-//! server that leads the stream of three, whose election is in it. How long a killed dispatcher or prover is missed
-//! is told by the tests that kill them: `cargo test -p push0 --test cluster -- --nocapture`.
+//! - *the engine that leads*, with another one standing by, and *the server that leads the stream* of three, whose election
+//!   is in it: dispatchers answer after 10 ms, and as much is submitted as comes back; what is told is the longest time
+//!   without an accepted result, as the client sees it.
+//! - *a dispatcher*, of two real ones with provers of 100 ms: what is told is when the last task that was under way is
+//!   accepted, less what its prover ran. Silence tells, unless servers tell of lost connections; that, and how long a killed
+//!   prover is missed, is told by the tests that kill them: `cargo test -p push0 --test cluster -- --nocapture`.
 
-use std::fmt;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
+use std::{fmt, thread};
 
 use crate::cli::Asked;
 use crate::fault::Fault;
@@ -17,7 +20,7 @@ use crate::place::LogKind;
 use crate::report::Row;
 use crate::results::Results;
 use crate::stats::{median, millis, spread};
-use crate::system::cluster::{Process, around, engine};
+use crate::system::cluster::{Process, around, dispatcher, engine};
 use crate::system::{Payload, Prover, Running, Shape};
 
 /// A row for what is killed, on each log of NATS that is asked for, if it recovers within a minute.
@@ -34,6 +37,10 @@ pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault>
         };
         for log in asked.log.iter().filter(|log| **log != LogKind::File) {
             add(*log, "the leading engine is killed", engine_killed);
+        }
+        // Who is missed for how long does not depend on the log.
+        if let Some(log) = asked.log.iter().find(|log| **log != LogKind::File) {
+            add(*log, "a dispatcher is killed", dispatcher_killed);
         }
         if asked.log.contains(&LogKind::NatsR3) {
             add(LogKind::NatsR3, "the NATS server that leads is killed", server_killed);
@@ -127,6 +134,53 @@ fn server_killed(asked: &Asked, log: LogKind) -> Result<Duration, Fault> {
     })
 }
 
+/// One of two is killed, in the middle of what it is at; the other could take all of it.
+fn dispatcher_killed(asked: &Asked, log: LogKind) -> Result<Duration, Fault> {
+    let site = log.site(&asked.nats, asked.sync())?.ok_or_else(|| Fault::new("no servers"))?;
+    let servers = &site.servers;
+    let dir = tempfile::Builder::new().prefix("push0-bench-").tempdir()?;
+    let _engine = Process(engine(dir.path(), "engine", servers, false)?);
+    // Real provers read what they prove.
+    let shape = Shape { dispatchers: 0, payload: Payload::Bytes500, ..SHAPE };
+    let Running { mut submit, done, _parts } = around(servers, shape, dir.path())?;
+    let start = |name| dispatcher(dir.path(), name, servers, SLOTS, TAKES);
+    let (mut first, _second) = (start("first")?, start("second")?);
+    let mut submitted = u64::from(SLOTS);
+    submit(0..submitted);
+    let mut open: BTreeSet<_> = (0..submitted).collect();
+    let (mut begin, mut killed, mut last) = (None, None, None);
+    while !open.is_empty() {
+        let result = next(&done)?;
+        open.remove(&result.task);
+        if killed.is_some() {
+            last = last.max(result.at.checked_sub(result.ran));
+            continue;
+        }
+        let mut ended = 1;
+        let is_due = result.at > *begin.get_or_insert(result.at) + BEFORE;
+        if is_due {
+            // Tasks end together: when the others have, as many are begun anew.
+            thread::sleep(TAKES / 10);
+            for other in done.try_iter() {
+                open.remove(&other?.task);
+                ended += 1;
+            }
+        }
+        submit(submitted..submitted + ended);
+        open.extend(submitted..submitted + ended);
+        submitted += ended;
+        if is_due {
+            // In the middle of them.
+            thread::sleep(TAKES / 2);
+            killed = Some(Instant::now());
+            first.0.kill()?;
+        }
+    }
+    // What was begun before was not struck.
+    let missed = last.zip(killed).and_then(|(last, killed)| last.checked_duration_since(killed));
+    missed.ok_or_else(|| Fault::new("it was at nothing when it was killed"))
+}
+
 /// The longest time without a result, from when `kill` is called after a while of work until work has gone on for
 /// a while again.
 fn gap(running: &mut Running, kill: impl FnOnce() -> Result<(), Fault>) -> Result<Duration, Fault> {
@@ -165,6 +219,12 @@ const SHAPE: Shape = Shape {
     payload: Payload::Reference,
     has_backlog: false,
 };
+
+/// Of each of the two dispatchers.
+const SLOTS: u32 = 4;
+
+/// What their provers take.
+const TAKES: Duration = Duration::from_millis(100);
 
 /// Tasks under way: more than are proved while a client waits for an answer that does not come (2 s).
 const UNDER_WAY: u64 = 4_096;

@@ -24,8 +24,9 @@ use crate::cli::say;
 use crate::fault::Fault;
 
 use super::fake::{Fake, LIFE, Up};
+use super::pipeline::{self, PROGRAM};
 use super::watch::Watch;
-use super::{Payload, Running, Shape, Submit, pipeline, runtime};
+use super::{Payload, Running, Shape, Submit, runtime};
 
 /// Where the servers are.
 #[derive(Clone, Debug)]
@@ -173,7 +174,7 @@ pub(crate) fn engine(
     servers: &Servers,
     has_backlog: bool,
 ) -> Result<Child, Fault> {
-    fs::write(dir.join("pipeline.toml"), pipeline::file(WINDOW, has_backlog))?;
+    fs::write(dir.join("pipeline.toml"), pipeline::file(WINDOW, has_backlog, &[PROGRAM]))?;
     let mib = LOG_BYTES >> 20;
     let Servers { replicas, name: prefix, .. } = servers;
     let machine = format!(
@@ -192,6 +193,32 @@ pub(crate) fn engine(
         .stderr(fs::File::create(dir.join(name).with_extension("err"))?);
     push0_dispatch::die_with_parent(&mut command);
     Ok(command.spawn()?)
+}
+
+/// Starts `push0 dispatch` under this name beside an engine, whose `dir` it shares; its provers are this program, and take
+/// a time.
+pub(crate) fn dispatcher(
+    dir: &Path,
+    name: &str,
+    servers: &Servers,
+    slots: u32,
+    takes: Duration,
+) -> Result<Process, Fault> {
+    let own = std::env::current_exe()?;
+    let takes = takes.as_millis().to_string();
+    let prover = [&*own.to_string_lossy(), "prover", "--takes-ms", &takes];
+    fs::write(dir.join("fleet.toml"), pipeline::file(WINDOW, false, &prover))?;
+    let mut command = Command::new(push0()?);
+    command
+        .args(["dispatch", "fleet.toml", "--config", "push0.toml", "--store", "store"])
+        .args(["--id", name, "--slots", &slots.to_string(), "--memory", "1GiB", "--nats"])
+        .arg(servers.urls.join(","))
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    push0_dispatch::die_with_parent(&mut command);
+    Ok(Process(command.spawn()?))
 }
 
 /// The `push0` that was built beside this program.

@@ -40,8 +40,8 @@ pub(crate) fn spec(window: u64, shape: Shape) -> PipelineSpec {
     spec
 }
 
-/// The same as a file, for engines that are processes.
-pub(crate) fn file(window: u64, has_backlog: bool) -> String {
+/// The same as a file, for engines that are processes; dispatchers that are run `command`.
+pub(crate) fn file(window: u64, has_backlog: bool, command: &[&str]) -> String {
     let (program, stage, released) = match has_backlog {
         true => (
             format!(
@@ -55,7 +55,7 @@ pub(crate) fn file(window: u64, has_backlog: bool) -> String {
     format!(
         "push0 = 1\nname = \"{NAME}\"\nwindow = {window}\nallow_mock = true\n\
          source = {{ kind = \"submit\", chain = 1 }}\n[programs]\n\
-         {PROGRAM} = {{ command = [\"{PROGRAM}\"], contract = \"serve\", memory = \"1MiB\", mock = true }}\n\
+         {PROGRAM} = {{ command = {command:?}, contract = \"serve\", memory = \"1MiB\", mock = true }}\n\
          {program}[stages]\nleaf = {{ inputs = [\"blocks\"], program = \"{PROGRAM}\" }}\n{stage}\
          [release]\ninputs = [\"leaf\"{released}]\n"
     )
