@@ -3,13 +3,14 @@
 //! - *the engine that leads*, with another one standing by, and *the server that leads the stream* of three, whose election
 //!   is in it: dispatchers answer after 10 ms, and as much is submitted as comes back; what is told is the longest time
 //!   without an accepted result, as the client sees it.
-//! - *a dispatcher*, of two real ones with provers of 100 ms: what is told is when the last task that was under way is
-//!   accepted, less what its prover ran. Silence tells, unless servers tell of lost connections; that, and how long a killed
-//!   prover is missed, is told by the tests that kill them: `cargo test -p push0 --test cluster -- --nocapture`.
+//! - *a dispatcher*, and *its provers*, of two real ones with provers of a second, in the middle of what they are at: what is
+//!   told is when the last of that is begun anew, as far as the client sees. Silence tells of a dispatcher, unless servers
+//!   tell of lost connections: that is told by the tests that kill them, `cargo test -p push0 --test cluster -- --nocapture`.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-use std::{fmt, thread};
+use std::{fmt, fs, thread};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cli::Asked;
 use crate::fault::Fault;
@@ -41,6 +42,7 @@ pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault>
         // Who is missed for how long does not depend on the log.
         if let Some(log) = asked.log.iter().find(|log| **log != LogKind::File) {
             add(*log, "a dispatcher is killed", dispatcher_killed);
+            add(*log, "the provers of a dispatcher are killed", provers_killed);
         }
         if asked.log.contains(&LogKind::NatsR3) {
             add(LogKind::NatsR3, "the NATS server that leads is killed", server_killed);
@@ -134,8 +136,23 @@ fn server_killed(asked: &Asked, log: LogKind) -> Result<Duration, Fault> {
     })
 }
 
-/// One of two is killed, in the middle of what it is at; the other could take all of it.
 fn dispatcher_killed(asked: &Asked, log: LogKind) -> Result<Duration, Fault> {
+    missed(asked, log, |dispatcher| Ok(dispatcher.0.kill()?))
+}
+
+fn provers_killed(asked: &Asked, log: LogKind) -> Result<Duration, Fault> {
+    missed(asked, log, |dispatcher| {
+        let provers = children(dispatcher.0.id())?;
+        provers.into_iter().try_for_each(|prover| Ok(kill_process(prover, Signal::KILL)?))
+    })
+}
+
+/// How long what one of two dispatchers is at is missed, once `kill` has struck it in the middle of that.
+fn missed(
+    asked: &Asked,
+    log: LogKind,
+    kill: impl FnOnce(&mut Process) -> Result<(), Fault>,
+) -> Result<Duration, Fault> {
     let site = log.site(&asked.nats, asked.sync())?.ok_or_else(|| Fault::new("no servers"))?;
     let servers = &site.servers;
     let dir = tempfile::Builder::new().prefix("push0-bench-").tempdir()?;
@@ -145,40 +162,37 @@ fn dispatcher_killed(asked: &Asked, log: LogKind) -> Result<Duration, Fault> {
     let Running { mut submit, done, _parts } = around(servers, shape, dir.path())?;
     let start = |name| dispatcher(dir.path(), name, servers, SLOTS, TAKES);
     let (mut first, _second) = (start("first")?, start("second")?);
-    let mut submitted = u64::from(SLOTS);
-    submit(0..submitted);
-    let mut open: BTreeSet<_> = (0..submitted).collect();
-    let (mut begin, mut killed, mut last) = (None, None, None);
-    while !open.is_empty() {
+    // More than one of them has slots for; when the first are proved, both are there.
+    let tasks = u64::from(2 * SLOTS - 1);
+    submit(0..tasks);
+    (0..tasks).try_for_each(|_| next(&done).map(drop))?;
+    submit(tasks..2 * tasks);
+    thread::sleep(TAKES / 2);
+    let killed = Instant::now();
+    kill(&mut first)?;
+    let mut last = None;
+    for _ in 0..tasks {
         let result = next(&done)?;
-        open.remove(&result.task);
-        if killed.is_some() {
-            last = last.max(result.at.checked_sub(result.ran));
-            continue;
-        }
-        let mut ended = 1;
-        let is_due = result.at > *begin.get_or_insert(result.at) + BEFORE;
-        if is_due {
-            // Tasks end together: when the others have, as many are begun anew.
-            thread::sleep(TAKES / 10);
-            for other in done.try_iter() {
-                open.remove(&other?.task);
-                ended += 1;
-            }
-        }
-        submit(submitted..submitted + ended);
-        open.extend(submitted..submitted + ended);
-        submitted += ended;
-        if is_due {
-            // In the middle of them.
-            thread::sleep(TAKES / 2);
-            killed = Some(Instant::now());
-            first.0.kill()?;
-        }
+        last = last.max(result.at.checked_sub(result.ran));
     }
     // What was begun before was not struck.
-    let missed = last.zip(killed).and_then(|(last, killed)| last.checked_duration_since(killed));
-    missed.ok_or_else(|| Fault::new("it was at nothing when it was killed"))
+    let missed = last.and_then(|last| last.checked_duration_since(killed));
+    missed.ok_or_else(|| Fault::new("it was at nothing when it was struck"))
+}
+
+/// The processes that this one has started.
+fn children(parent: u32) -> Result<Vec<Pid>, Fault> {
+    let mut children = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let Ok(pid) = entry?.file_name().to_string_lossy().parse::<i32>() else { continue };
+        // PID (NAME) STATE PARENT …; one that has ended meanwhile has none.
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let its = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1));
+        if its.and_then(|its| its.parse().ok()) == Some(parent) {
+            children.extend(Pid::from_raw(pid));
+        }
+    }
+    Ok(children)
 }
 
 /// The longest time without a result, from when `kill` is called after a while of work until work has gone on for
@@ -224,7 +238,7 @@ const SHAPE: Shape = Shape {
 const SLOTS: u32 = 4;
 
 /// What their provers take.
-const TAKES: Duration = Duration::from_millis(100);
+const TAKES: Duration = Duration::from_secs(1);
 
 /// Tasks under way: more than are proved while a client waits for an answer that does not come (2 s).
 const UNDER_WAY: u64 = 4_096;
