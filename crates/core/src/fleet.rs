@@ -206,7 +206,9 @@ impl Fleet {
         let limit = self.silence_max;
         let gone = self.members.iter().filter(|(_, member)| now.since(member.heard) >= limit);
         let gone: Vec<_> = gone.map(|(id, member)| (id.clone(), member.heard)).collect();
-        gone.iter().for_each(|(dispatcher, _)| drop(self.members.remove(dispatcher)));
+        for (dispatcher, _) in &gone {
+            self.members.remove(dispatcher);
+        }
         self.unheard.extend(gone);
         self.unheard.retain(|dispatcher, _| scheduler.leases_of(dispatcher).next().is_some());
         for holder in scheduler.holders().filter(|holder| self.members.get(holder).is_none()) {

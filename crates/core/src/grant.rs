@@ -118,8 +118,8 @@ pub struct Capacity {
     pub gpus: u32,
 }
 
-/// The programs that a dispatcher offers. Clones share them until one is changed: what a thousand dispatchers offer
-/// is looked at whenever something is granted.
+/// The programs that a dispatcher offers. Clones share them until one is changed: what each dispatcher that
+/// matters offers is told whenever something is granted.
 #[derive(Clone, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
 #[serde(from = "BTreeSet<ProgramName>")]
 pub struct Programs(Arc<BTreeSet<ProgramName>>);
