@@ -33,19 +33,25 @@ pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault>
     let mut places = Vec::new();
     for noise in &asked.noise {
         let mut add = |log: LogKind, what: &'static str, how: How| {
-            let (noise, took, note) = (noise.clone(), Vec::new(), None);
-            places.push(Place { log, noise, what, how, took, note });
+            places.push(Place {
+                log,
+                noise: noise.clone(),
+                what,
+                how,
+                took: Vec::new(),
+                note: None,
+            });
         };
         for log in asked.log.iter().filter(|log| **log != LogKind::File) {
-            add(*log, "the leading engine is killed", engine_killed);
+            add(*log, "the leading engine is killed", How::Pause(engine_killed));
         }
         // Who is missed for how long does not depend on the log.
         if let Some(log) = asked.log.iter().find(|log| **log != LogKind::File) {
-            add(*log, "a dispatcher is killed", dispatcher_killed);
-            add(*log, "the provers of a dispatcher are killed", provers_killed);
+            add(*log, "a dispatcher is killed", How::Missed(dispatcher_killed));
+            add(*log, "the provers of a dispatcher are killed", How::Missed(provers_killed));
         }
         if asked.log.contains(&LogKind::NatsR3) {
-            add(LogKind::NatsR3, "the NATS server that leads is killed", server_killed);
+            add(LogKind::NatsR3, "the NATS server that leads is killed", How::Pause(server_killed));
         }
     }
     interleave(asked, &mut places, results);
@@ -65,7 +71,13 @@ struct Place {
     note: Option<String>,
 }
 
-type How = fn(&Asked, LogKind) -> Result<Duration, Fault>;
+/// What is measured.
+enum How {
+    /// The longest time without a result, with provers that are none.
+    Pause(fn(&Asked, LogKind) -> Result<Duration, Fault>),
+    /// How long what a dispatcher is at is missed, with real ones; struck as this says.
+    Missed(fn(&mut Process) -> Result<(), Fault>),
+}
 
 impl Place {
     fn row(self, asked: &Asked) -> Row {
@@ -76,7 +88,10 @@ impl Place {
             log: self.log.to_string(),
             sync: Some(asked.sync().to_string()),
             noise: Some(self.noise),
-            prover: Some(SHAPE.prover.to_string()),
+            prover: Some(match self.how {
+                How::Pause(_) => SHAPE.prover.to_string(),
+                How::Missed(_) => format!("serve:{}", humantime::format_duration(TAKES)),
+            }),
             what: Some(self.what.to_owned()),
             runs: was_run.then_some(self.took.len()),
             took_spread_ms: was_run.then(|| spread(&self.took)),
@@ -90,7 +105,10 @@ impl Place {
 impl Cell for Place {
     fn run(&mut self, asked: &Asked) -> Result<(), Fault> {
         let _noise = Noise::of(&self.noise)?;
-        self.took.push(millis((self.how)(asked, self.log)?));
+        self.took.push(millis(match self.how {
+            How::Pause(how) => how(asked, self.log)?,
+            How::Missed(strike) => missed(asked, self.log, strike)?,
+        }));
         Ok(())
     }
 
@@ -136,22 +154,20 @@ fn server_killed(asked: &Asked, log: LogKind) -> Result<Duration, Fault> {
     })
 }
 
-fn dispatcher_killed(asked: &Asked, log: LogKind) -> Result<Duration, Fault> {
-    missed(asked, log, |dispatcher| Ok(dispatcher.0.kill()?))
+fn dispatcher_killed(dispatcher: &mut Process) -> Result<(), Fault> {
+    Ok(dispatcher.0.kill()?)
 }
 
-fn provers_killed(asked: &Asked, log: LogKind) -> Result<Duration, Fault> {
-    missed(asked, log, |dispatcher| {
-        let provers = children(dispatcher.0.id())?;
-        provers.into_iter().try_for_each(|prover| Ok(kill_process(prover, Signal::KILL)?))
-    })
+fn provers_killed(dispatcher: &mut Process) -> Result<(), Fault> {
+    let provers = children(dispatcher.0.id())?;
+    provers.into_iter().try_for_each(|prover| Ok(kill_process(prover, Signal::KILL)?))
 }
 
-/// How long what one of two dispatchers is at is missed, once `kill` has struck it in the middle of that.
+/// How long what one of two dispatchers is at is missed, once it is struck in the middle of that.
 fn missed(
     asked: &Asked,
     log: LogKind,
-    kill: impl FnOnce(&mut Process) -> Result<(), Fault>,
+    strike: fn(&mut Process) -> Result<(), Fault>,
 ) -> Result<Duration, Fault> {
     let site = log.site(&asked.nats, asked.sync())?.ok_or_else(|| Fault::new("no servers"))?;
     let servers = &site.servers;
@@ -169,7 +185,7 @@ fn missed(
     submit(tasks..2 * tasks);
     thread::sleep(TAKES / 2);
     let killed = Instant::now();
-    kill(&mut first)?;
+    strike(&mut first)?;
     let mut last = None;
     for _ in 0..tasks {
         let result = next(&done)?;

@@ -207,10 +207,12 @@ pub(crate) fn dispatcher(
     let own = std::env::current_exe()?;
     let takes = takes.as_millis().to_string();
     let prover = [&*own.to_string_lossy(), "prover", "--takes-ms", &takes];
-    fs::write(dir.join("fleet.toml"), pipeline::file(WINDOW, false, &prover))?;
+    // Each has its own: one that is starting reads it while the next is written.
+    let own_pipeline = format!("{name}.toml");
+    fs::write(dir.join(&own_pipeline), pipeline::file(WINDOW, false, &prover))?;
     let mut command = Command::new(push0()?);
     command
-        .args(["dispatch", "fleet.toml", "--config", "push0.toml", "--store", "store"])
+        .args(["dispatch", &own_pipeline, "--config", "push0.toml", "--store", "store"])
         .args(["--id", name, "--slots", &slots.to_string(), "--memory", "1GiB", "--nats"])
         .arg(servers.urls.join(","))
         .current_dir(dir)
