@@ -29,13 +29,19 @@ pub fn frames(bytes: &[u8]) {
     segment(&right);
 }
 
-/// The payload of a turn's frame: a turn as JSON, replayed after nothing and after itself.
+/// The payload of a turn's frame: a turn as MessagePack; and as JSON, a line each, replayed after nothing and after itself.
 pub fn records(bytes: &[u8]) {
     for line in bytes.split(|byte| *byte == b'\n') {
         let Ok(turn) = serde_json::from_slice::<Turn>(line) else { continue };
         let again = serde_json::to_vec(&turn).expect("what was JSON is JSON again");
         let again: Turn = serde_json::from_slice(&again).expect("what push0 writes it reads");
         assert_eq!(again, turn);
+    }
+    if let Ok(turn) = rmp_serde::from_slice::<Turn>(bytes) {
+        let again = rmp_serde::to_vec_named(&turn).expect("what was MessagePack is that again");
+        let again: Turn = rmp_serde::from_slice(&again).expect("what push0 writes it reads");
+        assert_eq!(again, turn);
+        let _ = Scheduler::replay(Limits::default(), &[turn]);
     }
     let lines = bytes.split(|byte| *byte == b'\n');
     let turns: Vec<Turn> = lines.filter_map(|line| serde_json::from_slice(line).ok()).collect();

@@ -1,4 +1,4 @@
-//! Names that are hashes: 32 bytes, written in lower-case hexadecimal.
+//! Names that are hashes: 32 bytes, written in lower-case hexadecimal where people may read them.
 //!
 //! Not here: what goes into a task's hash (`task_id`).
 
@@ -60,13 +60,19 @@ macro_rules! hash {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(Text::of($prefix, &self.0).as_str())
+                match serializer.is_human_readable() {
+                    true => serializer.serialize_str(Text::of($prefix, &self.0).as_str()),
+                    false => serializer.serialize_bytes(&self.0),
+                }
             }
         }
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                crate::reading::word(deserializer)
+                match deserializer.is_human_readable() {
+                    true => crate::reading::word(deserializer),
+                    false => crate::reading::bytes(deserializer).map(Self),
+                }
             }
         }
     };

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{BlockHash, ChainId, Height, TaskId};
@@ -78,6 +79,29 @@ impl InputId {
             Self::Task(task) | Self::Part(task, _) => Some(task),
         }
     }
+
+    /// What goes into hashes and records: which of the three it is, the hash, and the part, or zero.
+    pub(crate) fn bytes(self) -> [u8; 37] {
+        let (kind, hash, part) = match self {
+            Self::Block(block) => (0, block.0, 0),
+            Self::Task(task) => (1, task.0, 0),
+            Self::Part(task, part) => (2, task.0, part),
+        };
+        let mut bytes = [0; 37];
+        let all = [kind].into_iter().chain(hash).chain(part.to_be_bytes());
+        bytes.iter_mut().zip(all).for_each(|(to, from)| *to = from);
+        bytes
+    }
+
+    fn of([kind, rest @ ..]: [u8; 37]) -> Option<Self> {
+        let (hash, part) = (*rest.first_chunk()?, u32::from_be_bytes(*rest.last_chunk()?));
+        match (kind, part) {
+            (0, 0) => Some(Self::Block(BlockHash(hash))),
+            (1, 0) => Some(Self::Task(TaskId(hash))),
+            (2, part) => Some(Self::Part(TaskId(hash), part)),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for InputId {
@@ -110,6 +134,7 @@ impl FromStr for InputId {
 impl Serialize for InputId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
+            _ if !serializer.is_human_readable() => serializer.serialize_bytes(&self.bytes()),
             Self::Block(hash) => hash.serialize(serializer),
             Self::Task(task) => task.serialize(serializer),
             Self::Part(..) => serializer.collect_str(self),
@@ -119,11 +144,15 @@ impl Serialize for InputId {
 
 impl<'de> Deserialize<'de> for InputId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        crate::reading::word(deserializer)
+        if deserializer.is_human_readable() {
+            return crate::reading::word(deserializer);
+        }
+        let bytes = crate::reading::bytes(deserializer)?;
+        Self::of(bytes).ok_or_else(|| D::Error::custom(NotAnInput))
     }
 }
 
-/// A text that names no input.
+/// What names no input.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("neither a block's hash nor a task's id")]
 pub struct NotAnInput;
@@ -131,6 +160,22 @@ pub struct NotAnInput;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_input_is_read_back_from_its_bytes_and_nothing_else_is_one() {
+        let (block, task) = (BlockHash([7; 32]), TaskId([9; 32]));
+        let inputs = [InputId::Block(block), InputId::Task(task), InputId::Part(task, 1 << 20)];
+        for input in inputs {
+            assert_eq!(InputId::of(input.bytes()), Some(input));
+            let [_, rest @ ..] = input.bytes();
+            let mut other = [3; 37];
+            other.iter_mut().skip(1).zip(rest).for_each(|(to, from)| *to = from);
+            assert_eq!(InputId::of(other), None);
+        }
+        let mut padded = InputId::Task(task).bytes();
+        *padded.last_mut().expect("37 of them") = 1;
+        assert_eq!(InputId::of(padded), None);
+    }
 
     #[test]
     fn a_span_has_both_its_ends() {

@@ -23,6 +23,14 @@ where
     deserializer.deserialize_str(Word(PhantomData))
 }
 
+/// Reads so many bytes, from what is not for people.
+pub(crate) fn bytes<'de, const N: usize, D>(deserializer: D) -> Result<[u8; N], D::Error>
+where
+    D: Deserializer<'de>,
+{
+    deserializer.deserialize_bytes(Bytes)
+}
+
 /// Reads an enum from objects that begin with a field named by `.1`, which says the variant; the fields after
 /// it are the variant's. A tag that could stand anywhere would have all of the object kept until it is seen.
 pub(crate) struct TagFirst<D>(pub(crate) D, pub(crate) &'static str);
@@ -41,8 +49,26 @@ impl<T: FromStr<Err: Display>> Visitor<'_> for Word<T> {
     }
 }
 
+struct Bytes<const N: usize>;
+
+impl<const N: usize> Visitor<'_> for Bytes<N> {
+    type Value = [u8; N];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{N} bytes")
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<[u8; N], E> {
+        bytes.try_into().map_err(|_| Error::invalid_length(bytes.len(), &self))
+    }
+}
+
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for TagFirst<D> {
     type Error = D::Error;
+
+    fn is_human_readable(&self) -> bool {
+        self.0.is_human_readable()
+    }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         self.0.deserialize_map(Tagged { tag: self.1, visitor })

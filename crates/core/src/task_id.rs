@@ -29,13 +29,7 @@ impl TaskId {
         hash.update(key.part.map_or(u64::MAX, u64::from).to_be_bytes());
         hash.update(key.tip.0);
         for input in inputs {
-            match input {
-                InputId::Block(block) => hash.update([&[0], &block.0[..], &[0; 4]].concat()),
-                InputId::Task(task) => hash.update([&[1], &task.0[..], &[0; 4]].concat()),
-                InputId::Part(task, part) => {
-                    hash.update([&[2], &task.0[..], &part.to_be_bytes()].concat());
-                }
-            }
+            hash.update(input.bytes());
         }
         Self(hash.finalize().into())
     }

@@ -1,8 +1,8 @@
-//! Writes a log with every kind of fact into `tests/fixtures/v1`, and lists it.
+//! Writes a log with every kind of fact into `tests/fixtures/v1-messagepack`, and lists it.
 //!
 //! `cargo run -p push0-log --example fixture`, and only for facts that no released push0 has written:
 //! what is there from an earlier release is what logs out there look like, and stays as it is. Facts
-//! of a later release go into a directory of their own.
+//! of a later release go into a directory of their own. `tests/fixtures/v1` is from before records were MessagePack.
 //!
 //! Not here: the test that it loads for ever (`tests/file/fixture.rs`).
 
@@ -21,11 +21,11 @@ use push0_log::conformance::finish;
 use push0_log::{Directory, FileLog, Log as _, LogId, Settings};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v1");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v1-messagepack");
     if fixture.exists() {
         fs::remove_dir_all(&fixture)?;
     }
-    let id = Some(LogId(*b"push0 fixture v1"));
+    let id = Some(LogId(*b"push0 fixture mp"));
     let settings = Settings { segment_bytes: 8192, fills_ahead: false, id };
     let disk = Directory::new(&fixture.join("log"));
     let (mut log, _) = FileLog::open_on(disk, settings, &mut drop)?;

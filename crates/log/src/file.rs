@@ -35,6 +35,7 @@ use push0_core::{Epoch, Seq, Turn};
 
 use crate::disk::{Directory, Disk};
 use crate::frame::{self, FrameDigest, Header, Kind, LogId};
+use crate::payload::Payload;
 use crate::scan::{self, Shape, Tail, Walked};
 use crate::{AppendError, Ending, Log, ReadError, Report};
 use spare::Spare;
@@ -145,8 +146,8 @@ impl<D: Disk> FileLog<D> {
         if turn.first != expected {
             return Err(AppendError::Fenced { expected, found: turn.first });
         }
-        let payload = serde_json::to_vec(turn).expect("facts are made of what JSON has");
-        let (bytes, bytes_max) = (payload.len(), self.record_bytes_max());
+        let payload = Payload::of(turn);
+        let (bytes, bytes_max) = (payload.bytes.len(), self.record_bytes_max());
         if bytes > bytes_max {
             return Err(AppendError::TooLarge { bytes, bytes_max });
         }
@@ -163,7 +164,7 @@ impl<D: Disk> FileLog<D> {
     fn close_now(&mut self) -> Result<(), AppendError> {
         match self.is_closed {
             true => Ok(()),
-            false => self.write(Kind::Closing, 0, self.epoch, &[]),
+            false => self.write(Kind::Closing, 0, self.epoch, &Payload::none()),
         }
     }
 
@@ -173,7 +174,7 @@ impl<D: Disk> FileLog<D> {
         kind: Kind,
         events: u32,
         epoch: Epoch,
-        payload: &[u8],
+        payload: &Payload,
     ) -> Result<(), AppendError> {
         if self.is_poisoned {
             return Err(AppendError::Poisoned(io::Error::other("an earlier write failed")));
@@ -281,7 +282,6 @@ pub enum OpenError {
 /// The first segment of a log that does not exist.
 fn genesis(settings: Settings) -> io::Result<Tail> {
     let segment_bytes = settings.segment_bytes.next_multiple_of(frame::ALIGN);
-    let shape = serde_json::to_vec(&Shape { segment_bytes }).expect("a number is JSON");
     let log = settings.id.map_or_else(LogId::draw, Ok)?;
     let header = Header {
         kind: Kind::Genesis,
@@ -291,7 +291,7 @@ fn genesis(settings: Settings) -> io::Result<Tail> {
         log,
         previous: FrameDigest::default(),
     };
-    let frames = frame::encode(&header, &shape);
+    let frames = frame::encode(&header, &Payload::json(&Shape { segment_bytes }));
     let previous = FrameDigest::of(&frames);
     Ok(Tail { number: 1, frames, segment_bytes, previous, log })
 }

@@ -4,7 +4,7 @@
 //!   at  bytes
 //!    0      8  magic: 89 70 75 73 68 30 0d 0a ("\x89push0\r\n")
 //!    8      2  version: 1
-//!   10      1  encoding of the payload: 1 = JSON; 2 is kept for a tagged binary
+//!   10      1  encoding of the payload: 1 = JSON, 2 = MessagePack
 //!   11      1  kind: 1 = genesis, 2 = turn, 3 = closing
 //!   12      4  length: header and payload, without the padding
 //!   16      4  CRC-32C of the whole frame with its padding, these four bytes taken as zero
@@ -18,8 +18,8 @@
 //! ```
 //!
 //! Integers are little-endian. The first 20 bytes mean the same in every version, so that a frame
-//! of a newer one can be told from a damaged one. The magic cannot occur in JSON, which escapes
-//! a carriage return: where a reader finds it at a multiple of 64, a frame began.
+//! of a newer one can be told from a damaged one. No payload has the magic at a multiple of 64 of
+//! its frame (`payload`): where a reader finds it at one of its segment, a frame began.
 //!
 //! Not here: whether a frame follows the one before (`scan`).
 
@@ -29,6 +29,8 @@ use std::io::{self, Read as _};
 
 use push0_core::{Epoch, Seq};
 use sha2::{Digest as _, Sha256};
+
+use crate::payload::{Encoding, Payload};
 
 /// Which log: drawn at random when it is made, and in every frame of it.
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -64,6 +66,8 @@ pub(crate) struct FrameDigest([u8; 32]);
 #[derive(Debug)]
 pub(crate) struct Frame<'a> {
     pub(crate) header: Header,
+    /// What the payload is written in.
+    pub(crate) encoding: Encoding,
     pub(crate) payload: &'a [u8],
     /// All of it.
     pub(crate) bytes: &'a [u8],
@@ -79,13 +83,13 @@ pub(crate) enum Fault {
 }
 
 /// The bytes of a frame.
-pub(crate) fn encode(header: &Header, payload: &[u8]) -> Vec<u8> {
-    let length = HEADER_BYTES + payload.len();
+pub(crate) fn encode(header: &Header, payload: &Payload) -> Vec<u8> {
+    let length = HEADER_BYTES + payload.bytes.len();
     let stated = u32::try_from(length).expect("a record is far smaller than 4 GiB");
     let mut frame = Vec::with_capacity(padded(length));
     frame.extend(MAGIC);
     frame.extend(VERSION.to_le_bytes());
-    frame.extend([ENCODING_JSON, header.kind.code()]);
+    frame.extend([payload.encoding.code(), header.kind.code()]);
     frame.extend(stated.to_le_bytes());
     frame.extend([0; 4]);
     frame.extend(header.events.to_le_bytes());
@@ -93,7 +97,7 @@ pub(crate) fn encode(header: &Header, payload: &[u8]) -> Vec<u8> {
     frame.extend(header.first.0.to_le_bytes());
     frame.extend(header.log.0);
     frame.extend(header.previous.0);
-    frame.extend(payload);
+    frame.extend(&payload.bytes);
     frame.resize(padded(length), 0);
     let checksum = checksum(&frame).expect("it has a header").to_le_bytes();
     frame.iter_mut().skip(CHECKSUM_AT).zip(checksum).for_each(|(byte, check)| *byte = check);
@@ -117,10 +121,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Frame<'_>, Fault> {
         return Err(Fault::Damaged("its checksum does not match"));
     }
     // From here on the bytes are as they were written; what is unknown is not damage.
-    if prefix.version != VERSION || prefix.encoding != ENCODING_JSON {
+    let (VERSION, Some(encoding)) = (prefix.version, Encoding::of(prefix.encoding)) else {
         let Prefix { version, encoding, .. } = prefix;
         return Err(Fault::Newer(format!("version {version}, encoding {encoding}")));
-    }
+    };
     let Some(kind) = Kind::of(prefix.kind) else {
         return Err(Fault::Newer(format!("a frame of kind {}", prefix.kind)));
     };
@@ -132,12 +136,17 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Frame<'_>, Fault> {
     if !is_blank(padding) {
         return Err(Fault::Damaged("its padding is not zero"));
     }
-    Ok(Frame { header, payload, bytes: frame })
+    Ok(Frame { header, encoding, payload, bytes: frame })
 }
 
 /// Whether a frame begins in `bytes` at a multiple of [`ALIGN`], be it whole or not.
 pub(crate) fn begins_in(bytes: &[u8]) -> bool {
     bytes.chunks(ALIGN).any(|chunk| chunk.starts_with(&MAGIC))
+}
+
+/// Whether a reader of a frame with this payload could take some of it for the beginning of another.
+pub(crate) fn seems_begun_in(payload: &[u8]) -> bool {
+    payload.get(ALIGN - HEADER_BYTES % ALIGN..).is_some_and(begins_in)
 }
 
 /// Whether there is nothing but zeros.
@@ -271,19 +280,18 @@ pub(crate) const ALIGN: usize = 64;
 
 const MAGIC: [u8; 8] = *b"\x89push0\r\n";
 const VERSION: u16 = 1;
-const ENCODING_JSON: u8 = 1;
 const CHECKSUM_AT: usize = 16;
 const PREFIX_BYTES: usize = 20;
 const HEADER_BYTES: usize = 88;
 static BLANK: [u8; 4096] = [0; 4096];
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     #[test]
     fn a_frame_is_read_back_as_it_was_written() {
-        let frame = encode(&HEADER, b"{\"a\":1}");
+        let frame = encode(&HEADER, &payload(b"{\"a\":1}"));
         let read = decode(&frame).expect("it is whole");
         assert_eq!((read.header, read.payload), (HEADER, &b"{\"a\":1}"[..]));
         assert_eq!((read.bytes.len(), frame.len()), (128, 128));
@@ -291,7 +299,7 @@ mod tests {
 
     #[test]
     fn any_flipped_bit_is_found_even_in_the_padding() {
-        let frame = encode(&HEADER, b"{\"a\":1}");
+        let frame = encode(&HEADER, &payload(b"{\"a\":1}"));
         for bit in 0..frame.len() * 8 {
             let mut flipped = frame.clone();
             *flipped.get_mut(bit / 8).expect("within") ^= 1 << (bit % 8);
@@ -301,14 +309,26 @@ mod tests {
 
     #[test]
     fn a_frame_of_a_newer_version_is_not_taken_for_damage() {
-        let mut frame = encode(&HEADER, b"{}");
+        let mut frame = encode(&HEADER, &payload(b"{}"));
         *frame.get_mut(8).expect("within") = 2;
         let checksum = checksum(&frame).expect("a header").to_le_bytes();
         frame.splice(CHECKSUM_AT..CHECKSUM_AT + 4, checksum);
         assert!(matches!(decode(&frame), Err(Fault::Newer(_))));
     }
 
-    const HEADER: Header = Header {
+    #[test]
+    fn a_frame_says_what_it_is_written_in() {
+        for encoding in [Encoding::Json, Encoding::MessagePack] {
+            let frame = encode(&HEADER, &Payload { encoding, bytes: vec![0x80] });
+            assert_eq!(decode(&frame).expect("it is whole").encoding, encoding);
+        }
+    }
+
+    fn payload(json: &[u8]) -> Payload {
+        Payload { encoding: Encoding::Json, bytes: json.to_vec() }
+    }
+
+    pub(crate) const HEADER: Header = Header {
         kind: Kind::Turn,
         events: 3,
         epoch: Epoch(2),

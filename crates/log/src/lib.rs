@@ -20,6 +20,7 @@ mod frame;
 mod memory;
 #[cfg(feature = "nats")]
 mod nats;
+mod payload;
 mod report;
 mod scan;
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use push0_core::{Seq, Turn};
 
+use crate::payload::Payload;
 use crate::{AppendError, Log, ReadError};
 
 /// The place of a log in memory. Clones are the same place.
@@ -47,7 +48,7 @@ pub struct MemoryLog {
 impl MemoryLog {
     fn append_now(&mut self, turn: &Turn) -> Result<(), AppendError> {
         assert!(!turn.events.is_empty(), "a turn without events has no position");
-        let bytes = serde_json::to_vec(turn).map_or(usize::MAX, |json| json.len());
+        let bytes = Payload::of(turn).bytes.len();
         if bytes > RECORD_BYTES_MAX {
             return Err(AppendError::TooLarge { bytes, bytes_max: RECORD_BYTES_MAX });
         }

@@ -54,6 +54,7 @@ use push0_core::{Epoch, Seq, Turn};
 use tokio::task::JoinHandle;
 
 use crate::frame::{self, LogId};
+use crate::payload::Payload;
 use crate::{AppendError, Log, ReadError};
 use api::Api;
 use append::Record;
@@ -149,8 +150,8 @@ impl NatsLog {
         if turn.first != expected {
             return Err(AppendError::Fenced { expected, found: turn.first });
         }
-        let payload = serde_json::to_vec(turn).expect("facts are made of what JSON has");
-        let (bytes, bytes_max) = (payload.len(), self.record_bytes_max);
+        let payload = Payload::of(turn);
+        let (bytes, bytes_max) = (payload.bytes.len(), self.record_bytes_max);
         if bytes > bytes_max {
             return Err(AppendError::TooLarge { bytes, bytes_max });
         }
@@ -219,7 +220,7 @@ impl NatsLog {
     fn is_under_way(&self, turn: &Turn) -> bool {
         let Some(flight) = &self.flight else { return false };
         let repeat = || {
-            let payload = serde_json::to_vec(turn).ok()?;
+            let payload = Payload::of(turn);
             let events = u32::try_from(turn.events.len()).ok()?;
             Some(flight.record.before.frame(turn.epoch, events, &payload))
         };
@@ -303,7 +304,7 @@ impl Waiting {
         Self { frames: Vec::new(), turns: 0, head: position.clone() }
     }
 
-    fn push(&mut self, epoch: Epoch, events: u32, payload: &[u8]) {
+    fn push(&mut self, epoch: Epoch, events: u32, payload: &Payload) {
         let frame = self.head.frame(epoch, events, payload);
         self.head.last = Seq(self.head.last.0 + u64::from(events));
         self.head.epoch = epoch;

@@ -297,8 +297,7 @@ impl Unreadable {
 
 /// The turn in a frame. Its bytes are as they were written, so what cannot be read is newer.
 pub(crate) fn turn(frame: &Frame<'_>) -> Result<Turn, Unreadable> {
-    let turn: Turn = serde_json::from_slice(frame.payload)
-        .map_err(|error| Unreadable::Newer(error.to_string()))?;
+    let turn = frame.encoding.turn(frame.payload).map_err(Unreadable::Newer)?;
     let header = &frame.header;
     let events = turn.events.len() as u64;
     if (turn.first, turn.epoch, events) == (header.first, header.epoch, header.events.into()) {

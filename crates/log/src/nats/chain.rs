@@ -7,10 +7,12 @@
 //! Not here: where messages come from (`api`, `follow`).
 
 use push0_core::{Epoch, Seq, Turn};
+use serde::Serialize;
 
 use super::api::Stored;
 use crate::ReadError;
 use crate::frame::{self, Fault, Frame, FrameDigest, Header, Kind, LogId};
+use crate::payload::Payload;
 use crate::scan::{self, Unreadable};
 
 /// A place between two records of a log on JetStream: what was read up to here, and what comes next.
@@ -107,7 +109,7 @@ impl Position {
     }
 
     /// The frame of a turn that comes next.
-    pub(super) fn frame(&self, epoch: Epoch, events: u32, payload: &[u8]) -> Vec<u8> {
+    pub(super) fn frame(&self, epoch: Epoch, events: u32, payload: &Payload) -> Vec<u8> {
         let (log, previous, first) = (self.log, self.digest, self.last.next());
         let header = Header { kind: Kind::Turn, events, epoch, first, log, previous };
         frame::encode(&header, payload)
@@ -147,7 +149,7 @@ pub(super) fn genesis(log: LogId) -> Vec<u8> {
         log,
         previous: FrameDigest::default(),
     };
-    frame::encode(&header, GENESIS)
+    frame::encode(&header, &Payload::json(&Shape {}))
 }
 
 /// The header of the first frame of a record, and the digest of its last.
@@ -196,4 +198,5 @@ fn other_log(header: &Header, log: LogId) -> Unreadable {
 }
 
 /// A stream has no shape that a reader must know: no segments, and the server states its limits.
-const GENESIS: &[u8] = b"{}";
+#[derive(Serialize)]
+struct Shape {}

@@ -139,10 +139,10 @@ fn a_turn_that_skips_a_position_is_refused() {
 #[test]
 fn a_record_of_a_newer_push0_is_refused_as_such() {
     let newer = [
-        (8, 2, "version 2, encoding 1"),
-        (10, 2, "version 1, encoding 2"),
+        (8, 2, "version 2, encoding 2"),
+        (10, 3, "version 1, encoding 3"),
         (11, 4, "a frame of kind 4"),
-        (142, b'S', "unknown variant"),
+        (123, b'S', "unknown variant"),
     ];
     for (offset, byte, reason) in newer {
         let (disk, _) = written(2, false);
