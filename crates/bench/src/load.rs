@@ -56,7 +56,8 @@ pub(crate) fn open_loop(
 }
 
 /// Tasks a second, with so many under way at any time, over `time` after a warm-up of a fourth of it; longer where
-/// results come so slowly that they would not tell a rate.
+/// results come so slowly that they would not tell a rate: some systems let go of most of what is under way at once, and
+/// then of nothing for long.
 ///
 /// # Errors
 ///
@@ -70,9 +71,11 @@ pub(crate) fn closed_loop(
     submit(0..in_flight);
     let mut next_task = in_flight;
     let (start, warm) = (Instant::now(), time / 4);
-    let (mut counted, mut first, mut last) = (0_u64, None, start);
+    let rated_min = RATED_MIN.max(in_flight * ROUNDS_MIN);
+    // What waits after the warm-up for the first result is of the time.
+    let (mut counted, mut begin, mut last) = (0_u64, start, start);
     while last < start + warm + time
-        || (counted < RATED_MIN && last < start + warm + time * TIMES_MAX)
+        || (counted < rated_min && last < start + warm + time * TIMES_MAX)
     {
         let mut came = 1;
         last = next(done)?.at;
@@ -85,17 +88,14 @@ pub(crate) fn closed_loop(
         }
         submit(next_task..next_task + came);
         next_task += came;
-        if last >= start + warm {
-            // What comes first begins the time, and is not of it.
-            match first {
-                None => first = Some(last),
-                Some(_) => counted += came,
-            }
+        match last < start + warm {
+            true => begin = last,
+            false => counted += came,
         }
     }
-    let took = last.saturating_duration_since(first.unwrap_or(last)).as_secs_f64();
+    let took = last.saturating_duration_since(begin).as_secs_f64();
     if took <= 0.0 {
-        return Err(Fault::new("too few results came to tell a rate: give it more --time"));
+        return Err(Fault::new("no time passed to tell a rate of: give it more --time"));
     }
     Ok(counted as f64 / took)
 }
@@ -123,5 +123,64 @@ const TOGETHER: u64 = 64;
 /// Fewer results tell no rate.
 const RATED_MIN: u64 = 1_000;
 
+/// So often all that is under way comes back.
+const ROUNDS_MIN: u64 = 4;
+
 /// How much longer than asked for it takes to get them, at most.
 const TIMES_MAX: u32 = 10;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::{Arc, mpsc};
+
+    use super::*;
+
+    #[test]
+    fn a_closed_loop_goes_on_for_the_time_it_is_given() {
+        let (rate, results) = rate_of(Duration::from_micros(100));
+        assert!((9_900.0..=10_100.0).contains(&rate), "{rate} tasks a second");
+        assert!((1_200..=1_300).contains(&results), "{results} in an eighth of a second");
+    }
+
+    #[test]
+    fn a_closed_loop_goes_on_longer_where_few_results_come() {
+        let (rate, results) = rate_of(Duration::from_millis(10));
+        assert!((99.0..=101.0).contains(&rate), "{rate} tasks a second");
+        assert!((100..=104).contains(&results), "{results} in ten times as long");
+    }
+
+    #[test]
+    fn a_closed_loop_tells_the_rate_of_what_comes_in_bursts() {
+        let burst =
+            |task: u64| Duration::from_millis(90) * u32::try_from(task / 64 + 1).expect("few");
+        let (rate, _) = rate_of_those_at(64, burst);
+        assert!((600.0..=800.0).contains(&rate), "{rate} tasks a second, 64 in each 90 ms");
+    }
+
+    /// The rate that is told of a system with a result in each `step` of its own time, and how many results were
+    /// waited for.
+    fn rate_of(step: Duration) -> (f64, u64) {
+        rate_of_those_at(1, move |task| step * u32::try_from(task + 1).expect("few"))
+    }
+
+    fn rate_of_those_at(
+        in_flight: u64,
+        at: impl Fn(u64) -> Duration + Send + 'static,
+    ) -> (f64, u64) {
+        let (sender, done) = mpsc::channel();
+        let (begin, submitted) = (Instant::now(), Arc::new(AtomicU64::new(0)));
+        let counted = Arc::clone(&submitted);
+        let submit = move |tasks: std::ops::Range<u64>| {
+            for task in tasks {
+                counted.fetch_add(1, Ordering::Relaxed);
+                let at = begin + at(task);
+                let _ = sender.send(Ok(Done { task, at, ran: Duration::ZERO }));
+            }
+        };
+        let mut running = Running { submit: Box::new(submit), done, _parts: Box::new(()) };
+        let rate =
+            closed_loop(&mut running, in_flight, Duration::from_millis(100)).expect("results come");
+        (rate, submitted.load(Ordering::Relaxed))
+    }
+}
