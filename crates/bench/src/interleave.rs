@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::cli::{Asked, say};
 use crate::fault::Fault;
+use crate::report::Row;
 use crate::results::Results;
 
 /// What is measured again in every run. It says its name.
@@ -15,24 +16,29 @@ pub(crate) trait Cell: fmt::Display {
     /// Why it cannot be.
     fn run(&mut self, asked: &Asked) -> Result<(), Fault>;
 
-    /// Why it is not run, or not any more.
-    fn note(&mut self) -> &mut Option<String>;
+    /// Why it is not even tried.
+    fn fault(&self, _: &Asked) -> Option<String> {
+        None
+    }
+
+    /// What was measured, in all runs.
+    fn row(self, asked: &Asked) -> Row;
 }
 
-/// Measures all of them in each run. One that fails has the runs before, and is not run again.
-pub(crate) fn interleave<C: Cell>(asked: &Asked, cells: &mut [C], results: &mut Results) {
+/// Measures all of them in each run: a row each. One that fails has the runs before, says why, and is not run again.
+pub(crate) fn interleave<C: Cell>(asked: &Asked, cells: Vec<C>, results: &mut Results) -> Vec<Row> {
+    let noted = |cell: C| (cell.fault(asked), cell);
+    let mut cells: Vec<_> = cells.into_iter().map(noted).collect();
     for run in 1..=asked.runs {
-        for cell in cells.iter_mut() {
-            if cell.note().is_some() {
-                continue;
-            }
+        for (note, cell) in cells.iter_mut().filter(|(note, _)| note.is_none()) {
             say(&format!("run {run} of {}: {cell}", asked.runs));
             if let Err(fault) = cell.run(asked) {
                 results.fail(format!("run {run}: {cell}"), &fault);
-                *cell.note() = Some(format!("run {run}: {fault}"));
+                *note = Some(format!("run {run}: {fault}"));
             }
         }
     }
+    cells.into_iter().map(|(note, cell)| Row { note, ..cell.row(asked) }).collect()
 }
 
 #[cfg(test)]
@@ -45,7 +51,6 @@ mod tests {
         name: &'static str,
         ran: &'a RefCell<Vec<&'static str>>,
         runs_left: u32,
-        note: Option<String>,
     }
 
     impl Cell for Named<'_> {
@@ -55,8 +60,12 @@ mod tests {
             Ok(())
         }
 
-        fn note(&mut self) -> &mut Option<String> {
-            &mut self.note
+        fn fault(&self, _: &Asked) -> Option<String> {
+            (self.name == "none").then(|| "it is not there".to_owned())
+        }
+
+        fn row(self, _: &Asked) -> Row {
+            Row { system: self.name.to_owned(), ..Row::default() }
         }
     }
 
@@ -69,12 +78,13 @@ mod tests {
     #[test]
     fn each_run_has_all_but_those_that_failed() {
         let (ran, mut results) = (RefCell::new(Vec::new()), Results::default());
-        let named = |name, runs_left| Named { name, ran: &ran, runs_left, note: None };
-        let mut cells = [named("one", 9), named("two", 1), named("three", 9)];
-        interleave(&Asked::of(&["--runs", "3"]), &mut cells, &mut results);
+        let named = |name, runs_left| Named { name, ran: &ran, runs_left };
+        let cells = vec![named("one", 9), named("two", 1), named("none", 9), named("three", 9)];
+        let rows = interleave(&Asked::of(&["--runs", "3"]), cells, &mut results);
         assert_eq!(*ran.borrow(), ["one", "two", "three", "one", "two", "three", "one", "three"]);
-        let notes = cells.map(|cell| cell.note);
-        assert_eq!(notes, [None, Some("run 2: it ended".to_owned()), None]);
+        let notes: Vec<_> = rows.iter().map(|row| (&*row.system, row.note.as_deref())).collect();
+        let (ended, none) = (Some("run 2: it ended"), Some("it is not there"));
+        assert_eq!(notes, [("one", None), ("two", ended), ("none", none), ("three", None)]);
         assert!(results.verdict().is_err(), "one of them failed");
     }
 }

@@ -25,11 +25,10 @@ pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault>
     for noise in &asked.noise {
         for rate in &asked.rate {
             let targets = Target::all(asked).into_iter();
-            cells.extend(targets.map(|target| Place::new(asked, target, *rate, noise)));
+            cells.extend(targets.map(|target| Place::new(target, *rate, noise)));
         }
     }
-    interleave(asked, &mut cells, results);
-    let mut rows: Vec<_> = cells.into_iter().map(|cell| cell.row(asked)).collect();
+    let mut rows = interleave(asked, cells, results);
     let pulls: Vec<_> = rows.iter().filter(|row| row.system == "pull").cloned().collect();
     for row in rows.iter_mut().filter(|row| row.system == "push0") {
         let place = |row: &Row| (row.log.clone(), row.sync.clone(), row.noise.clone(), row.rate);
@@ -47,38 +46,11 @@ struct Place {
     noise: String,
     runs: Vec<Vec<Duration>>,
     floors: Vec<f64>,
-    /// Why it is not run, or not any more.
-    note: Option<String>,
 }
 
 impl Place {
-    fn new(asked: &Asked, target: Target, rate: f64, noise: &str) -> Self {
-        let (noise, note) = (noise.to_owned(), target.fault(asked));
-        Self { target, rate, noise, runs: Vec::new(), floors: Vec::new(), note }
-    }
-
-    fn row(self, asked: &Asked) -> Row {
-        let p50s: Vec<_> = self.runs.iter().map(|run| millis(quantile(run, 0.5))).collect();
-        let p99s = self.runs.iter().map(|run| millis(quantile(run, 0.99))).collect();
-        let mut all = self.runs.concat();
-        all.sort();
-        // What was not run has only its name, and says why.
-        let was_run = !self.runs.is_empty();
-        let share = |percent: u32| millis(quantile(&all, f64::from(percent) / 100.0));
-        Row {
-            rate: Some(self.rate),
-            noise: Some(self.noise),
-            prover: was_run.then(|| asked.prover.to_string()),
-            payload: was_run.then(|| asked.payload.name().to_owned()),
-            runs: was_run.then_some(self.runs.len()),
-            p50_spread_ms: was_run.then(|| spread(&p50s)),
-            p50_ms: median(p50s),
-            p99_ms: median(p99s),
-            floor_p50_ms: median(self.floors),
-            cdf_ms: was_run.then(|| (1..=100).map(share).collect()),
-            note: self.note,
-            ..self.target.row("overhead")
-        }
+    fn new(target: Target, rate: f64, noise: &str) -> Self {
+        Self { target, rate, noise: noise.to_owned(), runs: Vec::new(), floors: Vec::new() }
     }
 }
 
@@ -107,8 +79,31 @@ impl Cell for Place {
         Ok(())
     }
 
-    fn note(&mut self) -> &mut Option<String> {
-        &mut self.note
+    fn fault(&self, asked: &Asked) -> Option<String> {
+        self.target.fault(asked)
+    }
+
+    fn row(self, asked: &Asked) -> Row {
+        let p50s: Vec<_> = self.runs.iter().map(|run| millis(quantile(run, 0.5))).collect();
+        let p99s = self.runs.iter().map(|run| millis(quantile(run, 0.99))).collect();
+        let mut all = self.runs.concat();
+        all.sort();
+        // What was not run has only its name, and says why.
+        let was_run = !self.runs.is_empty();
+        let share = |percent: u32| millis(quantile(&all, f64::from(percent) / 100.0));
+        Row {
+            rate: Some(self.rate),
+            noise: Some(self.noise),
+            prover: was_run.then(|| asked.prover.to_string()),
+            payload: was_run.then(|| asked.payload.name().to_owned()),
+            runs: was_run.then_some(self.runs.len()),
+            p50_spread_ms: was_run.then(|| spread(&p50s)),
+            p50_ms: median(p50s),
+            p99_ms: median(p99s),
+            floor_p50_ms: median(self.floors),
+            cdf_ms: was_run.then(|| (1..=100).map(share).collect()),
+            ..self.target.row("overhead")
+        }
     }
 }
 

@@ -8,8 +8,9 @@
 //!   tell of lost connections: that is told by the tests that kill them, `cargo test -p push0 --test cluster -- --nocapture`.
 
 use std::time::{Duration, Instant};
-use std::{fmt, fs, thread};
+use std::{fmt, thread};
 
+use push0_dispatch::children;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cli::Asked;
@@ -33,14 +34,7 @@ pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault>
     let mut places = Vec::new();
     for noise in &asked.noise {
         let mut add = |log: LogKind, what: &'static str, how: How| {
-            places.push(Place {
-                log,
-                noise: noise.clone(),
-                what,
-                how,
-                took: Vec::new(),
-                note: None,
-            });
+            places.push(Place { log, noise: noise.clone(), what, how, took: Vec::new() });
         };
         for log in asked.log.iter().filter(|log| **log != LogKind::File) {
             add(*log, "the leading engine is killed", How::Pause(engine_killed));
@@ -54,8 +48,8 @@ pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault>
             add(LogKind::NatsR3, "the NATS server that leads is killed", How::Pause(server_killed));
         }
     }
-    interleave(asked, &mut places, results);
-    results.rows.extend(places.into_iter().map(|place| place.row(asked)));
+    let rows = interleave(asked, places, results);
+    results.rows.extend(rows);
     Ok(())
 }
 
@@ -67,8 +61,6 @@ struct Place {
     how: How,
     /// Milliseconds, of each run.
     took: Vec<f64>,
-    /// Why it is not run any more.
-    note: Option<String>,
 }
 
 /// What is measured.
@@ -79,7 +71,16 @@ enum How {
     Missed(fn(&mut Process) -> Result<(), Fault>),
 }
 
-impl Place {
+impl Cell for Place {
+    fn run(&mut self, asked: &Asked) -> Result<(), Fault> {
+        let _noise = Noise::of(&self.noise)?;
+        self.took.push(millis(match self.how {
+            How::Pause(how) => how(asked, self.log)?,
+            How::Missed(strike) => missed(asked, self.log, strike)?,
+        }));
+        Ok(())
+    }
+
     fn row(self, asked: &Asked) -> Row {
         let was_run = !self.took.is_empty();
         Row {
@@ -96,24 +97,8 @@ impl Place {
             runs: was_run.then_some(self.took.len()),
             took_spread_ms: was_run.then(|| spread(&self.took)),
             took_ms: median(self.took),
-            note: self.note,
             ..Row::default()
         }
-    }
-}
-
-impl Cell for Place {
-    fn run(&mut self, asked: &Asked) -> Result<(), Fault> {
-        let _noise = Noise::of(&self.noise)?;
-        self.took.push(millis(match self.how {
-            How::Pause(how) => how(asked, self.log)?,
-            How::Missed(strike) => missed(asked, self.log, strike)?,
-        }));
-        Ok(())
-    }
-
-    fn note(&mut self) -> &mut Option<String> {
-        &mut self.note
     }
 }
 
@@ -159,8 +144,8 @@ fn dispatcher_killed(dispatcher: &mut Process) -> Result<(), Fault> {
 }
 
 fn provers_killed(dispatcher: &mut Process) -> Result<(), Fault> {
-    let provers = children(dispatcher.0.id())?;
-    provers.into_iter().try_for_each(|prover| Ok(kill_process(prover, Signal::KILL)?))
+    let mut provers = children(Pid::from_child(&dispatcher.0)).into_iter();
+    provers.try_for_each(|prover| Ok(kill_process(prover, Signal::KILL)?))
 }
 
 /// How long what one of two dispatchers is at is missed, once it is struck in the middle of that.
@@ -194,21 +179,6 @@ fn missed(
     // What was begun before was not struck.
     let missed = last.and_then(|last| last.checked_duration_since(killed));
     missed.ok_or_else(|| Fault::new("it was at nothing when it was struck"))
-}
-
-/// The processes that this one has started.
-fn children(parent: u32) -> Result<Vec<Pid>, Fault> {
-    let mut children = Vec::new();
-    for entry in fs::read_dir("/proc")? {
-        let Ok(pid) = entry?.file_name().to_string_lossy().parse::<i32>() else { continue };
-        // PID (NAME) STATE PARENT …; one that has ended meanwhile has none.
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let its = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1));
-        if its.and_then(|its| its.parse().ok()) == Some(parent) {
-            children.extend(Pid::from_raw(pid));
-        }
-    }
-    Ok(children)
 }
 
 /// The longest time without a result, from when `kill` is called after a while of work until work has gone on for

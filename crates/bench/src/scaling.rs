@@ -39,8 +39,8 @@ pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault>
             places.extend(all.into_iter().map(|what| Place::new(*log, noise, what)));
         }
     }
-    interleave(asked, &mut places, results);
-    results.rows.extend(places.into_iter().map(|place| place.row(asked)));
+    let rows = interleave(asked, places, results);
+    results.rows.extend(rows);
     Ok(())
 }
 
@@ -50,8 +50,6 @@ struct Place {
     noise: String,
     what: What,
     runs: Vec<Numbers>,
-    /// Why it is not run any more.
-    note: Option<String>,
 }
 
 enum What {
@@ -74,7 +72,22 @@ struct Numbers {
 
 impl Place {
     fn new(log: LogKind, noise: &str, what: What) -> Self {
-        Self { log, noise: noise.to_owned(), what, runs: Vec::new(), note: None }
+        Self { log, noise: noise.to_owned(), what, runs: Vec::new() }
+    }
+}
+
+impl Cell for Place {
+    fn run(&mut self, asked: &Asked) -> Result<(), Fault> {
+        let shape = self.what.shape();
+        let target = Target::Push0(self.log, asked.sync());
+        let mut started = target.start(asked, &self.noise, shape, |_| Ok(()))?;
+        let running = &mut started.running;
+        self.runs.push(match self.what {
+            What::Busy { dispatchers, time } => busy_share(running, dispatchers, time, asked.time)?,
+            What::Open { open, .. } => open_tasks(running, open, asked.time)?,
+            What::Queued(tasks) => queued(running, tasks)?,
+        });
+        Ok(())
     }
 
     fn row(self, asked: &Asked) -> Row {
@@ -91,7 +104,6 @@ impl Place {
             tasks_per_s: of(|run| run.tasks_per_s),
             p50_ms: of(|run| run.p50_ms),
             p99_ms: of(|run| run.p99_ms),
-            note: self.note,
             ..Row::default()
         };
         match self.what {
@@ -116,25 +128,6 @@ impl Place {
                 ..row
             },
         }
-    }
-}
-
-impl Cell for Place {
-    fn run(&mut self, asked: &Asked) -> Result<(), Fault> {
-        let shape = self.what.shape();
-        let target = Target::Push0(self.log, asked.sync());
-        let mut started = target.start(asked, &self.noise, shape, |_| Ok(()))?;
-        let running = &mut started.running;
-        self.runs.push(match self.what {
-            What::Busy { dispatchers, time } => busy_share(running, dispatchers, time, asked.time)?,
-            What::Open { open, .. } => open_tasks(running, open, asked.time)?,
-            What::Queued(tasks) => queued(running, tasks)?,
-        });
-        Ok(())
-    }
-
-    fn note(&mut self) -> &mut Option<String> {
-        &mut self.note
     }
 }
 

@@ -20,16 +20,10 @@ use crate::target::Target;
 pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault> {
     let mut cells = Vec::new();
     for noise in &asked.noise {
-        let place = |target: Target| Place {
-            target,
-            noise: noise.clone(),
-            rates: Vec::new(),
-            note: target.fault(asked),
-        };
+        let place = |target| Place { target, noise: noise.clone(), rates: Vec::new() };
         cells.extend(Target::all(asked).into_iter().map(place));
     }
-    interleave(asked, &mut cells, results);
-    let mut rows: Vec<_> = cells.into_iter().map(|cell| cell.row(asked)).collect();
+    let mut rows = interleave(asked, cells, results);
     let pulls: Vec<_> = rows.iter().filter(|row| row.system == "pull").cloned().collect();
     for row in rows.iter_mut().filter(|row| row.system == "push0") {
         let place = |row: &Row| (row.log.clone(), row.sync.clone(), row.noise.clone());
@@ -45,25 +39,6 @@ struct Place {
     target: Target,
     noise: String,
     rates: Vec<f64>,
-    /// Why it is not run, or not any more.
-    note: Option<String>,
-}
-
-impl Place {
-    fn row(self, asked: &Asked) -> Row {
-        // What was not run has only its name, and says why.
-        let was_run = !self.rates.is_empty();
-        Row {
-            noise: Some(self.noise),
-            prover: was_run.then(|| asked.prover.to_string()),
-            payload: was_run.then(|| asked.payload.name().to_owned()),
-            runs: was_run.then_some(self.rates.len()),
-            tasks_per_s_spread: was_run.then(|| spread(&self.rates)),
-            tasks_per_s: median(self.rates),
-            note: self.note,
-            ..self.target.row("throughput")
-        }
-    }
 }
 
 impl Cell for Place {
@@ -77,8 +52,22 @@ impl Cell for Place {
         Ok(())
     }
 
-    fn note(&mut self) -> &mut Option<String> {
-        &mut self.note
+    fn fault(&self, asked: &Asked) -> Option<String> {
+        self.target.fault(asked)
+    }
+
+    fn row(self, asked: &Asked) -> Row {
+        // What was not run has only its name, and says why.
+        let was_run = !self.rates.is_empty();
+        Row {
+            noise: Some(self.noise),
+            prover: was_run.then(|| asked.prover.to_string()),
+            payload: was_run.then(|| asked.payload.name().to_owned()),
+            runs: was_run.then_some(self.rates.len()),
+            tasks_per_s_spread: was_run.then(|| spread(&self.rates)),
+            tasks_per_s: median(self.rates),
+            ..self.target.row("throughput")
+        }
     }
 }
 

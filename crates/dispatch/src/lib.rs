@@ -63,6 +63,7 @@ pub use cgroup::MemoryLimit;
 pub use config::{Config, ProgramConfig, Retry};
 pub use dispatcher::{Dispatcher, Notice, StartError, Started, start, start_with};
 pub use logs::{AttemptLog, attempt_logs};
+pub use procfs::children;
 pub use room::Room;
 pub use serve::fuzzing;
 pub use store::{Bucket, NoBucket, ReadError, S3Config, Store, StoreError, Stored};

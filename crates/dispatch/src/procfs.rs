@@ -37,8 +37,9 @@ pub(crate) fn all() -> Vec<Pid> {
     entries.filter_map(|entry| number(&entry.ok()?.file_name().to_string_lossy())).collect()
 }
 
-/// The children of a process, of all its threads.
-pub(crate) fn children(pid: Pid) -> Vec<Pid> {
+/// The children of a process, of all its threads, at this moment.
+#[must_use]
+pub fn children(pid: Pid) -> Vec<Pid> {
     let Ok(threads) = fs::read_dir(format!("/proc/{}/task", raw(pid))) else { return Vec::new() };
     let mut children = Vec::new();
     for thread in threads.flatten() {

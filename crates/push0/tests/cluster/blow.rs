@@ -2,7 +2,7 @@
 
 use std::thread::sleep;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 
 use crate::chance::Chance;
 use crate::world::{World, provers_of};
@@ -79,7 +79,7 @@ impl Blow {
             Self::ProverKilled(name) => {
                 for prover in provers_of(world.pid(name)) {
                     // It may have ended by itself.
-                    let _ = kill_process(Pid::from_raw(prover).expect("a process"), Signal::KILL);
+                    let _ = kill_process(prover, Signal::KILL);
                 }
             }
             Self::ServerKilled(server) => {

@@ -1,6 +1,6 @@
 //! A prover is killed while it works.
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 
 use crate::world::{BLOCKS, World, now, provers_of, tell};
 
@@ -18,7 +18,7 @@ fn its_task_is_given_out_again() {
     let prover = push0_testbed::until("nothing is proved", || {
         provers_of(world.pid("d1")).into_iter().next()
     });
-    kill_process(Pid::from_raw(prover).expect("a process"), Signal::KILL).expect("it is ours");
+    kill_process(prover, Signal::KILL).expect("it is ours");
     let killed = now();
     tell("prover killed", world.given_out_again(killed));
     world.finish(BLOCKS);

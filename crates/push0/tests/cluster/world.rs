@@ -313,23 +313,11 @@ pub(crate) fn at(json: &serde_json::Value, pointer: &str) -> serde_json::Value {
 }
 
 /// The provers that run under a dispatcher.
-pub(crate) fn provers_of(dispatcher: u32) -> Vec<i32> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir("/proc").expect("it is mounted").flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
-            continue;
-        };
-        // PID (NAME) STATE PARENT …
-        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1));
-        let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
-        if parent.and_then(|parent| parent.parse().ok()) == Some(dispatcher)
-            && name.starts_with("push0-prover")
-        {
-            found.push(pid);
-        }
-    }
-    found
+pub(crate) fn provers_of(dispatcher: u32) -> Vec<Pid> {
+    let dispatcher = i32::try_from(dispatcher).ok().and_then(Pid::from_raw).expect("a process");
+    let name = |pid: &Pid| fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero()));
+    let is_prover = |pid: &Pid| name(pid).is_ok_and(|name| name.starts_with("push0-prover"));
+    push0_dispatch::children(dispatcher).into_iter().filter(is_prover).collect()
 }
 
 /// Prints a time of recovery.
