@@ -112,7 +112,7 @@ fn verify_counts_what_is_there() {
     turns     14
     events    16, every one may follow those before it
     epoch     1
-    bytes     7040
+    bytes     4928
     end       clean: whoever wrote it ended well
     --- stderr
     --- exit 0
