@@ -5,7 +5,7 @@ use std::thread::sleep;
 use rustix::process::{Signal, kill_process};
 
 use crate::chance::Chance;
-use crate::world::{World, provers_of};
+use crate::world::World;
 
 /// One thing that happens.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +77,7 @@ impl Blow {
                 world.dispatch(name);
             }
             Self::ProverKilled(name) => {
-                for prover in provers_of(world.pid(name)) {
+                for prover in world.provers_of(name) {
                     // It may have ended by itself.
                     let _ = kill_process(prover, Signal::KILL);
                 }

@@ -2,7 +2,7 @@
 
 use rustix::process::{Signal, kill_process};
 
-use crate::world::{BLOCKS, World, now, provers_of, tell};
+use crate::world::{BLOCKS, World, now, tell};
 
 #[test]
 fn its_task_is_given_out_again() {
@@ -15,9 +15,8 @@ fn its_task_is_given_out_again() {
         world.wait_for(id, "takes work");
     }
     world.submit();
-    let prover = push0_testbed::until("nothing is proved", || {
-        provers_of(world.pid("d1")).into_iter().next()
-    });
+    let prover =
+        push0_testbed::until("nothing is proved", || world.provers_of("d1").into_iter().next());
     kill_process(prover, Signal::KILL).expect("it is ours");
     let killed = now();
     tell("prover killed", world.given_out_again(killed));

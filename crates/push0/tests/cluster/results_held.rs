@@ -3,7 +3,7 @@
 use push0_core::Event;
 use push0_testbed::until;
 
-use crate::world::{BLOCKS, World, provers_of};
+use crate::world::{BLOCKS, World};
 
 #[test]
 fn its_results_are_taken_from_its_next_life() {
@@ -20,7 +20,7 @@ fn its_results_are_taken_from_its_next_life() {
     until("not all results are held", || {
         let files = std::fs::read_dir(&held).ok()?.flatten();
         let files = files.filter(|file| file.path().extension().is_some_and(|it| it == "json"));
-        let is_done = files.count() >= 2 && provers_of(world.pid("d1")).is_empty();
+        let is_done = files.count() >= 2 && world.provers_of("d1").is_empty();
         looks = if is_done { looks + 1 } else { 0 };
         (looks == CALM_LOOKS).then_some(())
     });

@@ -248,8 +248,12 @@ impl World {
         String::from_utf8(ran.stdout).expect("it is text")
     }
 
-    pub(crate) fn pid(&self, name: &str) -> u32 {
-        self.running.get(name).expect("it runs").id()
+    /// The provers that run under a dispatcher.
+    pub(crate) fn provers_of(&self, dispatcher: &str) -> Vec<Pid> {
+        let dispatcher = Pid::from_child(self.running.get(dispatcher).expect("it runs"));
+        let name = |pid: &Pid| fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero()));
+        let is_prover = |pid: &Pid| name(pid).is_ok_and(|name| name.starts_with("push0-prover"));
+        push0_dispatch::children(dispatcher).into_iter().filter(is_prover).collect()
     }
 
     pub(crate) fn run(&self, args: &[&str]) -> ExitStatus {
@@ -310,14 +314,6 @@ pub(crate) fn now() -> SystemTime {
 /// What JSON holds at `pointer`; null where it holds nothing.
 pub(crate) fn at(json: &serde_json::Value, pointer: &str) -> serde_json::Value {
     json.pointer(pointer).cloned().unwrap_or_default()
-}
-
-/// The provers that run under a dispatcher.
-pub(crate) fn provers_of(dispatcher: u32) -> Vec<Pid> {
-    let dispatcher = i32::try_from(dispatcher).ok().and_then(Pid::from_raw).expect("a process");
-    let name = |pid: &Pid| fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero()));
-    let is_prover = |pid: &Pid| name(pid).is_ok_and(|name| name.starts_with("push0-prover"));
-    push0_dispatch::children(dispatcher).into_iter().filter(is_prover).collect()
 }
 
 /// Prints a time of recovery.
