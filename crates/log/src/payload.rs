@@ -5,7 +5,7 @@
 //! could take some of them for the beginning of a frame is written as JSON, which escapes them (`frame`). JSON
 //! is also what logs hold that were written before.
 //!
-//! Not here: what tells the two apart, and frames (`frame`).
+//! Not here: what stands around a payload (`frame`), and whether its turn may come next (`scan`).
 
 use push0_core::Turn;
 use serde::Serialize;

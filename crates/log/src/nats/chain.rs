@@ -7,7 +7,7 @@
 //! Not here: where messages come from (`api`, `follow`).
 
 use push0_core::{Epoch, Seq, Turn};
-use serde::Serialize;
+use serde_json::json;
 
 use super::api::Stored;
 use crate::ReadError;
@@ -139,7 +139,8 @@ impl Position {
     }
 }
 
-/// The genesis record of a log.
+/// The genesis record of a log. A stream has no shape that a reader must know: no segments, and the server states its
+/// limits.
 pub(super) fn genesis(log: LogId) -> Vec<u8> {
     let header = Header {
         kind: Kind::Genesis,
@@ -149,7 +150,7 @@ pub(super) fn genesis(log: LogId) -> Vec<u8> {
         log,
         previous: FrameDigest::default(),
     };
-    frame::encode(&header, &Payload::json(&Shape {}))
+    frame::encode(&header, &Payload::json(&json!({})))
 }
 
 /// The header of the first frame of a record, and the digest of its last.
@@ -196,7 +197,3 @@ fn damaged(reason: &str) -> Unreadable {
 fn other_log(header: &Header, log: LogId) -> Unreadable {
     damaged(&format!("it is of log {}, not of {log}", header.log))
 }
-
-/// A stream has no shape that a reader must know: no segments, and the server states its limits.
-#[derive(Serialize)]
-struct Shape {}
