@@ -120,7 +120,8 @@ fn scaling(rows: &[Row]) -> Vec<Limit> {
             found.extend(least(what, percent, limit, "%"));
         }
     }
-    for row in of(rows, "scaling", "quiet").filter(|row| row.dispatchers == Some(1_000)) {
+    let is_open = |row: &&Row| row.dispatchers == Some(1_000) && row.open.is_some();
+    for row in of(rows, "scaling", "quiet").filter(is_open) {
         let alone = of(rows, "scaling", "quiet")
             .find(|alone| alone.log == row.log && alone.open == Some(0));
         let what =

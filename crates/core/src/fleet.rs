@@ -243,7 +243,8 @@ impl Fleet {
     /// What each dispatcher could take now.
     #[must_use]
     pub fn offers(&self, scheduler: &Scheduler) -> Vec<Offer> {
-        self.members.iter().map(|(id, member)| self.offer(id, member, scheduler)).collect()
+        let offer = |(id, member)| self.offer(id, member, scheduler.held(id), scheduler);
+        self.members.iter().map(offer).collect()
     }
 
     /// Those of the [`offers`](Self::offers) that decide who gets what may be tried at `now`.
@@ -259,28 +260,47 @@ impl Fleet {
         }
         let is_of_use =
             |whole: &Capacity| wanted.iter().any(|program| whole.programs.contains(*program));
-        let busy: BTreeSet<_> = scheduler.holders().chain(self.members.running()).collect();
+        // All three are by name, and are gone through together: nobody is looked up.
+        let mut running = self.members.running().iter().peekable();
+        let mut holding = scheduler.holdings().peekable();
+        let (mut offers, mut idle_count) = (Vec::new(), 0);
+        for (id, member) in self.members.iter() {
+            let runs = running.next_if(|other| *other == id).is_some();
+            while holding.next_if(|(other, _)| *other < id).is_some() {} // not in the fleet
+            let held = holding.next_if(|(other, _)| *other == id).map(|(_, held)| held);
+            if !runs && held.is_none() {
+                idle_count += 1;
+            } else if is_of_use(member.capacity()) {
+                offers.push(self.offer(id, member, held, scheduler));
+            }
+        }
+        let is_idle = |id: &&DispatcherId| {
+            scheduler.held(id).is_none() && !self.members.running().contains(*id)
+        };
+        // None is looked for where all are busy.
         let idle_max = scheduler.grants_max_at(now) + scheduler.failed_on_max();
+        let idle_max = idle_max.min(idle_count);
         let alike = self.members.alike().filter(|(whole, _)| is_of_use(whole));
-        let idle = alike.flat_map(|(whole, alike)| {
-            let idle = alike.iter().filter(|id| !busy.contains(id)).take(idle_max);
+        offers.extend(alike.flat_map(|(whole, alike)| {
+            let idle = alike.iter().filter(is_idle).take(idle_max);
             idle.map(|id| Offer {
                 dispatcher: id.clone(),
                 free: whole.clone(),
                 whole: whole.clone(),
             })
-        });
-        let busy = busy.iter().filter_map(|id| {
-            let member = self.members.get(id)?;
-            is_of_use(member.capacity()).then(|| self.offer(id, member, scheduler))
-        });
-        let mut offers: Vec<_> = busy.chain(idle).collect();
+        }));
         offers.sort_by(|one, other| one.dispatcher.cmp(&other.dispatcher));
         offers
     }
 
-    fn offer(&self, id: &DispatcherId, member: &Member, scheduler: &Scheduler) -> Offer {
-        let free = member.free(id, scheduler, self.broken);
+    fn offer(
+        &self,
+        id: &DispatcherId,
+        member: &Member,
+        held: Option<&Held>,
+        scheduler: &Scheduler,
+    ) -> Offer {
+        let free = member.free(held, scheduler, self.broken);
         Offer { dispatcher: id.clone(), free, whole: member.capacity().clone() }
     }
 
@@ -298,8 +318,8 @@ impl Fleet {
 }
 
 impl Member {
-    /// What is free beside its leases, and beside what it runs without one.
-    fn free(&self, dispatcher: &DispatcherId, scheduler: &Scheduler, broken: Broken) -> Capacity {
+    /// What is free beside its leases, `held`, and beside what it runs without one.
+    fn free(&self, held: Option<&Held>, scheduler: &Scheduler, broken: Broken) -> Capacity {
         let mut free = self.capacity().clone();
         let pipeline = scheduler.pipeline();
         let mut take = |program: Option<&Program>, attempts: u32| {
@@ -309,7 +329,6 @@ impl Member {
             free.memory_bytes = free.memory_bytes.saturating_sub(memory);
             free.gpus = free.gpus.saturating_sub(gpus.saturating_mul(attempts));
         };
-        let held = scheduler.held(dispatcher);
         for (stage, attempts) in held.into_iter().flat_map(Held::stages) {
             take(pipeline.programs.get(&pipeline.stage(stage).program), attempts);
         }

@@ -170,6 +170,11 @@ impl Scheduler {
         self.held.get(dispatcher)
     }
 
+    /// The dispatchers that hold a lease, by name, each with what it holds.
+    pub(crate) fn holdings(&self) -> impl Iterator<Item = (&DispatcherId, &Held)> {
+        self.held.iter()
+    }
+
     /// The dispatchers that hold a lease.
     pub fn holders(&self) -> impl Iterator<Item = &DispatcherId> {
         self.held.keys()

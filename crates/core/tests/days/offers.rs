@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use push0_core::{
-    AttemptId, Beat, Capacity, DispatcherId, FailureClass, Input, Limits, Outcome, PipelineSpec,
-    Report, TaskId,
+    AttemptId, Beat, Capacity, DispatcherId, FailureClass, Fleet, Input, Limits, Outcome,
+    PipelineSpec, Report, TaskId,
 };
 
-use crate::day::{Day, block, pipeline, result};
+use crate::day::{Day, SILENCE_MAX, block, pipeline, result};
 
 /// What happens next.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ enum Step {
     End(prop::sample::Index, Outcome),
     /// A dispatcher runs something that nobody knows of, or no more.
     Run(prop::sample::Index, bool),
+    /// Another engine leads, which does not hear of this one.
+    Lead(prop::sample::Index),
     /// Milliseconds.
     Sleep(u16),
 }
@@ -36,6 +38,7 @@ fn steps() -> impl Strategy<Value = Step> {
         (1..25_u8).prop_map(Step::Submit),
         (any::<prop::sample::Index>(), outcome).prop_map(|(which, how)| Step::End(which, how)),
         (any::<prop::sample::Index>(), any::<bool>()).prop_map(|(who, runs)| Step::Run(who, runs)),
+        any::<prop::sample::Index>().prop_map(Step::Lead),
         (1..30_000_u16).prop_map(Step::Sleep),
     ]
 }
@@ -55,7 +58,7 @@ proptest! {
         day.fleet.look(day.now);
         let crew: Vec<_> = (0..crew).map(|number| beat(number, &kinds)).collect();
         hear(&mut day, &crew);
-        let (mut next, mut strange) = (0, BTreeSet::new());
+        let (mut next, mut strange, mut unheard) = (0, BTreeSet::new(), None);
         for step in steps {
             match step {
                 Step::Submit(count) => for _ in 0..count {
@@ -65,10 +68,15 @@ proptest! {
                 Step::End(which, outcome) => end(&mut day, &which, outcome),
                 Step::Run(who, true) => { strange.insert(who.index(crew.len())); }
                 Step::Run(who, false) => { strange.remove(&who.index(crew.len())); }
+                Step::Lead(unheard_of) => {
+                    unheard = Some(unheard_of.index(crew.len()));
+                    day.fleet = Fleet::new(SILENCE_MAX);
+                }
                 Step::Sleep(millis) => day.now = day.now + Duration::from_millis(millis.into()),
             }
             let running = |number| strange.contains(&number).then_some((AttemptId(u64::MAX), TaskId([9; 32])));
-            let crew = crew.iter().enumerate().map(|(number, beat)| Beat {
+            let heard = crew.iter().enumerate().filter(|(number, _)| Some(*number) != unheard);
+            let crew = heard.map(|(number, beat)| Beat {
                 running: running(number).into_iter().collect(),
                 ..beat.clone()
             });
