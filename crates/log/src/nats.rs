@@ -332,7 +332,7 @@ fn subject_of(prefix: &str, log: LogId, writer: LogId) -> String {
 }
 
 /// Turns that wait behind a message at the most.
-const TURNS_MAX: usize = 256;
+const TURNS_MAX: usize = 1_024;
 
 /// Twice what the headers of an append take with the longest names of a stream and of subjects.
 const HEADERS_BYTES_MAX: usize = 1 << 10;
