@@ -28,6 +28,7 @@ mod stats;
 mod system;
 mod target;
 mod throughput;
+mod timer;
 
 use std::process::ExitCode;
 

@@ -318,6 +318,8 @@ the same machine: of one run, where it says 1. `echo` provers answer at once and
 - *pull*: push0's published architecture, re-made plainly: a JetStream work queue that dispatchers pull from, a stream of results, a
   collector. *poll*: a Postgres table with `FOR UPDATE SKIP LOCKED`, at a poll of 1 s (`poll`) and as a tight loop (`poll-tight`). What
   could not be measured has no numbers, and a note why.
+- *Efficiency*: the part of their time that dispatchers of one slot prove, while there is always more to prove. Each `sleep` prover ends at its own
+  moment, as on a machine of its own, and not together with all of its millisecond.
 - *busy*: beside a process of the lowest priority (nice 19) on every core.
 
 ";

@@ -1,7 +1,7 @@
 //! `push0 bench scaling`: whether more dispatchers prove as much more, and whether what waits costs anything.
 //!
 //! - *efficiency*: of one slot each, the part of the time that dispatchers prove, where there is always more to prove.
-//!   Provers sleep, so that two cores serve for many.
+//!   Provers sleep, so that two cores serve for many: each until its own moment ([`timer`](crate::timer)).
 //! - *open tasks*: the overhead with 1,000 dispatchers there and 99,000 tasks open that none of them can run, beside
 //!   the overhead with one dispatcher and none.
 //! - *queued tasks*: tasks a second from the first submission to the last result, of so many that are submitted at once.
@@ -161,11 +161,12 @@ impl fmt::Display for What {
     }
 }
 
-/// More dispatchers for short provers, and longer provers for many dispatchers.
+/// More dispatchers for short provers, longer provers for many dispatchers, and a fleet that is busy.
 fn grid() -> impl Iterator<Item = (u32, Duration)> {
     let more = [1, 2, 4, 8, 16].map(|dispatchers| (dispatchers, Duration::from_millis(10)));
     let longer = [10, 50, 1_000].map(|ms| (DISPATCHERS, Duration::from_millis(ms)));
-    more.into_iter().chain(longer)
+    let fleet = (DISPATCHERS_MANY, Duration::from_secs(1));
+    more.into_iter().chain(longer).chain([fleet])
 }
 
 /// The part of their time that dispatchers prove, and tasks a second, while more waits than they can take: what was
@@ -181,7 +182,9 @@ fn busy_share(
     let time = time.max(prover * ROUNDS_MIN);
     let round = u64::from(dispatchers);
     let mut submitted = round * AHEAD;
-    submit(0..submitted);
+    for first in (0..submitted).step_by(AT_ONCE) {
+        submit(first..submitted.min(first + AT_ONCE as u64));
+    }
     let (mut ran, mut tasks, mut rounds) = (Duration::ZERO, 0_u32, 0);
     let mut begin = Instant::now();
     let mut last = begin;
@@ -254,8 +257,9 @@ const QUEUED: [u64; 4] = [1_000, 10_000, 100_000, 1_000_000];
 
 const ROUNDS_MIN: u32 = 8;
 
-/// Rounds that wait, or are under way.
-const AHEAD: u64 = 4;
+/// Rounds that wait, or are under way: of 32 dispatchers with provers of 10 ms a third of a second. A server that is
+/// slow for a moment leaves nobody without work so.
+const AHEAD: u64 = 32;
 
 /// The first rounds find dispatchers that wait.
 const ROUNDS_BEFORE: u32 = 2;

@@ -21,6 +21,7 @@ use super::{hand_on, spawn};
 use crate::fault::Fault;
 use crate::system::cluster::Background;
 use crate::system::{Done, Prover, Running, Shape, Told, runtime};
+use crate::timer;
 
 /// Starts the table and who works on it. `pause` is that of who finds nothing.
 ///
@@ -111,7 +112,7 @@ impl Poller {
                     Prover::Sleep(time) => {
                         let began = Instant::now();
                         tokio::spawn(async move {
-                            sleep(time).await;
+                            timer::sleep(time).await;
                             let _ = ended.send(Ended { id, ran: began.elapsed(), slot });
                         });
                     }

@@ -29,6 +29,7 @@ use super::{hand_on, spawn};
 use crate::fault::Fault;
 use crate::system::cluster::{Background, Servers, settings};
 use crate::system::{Done, Payload, Prover, Running, Shape, Told, runtime};
+use crate::timer;
 
 /// Starts it on these servers.
 ///
@@ -216,7 +217,7 @@ impl Dispatcher {
         let began = Instant::now();
         let ran = match self.shape.prover {
             Prover::Sleep(time) => {
-                tokio::time::sleep(time).await;
+                timer::sleep(time).await;
                 began.elapsed()
             }
             Prover::Echo | Prover::Serve | Prover::File => Duration::ZERO,

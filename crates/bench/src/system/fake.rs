@@ -20,6 +20,7 @@ use push0_dispatch::Store;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::{Payload, Prover, Shape, pipeline};
+use crate::timer;
 
 /// Where a dispatcher says what it has to say.
 #[derive(Clone)]
@@ -59,7 +60,7 @@ impl Fake {
                         let Some(grant) = work.take(message) else { continue };
                         if let Prover::Sleep(time) = self.shape.prover {
                             let began = Instant::now();
-                            sleeps.push(async move { sleep(time).await; (grant, began) });
+                            sleeps.push(async move { timer::sleep(time).await; (grant, began) });
                         } else {
                             said.push(work.end(self.prove(&grant, Instant::now())));
                         }
