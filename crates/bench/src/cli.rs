@@ -55,6 +55,9 @@ enum Command {
         /// Where the results go
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
+        /// The directory that a page of them goes to, as `push0 bench page` writes it
+        #[arg(long, value_name = "DIR")]
+        page: Option<PathBuf>,
         /// One run of each, of a second, quiet: shows that all of it works, and little else
         #[arg(long, conflicts_with_all = ["runs", "time", "noise"])]
         quick: bool,
@@ -184,8 +187,10 @@ impl Command {
             Self::Recovery(asked) => one(&asked, recovery::measure)?,
             Self::Memory(asked) => one(&asked, memory::measure)?,
             Self::Replay(asked) => one(&asked, replay::measure)?,
-            Self::All { asked, out, quick: true } => all(&asked.quick(), &out)?,
-            Self::All { asked, out, quick: false } => all(&asked, &out)?,
+            Self::All { asked, out, page, quick } => {
+                let asked = if quick { asked.quick() } else { asked };
+                all(&asked, &out, page.as_deref())?;
+            }
             Self::Page { from, to } => page::write(&from, &to)?,
             Self::Hold { tasks } => memory::hold(tasks)?,
             Self::Burn => burn(),
@@ -217,8 +222,12 @@ fn one(asked: &Asked, measure: Measure) -> Result<(), Fault> {
 }
 
 /// One after the other; what was measured is kept though a later one fails.
-fn all(asked: &Asked, out: &Path) -> Result<(), Fault> {
+fn all(asked: &Asked, out: &Path, to: Option<&Path>) -> Result<(), Fault> {
     asked.check()?;
+    let at = |error| Fault::new(format!("{}: {error}", out.display()));
+    // It takes long: what can be known before is not told after.
+    fs::OpenOptions::new().create(true).append(true).open(out).map_err(at)?;
+    to.map(page::folder).transpose()?;
     leash::put_on();
     let machine = Machine::here();
     let mut results = Results::default();
@@ -228,7 +237,7 @@ fn all(asked: &Asked, out: &Path) -> Result<(), Fault> {
         }
         let report = Report { machine: machine.clone(), results: results.rows.clone() };
         let json = serde_json::to_string_pretty(&report)?;
-        fs::write(out, json).map_err(|error| Fault::new(format!("{}: {error}", out.display())))
+        fs::write(out, json).map_err(at)
     };
     measure("overhead", overhead::measure, asked)?;
     measure("throughput", throughput::measure, asked)?;
@@ -240,6 +249,7 @@ fn all(asked: &Asked, out: &Path) -> Result<(), Fault> {
         measure("recovery", recovery::measure, &asked)?;
         measure("scaling", scaling::measure, &asked)?;
     }
+    to.map(|to| page::write(out, to)).transpose()?;
     results.verdict()
 }
 

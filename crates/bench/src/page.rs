@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::fault::Fault;
 use crate::limits::{self, Limit, limits};
@@ -22,8 +22,7 @@ pub(crate) fn write(results: &Path, docs: &Path) -> Result<(), Fault> {
     let report: Report = serde_json::from_str(&text).map_err(|error| {
         Fault::new(format!("{}: {error}: is it of `push0 bench all`?", results.display()))
     })?;
-    let folder = docs.join("benchmarks");
-    fs::create_dir_all(&folder).map_err(|error| at(&folder, error))?;
+    let folder = folder(docs)?;
     let notes = fs::read_to_string(folder.join("notes.md")).unwrap_or_default();
     let mut plotted = Vec::new();
     for (name, plot) in plots(&report.results) {
@@ -33,6 +32,18 @@ pub(crate) fn write(results: &Path, docs: &Path) -> Result<(), Fault> {
     }
     let path = docs.join("benchmarks.md");
     fs::write(&path, page(&report, &plotted, &notes)).map_err(|error| at(&path, error))
+}
+
+/// Where the plots go, beside the page.
+///
+/// # Errors
+///
+/// That it cannot be made.
+pub(crate) fn folder(docs: &Path) -> Result<PathBuf, Fault> {
+    let folder = docs.join("benchmarks");
+    let made = fs::create_dir_all(&folder);
+    made.map_err(|error| Fault::new(format!("{}: {error}", folder.display())))?;
+    Ok(folder)
 }
 
 fn page(report: &Report, plotted: &[(String, String)], notes: &str) -> String {
@@ -87,7 +98,7 @@ fn limits_table(page: &mut String, limits: &[Limit]) {
     page.push_str("| what | limit | measured | |\n|---|---|---|---|\n");
     for limit in limits {
         let word = if limit.is_reached() { "reached" } else { "**not reached**" };
-        let (what, value, unit) = (&limit.what, number(limit.value), limit.unit);
+        let (what, value, unit) = (&limit.what, measured(limit), limit.unit);
         let _ = writeln!(page, "| {what} | {} | {value} {unit} | {word} |", bound(limit));
     }
     page.push('\n');
@@ -104,9 +115,9 @@ fn not_reached(page: &mut String, limits: &[Limit]) {
         let share = limit.value / limit.limit;
         let off = match limit.is_most {
             true => format!("{share:.2} times the limit"),
-            false => format!("{share:.3} of the limit"),
+            false => format!("{share:.4} of the limit"),
         };
-        let (what, value, unit) = (&limit.what, number(limit.value), limit.unit);
+        let (what, value, unit) = (&limit.what, measured(limit), limit.unit);
         let _ = writeln!(page, "- {what}: {value} {unit}, to be {}: {off}.", bound(limit));
     }
     page.push('\n');
@@ -204,6 +215,13 @@ fn table(page: &mut String, rows: &[Row]) {
         page.push_str(&line(used.iter().map(|(_, cell)| cell(row)).collect()));
     }
     page.push('\n');
+}
+
+/// What was measured: with more digits where it is so near to a limit that was missed that it would seem reached.
+fn measured(limit: &Limit) -> String {
+    let words = number(limit.value);
+    let seems_reached = !limit.is_reached() && words == number(limit.limit);
+    if seems_reached { format!("{:.3}", limit.value) } else { words }
 }
 
 /// With as many digits as tell something.
@@ -306,8 +324,8 @@ fn lines(
 const HEAD: &str = "\
 # Benchmarks
 
-Made by `push0 bench all --out results.json` and `push0 bench page --from results.json --to docs`; `push0 bench --help` has the
-parts. Everything runs on one machine, over loopback, with real servers that were started for it: NATS with
+Made by `push0 bench all --out results.json --page docs`; `push0 bench --help` has the parts. Everything
+runs on one machine, over loopback, with real servers that were started for it: NATS with
 `sync_interval: always`, as `deploy/nats.conf` has it. Numbers are medians of as many runs as `runs` says, interleaved, so that all systems had
 the same machine: of one run, where it says 1. `echo` provers answer at once and `sleep` provers after a time, inside the dispatcher; nothing is proved here.
 
@@ -353,10 +371,26 @@ mod tests {
             page.contains("| tasks a second, file | ≥ 100000 /s | 50000 /s | **not reached** |")
         );
         assert!(page.contains(
-            "## Not reached\n\n- tasks a second, file: 50000 /s, to be ≥ 100000 /s: 0.500 of the limit.\n"
+            "## Not reached\n\n- tasks a second, file: 50000 /s, to be ≥ 100000 /s: 0.5000 of the limit.\n"
         ));
         assert!(page.contains("| system | log | noise | runs | tasks/s |\n"));
         assert!(!page.contains("## Overhead"));
+    }
+
+    #[test]
+    fn what_is_missed_by_little_does_not_seem_reached() {
+        let limit = |value, is_most| Limit {
+            what: "efficiency".to_owned(),
+            limit: 97.0,
+            is_most,
+            unit: "%",
+            value,
+        };
+        let mut page = String::new();
+        not_reached(&mut page, &[limit(96.981, false), limit(97.004, false), limit(97.5, true)]);
+        let missed = "- efficiency: 96.981 %, to be ≥ 97.0 %: 0.9998 of the limit.\n\
+                      - efficiency: 97.5 %, to be ≤ 97.0 %: 1.01 times the limit.\n";
+        assert_eq!(page, format!("## Not reached\n\n{missed}\n"));
     }
 
     #[test]
