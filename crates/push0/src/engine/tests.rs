@@ -13,6 +13,7 @@ use push0_log::{AppendError, Log, Memory, MemoryLog, ReadError};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
+use super::waiting::TURNS_MAX;
 use super::{Engine, Handle, Ports, Seen};
 
 #[tokio::test]
@@ -72,9 +73,10 @@ async fn a_look_is_at_what_is_durable() {
 
 #[tokio::test]
 async fn an_engine_decides_so_far_ahead_of_its_log_and_goes_on_where_it_was() {
+    const BLOCKS: u64 = 2 * TURNS_MAX as u64;
     let world = World::begin().await;
     let (answered, mut answers) = mpsc::unbounded_channel();
-    for number in 0..300 {
+    for number in 0..BLOCKS {
         let (handle, answered) = (world.handle.clone(), answered.clone());
         tokio::spawn(async move {
             let answer = handle.decide(vec![submit(number)]).await;
@@ -86,13 +88,16 @@ async fn an_engine_decides_so_far_ahead_of_its_log_and_goes_on_where_it_was() {
     let before = world.memory.history().len();
     world.gate.add_permits(1);
     answers.recv().await.expect("one is answered").expect("the engine runs").expect("it is taken");
-    assert!(world.memory.history().len() - before <= 128, "it waits for its log at some point");
-    world.gate.add_permits(1_000);
-    for _ in 1..300 {
+    assert!(
+        world.memory.history().len() - before <= TURNS_MAX,
+        "it waits for its log at some point"
+    );
+    world.gate.add_permits(4 * TURNS_MAX);
+    for _ in 1..BLOCKS {
         answers.recv().await.expect("all are").expect("the engine runs").expect("it is taken");
     }
     let replayed = Scheduler::replay(Limits::default(), &world.memory.history());
-    assert_eq!(replayed.expect("it is legal").totals().blocks_submitted, 300);
+    assert_eq!(replayed.expect("it is legal").totals().blocks_submitted, BLOCKS);
 }
 
 #[tokio::test]

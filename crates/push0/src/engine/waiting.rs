@@ -67,7 +67,7 @@ impl Waiting {
 }
 
 /// Turns that wait: fewer than a log takes behind the one that is under way.
-const TURNS_MAX: usize = 512;
+pub(super) const TURNS_MAX: usize = 512;
 
 /// What they weigh, and a last one besides: together less than the smallest record that a log takes (1 MB).
 const BYTES_MAX: usize = 2 * TURN_BYTES_MAX;
