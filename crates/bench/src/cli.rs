@@ -224,7 +224,7 @@ fn one(asked: &Asked, measure: Measure) -> Result<(), Fault> {
 /// One after the other; what was measured is kept though a later one fails.
 fn all(asked: &Asked, out: &Path, to: Option<&Path>) -> Result<(), Fault> {
     asked.check()?;
-    let at = |error| Fault::new(format!("{}: {error}", out.display()));
+    let at = |error| Fault::at(out, &error);
     // It takes long: what can be known before is not told after.
     fs::OpenOptions::new().create(true).append(true).open(out).map_err(at)?;
     to.map(page::folder).transpose()?;

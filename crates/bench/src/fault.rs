@@ -1,7 +1,8 @@
 //! Why something could not be measured, in words for a person. Nobody branches on it, so it has no variants.
 
 use std::error::Error;
-use std::fmt;
+use std::path::Path;
+use std::{fmt, io};
 
 /// It ends the command, or the part of it.
 #[derive(Debug)]
@@ -11,6 +12,11 @@ impl Fault {
     /// With these words.
     pub(crate) fn new(words: impl Into<String>) -> Self {
         Self(words.into())
+    }
+
+    /// Of a file or directory.
+    pub(crate) fn at(path: &Path, error: &io::Error) -> Self {
+        Self(format!("{}: {error}", path.display()))
     }
 }
 

@@ -16,9 +16,7 @@ use crate::report::{Report, Row};
 ///
 /// That the results cannot be read, or the files not be written.
 pub(crate) fn write(results: &Path, docs: &Path) -> Result<(), Fault> {
-    let at =
-        |path: &Path, error: std::io::Error| Fault::new(format!("{}: {error}", path.display()));
-    let text = fs::read_to_string(results).map_err(|error| at(results, error))?;
+    let text = fs::read_to_string(results).map_err(|error| Fault::at(results, &error))?;
     let report: Report = serde_json::from_str(&text).map_err(|error| {
         Fault::new(format!("{}: {error}: is it of `push0 bench all`?", results.display()))
     })?;
@@ -27,11 +25,11 @@ pub(crate) fn write(results: &Path, docs: &Path) -> Result<(), Fault> {
     let mut plotted = Vec::new();
     for (name, plot) in plots(&report.results) {
         let path = folder.join(&name);
-        fs::write(&path, plot.draw()).map_err(|error| at(&path, error))?;
+        fs::write(&path, plot.draw()).map_err(|error| Fault::at(&path, &error))?;
         plotted.push((name, plot.title));
     }
     let path = docs.join("benchmarks.md");
-    fs::write(&path, page(&report, &plotted, &notes)).map_err(|error| at(&path, error))
+    fs::write(&path, page(&report, &plotted, &notes)).map_err(|error| Fault::at(&path, &error))
 }
 
 /// Where the plots go, beside the page.
@@ -41,8 +39,7 @@ pub(crate) fn write(results: &Path, docs: &Path) -> Result<(), Fault> {
 /// That it cannot be made.
 pub(crate) fn folder(docs: &Path) -> Result<PathBuf, Fault> {
     let folder = docs.join("benchmarks");
-    let made = fs::create_dir_all(&folder);
-    made.map_err(|error| Fault::new(format!("{}: {error}", folder.display())))?;
+    fs::create_dir_all(&folder).map_err(|error| Fault::at(&folder, &error))?;
     Ok(folder)
 }
 

@@ -7,6 +7,7 @@
 //! - *queued tasks*: tasks a second from the first submission to the last result, of so many that are submitted at once.
 
 use std::fmt;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::cli::Asked;
@@ -182,9 +183,7 @@ fn busy_share(
     let time = time.max(prover * ROUNDS_MIN);
     let round = u64::from(dispatchers);
     let mut submitted = round * AHEAD;
-    for first in (0..submitted).step_by(AT_ONCE) {
-        submit(first..submitted.min(first + AT_ONCE as u64));
-    }
+    calls(submitted).for_each(submit.as_mut());
     let (mut ran, mut tasks, mut rounds) = (Duration::ZERO, 0_u32, 0);
     let mut begin = Instant::now();
     let mut last = begin;
@@ -207,10 +206,9 @@ fn busy_share(
 
 /// The overhead once so many tasks are open that nobody can run.
 fn open_tasks(running: &mut Running, open: u64, time: Duration) -> Result<Numbers, Fault> {
-    for begin in (0..open).step_by(AT_ONCE) {
-        let end = open.min(begin + AT_ONCE as u64);
-        (running.submit)(begin..end);
-        for _ in begin..end {
+    for call in calls(open) {
+        (running.submit)(call.clone());
+        for _ in call {
             next(&running.done)?;
         }
     }
@@ -225,15 +223,19 @@ fn open_tasks(running: &mut Running, open: u64, time: Duration) -> Result<Number
 fn queued(running: &mut Running, tasks: u64) -> Result<Numbers, Fault> {
     let begin = Instant::now();
     // What is measured is the queue, and not how it is filled: in calls of as many as one turn takes.
-    for first in (0..tasks).step_by(AT_ONCE) {
-        (running.submit)(first..tasks.min(first + AT_ONCE as u64));
-    }
+    calls(tasks).for_each(running.submit.as_mut());
     let mut last = begin;
     for _ in 0..tasks {
         last = next(&running.done)?.at;
     }
     let rate = tasks as f64 / last.saturating_duration_since(begin).as_secs_f64();
     Ok(Numbers { tasks_per_s: Some(rate), ..Numbers::default() })
+}
+
+/// So many tasks, by calls that submit them.
+fn calls(tasks: u64) -> impl Iterator<Item = Range<u64>> {
+    let end = move |begin| tasks.min(begin + AT_ONCE as u64);
+    (0..tasks).step_by(AT_ONCE).map(move |begin| begin..end(begin))
 }
 
 /// A file is always synced.

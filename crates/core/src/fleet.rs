@@ -250,7 +250,7 @@ impl Fleet {
     /// Those of the [`offers`](Self::offers) that decide who gets what may be tried at `now`.
     ///
     /// All of who is busy and could run some of it. Of who is idle and offers the same, the first by name: as many as can be
-    /// granted anything, and as a task can have failed on. The others are of no more use than these, and cost nothing.
+    /// granted anything, and as a task can have failed on. The others are of no more use than these, and are gone past.
     /// (Budgets that were lowered since may have let a task fail on more: then one of these may be given it again.)
     #[must_use]
     pub fn offers_at(&self, now: Timestamp, scheduler: &Scheduler) -> Vec<Offer> {
