@@ -16,7 +16,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use push0_core::Turn;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::api::{Api, Stored, Unanswered, code};
 use super::chain::{self, Position};
@@ -49,6 +49,9 @@ struct Consumer {
     /// When the server last gave a sign of it, or was asked. Across calls: who waits for moments only would else never
     /// find out that it is silent.
     heard: Instant,
+    /// Until when it may be unknown where it is asked for: the server that has it says that it is made, and the
+    /// others hear of it by themselves. None, once there was a sign of it.
+    new: Option<Instant>,
 }
 
 /// What came of waiting for a message.
@@ -61,6 +64,8 @@ enum Came {
     Over,
     /// The server lives.
     Beat,
+    /// It is new, and not known there yet.
+    Unknown,
     /// The consumer is of no more use.
     Lost,
     Nothing,
@@ -118,6 +123,7 @@ impl Follower {
                     }
                 }
                 Came::Lost => self.consumer = None,
+                Came::Unknown => sleep_until(until.min(Instant::now() + PAUSE)).await,
                 Came::Over | Came::Beat | Came::Nothing => {}
             }
             if !self.ready.is_empty() || Instant::now() >= until {
@@ -230,7 +236,8 @@ impl Consumer {
         let inbox = api.client.new_inbox();
         let messages = api.client.subscribe(inbox.clone()).await;
         let messages = messages.map_err(|error| Unanswered::Silent(io::Error::other(error)))?;
-        Ok(Self { name, inbox, messages, pulled: 0, losses, heard: Instant::now() })
+        let heard = Instant::now();
+        Ok(Self { name, inbox, messages, pulled: 0, losses, heard, new: Some(heard + BEAT) })
     }
 
     async fn ask(&mut self, api: &Api) -> Result<(), Unanswered> {
@@ -255,6 +262,12 @@ impl Consumer {
     /// What a message to the inbox is.
     fn read(&mut self, message: Message) -> Came {
         self.heard = Instant::now();
+        if message.status == Some(StatusCode::NO_RESPONDERS) {
+            self.pulled = 0;
+            let new = self.new.is_some_and(|end| self.heard < end);
+            return if new { Came::Unknown } else { Came::Lost };
+        }
+        self.new = None;
         match message.status {
             None | Some(StatusCode::OK) => {}
             Some(StatusCode::IDLE_HEARTBEAT) => return Came::Beat,
