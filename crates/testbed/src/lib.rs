@@ -1,4 +1,5 @@
-//! Real NATS servers on loopback, a wire to them that can be cut, and a server that speaks S3. For tests alone.
+//! Real NATS servers on loopback, a wire to them that can be cut, a server that speaks S3, and programs to run. For
+//! tests alone.
 //!
 //! ```text
 //!   test ──▶ Nats ──starts, kills, freezes──▶ nats-server (one, or three with routes)
@@ -22,6 +23,7 @@ mod certificates;
 mod monitor;
 mod nats;
 mod ports;
+mod program;
 mod proxy;
 #[cfg(feature = "s3")]
 mod s3;
@@ -31,6 +33,7 @@ mod wait;
 pub use certificates::certificates;
 pub use nats::{Nats, Settings, binary};
 pub use ports::free_ports;
+pub use program::program;
 pub use proxy::{Proxy, Wire};
 #[cfg(feature = "s3")]
 pub use s3::{Keys, S3, serve as serve_s3};

@@ -2,7 +2,7 @@
 
 use push0_core::{FailureClass, Outcome, ToDispatcher};
 
-use crate::world::{RETRY, SHORT, World, config, lives, written};
+use crate::world::{AMPLE, RETRY, SHORT, World, config, lives, written};
 
 #[test]
 fn each_exit_has_its_class() {
@@ -45,7 +45,7 @@ fn a_failure_carries_the_end_of_the_output_made_harmless() {
 fn a_hanging_prover_is_told_to_stop_and_times_out() {
     let mut world =
         World::of_mock("trap 'echo got term; exit 9' TERM; while :; do sleep 0.01; done");
-    let grant = push0_core::Grant { timeout: SHORT * 3, ..world.new_grant() };
+    let grant = push0_core::Grant { timeout: AMPLE, ..world.new_grant() };
     let (class, message) = world.failed(&grant);
     assert_eq!(class, FailureClass::Timeout, "{message}");
     assert!(message.contains("exit 9") && message.contains("got term"), "{message}");
@@ -55,7 +55,7 @@ fn a_hanging_prover_is_told_to_stop_and_times_out() {
 fn one_that_ignores_the_signal_is_killed_after_its_grace() {
     let mut world =
         World::of_mock("trap '' TERM; echo $$ > $dir/pid; while :; do sleep 0.01; done");
-    let grant = push0_core::Grant { timeout: SHORT, grace: SHORT, ..world.new_grant() };
+    let grant = push0_core::Grant { timeout: AMPLE, grace: SHORT, ..world.new_grant() };
     let (class, message) = world.failed(&grant);
     assert_eq!(class, FailureClass::Timeout, "{message}");
     assert!(message.contains("SIGKILL"), "{message}");

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use push0_core::{FailureClass, Grant, Outcome, ProgramName};
 use push0_dispatch::{Notice, ProgramConfig};
+use push0_testbed::program;
 
 use crate::world::{LONG, World, mock, name, server, until};
 
@@ -71,14 +72,13 @@ fn one_that_dies_between_done_and_its_exit_has_proved() {
 fn one_that_is_replaced_between_tasks_runs_as_what_it_is_then() {
     let mut world = World::with(1, |dir| {
         let path = dir.join("prover.sh");
-        fs::write(&path, body("1")).expect("a script");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("its mode");
+        program(&path, &body("1"));
         let argv = vec![path.to_string_lossy().into_owned()];
         BTreeMap::from([(name(), ProgramConfig { argv, ..mock(dir, "") })])
     });
     let path = world.dir.path().join("prover.sh");
     for version in ["1", "2"] {
-        fs::write(&path, body(version)).expect("replaced");
+        program(&path, &body(version));
         let grant = world.new_grant();
         let result = world.proved(&grant);
         assert_eq!(world.text(&result).trim(), version);
@@ -104,8 +104,7 @@ fn one_that_is_replaced_between_tasks_runs_as_what_it_is_then() {
         assert!(matches!(notice, Notice::ProgramGone { .. }), "{notice:?}");
         let _ = fs::remove_dir(&path);
         let _ = fs::remove_file(&path);
-        fs::write(&path, body("3")).expect("back");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("its mode");
+        program(&path, &body("3"));
         let notice = world.notice();
         assert!(matches!(notice, Notice::ProgramBack { .. }), "{notice:?}");
         let grant = world.new_grant();
@@ -167,7 +166,7 @@ fn assert_unhurt(world: &mut World) {
 }
 
 fn body(version: &str) -> String {
-    format!("#!/bin/sh\nwhile [ $# -gt 1 ]; do out=$2; shift; done\necho {version} > $out\n")
+    format!("while [ $# -gt 1 ]; do out=$2; shift; done\necho {version} > $out")
 }
 
 /// Processes that name `mark` among their words.

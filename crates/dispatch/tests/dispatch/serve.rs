@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use push0_core::{FailureClass, Grant, Outcome, ToDispatcher, Vkey};
 use push0_dispatch::ProgramConfig;
 
-use crate::world::{SHORT, World, lives, name, server, until};
+use crate::world::{AMPLE, SHORT, World, lives, name, server, until};
 
 #[test]
 fn one_process_serves_many_attempts() {
@@ -101,7 +101,7 @@ fn one_that_heeds_a_cancel_stays_warm() {
 fn one_that_does_not_is_killed() {
     let deaf = "trap '' TERM; echo $$ > $dir/pid; ready; next; while :; do sleep 0.01; done";
     let mut world = World::of_server(deaf);
-    let grant = Grant { timeout: SHORT * 3, grace: SHORT, ..world.new_grant() };
+    let grant = Grant { timeout: AMPLE, grace: SHORT, ..world.new_grant() };
     let (class, message) = world.failed(&grant);
     assert_eq!(class, FailureClass::Timeout, "{message}");
     let pid = world.written("pid");

@@ -59,7 +59,7 @@ fn without_any_verdict_the_attempt_failed_for_the_moment() {
 #[test]
 fn a_verifier_that_is_too_slow_is_asked_three_times_and_then_the_attempt_failed() {
     let mut world = judged_by("echo asked >> $dir/asked; sleep 1000", RESULT);
-    let grant = push0_core::Grant { timeout: crate::world::SHORT * 20, ..world.new_grant() };
+    let grant = push0_core::Grant { timeout: crate::world::AMPLE * 4, ..world.new_grant() };
     let (class, message) = world.failed(&grant);
     assert_eq!(class, FailureClass::Transient, "{message}");
     assert!(message.contains("no verdict in time"), "{message}");
@@ -123,8 +123,7 @@ fn a_proof_that_comes_within_the_grace_counts() {
     let late =
         format!("trap 'write; exit 0' TERM; write() {{ {RESULT}; }}; while :; do sleep 0.01; done");
     let mut world = judged_by("exit 0", &late);
-    let timeout = crate::world::SHORT * 3;
-    let grant = push0_core::Grant { timeout, ..world.new_grant() };
+    let grant = push0_core::Grant { timeout: crate::world::AMPLE, ..world.new_grant() };
     world.proved(&grant);
 }
 

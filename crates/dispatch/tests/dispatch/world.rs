@@ -287,6 +287,9 @@ pub(crate) fn until<T>(mut ask: impl FnMut() -> Option<T>) -> T {
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 pub(crate) const SHORT: Duration = Duration::from_millis(100);
 
+/// More than a script takes to begin, on a machine that does much else.
+pub(crate) const AMPLE: Duration = Duration::from_secs(5);
+
 /// With short pauses. A verifier has the tenth of a grant's time that is longer than `limit`.
 pub(crate) const RETRY: Retry = Retry {
     limit: Duration::from_millis(200),

@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use super::client::Client;
 use super::error::{ClusterError, told};
-use super::replica::{Came, Replica};
+use super::replica::Replica;
 use super::role::Role;
 use super::serve::runtime;
 use super::wire::Ask;
@@ -28,7 +28,7 @@ fn apply_now(args: &ApplyArgs) -> Result<(), ClusterError> {
     let runtime = runtime()?;
     let was = runtime.block_on(async {
         let mut replica = Replica::open(&settings.nats).await?;
-        while replica.go_on(WAIT).await? == Came::Turns {}
+        replica.catch_up().await?;
         Ok::<_, ClusterError>(replica.spec().cloned())
     })?;
     let was = was.ok_or(ClusterError::NothingRuns)?;
@@ -65,6 +65,3 @@ fn is_confirmed() -> bool {
     let mut answer = String::new();
     input.read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "yes")
 }
-
-/// How long the log is waited for at once.
-const WAIT: std::time::Duration = std::time::Duration::from_millis(200);

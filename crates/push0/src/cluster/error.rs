@@ -64,9 +64,7 @@ pub(crate) enum ClusterError {
     Nowhere,
     #[error("error: not applied: answer yes, or give --yes")]
     NotConfirmed,
-    #[error(
-        "error: no engine leads, and the log does not answer: see to the NATS servers, and try again"
-    )]
+    #[error("error: the log does not answer: see to the NATS servers, and try again")]
     LogSilent,
     #[error("error: the log has no pipeline yet: start an engine with it (`push0 serve`)")]
     NothingRuns,

@@ -1,6 +1,6 @@
 //! A copy of the state, kept up with the log: what a standby and a reader have.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use push0_core::Scheduler;
 use push0_log::{Follower, NatsConfig, NatsLog, ReadError};
@@ -39,6 +39,25 @@ impl Replica {
         Ok(if turns.is_empty() { Came::Nothing } else { Came::Turns })
     }
 
+    /// Reads on until all is read that the log had when it was opened. What has come since does not hold it up, and
+    /// an answer that takes its time is not taken for the log's end.
+    ///
+    /// # Errors
+    ///
+    /// As [`go_on`](Self::go_on), and [`ClusterError::LogSilent`].
+    pub(super) async fn catch_up(&mut self) -> Result<(), ClusterError> {
+        let end = self.log.position().last();
+        let mut heard = Instant::now();
+        while self.follower.position().last() < end {
+            match self.go_on(STEP).await? {
+                Came::Turns => heard = Instant::now(),
+                Came::Nothing if heard.elapsed() < SILENT_MAX => {}
+                Came::Nothing | Came::Silence => return Err(ClusterError::LogSilent),
+            }
+        }
+        Ok(())
+    }
+
     /// Whether all was read that the log has; not, where that cannot be told.
     pub(super) async fn is_at_end(&self) -> bool {
         self.log.ends_at(self.follower.position()).await.unwrap_or(false)
@@ -69,3 +88,8 @@ pub(super) enum Came {
     /// The log does not answer.
     Silence,
 }
+
+const STEP: Duration = Duration::from_millis(200);
+
+/// How long the log may give nothing of what it has. A consumer that is silent is another's turn after four seconds.
+const SILENT_MAX: Duration = Duration::from_secs(20);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::bus::Bus;
 use super::error::{ClusterError, told};
-use super::replica::{Came, Replica};
+use super::replica::Replica;
 use super::role::Role;
 use super::serve::runtime;
 use super::settings::Settings;
@@ -50,16 +50,9 @@ fn read(args: &StatusArgs) -> Result<Status, ClusterError> {
 /// What the log says, where no engine leads.
 async fn of_log(settings: &Settings) -> Result<Status, ClusterError> {
     let mut replica = Replica::open(&settings.nats).await?;
-    loop {
-        match replica.go_on(LOG_WAIT).await? {
-            Came::Turns => {}
-            Came::Nothing => return Ok(Status::of(replica.scheduler())),
-            Came::Silence => return Err(ClusterError::LogSilent),
-        }
-    }
+    replica.catch_up().await?;
+    Ok(Status::of(replica.scheduler()))
 }
 
 /// How long answers to a roll call are waited for: a round trip, and what a busy machine adds.
 const ROLL_CALL: Duration = Duration::from_millis(500);
-
-const LOG_WAIT: Duration = Duration::from_millis(200);

@@ -7,9 +7,10 @@ use push0::programs;
 use push0::publish::{Publication, PublishError, Published, publish};
 use push0_core::ReleaseNumber;
 use push0_prover::{Envelope, ProofFile};
+use push0_testbed::program;
 use serde_json::json;
 
-use crate::world::{PAIRS, World, proved, script};
+use crate::world::{PAIRS, World, proved};
 
 #[test]
 fn a_mock_is_published_as_one() {
@@ -26,7 +27,7 @@ fn a_mock_is_published_as_one() {
 #[test]
 fn a_proof_is_published_with_the_claim_and_key_of_its_verifier() {
     let world = released(REAL, false);
-    script(&world.path().join("verifier"), &accepts("ab"));
+    program(&world.path().join("verifier"), &accepts("ab"));
     let published = publish_all(&world).expect("published");
     let envelope = read(&published).remove(0);
     assert_eq!(envelope.claim, Some(json!({"a": 1})));
@@ -36,7 +37,7 @@ fn a_proof_is_published_with_the_claim_and_key_of_its_verifier() {
 #[test]
 fn a_proof_that_its_verifier_refuses_is_not_published() {
     let world = released(REAL, false);
-    script(&world.path().join("verifier"), "echo no good >&2; exit 1");
+    program(&world.path().join("verifier"), "echo no good >&2; exit 1");
     let refused = publish_all(&world).expect_err("refused");
     assert!(
         matches!(&refused, PublishError::Refused { words, .. } if words == "no good"),

@@ -1,13 +1,14 @@
 //! `push0 verify`.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use push0_testbed::program;
 use serde_json::json;
 
 use crate::proofs::{REAL, SEVERAL, accepts, publish_all, released, vkey};
-use crate::world::{PAIRS, Ran, World, at, push0, run, script};
+use crate::world::{PAIRS, Ran, World, at, push0, run};
 
 #[test]
 fn an_accepted_proof_is_shown_with_its_claim() {
@@ -43,7 +44,7 @@ fn another_key_than_the_pinned_one_is_refused() {
     let (world, proof) = proved();
     let verifier = world.path().join("verifier");
     for (script_key, pin) in [("ab", "cd"), ("cd", "cd"), ("cd", "ab")] {
-        script(&verifier, &accepts(script_key));
+        program(&verifier, &accepts(script_key));
         let ran = verify(&proof, &["--verifier", file(&verifier), "--vkey", &vkey(pin)]);
         assert_eq!(ran.code, Some(1), "{script_key} {pin}: {}", ran.stderr);
     }
@@ -53,7 +54,7 @@ fn another_key_than_the_pinned_one_is_refused() {
 fn a_pinned_key_that_the_verifier_does_not_name_is_no_verdict() {
     let (world, proof) = proved();
     let verifier = world.path().join("verifier");
-    script(&verifier, "echo '{\"vkey\":null,\"claim\":{\"a\":1}}'");
+    program(&verifier, "echo '{\"vkey\":null,\"claim\":{\"a\":1}}'");
     let pinned = world.path().join("pinned.toml");
     let program = "verifier = [\"./verifier\", \"verify\"]";
     let with_key = format!("{program}, vkey = \"{}\"", vkey("ab"));
@@ -71,7 +72,7 @@ fn a_pinned_key_that_the_verifier_does_not_name_is_no_verdict() {
 fn a_verifier_that_says_nothing_binds_nothing() {
     let (world, proof) = proved();
     let verifier = world.path().join("verifier");
-    script(&verifier, "exit 0");
+    program(&verifier, "exit 0");
     let ran = verify(&proof, &["--verifier", file(&verifier)]);
     insta::assert_snapshot!(ran.shown(&world).replace(&crate::world::hash(6).to_string(), "TIP"), @r"
     accepted: blocks 5 to 6 of chain 534352
@@ -98,7 +99,7 @@ fn a_guessed_verifier_must_say_something() {
     let named = "command = [\"sh\"], contract = \"file\", memory = \"64MiB\", verifier = [\"./verifier\", \"verify\"]";
     let guessed = "command = [\"./verifier\"], contract = \"file\", memory = \"64MiB\"";
     fs::write(&pipeline, REAL.replace(named, guessed)).expect("a file");
-    script(&world.path().join("verifier"), "exit 0");
+    program(&world.path().join("verifier"), "exit 0");
     let ran = verify(&proof, &["--pipeline", file(&pipeline)]);
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
     assert!(ran.stderr.contains("exit 0 without a verdict line"), "{}", ran.stderr);
@@ -115,7 +116,7 @@ fn each_of_several_files_has_its_own_result_and_the_worst_is_the_exit() {
     fs::write(&flipped, text.replace("demo", "dema")).expect("a file");
     let value: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
     fs::write(&other, serde_json::to_vec_pretty(&value).expect("JSON")).expect("a file");
-    let verifies = |files: &[&std::path::Path]| {
+    let verifies = |files: &[&Path]| {
         let files: Vec<&str> = files.iter().map(|path| file(path)).collect();
         push0(&[&["verify", "--json", "--verifier", file(&verifier)], files.as_slice()].concat())
     };
@@ -137,7 +138,7 @@ fn each_of_several_files_has_its_own_result_and_the_worst_is_the_exit() {
 fn a_flipped_bit_anywhere_is_refused_before_a_verifier_is_asked() {
     let (world, proof) = proved();
     let (verifier, asked) = (world.path().join("verifier"), world.path().join("asked"));
-    script(&verifier, &format!("touch {}; {}", asked.display(), accepts("ab")));
+    program(&verifier, &format!("touch {}; {}", asked.display(), accepts("ab")));
     let bytes = fs::read(&proof).expect("a proof");
     for at in (0..bytes.len()).step_by(97) {
         let mut flipped = bytes.clone();
@@ -154,7 +155,7 @@ fn a_flipped_bit_anywhere_is_refused_before_a_verifier_is_asked() {
 fn a_refusal_is_in_the_verifiers_words() {
     let (world, proof) = proved();
     let verifier = world.path().join("verifier");
-    script(&verifier, "echo bad pairing >&2; exit 1");
+    program(&verifier, "echo bad pairing >&2; exit 1");
     let ran = verify(&proof, &["--verifier", file(&verifier), "--json"]);
     assert_eq!(ran.code, Some(1));
     assert!(ran.stderr.starts_with("refused: bad pairing"), "{}", ran.stderr);
@@ -166,7 +167,7 @@ fn a_refusal_is_in_the_verifiers_words() {
 fn a_claim_that_the_public_values_do_not_make_is_refused() {
     let (world, proof) = proved();
     let verifier = world.path().join("verifier");
-    script(&verifier, &accepts("ab").replace("\"a\":1", "\"a\":2"));
+    program(&verifier, &accepts("ab").replace("\"a\":1", "\"a\":2"));
     let ran = verify(&proof, &["--verifier", file(&verifier)]);
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
 }
@@ -175,7 +176,7 @@ fn a_claim_that_the_public_values_do_not_make_is_refused() {
 fn no_verdict_is_neither_accepted_nor_refused() {
     let (world, proof) = proved();
     let verifier = world.path().join("verifier");
-    script(&verifier, "exit 3");
+    program(&verifier, "exit 3");
     assert_eq!(verify(&proof, &["--verifier", file(&verifier)]).code, Some(2));
     assert_eq!(verify(&proof, &["--verifier", "/no/such/verifier"]).code, Some(2));
     assert_eq!(verify(&world.path().join("no-such.json"), &[]).code, Some(2));
@@ -183,16 +184,21 @@ fn no_verdict_is_neither_accepted_nor_refused() {
 
 #[test]
 fn without_a_word_from_the_caller_only_a_shipped_prover_is_run() {
-    let (world, proof) = proved();
+    let (_world, proof) = proved();
     let ran = verify(&proof, &[]);
     assert_eq!(ran.code, Some(2));
     assert!(ran.stderr.contains("no push0-prover-real beside push0"), "{}", ran.stderr);
 
-    let beside = world.path().join("bin");
-    fs::create_dir(&beside).expect("a folder");
-    fs::copy(env!("CARGO_BIN_EXE_push0"), beside.join("push0")).expect("a copy");
-    script(&beside.join("push0-prover-real"), &format!("[ \"$1\" = verify ] && {}", accepts("ab")));
-    let ran = run(Command::new(beside.join("push0")).arg("verify").arg(&proof).arg("--json"));
+    // Linked, not copied: a file that was just written may be refused as busy.
+    let binary = Path::new(env!("CARGO_BIN_EXE_push0"));
+    let beside = tempfile::tempdir_in(binary.parent().expect("a folder")).expect("a directory");
+    fs::hard_link(binary, beside.path().join("push0")).expect("a link");
+    program(
+        &beside.path().join("push0-prover-real"),
+        &format!("[ \"$1\" = verify ] && {}", accepts("ab")),
+    );
+    let ran =
+        run(Command::new(beside.path().join("push0")).arg("verify").arg(&proof).arg("--json"));
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(at(&ran.stdout, "/proofs/0/claim"), json!({"a": 1}));
     assert_eq!(at(&ran.stdout, "/proofs/0/pinned"), json!(false));
@@ -225,15 +231,15 @@ fn a_proof_of_another_pipeline_is_refused() {
 /// A published proof, whose verifier has the key `ab…`.
 fn proved() -> (World, PathBuf) {
     let world = released(REAL, false);
-    script(&world.path().join("verifier"), &accepts("ab"));
+    program(&world.path().join("verifier"), &accepts("ab"));
     let proof = publish_all(&world).expect("published").remove(0).path;
     (world, proof)
 }
 
-fn verify(proof: &std::path::Path, words: &[&str]) -> Ran {
+fn verify(proof: &Path, words: &[&str]) -> Ran {
     push0(&[&["verify", file(proof)], words].concat())
 }
 
-fn file(path: &std::path::Path) -> &str {
+fn file(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
 }

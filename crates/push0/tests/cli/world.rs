@@ -223,13 +223,6 @@ pub(crate) fn at(json: &str, pointer: &str) -> Value {
     value.pointer(pointer).cloned().unwrap_or_default()
 }
 
-/// Writes a program that can be run.
-pub(crate) fn script(path: &Path, body: &str) {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::write(path, format!("#!/bin/sh\n{body}\n")).expect("a script");
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("its mode");
-}
-
 /// A result as an SDK prover writes it, with the span as its public values.
 pub(crate) fn proved(store: &Store, grant: &Grant, is_mock: bool) -> Outcome {
     let public_values = format!("{}", grant.key).into_bytes();

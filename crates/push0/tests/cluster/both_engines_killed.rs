@@ -13,7 +13,7 @@ fn what_was_proved_meanwhile_is_taken() {
     // The dispatchers go on, and hold what they have made.
     std::thread::sleep(std::time::Duration::from_millis(600));
     world.serve("e3");
-    world.wait_for("e3", "leads in epoch-2");
+    world.wait_for("e3", "leads in");
     world.wait_accepted(before + 1);
     let attempts = |world: &World| {
         let history = world.history();

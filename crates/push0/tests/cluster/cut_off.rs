@@ -10,7 +10,7 @@ fn a_dispatcher_proves_on_and_is_given_up_until_it_is_back() {
     let mut world = World::with_accounts("300ms");
     let wire = Proxy::to(world.nats.port(0));
     world.tell("d1", "PUSH0_NATS", wire.url());
-    let world = world.peopled();
+    let mut world = world.peopled();
     world.submit();
     world.wait_accepted(2);
     wire.cut(Wire::Down);
@@ -19,6 +19,7 @@ fn a_dispatcher_proves_on_and_is_given_up_until_it_is_back() {
     world.wait_accepted(10);
     wire.set(Wire::Whole);
     let back = now();
+    world.kill("d2"); // it leaves something to do
     let grants = |turn: &Turn| {
         turn.events.iter().any(
             |event| matches!(event, Event::Granted { dispatcher, .. } if dispatcher.as_str() == "d1"),

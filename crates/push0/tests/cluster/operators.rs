@@ -9,13 +9,11 @@ fn status_names_who_is_there_and_what_is_done() {
     let mut world = World::usual(1, "50ms");
     world.submit();
     world.wait_accepted(BLOCKS);
-    let status = world.status();
+    let status = world.status_of(&["e1", "e2"], &["d1", "d2"]);
     let engines = json!([{"engine": "e1", "leads": 1}, {"engine": "e2", "leads": null}]);
     assert_eq!(at(&status, "/cluster/engines"), engines);
     let dispatchers = at(&status, "/cluster/dispatchers");
     let dispatchers = dispatchers.as_array().expect("a list");
-    let names: Vec<_> = dispatchers.iter().map(|it| at(it, "/dispatcher")).collect();
-    assert_eq!(names, ["d1", "d2"]);
     assert!(
         dispatchers
             .iter()
@@ -23,8 +21,11 @@ fn status_names_who_is_there_and_what_is_done() {
     );
     assert_eq!(at(&status, "/blocks/submitted"), BLOCKS);
     assert_eq!(at(&status, "/pipeline"), "cluster");
-    let text = world.output(&["status"]);
-    assert!(text.contains("e1 leads in epoch-1, e2 stands by"), "{text}");
+    // An answer that takes too long is left out here too.
+    push0_testbed::until("it does not say who leads and who stands by", || {
+        let text = world.output(&["status"]);
+        text.contains("e1 leads in epoch-1, e2 stands by").then_some(())
+    });
     // Where no engine is, the log tells.
     for name in ["e1", "e2", "d1", "d2"] {
         world.kill(name);

@@ -14,11 +14,12 @@ fn its_task_is_given_out_again() {
         world.dispatch_with(id, BLOCKS);
         world.wait_for(id, "takes work");
     }
-    world.submit();
+    world.start_submit();
     let prover =
         push0_testbed::until("nothing is proved", || world.provers_of("d1").into_iter().next());
-    kill_process(prover, Signal::KILL).expect("it is ours");
     let killed = now();
+    kill_process(prover, Signal::KILL).expect("it is ours");
     tell("prover killed", world.given_out_again(killed));
+    assert!(world.wait_end("submit").success());
     world.finish(BLOCKS);
 }

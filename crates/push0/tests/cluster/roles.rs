@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::world::{BLOCKS, PASSWORD, World, at};
+use crate::world::{BLOCKS, PASSWORD, World};
 
 #[test]
 fn each_does_its_part() {
@@ -23,17 +23,11 @@ fn each_does_its_part() {
         world.dispatch(id);
         world.wait_for(id, "takes work");
     }
-    world.submit();
-    world.wait_accepted(2);
-    let status = world.status();
-    let there = |list: &str, name: &str| {
-        let there = at(&status, &format!("/cluster/{list}"));
-        there.as_array().expect("a list").iter().map(|it| at(it, name)).collect::<Vec<_>>()
-    };
-    assert_eq!(there("engines", "/engine"), ["e1", "e2"], "{status}");
-    assert_eq!(there("dispatchers", "/dispatcher"), ["gpu-1", "gpu-2"], "{status}");
+    world.status_of(&["e1", "e2"], &["gpu-1", "gpu-2"]);
     assert!(world.run(&["retry", "--all"]).success());
     assert!(world.run(&["apply", "pipeline.toml"]).success(), "nothing differs");
+    world.submit();
+    world.wait_accepted(2);
     let killed = world.kill("gpu-1");
     let is_lost = |turn: &Turn| {
         let lost = |fact: &Fact| matches!(fact, Fact::Lost { message, .. } if message.contains("connection"));

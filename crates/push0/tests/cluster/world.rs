@@ -130,9 +130,12 @@ impl World {
 
     /// Submits all blocks; the command waits for engines and for room.
     pub(crate) fn submit(&self) {
-        let blocks = workspace().join("examples/scroll/scroll-mainnet-16525000-20.jsonl");
-        let blocks = blocks.to_string_lossy().into_owned();
-        assert!(self.run(&["submit", "pipeline.toml", &blocks]).success());
+        assert!(self.run(&["submit", "pipeline.toml", &blocks()]).success());
+    }
+
+    /// The same, not waited for: work begins before the command ends. `wait_end` waits for `submit`.
+    pub(crate) fn start_submit(&mut self) {
+        self.start("submit", &["submit", "pipeline.toml", &blocks()]);
     }
 
     pub(crate) fn drain(&self) {
@@ -210,10 +213,14 @@ impl World {
         });
     }
 
+    /// A connection of the test's own.
+    pub(crate) fn connected(&self) -> async_nats::Client {
+        self.runtime.block_on(async_nats::connect(&self.nats.urls()[..])).expect("it runs")
+    }
+
     /// Publishes what a leader might.
-    pub(crate) fn say_as_leader(&self, beat: &'static str) {
+    pub(crate) fn say_as_leader(&self, client: &async_nats::Client, beat: &'static str) {
         self.runtime.block_on(async {
-            let client = async_nats::connect(&self.nats.urls()[..]).await.expect("it runs");
             client.publish("push0.engine.beat", beat.into()).await.expect("it is connected");
             client.flush().await.expect("it is connected");
         });
@@ -239,6 +246,22 @@ impl World {
         let mut command = self.command(&["status", "--json"]);
         let ran = command.stdout(Stdio::piped()).stderr(Stdio::null()).output();
         serde_json::from_slice(&ran.expect("it starts").stdout).ok()
+    }
+
+    /// The same, once all of these answer and one engine leads: who takes too long to answer is left out.
+    pub(crate) fn status_of(&self, engines: &[&str], dispatchers: &[&str]) -> serde_json::Value {
+        let names = |status: &serde_json::Value, list: &str, name: &str| {
+            let there = at(status, &format!("/cluster/{list}"));
+            let there = there.as_array().cloned().unwrap_or_default();
+            there.iter().map(|it| at(it, name)).collect::<Vec<_>>()
+        };
+        until("not all answer", || {
+            let status = self.status_now()?;
+            let leads = names(&status, "engines", "/leads").iter().any(|leads| !leads.is_null());
+            let are_there = names(&status, "engines", "/engine") == engines
+                && names(&status, "dispatchers", "/dispatcher") == dispatchers;
+            (leads && are_there).then_some(status)
+        })
     }
 
     /// What a command prints.
@@ -314,6 +337,12 @@ pub(crate) fn now() -> SystemTime {
 /// What JSON holds at `pointer`; null where it holds nothing.
 pub(crate) fn at(json: &serde_json::Value, pointer: &str) -> serde_json::Value {
     json.pointer(pointer).cloned().unwrap_or_default()
+}
+
+/// The file of all blocks.
+fn blocks() -> String {
+    let blocks = workspace().join("examples/scroll/scroll-mainnet-16525000-20.jsonl");
+    blocks.to_string_lossy().into_owned()
 }
 
 /// Prints a time of recovery.

@@ -93,16 +93,16 @@ fn no_task_is_opened_past_the_window() {
 #[test]
 fn as_many_attempts_run_at_once_as_there_are_slots() {
     for (slots, most) in [("1", 1), ("4", 4)] {
-        let world = world(ALONE, 12);
-        world.run(&["--slots", slots]).with(0);
-        assert_eq!(world.history().complete().most(|_| 1), most);
+        let world = World::gated(&format!("{}{ALONE}", head()), &blocks(1, 12));
+        world.run_once_granted(most, &["--slots", slots]);
+        assert_eq!(world.history().complete().most(|_| 1), most as u64);
     }
 }
 
 #[test]
 fn no_more_memory_is_reserved_at_once_than_there_is() {
-    let world = world(MEMORY, 12);
-    world.run(&["--slots", "4", "--memory", "500MiB"]).with(0);
+    let world = World::gated(&format!("{}{MEMORY}", head()), &blocks(1, 12));
+    world.run_once_granted(2, &["--slots", "4", "--memory", "500MiB"]);
     let mebibytes = |stage: &str| if stage == "large" { 300 } else { 150 };
     let most = world.history().complete().most(mebibytes);
     assert!((301..=500).contains(&most), "{most} MiB at once");

@@ -1,7 +1,6 @@
 //! A directory with a pipeline and its blocks, and the processes that push0 starts over it.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -47,9 +46,28 @@ impl World {
 
     /// A program in a shell.
     pub(crate) fn write_program(&self, name: &str, body: &str) {
-        self.write(name, &format!("#!/bin/sh\n{body}\n"));
-        let mode = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(self.path(name), mode).expect("its mode");
+        push0_testbed::program(&self.path(name), body);
+    }
+
+    /// A world whose mocks begin once the gate is open.
+    pub(crate) fn gated(pipeline: &str, blocks: &str) -> Self {
+        let world = Self::new(&pipeline.replace("push0-prover-mock", "./gated"), blocks);
+        let (gate, mock) = (world.path(GATE), binaries::mock());
+        let wait = format!("until [ -e '{}' ]; do sleep 0.02; done", gate.display());
+        world.write_program("gated", &format!("{wait}\nexec '{}' \"$@\"", mock.display()));
+        world
+    }
+
+    pub(crate) fn open_gate(&self) {
+        self.write(GATE, "");
+    }
+
+    /// Runs it until so many attempts are granted, and only then lets them end.
+    pub(crate) fn run_once_granted(&self, attempts: usize, words: &[&str]) {
+        let run = self.start(words);
+        run.await_lines(" granted ", attempts);
+        self.open_gate();
+        run.end().with(0);
     }
 
     /// Starts `push0 run` on the pipeline.
@@ -134,5 +152,7 @@ pub(crate) fn flip(file: &Path, at: usize) {
     *bytes.get_mut(at).expect("within the file") ^= 1;
     fs::write(file, bytes).expect("room on the disk");
 }
+
+const GATE: &str = "gate";
 
 const SCROLL: &str = "scroll-mainnet-16525000-20.jsonl";
