@@ -34,7 +34,7 @@ pub use certificates::certificates;
 pub use nats::{Nats, Settings, binary};
 pub use ports::free_ports;
 pub use program::program;
-pub use proxy::{Proxy, Wire};
+pub use proxy::{Proxy, SLOW, Wire};
 #[cfg(feature = "s3")]
 pub use s3::{Keys, S3, serve as serve_s3};
 pub use wait::{PATIENCE, until};

@@ -1,14 +1,15 @@
-//! A wire between a client and a server that loses what it is told to lose.
+//! A wire between a client and a server that loses what it is told to lose, or takes its time.
 //!
 //! Bytes that are lost are lost for good, so a connection that lost some is of no more use: cut it
 //! when the client is to go on. Connections that are made later pass what the wire then passes.
 //!
-//! Not here: delay and reordering. TCP has no reordering, and no test may wait for time.
+//! Not here: reordering. TCP has none.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use crate::until;
 
@@ -18,6 +19,8 @@ pub enum Wire {
     /// Everything.
     #[default]
     Whole,
+    /// Everything, but answers later: each of the server's writes by [`SLOW`].
+    SlowAnswers,
     /// What the client says; of what the server answers, nothing.
     NoAnswers,
     /// Nothing of what the client says.
@@ -130,6 +133,9 @@ fn pump(mut from: TcpStream, mut to: TcpStream, shared: &Arc<Mutex<State>>, dire
         while let Ok(count @ 1..) = from.read(&mut bytes) {
             let read = bytes.get(..count).unwrap_or_default();
             let passes = lock(&shared).pass(direction, count);
+            if lock(&shared).is_slow(direction) {
+                thread::sleep(SLOW);
+            }
             if passes && to.write_all(read).is_err() {
                 break;
             }
@@ -145,15 +151,22 @@ impl State {
     /// Whether bytes in this direction pass. Those that do not are counted.
     const fn pass(&mut self, direction: Direction, bytes: usize) -> bool {
         let passes = match direction {
-            Direction::Requests => matches!(self.wire, Wire::Whole | Wire::NoAnswers),
-            Direction::Answers => matches!(self.wire, Wire::Whole | Wire::NoRequests),
+            Direction::Requests => !matches!(self.wire, Wire::NoRequests | Wire::Down),
+            Direction::Answers => !matches!(self.wire, Wire::NoAnswers | Wire::Down),
         };
         if !passes && matches!(direction, Direction::Requests) {
             self.lost_requests += bytes as u64;
         }
         passes
     }
+
+    const fn is_slow(&self, direction: Direction) -> bool {
+        matches!((self.wire, direction), (Wire::SlowAnswers, Direction::Answers))
+    }
 }
+
+/// Longer than a short wait for an answer, and shorter than what gives one up.
+pub const SLOW: Duration = Duration::from_millis(300);
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     // A flag and a list are never half changed.

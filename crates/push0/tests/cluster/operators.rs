@@ -1,5 +1,6 @@
 //! What an operator sees and says: status, apply, retry.
 
+use push0_testbed::{Proxy, Wire};
 use serde_json::json;
 
 use crate::world::{BLOCKS, World, at};
@@ -39,6 +40,36 @@ fn status_names_who_is_there_and_what_is_done() {
             _ => world.dispatch(name),
         }
     }
+    world.finish(BLOCKS);
+}
+
+/// A log that takes its time is not one that holds nothing.
+#[test]
+fn what_is_read_over_a_slow_wire_is_the_whole_log() {
+    let mut world = World::usual(1, "20ms");
+    world.submit();
+    world.wait_accepted(BLOCKS);
+    world.drain();
+    for name in ["e1", "e2"] {
+        world.stop(name);
+    }
+    let wire = Proxy::to(world.nats.port(0));
+    wire.set(Wire::SlowAnswers);
+    for (name, args) in [
+        ("status", &["status"][..]),
+        ("apply", &["apply", "pipeline.toml"]),
+        ("reader", &["proofs", "pipeline.toml", "--out", "slow"]),
+    ] {
+        world.tell(name, "PUSH0_NATS", wire.url());
+        world.start(name, args);
+        assert!(world.wait_end(name).success(), "{}", world.said(name));
+    }
+    let (status, applied) = (world.printed("status"), world.said("apply"));
+    assert!(status.contains("20 submitted"), "{status}");
+    assert!(applied.contains("nothing differs"), "{applied}");
+    let files = std::fs::read_dir(world.path("slow")).expect("it was made").count();
+    assert!(files >= BLOCKS, "{files}");
+    world.serve("e1");
     world.finish(BLOCKS);
 }
 

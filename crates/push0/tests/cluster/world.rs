@@ -187,6 +187,11 @@ impl World {
         fs::read_to_string(self.dir.path().join(format!("{name}.err"))).unwrap_or_default()
     }
 
+    /// What a process has printed since it was started last.
+    pub(crate) fn printed(&self, name: &str) -> String {
+        fs::read_to_string(self.path(&format!("{name}.out"))).unwrap_or_default()
+    }
+
     /// Waits until a process shows that it lives, or that it does not.
     pub(crate) fn wait_alive(&self, name: &str, is_alive: bool) {
         let (file, code) = (format!("{name}.alive"), if is_alive { 0 } else { 1 });
@@ -232,7 +237,8 @@ impl World {
         let mut command = self.command(args);
         let told = self.told.iter().filter(|((process, _), _)| process == name);
         command.envs(told.map(|((_, name), value)| (*name, value)));
-        let child = command.stderr(said).spawn().expect("it starts");
+        let printed = File::create(self.path(&format!("{name}.out"))).expect("writable");
+        let child = command.stdout(printed).stderr(said).spawn().expect("it starts");
         self.running.insert(name.to_owned(), child);
     }
 
