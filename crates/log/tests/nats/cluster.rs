@@ -83,9 +83,10 @@ impl Engine {
     /// Waits until it has appended so many more.
     async fn appends(&mut self, count: u64) {
         let goal = Seq(self.last.borrow().0 + count);
-        let came = self.last.wait_for(|last| *last >= goal);
-        let came = tokio::time::timeout(push0_testbed::PATIENCE, came).await;
-        came.expect("in time").expect("it appends");
+        while *self.last.borrow_and_update() < goal {
+            let came = tokio::time::timeout(push0_testbed::PATIENCE, self.last.changed()).await;
+            came.expect("the next in time").expect("it appends");
+        }
     }
 
     /// Everything that it appended.

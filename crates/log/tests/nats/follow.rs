@@ -67,8 +67,12 @@ async fn a_follower_that_waits_for_moments_goes_on_when_its_consumer_dies_unhear
         let before = admin.consumers(&config.stream).await;
         let asked = Instant::now();
         assert_eq!(follower.next(MOMENT).await.expect("the log is sound"), []);
-        let mut made = admin.consumers(&config.stream).await;
-        made.retain(|name| !before.contains(name));
+        let mut made = Vec::new();
+        while made.is_empty() {
+            assert!(asked.elapsed() < PATIENCE, "it made none");
+            made = admin.consumers(&config.stream).await;
+            made.retain(|name| !before.contains(name));
+        }
         let [name] = &made[..] else {
             let late = asked.elapsed() >= config.answer_max;
             assert!(late, "only one that is answered too late is made again: {made:?}");

@@ -2,7 +2,7 @@
 
 use push0_core::{Event, ParkedBy, Seq, TaskId, Turn};
 use push0_log::{AppendError, Log as _, NatsConfig};
-use push0_testbed::Nats;
+use push0_testbed::{Nats, PATIENCE};
 use serde_json::json;
 
 use crate::world::{Admin, config, history, open, turn};
@@ -11,7 +11,9 @@ use crate::world::{Admin, config, history, open, turn};
 async fn a_full_stream_says_so_and_goes_on_when_it_may_grow() {
     for nodes in [1, 3] {
         let nats = Nats::start(nodes);
-        let config = NatsConfig { max_bytes: 1 << 20, ..config(&nats) };
+        // What is answered late is asked again, and then it is not known to be refused.
+        let answer_max = PATIENCE;
+        let config = NatsConfig { max_bytes: 1 << 20, answer_max, ..config(&nats) };
         let mut engine = open(&config).await;
         let mut turns = Vec::new();
         let kept = loop {

@@ -30,7 +30,14 @@ async fn a_stream_made_again_takes_no_append_of_the_engine_before() {
             stops(&mut engine).await;
             stops(&mut standby).await;
             assert_eq!(history(&config).await, turns, "after {other_turns} turns of another log");
-            let read = engine.read(Seq(0)).await;
+            let start = Instant::now();
+            let read = loop {
+                match engine.read(Seq(0)).await {
+                    // No answer in the little time that it has.
+                    Err(ReadError::Unavailable(_)) if start.elapsed() < PATIENCE => {}
+                    read => break read,
+                }
+            };
             let is_told =
                 matches!(read, Err(ReadError::Replaced { .. } | ReadError::DamagedRecord { .. }));
             assert!(is_told, "{read:?}");
