@@ -1,6 +1,7 @@
 //! Publishing and listening. Everything here may be lost, and nobody depends on one message.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::connection::State;
@@ -85,6 +86,11 @@ impl Bus {
     /// Whether there is a server, as far as is known.
     pub fn is_connected(&self) -> bool {
         self.client.connection_state() == State::Connected
+    }
+
+    /// How often it was connected.
+    pub(super) fn connects(&self) -> u64 {
+        self.client.statistics().connects.load(Ordering::Relaxed)
     }
 
     /// Waits until what was published has left, for a moment.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use push0_core::{DispatcherId, Epoch, FromDispatcher};
 use push0_dispatch::{About, Config, Dispatcher, Started};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::bus::{BEAT, Bus, PRESENT, hear, life, read};
@@ -38,31 +38,70 @@ fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
     let runtime = runtime()?;
     let bus = runtime.block_on(Bus::connect(&settings))?;
     let mut beats = runtime.block_on(bus.subscribe(BEAT));
+    let mut stop = runtime.block_on(async { Stop::new() })?;
     say(&format!("{}: waits for an engine", config.id));
-    let first = runtime.block_on(async {
-        let mut ticks = tokio::time::interval(Config::HEARTBEAT);
-        loop {
-            tokio::select! {
-                message = beats.next() => {
-                    if let Some(beat) = read::<LeaderBeat>(&message?.payload) {
-                        return Some(beat);
-                    }
-                }
-                _ = ticks.tick() => {
-                    if bus.is_connected() {
-                        sign.touch();
-                    }
-                }
-            }
-        }
-    });
+    let Some(first) = runtime.block_on(first_beat(&bus, &mut beats, &sign, &mut stop)) else {
+        say("stops: no engine was heard");
+        return Ok(());
+    };
     let own = config.store.identity().to_owned();
-    if let Some(theirs) = first.map(|beat| beat.store).filter(|theirs| *theirs != own) {
-        return Err(ClusterError::OtherStore { store: config.store.to_string(), own, theirs });
+    if first.store != own {
+        let store = config.store.to_string();
+        return Err(ClusterError::OtherStore { store, own, theirs: first.store });
     }
     let dir = config.dir.clone();
     let started = push0_dispatch::start(config)?;
-    runtime.block_on(carry(bus, started, beats, (dir, sign)))
+    runtime.block_on(carry(bus, started, beats, stop, (dir, sign)));
+    Ok(())
+}
+
+/// What tells this process to stop.
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    /// Listens from here on.
+    fn new() -> Result<Self, ClusterError> {
+        let on = |kind| signal(kind).map_err(ClusterError::Thread);
+        Ok(Self {
+            interrupt: on(SignalKind::interrupt())?,
+            terminate: on(SignalKind::terminate())?,
+        })
+    }
+
+    async fn comes(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Waits for a leader to be heard; nothing, where it is told to stop before.
+async fn first_beat(
+    bus: &Bus,
+    beats: &mut async_nats::Subscriber,
+    sign: &Sign,
+    stop: &mut Stop,
+) -> Option<LeaderBeat> {
+    let mut ticks = tokio::time::interval(Config::HEARTBEAT);
+    loop {
+        tokio::select! {
+            message = beats.next() => {
+                if let Some(beat) = read::<LeaderBeat>(&message?.payload) {
+                    return Some(beat);
+                }
+            }
+            _ = ticks.tick() => {
+                if bus.is_connected() {
+                    sign.touch();
+                }
+            }
+            () = stop.comes() => return None,
+        }
+    }
 }
 
 /// Carries messages until it is told to stop; then ends the provers, and says so.
@@ -70,8 +109,9 @@ async fn carry(
     bus: Bus,
     started: Started,
     mut beats: async_nats::Subscriber,
+    mut stop: Stop,
     (dir, sign): (PathBuf, Sign),
-) -> Result<(), ClusterError> {
+) {
     let Started { dispatcher, to, mut from, mut notices } = started;
     let own = dispatcher.life();
     say(&format!("{}: takes work", own.dispatcher));
@@ -80,11 +120,7 @@ async fn carry(
     let mut calls = bus.subscribe(PRESENT).await;
     let (mut running, mut held) = (0, 0);
     let mut said = Vec::new();
-    let mut leader = Epoch(0);
-    let (mut interrupt, mut terminate) = (
-        signal(SignalKind::interrupt()).map_err(ClusterError::Thread)?,
-        signal(SignalKind::terminate()).map_err(ClusterError::Thread)?,
-    );
+    let (mut leader, mut connects) = (Epoch(0), bus.connects());
     loop {
         tokio::select! {
             1.. = from.recv_many(&mut said, TOGETHER) => {
@@ -113,20 +149,19 @@ async fn carry(
                 }
             }
             Some(message) = beats.next() => {
-                if let Some(beat) = read::<LeaderBeat>(&message.payload)
-                    && beat.epoch > leader
-                {
-                    leader = beat.epoch;
-                    dispatcher.beat_now(); // it knows nothing of this dispatcher yet
+                if let Some(beat) = read::<LeaderBeat>(&message.payload) {
+                    let was = (leader, connects);
+                    (leader, connects) = (leader.max(beat.epoch), bus.connects());
+                    if (leader, connects) != was {
+                        dispatcher.beat_now(); // it knows nothing of this dispatcher, or has given it up
+                    }
                 }
             }
             Some(notice) = notices.recv() => say(&notice.to_string()),
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
+            () = stop.comes() => break,
         }
     }
     leave(bus, &up, dispatcher, from).await;
-    Ok(())
 }
 
 /// Ends the provers, and tells that what they worked on was not run.
