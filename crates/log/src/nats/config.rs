@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Where a log on JetStream is, and how it is reached.
 #[derive(Clone)]
 pub struct NatsConfig {
-    /// The servers, as `nats://HOST:PORT` or `tls://HOST:PORT`; any that answers will do.
+    /// The servers, as `nats://HOST:PORT` or `tls://HOST:PORT`: the first that answers is used, until it does not any more.
     pub urls: Vec<String>,
     /// Who connects; with `password`.
     pub user: Option<String>,

@@ -1,7 +1,7 @@
 //! Servers that die and freeze while an engine appends: everything is there once, in order.
 
 use push0_core::{Seq, Turn};
-use push0_log::{Log as _, NatsConfig, NatsLog};
+use push0_log::{Log as _, NatsConfig, NatsLog, nats_client};
 use push0_testbed::Nats;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, block_in_place};
@@ -63,6 +63,24 @@ async fn a_leader_that_freezes_is_done_without() {
         turns.extend(append(&mut engine, 11..=15).await);
     }
     assert_eq!(history(&config).await, turns);
+}
+
+#[tokio::test]
+async fn a_connection_is_to_the_first_server_that_answers() {
+    let mut nats = Nats::start(3);
+    let mut config = config(&nats);
+    for first in 0..3 {
+        assert_eq!(server(&config).await, nats.port(first));
+        config.urls.rotate_left(1);
+    }
+    nats.kill(0);
+    assert_eq!(server(&config).await, nats.port(1));
+}
+
+/// The port of the server that a connection is to.
+async fn server(config: &NatsConfig) -> u16 {
+    let (client, _) = nats_client(config).await.expect("one answers");
+    client.server_info().port
 }
 
 /// An engine that appends turn after turn until it is told to end.
