@@ -132,8 +132,8 @@ fn pump(mut from: TcpStream, mut to: TcpStream, shared: &Arc<Mutex<State>>, dire
         let mut bytes = [0; 1 << 16];
         while let Ok(count @ 1..) = from.read(&mut bytes) {
             let read = bytes.get(..count).unwrap_or_default();
-            let passes = lock(&shared).pass(direction, count);
-            if lock(&shared).is_slow(direction) {
+            let (passes, is_slow) = lock(&shared).pass(direction, count);
+            if is_slow {
                 thread::sleep(SLOW);
             }
             if passes && to.write_all(read).is_err() {
@@ -148,8 +148,8 @@ fn pump(mut from: TcpStream, mut to: TcpStream, shared: &Arc<Mutex<State>>, dire
 }
 
 impl State {
-    /// Whether bytes in this direction pass. Those that do not are counted.
-    const fn pass(&mut self, direction: Direction, bytes: usize) -> bool {
+    /// Whether bytes in this direction pass, and whether they do later. Those that do not are counted.
+    const fn pass(&mut self, direction: Direction, bytes: usize) -> (bool, bool) {
         let passes = match direction {
             Direction::Requests => !matches!(self.wire, Wire::NoRequests | Wire::Down),
             Direction::Answers => !matches!(self.wire, Wire::NoAnswers | Wire::Down),
@@ -157,11 +157,8 @@ impl State {
         if !passes && matches!(direction, Direction::Requests) {
             self.lost_requests += bytes as u64;
         }
-        passes
-    }
-
-    const fn is_slow(&self, direction: Direction) -> bool {
-        matches!((self.wire, direction), (Wire::SlowAnswers, Direction::Answers))
+        let is_slow = matches!((self.wire, direction), (Wire::SlowAnswers, Direction::Answers));
+        (passes, is_slow)
     }
 }
 

@@ -56,7 +56,9 @@ fn write_all(args: &ProofsArgs) -> Result<(), ClusterError> {
     fs::create_dir_all(&out).map_err(|source| ClusterError::Dir { path: out.clone(), source })?;
     let runtime = runtime()?;
     let mut replica = runtime.block_on(Replica::open(&settings.nats))?;
-    runtime.block_on(replica.catch_up())?;
+    if !args.follow {
+        runtime.block_on(replica.catch_up())?; // one that follows waits for a log that is silent
+    }
     let cursor = ReleaseNumber(0);
     let mut reader = Reader { args, store, programs, out, cursor, told: None, settings, runtime };
     loop {
