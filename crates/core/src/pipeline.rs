@@ -226,6 +226,13 @@ impl Pipeline {
         check::check(spec)
     }
 
+    /// Whether this proves the same as `other`, by the same rules, so that a log of one may go on with the other: its
+    /// digest is that of what is asked, and whether a mock may pass is what an answer is worth.
+    #[must_use]
+    pub fn proves_as(&self, other: &Self) -> bool {
+        self.digest() == other.digest() && self.allow_mock == other.allow_mock
+    }
+
     /// No pipeline: what runs before the first is configured.
     pub(crate) fn none() -> Self {
         Self {

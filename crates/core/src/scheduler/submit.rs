@@ -7,7 +7,7 @@ use crate::{Block, Epoch, Event, Height, InputId, ParkedBy, Pipeline, PipelineSp
 impl Scheduler {
     pub(super) fn configure(&self, spec: &PipelineSpec) -> Result<Vec<Event>, Rejection> {
         let pipeline = Pipeline::check(spec).map_err(|faults| Rejection::Faults(faults.len()))?;
-        if self.is_configured() && pipeline.digest() != self.pipeline.digest() {
+        if self.is_configured() && !pipeline.proves_as(&self.pipeline) {
             return Err(Rejection::AnotherPipeline);
         }
         match self.is_configured() && pipeline == self.pipeline {

@@ -120,6 +120,12 @@ fn a_pipeline_gives_way_to_one_that_proves_the_same_and_to_no_other() {
     assert_eq!(answer(|_| {}), Ok(0), "it runs already");
     assert_eq!(answer(|spec| spec.window = Some(7)), Ok(1));
     assert_eq!(answer(|spec| spec.source.chain = Some(2)), Err(Rejection::AnotherPipeline));
+    let flip = |spec: &mut PipelineSpec| spec.allow_mock = !spec.allow_mock;
+    assert_eq!(
+        answer(flip),
+        Err(Rejection::AnotherPipeline),
+        "proofs would be worth another thing"
+    );
 }
 
 #[test]
