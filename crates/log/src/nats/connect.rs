@@ -2,6 +2,7 @@
 //!
 //! Not here: the stream (`stream`).
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use async_nats::rustls::crypto::ring;
@@ -46,7 +47,7 @@ pub(super) async fn connect(config: &NatsConfig) -> Result<Connection, NatsError
         .custom_inbox_prefix(&config.inbox)
         .connection_timeout(config.answer_max)
         .ping_interval(PING_INTERVAL)
-        .reconnect_delay_callback(|attempts| RECONNECT_DELAY.min(STEP * attempts_in_u32(attempts)))
+        .reconnect_delay_callback(reconnect_delay)
         .event_callback(move |event| {
             if let Event::ServerError(ServerError::Other(words)) = event {
                 refused.send_replace(words);
@@ -108,8 +109,13 @@ pub(super) fn version(server: &ServerInfo) -> (u32, u32) {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
-fn attempts_in_u32(attempts: usize) -> u32 {
-    u32::try_from(attempts).unwrap_or(u32::MAX)
+/// Before a lost connection is tried again: a little longer each time, and never as long as another process waits. All of a
+/// fleet lose theirs at the same moment, and a server that has just come up is not to be asked by all at once.
+fn reconnect_delay(attempts: usize) -> Duration {
+    let attempts = u32::try_from(attempts).unwrap_or(u32::MAX).max(1);
+    let least = RECONNECT_DELAY.min(STEP.saturating_mul(attempts));
+    let drawn = RandomState::new().hash_one(attempts) % 1_000;
+    least + least * u32::try_from(drawn).unwrap_or_default() / 1_000
 }
 
 /// Older ones lack `sync_interval: always`, and pass over settings that they do not know.
@@ -118,5 +124,25 @@ const SERVER_MIN: (u32, u32) = (2, 10);
 /// A connection whose other end has gone without a word is found out in three of these.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 
+/// At least so much longer for each try, and at most twice that.
 const STEP: Duration = Duration::from_millis(5);
-const RECONNECT_DELAY: Duration = Duration::from_millis(250);
+
+/// Never longer than twice this: engines that hear of lost connections wait for half a second.
+const RECONNECT_DELAY: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn those_that_lost_a_server_together_do_not_come_back_together() {
+        for attempts in [0, 1, 10, 1_000, usize::MAX] {
+            let delays: BTreeSet<_> = (0..1_000).map(|_| reconnect_delay(attempts)).collect();
+            assert!(delays.len() > 300, "{attempts}: {} of 1000 differ", delays.len());
+            let most = delays.last().expect("there are some");
+            assert!(*most < Duration::from_millis(400), "{attempts}: {most:?}");
+        }
+    }
+}
