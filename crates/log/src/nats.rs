@@ -41,6 +41,7 @@ mod append;
 mod chain;
 mod config;
 mod connect;
+mod fetch;
 mod follow;
 mod open;
 mod probe;

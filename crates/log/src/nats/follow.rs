@@ -26,15 +26,25 @@ use crate::frame::LogId;
 /// Reads a log as it grows. Any number may follow one log.
 #[derive(Debug)]
 pub struct Follower {
-    api: Api,
+    pub(super) api: Api,
     retry_max: Duration,
-    position: Position,
+    pub(super) position: Position,
     /// What must be there when it is passed.
     known: Position,
     /// Turns before this position that were not given away yet.
-    ready: Vec<Turn>,
+    pub(super) ready: Vec<Turn>,
     /// None until it is needed, and after it was lost.
     consumer: Option<Consumer>,
+    /// Why there is none to be had.
+    short: Option<Short>,
+}
+
+/// That the servers make no consumer.
+#[derive(Debug)]
+struct Short {
+    why: String,
+    /// When another is asked for.
+    again: Instant,
 }
 
 #[derive(Debug)]
@@ -79,13 +89,20 @@ impl Follower {
         position: Position,
         known: Position,
     ) -> Self {
-        Self { api, retry_max, position, known, ready: Vec::new(), consumer: None }
+        Self { api, retry_max, position, known, ready: Vec::new(), consumer: None, short: None }
     }
 
     /// What was read up to.
     #[must_use]
     pub const fn position(&self) -> &Position {
         &self.position
+    }
+
+    /// Why the log is read record by record, which is slower: the servers' words, where they make no consumer. They are
+    /// asked again every half minute.
+    #[must_use]
+    pub fn short_of_consumers(&self) -> Option<&str> {
+        self.short.as_ref().map(|short| &*short.why)
     }
 
     /// The turns that come next: those that are there, as far as a batch goes, or else the first that
@@ -102,6 +119,9 @@ impl Follower {
         let mut bytes = 0;
         loop {
             self.pull().await?;
+            if self.short.is_some() {
+                return self.fetch(until).await;
+            }
             match self.came(until).await {
                 Came::Record { stored, pending } => {
                     if stored.sequence != self.position.message + 1 {
@@ -110,14 +130,7 @@ impl Follower {
                         continue;
                     }
                     bytes += stored.payload.len();
-                    let ready = &mut self.ready;
-                    if let Err(fault) = self.position.follow(&stored, &mut |turn| ready.push(turn))
-                    {
-                        return Err(fault.of(&self.api.stream, stored.sequence));
-                    }
-                    if self.position.message == self.known.message && self.position != self.known {
-                        return Err(self.other(self.known.message));
-                    }
+                    self.take(&stored)?;
                     if pending > 0 && bytes < BATCH_BYTES {
                         continue;
                     }
@@ -132,8 +145,23 @@ impl Follower {
         }
     }
 
-    /// Sees to it that a request for messages is under way.
+    /// Takes the record that comes next.
+    pub(super) fn take(&mut self, stored: &Stored) -> Result<(), ReadError> {
+        let ready = &mut self.ready;
+        if let Err(fault) = self.position.follow(stored, &mut |turn| ready.push(turn)) {
+            return Err(fault.of(&self.api.stream, stored.sequence));
+        }
+        if self.position.message == self.known.message && self.position != self.known {
+            return Err(self.other(self.known.message));
+        }
+        Ok(())
+    }
+
+    /// Sees to it that a request for messages is under way, where the servers make a consumer.
     async fn pull(&mut self) -> Result<(), ReadError> {
+        if self.short.as_ref().is_some_and(|short| Instant::now() < short.again) {
+            return Ok(());
+        }
         if self.consumer.as_ref().is_some_and(|it| it.losses != *self.api.losses.borrow()) {
             self.consumer = None;
         }
@@ -146,9 +174,16 @@ impl Follower {
                     Ok(()) => match Consumer::make(&self.api, self.position.message + 1).await {
                         Ok(consumer) => {
                             self.consumer = Some(consumer);
+                            self.short = None;
                             continue;
                         }
-                        Err(error) => Err(error),
+                        Err(error) => match refusal(&error) {
+                            Some(why) => {
+                                self.short = Some(Short { why, again: Instant::now() + SHORT_FOR });
+                                return Ok(());
+                            }
+                            None => Err(error),
+                        },
                     },
                     Err(error) => Err(error),
                 },
@@ -163,7 +198,7 @@ impl Follower {
     }
 
     /// Whether the record before this place is still what it was. An inner error leaves that unknown.
-    async fn verify(&self) -> Result<Result<(), Unanswered>, ReadError> {
+    pub(super) async fn verify(&self) -> Result<Result<(), Unanswered>, ReadError> {
         let Position { message, digest, .. } = self.position;
         let give_up = Instant::now() + self.retry_max;
         loop {
@@ -290,6 +325,19 @@ impl Consumer {
     }
 }
 
+/// The servers' words, where they will not make a consumer: there are as many as may be, or this user may make none.
+fn refusal(error: &Unanswered) -> Option<String> {
+    match error {
+        Unanswered::Refused(refusal) if refusal.err_code != code::NO_STREAM => {
+            Some(refusal.to_string())
+        }
+        Unanswered::Silent(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Some(error.to_string()).filter(|words| words.contains("CONSUMER.CREATE"))
+        }
+        Unanswered::Refused(_) | Unanswered::Silent(_) | Unanswered::Nobody => None,
+    }
+}
+
 /// The sequence in the stream, and how many come after: from the subject of an acknowledgement,
 /// `$JS.ACK.[DOMAIN.ACCOUNT.]STREAM.CONSUMER.TRIES.SEQUENCE.DELIVERED.TIME.PENDING[.TOKEN]`.
 fn places(reply: &str) -> Option<(u64, u64)> {
@@ -318,6 +366,9 @@ const BEAT: Duration = Duration::from_secs(2);
 
 /// When the server forgets a consumer that nobody asks.
 const FORGOTTEN: Duration = Duration::from_secs(60);
+
+/// How long the log is read by position before a consumer is asked for again.
+const SHORT_FOR: Duration = Duration::from_secs(30);
 
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(50);

@@ -7,19 +7,21 @@ use push0_log::{Follower, NatsConfig, NatsLog, ReadError};
 
 use super::error::ClusterError;
 use crate::data::Replay;
+use crate::run::say;
 
 /// A log that is followed, and what it has led to so far.
 pub(super) struct Replica {
     pub(super) log: NatsLog,
     follower: Follower,
     replay: Replay,
+    is_short_told: bool,
 }
 
 impl Replica {
     pub(super) async fn open(nats: &NatsConfig) -> Result<Self, ClusterError> {
         let log = NatsLog::open(nats).await?;
         let follower = log.follow(log.start().clone());
-        Ok(Self { log, follower, replay: Replay::new() })
+        Ok(Self { log, follower, replay: Replay::new(), is_short_told: false })
     }
 
     /// Reads what is there, or waits for more; answers whether there was any.
@@ -28,7 +30,9 @@ impl Replica {
     ///
     /// That it is not legal, or that it cannot be read; [`ReadError::Unavailable`] is none.
     pub(super) async fn go_on(&mut self, wait: Duration) -> Result<Came, ClusterError> {
-        let turns = match self.follower.next(wait).await {
+        let turns = self.follower.next(wait).await;
+        self.tell_short();
+        let turns = match turns {
             Err(ReadError::Unavailable(_)) => return Ok(Came::Silence),
             turns => turns?,
         };
@@ -37,6 +41,21 @@ impl Replica {
             return Err(illegal.clone().into());
         }
         Ok(if turns.is_empty() { Came::Nothing } else { Came::Turns })
+    }
+
+    /// Says so where the servers make no consumer, and when they do again.
+    fn tell_short(&mut self) {
+        let short = self.follower.short_of_consumers();
+        if short.is_some() == std::mem::replace(&mut self.is_short_told, short.is_some()) {
+            return;
+        }
+        match short {
+            Some(why) => say(&format!(
+                "warning: the servers make no consumer of the log ({why}): it is read record by record, which is slower; see \
+                 who has made so many (nats consumer ls), or raise max_consumers"
+            )),
+            None => say("the servers make consumers of the log again: it is read as usual"),
+        }
     }
 
     /// Reads on until all is read that the log had when it was opened. What has come since does not hold it up, and
