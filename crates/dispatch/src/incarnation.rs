@@ -13,11 +13,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// The number of a life that begins now. Best effort: a disk that is full keeps no dispatcher from starting.
 pub(crate) fn next(dir: &Path) -> u64 {
     let path = dir.join(FILE);
-    let last = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok());
-    let next = wall().max(last.map_or(0, |last: u64| last.saturating_add(1)));
+    let next = wall().max(last_life(dir).map_or(0, |last| last.saturating_add(1)));
     let new = dir.join("incarnation.new");
     let _ = fs::write(&new, format!("{next}\n")).and_then(|()| fs::rename(&new, &path));
     next
+}
+
+/// The life that this directory had last. Whoever has the directory's lock knows that it is over.
+#[must_use]
+pub fn last_life(dir: &Path) -> Option<u64> {
+    fs::read_to_string(dir.join(FILE)).ok()?.trim().parse().ok()
 }
 
 /// Unit: milliseconds since 1970.

@@ -62,6 +62,7 @@ pub use board::{Doing, Running, View};
 pub use cgroup::MemoryLimit;
 pub use config::{Config, ProgramConfig, Retry};
 pub use dispatcher::{Dispatcher, Notice, StartError, Started, start, start_with};
+pub use incarnation::last_life;
 pub use logs::{AttemptLog, attempt_logs};
 pub use procfs::children;
 pub use room::Room;

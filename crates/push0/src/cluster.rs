@@ -15,7 +15,7 @@
 //! | `PREFIX.log.*.*`            | engine         | the log's stream            |
 //! | `PREFIX.engine.beat`        | the leader     | engines, dispatchers        |
 //! | `PREFIX.engine.hear.ID`     | one dispatcher | engines; the leader hears   |
-//! | `PREFIX.engine.ask`         | clients        | engines; the leader answers |
+//! | `PREFIX.engine.read`, `.submit`, `.operate` | readers, clients, operators | engines; the leader answers |
 //! | `PREFIX.present`            | readers        | all, who answer that they are there |
 //! | `PREFIX.dispatcher.ID.LIFE` | the leader     | one life of a dispatcher    |
 //!
@@ -25,14 +25,20 @@
 //! (`push0_log`).
 
 mod apply;
+mod asked;
+mod bound;
 mod bus;
 mod client;
 mod departures;
 mod dispatch;
 mod error;
+mod host;
 mod lead;
+mod lives;
 mod proofs;
+mod remake;
 mod replica;
+mod right;
 mod role;
 mod serve;
 mod settings;
@@ -41,7 +47,7 @@ mod submit;
 mod trace;
 mod wire;
 
-pub use self::bus::{ASK, BEAT, Bus, hear, life, read};
+pub use self::bus::{BEAT, Bus, hear, life, read};
 pub use self::wire::{Answer, Ask, Down, LeaderBeat};
 
 pub(crate) use self::apply::{apply, retry};

@@ -52,6 +52,9 @@ pub(crate) struct EngineView {
     pub(crate) engine: String,
     /// The epoch that it leads in; absent where it stands by.
     pub(crate) leads: Option<Epoch>,
+    /// Names that more than one dispatcher had a moment ago; all but one were refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) doubled: Vec<String>,
 }
 
 /// A dispatcher, by its own word.
@@ -219,6 +222,7 @@ impl Status {
         }
         sections.extend(self.dispatcher.as_ref().map(dispatcher_shown));
         sections.extend(self.cluster.as_ref().map(Cluster::dispatchers_shown));
+        sections.extend(self.cluster.iter().flat_map(Cluster::warnings));
         if !self.parked.is_empty() {
             sections.push(self.parked_shown(place));
         }
@@ -278,12 +282,23 @@ impl Place<'_> {
 
 impl Cluster {
     fn engines_shown(&self) -> String {
-        let said = self.engines.iter().map(|EngineView { engine, leads }| match leads {
+        let said = self.engines.iter().map(|EngineView { engine, leads, .. }| match leads {
             Some(epoch) => format!("{engine} leads in {epoch}"),
             None => format!("{engine} stands by"),
         });
         let said = said.collect::<Vec<_>>().join(", ");
         if said.is_empty() { "no engine answers".to_owned() } else { said }
+    }
+
+    /// What somebody is to see to.
+    fn warnings(&self) -> Vec<String> {
+        let doubled = self.engines.iter().flat_map(|engine| &engine.doubled);
+        let warning = |name: &String| {
+            format!(
+                "warning: another dispatcher was named {name}, and was refused: give each a name of its own (--id)"
+            )
+        };
+        doubled.map(warning).collect()
     }
 
     fn dispatchers_shown(&self) -> String {

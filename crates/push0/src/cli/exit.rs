@@ -31,7 +31,7 @@ pub enum Exit {
     Source = 3,
     /// The data directory is damaged, of a newer version, or of another pipeline.
     Data = 4,
-    /// Another engine writes the log.
+    /// Another engine writes the log, or another dispatcher has the name.
     Busy = 5,
     /// Something is out of reach or full; the same command may work later.
     OutOfReach = 6,
@@ -152,6 +152,7 @@ impl From<&ClusterError> for Exit {
             | ClusterError::NotConfirmed
             | ClusterError::NothingRuns
             | ClusterError::NotDone(_)
+            | ClusterError::Forbidden { .. }
             | ClusterError::Setting { .. }
             | ClusterError::FromFile { .. }
             | ClusterError::Program { .. }
@@ -167,7 +168,9 @@ impl From<&ClusterError> for Exit {
             | ClusterError::OtherPipeline { .. }
             | ClusterError::Refused { .. }
             | ClusterError::Engine(EngineError::Append(AppendError::Replaced { .. })) => Self::Data,
-            ClusterError::Dispatcher(StartError::Locked { .. }) => Self::Busy,
+            ClusterError::Dispatcher(StartError::Locked { .. })
+            | ClusterError::NameTaken(_)
+            | ClusterError::NotClaimed(_) => Self::Busy,
             ClusterError::Engine(EngineError::Bug(_)) => Self::Bug,
             ClusterError::Unwritten { .. } => Self::Unproved,
             ClusterError::Deliver(error) => Self::from(error),
@@ -201,7 +204,7 @@ Exit codes:
     2  usage or pipeline wrong
     3  a block file lies or cannot be read
     4  data directory damaged, of a newer version, or of another pipeline
-    5  another engine writes this log
+    5  another engine writes this log, or another dispatcher has this name
     6  out of reach or full: the same command later
    70  a bug in push0
   130  interrupted, work left: the same command resumes";

@@ -24,7 +24,7 @@ pub(crate) fn retry(args: &RetryArgs) -> Exit {
 
 fn apply_now(args: &ApplyArgs) -> Result<(), ClusterError> {
     let loaded = pipeline_file::load(&args.pipeline)?;
-    let settings = args.cluster.settings(Role::Reader, "push0-apply")?;
+    let settings = args.cluster.settings(Role::Operator, "push0-apply")?;
     let runtime = runtime()?;
     let was = runtime.block_on(async {
         let mut replica = Replica::open(&settings.nats).await?;

@@ -11,10 +11,13 @@ use push0_core::{Beat, DispatcherId, Epoch, FromDispatcher, Life, Outcome, Repor
 use push0_log::nats_client;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::error::ClusterError;
-use super::role::is_inbox;
+use super::lives::Origin;
+use super::right::Right;
+use super::role::{INBOX, is_inbox};
 use super::settings::Settings;
 use super::trace::Trace;
 use super::wire::{Answer, Ask, Down, Present};
@@ -26,18 +29,21 @@ use crate::run::say;
 pub struct Bus {
     client: Client,
     prefix: Arc<str>,
+    /// What the servers last refused; none where the connection is the caller's.
+    refusals: Option<watch::Receiver<String>>,
+    /// What goes with a dispatcher's beats.
+    origin: Origin,
 }
 
 /// Where the leader says that it leads.
 pub const BEAT: &str = "engine.beat";
-/// Where clients ask whoever leads.
-pub const ASK: &str = "engine.ask";
 /// Who is there?
 pub(super) const PRESENT: &str = "present";
 
 impl Bus {
     pub(super) async fn connect(settings: &Settings) -> Result<Self, ClusterError> {
         let (client, mut refusals) = nats_client(&settings.nats).await?;
+        let seen = Some(refusals.clone());
         tokio::spawn(async move {
             while refusals.changed().await.is_ok() {
                 let words = refusals.borrow_and_update().clone();
@@ -46,13 +52,29 @@ impl Bus {
                 ));
             }
         });
-        Ok(Self { client, prefix: Arc::from(&*settings.prefix) })
+        Ok(Self {
+            client,
+            prefix: Arc::from(&*settings.prefix),
+            refusals: seen,
+            origin: Origin::default(),
+        })
     }
 
     /// Over a connection of the caller's, with this prefix of all subjects.
     #[must_use]
     pub fn over(client: Client, prefix: &str) -> Self {
-        Self { client, prefix: Arc::from(prefix) }
+        Self { client, prefix: Arc::from(prefix), refusals: None, origin: Origin::default() }
+    }
+
+    /// The same for a dispatcher that says this of itself with each beat.
+    pub(super) fn speaking_as(self, origin: Origin) -> Self {
+        Self { origin, ..self }
+    }
+
+    /// Tells a life of a dispatcher that it is not heard, since another has its name.
+    pub(super) async fn refuse(&self, of: &Life) {
+        let down = Down { epoch: Epoch(0), messages: Vec::new(), name_is_taken: true };
+        self.publish(&life(of), &down).await;
     }
 
     /// Sends `message` now or never: what waits for a connection would be stale when it comes. Answers whether it
@@ -66,8 +88,11 @@ impl Bus {
     pub async fn say(&self, tail: &str, said: Vec<FromDispatcher>) -> bool {
         let mut leaves = true;
         for parcel in parcels(said, weight_up) {
-            let traces = Trace::headers_of(parcel.iter().filter_map(Trace::of_up));
-            leaves &= self.publish_traced(tail, &parcel, traces).await;
+            let mut headers = Trace::headers_of(parcel.iter().filter_map(Trace::of_up));
+            if parcel.iter().any(|said| matches!(said, FromDispatcher::Beat(_))) {
+                self.origin.write(&mut headers);
+            }
+            leaves &= self.publish_traced(tail, &parcel, headers).await;
         }
         leaves
     }
@@ -108,13 +133,22 @@ impl Bus {
         }
     }
 
-    /// Asks whoever leads, once.
+    /// Asks whoever leads, once, on the subject of the right that this needs.
     pub async fn ask(&self, ask: &Ask) -> Option<Answer> {
         let json = serde_json::to_vec(ask).ok()?;
         let headers = Trace::of_question().headers();
-        let answer = self.client.request_with_headers(self.subject(ASK), headers, json.into());
+        let subject = self.subject(Right::for_asking(ask).subject());
+        let answer = self.client.request_with_headers(subject, headers, json.into());
         let answer = timeout(ANSWER_MAX, answer).await.ok()?.ok()?;
         read(&answer.payload)
+    }
+
+    /// The servers' words, where they let this user not ask that, or not hear the answer.
+    pub(super) fn forbids(&self, ask: &Ask) -> Option<String> {
+        let words = self.refusals.as_ref()?.borrow().clone();
+        let subject = format!("\"{}\"", self.subject(Right::for_asking(ask).subject()));
+        let is_it = words.contains(&subject) || words.contains(&format!("\"{INBOX}."));
+        is_it.then_some(words)
     }
 
     /// Asks who is there, and takes the answers that come within `wait`.
@@ -247,7 +281,7 @@ impl Post for NatsPost {
         let subject = self.bus.subject(&life(to));
         for messages in parcels(messages, weight_down) {
             let headers = Trace::headers_of(messages.iter().filter_map(Trace::of_down));
-            let down = Down { epoch: self.epoch, messages };
+            let down = Down { epoch: self.epoch, messages, name_is_taken: false };
             let Ok(json) = serde_json::to_vec(&down) else { return };
             let publish =
                 self.bus.client.publish_with_headers(subject.clone(), headers, json.into());

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::bus::Bus;
 use super::error::ClusterError;
+use super::right::Right;
 use super::settings::Settings;
 use super::wire::{Answer, Ask};
 
@@ -28,6 +29,10 @@ impl Client {
         loop {
             if let Some(answer) = self.bus.ask(ask).await {
                 return Ok(answer);
+            }
+            if let Some(words) = self.bus.forbids(ask) {
+                let right = Right::for_asking(ask).subject().to_owned();
+                return Err(ClusterError::Forbidden { words, right });
             }
             if Instant::now() >= give_up {
                 return Err(ClusterError::NoEngine(self.patience));

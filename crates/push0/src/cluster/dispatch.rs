@@ -2,8 +2,9 @@
 //!
 //! It proves on while no engine is there, and holds what it has made until one takes it.
 
+use std::hash::BuildHasher as _;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use push0_core::{DispatcherId, Epoch, FromDispatcher};
@@ -11,11 +12,14 @@ use push0_dispatch::{About, Config, Dispatcher, Started};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
+use super::bound::Bound;
 use super::bus::{BEAT, Bus, PRESENT, hear, life, read};
 use super::departures::connection;
 use super::error::{ClusterError, told};
+use super::host::host;
+use super::lives::Origin;
 use super::role::Role;
-use super::serve::{runtime, sign};
+use super::serve::{CALLS_A_SECOND, runtime, sign};
 use super::wire::{Down, LeaderBeat, Present};
 use crate::alive::Sign;
 use crate::cli::{DispatchArgs, Exit};
@@ -33,7 +37,8 @@ fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
     let loaded = pipeline_file::load(&args.pipeline)?;
     let mut settings = args.cluster.settings(Role::Dispatcher, "push0-dispatch")?;
     let config = config(args, &loaded, &settings)?;
-    settings.nats.name = connection(config.id.as_str());
+    let number = std::hash::RandomState::new().hash_one(config.id.as_str());
+    settings.nats.name = connection(config.id.as_str(), number);
     let sign = sign(args.alive.as_deref())?;
     let runtime = runtime()?;
     let bus = runtime.block_on(Bus::connect(&settings))?;
@@ -50,9 +55,10 @@ fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
         return Err(ClusterError::OtherStore { store, own, theirs: first.store });
     }
     let dir = config.dir.clone();
+    let after = push0_dispatch::last_life(&dir);
+    let bus = bus.speaking_as(Origin { connection: Some(number), after });
     let started = push0_dispatch::start(config)?;
-    runtime.block_on(carry(bus, started, beats, stop, (dir, sign)));
-    Ok(())
+    runtime.block_on(carry(bus, started, beats, stop, (dir, sign)))
 }
 
 /// What tells this process to stop.
@@ -111,13 +117,14 @@ async fn carry(
     mut beats: async_nats::Subscriber,
     mut stop: Stop,
     (dir, sign): (PathBuf, Sign),
-) {
+) -> Result<(), ClusterError> {
     let Started { dispatcher, to, mut from, mut notices } = started;
     let own = dispatcher.life();
     say(&format!("{}: takes work", own.dispatcher));
     let up = hear(&own.dispatcher);
     let mut down = bus.subscribe(&life(&own)).await;
-    let mut calls = bus.subscribe(PRESENT).await;
+    let (mut calls, mut bound) = (bus.subscribe(PRESENT).await, Bound::new(CALLS_A_SECOND));
+    let mut ended = Ok(());
     let (mut running, mut held) = (0, 0);
     let mut said = Vec::new();
     let (mut leader, mut connects) = (Epoch(0), bus.connects());
@@ -134,14 +141,21 @@ async fn carry(
                 }
             }
             Some(call) = calls.next() => {
-                if let Some(about) = About::read(&dir) {
+                if bound.takes(Instant::now())
+                    && let Some(about) = About::read(&dir)
+                {
                     let view = DispatcherView::new(about, running, held);
                     bus.answer(&call, &Present::Dispatcher(view)).await;
                 }
             }
             Some(message) = down.next() => {
+                let down = read::<Down>(&message.payload);
+                if down.as_ref().is_some_and(|down| down.name_is_taken) {
+                    ended = Err(ClusterError::NameTaken(own.dispatcher.clone()));
+                    break;
+                }
                 // What an engine says that leads no more was decided without knowing what is.
-                if let Some(said) = read::<Down>(&message.payload).filter(|said| said.epoch >= leader) {
+                if let Some(said) = down.filter(|said| said.epoch >= leader) {
                     leader = said.epoch;
                     for message in said.messages {
                         let _ = to.try_send(message); // what matters is sent again
@@ -162,6 +176,7 @@ async fn carry(
         }
     }
     leave(bus, &up, dispatcher, from).await;
+    ended
 }
 
 /// Ends the provers, and tells that what they worked on was not run.
@@ -232,16 +247,6 @@ fn config(
         uses_cgroups: true,
         keeps_results: true,
     })
-}
-
-/// The machine's name, as a name of a dispatcher.
-fn host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let plain = |letter: char| {
-        if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' }
-    };
-    let name: String = name.trim().chars().map(plain).take(40).collect();
-    if name.is_empty() { "dispatcher".to_owned() } else { name }
 }
 
 /// Messages of a dispatcher that are taken at once.

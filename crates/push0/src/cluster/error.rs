@@ -58,6 +58,17 @@ pub(crate) enum ClusterError {
     #[error("error: {0}: nothing was changed by it")]
     NotDone(String),
     #[error(
+        "error: {words}: {right} needs a user who may publish there and hear the answer (docs/nats.md, Roles)"
+    )]
+    Forbidden { words: String, right: String },
+    #[error("error: the log was not taken over: {0}: start this engine again, and it stands by")]
+    NotClaimed(String),
+    #[error(
+        "error: another dispatcher is named {0}, and is at work: give each a name of its own (--id, or id in [dispatch]); \
+         by default it is the machine's"
+    )]
+    NameTaken(push0_core::DispatcherId),
+    #[error(
         "error: nothing says which run or cluster is meant: name a data directory (--data), or a cluster (--nats, \
          --config)"
     )]

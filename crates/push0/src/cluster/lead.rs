@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::bus::NatsPost;
 use super::error::ClusterError;
+use super::remake::Looks;
 use super::replica::Replica;
 use super::serve::{Shared, ended};
 use super::wire::{Answer, Ask};
@@ -23,6 +24,8 @@ pub(super) enum Led {
     /// Another engine has claimed the log.
     Deposed,
     OutOfReach(String),
+    /// It has not claimed the log, which says why.
+    Refused(String),
 }
 
 /// Claims the log for an epoch above all that are known, and leads until that ends.
@@ -32,7 +35,7 @@ pub(super) async fn lead(
     above: Epoch,
 ) -> Result<Led, ClusterError> {
     let configure = configure(shared, &replica)?;
-    let epoch = Epoch(replica.scheduler().epoch().0.max(above.0) + 1);
+    let epoch = Epoch(replica.scheduler().epoch().0.max(above.0).saturating_add(1));
     let (log, scheduler) = replica.take_over();
     let post = NatsPost::new(shared.bus.clone(), epoch);
     let (source, mut asked) = mpsc::channel(ASKED_MAX);
@@ -58,25 +61,31 @@ pub(super) async fn lead(
         }
     });
     let begun = begin(shared, &handle, epoch, configure);
-    let (ended_so, ()) = tokio::join!(engine.run(), begun);
+    let (ended_so, begun) = tokio::join!(engine.run(), begun);
     shared.leading.send_replace(None);
     let _ = tokio::time::timeout(PRINT_MAX, printer).await; // its last words come before what follows
-    match ended_so {
-        Ok(()) => Ok(Led::Stopped),
-        Err(error) => ended(error),
+    match (ended_so, begun) {
+        (Ok(()), Some(refused)) => Ok(Led::Refused(refused)),
+        (Ok(()), None) => Ok(Led::Stopped),
+        (Err(error), _) => ended(error),
     }
 }
 
-/// Takes the log over; from then on this process speaks for it, until it is told to stop.
-async fn begin(shared: &Arc<Shared>, handle: &Handle, epoch: Epoch, configure: Option<Input>) {
+/// Takes the log over; from then on this process speaks for it, until it is told to stop. Answers why it may not.
+async fn begin(
+    shared: &Arc<Shared>,
+    handle: &Handle,
+    epoch: Epoch,
+    configure: Option<Input>,
+) -> Option<String> {
     let inputs = std::iter::once(Input::Claim(epoch)).chain(configure).collect();
     match handle.decide(inputs).await {
         Ok(Ok(())) => {}
         Ok(Err(refused)) => {
-            say(&format!("warning: the log was not taken over: {refused}"));
-            return stop(handle).await;
+            stop(handle).await;
+            return Some(refused.to_string());
         }
-        Err(Gone) => return, // its engine says why
+        Err(Gone) => return None, // its engine says why
     }
     say(&format!("{}: leads in {epoch}", shared.args.name()));
     shared.leading.send_replace(Some(handle.clone()));
@@ -86,6 +95,7 @@ async fn begin(shared: &Arc<Shared>, handle: &Handle, epoch: Epoch, configure: O
         _ = told.wait_for(|stop| *stop) => stop(handle).await,
         () = handle.ended() => {}
     }
+    None
 }
 
 async fn stop(handle: &Handle) {
@@ -116,7 +126,7 @@ fn configure(shared: &Shared, replica: &Replica) -> Result<Option<Input>, Cluste
         return Ok(Some(Input::Configure(Box::new(loaded.spec.clone()))));
     };
     let running = replica.scheduler().pipeline();
-    if running.digest() != loaded.pipeline.digest() {
+    if !running.proves_as(&loaded.pipeline) {
         return Err(ClusterError::OtherPipeline {
             pipeline: shared.args.pipeline.clone(),
             difference: difference(was, &loaded.spec),
@@ -131,7 +141,7 @@ fn configure(shared: &Shared, replica: &Replica) -> Result<Option<Input>, Cluste
 }
 
 /// Has a question decided. No answer: it is asked again, of whoever leads then.
-pub(super) async fn answer(handle: &Handle, asked: Ask) -> Option<Answer> {
+pub(super) async fn answer(handle: &Handle, looks: &Looks, asked: Ask) -> Option<Answer> {
     match asked {
         Ask::Submit(blocks) => {
             let count = blocks.len();
@@ -145,7 +155,7 @@ pub(super) async fn answer(handle: &Handle, asked: Ask) -> Option<Answer> {
             }
         }
         Ask::Drain => decided(handle, Input::EndSource).await,
-        Ask::Remake(task) => decided(handle, Input::Remake(task)).await,
+        Ask::Remake(task) => looks.remake(handle, task).await,
         Ask::Apply(spec) => decided(handle, Input::Configure(spec)).await,
         Ask::Status => {
             let status = handle.see(|scheduler, _| Status::of(scheduler).bounded()).await.ok()?;
@@ -188,7 +198,7 @@ fn named_among_parked(scheduler: &Scheduler, named: Vec<String>) -> Result<Vec<T
     named.into_iter().map(find).collect()
 }
 
-async fn decided(handle: &Handle, input: Input) -> Option<Answer> {
+pub(super) async fn decided(handle: &Handle, input: Input) -> Option<Answer> {
     Some(match handle.decide(vec![input]).await.ok()? {
         Ok(()) => Answer::Done(1),
         Err(refused) => Answer::Refused { taken: 0, reason: refused.to_string() },

@@ -9,10 +9,12 @@ pub(crate) enum Role {
     Engine,
     /// Runs provers; asks nobody anything.
     Dispatcher,
-    /// Asks engines.
+    /// Has engines prove blocks.
     Client,
-    /// Reads the log, and asks engines.
+    /// Reads the log, and asks engines how far they are.
     Reader,
+    /// Reads the log, and has engines do what changes how they go on.
+    Operator,
 }
 
 impl Role {
@@ -24,6 +26,7 @@ impl Role {
             Self::Dispatcher => "dispatcher",
             Self::Client => "client",
             Self::Reader => "reader",
+            Self::Operator => "operator",
         };
         format!("{INBOX}.{prefix}.{role}")
     }
@@ -36,7 +39,8 @@ pub(super) fn is_inbox(subject: &str) -> bool {
     [INBOX, "_R_", "_GR_"].contains(&first)
 }
 
-const INBOX: &str = "_INBOX";
+/// What inboxes begin with.
+pub(super) const INBOX: &str = "_INBOX";
 
 #[cfg(test)]
 mod tests {

@@ -24,9 +24,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::bus::{ASK, BEAT, Bus, PRESENT, hear_all, heard, read};
+use super::asked::Desk;
+use super::bound::Bound;
+use super::bus::{BEAT, Bus, PRESENT, hear_all, read};
 use super::error::{ClusterError, told};
-use super::lead::{Led, answer, lead};
+use super::lead::{Led, lead};
+use super::lives::{Admitted, Lives};
 use super::replica::{Came, Replica};
 use super::role::Role;
 use super::settings::Settings;
@@ -88,12 +91,13 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
     let (heard, seen) = watch::channel(None);
     let (stopper, stop) = watch::channel(false);
     aside.spawn(listen(bus.clone(), heard, args.name()));
-    own.spawn(hear(bus.clone(), led.clone()));
+    let lives = Arc::new(Lives::default());
+    own.spawn(hear(bus.clone(), led.clone(), Arc::clone(&lives), args.name()));
     if let Some(system) = &settings.system {
-        aside.block_on(super::departures::listen(system, led.clone()))?;
+        aside.block_on(super::departures::listen(system, led.clone(), Arc::clone(&lives)))?;
     }
-    own.spawn(ask(bus.clone(), led.clone()));
-    aside.spawn(present(bus.clone(), led.clone(), args.name()));
+    Desk::new(bus.clone(), led.clone(), store.clone(), args.name()).open(&aside);
+    aside.spawn(present(bus.clone(), led.clone(), args.name(), lives));
     let named = (args.name(), store.identity().to_owned());
     aside.spawn(beat(bus.clone(), led, named, sign.clone()));
     aside.spawn(signals(stopper));
@@ -124,6 +128,7 @@ async fn serve_on(shared: &Arc<Shared>) -> Result<(), ClusterError> {
                 let own = shared.args.name();
                 say(&format!("{own}: leads no more (another engine writes the log), stands by"));
             }
+            Led::Refused(why) => return Err(ClusterError::NotClaimed(why)),
             Led::OutOfReach(_) if *shared.stop.borrow() => return Ok(()),
             Led::OutOfReach(why) => {
                 say(&format!("warning: {why}: it is tried again"));
@@ -226,47 +231,56 @@ async fn listen(bus: Bus, heard: watch::Sender<Option<Seen>>, own: String) {
 
 /// Hands on what dispatchers say, while this engine leads. Of many that speak at once the first have their grants
 /// before the last are read.
-async fn hear(bus: Bus, led: watch::Receiver<Option<Handle>>) {
+async fn hear(bus: Bus, led: watch::Receiver<Option<Handle>>, lives: Arc<Lives>, engine: String) {
     let mut messages = bus.subscribe(&hear_all()).await.ready_chunks(TOGETHER);
     while let Some(some) = messages.next().await {
         let handle = led.borrow().clone();
         let Some(handle) = handle else { continue };
         for message in some {
-            let _ = handle.try_heard(heard(&message)); // the next beat brings what matters again
+            let Admitted { said, refused, tell } = lives.admit(Instant::now(), &message);
+            if let Some(life) = refused {
+                if let Some(count) = tell {
+                    say(&format!(
+                        "warning: {engine}: another dispatcher is named {}: one is at work, and {count} that came later were \
+                         refused; give each a name of its own (--id)",
+                        life.dispatcher
+                    ));
+                }
+                bus.refuse(&life).await;
+            }
+            let _ = handle.try_heard(said); // the next beat brings what matters again
         }
         tokio::task::yield_now().await; // to the engine, on this thread
     }
 }
 
-/// Answers clients, while this engine leads.
-async fn ask(bus: Bus, led: watch::Receiver<Option<Handle>>) {
-    let room = Arc::new(tokio::sync::Semaphore::new(ASKS_MAX));
-    let mut messages = bus.subscribe(ASK).await;
-    while let Some(message) = messages.next().await {
-        let handle = led.borrow().clone();
-        let (Some(handle), Some(asked)) = (handle, read(&message.payload)) else { continue };
-        let Ok(seat) = Arc::clone(&room).try_acquire_owned() else { continue }; // they ask again
-        let bus = bus.clone();
-        tokio::spawn(async move {
-            if let Some(answer) = answer(&handle, asked).await {
-                bus.answer(&message, &answer).await;
-            }
-            drop(seat);
-        });
-    }
-}
-
 /// Answers who asks who is there.
-async fn present(bus: Bus, led: watch::Receiver<Option<Handle>>, engine: String) {
-    let mut calls = bus.subscribe(PRESENT).await;
+async fn present(
+    bus: Bus,
+    led: watch::Receiver<Option<Handle>>,
+    engine: String,
+    lives: Arc<Lives>,
+) {
+    let (mut calls, mut bound) = (bus.subscribe(PRESENT).await, Bound::new(CALLS_A_SECOND));
     while let Some(call) = calls.next().await {
+        let now = Instant::now();
+        let is_taken = bound.takes(now);
+        if let Some(count) = bound.tell(now) {
+            say(&format!(
+                "warning: {engine}: {count} roll calls were left out: it takes {CALLS_A_SECOND} a second"
+            ));
+        }
+        if !is_taken {
+            continue;
+        }
         let handle = led.borrow().clone();
         let leads = match handle {
             Some(handle) => timeout(PROBE_MAX, handle.probe()).await.ok().and_then(Result::ok),
             None => None,
         };
         let leads = leads.map(|(epoch, _)| epoch);
-        let view = EngineView { engine: engine.clone(), leads };
+        let doubled = if leads.is_some() { lives.doubled(now) } else { Vec::new() };
+        let view = EngineView { engine: engine.clone(), leads, doubled };
         bus.answer(&call, &Present::Engine(view)).await;
     }
 }
@@ -340,14 +354,14 @@ const APART_MAX: Duration = Duration::from_secs(5);
 /// After so long an engine with another clock leads too: it is better than none.
 const APART_PATIENCE: Duration = Duration::from_secs(30);
 
+/// Roll calls that are answered a second, by each that is there: enough for many who look every second.
+pub(super) const CALLS_A_SECOND: u32 = 50;
+
 /// How long a roll call waits for the log.
 const PROBE_MAX: Duration = Duration::from_millis(300);
 
 /// Before a log that was out of reach is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
-
-/// Questions that are answered at once.
-const ASKS_MAX: usize = 256;
 
 /// Messages that are read before the engine decides about them: few enough that the first does not wait long (among
 /// others a report is read and decided in some 0.05 ms), and enough to share a turn.

@@ -38,6 +38,14 @@ pub struct Down {
     pub epoch: Epoch,
     /// What one turn has for it, in order.
     pub messages: Vec<ToDispatcher>,
+    /// Whether it is not heard, since another dispatcher of its name is at work.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub name_is_taken: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// From a client to whoever leads.

@@ -48,7 +48,7 @@ fn the_whole_is_explained() {
         2  usage or pipeline wrong
         3  a block file lies or cannot be read
         4  data directory damaged, of a newer version, or of another pipeline
-        5  another engine writes this log
+        5  another engine writes this log, or another dispatcher has this name
         6  out of reach or full: the same command later
        70  a bug in push0
       130  interrupted, work left: the same command resumes

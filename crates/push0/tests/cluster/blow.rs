@@ -104,5 +104,5 @@ impl Blow {
 }
 
 const ENGINES: [&str; 2] = ["e1", "e2"];
-const DISPATCHERS: [&str; 2] = ["d1", "d2"];
+const DISPATCHERS: [&str; 2] = ["gpu-1", "gpu-2"];
 const SERVERS: usize = 3;

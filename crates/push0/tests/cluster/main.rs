@@ -14,6 +14,7 @@ mod cut_off;
 mod dispatcher_frozen;
 mod dispatcher_killed;
 mod engines_at_once;
+mod hostile;
 mod leader_frozen;
 mod leader_killed;
 mod nats_killed;
@@ -30,5 +31,6 @@ mod secured;
 mod stream_replaced;
 mod told_twice;
 mod traced;
+mod user;
 #[expect(dead_code, reason = "shared with the soak, which needs more of it")]
 mod world;

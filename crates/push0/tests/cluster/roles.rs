@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use async_nats::{Client, Event, ServerError};
 use futures_util::StreamExt as _;
 use push0_core::{Event as Fact, Turn};
 use push0_testbed::PATIENCE;
-use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use serde_json::json;
 use tokio::time::timeout;
 
-use crate::world::{BLOCKS, PASSWORD, World};
+use crate::user::{User, last};
+use crate::world::{BLOCKS, World};
 
 #[test]
 fn each_does_its_part() {
@@ -43,10 +42,12 @@ fn each_does_its_part() {
 }
 
 /// What a dispatcher might try beyond its part. Each is answered or heard where nobody is kept from anything.
-const FORBIDDEN: [(&str, &str); 9] = [
+const FORBIDDEN: [(&str, &str); 11] = [
     ("push0.log.a.b", "no record"),
     ("push0.engine.beat", "a leader that is none"),
-    ("push0.engine.ask", "\"drain\""),
+    ("push0.engine.read", "\"status\""),
+    ("push0.engine.submit", "\"drain\""),
+    ("push0.engine.operate", "\"retry_all\""),
     ("push0.engine.hear.gpu-2", "in another's name"),
     ("push0.dispatcher.gpu-2.1", "a grant that is none"),
     ("$JS.API.STREAM.MSG.DELETE.push0", "{\"seq\":1}"),
@@ -55,13 +56,15 @@ const FORBIDDEN: [(&str, &str); 9] = [
     ("$JS.API.STREAM.DELETE.push0", ""),
 ];
 
-const NOT_TO_BE_HEARD: [&str; 8] = [
+const NOT_TO_BE_HEARD: [&str; 10] = [
     ">",
     "_INBOX.>",
     "_INBOX.push0.engine.>",
     "_INBOX.push0.client.>",
     "push0.log.>",
-    "push0.engine.ask",
+    "push0.engine.read",
+    "push0.engine.submit",
+    "push0.engine.operate",
     "push0.engine.hear.*",
     "push0.dispatcher.gpu-2.*",
 ];
@@ -152,79 +155,23 @@ fn a_client_cannot_have_an_engine_write_to_the_log() {
         let (client, engine) =
             (User::new(&world, "client").await, User::new(&world, "engine").await);
         let submit = json!({ "submit": [] }).to_string();
-        let mut asked = engine.client.subscribe("push0.engine.ask").await.expect("sent");
+        let mut asked = engine.client.subscribe("push0.engine.submit").await.expect("sent");
         let before = engine.last().await;
         for to in ["push0.log.a.b", "push0.engine.beat", "$JS.API.STREAM.PURGE.push0"] {
             let question = submit.clone().into();
-            client.client.publish_with_reply("push0.engine.ask", to, question).await.expect("sent");
+            client
+                .client
+                .publish_with_reply("push0.engine.submit", to, question)
+                .await
+                .expect("sent");
             let heard = timeout(PATIENCE, asked.next()).await.expect("it was asked");
             assert_eq!(heard.expect("it listens").reply.as_deref(), Some(to));
         }
         // Questions are answered in no order: when so many later ones were, those are over too.
         for _ in 0..16 {
-            assert_eq!(client.ask("push0.engine.ask", &submit).await, json!({"done": 0}));
+            assert_eq!(client.ask("push0.engine.submit", &submit).await, json!({"done": 0}));
         }
         assert_eq!(engine.last().await, before, "nothing was written");
     });
     assert!(!world.said("e1").contains("NATS refuses"), "{}", world.said("e1"));
-}
-
-/// A connection of a test's own.
-struct User {
-    client: Client,
-    refusals: mpsc::UnboundedReceiver<String>,
-}
-
-impl User {
-    /// Connects as `user`, who may hear answers where its role does.
-    async fn new(world: &World, user: &str) -> Self {
-        let (told, refusals) = mpsc::unbounded_channel();
-        let options = async_nats::ConnectOptions::new()
-            .user_and_password(user.to_owned(), PASSWORD.to_owned())
-            .custom_inbox_prefix(format!("_INBOX.push0.{user}"))
-            .event_callback(move |event| {
-                if let Event::ServerError(ServerError::Other(words)) = event {
-                    let _ = told.send(words);
-                }
-                std::future::ready(())
-            });
-        let client = options.connect(world.nats.urls()).await.expect("it is let in");
-        Self { client, refusals }
-    }
-
-    /// Waits until the server has refused this.
-    async fn refused(&mut self, what: &str) {
-        let told = timeout(PATIENCE, self.refusals.recv()).await;
-        let words = told.unwrap_or_else(|_| panic!("nobody refuses: {what}"));
-        let words = words.expect("it is connected");
-        assert!(words.contains(what), "{words}, not {what}");
-    }
-
-    /// Says things until they are heard.
-    async fn until_heard(&self, subject: &str, heard: &mut async_nats::Subscriber) {
-        let come = async {
-            loop {
-                self.client.publish(subject.to_owned(), "heard?".into()).await.expect("sent");
-                let come = timeout(Duration::from_millis(100), heard.next()).await;
-                if come.is_ok() {
-                    return;
-                }
-            }
-        };
-        timeout(PATIENCE, come).await.unwrap_or_else(|_| panic!("{subject} is not heard"));
-    }
-
-    async fn ask(&self, subject: &str, question: &str) -> Value {
-        let answer = self.client.request(subject.to_owned(), question.to_owned().into()).await;
-        serde_json::from_slice(&answer.expect("an answer").payload).expect("JSON")
-    }
-
-    /// The last sequence of the log's stream.
-    async fn last(&self) -> u64 {
-        last(&self.ask("$JS.API.STREAM.INFO.push0", "").await)
-    }
-}
-
-fn last(info: &Value) -> u64 {
-    info.pointer("/state/last_seq").and_then(Value::as_u64).expect("a stream")
 }

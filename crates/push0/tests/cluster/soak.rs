@@ -1,8 +1,8 @@
 //! A cluster to which something happens all the time: `cargo test -p push0 --test soak -- --minutes 30`.
 //!
 //! Real servers, engines, dispatchers and provers are killed, frozen and started again at random, while blocks come
-//! in. After each blow something is released again, or it fails; at the end every block was released once, in order,
-//! and nothing was accepted twice. Without `--minutes` it takes half a minute. `PUSH0_TEST_SEED` repeats the blows,
+//! in, and a peer of each role that means harm is at work all the time. After each blow something is released again, or it
+//! fails; at the end every block was released once, in order, and nothing was accepted twice. Without `--minutes` it takes half a minute. `PUSH0_TEST_SEED` repeats the blows,
 //! as far as real processes repeat themselves.
 
 #[expect(dead_code, reason = "shared with the tests of `run`, which need more of it")]
@@ -15,6 +15,10 @@ mod blow;
 #[expect(dead_code, reason = "shared with the tests of `run`, which need more of it")]
 #[path = "../run/support/chance.rs"]
 mod chance;
+#[path = "hostile/crew.rs"]
+mod crew;
+#[expect(dead_code, reason = "shared with the scenarios, which need more of it")]
+mod user;
 #[expect(dead_code, reason = "shared with the scenarios, which need more of it")]
 mod world;
 
@@ -25,6 +29,7 @@ use serde_json::Value;
 
 use self::blow::Blow;
 use self::chance::Chance;
+use self::crew::Crew;
 use self::world::{World, at};
 
 fn main() {
@@ -45,6 +50,7 @@ fn main() {
 fn soak(time: Duration, mut chance: Chance) {
     let mut world = World::for_long(time).peopled();
     world.follow_proofs();
+    let crew = Crew::hire(&world);
     let mut supply =
         Supply { chain: Box::new(blocks::chain(FIRST)), submitted: 0, last: String::new() };
     let began = Instant::now();
@@ -66,6 +72,10 @@ fn soak(time: Duration, mut chance: Chance) {
         let (at, took) = (began.elapsed().as_secs(), struck.elapsed());
         let _ = writeln!(io::stderr(), "soak: {at} s: {told}: released again after {took:.1?}");
     }
+    let acts = crew.acts();
+    drop(crew);
+    assert!(acts.iter().all(|(_, acts)| *acts > 0), "{acts:?}");
+    let _ = writeln!(io::stderr(), "soak: acts of hostile peers: {acts:?}");
     let blocks = supply.submitted;
     let parked = at(&status(&world), "/parked");
     assert_eq!(parked.as_array().map(Vec::len), Some(0), "{parked}");

@@ -42,7 +42,7 @@ fn a_grant_and_its_report_have_the_trace_of_their_task_and_an_answer_that_of_its
                 assert!(trace.starts_with(&format!("00-{}-", &task[..32])), "{trace} {task}");
                 attempts.entry(trace).or_default().push(message.subject.to_string());
             }
-        } else if message.subject.as_str() == "push0.engine.ask" {
+        } else if ["push0.engine.read", "push0.engine.submit"].contains(&message.subject.as_str()) {
             questions.insert(message.reply.expect("it is asked").to_string(), trace);
         } else if let Some(asked) = questions.get(message.subject.as_str()) {
             assert_eq!(trace, *asked);

@@ -13,11 +13,11 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, SystemTime};
 
-use push0_log::NatsLog;
 use push0_testbed::{Nats, S3, Settings, until};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use self::history::Reader;
 use self::users::{Users, passwords};
 use crate::binaries::{push0, workspace};
 
@@ -33,7 +33,7 @@ pub(crate) struct World {
     dir: TempDir,
     running: BTreeMap<String, Child>,
     runtime: tokio::runtime::Runtime,
-    reader: RefCell<Option<NatsLog>>,
+    reader: RefCell<Option<Reader>>,
     /// What single processes are told otherwise than the others.
     told: BTreeMap<(String, &'static str), String>,
 }
@@ -100,7 +100,8 @@ impl World {
         world.wait_for("e1", "leads in");
         world.serve("e2");
         world.wait_for("e2", "stands by");
-        for id in ["d1", "d2"] {
+        let ids = if world.users == Users::Roles { ["gpu-1", "gpu-2"] } else { ["d1", "d2"] };
+        for id in ids {
             world.dispatch(id);
             world.wait_for(id, "takes work");
         }
@@ -308,7 +309,8 @@ impl World {
             command.env("PUSH0_NATS_SYSTEM_PASSWORD", PASSWORD);
         }
         let is_reader = role.and_then(|role| self.users.of(role)) == Some("reader");
-        if is_reader {
+        let is_operator = role.and_then(|role| self.users.of(role)) == Some("operator");
+        if is_reader || is_operator {
             command.env("PUSH0_CONFIG", "reader.toml");
         }
         command.stdin(Stdio::null()).stdout(Stdio::null());

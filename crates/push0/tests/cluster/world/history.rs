@@ -7,9 +7,10 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use push0_core::{Event, Seq, TaskId, Turn};
-use push0_log::{Log as _, NatsConfig, NatsLog};
+use push0_log::{Follower, Log as _, NatsConfig, NatsLog, ReadError};
 use push0_testbed::until;
 
+use super::users::Users;
 use super::{PASSWORD, World, now};
 
 impl World {
@@ -106,12 +107,15 @@ impl World {
             ..NatsConfig::default()
         };
         self.runtime.block_on(async {
-            let log = match self.reader.take() {
-                Some(log) => log,
-                None => NatsLog::open(&config).await?,
+            let mut reader = match self.reader.take() {
+                Some(reader) => reader,
+                None => Reader::open(&config).await?,
             };
-            let history = log.read(Seq(0)).await?;
-            self.reader.replace(Some(log)); // one that fails is opened again
+            let history = match self.users {
+                Users::Roles => reader.read_on().await?,
+                Users::None | Users::One | Users::Plain => reader.log.read(Seq(0)).await?,
+            };
+            self.reader.replace(Some(reader)); // one that fails is opened again
             Ok(history)
         })
     }
@@ -146,6 +150,29 @@ impl World {
         }
         assert_eq!(open.len(), blocks);
         assert!(open.values().all(|open| *open == 0), "accepted once for each opening: {open:?}");
+    }
+}
+
+/// A way to read the log.
+pub(crate) struct Reader {
+    log: NatsLog,
+    follower: Follower,
+    read: Vec<Turn>,
+}
+
+impl Reader {
+    async fn open(config: &NatsConfig) -> Result<Self, Box<dyn std::error::Error>> {
+        let log = NatsLog::open(config).await?;
+        let follower = log.follow(log.start().clone());
+        Ok(Self { log, follower, read: Vec::new() })
+    }
+
+    /// All there is, with one consumer: the roles that ship have so many and no more.
+    async fn read_on(&mut self) -> Result<Vec<Turn>, ReadError> {
+        while !self.log.ends_at(self.follower.position()).await? {
+            self.read.extend(self.follower.next(Duration::from_millis(500)).await?);
+        }
+        Ok(self.read.clone())
     }
 }
 

@@ -19,14 +19,21 @@ impl World {
 
     /// One server with the roles that ship, and each process the user of its own.
     pub(crate) fn with_roles(time: &str) -> Self {
-        // A server takes the path as one from the file that names it, however absolute it is.
-        let up = "../".repeat(32);
-        let roles = workspace().join("deploy/nats-roles.conf").canonicalize().expect("it ships");
-        let mut world = Self::over(1, time, format!("include \"{up}{}\"\n", roles.display()));
+        Self::with_roles_of(1, time, roles())
+    }
+
+    fn with_roles_of(nodes: usize, time: &str, roles: String) -> Self {
+        let mut world = Self::over(nodes, time, roles);
         world.users = Users::Roles;
-        let reader = "[nats]\napi = \"push0.api\"\nmax_bytes = \"16MiB\"\n";
+        let settings = fs::read_to_string(world.path("push0.toml")).expect("it is there");
+        let reader = settings + "api = \"push0.api\"\n";
         fs::write(world.path("reader.toml"), reader).expect("a writable directory");
         world
+    }
+
+    /// One server with the roles as they ship: nobody operates.
+    pub(crate) fn with_roles_as_shipped() -> Self {
+        Self::over(1, "20ms", shipped())
     }
 
     /// One server, and a user of its own for `e1`, which leads.
@@ -48,15 +55,24 @@ impl World {
         self.nats.reload(0, &Settings { nodes: 1, more: users(""), ..Settings::default() });
     }
 
-    /// Three servers with accounts, for as long as `time` of blocks that take a moment each.
+    /// Three servers with the roles that ship and a machine more, `gpu-3`, for as long as `time` of blocks that take a
+    /// moment each.
     pub(crate) fn for_long(time: Duration) -> Self {
-        let mut world = Self::over(3, "50ms..400ms", ACCOUNTS.to_owned());
-        world.users = Users::One;
-        let path = world.path("push0.toml");
-        let settings = fs::read_to_string(&path).expect("it is there");
+        let roles = roles();
+        let (before, one) =
+            roles.split_once("            {\n                user: gpu-2").expect("it ships");
+        let (one, after) = one.split_once("            }\n").expect("it ends");
+        let one = format!("            {{\n                user: gpu-2{one}            }}\n");
+        let more = one.replace("gpu-2", "gpu-3"); // with the same password
+        let mut world =
+            Self::with_roles_of(3, "50ms..400ms", format!("{before}{one}{more}{after}"));
         // A block takes 2 kB of the log; the servers of the tests have 1 GB.
         let mebibytes = (16 + time.as_secs() / 3).min(900);
-        fs::write(path, settings.replace("16MiB", &format!("{mebibytes}MiB"))).expect("writable");
+        for name in ["push0.toml", "reader.toml"] {
+            let settings = fs::read_to_string(world.path(name)).expect("it is there");
+            let settings = settings.replace("16MiB", &format!("{mebibytes}MiB"));
+            fs::write(world.path(name), settings).expect("writable");
+        }
         world.log_bytes = mebibytes << 20;
         world
     }
@@ -96,6 +112,19 @@ impl World {
     pub(crate) fn bucket(&mut self) -> &mut S3 {
         self.s3.as_mut().expect("this world has one")
     }
+}
+
+/// The roles that ship, and in them what an operator sets: a password of its own.
+pub(super) fn roles() -> String {
+    let shipped = shipped();
+    let (before, locked) = shipped.split_once("user: operator, password: \"").expect("it is there");
+    let (_, after) = locked.split_once('"').expect("a password that opens nothing");
+    format!("{before}user: operator, password: $PUSH0_OPERATOR_PASSWORD{after}")
+}
+
+/// The roles that ship.
+fn shipped() -> String {
+    fs::read_to_string(workspace().join("deploy/nats-roles.conf")).expect("it ships")
 }
 
 /// An account for push0, and the servers' own.

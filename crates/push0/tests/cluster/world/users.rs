@@ -23,7 +23,8 @@ impl Users {
             (Self::One | Self::Plain, _) => Some("push0"),
             (Self::Roles, b"serve") => Some("engine"),
             (Self::Roles, b"submit" | b"drain" | b"retry") => Some("client"),
-            (Self::Roles, b"proofs" | b"status" | b"apply") => Some("reader"),
+            (Self::Roles, b"proofs" | b"status") => Some("reader"),
+            (Self::Roles, b"apply") => Some("operator"),
             (Self::Roles, _) => Some(role),
         }
     }
@@ -31,7 +32,7 @@ impl Users {
 
 /// Of all users that ship.
 pub(super) fn passwords() -> Vec<(String, String)> {
-    let users = ["ENGINE", "GPU_1", "GPU_2", "CLIENT", "READER", "SYSTEM"];
+    let users = ["ENGINE", "GPU_1", "GPU_2", "CLIENT", "READER", "OPERATOR", "SYSTEM"];
     users.map(|user| (format!("PUSH0_{user}_PASSWORD"), PASSWORD.to_owned())).into()
 }
 

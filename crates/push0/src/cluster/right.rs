@@ -1,0 +1,88 @@
+//! What may be asked, by the subject it is asked on: a subject is a right, which the servers give to a user or keep from it.
+//!
+//! | right   | subject                 | who                       | what                                              |
+//! |---------|-------------------------|---------------------------|---------------------------------------------------|
+//! | read    | `PREFIX.engine.read`    | readers                   | how far it is; a result that the store has lost   |
+//! | submit  | `PREFIX.engine.submit`  | clients                   | blocks, their end, parked tasks tried again       |
+//! | operate | `PREFIX.engine.operate` | operators                 | another pipeline, and all of the above            |
+//!
+//! Nothing in a question says who asks it, so nothing in it can widen the right that its subject is.
+//!
+//! Not here: how much of it is taken (`asked`), what is answered (`lead`).
+
+use super::wire::Ask;
+
+/// A right to ask.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Right {
+    Read,
+    Submit,
+    Operate,
+}
+
+impl Right {
+    pub(super) const ALL: [Self; 3] = [Self::Read, Self::Submit, Self::Operate];
+
+    /// Where whoever has it asks; what all subjects begin with is left out.
+    pub(super) const fn subject(self) -> &'static str {
+        match self {
+            Self::Read => "engine.read",
+            Self::Submit => "engine.submit",
+            Self::Operate => "engine.operate",
+        }
+    }
+
+    /// As people are told of it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Submit => "submit",
+            Self::Operate => "operate",
+        }
+    }
+
+    /// The least that `ask` needs.
+    pub(super) const fn for_asking(ask: &Ask) -> Self {
+        match ask {
+            Ask::Status | Ask::Remake(_) => Self::Read,
+            Ask::Submit(_) | Ask::Drain | Ask::Retry(_) | Ask::RetryAll => Self::Submit,
+            Ask::Apply(_) => Self::Operate,
+        }
+    }
+
+    /// Whether who has this may ask that: operators may ask whatever there is, and nobody else what is another's.
+    pub(super) fn allows(self, ask: &Ask) -> bool {
+        self == Self::Operate || self == Self::for_asking(ask)
+    }
+}
+
+/// Where everything was asked before rights were told apart. Who asks there is told so, and nothing else.
+pub(super) const FORMER: &str = "engine.ask";
+
+#[cfg(test)]
+mod tests {
+    use push0_core::TaskId;
+
+    use super::*;
+
+    #[test]
+    fn a_subject_allows_what_is_its_own_and_operators_everything() {
+        let asks = [
+            Ask::Apply(Box::default()),
+            Ask::Status,
+            Ask::Remake(TaskId([7; 32])),
+            Ask::Submit(vec![]),
+            Ask::Drain,
+            Ask::Retry(vec![]),
+            Ask::RetryAll,
+        ];
+        for ask in &asks {
+            let may: Vec<_> = Right::ALL.into_iter().filter(|right| right.allows(ask)).collect();
+            let is_for_operators = matches!(ask, Ask::Apply(_));
+            let others = [Right::Read, Right::Submit].into_iter().filter(|_| !is_for_operators);
+            let others = others.filter(|right| *right == Right::for_asking(ask));
+            let wanted: Vec<_> = others.chain([Right::Operate]).collect();
+            assert_eq!(may, wanted, "{ask:?}");
+        }
+    }
+}

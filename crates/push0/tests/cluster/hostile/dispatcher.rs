@@ -1,0 +1,119 @@
+//! Who runs provers: for itself alone, under a name of its own.
+//!
+//! Not here: what it may publish and hear (`roles`).
+
+use push0_core::Event;
+use serde_json::json;
+
+use super::{count, engines};
+use crate::user::User;
+use crate::world::{BLOCKS, at};
+
+/// Started under a name whose dispatcher lives, it is refused each time; the one at work notices nothing.
+#[test]
+fn a_second_one_of_a_name_is_refused_and_says_so() {
+    let mut world = engines("100ms");
+    world.dispatch("gpu-1");
+    world.wait_for("gpu-1", "takes work");
+    world.start_submit();
+    world.wait_accepted(1);
+    let twin = ["dispatch", "pipeline.toml", "--id", "gpu-1", "--dir", "twin", "--slots", "2"];
+    for _ in 0..2 {
+        world.start("twin", &[&twin[..], &["--memory", "8GiB"]].concat());
+        let ended = world.wait_end("twin");
+        assert_eq!(ended.code(), Some(5), "{}", world.said("twin"));
+    }
+    assert!(
+        world.said("twin").contains("error: another dispatcher is named gpu-1, and is at work")
+    );
+    let said = world.said("e1");
+    assert_eq!(said.matches("another dispatcher is named gpu-1").count(), 1, "told once: {said}");
+    let status = world.status_of(&["e1", "e2"], &["gpu-1"]);
+    assert_eq!(at(&status, "/cluster/engines/0/doubled"), json!(["gpu-1"]));
+    assert!(world.output(&["status"]).contains("warning: another dispatcher was named gpu-1"));
+    world.wait_accepted(BLOCKS);
+    assert_eq!(
+        count(&world, |event| matches!(event, Event::Lost { .. })),
+        0,
+        "nothing was taken from the first"
+    );
+    world.finish(BLOCKS);
+}
+
+/// Started elsewhere after it was killed, it takes over once the dead one has been silent.
+#[test]
+fn one_that_lost_its_machine_takes_over_elsewhere() {
+    let mut world = engines("20ms");
+    world.dispatch("gpu-1");
+    world.wait_for("gpu-1", "takes work");
+    world.kill("gpu-1");
+    let moved = ["dispatch", "pipeline.toml", "--id", "gpu-1", "--dir", "moved", "--slots", "2"];
+    world.start("moved", &[&moved[..], &["--memory", "8GiB"]].concat());
+    world.wait_for("moved", "takes work");
+    world.submit();
+    world.wait_accepted(BLOCKS);
+    assert!(!world.said("e1").contains("another dispatcher is named"), "{}", world.said("e1"));
+    world.finish(BLOCKS);
+}
+
+/// One that was frozen for so long that another took its place ends when it is thawed, and takes nothing back.
+#[test]
+fn one_that_was_displaced_ends_when_it_comes_back() {
+    let mut world = engines("20ms");
+    world.dispatch("gpu-1");
+    world.wait_for("gpu-1", "takes work");
+    world.freeze("gpu-1");
+    let moved = ["dispatch", "pipeline.toml", "--id", "gpu-1", "--dir", "moved", "--slots", "2"];
+    world.start("moved", &[&moved[..], &["--memory", "8GiB"]].concat());
+    world.submit();
+    world.wait_accepted(BLOCKS);
+    world.thaw("gpu-1");
+    let ended = world.wait_end("gpu-1");
+    assert_eq!(ended.code(), Some(5), "{}", world.said("gpu-1"));
+    world.finish(BLOCKS);
+}
+
+/// The servers tell engines of connections that end, by the name that whoever connects gave himself.
+#[test]
+fn it_cannot_pass_for_another_that_has_gone() {
+    let mut world = engines("1s");
+    world.dispatch("gpu-2");
+    world.wait_for("gpu-2", "takes work");
+    world.start_submit();
+    let granted = |event: &Event| matches!(event, Event::Granted { .. });
+    push0_testbed::until("nothing is granted", || (count(&world, granted) >= 2).then_some(()));
+    for name in
+        ["push0-dispatch:gpu-2", "push0-dispatch:gpu-2:0000000000000007", "push0-dispatch:gpu-2:x"]
+    {
+        world.block_on(async { drop(User::named(&world, "gpu-1", name).await) });
+    }
+    world.wait_accepted(6);
+    assert_eq!(count(&world, |event| matches!(event, Event::Lost { .. })), 0);
+}
+
+/// What says nothing costs little, and keeps no other from being heard.
+#[test]
+fn however_much_it_says_that_means_nothing_the_work_goes_on() {
+    let mut world = engines("20ms");
+    world.dispatch("gpu-2");
+    world.wait_for("gpu-2", "takes work");
+    let deep = "[".repeat(50_000);
+    world.block_on(async {
+        let gpu = User::new(&world, "gpu-1").await;
+        for round in 0..4_000 {
+            let junk = ["", "[]", "{", "null", "[{\"Beat\":{}}]"].get(round % 5).copied();
+            let words =
+                if round % 100 == 0 { deep.clone() } else { junk.unwrap_or_default().to_owned() };
+            gpu.client.publish("push0.engine.hear.gpu-1", words.into()).await.expect("sent");
+        }
+        gpu.client.flush().await.expect("sent");
+    });
+    world.submit();
+    world.wait_accepted(BLOCKS);
+    assert_eq!(
+        count(&world, |event| matches!(event, Event::Claimed { .. })),
+        1,
+        "e1 led throughout"
+    );
+    world.finish(BLOCKS);
+}

@@ -1,0 +1,233 @@
+//! Who may read: the log and the state, and whatever that is not is refused.
+
+use std::fs;
+use std::time::Duration;
+
+use push0_core::Event;
+use serde_json::{Value, json};
+
+use super::{count, engines, spec};
+use crate::user::{User, last};
+use crate::world::BLOCKS;
+
+#[test]
+fn it_speaks_on_its_own_subjects_alone_and_hears_its_own_answers() {
+    let world = engines("20ms");
+    world.block_on(async {
+        let mut reader = User::new(&world, "reader").await;
+        let speaks = [
+            "push0.engine.submit",
+            "push0.engine.operate",
+            "push0.engine.beat",
+            "push0.engine.hear.gpu-1",
+            "push0.dispatcher.gpu-1.1",
+            "push0.log.a.b",
+            "$JS.API.STREAM.INFO.push0",
+            "$JS.API.STREAM.PURGE.push0",
+        ];
+        reader.is_kept_from(&speaks, &[">", "_INBOX.>", "_INBOX.push0.client.>", "push0.>"]).await;
+    });
+}
+
+/// It may name whatever it likes under the name that the API has for it: what is not imported reaches nobody.
+#[test]
+fn of_the_api_it_has_what_reads_and_nothing_that_changes() {
+    let world = engines("20ms");
+    world.block_on(async {
+        let (reader, engine) =
+            (User::new(&world, "reader").await, User::new(&world, "engine").await);
+        let before = engine.last().await;
+        let info = reader.ask("push0.api.STREAM.INFO.push0", "").await;
+        assert_eq!(last(&info), before);
+        for (verb, body) in [
+            ("STREAM.CREATE.push0", "{\"name\":\"push0\"}"),
+            ("STREAM.CREATE.other", "{\"name\":\"other\",\"subjects\":[\"other\"]}"),
+            ("STREAM.UPDATE.push0", "{\"name\":\"push0\",\"max_msgs\":1}"),
+            ("STREAM.PURGE.push0", ""),
+            ("STREAM.DELETE.push0", ""),
+            ("STREAM.MSG.DELETE.push0", "{\"seq\":1}"),
+            ("STREAM.NAMES", ""),
+            ("CONSUMER.NAMES.push0", ""),
+            ("CONSUMER.DELETE.push0.a", ""),
+        ] {
+            let answer = reader.client.request(format!("push0.api.{verb}"), body.into()).await;
+            let nobody = answer.expect_err("nobody is there").kind();
+            assert_eq!(nobody, async_nats::RequestErrorKind::NoResponders, "{verb}");
+        }
+        assert_eq!(engine.last().await, before);
+    });
+}
+
+#[test]
+fn what_changes_anything_is_refused_and_changes_nothing() {
+    let world = engines("20ms");
+    let mut changed = spec(&world);
+    changed.window = Some(1);
+    let before = world.history().len();
+    world.block_on(async {
+        let reader = User::new(&world, "reader").await;
+        let apply = json!({ "apply": changed }).to_string();
+        for (question, right) in [
+            (&*apply, "operate"),
+            ("\"drain\"", "submit"),
+            ("\"retry_all\"", "submit"),
+            ("{\"submit\":[]}", "submit"),
+        ] {
+            if question.len() > 1 << 10 {
+                reader.why_not("push0.engine.read", question).await;
+                continue;
+            }
+            let why = reader.why_not("push0.engine.read", question).await;
+            assert!(why.contains(&format!("needs the right to {right}")), "{why}");
+            reader.why_not("push0.engine.ask", question).await;
+        }
+    });
+    assert_eq!(world.history().len(), before);
+}
+
+/// What is whole in the engine's store is not made again, however often a reader says that it is lost; what is lost is.
+#[test]
+fn a_result_is_made_again_only_if_the_engine_finds_it_lost_too() {
+    let mut world = engines("20ms");
+    world.dispatch("gpu-1");
+    world.wait_for("gpu-1", "takes work");
+    world.submit();
+    world.wait_accepted(BLOCKS);
+    let accepted = world.history().into_iter().flat_map(|turn| turn.events).find_map(|event| {
+        let Event::Accepted { task, result, .. } = event else { return None };
+        Some((task, result.output))
+    });
+    let (task, output) = accepted.expect("all are accepted");
+    let reopened =
+        |world: &crate::world::World| count(world, |event| matches!(event, Event::Reopened { .. }));
+    let remake = json!({ "remake": task }).to_string();
+    world.block_on(async {
+        let reader = User::new(&world, "reader").await;
+        for _ in 0..30 {
+            let why = reader.why_not("push0.engine.read", &remake).await;
+            assert!(why.contains("it is whole in the store that the engine has"), "{why}");
+        }
+    });
+    assert_eq!(reopened(&world), 0);
+    let name = output.to_string();
+    fs::remove_file(world.path("store").join(&name[..2]).join(&name)).expect("it is there");
+    world.block_on(async {
+        let reader = User::new(&world, "reader").await;
+        // What was found whole is not looked at again for a while.
+        let done = async {
+            while reader.have("push0.engine.read", &remake).await != json!({ "done": 1 }) {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        };
+        tokio::time::timeout(push0_testbed::PATIENCE, done).await.expect("it is lost");
+    });
+    assert_eq!(reopened(&world), 1);
+    world.finish(BLOCKS);
+}
+
+/// All the consumers there may be are one reader's; then an engine is to follow the log, another to take it over, and a
+/// reader to read it.
+#[test]
+fn it_takes_every_consumer_and_an_engine_takes_over() {
+    let mut world = engines("100ms");
+    world.dispatch("gpu-1");
+    world.wait_for("gpu-1", "takes work");
+    world.start_submit();
+    world.stop("e2");
+    world.wait_accepted(2);
+    let taken = world.block_on(async {
+        let reader = User::new(&world, "reader").await;
+        let mut taken = 0;
+        while make_consumer(&reader, &format!("c{taken}"), json!({})).await.get("error").is_none() {
+            taken += 1;
+            assert!(taken < 1_000, "there is no bound");
+        }
+        taken
+    });
+    assert!(taken >= 60, "{taken}: less than a fleet needs");
+    world.serve("e3");
+    world.wait_for("e3", "the servers make no consumer of the log");
+    world.kill("e1");
+    world.wait_for("e3", "leads in");
+    world.wait_accepted(BLOCKS);
+    let said = world.said("e3");
+    assert_eq!(said.matches("make no consumer").count(), 1, "{said}");
+    world.finish(BLOCKS);
+}
+
+/// A push consumer sends records wherever its maker says, in the log's account: nobody there takes one for a message, and
+/// the log takes none for a record.
+#[test]
+fn records_that_are_sent_elsewhere_say_nothing() {
+    let mut world = engines("20ms");
+    world.dispatch("gpu-1");
+    world.wait_for("gpu-1", "takes work");
+    world.block_on(async {
+        let reader = User::new(&world, "reader").await;
+        for (name, to) in [
+            ("a", "push0.engine.submit"),
+            ("b", "push0.engine.operate"),
+            ("c", "push0.engine.hear.gpu-1"),
+            ("d", "push0.engine.beat"),
+            ("e", "push0.dispatcher.gpu-1.1"),
+            ("f", "push0.present"),
+        ] {
+            let made = make_consumer(&reader, name, json!({ "deliver_subject": to })).await;
+            assert!(made.get("error").is_none(), "{to}: {made}");
+        }
+        let to_the_log = json!({ "deliver_subject": "push0.log.a.b" });
+        let made = make_consumer(&reader, "g", to_the_log).await;
+        assert!(made.get("error").is_some(), "{made}");
+    });
+    world.submit();
+    world.wait_accepted(BLOCKS);
+    assert_eq!(
+        count(&world, |event| matches!(event, Event::Claimed { .. })),
+        1,
+        "e1 led throughout"
+    );
+    world.finish(BLOCKS);
+}
+
+#[test]
+fn however_much_it_asks_who_is_there_the_work_goes_on() {
+    let mut world = engines("20ms");
+    world.dispatch("gpu-1");
+    world.wait_for("gpu-1", "takes work");
+    world.block_on(async {
+        let reader = User::new(&world, "reader").await;
+        let inbox = reader.client.new_inbox();
+        for _ in 0..10_000 {
+            for (subject, question) in [("push0.present", ""), ("push0.engine.read", "\"status\"")]
+            {
+                let sent =
+                    reader.client.publish_with_reply(subject, inbox.clone(), question.into());
+                sent.await.expect("sent");
+            }
+        }
+        reader.client.flush().await.expect("sent");
+    });
+    world.submit();
+    world.wait_accepted(BLOCKS);
+    assert_eq!(
+        count(&world, |event| matches!(event, Event::Claimed { .. })),
+        1,
+        "e1 led throughout"
+    );
+    let said = world.said("e1");
+    assert!(said.contains("roll calls were left out"), "{said}");
+    assert!(said.contains("questions on engine.read were left out"), "{said}");
+    world.finish(BLOCKS);
+}
+
+/// Asks for a consumer that nothing removes.
+async fn make_consumer(reader: &User, name: &str, more: Value) -> Value {
+    let mut config = json!({
+        "name": name, "durable_name": name, "deliver_policy": "all", "ack_policy": "none", "replay_policy": "instant",
+    });
+    if let (Some(config), Some(more)) = (config.as_object_mut(), more.as_object()) {
+        config.extend(more.clone());
+    }
+    let body = json!({ "stream_name": "push0", "config": config }).to_string();
+    reader.ask(&format!("push0.api.CONSUMER.CREATE.push0.{name}"), &body).await
+}
