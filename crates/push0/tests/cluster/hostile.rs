@@ -31,9 +31,9 @@ fn count(world: &World, is_it: impl Fn(&Event) -> bool) -> usize {
 /// The pipeline that runs, as the log has it.
 fn spec(world: &World) -> PipelineSpec {
     let history = world.history();
-    let configured = history.iter().flat_map(|turn| &turn.events).filter_map(|event| {
+    let mut configured = history.iter().flat_map(|turn| &turn.events).filter_map(|event| {
         let Event::Configured { pipeline } = event else { return None };
         Some((**pipeline).clone())
     });
-    configured.last().expect("one runs")
+    configured.next_back().expect("one runs")
 }
