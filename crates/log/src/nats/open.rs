@@ -39,6 +39,11 @@ impl NatsLog {
             let error = match ends(&api, config, writer).await {
                 Ok(ends) => break ends,
                 Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::Unanswered(Unanswered::Silent(error)))
+                    if is_forbidden(&error, config) =>
+                {
+                    return Err(NatsError::Forbidden { words: error.to_string() });
+                }
                 Err(Failure::Unanswered(error)) => error,
             };
             if Instant::now() >= give_up {
@@ -92,6 +97,12 @@ pub enum NatsError {
     Denied {
         /// Where it was tried.
         urls: String,
+    },
+    /// Use a user who may read the stream, and hear answers.
+    #[error("the NATS server does not let this user read the log: {words}")]
+    Forbidden {
+        /// The server's.
+        words: String,
     },
     /// Use a newer server.
     #[error("the NATS server is version {found}, and push0 needs 2.10 or newer")]
@@ -159,6 +170,14 @@ async fn begin(api: &Api, config: &NatsConfig, writer: LogId) -> Result<(), Unan
         Ok(_) | Err(Unanswered::Refused(_)) => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// Whether servers keep this user from what reading needs. A stream that is not there may be made by another.
+fn is_forbidden(error: &io::Error, config: &NatsConfig) -> bool {
+    let words = error.to_string();
+    let NatsConfig { inbox, api, stream, .. } = config;
+    let needed = [format!("\"{inbox}."), format!("\"{api}.STREAM.INFO.{stream}\"")];
+    error.kind() == io::ErrorKind::PermissionDenied && needed.iter().any(|it| words.contains(it))
 }
 
 /// Refuses a stream that has lost records from its beginning or from within.

@@ -158,7 +158,10 @@ impl From<&ClusterError> for Exit {
             | ClusterError::Program { .. }
             | ClusterError::OtherStore { .. }
             | ClusterError::Nats(
-                NatsError::Config { .. } | NatsError::Old { .. } | NatsError::Setting { .. },
+                NatsError::Config { .. }
+                | NatsError::Forbidden { .. }
+                | NatsError::Old { .. }
+                | NatsError::Setting { .. },
             ) => Self::Usage,
             ClusterError::Source(_) => Self::Source,
             ClusterError::Nats(NatsError::Unreadable(error)) | ClusterError::Read(error) => {

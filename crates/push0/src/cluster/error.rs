@@ -130,6 +130,9 @@ const fn nats_remedy(error: &NatsError) -> &'static str {
         NatsError::Config { .. } => "correct it in [nats]",
         NatsError::Unreachable { .. } => "start a server there, or name others (--nats)",
         NatsError::Denied { .. } => "correct user and password, token or credentials in [nats]",
+        NatsError::Forbidden { .. } => {
+            "use a user of the role that this command has (docs/nats.md, Roles)"
+        }
         NatsError::Old { .. } => "use a newer one",
         NatsError::NoJetStream { .. } => "turn it on (nats-server -js)",
         NatsError::Setting { .. } => "change it with `nats stream edit`, or name another stream",

@@ -196,7 +196,12 @@ fn warn_of_clock(shared: &Shared, apart: Duration, is_warned: &mut bool) {
 
 /// What a later try may find otherwise.
 const fn is_passing(error: &push0_log::NatsError) -> bool {
-    matches!(error, push0_log::NatsError::Unreachable { .. } | push0_log::NatsError::Unavailable(_))
+    matches!(
+        error,
+        push0_log::NatsError::Unreachable { .. }
+            | push0_log::NatsError::Unavailable(_)
+            | push0_log::NatsError::Forbidden { .. } // a server whose settings are read again may say so for a moment
+    )
 }
 
 /// What an engine's end means for this process.

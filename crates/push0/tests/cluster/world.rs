@@ -225,9 +225,9 @@ impl World {
     }
 
     /// Publishes what a leader might.
-    pub(crate) fn say_as_leader(&self, client: &async_nats::Client, beat: &'static str) {
+    pub(crate) fn say_as_leader(&self, client: &async_nats::Client, beat: impl Into<String>) {
         self.runtime.block_on(async {
-            client.publish("push0.engine.beat", beat.into()).await.expect("it is connected");
+            client.publish("push0.engine.beat", beat.into().into()).await.expect("it is connected");
             client.flush().await.expect("it is connected");
         });
     }

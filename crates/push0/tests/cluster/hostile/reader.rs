@@ -29,6 +29,21 @@ fn it_speaks_on_its_own_subjects_alone_and_hears_its_own_answers() {
     });
 }
 
+/// A command that needs another role ends at once, and says what it lacks.
+#[test]
+fn its_credentials_run_no_command_of_anothers() {
+    let mut world = engines("20ms");
+    for (name, args) in [("apply", &["apply", "pipeline.toml", "--yes"][..]), ("drain", &["drain"])]
+    {
+        world.tell(name, "PUSH0_NATS_USER", "reader");
+        world.start(name, args);
+        let ended = world.wait_end(name);
+        let said = world.said(name);
+        assert_eq!(ended.code(), Some(2), "{said}");
+        assert!(said.contains("docs/nats.md, Roles"), "{said}");
+    }
+}
+
 /// It may name whatever it likes under the name that the API has for it: what is not imported reaches nobody.
 #[test]
 fn of_the_api_it_has_what_reads_and_nothing_that_changes() {

@@ -61,8 +61,8 @@ impl World {
         let roles = roles();
         let (before, one) =
             roles.split_once("            {\n                user: gpu-2").expect("it ships");
-        let (one, after) = one.split_once("            }\n").expect("it ends");
-        let one = format!("            {{\n                user: gpu-2{one}            }}\n");
+        let (one, after) = one.split_once("\n            }\n").expect("it ends");
+        let one = format!("            {{\n                user: gpu-2{one}\n            }}\n");
         let more = one.replace("gpu-2", "gpu-3"); // with the same password
         let mut world =
             Self::with_roles_of(3, "50ms..400ms", format!("{before}{one}{more}{after}"));
