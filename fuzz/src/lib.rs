@@ -15,8 +15,8 @@ use std::fs;
 use std::path::Path;
 
 use push0::pipeline_file;
-use push0::source::BlockFile;
-use push0_core::{Limits, Scheduler, Seq, Turn};
+use push0::source::{BlockFile, Rules};
+use push0_core::{BlockHashing, Limits, Scheduler, Seq, Turn};
 use push0_prover::wire::{Bundle, Digest, Reply, Request, ResultFile};
 use push0_prover::{Envelope, ProofFile};
 use tempfile::TempDir;
@@ -61,14 +61,21 @@ pub fn pipelines(bytes: &[u8]) {
 /// A file of blocks, to its end or its first fault.
 pub fn blocks(bytes: &[u8]) {
     in_a_file("blocks.jsonl", bytes, |path| {
-        let Ok(file) = BlockFile::open(path, &["gasUsed".to_owned()]) else { return };
-        for next in file {
-            if let Err(error) = next {
-                assert!(!error.to_string().is_empty());
-                return;
-            }
+        for hashing in [BlockHashing::OfHeader, BlockHashing::Trusted] {
+            let rules = Rules { fields: vec!["gasUsed".to_owned()], hashing };
+            let Ok(file) = BlockFile::open(path, &rules) else { return };
+            read(file);
         }
     });
+}
+
+fn read(file: BlockFile) {
+    for next in file {
+        if let Err(error) = next {
+            assert!(!error.to_string().is_empty());
+            return;
+        }
+    }
 }
 
 /// What a serving prover writes, and what one is told; and the files that a prover reads and writes.

@@ -47,6 +47,11 @@ id! {
     /// A block's number on its chain.
     Height, ""
 }
+impl Height {
+    /// The highest that a log takes: no chain gets there, and past it sums of heights would overflow.
+    pub const MAX: Self = Self(u64::MAX / 4);
+}
+
 id! {
     /// A chain's EIP-155 id.
     ChainId, "chain-"

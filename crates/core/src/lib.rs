@@ -52,9 +52,9 @@ pub use key::{InputId, Key, NotAnInput};
 pub use limits::Limits;
 pub use name::{DispatcherId, NotAName, PipelineName, ProgramName, StageName};
 pub use pipeline::{
-    Bounds, Budgets, Collect, Contract, Fault, Give, Inflow, Output, Pipeline, PipelineSpec,
-    Program, ProgramSpec, ReleaseSpec, Source, SourceKind, SourceSpec, Stage, StageIndex,
-    StageSpec, Weights,
+    BlockHashing, Bounds, Budgets, Collect, Contract, Fault, Give, Inflow, Output, Pipeline,
+    PipelineSpec, Program, ProgramSpec, ReleaseSpec, Source, SourceKind, SourceSpec, Stage,
+    StageIndex, StageSpec, Weights,
 };
 pub use queue::Offer;
 pub use release::Release;

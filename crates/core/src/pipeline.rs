@@ -51,6 +51,18 @@ pub struct Source {
     pub chain: ChainId,
     /// How they arrive.
     pub kind: SourceKind,
+    /// Why their hashes are believed.
+    pub hash: BlockHashing,
+}
+
+/// Why a block's hash is believed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum BlockHashing {
+    /// It is the hash of the block's header, as on Ethereum: what reads a block computes it again.
+    #[default]
+    OfHeader,
+    /// The source says so. For chains that hash their blocks otherwise; every proof file says it.
+    Trusted,
 }
 
 /// How blocks arrive.
@@ -239,7 +251,11 @@ impl Pipeline {
             name: "none".parse().expect("it is a name"),
             window: 1,
             allow_mock: false,
-            source: Source { chain: ChainId(0), kind: SourceKind::Submit },
+            source: Source {
+                chain: ChainId(0),
+                kind: SourceKind::Submit,
+                hash: BlockHashing::OfHeader,
+            },
             programs: BTreeMap::new(),
             stages: Vec::new(),
             release: Vec::new(),

@@ -206,9 +206,10 @@ fn the_arity_changes_the_tree_alone() {
 
 #[test]
 fn the_chain_the_release_and_the_fields_are_of_the_pipeline() {
-    let changes: [fn(&mut PipelineSpec); 4] = [
+    let changes: [fn(&mut PipelineSpec); 5] = [
         |_| {},
         |spec| spec.source.chain = Some(1),
+        |spec| spec.source.hash = Some("trusted".into()),
         |spec| spec.release.inputs.reverse(),
         |spec| bound(spec, "range", "max", "gasUsed", 1),
     ];
@@ -219,7 +220,7 @@ fn the_chain_the_release_and_the_fields_are_of_the_pipeline() {
         change(&mut spec);
         digests.insert(checked(&spec).digest());
     }
-    assert_eq!(digests.len(), 4);
+    assert_eq!(digests.len(), 5);
 }
 
 #[test]

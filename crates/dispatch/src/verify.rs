@@ -131,6 +131,7 @@ impl Case {
             format: EnvelopeFormat::V1,
             pipeline: context.config.pipeline.to_string(),
             key: input::wire_key(grant.key),
+            block_hashes: None, // whose word they are on is the pipeline's, of which nothing is known here
             program: Program {
                 name: grant.program.to_string(),
                 vkey: pinned.or_else(|| made.vkey()),

@@ -65,6 +65,7 @@ fn start() -> Result<Vec<Event>, Box<dyn Error>> {
         kind: "file".to_owned(),
         path: Some("blocks.jsonl".to_owned()),
         chain: Some(534_352),
+        hash: None,
     };
     let pipeline = PipelineSpec {
         push0: Some(1),

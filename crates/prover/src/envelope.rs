@@ -27,6 +27,9 @@ pub struct Envelope {
     pub pipeline: String,
     /// The span that is proved.
     pub key: Key,
+    /// Whose word the hashes of its blocks are taken on; absent, each was found to be its header's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block_hashes: Option<BlockHashes>,
     /// What made the proof.
     pub program: Program,
     /// Whether this proves nothing.
@@ -51,6 +54,14 @@ pub enum EnvelopeFormat {
     #[default]
     #[serde(rename = "push0.proof/1")]
     V1,
+}
+
+/// Whose word the hashes of blocks are taken on.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockHashes {
+    /// The source's: nobody has computed them again.
+    Trusted,
 }
 
 /// What made a proof: a prover, and the key that its proofs are checked with.
@@ -192,6 +203,14 @@ mod tests {
     }
 
     #[test]
+    fn that_block_hashes_are_trusted_stands_behind_the_key() {
+        let trusted = Envelope { block_hashes: Some(BlockHashes::Trusted), ..envelope() };
+        let text = String::from_utf8(encoded(&trusted)).expect("text");
+        assert!(text.contains(r#"},"block_hashes":"trusted","program":"#), "{text}");
+        assert!(!String::from_utf8(encoded(&envelope())).expect("text").contains("block_hashes"));
+    }
+
+    #[test]
     fn what_was_encoded_decodes_to_itself() {
         let plain = envelope();
         let bare = Envelope { claim: None, history: Vec::new(), ..envelope() };
@@ -204,7 +223,8 @@ mod tests {
             public_values: None,
         };
         let bound = Envelope { inputs: Some(vec![item]), ..envelope() };
-        for envelope in [plain, bare, bound] {
+        let trusted = Envelope { block_hashes: Some(BlockHashes::Trusted), ..envelope() };
+        for envelope in [plain, bare, bound, trusted] {
             let read = Envelope::decode(&encoded(&envelope)).expect("what was encoded");
             assert_eq!(read, envelope);
         }
@@ -272,6 +292,7 @@ mod tests {
             format: EnvelopeFormat::V1,
             pipeline: "scroll".into(),
             key: key.clone(),
+            block_hashes: None,
             program: Program { name: "chain".into(), vkey: Some(Vkey(Digest([2; 32]))) },
             mock: false,
             claim: Some(json!({"b": "x", "a": 0.1})),

@@ -32,8 +32,8 @@ pub mod wire;
 
 pub use cli::main;
 pub use envelope::{
-    Envelope, EnvelopeError, EnvelopeFormat, HistoryEntry, JointEnvelope, JointProof, Program,
-    ProofFile,
+    BlockHashes, Envelope, EnvelopeError, EnvelopeFormat, HistoryEntry, JointEnvelope, JointProof,
+    Program, ProofFile,
 };
 pub use progress::Progress;
 pub use prover::{Failure, Output, Prover, Refusal};

@@ -276,6 +276,7 @@ impl Room {
             format: EnvelopeFormat::V1,
             pipeline: "test".into(),
             key: key(number),
+            block_hashes: None,
             program: Program { name: "squares".into(), vkey },
             mock,
             claim: Some(json!({ "number": number })),

@@ -17,13 +17,14 @@ mod standing;
 use std::path::{Path, PathBuf};
 
 use push0_core::{
-    Key, PipelineName, ProgramName, Release, ReleaseNumber, ResultRef, Scheduler, StageName,
-    TaskId, Vkey,
+    BlockHashing, Key, PipelineName, ProgramName, Release, ReleaseNumber, ResultRef, Scheduler,
+    StageName, TaskId, Vkey,
 };
 use push0_dispatch::{ReadError, Store};
 use push0_prover::wire::{self, Base64, Hash32, Hex, ResultFile};
 use push0_prover::{
-    Envelope, EnvelopeFormat, HistoryEntry, JointEnvelope, JointProof, Program, ProofFile,
+    BlockHashes, Envelope, EnvelopeFormat, HistoryEntry, JointEnvelope, JointProof, Program,
+    ProofFile,
 };
 use serde::Serialize;
 
@@ -41,6 +42,7 @@ pub struct Publication {
     pipeline: PipelineName,
     finals: Vec<Final>,
     history: Vec<HistoryEntry>,
+    block_hashes: Option<BlockHashes>,
     /// Whether anything beneath it proves nothing.
     has_mock: bool,
 }
@@ -130,6 +132,10 @@ impl Publication {
             pipeline: scheduler.pipeline().name.clone(),
             finals: finals.collect::<Option<_>>()?,
             history: history.iter().filter_map(|id| entry(scheduler, id)).collect(),
+            block_hashes: match scheduler.pipeline().source.hash {
+                BlockHashing::OfHeader => None,
+                BlockHashing::Trusted => Some(BlockHashes::Trusted),
+            },
         })
     }
 
@@ -240,6 +246,7 @@ fn unproved(
         format: EnvelopeFormat::V1,
         pipeline: publication.pipeline.to_string(),
         key: wire_key(publication.key),
+        block_hashes: publication.block_hashes,
         program: Program { name: program.to_string(), vkey: vkey.map(wire_vkey) },
         mock: result.mock || says_mock,
         claim: None,
@@ -300,6 +307,7 @@ fn bound(publication: &Publication, mut envelopes: Vec<Envelope>) -> ProofFile {
         format: EnvelopeFormat::V1,
         pipeline: publication.pipeline.to_string(),
         key: wire_key(publication.key),
+        block_hashes: publication.block_hashes,
         proofs: publication.finals.iter().zip(envelopes).map(joint).collect(),
         history: publication.history.clone(),
     })

@@ -52,6 +52,7 @@ use self::threads::{relay, run_engine, spawn};
 use crate::cli::{Exit, RunArgs};
 use crate::engine::{Engine, EngineError, Gone, Handle, Ports, Seen};
 use crate::publish::Published;
+use crate::source::Rules;
 
 /// Runs the pipeline.
 pub fn run(args: &RunArgs) -> Exit {
@@ -126,9 +127,9 @@ impl Run {
         // Before any beat is heard: the leases of the engine before must not be granted again.
         open::begin(args, &handle, &loaded)?;
         relay(&handle, &teller, started.from, started.notices, seen)?;
-        let fields = loaded.pipeline.fields;
+        let rules = Rules::of(&loaded.pipeline);
         let waits =
-            feed::start(source, fields, store.clone(), handle.clone(), asked, teller.clone())?;
+            feed::start(source, rules, store.clone(), handle.clone(), asked, teller.clone())?;
         sweeper::start(store.clone(), handle.clone(), Holders::None, teller.clone())?;
         let deliverer = Deliverer::start(store, programs, cache, out, teller)?;
         Ok(Self {

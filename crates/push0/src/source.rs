@@ -2,13 +2,16 @@
 //!
 //! A header proves itself: its hash is of its fields, and names the block before. So a source can be
 //! believed, or caught, without asking anyone. What no header covers (transactions, the witness) is
-//! passed on as it came, under the SHA-256 of the line.
+//! passed on as it came, under the SHA-256 of its bytes. A chain that hashes its blocks otherwise can be taken at its
+//! source's word, if the pipeline says so.
 //!
 //! Not here: which branch is canonical, and what is done with a block (`push0_core`).
 
 mod file;
 mod header;
 mod json;
+mod response;
+mod unlike;
 mod value;
 
 use std::io;
@@ -16,7 +19,7 @@ use std::path::PathBuf;
 
 use push0_core::Block;
 
-pub use self::file::BlockFile;
+pub use self::file::{BlockFile, Rules};
 
 /// A block, and the bytes it came in.
 #[derive(Clone, Debug, Eq, PartialEq)]

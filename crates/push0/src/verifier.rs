@@ -300,6 +300,7 @@ mod tests {
             format: EnvelopeFormat::V1,
             pipeline: "demo".into(),
             key: Key { chain: 1, first: 5, last: 6, part: None, tip: Hash32([1; 32]) },
+            block_hashes: None,
             program: Program { name: "p".into(), vkey: None },
             mock: false,
             claim: None,

@@ -115,6 +115,7 @@ impl Room {
             format: EnvelopeFormat::V1,
             pipeline: "test".into(),
             key: item.key.clone(),
+            block_hashes: None,
             program: Program { name: "chain".into(), vkey: result.vkey },
             mock: false,
             claim: None,

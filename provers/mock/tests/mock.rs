@@ -95,6 +95,7 @@ fn a_mocks_proof_is_refused() {
         format: EnvelopeFormat::V1,
         pipeline: "test".into(),
         key: Key { chain: 1, first: 5, last: 5, part: None, tip: Hash32([5; 32]) },
+        block_hashes: None,
         program: Program { name: "mock".into(), vkey },
         mock: false,
         claim: None,

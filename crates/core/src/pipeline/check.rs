@@ -13,7 +13,7 @@ mod stage;
 use std::fmt;
 
 pub(super) use self::hash::pipeline_digest;
-use super::{Pipeline, PipelineSpec, Source, SourceKind, SourceSpec};
+use super::{BlockHashing, Pipeline, PipelineSpec, Source, SourceKind, SourceSpec};
 use crate::{ChainId, PipelineName};
 
 /// One thing wrong with a pipeline.
@@ -131,7 +131,17 @@ fn source(spec: &SourceSpec, faults: &mut Faults) -> Option<Source> {
         let remedy = "write the chain's id, as in `chain = 534352`";
         faults.add(&["source", "chain"], "no chain", remedy);
     }
-    Some(Source { chain: ChainId(spec.chain?), kind: kind? })
+    let hash = match spec.hash.as_deref() {
+        None => Some(BlockHashing::OfHeader),
+        Some("trusted") => Some(BlockHashing::Trusted),
+        Some(other) => {
+            let what = format!("unknown value `{other}`");
+            let remedy = "write \"trusted\" to take hashes on the source's word; to have them checked, remove it";
+            faults.add(&["source", "hash"], what, remedy);
+            None
+        }
+    };
+    Some(Source { chain: ChainId(spec.chain?), kind: kind?, hash: hash? })
 }
 
 /// The faults found so far.

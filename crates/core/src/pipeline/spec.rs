@@ -43,6 +43,9 @@ pub struct SourceSpec {
     pub path: Option<String>,
     /// `chain`.
     pub chain: Option<u64>,
+    /// `hash`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
 }
 
 /// `[programs.*]`.

@@ -36,8 +36,8 @@ impl Scheduler {
                 return Err(Rejection::MissingField { number: block.number, field });
             }
         }
-        if block.number > HEIGHT_MAX {
-            return Err(Rejection::TooFarAhead { number: block.number, tip: HEIGHT_MAX });
+        if block.number > Height::MAX {
+            return Err(Rejection::TooFarAhead { number: block.number, tip: Height::MAX });
         }
         if let Some(parent) = self.chain.block(&block.parent)
             && block.number != parent.number.next()
@@ -109,6 +109,3 @@ impl Scheduler {
         self.chain.len().saturating_sub(released)
     }
 }
-
-/// No chain gets there; past it, sums of heights would overflow.
-const HEIGHT_MAX: Height = Height(u64::MAX / 4);

@@ -25,6 +25,7 @@ fn every_fault_of_the_head_is_named() {
         (|s| s.source.path = None, "source.path", "no path"),
         (|s| s.source.path = Some(String::new()), "source.path", "no path that could be opened"),
         (|s| s.source.chain = None, "source.chain", "no chain"),
+        (|s| s.source.hash = Some("checked".into()), "source.hash", "unknown value `checked`"),
     ];
     faults.iter().for_each(|case| refused(scroll(), *case));
 }

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Envelope, EnvelopeError, EnvelopeFormat, HistoryEntry, Program, check_digest, seal, sorted,
+    BlockHashes, Envelope, EnvelopeError, EnvelopeFormat, HistoryEntry, Program, check_digest,
+    seal, sorted,
 };
 use crate::wire::{Base64, Hex, Key};
 
@@ -23,6 +24,9 @@ pub struct JointEnvelope {
     pub pipeline: String,
     /// The span that each of them proves.
     pub key: Key,
+    /// As in an [`Envelope`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block_hashes: Option<BlockHashes>,
     /// In the order of the pipeline's release.
     pub proofs: Vec<JointProof>,
     /// The tasks beneath them, inputs before what was made of them.
@@ -76,6 +80,7 @@ impl JointEnvelope {
             format: self.format,
             pipeline: self.pipeline.clone(),
             key: self.key.clone(),
+            block_hashes: self.block_hashes,
             program: proof.program.clone(),
             mock: proof.mock,
             claim: proof.claim.clone(),
@@ -196,6 +201,7 @@ mod tests {
             format: EnvelopeFormat::V1,
             pipeline: "demo".into(),
             key: Key { chain: 1, first: 5, last: 6, part: None, tip: Hash32([1; 32]) },
+            block_hashes: None,
             proofs: vec![proof("zisk"), proof("sp1")],
             history: Vec::new(),
         }

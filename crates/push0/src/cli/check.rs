@@ -4,7 +4,9 @@
 
 use std::path::Path;
 
-use push0_core::{Bounds, Collect, Inflow, Pipeline, SourceKind, Stage, StageIndex, Weights};
+use push0_core::{
+    BlockHashing, Bounds, Collect, Inflow, Pipeline, SourceKind, Stage, StageIndex, Weights,
+};
 
 use super::output::{plain, print, table};
 use super::{CheckArgs, Exit};
@@ -112,7 +114,11 @@ fn shown(pipeline: &Pipeline) -> String {
         SourceKind::File { path } => format!("blocks of chain {chain} from {path}"),
         SourceKind::Submit => format!("blocks of chain {chain} as they are submitted"),
     };
-    format!("pipeline {}: valid; {source}\n\n{}", pipeline.name, table(&rows))
+    let hashes = match pipeline.source.hash {
+        BlockHashing::OfHeader => "",
+        BlockHashing::Trusted => ", their hashes on the source's word",
+    };
+    format!("pipeline {}: valid; {source}{hashes}\n\n{}", pipeline.name, table(&rows))
 }
 
 fn from(pipeline: &Pipeline, stage: &Stage) -> String {

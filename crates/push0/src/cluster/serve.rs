@@ -121,7 +121,7 @@ async fn serve_on(shared: &Arc<Shared>) -> Result<(), ClusterError> {
     let mut patience = SILENCE;
     say(&format!("{}: stands by", shared.args.name()));
     loop {
-        match once(shared, patience).await? {
+        match Box::pin(once(shared, patience)).await? {
             Led::Stopped => return Ok(()),
             // Whoever has it now is given time to beat.
             Led::Deposed => {

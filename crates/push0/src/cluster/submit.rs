@@ -14,7 +14,7 @@ use super::wire::{Answer, Ask};
 use crate::cli::{DrainArgs, Exit, SubmitArgs};
 use crate::pipeline_file;
 use crate::run::say;
-use crate::source::BlockFile;
+use crate::source::{BlockFile, Rules};
 
 /// Submits every block of a file.
 pub(crate) fn submit(args: &SubmitArgs) -> Exit {
@@ -32,7 +32,7 @@ fn submit_all(args: &SubmitArgs) -> Result<usize, ClusterError> {
     let store = settings.store()?;
     let runtime = runtime()?;
     let client = runtime.block_on(Client::connect(&settings, args.wait))?;
-    let mut blocks = BlockFile::open(&args.blocks, &loaded.pipeline.fields)?;
+    let mut blocks = BlockFile::open(&args.blocks, &Rules::of(&loaded.pipeline))?;
     let mut submitted = 0;
     loop {
         let mut batch = Vec::new();

@@ -42,11 +42,12 @@ pub(super) fn read(keys: &mut Keys<'_, '_, '_>) -> PipelineSpec {
 }
 
 fn source(keys: &mut Keys<'_, '_, '_>) -> SourceSpec {
-    keys.only(&["kind", "path", "chain"], &[]);
+    keys.only(&["kind", "path", "chain", "hash"], &[]);
     SourceSpec {
         kind: keys.text("kind").unwrap_or_default(),
         path: keys.text("path"),
         chain: keys.number("chain"),
+        hash: keys.text("hash"),
     }
 }
 

@@ -39,6 +39,7 @@ pub(super) fn right(
     let key = wire_key(publication.key);
     let is_right = |last: &Final, envelope: &Envelope| {
         envelope.key == key
+            && envelope.block_hashes == publication.block_hashes
             && envelope.history == publication.history
             && envelope.program.name == last.program.as_str()
             && envelope.mock == (last.result.mock || publication.has_mock)

@@ -17,7 +17,7 @@ use super::error::RunError;
 use super::inspect::inspect;
 use super::{Asked, News};
 use crate::engine::{Gone, Handle};
-use crate::source::BlockFile;
+use crate::source::{BlockFile, Rules};
 
 /// The source has delivered all it has.
 #[derive(Clone, Copy, Debug)]
@@ -26,21 +26,21 @@ pub(crate) struct FeedEnd;
 /// Starts the feeder, which ends with the engine; answers where it says what it waits for.
 pub(super) fn start(
     file: PathBuf,
-    fields: Vec<String>,
+    rules: Rules,
     store: Store,
     handle: Handle,
     asked: Asked,
     teller: SyncSender<News>,
 ) -> Result<Arc<Waits>, RunError> {
     let waits = Arc::<Waits>::default();
-    let feeder = Feeder { file, fields, store, handle, asked, waits: Arc::clone(&waits) };
+    let feeder = Feeder { file, rules, store, handle, asked, waits: Arc::clone(&waits) };
     super::spawn("feeder", move || feeder.run(&teller))?;
     Ok(waits)
 }
 
 struct Feeder {
     file: PathBuf,
-    fields: Vec<String>,
+    rules: Rules,
     store: Store,
     handle: Handle,
     asked: Asked,
@@ -83,7 +83,7 @@ impl Feeder {
 
     fn feed(&mut self, teller: &SyncSender<News>) -> Result<FeedEnd, RunError> {
         inspect(&self.handle, &self.store, teller)?;
-        for next in BlockFile::open(&self.file, &self.fields)? {
+        for next in BlockFile::open(&self.file, &self.rules)? {
             let next = next?;
             let (number, hash) = (next.block.number, next.block.hash);
             self.check_branch(&next.block)?;
@@ -160,7 +160,7 @@ impl Feeder {
 
     /// Delivers a payload again that the store has lost.
     fn resupply(&mut self, hash: BlockHash) -> Result<(), RunError> {
-        for next in BlockFile::open(&self.file, &self.fields)? {
+        for next in BlockFile::open(&self.file, &self.rules)? {
             let next = next?;
             if next.block.hash == hash {
                 self.store.put(&next.payload)?;

@@ -19,7 +19,7 @@ use crate::data::{Layout, Recorded, Replay};
 use crate::engine::Handle;
 use crate::pipeline_file::{self, LoadedPipeline};
 use crate::programs::{self, Programs};
-use crate::source::BlockFile;
+use crate::source::{BlockFile, Rules};
 
 /// What a run starts from.
 pub(super) struct Opened {
@@ -43,7 +43,7 @@ pub(super) fn open(args: &RunArgs) -> Result<Opened, RunError> {
         return Err(RunError::Submitted { pipeline: args.pipeline.clone() });
     };
     let source = loaded.dir.join(path);
-    BlockFile::open(&source, &loaded.pipeline.fields)?;
+    BlockFile::open(&source, &Rules::of(&loaded.pipeline))?;
     let programs = resolve(args, &loaded)?;
     let memory_bytes = memory(args, &loaded)?;
     let data = Layout::new(&args.data_dir(&loaded.pipeline.name));

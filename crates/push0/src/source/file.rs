@@ -1,39 +1,59 @@
-//! A file of blocks: one JSON object a line, each the child of the one before.
+//! A file of blocks: one JSON object a line, each the child of the one before; or a node's answers with them.
 //!
-//! Read as a stream: memory holds one line. Blank lines are skipped, a carriage return before the end of
+//! Read as a stream: memory holds one line, and its blocks. Blank lines are skipped, a carriage return before the end of
 //! a line is not part of it. The first fault ends the stream, for what follows it cannot be linked.
 //!
-//! Not here: what makes a header right (`header`).
+//! Not here: what makes a header right (`header`), and what an answer is (`response`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-use push0_core::{Block, Digest, Height};
+use push0_core::{Block, BlockHash, BlockHashing, Digest, Height, Pipeline};
 
-use super::header::{self, Header};
+use super::header::{self, Header, NoHeader};
+use super::unlike::{self, Others};
 use super::value::{fixed, number};
-use super::{Lie, SourceBlock, SourceError, json};
+use super::{Lie, SourceBlock, SourceError, json, response};
 
 /// The blocks of a file, in order.
 #[derive(Debug)]
 pub struct BlockFile {
     path: PathBuf,
     reader: BufReader<File>,
-    fields: Vec<String>,
+    rules: Rules,
     line: u64,
+    /// Blocks of the line that were not given out yet.
+    waiting: VecDeque<Vec<u8>>,
     before: Option<Header>,
     has_ended: bool,
 }
 
+/// What a pipeline wants of its blocks.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// The numeric fields that each block must have.
+    pub fields: Vec<String>,
+    /// Whether its hash is computed again.
+    pub hashing: BlockHashing,
+}
+
+impl Rules {
+    /// Those of a pipeline.
+    #[must_use]
+    pub fn of(pipeline: &Pipeline) -> Self {
+        Self { fields: pipeline.fields.clone(), hashing: pipeline.source.hash }
+    }
+}
+
 impl BlockFile {
-    /// Opens the file at `path`. Each block must have the numeric `fields`.
+    /// Opens the file at `path`, whose blocks must be as the `rules` say.
     ///
     /// # Errors
     ///
     /// [`SourceError::Unreadable`]: it cannot be opened, or is no file that can be read again.
-    pub fn open(path: &Path, fields: &[String]) -> Result<Self, SourceError> {
+    pub fn open(path: &Path, rules: &Rules) -> Result<Self, SourceError> {
         let open = || {
             // A pipe would be waited for by the opening itself.
             let kind = path.metadata()?.file_type();
@@ -43,8 +63,9 @@ impl BlockFile {
         Ok(Self {
             path: path.to_owned(),
             reader: BufReader::with_capacity(BUFFER_BYTES, file),
-            fields: fields.to_vec(),
+            rules: rules.clone(),
             line: 0,
+            waiting: VecDeque::new(),
             before: None,
             has_ended: false,
         })
@@ -76,11 +97,22 @@ impl BlockFile {
         }
     }
 
+    /// The next block as it came.
+    fn next_payload(&mut self) -> Result<Option<Vec<u8>>, SourceError> {
+        while self.waiting.is_empty() {
+            let Some(line) = self.next_line()? else { return Ok(None) };
+            let places = response::blocks(&line).map_err(|lie| self.lies(lie))?;
+            self.waiting
+                .extend(places.into_iter().filter_map(|at| line.get(at)).map(<[u8]>::to_vec));
+        }
+        Ok(self.waiting.pop_front())
+    }
+
     fn next_block(&mut self) -> Result<Option<SourceBlock>, SourceError> {
-        match self.next_line()? {
+        match self.next_payload()? {
             Some(payload) => {
-                let (block, header) =
-                    block(&payload, &self.fields, self.before).map_err(|lie| self.lies(lie))?;
+                let read = block(&payload, &self.rules, self.before);
+                let (block, header) = read.map_err(|fault| self.fault(fault))?;
                 self.before = Some(header);
                 Ok(Some(SourceBlock { block, payload }))
             }
@@ -91,6 +123,37 @@ impl BlockFile {
             }
             None => Ok(None),
         }
+    }
+
+    /// What is wrong with the last block that was read.
+    fn fault(&mut self, fault: Fault) -> SourceError {
+        match fault {
+            Fault::Lie(lie) => self.lies(lie),
+            Fault::Unlike { hash, claimed, unknown } => {
+                let line = self.line;
+                let lie = unlike::lie(hash, claimed, self.others(), &unknown);
+                self.line = line; // others were looked at behind it
+                self.lies(lie)
+            }
+        }
+    }
+
+    /// Whether other blocks of the file have the hashes of their headers. What is read here is not given out: a fault
+    /// ends the file.
+    fn others(&mut self) -> Others {
+        if self.before.is_some() {
+            return Others::Hash;
+        }
+        let mut others = Others::Absent;
+        for _ in 0..unlike::OTHERS_MAX {
+            let Ok(Some(payload)) = self.next_payload() else { break };
+            match block(&payload, &self.rules, None) {
+                Ok(_) => return Others::Hash,
+                Err(Fault::Unlike { .. }) => others = Others::Differ,
+                Err(Fault::Lie(_)) => {}
+            }
+        }
+        others
     }
 
     fn lies(&self, lie: Lie) -> SourceError {
@@ -112,19 +175,51 @@ impl Iterator for BlockFile {
     }
 }
 
-fn block(line: &[u8], fields: &[String], before: Option<Header>) -> Result<(Block, Header), Lie> {
+/// What is wrong with a block.
+enum Fault {
+    Lie(Lie),
+    /// Its hash is not that of its header.
+    Unlike {
+        hash: BlockHash,
+        claimed: BlockHash,
+        /// Its fields that nothing here knows.
+        unknown: Vec<String>,
+    },
+}
+
+impl From<Lie> for Fault {
+    fn from(lie: Lie) -> Self {
+        Self::Lie(lie)
+    }
+}
+
+fn block(line: &[u8], rules: &Rules, before: Option<Header>) -> Result<(Block, Header), Fault> {
+    let Rules { fields, hashing } = rules;
     let is_asked = |key: &str| fields.iter().any(|field| field == key);
     let matters = |key: &str| key == PRE_STATE_ROOT || header::has(key) || is_asked(key);
-    let object = json::read(line, &matters)?;
-    let header = header::read(&object)?;
+    let json::Line { object, others } = json::read(line, &matters)?;
+    let object = header::renamed(object)?;
+    let header = header::read(&object, *hashing).map_err(|error| match error {
+        NoHeader::Lie(lie) => Fault::Lie(lie),
+        NoHeader::Unlike { hash, claimed } => {
+            let mut unknown = others;
+            unknown.retain(|key| !OF_BODIES.contains(&key.as_str()));
+            unknown.truncate(UNKNOWN_MAX);
+            Fault::Unlike { hash, claimed, unknown }
+        }
+    })?;
     let pre_state_root = object.get(PRE_STATE_ROOT);
     let pre_state_root = pre_state_root.map(|value| fixed(PRE_STATE_ROOT, value)).transpose()?;
     if let Some(before) = before {
         follows(&header, &before)?;
-        if let Some(root) = pre_state_root.filter(|root| *root != before.state_root) {
-            let (root, other) = (hex::encode(root), hex::encode(before.state_root));
+        if let (Some(root), Some(left)) = (pre_state_root, before.state_root)
+            && root != left
+        {
+            let (root, other) = (hex::encode::<[u8; 32]>(root), hex::encode(left));
             let what = format!("0x{root}, but the block before leaves 0x{other}");
-            return Err(Lie::field(PRE_STATE_ROOT, what, "it must be the parent's `stateRoot`"));
+            return Err(
+                Lie::field(PRE_STATE_ROOT, what, "it must be the parent's `stateRoot`").into()
+            );
         }
     }
     let mut numbers = BTreeMap::new();
@@ -191,6 +286,10 @@ fn unreadable(file: &Path, source: io::Error) -> SourceError {
 const NO_FILE: io::ErrorKind = io::ErrorKind::Unsupported;
 /// Added to a block: the state root that its parent leaves.
 const PRE_STATE_ROOT: &str = "preStateRoot";
+/// What a block has beside its header, of Ethereum's nodes.
+const OF_BODIES: [&str; 5] = ["size", "totalDifficulty", "transactions", "uncles", "withdrawals"];
+/// Enough of them to be told.
+const UNKNOWN_MAX: usize = 4;
 /// Some editors put it before the first line.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// A block with all its transactions is some 2 MB. Unit: bytes.

@@ -1,12 +1,13 @@
 //! A block's header, and whether its hash is its hash.
 //!
 //! The hash is the Keccak-256 of the RLP list of the header's fields, in this order (Ethereum yellow
-//! paper, 4.4; EIP-1559, 4895, 4844, 4788, 7685 for those that forks have added at its end). A fork only
+//! paper, 4.4; EIP-1559, 4895, 4844, 4788, 7685, 7928, 7843 for those that forks have added at its end). A fork only
 //! adds: so what is there must be a prefix of the list, and a chain that lacks a fork lacks its fields.
 //!
-//! Not here: the rest of a block, which no header covers as it stands.
+//! Not here: the rest of a block, which no header covers as it stands; chains that hash their blocks otherwise
+//! (`unlike`).
 
-use push0_core::BlockHash;
+use push0_core::{BlockHash, BlockHashing, Height};
 use sha3::{Digest as _, Keccak256};
 
 use super::Lie;
@@ -19,33 +20,69 @@ pub(super) struct Header {
     pub(super) number: u64,
     pub(super) hash: BlockHash,
     pub(super) parent: BlockHash,
-    pub(super) state_root: [u8; 32],
+    /// None where nobody asks for it.
+    pub(super) state_root: Option<[u8; 32]>,
+}
+
+/// Why a header is not taken.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum NoHeader {
+    /// A field is missing, or no value.
+    Lie(Lie),
+    /// It is whole, and its hash is another than it says.
+    Unlike {
+        /// What its fields hash to.
+        hash: BlockHash,
+        /// What it says.
+        claimed: BlockHash,
+    },
+}
+
+impl From<Lie> for NoHeader {
+    fn from(lie: Lie) -> Self {
+        Self::Lie(lie)
+    }
 }
 
 /// Whether `key` is a field of a header, or names its hash.
 pub(super) fn has(key: &str) -> bool {
-    key == "hash" || FIELDS.iter().chain(&LATER_FIELDS).any(|(field, _)| *field == key)
+    key == HASH
+        || key == BAL_HASH
+        || FIELDS.iter().chain(&LATER_FIELDS).any(|(field, _)| *field == key)
 }
 
-/// Reads a header and checks its hash.
-pub(super) fn read(object: &Object) -> Result<Header, Lie> {
-    let claimed = BlockHash(fixed("hash", required(object, "hash")?)?);
-    let hash = hash(object)?;
-    if hash != claimed {
-        return Err(Lie::field(
-            "hash",
-            format!("the header hashes to {hash}, not to {claimed}"),
-            "a field was changed, or is of a fork after Prague: fetch the block again",
-        ));
+/// Reads a header, and checks its hash where that is not trusted.
+pub(super) fn read(object: &Object, hashing: BlockHashing) -> Result<Header, NoHeader> {
+    let claimed = BlockHash(fixed(HASH, required(object, HASH)?)?);
+    match hashing {
+        BlockHashing::OfHeader => {
+            let hash = hash(object)?;
+            if hash != claimed {
+                return Err(NoHeader::Unlike { hash, claimed });
+            }
+        }
+        BlockHashing::Trusted => {}
     }
     let number = number("number", required(object, "number")?)?;
-    if number > NUMBER_MAX {
-        let what = format!("block {number}");
-        return Err(Lie::field("number", what, "no chain is that long: fetch the block again"));
+    if number > Height::MAX.0 {
+        let what = format!("block {number}, and the highest that push0 takes is {}", Height::MAX);
+        let lie = Lie::field("number", what, "no chain is that long: fetch the block again");
+        return Err(lie.into());
     }
     let parent = BlockHash(fixed("parentHash", required(object, "parentHash")?)?);
-    let state_root = fixed("stateRoot", required(object, "stateRoot")?)?;
-    Ok(Header { number, hash, parent, state_root })
+    let state_root = object.get("stateRoot").map(|root| fixed("stateRoot", root)).transpose()?;
+    Ok(Header { number, hash: claimed, parent, state_root })
+}
+
+/// Go-ethereum's name for `blockAccessListHash`, put right.
+pub(super) fn renamed(mut object: Object) -> Result<Object, Lie> {
+    if let Some(value) = object.remove(BAL_HASH)
+        && object.insert("blockAccessListHash".to_owned(), value).is_some()
+    {
+        let what = format!("`blockAccessListHash` twice in one block, once as `{BAL_HASH}`");
+        return Err(Lie::field(BAL_HASH, what, "leave one of them"));
+    }
+    Ok(object)
 }
 
 /// The hash that the header's fields make.
@@ -60,7 +97,7 @@ pub(super) fn hash(object: &Object) -> Result<BlockHash, Lie> {
             (Some(value), None) => append(&mut list, &kind.bytes(field, value)?),
             (Some(_), Some(absent)) => {
                 let what = format!("no `{absent}`, though there is `{field}`, which came after it");
-                return Err(Lie::field(absent, what, "fetch the block again"));
+                return Err(Lie::field(absent, what, "write the whole block, as a node gives it"));
             }
             (None, earlier) => absent = earlier.or(Some(field)),
         }
@@ -140,14 +177,16 @@ const FIELDS: [(&str, Kind); 15] = [
 ];
 
 /// Each since a fork.
-const LATER_FIELDS: [(&str, Kind); 6] = [
+const LATER_FIELDS: [(&str, Kind); 8] = [
     ("baseFeePerGas", Kind::BigQuantity),  // London
     ("withdrawalsRoot", Kind::Hash),       // Shanghai
     ("blobGasUsed", Kind::Quantity),       // Cancun
     ("excessBlobGas", Kind::Quantity),     // Cancun
     ("parentBeaconBlockRoot", Kind::Hash), // Cancun
     ("requestsHash", Kind::Hash),          // Prague
+    ("blockAccessListHash", Kind::Hash),   // Amsterdam
+    ("slotNumber", Kind::Quantity),        // Amsterdam
 ];
 
-/// Leaves room to count past it.
-const NUMBER_MAX: u64 = u64::MAX >> 1;
+const HASH: &str = "hash";
+const BAL_HASH: &str = "balHash";

@@ -19,8 +19,16 @@ use super::Lie;
 /// The values that matter, by key. A key that is `null` counts as absent.
 pub(super) type Object = BTreeMap<String, Value>;
 
+/// An object: the values that matter, and which others it has.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) object: Object,
+    /// The first few keys that do not matter.
+    pub(super) others: Vec<String>,
+}
+
 /// Reads the keys that `matters` of the object that `line` is.
-pub(super) fn read(line: &[u8], matters: &dyn Fn(&str) -> bool) -> Result<Object, Lie> {
+pub(super) fn read(line: &[u8], matters: &dyn Fn(&str) -> bool) -> Result<Line, Lie> {
     // What is skipped below is not looked at, but provers get the line as it is.
     let text = str::from_utf8(line).map_err(|error| match error.error_len() {
         None => cut(),
@@ -41,9 +49,9 @@ pub(super) fn read(line: &[u8], matters: &dyn Fn(&str) -> bool) -> Result<Object
                 "two readers could take different ones: leave the right one",
             ))
         }
-        Read { mut object, twice: None } => {
+        Read { mut object, others, twice: None } => {
             object.retain(|_, value| !value.is_null());
-            Ok(object)
+            Ok(Line { object, others })
         }
     }
 }
@@ -52,6 +60,7 @@ pub(super) fn read(line: &[u8], matters: &dyn Fn(&str) -> bool) -> Result<Object
 #[derive(Default)]
 struct Read {
     object: Object,
+    others: Vec<String>,
     twice: Option<String>,
 }
 
@@ -74,7 +83,8 @@ fn refused(error: &serde_json::Error) -> Lie {
 }
 
 fn cut() -> Lie {
-    let remedy = "write each block on one line; if the file was cut short, copy it again";
+    let remedy =
+        "write each block on one line (`jq -c .`); if the file was cut short, copy it again";
     Lie::line("the line ends within the block", remedy)
 }
 
@@ -100,6 +110,9 @@ impl<'de> Visitor<'de> for Wanted<'_> {
         while let Some(key) = map.next_key::<String>()? {
             if !(self.0)(&key) {
                 map.next_value::<IgnoredAny>()?;
+                if read.others.len() < OTHERS_MAX && key.len() <= OTHER_BYTES_MAX {
+                    read.others.push(key);
+                }
                 continue;
             }
             match read.object.entry(key) {
@@ -114,5 +127,9 @@ impl<'de> Visitor<'de> for Wanted<'_> {
     }
 }
 
+/// Far more than any node adds to a block.
+const OTHERS_MAX: usize = 64;
+/// No field of a header has a name this long.
+const OTHER_BYTES_MAX: usize = 64;
 /// Unit: characters.
 const REASON_MAX: usize = 160;

@@ -10,7 +10,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::*;
-use headers::{cancun, frontier, prague, shanghai};
+use headers::{amsterdam, cancun, frontier, prague, shanghai, zksync};
+use push0_core::BlockHashing;
 
 #[test]
 fn twenty_real_blocks_are_read() {
@@ -27,7 +28,7 @@ fn twenty_real_blocks_are_read() {
 
 #[test]
 fn headers_of_every_fork_hash_to_their_hash() {
-    for block in [frontier(), shanghai(), cancun(), prague()] {
+    for block in [frontier(), shanghai(), cancun(), prague(), amsterdam()] {
         let read = read(&lines(&[block]), &[]).map(|blocks| blocks.len());
         assert!(matches!(read, Ok(1)), "{read:?}");
     }
@@ -35,8 +36,8 @@ fn headers_of_every_fork_hash_to_their_hash() {
 
 #[test]
 fn a_change_of_any_field_is_caught() {
-    for (field, value) in prague().as_object().expect("an object") {
-        let mut block = prague();
+    for (field, value) in amsterdam().as_object().expect("an object") {
+        let mut block = amsterdam();
         let mut digits = text(value).into_bytes();
         let last = digits.last_mut().expect("a digit");
         *last = if *last == b'1' { b'2' } else { b'1' };
@@ -160,7 +161,7 @@ fn a_line_that_is_no_block_is_refused() {
     for (text, said) in [
         (cut, "the line ends within the block (FILE:2)"),
         (b"{\n".as_slice(), "the line ends within the block (FILE:1)"),
-        (b"[1]\n", "no block: invalid type: sequence, expected an object (FILE:1)"),
+        (b"[1]\n", "no block: invalid type: integer `1`, expected an object (FILE:1)"),
         (b"{} {}\n", "not JSON at column 4: trailing characters (FILE:1)"),
         (b"nonsense\n", "not JSON at column 2: expected ident (FILE:1)"),
         (b"{\"hash\":\"0x\",\"hash\":\"0x\"}\n", "`hash` twice in one block (FILE:1, hash)"),
@@ -188,7 +189,7 @@ fn the_blocks_before_a_fault_are_good_and_nothing_comes_after_it() {
     text.extend(b"broken\n");
     text.extend(lines(&chain(1)));
     let file = file(&text);
-    let results: Vec<_> = BlockFile::open(file.path(), &[]).expect("a file").collect();
+    let results: Vec<_> = BlockFile::open(file.path(), &checked()).expect("a file").collect();
     let good: Vec<_> = results.iter().map(Result::is_ok).collect();
     assert_eq!(good, [true, true, true, false]);
 }
@@ -196,9 +197,10 @@ fn the_blocks_before_a_fault_are_good_and_nothing_comes_after_it() {
 #[test]
 fn a_file_that_cannot_be_read_is_not_a_lie() {
     let dir = tempfile::tempdir().expect("a directory");
-    let missing = BlockFile::open(&dir.path().join("none.jsonl"), &[]);
+    let missing = BlockFile::open(&dir.path().join("none.jsonl"), &checked());
     assert!(matches!(missing, Err(SourceError::Unreadable { .. })));
-    let blocks = BlockFile::open(dir.path(), &[]).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let blocks =
+        BlockFile::open(dir.path(), &checked()).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     assert!(matches!(blocks, Err(SourceError::Unreadable { .. })));
 }
 
@@ -209,16 +211,146 @@ fn a_pipe_is_refused_and_not_waited_for() {
     let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
     assert!(made.success());
     for path in [&pipe, Path::new("/dev/zero")] {
-        let error = BlockFile::open(path, &[]).expect_err("no file");
+        let error = BlockFile::open(path, &checked()).expect_err("no file");
         assert!(matches!(error, SourceError::Unreadable { .. }), "{error}");
         assert!(error.to_string().starts_with("a pipe, socket or device ("), "{error}");
     }
 }
 
+#[test]
+fn go_ethereums_name_of_the_access_lists_hash_is_taken_and_only_once() {
+    let mut block = amsterdam();
+    let hash = block.as_object_mut().and_then(|block| block.remove("blockAccessListHash"));
+    set(&mut block, "balHash", hash.clone().into());
+    read(&lines(&[block.clone()]), &[]).expect("a good block");
+    set(&mut block, "blockAccessListHash", hash.into());
+    assert_eq!(lie(&[block]).field.as_deref(), Some("balHash"));
+}
+
+#[test]
+fn a_field_of_a_fork_to_come_is_told_and_not_passed_over() {
+    let mut block = amsterdam();
+    set(&mut block, "totalDifficulty", json!("0x0"));
+    set(&mut block, "inclusionListHash", json!("0x11"));
+    set(&mut block, "hash", json!(format!("0x{}", "11".repeat(32))));
+    let lie = lie(&[block]);
+    assert!(lie.remedy.contains("`inclusionListHash`"), "{}", lie.remedy);
+    assert!(lie.remedy.ends_with("use a newer push0") && !lie.remedy.contains("totalDifficulty"));
+}
+
+#[test]
+fn a_changed_block_is_told_from_a_chain_that_hashes_otherwise() {
+    let blocks = chain(3);
+    for changed in 0..3 {
+        let mut blocks = blocks.clone();
+        set(blocks.get_mut(changed).expect("one of three"), "gasUsed", json!("0x7"));
+        let Lie { what, remedy, .. } = lie(&blocks);
+        assert!(what.contains("other blocks of the file have the hash"), "{what}");
+        assert!(
+            remedy.contains("fetch the block again") && !remedy.contains("trusted"),
+            "{remedy}"
+        );
+        let line = changed + 1;
+        let told = read(&lines(&blocks), &[]).expect_err("a lie").to_string();
+        assert!(told.contains(&format!("(FILE:{line}, hash)")), "{told}");
+    }
+    let mut next = zksync();
+    set(&mut next, "number", json!("0x2"));
+    for blocks in [vec![zksync()], vec![zksync(), next]] {
+        let Lie { remedy, .. } = lie(&blocks);
+        assert!(remedy.contains("`hash = \"trusted\"` in [source]"), "{remedy}");
+        assert!(!remedy.contains("fetch the block again"), "{remedy}");
+    }
+}
+
+#[test]
+fn a_chain_that_hashes_otherwise_is_taken_on_its_sources_word() {
+    let mut next = zksync();
+    set(&mut next, "number", json!("0x2"));
+    set(&mut next, "parentHash", zksync().get("hash").cloned().into());
+    set(&mut next, "hash", json!(format!("0x{}", "22".repeat(32))));
+    // All that is needed of one.
+    let bare = json!({"number": "0x3", "hash": format!("0x{}", "33".repeat(32)),
+        "parentHash": next.get("hash")});
+    let read = read_trusting(&lines(&[zksync(), next.clone(), bare])).expect("a chain");
+    assert_eq!(read.len(), 3);
+    let told = |blocks: &[Value]| read_trusting(&lines(blocks)).expect_err("a lie").to_string();
+    set(&mut next, "parentHash", json!(format!("0x{}", "11".repeat(32))));
+    assert!(told(&[zksync(), next.clone()]).contains("keep the blocks of one branch"));
+    set(&mut next, "number", json!("0x5"));
+    assert!(told(&[zksync(), next]).contains("3 missing"));
+}
+
+#[test]
+fn a_nodes_answers_are_taken_as_they_come() {
+    let blocks = chain(4);
+    let plain = read(&lines(&blocks), &[]).expect("a chain");
+    let answer = |block: &Value| json!({"jsonrpc": "2.0", "id": 1, "result": block});
+    let answers: Vec<_> = blocks.iter().map(answer).collect();
+    assert_eq!(read(&lines(&answers), &[]).expect("a chain"), plain);
+    let batches = [json!(answers.get(..2)), json!(answers.get(2..))];
+    assert_eq!(read(&lines(&batches), &[]).expect("a chain"), plain);
+    // What a node adds, and how it writes, stays: the payload is the block's own bytes.
+    let spaced = lines(&blocks);
+    let spaced = str::from_utf8(&spaced).expect("text").lines().next().expect("a line");
+    let line = format!(" {{ \"id\" : 1 , \"result\" : {} }} ", spaced.replace(',', " , "));
+    let read = read(line.as_bytes(), &[]).expect("a block");
+    let payload = read.first().map(|block| block.payload.clone()).expect("one");
+    assert_eq!(String::from_utf8(payload).expect("text"), spaced.replace(',', " , "));
+}
+
+#[test]
+fn a_nodes_error_is_quoted_with_its_line() {
+    let block = chain(1).remove(0);
+    for (answer, said) in [
+        (
+            json!({"jsonrpc": "2.0", "id": 1, "error": {"code": -32005, "message": "rate limit\u{202e}\n"}}),
+            "a node's error, and no block: \"rate limit\\u{202e}\\n\" (code -32005) (FILE:2)",
+        ),
+        (json!({"error": "no such key"}), "a node's error, and no block: \"no such key\" (FILE:2)"),
+        (
+            json!({"jsonrpc": "2.0", "id": 1, "result": null}),
+            "the answer of a node that has no such block: its `result` is null (FILE:2)",
+        ),
+        (json!([]), "an empty batch of answers (FILE:2)"),
+        (
+            json!({"jsonrpc": "2.0", "id": 1, "result": "0x64"}),
+            "no block: invalid type: string \"0x64\", expected an object (FILE:2)",
+        ),
+    ] {
+        let error = read(&lines(&[block.clone(), answer]), &[]).expect_err("no block").to_string();
+        assert!(error.starts_with(said), "{error}");
+    }
+}
+
+#[test]
+fn a_height_that_no_log_takes_is_refused_here() {
+    let mut block = prague();
+    set(&mut block, "number", json!(format!("{:#x}", u64::MAX / 4)));
+    seal(&mut block);
+    read(&lines(&[block.clone()]), &[]).expect("the highest");
+    set(&mut block, "number", json!(format!("{:#x}", u64::MAX / 4 + 1)));
+    seal(&mut block);
+    assert_eq!(lie(&[block]).field.as_deref(), Some("number"));
+}
+
 fn read(text: &[u8], fields: &[&str]) -> Result<Vec<SourceBlock>, SourceError> {
     let file = file(text);
-    let fields: Vec<_> = fields.iter().map(|field| (*field).to_owned()).collect();
-    let blocks = BlockFile::open(file.path(), &fields)?.collect::<Result<Vec<_>, _>>();
+    let fields = fields.iter().map(|field| (*field).to_owned()).collect();
+    read_by(file.path(), &Rules { fields, ..checked() })
+}
+
+/// As [`read`], of a chain whose source is believed.
+fn read_trusting(text: &[u8]) -> Result<Vec<SourceBlock>, SourceError> {
+    read_by(file(text).path(), &Rules { hashing: BlockHashing::Trusted, ..checked() })
+}
+
+fn checked() -> Rules {
+    Rules { fields: Vec::new(), hashing: BlockHashing::OfHeader }
+}
+
+fn read_by(path: &Path, rules: &Rules) -> Result<Vec<SourceBlock>, SourceError> {
+    let blocks = BlockFile::open(path, rules)?.collect::<Result<Vec<_>, _>>();
     blocks.map_err(|error| match error {
         SourceError::Lies { line, field, what, remedy, .. } => {
             SourceError::Lies { file: "FILE".into(), line, field, what, remedy }
@@ -267,8 +399,8 @@ fn chain(length: u64) -> Vec<Value> {
 
 /// Gives a changed block the hash it has.
 fn seal(block: &mut Value) {
-    let object = json::read(block.to_string().as_bytes(), &header::has).expect("an object");
-    let hash = header::hash(&object).expect("a header").to_string();
+    let line = json::read(block.to_string().as_bytes(), &header::has).expect("an object");
+    let hash = header::hash(&line.object).expect("a header").to_string();
     set(block, "hash", json!(hash));
 }
 

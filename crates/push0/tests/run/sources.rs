@@ -23,7 +23,7 @@ fn a_file_that_cannot_be_a_chain_ends_the_run_with_its_place() {
             good.replacen('{', "{\"number\":\"0x1f4\",", 1).into(),
             "`number` twice in one block (FILE:1, number)",
         ),
-        (format!("[{}]", good.trim_end()).into(), "no block: invalid type: sequence"),
+        (format!("[[{}]]", good.trim_end()).into(), "no block: invalid type: sequence"),
         (
             good.replace("0x1f4", &format!("0x{}", "f".repeat(99))).into(),
             "of more than 64 bits (FILE:1, number)",
@@ -65,6 +65,55 @@ fn what_is_no_file_is_refused_and_not_waited_for() {
         symlink("blocks.jsonl", world.path("blocks.jsonl")).expect("a link");
     });
     assert!(itself.contains("cannot read: "), "{itself}");
+}
+
+#[test]
+fn hashes_that_are_trusted_are_said_to_be_in_every_proof_file() {
+    // Each is the other's child, under a hash that is not of its header.
+    let honest = blocks(500, 2);
+    let hashes = honest.split("\"hash\":\"").skip(1).filter_map(|rest| rest.get(..66));
+    let otherwise = |hash: &str| format!("0xabababab{}", hash.get(10..).expect("a hash"));
+    let blocks = hashes.fold(honest.clone(), |all, hash| all.replace(hash, &otherwise(hash)));
+    let world = World::new(&leaf_and_tree("1ms"), &blocks);
+    let error = world.run(&[]).with(3).error().to_owned();
+    assert!(error.contains("`hash = \"trusted\"` in [source]"), "{error}");
+    assert!(!error.contains("fetch the block again"), "{error}");
+
+    let pipeline = leaf_and_tree("1ms");
+    let trusting = pipeline.replace("chain = 534352", "chain = 534352, hash = \"trusted\"");
+    let world = World::new(&trusting, &blocks);
+    world.run(&[]).with(0);
+    let proof = fs::read_dir(world.path("data/proofs")).expect("a directory");
+    let proof = proof.map(|entry| entry.expect("readable").path()).next().expect("a proof");
+    let text = fs::read_to_string(&proof).expect("text");
+    assert!(text.contains(r#","block_hashes":"trusted","#), "{text}");
+    let proof = proof.to_str().expect("UTF-8");
+    let verified = world.push0(&["verify", proof, "--pipeline", "pipeline.toml"]).with(0);
+    assert!(
+        verified.stdout.contains("hashes    of the blocks: on their source's word"),
+        "{}",
+        verified.stdout
+    );
+
+    // What they are taken on is part of what is proved: it does not change under way.
+    world.write("pipeline.toml", &pipeline);
+    world.run(&[]).with(4);
+}
+
+#[test]
+fn a_nodes_answers_are_a_source() {
+    let answers: String = blocks(500, 3)
+        .lines()
+        .map(|block| format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{block}}}\n"))
+        .collect();
+    let world = World::new(&leaf_and_tree("1ms"), &answers);
+    world.run(&[]).with(0);
+    let failed =
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32005,"message":"rate limit exceeded"}}"#;
+    let world = World::new(&leaf_and_tree("1ms"), &format!("{answers}{failed}\n"));
+    let error = world.run(&[]).with(3).error().to_owned();
+    assert!(error.contains("\"rate limit exceeded\" (code -32005)"), "{error}");
+    assert!(error.contains("blocks.jsonl:4)"), "{error}");
 }
 
 #[test]

@@ -5,9 +5,12 @@
 //!
 //! Not here: a task's id.
 
-use crate::{Collect, Digest, Inflow, Output, Pipeline, PipelineName, Program, Stage, StageIndex};
+use crate::{
+    BlockHashing, Collect, Digest, Inflow, Output, Pipeline, PipelineName, Program, Stage,
+    StageIndex,
+};
 
-/// Covers the chain, every stage, what is released, and the block fields that its log holds.
+/// Covers the chain, whose word its hashes are taken on, every stage, what is released, and the block fields that its log holds.
 pub(crate) fn pipeline_digest(pipeline: &Pipeline) -> Digest {
     let mut parts = Parts::of("push0.pipeline/1");
     parts.bytes(pipeline.name.as_str().as_bytes());
@@ -23,6 +26,11 @@ pub(crate) fn pipeline_digest(pipeline: &Pipeline) -> Digest {
     parts.number(pipeline.fields.len() as u64);
     for field in &pipeline.fields {
         parts.bytes(field.as_bytes());
+    }
+    match pipeline.source.hash {
+        // As before there was a choice.
+        BlockHashing::OfHeader => {}
+        BlockHashing::Trusted => parts.bytes(b"trusted block hashes"),
     }
     parts.digest()
 }

@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
-use push0_prover::ProofFile;
 use push0_prover::wire::Key;
+use push0_prover::{BlockHashes, ProofFile};
 use serde_json::{Value, json};
 
 use super::{Accepted, NotAccepted, Proof, Under, plain_lines};
@@ -24,6 +24,10 @@ impl Accepted {
             row("tip", &tip.to_string()),
             row("pipeline", &plain(pipeline)),
         ];
+        match self.block_hashes() {
+            Some(BlockHashes::Trusted) => lines.push(row("hashes", HASHES_TRUSTED)),
+            None => {}
+        }
         for proof in &self.proofs {
             lines.extend(proof.rows());
         }
@@ -45,6 +49,7 @@ impl Accepted {
             "accepted": true,
             "pipeline": pipeline,
             "key": key,
+            "block_hashes": self.block_hashes(),
             "proofs": self.proofs.iter().map(Proof::json).collect::<Vec<_>>(),
             "bound_by_cryptography": bound,
         })
@@ -78,6 +83,13 @@ impl Accepted {
                 && (matches!(proof.under, Under::Reported(_)) || proof.claim.is_some())
         };
         self.proofs.iter().all(shows)
+    }
+
+    const fn block_hashes(&self) -> Option<BlockHashes> {
+        match &self.file {
+            ProofFile::One(envelope) => envelope.block_hashes,
+            ProofFile::Joint(joint) => joint.block_hashes,
+        }
     }
 
     const fn head(&self) -> (&String, &Key) {
@@ -186,6 +198,8 @@ fn shown(value: &Value) -> String {
 }
 
 const FORMAT: &str = "push0.verify/1";
+const HASHES_TRUSTED: &str =
+    "of the blocks: on their source's word, not computed from their headers (hash = \"trusted\")";
 const BOUND: &str = "\
 Only key (the blocks above), public values and proof are bound by cryptography. The rest, such as the
 names and the history of how it came to be, is the word of whoever ran push0.";

@@ -1,6 +1,7 @@
 //! Headers of every fork that has added a field, with their hashes.
 //!
-//! The first is the genesis of Ethereum's mainnet. The others were made by go-ethereum on the test chain of
+//! The first is the genesis of Ethereum's mainnet, and the last a block of a public test network that reth made. The
+//! others were made by go-ethereum on the test chain of
 //! the execution API's conformance tests; their hashes are its own.
 
 use serde_json::{Value, json};
@@ -76,6 +77,39 @@ pub(super) fn prague() -> Value {
         "parentBeaconBlockRoot": "0x4b118bd31ed2c4eeb81dc9e3919e9989994333fe36f147c2930f12c53f0d3c78",
         "requestsHash": "0x57cac3e52cdcd73e52bd9e54956e0eae370f00ed41f68edc78266bdb46c3a543",
         "hash": "0xe02dd6dfcd01b2afca0e56cd1d09535398be984b97b3e8be7bfba38ea17fc633",
+    })
+}
+
+pub(super) fn amsterdam() -> Value {
+    json!({
+        "number": "0xc0", "sha3Uncles": NO_UNCLES, "nonce": zeros(8), "logsBloom": zeros(256),
+        "miner": "0x8943545177806ed17b9f23f0a21ee5948ecaa776",
+        "mixHash": "0x27184df4d2e2182675a2310a546d32e0d74a7accd4fbeafa84a903cd489dd40c",
+        "parentHash": "0x2648510bb7819909b36373a3a2ccda82a51a0c8b154d03ff7710ef8d64b689e6",
+        "stateRoot": "0x2338ab0cb5b76db31251fc2352e9142fd8b2bf19de6ac4a3c201b84d6ba737d3",
+        "transactionsRoot": EMPTY, "receiptsRoot": EMPTY, "difficulty": "0x0", "gasLimit": "0xbebc200",
+        "gasUsed": "0x0", "timestamp": "0x6abd0dcb", "extraData": "0x726574682f76322e372e302f6c696e7578",
+        "baseFeePerGas": "0x7", "withdrawalsRoot": EMPTY, "blobGasUsed": "0x0", "excessBlobGas": "0x0",
+        "parentBeaconBlockRoot": "0x1214de134cf32c261ff3c2b6f96435016e9b98bf7dcd4870ad0009a2acf79974",
+        "requestsHash": "0xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "blockAccessListHash": "0x1d33a17375e8dd0aef5da65c3f51422043f1c40d52eceaaca238cc92501aa32e",
+        "slotNumber": "0xc0",
+        "hash": "0x86e1583ca604ce5de648b44c41fb309b8dfe72ab21b57ad9f12eb0d92ac991f8",
+    })
+}
+
+/// The first block of ZKsync Era's mainnet, whose hash is not that of its header.
+pub(super) fn zksync() -> Value {
+    json!({
+        "hash": "0x51f81bcdfc324a0dff2b5bec9d92e21cbebc4d5e29d3a3d30de3e03fbeab8d7f",
+        "parentHash": "0xe8e77626586f73b955364c7b4bbf0bb7f7685ebd40e852b164633a4acbd3244c",
+        "sha3Uncles": NO_UNCLES, "miner": zeros(20), "stateRoot": zeros(32),
+        "transactionsRoot": zeros(32), "receiptsRoot": zeros(32), "number": "0x1",
+        "l1BatchNumber": "0x1", "gasUsed": "0x19bfcc00", "gasLimit": "0xffffffff",
+        "baseFeePerGas": "0x1dcd6500", "extraData": "0x", "logsBloom": zeros(256),
+        "timestamp": "0x63eb991e", "l1BatchTimestamp": "0x63eb991e", "difficulty": "0x0",
+        "totalDifficulty": "0x0", "sealFields": [], "uncles": [], "transactions": [], "size": "0x0",
+        "mixHash": zeros(32), "nonce": zeros(8),
     })
 }
 
