@@ -54,7 +54,7 @@ pub use name::{DispatcherId, NotAName, PipelineName, ProgramName, StageName};
 pub use pipeline::{
     BlockHashing, Bounds, Budgets, Collect, Contract, Fault, Give, Inflow, Output, Pipeline,
     PipelineSpec, Program, ProgramSpec, ReleaseSpec, Source, SourceKind, SourceSpec, Stage,
-    StageIndex, StageSpec, Weights,
+    StageIndex, StageSpec, Surroundings, Weights,
 };
 pub use queue::Offer;
 pub use release::Release;

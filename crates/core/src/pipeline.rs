@@ -9,6 +9,7 @@
 
 mod check;
 mod spec;
+mod surroundings;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 pub use check::Fault;
 pub use spec::{PipelineSpec, ProgramSpec, ReleaseSpec, SourceSpec, StageSpec};
+pub use surroundings::Surroundings;
 
 use crate::{ChainId, Digest, PipelineName, ProgramName, StageName, Vkey};
 
@@ -96,6 +98,8 @@ pub struct Program {
     pub is_mock: bool,
     /// The key its proofs must verify under; absent, the first one seen is pinned in the log.
     pub vkey: Option<Vkey>,
+    /// What its processes have around them.
+    pub surroundings: Surroundings,
 }
 
 /// How a prover is spoken to.

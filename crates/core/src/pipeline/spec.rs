@@ -68,6 +68,18 @@ pub struct ProgramSpec {
     pub mock: bool,
     /// `vkey`.
     pub vkey: Option<String>,
+    /// `env`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// `pass`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pass: Vec<String>,
+    /// `user`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// `wrap`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub wrap: Vec<String>,
 }
 
 /// `[stages.*]`.

@@ -52,7 +52,10 @@ fn source(keys: &mut Keys<'_, '_, '_>) -> SourceSpec {
 }
 
 fn program(keys: &mut Keys<'_, '_, '_>) -> ProgramSpec {
-    let known = ["command", "contract", "give", "memory", "gpus", "verifier", "mock", "vkey"];
+    let known = [
+        "command", "contract", "give", "memory", "gpus", "verifier", "mock", "vkey", "env", "pass",
+        "user", "wrap",
+    ];
     keys.only(&known, &["url", "replaces", "from"]);
     if keys.has("url") {
         // It stands in for both, and is refused.
@@ -68,6 +71,10 @@ fn program(keys: &mut Keys<'_, '_, '_>) -> ProgramSpec {
         verifier: keys.words("verifier"),
         mock: keys.flag("mock").unwrap_or(false),
         vkey: keys.text("vkey"),
+        env: keys.texts("env"),
+        pass: keys.words("pass").unwrap_or_default(),
+        user: keys.text("user"),
+        wrap: keys.words("wrap").unwrap_or_default(),
     }
 }
 

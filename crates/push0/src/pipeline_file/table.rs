@@ -136,6 +136,16 @@ impl<'t, 'f, 'a> Keys<'t, 'f, 'a> {
         numbers
     }
 
+    /// The texts of the table at `key`, by name.
+    pub(super) fn texts(&mut self, key: &'t str) -> BTreeMap<String, String> {
+        let mut table = self.table(key);
+        let mut texts = BTreeMap::new();
+        for name in table.names() {
+            texts.extend(table.text(name).map(|text| (name.to_owned(), text)));
+        }
+        texts
+    }
+
     pub(super) fn words(&mut self, key: &str) -> Option<Vec<String>> {
         let example = format!("{key} = [\"...\"]");
         let array = match self.at(key)? {

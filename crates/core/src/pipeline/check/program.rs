@@ -2,6 +2,8 @@
 //!
 //! Not here: which stages name it (`graph`).
 
+mod surroundings;
+
 use std::collections::BTreeMap;
 
 use super::Faults;
@@ -56,6 +58,7 @@ fn one(at: &mut At<'_>, spec: &ProgramSpec, allow_mock: bool) -> Option<Program>
     }
     command(at, spec);
     let verifier = verifier(at, spec);
+    let surroundings = surroundings::check(at, spec);
     Some(Program {
         command: spec.command.clone(),
         contract: contract?,
@@ -65,6 +68,7 @@ fn one(at: &mut At<'_>, spec: &ProgramSpec, allow_mock: bool) -> Option<Program>
         verifier,
         is_mock: spec.mock,
         vkey: vkey(at, spec),
+        surroundings,
     })
 }
 
