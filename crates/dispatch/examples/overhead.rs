@@ -66,6 +66,7 @@ fn dispatch(own: &str, dir: &Path, contract: Contract, run: Run) -> Duration {
         verifier: Vec::new(),
         is_mock: true,
         vkey: None,
+        surroundings: Default::default(),
     };
     let config = Config {
         id: "here".parse().expect("a name"),

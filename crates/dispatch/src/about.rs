@@ -7,6 +7,7 @@ use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 
+use crate::folder::write_own;
 use crate::{Config, MemoryLimit};
 
 /// What a dispatcher was started with, and what it found.
@@ -39,7 +40,7 @@ impl About {
 
     pub(crate) fn write(&self, dir: &Path) -> io::Result<()> {
         let temporary = dir.join(TEMPORARY);
-        fs::write(&temporary, serde_json::to_vec(self)?)?;
+        write_own(&temporary, serde_json::to_vec(self)?)?;
         fs::rename(temporary, dir.join(FILE))
     }
 }

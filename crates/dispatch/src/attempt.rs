@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use push0_core::{Contract, FailureClass, Give, Grant, Outcome, Output, Report};
+use push0_core::{Contract, FailureClass, Grant, Outcome, Output, Report};
 
 use crate::board::Doing;
 use crate::context::Context;
@@ -104,15 +104,21 @@ impl Attempt {
         loop {
             let (context, grant) = (Arc::clone(&self.context), Arc::clone(&self.grant));
             let (give, folder) = (self.program.give, dir.to_owned());
+            let (user, mut reins) = (context.user(&self.program).cloned(), self.reins.clone());
             let prepare = move || {
-                let placed = context.spares.place(&folder);
-                placed.map_err(|source| InputError::Write { path: folder.clone(), source })?;
-                input::write(&context.config.store, &grant, give, &folder)
+                let unwritten = |source| InputError::Write { path: folder.clone(), source };
+                context.spares.place(&folder).map_err(unwritten)?;
+                let input = input::write(&context.config.store, &grant, give, &folder)?;
+                if let Some(user) = &user {
+                    user.own(&folder).map_err(unwritten)?;
+                }
+                Ok(input)
             };
-            let prepared = match give {
-                // A few bytes, and nothing from the store: to hand it over would take longer.
-                Give::Number => prepare(),
-                Give::Raw | Give::Bundle => blocking(prepare).await,
+            // Not on this thread, however few bytes they are: a disk may hang.
+            let prepared = tokio::select! {
+                biased;
+                prepared = blocking(prepare) => prepared,
+                pull = reins.pulled() => return Err(settle::pulled(pull, "its input was not there in time")),
             };
             let message = match prepared {
                 Ok(input) => return Ok(input),
@@ -177,7 +183,8 @@ impl Attempt {
         }
         // Its number is that of the attempt that needed it first; it has no other name.
         let dir = self.context.work.join(format!("process-{}", self.grant.attempt.0));
-        if let Err(error) = make(&dir) {
+        let folder = dir.clone();
+        if let Err(error) = blocking(move || make(&folder)).await {
             if is_full(&error) {
                 self.context.rooms.close(&self.context);
             }
@@ -185,14 +192,15 @@ impl Attempt {
             let ended = Ended::Failed { class: FailureClass::Transient, what };
             return Err(Tried { ended, ran: Duration::ZERO, output: Default::default() });
         }
-        match Warm::start(&self.context, &self.program, &self.seat, &dir) {
+        let Self { context, program, seat, reins, .. } = self;
+        match Warm::start(context, program, seat, &dir, reins).await {
             Ok(warm) => {
                 self.context.board.works_in(self.grant.attempt, warm.dir());
                 Ok(warm)
             }
-            Err(error) => {
+            Err(tried) => {
                 remove(dir).await;
-                Err(file::not_started(&error))
+                Err(tried)
             }
         }
     }
@@ -203,7 +211,7 @@ impl Attempt {
             Ended::Written => self.settle(tried, output).await,
             Ended::Failed { class, what } => self.weigh_failure(class, &what, tried).await,
             Ended::Misconfigured { what } => {
-                self.context.withdraw(&self.grant.program, &what);
+                self.context.withdraw(&self.grant.program, &what).await;
                 Outcome::NotRun { message: with_output(&what, &tried.output) }
             }
             Ended::Pulled { pull, how, may_have_result } => {

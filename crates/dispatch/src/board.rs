@@ -152,6 +152,11 @@ impl Board {
         }
     }
 
+    /// Whether an attempt was taken on and has not ended.
+    pub(crate) fn runs(&self, attempt: AttemptId) -> bool {
+        self.lock().running.contains_key(&attempt)
+    }
+
     /// Says where files of an attempt are.
     pub(crate) fn works_in(&self, attempt: AttemptId, dir: &Path) {
         if let Some(entry) = self.lock().running.get_mut(&attempt) {

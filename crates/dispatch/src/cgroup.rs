@@ -1,12 +1,15 @@
 //! Memory limits that the kernel keeps, by control groups (cgroups(7)), where this process may make some.
 //!
 //! ```text
-//!   OWN/push0-<mark>/<number>     one process of a prover, with all that it starts
+//!   OWN/push0-<mark>.<life>/<number>     one process of a prover, with all that it starts
 //! ```
 //!
 //! Both versions of cgroups are spoken. In version 2 a group that hands a controller on may hold no
 //! process itself, so this process moves into one beneath its own, if nobody else is there. A group is
 //! used again once it is empty: the kernel may wait for all its processors before it lets one go.
+//!
+//! Each life has a folder of its own: what a dead one left behind (its guardian, for a second) kills in that
+//! life's folder, and never finds the next life's provers there.
 //!
 //! Not here: what is done where there are none (`memory`), and where a process stands (`place`).
 
@@ -52,16 +55,25 @@ impl fmt::Display for MemoryLimit {
             Self::Cgroup { version, path } => {
                 write!(f, "kept by the kernel (cgroups {version}, {})", path.display())
             }
-            Self::Watched { why } => write!(f, "watched four times a second (no cgroup: {why})"),
+            Self::Watched { why } => write!(
+                f,
+                "watched four times a second, and what they leave behind is searched for (no cgroup: {why})"
+            ),
         }
     }
+}
+
+/// The least that this process and all beside it in its control groups may use; none, where there is no limit. Unit: bytes.
+#[must_use]
+pub fn memory_limit_bytes() -> Option<u64> {
+    Place::limit_bytes()
 }
 
 /// The groups of one dispatcher. Dropped, their folder goes.
 #[derive(Debug)]
 pub(crate) struct Groups {
     version: Version,
-    /// `OWN/push0-<mark>`.
+    /// `OWN/push0-<mark>.<life>`.
     path: PathBuf,
     names: Mutex<Names>,
 }
@@ -82,15 +94,16 @@ pub(crate) struct Group {
 }
 
 impl Groups {
-    /// Groups for the dispatcher of this mark; ends what is left in those of its former lives.
+    /// Groups for this life of the dispatcher of this mark; ends what is left in those of its former lives.
     ///
     /// # Errors
     ///
     /// Why there are none, for a person.
-    pub(crate) fn open(mark: &str) -> Result<Arc<Self>, String> {
+    pub(crate) fn open(mark: &str, life: u64) -> Result<Arc<Self>, String> {
         let Place { version, path: own } = Place::find()?;
-        let path = own.join(format!("push0-{mark}"));
-        end_former(&path);
+        let name = format!("push0-{mark}.{life:x}");
+        end_former(&own, mark);
+        let path = own.join(name);
         if version == Version::Two {
             hand_on(&own, mark)?;
         }
@@ -169,6 +182,11 @@ impl Group {
         members(&self.path).contains(&pid)
     }
 
+    /// What is in it.
+    pub(crate) fn members(&self) -> Vec<Pid> {
+        members(&self.path)
+    }
+
     /// Whether the kernel has killed in it for memory since it was taken.
     pub(crate) fn has_killed(&self) -> bool {
         self.kills() > self.kills_before
@@ -229,11 +247,22 @@ fn hand_on(own: &Path, mark: &str) -> Result<(), String> {
     fs::write(&control, "+memory").map_err(refused)
 }
 
-fn end_former(path: &Path) {
-    for group in folders(path) {
-        end(&group);
+/// Ends what is in the folders of the lives before this one. Only a living dispatcher of this mark could have one
+/// beside them, and it would hold the lock.
+fn end_former(own: &Path, mark: &str) {
+    for path in folders(own).into_iter().filter(|path| is_of(path, mark)) {
+        for group in folders(&path) {
+            end(&group);
+        }
+        remove(&path);
     }
-    remove(path);
+}
+
+/// Whether a folder was made for some life of this mark. Versions before 0.2 had one for all lives.
+fn is_of(path: &Path, mark: &str) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let rest = name.and_then(|name| name.strip_prefix("push0-")?.strip_prefix(mark));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 fn end(group: &Path) {
@@ -296,13 +325,13 @@ mod tests {
     use super::*;
 
     /// Where the machine has groups. Where it has none there is nothing to try, and `status` says so.
-    fn groups(mark: &str) -> Option<Arc<Groups>> {
-        Groups::open(&format!("{mark}-{}", std::process::id())).ok()
+    fn groups(mark: &str, life: u64) -> Option<Arc<Groups>> {
+        Groups::open(&format!("{mark}-{}", std::process::id()), life).ok()
     }
 
     #[test]
     fn a_group_is_ended_with_all_that_is_in_it_and_used_again() {
-        let Some(groups) = groups("test-end") else { return };
+        let Some(groups) = groups("test-end", 1) else { return };
         let group = groups.take(TRIAL_BYTES).expect("a group");
         let mut child =
             Command::new("sleep").arg("60").stdin(Stdio::null()).spawn().expect("sleep");
@@ -320,8 +349,8 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_goes_with_its_dispatcher_and_what_a_killed_one_left_with_the_next() {
-        let Some(former) = groups("test-former") else { return };
+    fn what_a_killed_dispatcher_left_goes_with_the_next_which_has_a_folder_of_its_own() {
+        let Some(former) = groups("test-former", 1) else { return };
         let group = former.take(TRIAL_BYTES).expect("a group");
         let mut sleep = Command::new("sh");
         sleep.args(["-c", r#"echo 0 > "$0" && exec sleep 60"#]).arg(group.path.join(PROCESSES));
@@ -333,9 +362,9 @@ mod tests {
         let waited = std::thread::spawn(move || child.wait().expect("an end").success());
         let path = former.path.clone();
         std::mem::forget((group, former));
-        let next = groups("test-former").expect("groups");
+        let next = groups("test-former", 2).expect("groups");
         assert!(!waited.join().expect("no panic"));
-        drop(next);
-        assert!(!path.exists());
+        // At once, and not when the next one goes: nothing of the dead one finds the next one's provers.
+        assert!(!path.exists() && next.path != path);
     }
 }

@@ -8,7 +8,7 @@ use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use push0_core::{Contract, DispatcherId, Give, PipelineName, ProgramName, Vkey};
+use push0_core::{Contract, DispatcherId, Give, PipelineName, ProgramName, Surroundings, Vkey};
 
 use crate::Store;
 
@@ -90,6 +90,8 @@ pub struct ProgramConfig {
     pub is_mock: bool,
     /// The key its proofs must verify under, where one is pinned.
     pub vkey: Option<Vkey>,
+    /// What its processes have around them; the wrapper's first word is a path, absolute.
+    pub surroundings: Surroundings,
 }
 
 /// Bytes from the kernel, for names that must differ from all others.

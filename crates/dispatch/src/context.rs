@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
@@ -11,15 +12,20 @@ use std::time::{Duration, Instant};
 
 use push0_core::{AttemptId, FromDispatcher, ProgramName, Report};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
+use crate::aside::Aside;
 use crate::board::Board;
+use crate::environment::{Around, environment};
+use crate::folder::blocking;
 use crate::held::Held;
 use crate::lives::Lives;
 use crate::logs::Logs;
 use crate::pool::{Pool, Seat};
-use crate::programs::Programs;
+use crate::programs::{Programs, Stamps};
 use crate::rooms::Rooms;
 use crate::spares::Spares;
+use crate::user::User;
 use crate::{Config, Notice, ProgramConfig, Retry};
 
 /// What every attempt works with.
@@ -37,30 +43,42 @@ pub(crate) struct Context {
     pub(crate) work: PathBuf,
     pub(crate) spares: Spares,
     pub(crate) held: Held,
+    /// What writes small files that nobody waits for.
+    pub(crate) aside: Arc<Aside>,
     pub(crate) from: mpsc::Sender<FromDispatcher>,
     pub(crate) notices: mpsc::Sender<Notice>,
     /// When an operator was last told of a program's verifier, or of the store.
     pub(crate) troubles: Mutex<BTreeMap<String, Instant>>,
+    /// Those that programs name, by the names that they give them.
+    pub(crate) users: BTreeMap<String, User>,
 }
 
 impl Context {
     /// Lets go of a report: its fate is durable.
     pub(crate) fn let_go(&self, attempt: AttemptId) {
         self.board.let_go(attempt);
-        self.held.forget(attempt);
+        if self.held.is_kept() {
+            let held = self.held.clone();
+            self.aside.run(move || held.forget(attempt)); // left out: the next life asks for its verdict again
+        }
     }
 
     /// Holds a report until there is a verdict, and sends it.
     pub(crate) fn report(&self, report: Report) {
-        self.held.keep(&report);
+        if self.held.is_kept() {
+            let (held, report) = (self.held.clone(), report.clone());
+            self.aside.run(move || held.keep(&report));
+        }
         self.board.finish(report.clone());
         // A full channel is no loss: it goes again with the next beat.
         let _ = self.from.try_send(FromDispatcher::Report(report));
     }
 
     /// Stops offering a program, and says why, before the next beat is due.
-    pub(crate) fn withdraw(&self, name: &ProgramName, message: &str) {
-        self.take_out(name, message);
+    pub(crate) async fn withdraw(&self, name: &ProgramName, message: &str) {
+        let Some(program) = self.config.programs.get(name).cloned() else { return };
+        let looked = timeout(LOOK, blocking(move || Stamps::of(&program))).await;
+        self.take_out(name, message, looked.ok());
         self.beat_now();
     }
 
@@ -70,17 +88,16 @@ impl Context {
         let _ = self.from.try_send(FromDispatcher::Beat(beat));
     }
 
-    /// Does not offer a program, and says why.
-    pub(crate) fn take_out(&self, name: &ProgramName, message: &str) {
-        let Some(program) = self.config.programs.get(name) else { return };
-        if self.programs.take_out(name, program) {
+    /// Does not offer a program, whose files are so, and says why.
+    pub(crate) fn take_out(&self, name: &ProgramName, message: &str, files: Option<Stamps>) {
+        if self.programs.take_out(name, files) {
             let message = message.to_owned();
             self.notify(Notice::ProgramGone { program: name.clone(), message });
         }
         self.board.offer(name, false);
     }
 
-    /// Offers the programs again that can be run again.
+    /// Offers the programs again that can be run again. Looks at their files: not for a thread that must not wait.
     pub(crate) fn offer_returned(&self) {
         for program in self.programs.returned(&self.config) {
             self.board.offer(&program, true);
@@ -103,37 +120,51 @@ impl Context {
         }
     }
 
-    /// What a program's processes find in their environment, whatever they are asked.
+    /// What a program's processes have around them, whatever they are asked.
     pub(crate) fn environment(
         &self,
         program: &ProgramConfig,
         seat: Option<&Seat>,
         dir: &Path,
-    ) -> Vec<(&'static str, Option<String>)> {
-        let text = |path: PathBuf| Some(path.to_string_lossy().into_owned());
-        let cache = env::var_os("PUSH0_CACHE").filter(|path| !path.is_empty()).map(PathBuf::from);
-        let mut variables = vec![
-            ("PUSH0_CACHE", text(cache.unwrap_or_else(|| self.config.dir.join("cache")))),
-            // What a killed prover leaves in a shared directory for temporary files is never cleaned.
-            ("TMPDIR", text(dir.to_owned())),
-        ];
-        let own =
-            ["PUSH0_CONTRACT", "PUSH0_TASK", "PUSH0_STAGE", "PUSH0_ATTEMPT", "PUSH0_DEADLINE"];
-        variables.extend(own.map(|name| (name, None)));
+    ) -> Around {
+        let (env, wrap) = (environment(&program.surroundings), program.surroundings.wrap.clone());
+        let mut made = Around { env, wrap, user: self.user(program).cloned() };
+        if let Some(user) = made.user.clone() {
+            made.set("HOME", &user.home);
+            made.set("USER", &user.name);
+            made.set("LOGNAME", &user.name);
+        }
+        made.set("PUSH0_CACHE", self.cache(made.user.as_ref()));
+        // What a killed prover leaves in a shared directory for temporary files is never cleaned.
+        made.set("TMPDIR", dir);
         if let Some(seat) = seat {
-            variables.push(("CUDA_VISIBLE_DEVICES", Some(visible_devices(seat))));
+            made.set("CUDA_VISIBLE_DEVICES", visible_devices(seat));
         }
         if !program.is_mock {
             // With these a prover makes, and its verifier accepts, proofs of nothing.
-            variables.push(("RISC0_DEV_MODE", None));
-            if env::var("SP1_PROVER").is_ok_and(|prover| prover == "mock") {
-                variables.push(("SP1_PROVER", None));
-            }
+            made.env.remove(OsStr::new("RISC0_DEV_MODE"));
+            made.env.retain(|name, value| name != "SP1_PROVER" || value != "mock");
         }
-        if let Some(threads) = self.threads() {
-            variables.push(("RAYON_NUM_THREADS", Some(threads.to_string())));
+        if let Some(threads) = self.threads()
+            && !made.env.contains_key(OsStr::new("RAYON_NUM_THREADS"))
+        {
+            made.set("RAYON_NUM_THREADS", threads.to_string());
         }
-        variables
+        made
+    }
+
+    /// Whom a program's processes run as, if its pipeline says so.
+    pub(crate) fn user(&self, program: &ProgramConfig) -> Option<&User> {
+        self.users.get(program.surroundings.user.as_deref()?)
+    }
+
+    /// The directory that is kept: a user of its own can write to its own alone.
+    fn cache(&self, user: Option<&User>) -> PathBuf {
+        let cache = env::var_os("PUSH0_CACHE").filter(|path| !path.is_empty()).map(PathBuf::from);
+        match user.filter(|user| user.is_other()) {
+            Some(user) => self.config.dir.join(CACHES).join(&user.name),
+            None => cache.unwrap_or_else(|| self.config.dir.join("cache")),
+        }
     }
 
     /// Threads for each prover, where they would otherwise each take all cores: twice its share, so
@@ -141,8 +172,7 @@ impl Context {
     fn threads(&self) -> Option<usize> {
         let cores = available_parallelism().map_or(1, usize::from);
         let slots = usize::try_from(self.config.slots).unwrap_or(usize::MAX).max(1);
-        let is_set = env::var_os("RAYON_NUM_THREADS").is_some();
-        (!is_set && slots > 2).then(|| (2 * cores).div_ceil(slots).min(cores))
+        (slots > 2).then(|| (2 * cores).div_ceil(slots).min(cores))
     }
 }
 
@@ -157,6 +187,12 @@ fn visible_devices(seat: &Seat) -> String {
     };
     seat.gpus().iter().filter_map(name).collect::<Vec<_>>().join(",")
 }
+
+/// Where users that provers run as have their kept directories, each one its own.
+pub(crate) const CACHES: &str = "caches";
+
+/// How long a program's files are looked at. Without that it returns after a while, and not when they change.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// From one notice of the same trouble to the next.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(60);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use push0_core::{AttemptId, FailureClass, Grant, Outcome, ToDispatcher};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{self, JoinError, JoinSet};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use crate::context::Context;
 use crate::reins::{Cut, Reins, after};
@@ -28,8 +28,12 @@ pub(crate) struct Desk {
     grants: HashMap<task::Id, Arc<Grant>>,
     cancels: BTreeMap<AttemptId, watch::Sender<Option<Cut>>>,
     measuring: Measuring,
+    /// Whether programs have returned.
+    looking: Option<task::JoinHandle<()>>,
     /// The ends of processes that run no attempt.
     ends: JoinSet<()>,
+    /// When it was told to end.
+    stopped: Instant,
 }
 
 /// What the loop waits for.
@@ -50,7 +54,9 @@ impl Desk {
             grants: HashMap::new(),
             cancels: BTreeMap::new(),
             measuring: Measuring::default(),
+            looking: None,
             ends: JoinSet::new(),
+            stopped: Instant::now(),
         }
     }
 
@@ -107,7 +113,7 @@ impl Desk {
             return;
         }
         if !self.context.board.is_open() {
-            let message = "no room: its disk is nearly full".to_owned();
+            let message = "no room: its disk is nearly full, or does not answer".to_owned();
             return attempt::not_run(&self.context, &grant, message);
         }
         let Some(program) = self.context.config.programs.get(&grant.program) else {
@@ -146,11 +152,19 @@ impl Desk {
 
     /// What is looked at from time to time.
     fn tend(&mut self) {
-        self.context.offer_returned();
+        if self.context.programs.has_gone()
+            && self.looking.as_ref().is_none_or(|it| it.is_finished())
+        {
+            let context = Arc::clone(&self.context);
+            self.looking = Some(task::spawn_blocking(move || context.offer_returned()));
+        }
         let broken = self.context.pool.take(|warm| !warm.is_sound());
         self.end_idle(broken);
         while self.ends.try_join_next().is_some() {}
         orphans::sweep(&self.context.lives);
+        if self.context.lives.had_strays() {
+            self.context.trouble("strays", STRAYS.to_owned());
+        }
     }
 
     async fn look_at_rooms(&mut self) {
@@ -168,16 +182,46 @@ impl Desk {
         }
     }
 
+    /// The next attempt that ends; none any more once their grace is over, and more.
+    async fn next_ended(&mut self) -> Option<Result<(task::Id, ()), JoinError>> {
+        let mut stop = self.stop.clone();
+        loop {
+            // Said again, the shorter grace counts.
+            let grace = stop.borrow_and_update().unwrap_or_default();
+            let over = self.stopped.checked_add(grace.saturating_add(ENDINGS));
+            let Some(over) = over else { return self.attempts.join_next_with_id().await };
+            tokio::select! {
+                biased;
+                ended = self.attempts.join_next_with_id() => return ended,
+                () = sleep_until(over) => return None,
+                Ok(()) = stop.changed() => {}
+            }
+        }
+    }
+
+    /// Gives up the attempts that have not ended: some disk does not answer. Their processes are killed.
+    fn abandon(&mut self) {
+        self.attempts.abort_all();
+        let grants = std::mem::take(&mut self.grants).into_values();
+        // One that has reported already may still have been clearing up.
+        for grant in grants.filter(|grant| self.context.board.runs(grant.attempt)) {
+            let message = "its dispatcher was stopped, and its disk did not answer".to_owned();
+            attempt::not_run(&self.context, &grant, message);
+        }
+    }
+
     /// Waits for the attempts, which feel the end by themselves, and ends what waits for one.
     async fn shut_down(mut self, mut to: mpsc::Receiver<ToDispatcher>) {
         let idle = self.context.pool.take(|_| true);
         self.end_idle(idle);
-        while let Some(ended) = self.attempts.join_next_with_id().await {
+        self.stopped = Instant::now();
+        while let Some(ended) = self.next_ended().await {
             self.ended(ended);
         }
         let idle = self.context.pool.take(|_| true);
         self.end_idle(idle);
-        while self.ends.join_next().await.is_some() {}
+        while let Ok(Some(_)) = timeout(ENDINGS, self.ends.join_next()).await {}
+        self.abandon();
         while let Ok(message) = to.try_recv() {
             match message {
                 ToDispatcher::Grant(grant) if self.context.board.take(&grant) => {
@@ -188,9 +232,16 @@ impl Desk {
                 ToDispatcher::Grant(_) | ToDispatcher::Cancel(_) => {}
             }
         }
-        orphans::sweep(&self.context.lives);
+        orphans::end_all(&self.context.lives).await;
     }
 }
+
+/// Said once a minute at most.
+const STRAYS: &str = "a prover left processes behind that start each other faster than they can be ended: run push0 where \
+    it may make cgroups, or give the program `wrap = [\"unshare\", \"--pid\", \"--fork\", \"--kill-child\", \"--\"]`";
+
+/// How long after their grace attempts are waited for. Their processes are dead by then; what takes longer is a disk.
+const ENDINGS: Duration = Duration::from_secs(6);
 
 /// From SIGTERM to SIGKILL for a process that waits for an attempt.
 const IDLE_GRACE: Duration = Duration::from_secs(2);

@@ -2,9 +2,11 @@
 //!
 //! Not here: what its threads do (`desk`, `beat`).
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::{OpenOptionsExt as _, lchown};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -13,17 +15,19 @@ use std::time::Duration;
 use push0_core::{Capacity, FromDispatcher, Life, ProgramName, ToDispatcher};
 use tokio::sync::{mpsc, watch};
 
+use crate::aside::Aside;
 use crate::board::{Board, View};
-use crate::context::Context;
+use crate::context::{CACHES, Context};
 use crate::desk::Desk;
-use crate::folder::remove_now;
+use crate::folder::{own, remove_now};
 use crate::held::Held;
 use crate::lives::Lives;
 use crate::logs::Logs;
 use crate::pool::Pool;
-use crate::programs::{Programs, fault};
+use crate::programs::{Programs, Stamps, fault};
 use crate::rooms::Rooms;
 use crate::spares::Spares;
+use crate::user::{User, open_way};
 use crate::{About, Config, ProgramConfig, Retry, Room, beat, incarnation, store, sys};
 
 /// A dispatcher that runs, and the ends of its channels.
@@ -53,6 +57,10 @@ pub enum Notice {
     NoRoom { room: Room },
     /// Work is begun again.
     RoomAgain,
+    /// Nothing new is begun: a disk has not answered for so long. What runs goes on.
+    DiskSilent { path: PathBuf, silence: Duration },
+    /// Work is begun again: it answers.
+    DiskAgain,
     /// A result waits, for a verifier that has no verdict or a store that does not take it: see to that.
     /// Told of each program and of the store at most once a minute.
     Trouble { message: String },
@@ -73,6 +81,14 @@ impl fmt::Display for Notice {
                 write!(f, "warning: nothing new is begun, what runs goes on: {room}")
             }
             Self::RoomAgain => f.write_str("there is room again: work goes on"),
+            Self::DiskSilent { path, silence } => write!(
+                f,
+                "warning: nothing new is begun, what runs goes on: the disk of {} has not answered for {} s: see to \
+                 its mount or its server",
+                path.display(),
+                silence.as_secs()
+            ),
+            Self::DiskAgain => f.write_str("the disk answers again: work goes on"),
             Self::Trouble { message } => write!(f, "warning: {message}"),
         }
     }
@@ -82,6 +98,7 @@ impl fmt::Display for Notice {
 #[derive(Debug)]
 pub struct Dispatcher {
     context: Arc<Context>,
+    about: About,
     stop: watch::Sender<Option<Duration>>,
     threads: Vec<JoinHandle<()>>,
     /// Held until nothing runs any more.
@@ -93,6 +110,12 @@ impl Dispatcher {
     #[must_use]
     pub fn view(&self) -> View {
         View(Arc::clone(&self.context.board))
+    }
+
+    /// What it was started with, and what it found.
+    #[must_use]
+    pub const fn about(&self) -> &About {
+        &self.about
     }
 
     /// Which life of which dispatcher this is.
@@ -175,22 +198,26 @@ pub fn start(config: Config) -> Result<Started, StartError> {
 /// [`StartError`]; nothing runs then.
 pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
     check(&config)?;
-    let dir = fs::create_dir_all(&config.dir).and_then(|()| fs::canonicalize(&config.dir));
+    let dir = own(&config.dir).and_then(|()| fs::canonicalize(&config.dir));
     let dir = dir.map_err(at(&config.dir))?;
     let lock = lock(&dir)?;
     let mark = store::identity(&dir, &dir).map_err(at(&dir))?;
     let incarnation = incarnation::next(&dir);
-    let lives = Lives::new(&dir, mark, incarnation, config.uses_cgroups);
+    let aside = Arc::new(Aside::start().map_err(StartError::Thread)?);
+    let lives = Lives::new(&dir, mark, incarnation, config.uses_cgroups, &aside);
+    let lives = lives.map_err(StartError::Thread)?;
     let leftovers = lives.end_former();
-    let work = dir.join("work");
+    let work = dir.join(WORK);
     let spares = dir.join("spare");
     remove_now(&work);
     remove_now(&spares);
     for folder in [&work, &spares, &dir.join("cache")] {
-        fs::create_dir_all(folder).map_err(at(folder))?;
+        own(folder).map_err(at(folder))?;
     }
+    let users = users(&config, &dir)?;
     // Best effort: it is for people, and a full disk must not stop what goes on without it.
-    let _ = About::new(&config, lives.memory_limit()).write(&dir);
+    let about = About::new(&config, lives.memory_limit());
+    let _ = about.write(&dir);
     sys::adopt_orphans().map_err(StartError::Thread)?;
 
     let (to, to_receiver) = mpsc::channel(TO_MAX);
@@ -203,11 +230,14 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
     let context = Context {
         board: Arc::new(board),
         held,
+        aside,
+        users,
         pool: Pool::new(&config),
         programs: Programs::default(),
         lives: Arc::new(lives),
         logs: Logs::open(&dir).map_err(at(&dir))?,
-        rooms: Rooms::new([Some(&*work), config.store.dir()].into_iter().flatten()),
+        rooms: Rooms::new([Some(&*work), config.store.dir()].into_iter().flatten())
+            .map_err(StartError::Thread)?,
         spares: Spares::new(spares, config.slots),
         work,
         from: from_sender,
@@ -221,12 +251,12 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
     }
     for (name, program) in &context.config.programs {
         if let Some(fault) = fault(&context.config, program) {
-            context.take_out(name, &fault);
+            context.take_out(name, &fault, Some(Stamps::of(program)));
         }
     }
     let context = Arc::new(context);
     let threads = spawn_threads(Arc::clone(&context), to_receiver, stop_receiver)?;
-    let dispatcher = Dispatcher { context, stop, threads, _lock: lock };
+    let dispatcher = Dispatcher { context, about, stop, threads, _lock: lock };
     Ok(Started { dispatcher, to, from, notices })
 }
 
@@ -249,7 +279,7 @@ fn spawn_threads(
         let folders = [context.work.clone(), context.spares.folder().to_owned()];
         runtime.block_on(Desk::new(context, stop).run(to));
         runtime.shutdown_timeout(LAST_WORK);
-        folders.iter().for_each(|folder| remove_now(folder));
+        clear(folders);
     });
     let desk = desk.map_err(StartError::Thread)?;
     let beat = thread::Builder::new().name("beat".to_owned()).spawn(move || {
@@ -258,6 +288,40 @@ fn spawn_threads(
     });
     // Without it the dispatch thread ends too: it is told to stop when `start` fails.
     Ok(vec![desk, beat.map_err(StartError::Thread)?])
+}
+
+/// Removes what attempts worked in; a disk that hangs keeps it until the next start.
+fn clear(folders: [PathBuf; 2]) {
+    let (done, end) = std::sync::mpsc::channel();
+    let clearing = thread::Builder::new().name("clear".to_owned()).spawn(move || {
+        folders.iter().for_each(|folder| {
+            remove_now(folder);
+        });
+        let _ = done.send(());
+    });
+    if clearing.is_ok() {
+        let _ = end.recv_timeout(LAST_WORK);
+    }
+}
+
+/// The users that programs name, each with a directory that it keeps, and a way to where it works. One that cannot be
+/// had is told of with its program, which is not offered.
+fn users(config: &Config, dir: &Path) -> Result<BTreeMap<String, User>, StartError> {
+    let mut users = BTreeMap::new();
+    for name in config.programs.values().filter_map(|program| program.surroundings.user.as_deref())
+    {
+        let Ok(user) = User::find(name) else { continue };
+        if user.is_other() {
+            let (caches, cache) = (dir.join(CACHES), dir.join(CACHES).join(&user.name));
+            own(&cache).map_err(at(&cache))?;
+            lchown(&cache, Some(user.uid), Some(user.gid)).map_err(at(&cache))?;
+            for folder in [dir, &caches, &dir.join(WORK)] {
+                open_way(folder).map_err(at(folder))?;
+            }
+        }
+        users.insert(name.to_owned(), user);
+    }
+    Ok(users)
 }
 
 fn check(config: &Config) -> Result<(), StartError> {
@@ -281,7 +345,8 @@ fn capacity(config: &Config) -> Capacity {
 
 fn lock(dir: &Path) -> Result<File, StartError> {
     let path = dir.join("lock");
-    let file = File::options().create(true).append(true).open(&path).map_err(at(&path))?;
+    let file =
+        File::options().create(true).append(true).mode(0o600).open(&path).map_err(at(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StartError::Locked { dir: dir.to_owned() }),
@@ -303,5 +368,8 @@ const FROM_MAX: usize = 1024;
 /// Notices that nobody has read.
 const NOTICES_MAX: usize = 256;
 
-/// How long a write that hangs is waited for at the very end.
-const LAST_WORK: Duration = Duration::from_secs(5);
+/// How long a write that hangs is waited for at the very end, and then once more for what was worked in.
+const LAST_WORK: Duration = Duration::from_secs(3);
+
+/// Where attempts work.
+const WORK: &str = "work";

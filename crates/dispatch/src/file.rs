@@ -11,7 +11,7 @@ use tokio::io::AsyncRead;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::pool::Seat;
-use crate::process::{Launch, Process, SpawnError};
+use crate::process::{Launch, Pipes, Process, SpawnError};
 use crate::reins::{Pull, Reins};
 use crate::tried::{Ended, Tried};
 use crate::{ProgramConfig, memory};
@@ -27,15 +27,33 @@ pub(crate) async fn prove(
 ) -> Tried {
     let began = Instant::now();
     let launch = launch(context, grant, program, seat, (dir, input, output), reins);
-    let (mut process, pipes) = match Process::spawn(&context.lives, &launch) {
+    let (mut process, pipes) = match start(context, &launch, reins).await {
         Ok(spawned) => spawned,
-        Err(error) => return not_started(&error),
+        Err(tried) => return tried,
     };
     listen(context, grant, &mut process, pipes.stdout);
     let ended = watch(&mut process, grant, reins).await;
     let ran = began.elapsed();
     let tail = process.finish().await;
     Tried { ended, ran, output: tail.since(0) }
+}
+
+/// Starts the process, unless the attempt is to end before it runs.
+pub(crate) async fn start(
+    context: &Context,
+    launch: &Launch<'_>,
+    reins: &mut Reins,
+) -> Result<(Process, Pipes), Tried> {
+    let pull = tokio::select! {
+        biased;
+        spawned = Process::spawn(&context.lives, launch) => {
+            return spawned.map_err(|error| not_started(&error));
+        }
+        pull = reins.pulled() => pull,
+    };
+    let how = "it had not started yet".to_owned();
+    let ended = Ended::Pulled { pull, how, may_have_result: false };
+    Err(Tried { ended, ran: std::time::Duration::ZERO, output: Default::default() })
 }
 
 /// A try that did not come to be.
@@ -60,12 +78,10 @@ fn launch<'a>(
     let args = with_paths(own.iter().chain(&grant.args), input, output);
     let left = reins.deadline.saturating_duration_since(tokio::time::Instant::now());
     let mut env = context.environment(program, Some(seat), dir);
-    env.extend([
-        ("PUSH0_TASK", Some(grant.task.to_string())),
-        ("PUSH0_STAGE", Some(grant.stage.to_string())),
-        ("PUSH0_ATTEMPT", Some(grant.attempt.0.to_string())),
-        ("PUSH0_DEADLINE", Some(left.as_millis().to_string())),
-    ]);
+    env.set("PUSH0_TASK", grant.task.to_string());
+    env.set("PUSH0_STAGE", grant.stage.to_string());
+    env.set("PUSH0_ATTEMPT", grant.attempt.0.to_string());
+    env.set("PUSH0_DEADLINE", left.as_millis().to_string());
     Launch { argv, args, env, dir, has_stdin: false, memory_bytes: program.memory_bytes }
 }
 

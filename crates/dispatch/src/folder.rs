@@ -2,10 +2,28 @@
 //!
 //! Not here: what is in them.
 
-use std::fs::{self, DirBuilder, Permissions};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+mod unpack;
+
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+
+/// Makes a directory of push0's own, with those above it, and keeps others out of it: whatever the umask, and though
+/// an older version left it open.
+pub(crate) fn own(dir: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    fs::set_permissions(dir, Permissions::from_mode(0o700))
+}
+
+/// Writes a file of push0's own, which nobody else can read.
+pub(crate) fn write_own(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+    let mut file =
+        File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    // One that is there may have been open to others.
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    file.write_all(bytes.as_ref())
+}
 
 /// Makes a fresh directory for nobody but this user.
 pub(crate) fn make(dir: &Path) -> io::Result<()> {
@@ -30,25 +48,16 @@ pub(crate) async fn remove(dir: PathBuf) {
     blocking(move || remove_now(&dir)).await;
 }
 
-/// As [`remove`], on this thread.
-pub(crate) fn remove_now(dir: &Path) {
-    if fs::remove_dir_all(dir).is_err() && dir.exists() {
-        // A prover may have taken the right to remove things from it.
-        open_up(dir, 0);
-        let _ = fs::remove_dir_all(dir);
+/// As [`remove`], on this thread. Whether nothing is left.
+pub(crate) fn remove_now(dir: &Path) -> bool {
+    let is_gone =
+        || fs::symlink_metadata(dir).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    if fs::remove_dir_all(dir).is_ok() || is_gone() {
+        return true;
     }
-}
-
-/// Gives back the rights on directories that are needed to remove them.
-fn open_up(dir: &Path, depth: usize) {
-    let is_directory = fs::symlink_metadata(dir).is_ok_and(|metadata| metadata.is_dir());
-    if !is_directory || depth > DEPTH_MAX {
-        return;
-    }
-    let _ = fs::set_permissions(dir, Permissions::from_mode(0o700));
-    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        open_up(&entry.path(), depth + 1);
-    }
+    // A prover may have taken the right to remove things from it, and made it deeper than any path is long.
+    let _ = unpack::remove(dir);
+    is_gone()
 }
 
 /// Does what blocks where nothing else waits for it. Never spawn a process there: it would die with
@@ -63,6 +72,3 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
         },
     }
 }
-
-/// How deep directories are looked into.
-const DEPTH_MAX: usize = 64;

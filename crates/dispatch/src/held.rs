@@ -13,8 +13,10 @@ use std::path::{Path, PathBuf};
 
 use push0_core::{AttemptId, Outcome, Report};
 
+use crate::folder::{own, write_own};
+
 /// Where they are.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Held {
     folder: Option<PathBuf>,
 }
@@ -24,7 +26,7 @@ impl Held {
     pub(crate) fn open(dir: &Path, is_kept: bool) -> io::Result<Self> {
         let folder = dir.join("held");
         if is_kept {
-            fs::create_dir_all(&folder)?;
+            own(&folder)?;
         }
         Ok(Self { folder: is_kept.then_some(folder) })
     }
@@ -45,7 +47,12 @@ impl Held {
         let Ok(json) = serde_json::to_vec(report) else { return };
         let path = file(folder, report.attempt);
         let new = path.with_extension("new");
-        let _ = fs::write(&new, json).and_then(|()| fs::rename(&new, &path));
+        let _ = write_own(&new, json).and_then(|()| fs::rename(&new, &path));
+    }
+
+    /// Whether results are kept here at all.
+    pub(crate) const fn is_kept(&self) -> bool {
+        self.folder.is_some()
     }
 
     /// Its verdict has come.

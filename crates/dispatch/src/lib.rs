@@ -8,8 +8,9 @@
 //! ```
 //!
 //! Invariants:
-//! - every process is spawned by one thread that lives as long as the dispatcher, since the kernel
-//!   ends a prover with the *thread* that spawned it;
+//! - every process is spawned by one thread that lives as long as the dispatcher and does nothing else, since the
+//!   kernel ends a prover with the *thread* that spawned it;
+//! - the dispatch thread asks no disk: one that hangs holds neither deadlines, nor cancels, nor the end;
 //! - heartbeats come from a thread that waits for nothing but the clock and one short lock;
 //! - a result is durable in the store before its report leaves, and a report is sent again with
 //!   every beat until a verdict comes;
@@ -21,6 +22,7 @@
 //! proves (`push0-prover` holds the formats that it speaks).
 
 mod about;
+mod aside;
 mod attempt;
 mod beat;
 mod board;
@@ -29,6 +31,7 @@ mod config;
 mod context;
 mod desk;
 mod dispatcher;
+mod environment;
 mod exit;
 mod file;
 mod folder;
@@ -51,21 +54,27 @@ mod room;
 mod rooms;
 mod serve;
 mod spares;
+mod spawner;
+mod startable;
 mod store;
 mod sys;
 mod tail;
 mod tried;
+mod user;
 mod verify;
 
 pub use about::About;
 pub use board::{Doing, Running, View};
-pub use cgroup::MemoryLimit;
+pub use cgroup::{MemoryLimit, memory_limit_bytes};
 pub use config::{Config, ProgramConfig, Retry};
 pub use dispatcher::{Dispatcher, Notice, StartError, Started, start, start_with};
+pub use environment::environment;
 pub use incarnation::last_life;
 pub use logs::{AttemptLog, attempt_logs};
 pub use procfs::children;
 pub use room::Room;
 pub use serve::fuzzing;
+pub use startable::unstartable;
 pub use store::{Bucket, NoBucket, ReadError, S3Config, Store, StoreError, Stored};
 pub use sys::{die_with_parent, shorten_time_slice};
+pub use user::{NoUser, can_run_as};

@@ -14,16 +14,19 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use std::{fs, thread};
+use std::{fs, io, thread};
 
 use rustix::process::Pid;
 
+use crate::aside::Aside;
 use crate::cgroup::{Groups, MemoryLimit};
+use crate::folder::write_own;
 use crate::guardian::Guardian;
-use crate::orphans::TAG;
+use crate::orphans::{Of, TAG};
+use crate::spawner::Spawner;
 use crate::{procfs, sys};
 
 /// All processes of this life.
@@ -35,8 +38,13 @@ pub(crate) struct Lives {
     incarnation: u64,
     boot: String,
     next: AtomicU64,
-    alive: Mutex<BTreeMap<u64, Born>>,
+    alive: Arc<Mutex<BTreeMap<u64, Born>>>,
     guardian: Guardian,
+    spawner: Arc<Spawner>,
+    aside: Arc<Aside>,
+    /// Whether the file is about to be written.
+    is_due: Arc<AtomicBool>,
+    has_strays: AtomicBool,
     /// Where the kernel keeps provers to their memory; why not, where it does not.
     groups: Result<Arc<Groups>, String>,
 }
@@ -48,22 +56,37 @@ struct Born {
 }
 
 impl Lives {
-    pub(crate) fn new(dir: &Path, mark: String, incarnation: u64, uses_cgroups: bool) -> Self {
+    pub(crate) fn new(
+        dir: &Path,
+        mark: String,
+        incarnation: u64,
+        uses_cgroups: bool,
+        aside: &Arc<Aside>,
+    ) -> io::Result<Self> {
         let groups = match uses_cgroups {
-            true => Groups::open(&mark),
+            true => Groups::open(&mark, incarnation),
             false => Err("they are not wanted".to_owned()),
         };
         let guardian = Guardian::start(groups.as_ref().ok().map(|groups| groups.path()));
-        Self {
+        Ok(Self {
             path: dir.join(FILE),
             mark,
             incarnation,
             boot: procfs::boot_id(),
             next: AtomicU64::new(1),
-            alive: Mutex::default(),
+            alive: Arc::default(),
             guardian,
+            spawner: Arc::new(Spawner::start()?),
+            aside: Arc::clone(aside),
+            is_due: Arc::default(),
+            has_strays: AtomicBool::new(false),
             groups,
-        }
+        })
+    }
+
+    /// What starts processes.
+    pub(crate) const fn spawner(&self) -> &Arc<Spawner> {
+        &self.spawner
     }
 
     /// Where there are any.
@@ -98,6 +121,16 @@ impl Lives {
 
     pub(crate) fn is_alive(&self, number: u64) -> bool {
         self.lock().contains_key(&number)
+    }
+
+    /// Says that something a process left behind could not be ended.
+    pub(crate) fn note_stray(&self) {
+        self.has_strays.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that was said since it was last asked.
+    pub(crate) fn had_strays(&self) -> bool {
+        self.has_strays.swap(false, Ordering::Relaxed)
     }
 
     pub(crate) fn none_alive(&self) -> bool {
@@ -141,15 +174,20 @@ impl Lives {
         })
     }
 
-    fn write(&self, alive: &BTreeMap<u64, Born>) {
-        let mut text = format!("{}\n", self.boot);
-        for born in alive.values() {
-            let _ = writeln!(text, "{} {}", procfs::raw(born.pid), born.started);
+    /// Has the file written, once for all that changes until then.
+    fn note(&self) {
+        if self.is_due.swap(true, Ordering::AcqRel) {
+            return;
         }
-        // Best effort: the marks tell the next life as much. A full disk must not stop provers.
-        let temporary = self.path.with_extension("tmp");
-        if fs::write(&temporary, text).is_ok() {
-            let _ = fs::rename(&temporary, &self.path);
+        let (is_due, alive) = (Arc::clone(&self.is_due), Arc::clone(&self.alive));
+        let (path, boot) = (self.path.clone(), self.boot.clone());
+        let is_taken = self.aside.run(move || {
+            is_due.store(false, Ordering::Release);
+            let alive = alive.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            write(&path, &boot, &alive);
+        });
+        if !is_taken {
+            self.is_due.store(false, Ordering::Release);
         }
     }
 
@@ -171,24 +209,38 @@ impl Life {
     pub(crate) fn begin(lives: &Arc<Lives>, number: u64, pid: Pid) -> Self {
         lives.guardian.add(pid);
         let started = procfs::stat(pid).map_or(0, |stat| stat.started);
-        let mut alive = lives.lock();
-        alive.insert(number, Born { pid, started });
-        lives.write(&alive);
-        drop(alive);
+        lives.lock().insert(number, Born { pid, started });
+        lives.note();
         Self { lives: Arc::clone(lives), number, pid, started }
     }
 
-    pub(crate) fn lives(&self) -> &Lives {
+    pub(crate) const fn lives(&self) -> &Arc<Lives> {
         &self.lives
+    }
+
+    /// How what it leaves behind is known.
+    pub(crate) fn of(&self) -> Of {
+        Of { number: self.number, session: procfs::raw(self.pid), started: self.started }
     }
 }
 
 impl Drop for Life {
     fn drop(&mut self) {
         self.lives.guardian.remove(self.pid);
-        let mut alive = self.lives.lock();
-        alive.remove(&self.number);
-        self.lives.write(&alive);
+        self.lives.lock().remove(&self.number);
+        self.lives.note();
+    }
+}
+
+/// Best effort: the marks tell the next life as much. A full disk must not stop provers.
+fn write(path: &Path, boot: &str, alive: &BTreeMap<u64, Born>) {
+    let mut text = format!("{boot}\n");
+    for born in alive.values() {
+        let _ = writeln!(text, "{} {}", procfs::raw(born.pid), born.started);
+    }
+    let temporary = path.with_extension("tmp");
+    if write_own(&temporary, text).is_ok() {
+        let _ = fs::rename(&temporary, path);
     }
 }
 

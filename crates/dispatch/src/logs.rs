@@ -20,6 +20,7 @@ use std::{fs, io};
 
 use push0_core::{AttemptId, Grant};
 
+use crate::folder::{own, write_own};
 use crate::tail::Output;
 
 /// The kept output of one attempt.
@@ -69,7 +70,7 @@ pub(crate) struct Logs {
 impl Logs {
     pub(crate) fn open(dir: &Path) -> io::Result<Self> {
         let folder = dir.join(FOLDER);
-        fs::create_dir_all(&folder)?;
+        own(&folder)?;
         let kept = Mutex::new(kept(&folder)?);
         Ok(Self { folder, kept })
     }
@@ -88,7 +89,7 @@ impl Logs {
             text.push_str(&format!("[{} bytes before this are not kept]\n", output.forgotten));
         }
         text.push_str(&output.text);
-        if fs::write(self.folder.join(file_name(*attempt)), text).is_err() {
+        if write_own(&self.folder.join(file_name(*attempt)), text).is_err() {
             return;
         }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

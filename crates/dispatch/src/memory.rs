@@ -54,6 +54,7 @@ pub(crate) async fn over(of: Footprint) -> String {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
+    let mut strayed = 0;
     loop {
         ticks.tick().await;
         if let Some(group) = &of.group {
@@ -62,6 +63,11 @@ pub(crate) async fn over(of: Footprint) -> String {
                     "killed: the kernel killed what it had started for its memory, its program declares \
                      {declared} MiB"
                 );
+            }
+            // As root it may: then nothing keeps it to its memory, and nothing knows what it starts.
+            strayed = if has_left(of.root, group) { strayed + 1 } else { 0 };
+            if strayed == STRAYED {
+                return "killed: it, or what it had started, left its control group".to_owned();
             }
             continue;
         }
@@ -82,9 +88,22 @@ pub(crate) async fn over(of: Footprint) -> String {
     }
 }
 
+/// Whether a process beneath `root` is outside of its group. One that ends meanwhile may look so for a moment.
+fn has_left(root: Pid, group: &Group) -> bool {
+    let tree = procfs::tree(root);
+    let members = group.members();
+    let is_outside = |pid: &Pid| {
+        !members.contains(pid) && procfs::stat(*pid).is_some_and(|stat| !stat.is_zombie)
+    };
+    tree.iter().any(is_outside)
+}
+
 fn sum(root: Pid, of: impl Fn(Pid) -> u64) -> u64 {
     procfs::tree(root).into_iter().map(of).sum()
 }
+
+/// Looks in a row that see a process outside of its group, before that is believed.
+const STRAYED: u32 = 2;
 
 /// From one look to the next. A prover that grows by 10 GB/s passes its limit by 2.5 GB.
 const INTERVAL: Duration = Duration::from_millis(250);

@@ -5,8 +5,14 @@
 //! and the mark in its environment tell. One that hides both is ended with the next attempt that
 //! ends, if it is younger than that attempt's process.
 //!
+//! What forks faster than it can be killed one by one is hunted (`hunt`). Where provers have control groups nothing of
+//! this has much to do: the group is ended first.
+//!
 //! Not here: what a former life left behind (`lives`).
 
+mod hunt;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, getpid};
@@ -21,20 +27,54 @@ pub(crate) const TAG: &str = "PUSH0_PROCESS";
 
 /// Ends all that a process, which has itself ended, has left behind.
 pub(crate) async fn end(life: &Life) {
-    let give_up = Instant::now() + PATIENCE;
     let mut pause = Duration::from_millis(1);
-    while kill_adopted(|pid, stat| is_of(life, pid, stat)) && Instant::now() < give_up {
+    for _ in 0..ROUNDS {
+        if !kill_adopted(|pid, stat| is_of(life.lives(), life.of(), pid, stat)) {
+            return;
+        }
         sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_millis(50));
+        pause *= 2;
     }
+    let (lives, of) = (Arc::clone(life.lives()), life.of());
+    hunted(&Arc::clone(life.lives()), move |pid, stat| is_of(&lives, of, pid, stat)).await;
 }
 
 /// Ends what turned up late: adopted processes of this life that no living process of it started.
 pub(crate) fn sweep(lives: &Lives) {
-    kill_adopted(|pid, _| match procfs::variable(pid, TAG) {
+    kill_adopted(|pid, _| is_late(lives, pid));
+}
+
+/// Ends all that is left when nothing runs any more.
+pub(crate) async fn end_all(lives: &Arc<Lives>) {
+    let give_up = Instant::now() + Duration::from_millis(20);
+    while kill_adopted(|pid, _| is_late(lives, pid)) {
+        if Instant::now() > give_up {
+            let of = Arc::clone(lives);
+            return hunted(lives, move |pid, _| is_late(&of, pid)).await;
+        }
+        sleep(Duration::from_millis(2)).await;
+    }
+}
+
+async fn hunted(lives: &Lives, is_prey: impl Fn(Pid, &Stat) -> bool + Send + 'static) {
+    if !hunt::hunt(is_prey).await {
+        lives.note_stray();
+    }
+}
+
+/// A process, as what it left behind is known by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Of {
+    pub(crate) number: u64,
+    pub(crate) session: i32,
+    pub(crate) started: u64,
+}
+
+fn is_late(lives: &Lives, pid: Pid) -> bool {
+    match procfs::variable(pid, TAG) {
         Some(tag) => lives.number_of(&tag).is_some_and(|number| !lives.is_alive(number)),
         None => lives.none_alive(),
-    });
+    }
 }
 
 /// Kills the adopted processes that `is_wanted` names, and reaps the dead ones; whether any was killed.
@@ -43,7 +83,7 @@ fn kill_adopted(is_wanted: impl Fn(Pid, &Stat) -> bool) -> bool {
     // Without it nobody's child can be told from a prover's.
     let Some(own_session) = procfs::stat(own).map(|stat| stat.session) else { return false };
     let mut has_killed = false;
-    for pid in procfs::children(own) {
+    for pid in procfs::adopted() {
         let Some(stat) = procfs::stat(pid) else { continue };
         if own_session == stat.session || sys::is_spawned(pid) {
             continue;
@@ -61,16 +101,15 @@ fn kill_adopted(is_wanted: impl Fn(Pid, &Stat) -> bool) -> bool {
     has_killed
 }
 
-fn is_of(life: &Life, pid: Pid, stat: &Stat) -> bool {
-    if stat.session == procfs::raw(life.pid) {
+fn is_of(lives: &Lives, of: Of, pid: Pid, stat: &Stat) -> bool {
+    if stat.session == of.session {
         return true;
     }
     match procfs::variable(pid, TAG) {
-        Some(tag) => life.lives().number_of(&tag) == Some(life.number),
-        None => stat.started >= life.started,
+        Some(tag) => lives.number_of(&tag) == Some(of.number),
+        None => stat.started >= of.started,
     }
 }
 
-/// How long killed processes are waited for. What a kernel does not end by then stays until the next
-/// sweep.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How often what is left behind is killed before it is hunted: 15 ms in all, in which what forks no more is gone.
+const ROUNDS: usize = 4;

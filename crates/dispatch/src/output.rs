@@ -11,10 +11,10 @@
 //! Not here: whether it proves anything (`verify`).
 
 use std::fmt;
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _};
 use std::ops::Range;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use push0_core::{Digest, Output};
@@ -48,6 +48,8 @@ pub(crate) enum NoResult {
     Absent,
     #[error("but its output is not a file")]
     NotAFile,
+    #[error("but its output is a link to a file of another user")]
+    NotItsOwn,
     #[error("but its output is empty")]
     Empty,
     #[error("but its output is larger than {} MiB", OUTPUT_BYTES_MAX >> 20)]
@@ -118,6 +120,11 @@ fn read(path: &Path) -> Result<Vec<u8>, NoResult> {
     let metadata = file.metadata().map_err(NoResult::Unreadable)?;
     if !metadata.is_file() {
         return Err(NoResult::NotAFile);
+    }
+    // After it was opened: a prover with a user of its own must not have push0 read for it what it cannot.
+    let named = fs::symlink_metadata(path).map_err(NoResult::Unreadable)?;
+    if named.uid() != metadata.uid() {
+        return Err(NoResult::NotItsOwn);
     }
     if metadata.len() > OUTPUT_BYTES_MAX {
         return Err(NoResult::TooLarge);

@@ -3,22 +3,27 @@
 //! Not here: what it is told and what it answers (`file`, `serve`, `verify`).
 
 use std::io;
-use std::path::Path;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use push0_core::FailureClass;
 use rustix::process::{Pid, Signal};
+use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::environment::Around;
 use crate::exit::Exit;
 use crate::lives::{Life, Lives};
 use crate::memory::Footprint;
 use crate::reins::Reins;
+use crate::startable::unstartable;
+use crate::sys::Image;
 use crate::tail::Tail;
 use crate::{orphans, procfs, sys};
 
@@ -29,8 +34,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) argv: &'a [String],
     /// More arguments.
     pub(crate) args: Vec<String>,
-    /// What the environment has beside the dispatcher's own; `None` takes a variable out.
-    pub(crate) env: Vec<(&'static str, Option<String>)>,
+    /// Its environment, all of it; whom it runs as, and by what.
+    pub(crate) env: Around,
     /// The working directory: the process's own, and gone after it.
     pub(crate) dir: &'a Path,
     /// Whether it is spoken to on stdin; else that is empty.
@@ -43,6 +48,8 @@ pub(crate) struct Launch<'a> {
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
+    /// Readable once it has ended, before it is reaped; none before Linux 5.3, where the group is ended late.
+    death: Option<AsyncFd<OwnedFd>>,
     life: Life,
     exit: Option<Exit>,
     readers: Vec<JoinHandle<()>>,
@@ -63,59 +70,26 @@ pub(crate) struct Pipes {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SpawnError {
     /// Stop offering the program: there is nothing that can be run.
-    #[error("{path} cannot be run: {source}")]
-    Gone { path: String, source: io::Error },
+    #[error("{path} cannot be run: {why}")]
+    Gone { path: String, why: String },
     /// Try again: no process or memory to be had.
     #[error("{path} could not be started: {source}")]
     Exhausted { path: String, source: io::Error },
 }
 
 impl Process {
-    /// Starts a process on the calling thread, which must be the dispatch thread.
-    pub(crate) fn spawn(
+    /// Starts a process. If this is given up, it is ended as soon as it has been started.
+    pub(crate) async fn spawn(
         lives: &Arc<Lives>,
         launch: &Launch<'_>,
     ) -> Result<(Self, Pipes), SpawnError> {
-        let path = launch.argv.first().cloned().unwrap_or_default();
-        let number = lives.number();
-        let mut command = Command::new(&path);
-        command.args(launch.argv.get(1..).unwrap_or_default()).args(&launch.args);
-        command.current_dir(launch.dir).env(orphans::TAG, lives.tag(number));
-        for (name, value) in &launch.env {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        command.stdin(if launch.has_stdin { Stdio::piped() } else { Stdio::null() });
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-
-        let oom_kills_before = procfs::oom_kills();
-        let group = lives.groups().and_then(|groups| groups.take(launch.memory_bytes));
-        let door = group.as_ref().and_then(|group| group.door().ok());
-        let (mut child, pid) = match sys::spawn(command, door) {
-            Ok(spawned) => spawned,
-            Err(source) if is_gone(&source) => return Err(SpawnError::Gone { path, source }),
-            Err(source) => return Err(SpawnError::Exhausted { path, source }),
-        };
-        let life = Life::begin(lives, number, pid);
-        let footprint = Footprint::new(pid, launch.memory_bytes, group);
-        let tail = Tail::default();
-        let stdout = child.stdout.take().expect("stdout was asked for as a pipe");
-        let stderr = child.stderr.take().expect("stderr was asked for as a pipe");
-        let pipes = Pipes { stdin: child.stdin.take(), stdout };
-        let mut process = Self {
-            child,
-            life,
-            exit: None,
-            readers: Vec::new(),
-            oom_kills_before,
-            footprint,
-            tail,
-        };
-        let tail = process.tail.clone();
-        process.listen(stderr, move |bytes| tail.push(bytes));
-        Ok((process, pipes))
+        let order = Order::of(launch, lives);
+        let path = order.path.clone();
+        let exhausted = |source| SpawnError::Exhausted { path, source };
+        let lives = Arc::clone(lives);
+        let spawner = Arc::clone(lives.spawner());
+        let started = spawner.run(move || order.start(&lives)).await;
+        started.unwrap_or_else(|hangs| Err(exhausted(io::Error::other(hangs))))
     }
 
     /// Hands on what the process writes to a pipe, for as long as it does.
@@ -137,6 +111,11 @@ impl Process {
         if let Some(exit) = self.exit {
             return exit;
         }
+        if let Some(death) = &self.death {
+            let _ = death.readable().await;
+            // Before it is reaped: its number cannot be another's yet, and nothing of its group outlives it.
+            sys::signal_group(self.pid(), Signal::KILL);
+        }
         let status = self.child.wait().await.ok();
         self.ended(status)
     }
@@ -144,6 +123,10 @@ impl Process {
     /// Whether it has ended.
     pub(crate) fn has_exited(&mut self) -> bool {
         if self.exit.is_none() {
+            if !sys::has_ended(self.pid()) {
+                return false;
+            }
+            sys::signal_group(self.pid(), Signal::KILL);
             match self.child.try_wait() {
                 Ok(None) => return false,
                 Ok(Some(status)) => self.ended(Some(status)),
@@ -166,9 +149,11 @@ impl Process {
         self.kill().await
     }
 
-    /// SIGKILL to its group.
+    /// SIGKILL to its group, if it has not ended: then that was done, and its number may be another's.
     pub(crate) async fn kill(&mut self) -> Exit {
-        sys::signal_group(self.pid(), Signal::KILL);
+        if self.exit.is_none() {
+            sys::signal_group(self.pid(), Signal::KILL);
+        }
         self.exited().await
     }
 
@@ -214,8 +199,6 @@ impl Process {
         };
         self.exit = Some(exit);
         sys::forget(self.life.pid);
-        // At once, before its number can be another's: nothing of its group outlives it.
-        sys::signal_group(self.life.pid, Signal::KILL);
         exit
     }
 }
@@ -238,6 +221,79 @@ impl SpawnError {
             Self::Gone { .. } => None,
             Self::Exhausted { .. } => Some(FailureClass::Transient),
         }
+    }
+}
+
+/// What the spawning thread is to start, all of its own.
+struct Order {
+    number: u64,
+    path: String,
+    words: Vec<String>,
+    around: Around,
+    dir: PathBuf,
+    has_stdin: bool,
+    memory_bytes: u64,
+    /// The program itself, where `path` is what wraps it.
+    program: Option<PathBuf>,
+}
+
+impl Order {
+    fn of(launch: &Launch<'_>, lives: &Lives) -> Self {
+        let number = lives.number();
+        let mut around = launch.env.clone();
+        around.set(orphans::TAG, lives.tag(number));
+        let mut words = around.wrap.iter().chain(launch.argv).chain(&launch.args).cloned();
+        let path = words.next().unwrap_or_default();
+        let program = launch.argv.first().filter(|_| !around.wrap.is_empty()).map(PathBuf::from);
+        let (dir, words) = (launch.dir.to_owned(), words.collect());
+        let (has_stdin, memory_bytes) = (launch.has_stdin, launch.memory_bytes);
+        Self { number, path, words, around, dir, has_stdin, memory_bytes, program }
+    }
+
+    fn start(self, lives: &Arc<Lives>) -> Result<(Process, Pipes), SpawnError> {
+        let exhausted = |source| SpawnError::Exhausted { path: self.path.clone(), source };
+        let gone = |why| SpawnError::Gone { path: self.path.clone(), why };
+        if let Some(why) = self.program.as_deref().and_then(|it| unstartable(it, &self.around.env))
+        {
+            return Err(gone(why)); // the wrapper would say it in its own words, and who knows with which code
+        }
+        if let Some(user) = &self.around.user {
+            user.own(&self.dir).map_err(exhausted)?;
+        }
+        let words = self.words.iter().map(String::as_str);
+        let variables = self.around.env.iter().map(|(name, value)| (&**name, &**value));
+        let image = Image::new(&self.path, words, variables, self.around.user.as_ref());
+        let image = image.map_err(|error| gone(error.to_string()))?;
+        let mut command = Command::new(&self.path);
+        command.current_dir(&self.dir);
+        command.stdin(if self.has_stdin { Stdio::piped() } else { Stdio::null() });
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+
+        let oom_kills_before = procfs::oom_kills();
+        let group = lives.groups().and_then(|groups| groups.take(self.memory_bytes));
+        let door = group.as_ref().and_then(|group| group.door().ok());
+        let (mut child, pid) = match sys::spawn(command, image, door) {
+            Ok(spawned) => spawned,
+            // A directory that somebody has removed is no fault of the program.
+            Err(source) if is_gone(&source) && self.dir.is_dir() => {
+                let why = unstartable(Path::new(&self.path), &self.around.env);
+                return Err(gone(why.unwrap_or_else(|| source.to_string())));
+            }
+            Err(source) => return Err(exhausted(source)),
+        };
+        let life = Life::begin(lives, self.number, pid);
+        let footprint = Footprint::new(pid, self.memory_bytes, group);
+        let death = sys::death(pid).ok();
+        let tail = Tail::default();
+        let stdout = child.stdout.take().expect("stdout was asked for as a pipe");
+        let stderr = child.stderr.take().expect("stderr was asked for as a pipe");
+        let pipes = Pipes { stdin: child.stdin.take(), stdout };
+        let readers = Vec::new();
+        let mut process =
+            Process { child, death, life, exit: None, readers, oom_kills_before, footprint, tail };
+        let tail = process.tail.clone();
+        process.listen(stderr, move |bytes| tail.push(bytes));
+        Ok((process, pipes))
     }
 }
 

@@ -53,6 +53,23 @@ pub fn children(pid: Pid) -> Vec<Pid> {
     children
 }
 
+/// The children of a process's first thread: of all of it, where it has one.
+pub(crate) fn children_of_first(pid: Pid) -> Vec<Pid> {
+    let pid = raw(pid);
+    let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    list.split_whitespace().filter_map(number).collect()
+}
+
+/// The children that this process has adopted, and those that its first thread has started: the kernel gives orphans to
+/// that thread, which starts no prover.
+pub(crate) fn adopted() -> Vec<Pid> {
+    let own = raw(rustix::process::getpid());
+    match fs::read_to_string(format!("/proc/self/task/{own}/children")) {
+        Ok(list) => list.split_whitespace().filter_map(number).collect(),
+        Err(_) => children(rustix::process::getpid()),
+    }
+}
+
 /// A process and all beneath it; bounded, for it may fork faster than one can look.
 pub(crate) fn tree(root: Pid) -> Vec<Pid> {
     let mut found = vec![root];

@@ -8,12 +8,15 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use push0_core::ProgramName;
-use rustix::fs::{Access, access};
 
+use crate::environment::environment;
+use crate::startable::unstartable;
+use crate::user::can_run_as;
 use crate::{Config, ProgramConfig};
 
 /// The programs that are not offered.
@@ -23,11 +26,16 @@ pub(crate) struct Programs(Mutex<BTreeMap<ProgramName, Gone>>);
 #[derive(Debug)]
 struct Gone {
     since: Instant,
-    files: Vec<Option<Stamp>>,
+    /// As they were then, where they could be looked at.
+    files: Option<Stamps>,
 }
 
+/// What changes when a program's files do.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Stamps(Vec<Option<Stamp>>);
+
 /// What changes when a file does.
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 struct Stamp {
     inode: u64,
     size: u64,
@@ -37,23 +45,31 @@ struct Stamp {
 
 impl Programs {
     /// Takes a program out of the offer; `false` if it was out already.
-    pub(crate) fn take_out(&self, name: &ProgramName, program: &ProgramConfig) -> bool {
-        let gone = Gone { since: Instant::now(), files: stamps(program) };
+    pub(crate) fn take_out(&self, name: &ProgramName, files: Option<Stamps>) -> bool {
+        let gone = Gone { since: Instant::now(), files };
         self.lock().insert(name.clone(), gone).is_none()
     }
 
-    /// The programs that can be offered again.
+    /// Whether one is out.
+    pub(crate) fn has_gone(&self) -> bool {
+        !self.lock().is_empty()
+    }
+
+    /// The programs that can be offered again. Looks at their files, which may take its time.
     pub(crate) fn returned(&self, config: &Config) -> Vec<ProgramName> {
-        let mut gone = self.lock();
-        if gone.is_empty() {
-            return Vec::new();
-        }
-        let has_returned = |name: &ProgramName, gone: &mut Gone| {
+        let gone: Vec<ProgramName> = self.lock().keys().cloned().collect();
+        let has_returned = |name: &ProgramName| {
             let Some(program) = config.programs.get(name) else { return false };
-            let may_try = gone.since.elapsed() > TRY_AGAIN || gone.files != stamps(program);
+            let now = Stamps::of(program);
+            let may_try = self.lock().get(name).is_some_and(|gone| {
+                let has_changed = gone.files.as_ref().is_some_and(|files| *files != now);
+                gone.since.elapsed() > TRY_AGAIN || has_changed
+            });
             may_try && fault(config, program).is_none()
         };
-        gone.extract_if(.., has_returned).map(|(name, _)| name).collect()
+        let returned: Vec<_> = gone.into_iter().filter(has_returned).collect();
+        self.lock().retain(|name, _| !returned.contains(name));
+        returned
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<ProgramName, Gone>> {
@@ -71,28 +87,34 @@ pub(crate) fn fault(config: &Config, program: &ProgramConfig) -> Option<String> 
         let (needed, had) = (program.gpus, config.gpus);
         return Some(format!("it needs {needed} GPUs, this dispatcher has {had}"));
     }
-    files(program).find_map(|path| match fs::metadata(path) {
-        Err(error) => Some(format!("{path}: {error}")),
-        Ok(metadata) if !metadata.is_file() => Some(format!("{path} is not a file")),
-        Ok(_) => access(path, Access::EXEC_OK).err().map(|_| format!("{path} is not executable")),
-    })
+    if let Some(user) = &program.surroundings.user
+        && let Err(error) = can_run_as(user, Some(&config.dir))
+    {
+        return Some(format!("{error}: {}", error.remedy()));
+    }
+    let env = environment(&program.surroundings);
+    files(program).find_map(|path| unstartable(&path, &env))
 }
 
-fn files(program: &ProgramConfig) -> impl Iterator<Item = &String> {
-    program.argv.first().into_iter().chain(program.verifier.first())
+fn files(program: &ProgramConfig) -> impl Iterator<Item = PathBuf> {
+    let words = [&program.argv, &program.verifier, &program.surroundings.wrap];
+    words.into_iter().filter_map(|argv| argv.first()).map(PathBuf::from)
 }
 
-fn stamps(program: &ProgramConfig) -> Vec<Option<Stamp>> {
-    let stamp = |path: &String| {
-        let metadata = fs::metadata(path).ok()?;
-        Some(Stamp {
-            inode: metadata.ino(),
-            size: metadata.size(),
-            mode: metadata.mode(),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        })
-    };
-    files(program).map(stamp).collect()
+impl Stamps {
+    /// Looks at a program's files.
+    pub(crate) fn of(program: &ProgramConfig) -> Self {
+        let stamp = |path: PathBuf| {
+            let metadata = fs::metadata(path).ok()?;
+            Some(Stamp {
+                inode: metadata.ino(),
+                size: metadata.size(),
+                mode: metadata.mode(),
+                changed: (metadata.ctime(), metadata.ctime_nsec()),
+            })
+        };
+        Self(files(program).map(stamp).collect())
+    }
 }
 
 /// After so long a program is tried again though its file is the same: an interpreter that it names,

@@ -29,12 +29,12 @@ use tokio::time::{Instant, timeout};
 use self::lines::{Line, class_of, shown};
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::file::over_memory;
+use crate::file::{over_memory, start};
 use crate::pool::Seat;
-use crate::process::{Launch, Process, SpawnError};
+use crate::process::{Launch, Process};
 use crate::reins::{Pull, Reins, after};
 use crate::tail::Tail;
-use crate::tried::Ended;
+use crate::tried::{Ended, Tried};
 use crate::{ProgramConfig, memory};
 
 /// A process that serves one attempt after another.
@@ -63,18 +63,19 @@ enum Heard {
 
 impl Warm {
     /// Starts a process of `program` in `dir`, which must be there.
-    pub(crate) fn start(
+    pub(crate) async fn start(
         context: &Context,
         program: &ProgramConfig,
         seat: &Seat,
         dir: &Path,
-    ) -> Result<Self, SpawnError> {
+        reins: &mut Reins,
+    ) -> Result<Self, Tried> {
         let mut env = context.environment(program, Some(seat), dir);
-        env.push(("PUSH0_CONTRACT", Some("serve".to_owned())));
+        env.set("PUSH0_CONTRACT", "serve");
         let argv = &program.argv;
         let memory_bytes = program.memory_bytes;
         let launch = Launch { argv, args: Vec::new(), env, dir, has_stdin: true, memory_bytes };
-        let (mut process, pipes) = Process::spawn(&context.lives, &launch)?;
+        let (mut process, pipes) = start(context, &launch, reins).await?;
         let (to_lines, lines) = mpsc::channel(LINES_MAX);
         process.own(tokio::spawn(lines::read(pipes.stdout, to_lines)));
         let (requests, from_requests) = mpsc::channel(REQUESTS_MAX);

@@ -61,7 +61,9 @@ impl Spares {
             self.folder.join(format!("spare-{}", self.made.fetch_add(1, Ordering::Relaxed)));
         match make(&spare).and_then(|()| File::create(spare.join(INPUT))) {
             Ok(_) => ready.push(spare),
-            Err(_) => remove_now(&spare),
+            Err(_) => {
+                remove_now(&spare);
+            }
         }
     }
 }

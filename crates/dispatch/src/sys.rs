@@ -6,42 +6,186 @@
 //! Not here: when a process is ended (`process`), and the search for what it left behind (`orphans`).
 
 use std::collections::BTreeSet;
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpriority_process};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getpriority_process, pidfd_open,
+};
 use rustix::process::{getpid, getppid, kill_process, kill_process_group, setsid, waitid};
 use rustix::process::{set_child_subreaper, set_parent_process_death_signal};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::process::Child;
+
+use crate::user::User;
 
 /// Makes this process the one that adopts what its descendants orphan.
 pub(crate) fn adopt_orphans() -> io::Result<()> {
     Ok(set_child_subreaper(Some(getpid()))?)
 }
 
-/// Starts `command` in a session and process group of its own, to be killed by the kernel when the
-/// calling *thread* ends. Call it on a thread that lives as long as the process may.
+/// What a child becomes.
+#[derive(Debug)]
+pub(crate) struct Image {
+    path: CString,
+    argv: Vec<CString>,
+    env: Vec<CString>,
+    /// Whom it runs as, if that is another: user, group, all groups.
+    ids: Option<(u32, u32, Vec<u32>)>,
+}
+
+impl Image {
+    /// The program at `path`, with all of its environment.
+    ///
+    /// # Errors
+    ///
+    /// If a word has a NUL in it, which no program can be given.
+    pub(crate) fn new<'a>(
+        path: &'a str,
+        words: impl Iterator<Item = &'a str>,
+        env: impl Iterator<Item = (&'a OsStr, &'a OsStr)>,
+        user: Option<&User>,
+    ) -> io::Result<Self> {
+        let pair = |(name, value): (&OsStr, &OsStr)| {
+            CString::new([name.as_bytes(), b"=", value.as_bytes()].concat())
+        };
+        let switch = user.filter(|user| user.is_other());
+        Ok(Self {
+            path: CString::new(path)?,
+            argv: std::iter::once(path).chain(words).map(CString::new).collect::<Result<_, _>>()?,
+            env: env.map(pair).collect::<Result<_, _>>()?,
+            ids: switch.map(|user| (user.uid, user.gid, user.groups.clone())),
+        })
+    }
+}
+
+/// Starts a program in a session and process group of its own, to be killed by the kernel when the calling *thread*
+/// ends. Call it on a thread that lives as long as the process may. `around` has its directory and its pipes alone.
+///
+/// It is the kernel that starts it, or nobody: what is no program is refused (ENOEXEC), where the C library would
+/// hand it to a shell that runs its bytes as lines.
 ///
 /// `door`: of the control group that it enters before it runs anything. Whether it could is for the
 /// caller to see: a prover that is not in a group is watched.
-pub(crate) fn spawn(mut command: Command, door: Option<File>) -> io::Result<(Child, Pid)> {
-    before_exec(&mut command, move || {
+pub(crate) fn spawn(
+    mut around: Command,
+    image: Image,
+    door: Option<File>,
+) -> io::Result<(Child, Pid)> {
+    before_exec(&mut around, move || {
         if let Some(door) = &door {
             let _ = rustix::io::write(door, b"0");
         }
         Ok(setsid().map(drop)?)
     });
-    die_with_parent(&mut command);
-    // Held across the fork: whoever looks for adopted children must not take this one for one.
-    let mut spawned = spawned();
-    let child = tokio::process::Command::from(command).spawn()?;
+    let image = Pointers::to(image);
+    if let Some((uid, gid, groups)) = image.image.ids.clone() {
+        before_exec(&mut around, move || become_user(uid, gid, &groups));
+    }
+    // After the switch of users, which would undo it.
+    die_with_parent(&mut around);
+    before_exec(&mut around, move || Err(image.exec()));
+    let child = tokio::process::Command::from(around).spawn()?;
     let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
     let pid = pid.ok_or_else(|| io::Error::other("a child without an id"))?;
-    spawned.insert(pid.as_raw_nonzero().get());
+    spawned().insert(pid.as_raw_nonzero().get());
     Ok((child, pid))
+}
+
+/// An image as `execve` takes it.
+struct Pointers {
+    image: Image,
+    argv: Vec<*const libc::c_char>,
+    env: Vec<*const libc::c_char>,
+}
+
+// SAFETY: the pointers are into the heap of `image`, which moves with them and is never changed.
+#[expect(unsafe_code, reason = "a child that is about to become a program may not allocate these")]
+unsafe impl Send for Pointers {}
+// SAFETY: nothing is ever written through them.
+#[expect(unsafe_code, reason = "as above")]
+unsafe impl Sync for Pointers {}
+
+impl Pointers {
+    fn to(image: Image) -> Self {
+        let ended = |words: &[CString]| {
+            words.iter().map(|word| word.as_ptr()).chain([std::ptr::null()]).collect()
+        };
+        let (argv, env) = (ended(&image.argv), ended(&image.env));
+        Self { image, argv, env }
+    }
+
+    /// Becomes the program; why not, where it returns.
+    fn exec(&self) -> io::Error {
+        // SAFETY: both arrays end with a null pointer, and all that they point to lives as long as `self`.
+        #[expect(unsafe_code, reason = "the standard library's way falls back to a shell")]
+        unsafe {
+            libc::execve(self.image.path.as_ptr(), self.argv.as_ptr(), self.env.as_ptr());
+        }
+        io::Error::last_os_error()
+    }
+}
+
+/// Gives up root for good, in a child that has one thread.
+fn become_user(uid: u32, gid: u32, groups: &[u32]) -> io::Result<()> {
+    // SAFETY: `groups` is as long as is said; the calls are made between fork and exec, where there is one thread.
+    #[expect(
+        unsafe_code,
+        reason = "rustix has these for a thread alone, by other names on each architecture"
+    )]
+    let is_done = unsafe {
+        libc::setgroups(groups.len(), groups.as_ptr()) == 0
+            && libc::setresgid(gid, gid, gid) == 0
+            && libc::setresuid(uid, uid, uid) == 0
+    };
+    if is_done { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The user of this name, or of this number; `None` if there is none.
+pub(crate) fn user(name: &str) -> io::Result<Option<User>> {
+    let (c_name, number) = (CString::new(name)?, name.parse::<u32>().ok());
+    let mut buffer = vec![0; PASSWD_BYTES];
+    // SAFETY: all zeros is a valid `passwd`, which the call fills with pointers into `buffer`.
+    #[expect(unsafe_code, reason = "the C library alone knows who is a user here")]
+    let (fault, entry, found) = unsafe {
+        let (mut entry, mut found) = (std::mem::zeroed::<libc::passwd>(), std::ptr::null_mut());
+        let (at, bytes) = (buffer.as_mut_ptr(), buffer.len());
+        let fault = match number {
+            Some(uid) => libc::getpwuid_r(uid, &raw mut entry, at, bytes, &raw mut found),
+            None => libc::getpwnam_r(c_name.as_ptr(), &raw mut entry, at, bytes, &raw mut found),
+        };
+        (fault, entry, !found.is_null())
+    };
+    match (fault, found) {
+        (0 | libc::ENOENT | libc::ESRCH, false) => return Ok(None),
+        (0, true) => {}
+        (fault, _) => return Err(io::Error::from_raw_os_error(fault)),
+    }
+    let mut groups = vec![0; GROUPS_MAX];
+    let mut count = libc::c_int::try_from(groups.len()).unwrap_or_default();
+    // SAFETY: the entry's pointers are into `buffer`, which is alive and unchanged; `groups` has room for `count`.
+    #[expect(unsafe_code, reason = "as above")]
+    let (name, home, is_all) = unsafe {
+        let text = |text: *const libc::c_char| CStr::from_ptr(text).to_bytes().to_vec();
+        let all =
+            libc::getgrouplist(entry.pw_name, entry.pw_gid, groups.as_mut_ptr(), &raw mut count);
+        (text(entry.pw_name), text(entry.pw_dir), all >= 0)
+    };
+    groups.truncate(usize::try_from(count).unwrap_or_default());
+    if !is_all {
+        groups = vec![entry.pw_gid];
+    }
+    let home = PathBuf::from(OsString::from_vec(home));
+    let name = String::from_utf8_lossy(&name).into_owned();
+    Ok(Some(User { name, uid: entry.pw_uid, gid: entry.pw_gid, groups, home }))
 }
 
 /// Has the kernel kill what `command` starts (SIGKILL) when this process ends, however it ends.
@@ -83,27 +227,39 @@ fn before_exec(
 ///
 /// Best effort: kernels before Linux 6.12 have no such slice, and no thread depends on one.
 pub fn shorten_time_slice() {
-    /// `struct sched_attr` in its first form (sched_setattr(2)).
-    #[repr(C)]
-    struct Attributes {
-        size: u32,
-        policy: u32,
-        flags: u64,
-        nice: i32,
-        priority: u32,
-        runtime_ns: u64,
-        deadline_ns: u64,
-        period_ns: u64,
-    }
+    let nice = getpriority_process(None).unwrap_or_default();
+    schedule(&Attributes { nice, runtime_ns: SLICE_NS, ..Attributes::default() });
+}
+
+/// Has the calling thread run before all that is not of the kernel's, for as long as it lives, where this process may
+/// ask for that.
+pub(crate) fn run_first() {
+    schedule(&Attributes {
+        policy: libc::SCHED_FIFO.cast_unsigned(),
+        priority: 1,
+        ..Attributes::default()
+    });
+}
+
+/// `struct sched_attr` in its first form (sched_setattr(2)). All zeros is `SCHED_OTHER`.
+#[derive(Default)]
+#[repr(C)]
+struct Attributes {
+    size: u32,
+    policy: u32,
+    flags: u64,
+    nice: i32,
+    priority: u32,
+    runtime_ns: u64,
+    deadline_ns: u64,
+    period_ns: u64,
+}
+
+fn schedule(attributes: &Attributes) {
     let attributes = Attributes {
         size: u32::try_from(size_of::<Attributes>()).unwrap_or_default(),
-        policy: 0, // SCHED_OTHER
         flags: u64::try_from(libc::SCHED_FLAG_RESET_ON_FORK).unwrap_or_default(),
-        nice: getpriority_process(None).unwrap_or_default(),
-        priority: 0,
-        runtime_ns: SLICE_NS,
-        deadline_ns: 0,
-        period_ns: 0,
+        ..*attributes
     };
     // SAFETY: the kernel reads `size` bytes of a plain struct that outlives the call; 0 is this thread.
     #[expect(unsafe_code, reason = "neither the standard library nor rustix has this call")]
@@ -128,17 +284,45 @@ pub(crate) fn signal_group(group: Pid, signal: Signal) {
 
 /// Kills a process. One that is gone is no error.
 pub(crate) fn kill(pid: Pid) {
-    let _ = kill_process(pid, Signal::KILL);
+    signal(pid, Signal::KILL);
 }
 
-/// Reaps a dead child that nobody else waits for.
-pub(crate) fn reap(pid: Pid) {
-    let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+/// Sends a signal to a process. One that is gone is no error.
+pub(crate) fn signal(pid: Pid, signal: Signal) {
+    let _ = kill_process(pid, signal);
+}
+
+/// Readable once a child has ended, before it is reaped. Within a runtime.
+pub(crate) fn death(pid: Pid) -> io::Result<AsyncFd<OwnedFd>> {
+    let fd = pidfd_open(pid, PidfdFlags::empty())?;
+    // SAFETY: the descriptor is its own, and stays the same one for as long as it is registered.
+    #[expect(unsafe_code, reason = "tokio leaves this to whoever knows the descriptor")]
+    let death = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
+    death.map_err(Into::into)
+}
+
+/// Whether a child has ended, which this leaves for its owner to reap.
+pub(crate) fn has_ended(pid: Pid) -> bool {
+    let looks = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    // One that is gone altogether has ended, too.
+    waitid(WaitId::Pid(pid), looks).map_or(true, |status| status.is_some())
+}
+
+/// Reaps a child that nobody else waits for, if it is dead; whether it was.
+pub(crate) fn reap(pid: Pid) -> bool {
+    let reaped = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+    reaped.is_ok_and(|status| status.is_some())
 }
 
 fn spawned() -> MutexGuard<'static, BTreeSet<i32>> {
     SPAWNED.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// As much as an entry of a user takes, with its gecos and a long home. Unit: bytes.
+const PASSWD_BYTES: usize = 64 << 10;
+
+/// Far more groups than a user for provers is in; who is in more gets the primary one alone.
+const GROUPS_MAX: usize = 1024;
 
 /// The shortest slice that the kernel grants is 100 us.
 const SLICE_NS: u64 = 100_000;

@@ -153,13 +153,13 @@ impl Case {
         let memory_bytes = program.memory_bytes;
         let argv = &program.verifier;
         let launch = Launch { argv, args, env, dir, has_stdin: false, memory_bytes };
-        let (mut process, pipes) = match Process::spawn(&context.lives, &launch) {
+        let (mut process, pipes) = match Process::spawn(&context.lives, &launch).await {
             Ok(spawned) => spawned,
             Err(error) => {
                 let message = format!("verifier {error}");
                 if matches!(error, SpawnError::Gone { .. }) {
                     // It may come back in time for this result; until then no other is begun.
-                    context.withdraw(&grant.program, &message);
+                    context.withdraw(&grant.program, &message).await;
                 }
                 return Err(Trouble::Failed(message));
             }

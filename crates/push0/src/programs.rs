@@ -7,8 +7,8 @@ use std::env;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use push0_core::{Program, ProgramName};
-use push0_dispatch::ProgramConfig;
+use push0_core::{Program, ProgramName, Surroundings};
+use push0_dispatch::{ProgramConfig, can_run_as};
 
 use crate::pipeline_file::LoadedPipeline;
 
@@ -89,6 +89,9 @@ fn config(dir: &Path, program: &Program) -> Result<ProgramConfig, (String, &'sta
             Ok(std::iter::once(file).chain(arguments.iter().cloned()).collect())
         }
     };
+    if let Some(user) = &program.surroundings.user {
+        can_run_as(user, None).map_err(|error| (error.to_string(), error.remedy()))?;
+    }
     Ok(ProgramConfig {
         argv: located(&program.command)?,
         contract: program.contract,
@@ -98,6 +101,10 @@ fn config(dir: &Path, program: &Program) -> Result<ProgramConfig, (String, &'sta
         verifier: located(&program.verifier)?,
         is_mock: program.is_mock,
         vkey: program.vkey,
+        surroundings: Surroundings {
+            wrap: located(&program.surroundings.wrap)?,
+            ..program.surroundings.clone()
+        },
     })
 }
 

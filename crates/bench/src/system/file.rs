@@ -151,6 +151,7 @@ fn real(
         verifier: Vec::new(),
         is_mock: true,
         vkey: None,
+        surroundings: push0_core::Surroundings::default(),
     };
     let config = Config {
         id,

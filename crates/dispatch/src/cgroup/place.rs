@@ -51,6 +51,19 @@ impl Place {
         }
     }
 
+    /// The least that it, or a group around it, may use. Unit: bytes; none, where nobody has set a limit.
+    pub(super) fn limit_bytes() -> Option<u64> {
+        let read = |path: &str| fs::read_to_string(path).ok();
+        let place = Self::parse(&read("/proc/self/cgroup")?, &read("/proc/self/mountinfo")?)?;
+        let file = match place.version {
+            Version::One => "memory.limit_in_bytes",
+            Version::Two => "memory.max",
+        };
+        // `max`, or in version 1 a number that no machine has, is no limit.
+        let limit = |dir: &Path| fs::read_to_string(dir.join(file)).ok()?.trim().parse().ok();
+        place.path.ancestors().filter_map(limit).min()
+    }
+
     fn parse(groups: &str, mounts: &str) -> Option<Self> {
         let find = |version, is_wanted: &dyn Fn(&str, &str) -> bool, kind, option: &str| {
             let group = groups.lines().find_map(|line| {
@@ -102,6 +115,13 @@ mod tests {
         let path = PathBuf::from("/sys/fs/cgroup/unified/c");
         assert_eq!(two, Some(Place { version: Version::Two, path }));
         assert_eq!(Place::parse("0::/c\n", ""), None);
+    }
+
+    #[test]
+    fn the_limit_of_a_group_around_this_process_is_known() {
+        // What it is depends on the machine; in version 1 there always is one.
+        let is_one = Place::find().is_ok_and(|place| place.version == Version::One);
+        assert!(!is_one || Place::limit_bytes().is_some_and(|limit| limit > 0));
     }
 
     #[test]

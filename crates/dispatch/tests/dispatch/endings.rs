@@ -36,7 +36,8 @@ fn a_failure_carries_the_end_of_the_output_made_harmless() {
     let mut world =
         World::of_mock(r"printf 'to stdout\n'; printf '\033[31mred \377\007\n' >&2; exit 1");
     let (_, message) = world.try_once();
-    assert!(message.contains("to stdout\n"), "{message}");
+    // Two pipes: which is read first, nobody promises.
+    assert!(message.contains("to stdout"), "{message}");
     assert!(message.contains("red \u{fffd}"), "{message}");
     assert!(!message.contains('\x1b'), "{message}");
 }

@@ -85,11 +85,11 @@ fn one_that_is_replaced_between_tasks_runs_as_what_it_is_then() {
     }
     // Gone, not executable, a directory: each is said once, and it is offered when it is back.
     let broken: [(&str, &dyn Fn()); 3] = [
-        ("No such file", &|| fs::remove_file(&path).expect("removed")),
-        ("ermission denied", &|| {
+        ("is not there", &|| fs::remove_file(&path).expect("removed")),
+        ("is not executable", &|| {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("its mode");
         }),
-        ("ermission denied", &|| {
+        ("is not a file", &|| {
             fs::remove_file(&path).expect("removed");
             fs::create_dir(&path).expect("a directory");
         }),

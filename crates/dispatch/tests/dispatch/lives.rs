@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use push0_core::ToDispatcher;
 use push0_dispatch::{About, Config, MemoryLimit, Notice, StartError, die_with_parent, start};
 
-use crate::world::{World, config, lives, mock, name, server, until, written};
+use crate::world::{RETRY, World, config, lives, mock, name, server, until, written};
 
 #[test]
 fn a_killed_dispatcher_leaves_no_prover() {
@@ -48,6 +48,27 @@ fn killed(uses_cgroups: bool) {
     let notice = again.notices.try_recv().ok();
     assert_eq!(was_left, matches!(notice, Some(Notice::LeftoversEnded { .. })), "{notice:?}");
     assert_eq!(std::fs::read_dir(dir.path().join("dispatch/work")).expect("work").count(), 0);
+}
+
+#[test]
+fn what_a_killed_dispatcher_left_ends_nothing_of_the_next() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut host = host(dir.path(), true);
+    for name in ["file", "deaf", "served"] {
+        written(&dir.path().join(name));
+    }
+    host.kill().expect("killed");
+    host.wait().expect("reaped");
+    // At once: the dead one's guardian is at work for a second.
+    let script = "sleep 0.05; echo '{}' > $out";
+    let programs = |dir: &Path| BTreeMap::from([(name(), mock(dir, script))]);
+    let at = dir.path().to_owned();
+    let again = |own: &Path| Config { uses_cgroups: true, ..config(&at, 1, programs(own)) };
+    let mut world = World::of(RETRY, again);
+    for _ in 0..25 {
+        let grant = world.new_grant();
+        world.proved(&grant);
+    }
 }
 
 #[test]

@@ -7,8 +7,10 @@
 mod endings;
 mod file;
 mod hostile;
+mod hung;
 mod keeping;
 mod lives;
 mod serve;
+mod surroundings;
 mod verdicts;
 mod world;

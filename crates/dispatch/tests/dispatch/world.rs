@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use push0_core::{
     AttemptId, Beat, BlockHash, Bound, ChainId, Contract, Digest, FailureClass, FromDispatcher,
-    Give, Grant, Height, InputId, Key, Outcome, Output, ProgramName, Report, ResultRef, TaskId,
-    ToDispatcher, Verdict,
+    Give, Grant, Height, InputId, Key, Outcome, Output, ProgramName, Report, ResultRef,
+    Surroundings, TaskId, ToDispatcher, Verdict,
 };
 use push0_dispatch::{
     Config, Dispatcher, Notice, ProgramConfig, Retry, Started, Store, start_with,
@@ -171,6 +171,13 @@ impl World {
         notice.expect("a notice in time").expect("a dispatcher")
     }
 
+    /// Ends the dispatcher, and leaves its directory.
+    pub(crate) fn end(self) -> TempDir {
+        let Self { dispatcher, dir, .. } = self;
+        dispatcher.shutdown(Duration::ZERO);
+        dir
+    }
+
     pub(crate) fn put(&self, first: u64, bytes: &[u8]) -> Bound {
         Bound {
             input: InputId::Block(BlockHash([1; 32])),
@@ -245,6 +252,7 @@ fn program(dir: &Path, script: &str, contract: Contract) -> ProgramConfig {
         verifier: Vec::new(),
         is_mock: true,
         vkey: None,
+        surroundings: Surroundings::default(),
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use push0_core::{
     BlockHashing, Bounds, Collect, Inflow, Pipeline, SourceKind, Stage, StageIndex, Weights,
 };
+use push0_dispatch::{can_run_as, environment, unstartable};
 
 use super::output::{plain, print, table};
 use super::{CheckArgs, Exit};
@@ -84,12 +85,27 @@ fn missing(file: &str, loaded: &LoadedPipeline) -> Vec<String> {
                 "warning: program {name} is used by no stage ({file}, programs.{name}): name it in one"
             ));
         }
-        let mut words = [&program.command, &program.verifier].map(|argv| argv.first()).to_vec();
+        let around = &program.surroundings;
+        let env = environment(around);
+        let argvs = [&around.wrap, &program.command, &program.verifier];
+        let mut words = argvs.map(|argv| argv.first()).to_vec();
         words.dedup();
         for word in words.into_iter().flatten() {
-            if let Err((what, remedy)) = programs::find(&loaded.dir, word) {
-                warnings.push(format!("warning: {what} ({file}, programs.{name}): {remedy}"));
+            match programs::find(&loaded.dir, word) {
+                Err((what, remedy)) => {
+                    warnings.push(format!("warning: {what} ({file}, programs.{name}): {remedy}"));
+                }
+                Ok(path) => warnings.extend(
+                    unstartable(&path, &env)
+                        .map(|fault| format!("warning: {fault} ({file}, programs.{name})")),
+                ),
             }
+        }
+        if let Some(user) = &around.user
+            && let Err(error) = can_run_as(user, None)
+        {
+            let remedy = error.remedy();
+            warnings.push(format!("warning: {error} ({file}, programs.{name}.user): {remedy}"));
         }
     }
     warnings

@@ -51,7 +51,7 @@ pub struct MachineArgs {
     #[arg(long, value_name = "N", value_parser = slots)]
     pub slots: Option<NonZeroU32>,
     /// The memory that provers share, in bytes or with a unit (16GiB); each attempt takes what its
-    /// program reserves [default: all of this machine]
+    /// program reserves [default: all of this machine, or the limit of the cgroup around it]
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub memory: Option<u64>,
 }
@@ -99,12 +99,15 @@ fn bytes(text: &str) -> Result<u64, &'static str> {
     bytes.ok_or("a number of bytes, or a size like 16GiB, is needed")
 }
 
+/// All of the machine, or what a control group around this process leaves of it.
 fn machine_memory_bytes() -> io::Result<u64> {
     let text = fs::read_to_string("/proc/meminfo")?;
     let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
     let kib = total.and_then(|total| total.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
-    kib.map(|kib| kib << 10)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "/proc/meminfo has no MemTotal"))
+    let bytes = kib.map(|kib| kib << 10).ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidData, "/proc/meminfo has no MemTotal")
+    })?;
+    Ok(push0_dispatch::memory_limit_bytes().map_or(bytes, |limit| limit.min(bytes)))
 }
 
 const EXAMPLES: &str = "\

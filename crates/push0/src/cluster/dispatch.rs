@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use push0_core::{DispatcherId, Epoch, FromDispatcher};
-use push0_dispatch::{About, Config, Dispatcher, Started};
+use push0_dispatch::{Config, Dispatcher, Started};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -54,11 +54,10 @@ fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
         let store = config.store.to_string();
         return Err(ClusterError::OtherStore { store, own, theirs: first.store });
     }
-    let dir = config.dir.clone();
-    let after = push0_dispatch::last_life(&dir);
+    let after = push0_dispatch::last_life(&config.dir);
     let bus = bus.speaking_as(Origin { connection: Some(number), after });
     let started = push0_dispatch::start(config)?;
-    runtime.block_on(carry(bus, started, beats, stop, (dir, sign)))
+    runtime.block_on(carry(bus, started, beats, stop, sign))
 }
 
 /// What tells this process to stop.
@@ -116,7 +115,7 @@ async fn carry(
     started: Started,
     mut beats: async_nats::Subscriber,
     mut stop: Stop,
-    (dir, sign): (PathBuf, Sign),
+    sign: Sign,
 ) -> Result<(), ClusterError> {
     let Started { dispatcher, to, mut from, mut notices } = started;
     let own = dispatcher.life();
@@ -141,10 +140,8 @@ async fn carry(
                 }
             }
             Some(call) = calls.next() => {
-                if bound.takes(Instant::now())
-                    && let Some(about) = About::read(&dir)
-                {
-                    let view = DispatcherView::new(about, running, held);
+                if bound.takes(Instant::now()) {
+                    let view = DispatcherView::new(dispatcher.about().clone(), running, held);
                     bus.answer(&call, &Present::Dispatcher(view)).await;
                 }
             }

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use push0_core::{Epoch, Input, Rejection, Scheduler, SourceKind};
@@ -49,6 +50,7 @@ pub(super) fn open(args: &RunArgs) -> Result<Opened, RunError> {
     let data = Layout::new(&args.data_dir(&loaded.pipeline.name));
     let (out, dispatch) = (args.out_dir(data.root()), data.dispatch());
     is_ours(&data)?;
+    let is_new = !data.root().exists();
     for dir in [data.root(), &out, &dispatch] {
         make(dir)?;
     }
@@ -68,6 +70,7 @@ pub(super) fn open(args: &RunArgs) -> Result<Opened, RunError> {
         uses_cgroups: true,
         keeps_results: false,
     };
+    close(&data, is_new, &config)?;
     let was_resumed = replayed.scheduler.is_configured();
     let scheduler = replayed.scheduler;
     let cache = absolute(&dispatch.join("cache"));
@@ -200,6 +203,25 @@ fn make(dir: &Path) -> Result<(), RunError> {
         source,
         remedy: "it cannot be made or used; name another directory, or mend this one",
     })
+}
+
+/// Keeps others out of what is push0's own, whatever the umask: a new data directory whole, and of an old one the log
+/// and the artifacts. The dispatcher keeps its own.
+fn close(data: &Layout, is_new: bool, config: &Config) -> Result<(), RunError> {
+    // A user that provers run as passes through, to where it works.
+    let is_passed = config.programs.values().any(|program| program.surroundings.user.is_some());
+    let root = if is_passed { 0o711 } else { 0o700 };
+    let dirs = [(data.log(), 0o700), (data.store(), 0o700)].into_iter();
+    let new = is_new.then(|| (data.root().to_owned(), root));
+    for (path, mode) in dirs.chain(new) {
+        let permissions = fs::Permissions::from_mode(mode);
+        fs::set_permissions(&path, permissions).map_err(|source| RunError::Dir {
+            path,
+            source,
+            remedy: "others cannot be kept out of it; name another directory, or mend this one",
+        })?;
+    }
+    Ok(())
 }
 
 fn absolute(dir: &Path) -> PathBuf {

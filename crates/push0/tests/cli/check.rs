@@ -44,6 +44,36 @@ fn a_program_that_is_not_there_is_a_warning() {
 }
 
 #[test]
+fn a_program_that_cannot_start_is_a_warning_that_says_why() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let world = World::new(PAIRS);
+    fs::write(world.pipeline(), PAIRS.replace("[\"sh\"]", "[\"./prover\"]")).expect("a file");
+    let prover = world.path().join("prover");
+    for (bytes, said) in [
+        ("#!/opt/nowhere/python3.12\n", "/opt/nowhere/python3.12 is not there"),
+        ("#!/bin/sh\r\n", "line ends of Windows"),
+        ("echo 1\n", "names its interpreter"),
+    ] {
+        fs::write(&prover, bytes).expect("written");
+        fs::set_permissions(&prover, fs::Permissions::from_mode(0o755)).expect("its own");
+        let told = check(&world).stderr;
+        assert!(told.starts_with("warning: ") && told.contains(said), "{told}");
+        assert!(told.contains("programs.mock"), "{told}");
+    }
+}
+
+#[test]
+fn a_program_is_never_passed_a_credential_of_push0s() {
+    let world = World::new(PAIRS);
+    let text = PAIRS.replace("mock = true", "mock = true, pass = [\"PUSH0_NATS_PASSWORD\"]");
+    fs::write(world.pipeline(), text).expect("a file");
+    let ran = check(&world);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("may be a credential of push0's"), "{}", ran.stderr);
+}
+
+#[test]
 fn every_way_to_close_a_batch_is_named() {
     let world = World::new(PAIRS);
     let text = PAIRS

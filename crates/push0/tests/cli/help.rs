@@ -118,7 +118,8 @@ fn run_is_explained() {
 
           --memory <BYTES>
               The memory that provers share, in bytes or with a unit (16GiB); each attempt takes what
-              its program reserves [default: all of this machine]
+              its program reserves [default: all of this machine, or the limit of the cgroup around
+              it]
 
           --json
               Print one JSON object instead of a table

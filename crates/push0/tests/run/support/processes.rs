@@ -1,4 +1,5 @@
-//! The processes of a world, found by a variable that each inherits from push0.
+//! The processes of a world, found by a variable of push0's, and by where its
+//! programs work.
 //!
 //! Not by parent: a prover whose push0 was killed has another one.
 
@@ -42,12 +43,16 @@ impl Process {
 /// Those that live.
 pub(crate) fn of(world: &Path) -> Vec<Process> {
     let mark = format!("{MARK}={}", world.display());
+    let works = format!("TMPDIR={}/", world.display());
     let entries = fs::read_dir("/proc").expect("a /proc").filter_map(Result::ok);
     let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let found = numbers.filter_map(|number: i32| {
         // A process that has ended has no environment, even before anybody has waited for it.
         let environ = fs::read(format!("/proc/{number}/environ")).ok()?;
-        environ.split(|byte| *byte == 0).find(|entry| *entry == mark.as_bytes())?;
+        // What push0 starts does not inherit the mark, and works in the world.
+        let is_of_world =
+            |entry: &[u8]| entry == mark.as_bytes() || entry.starts_with(works.as_bytes());
+        environ.split(|byte| *byte == 0).find(|entry| is_of_world(entry))?;
         let words = fs::read(format!("/proc/{number}/cmdline")).unwrap_or_default();
         let words = String::from_utf8_lossy(&words).replace('\0', " ");
         Some(Process { pid: Pid::from_raw(number)?, words })

@@ -1,0 +1,74 @@
+//! A disk that hangs: whoever asks it waits, and nobody else does.
+//!
+//! The disk of an artifact hangs as a pipe does that nobody writes to: to open it takes for ever.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use push0_core::{Bound, Grant, Outcome, ToDispatcher};
+
+use crate::world::{World, until};
+
+#[test]
+fn an_attempt_whose_input_hangs_is_cancelled_and_others_run() {
+    let mut world = World::with(2, |dir| {
+        [(crate::world::name(), crate::world::mock(dir, "echo 1 > $out"))].into()
+    });
+    let bound = world.put(1, b"input of a disk that hangs");
+    let pipe = hang(world.dir.path(), &bound);
+    let stuck = Grant { inputs: vec![bound], ..world.new_grant() };
+    world.grant(&stuck);
+    let other = world.new_grant();
+    world.proved(&other);
+    world.send(ToDispatcher::Cancel(stuck.attempt));
+    assert_eq!(world.outcome_of(&stuck), Outcome::Cancelled);
+    let_go(&pipe);
+}
+
+#[test]
+fn a_dispatcher_ends_though_a_disk_hangs() {
+    let mut world = World::of_mock("echo 1 > $out");
+    let bound = world.put(1, b"input of a disk that hangs");
+    let pipe = hang(world.dir.path(), &bound);
+    let stuck = Grant { inputs: vec![bound], ..world.new_grant() };
+    world.grant(&stuck);
+    let view = world.dispatcher.view();
+    until(|| (!view.running().is_empty()).then_some(()));
+    world.dispatcher.begin_shutdown(Duration::ZERO);
+    assert!(matches!(world.outcome_of(&stuck), Outcome::NotRun { .. }));
+    // Ends the dispatcher, which waits for nothing that hangs.
+    let dir = world.end();
+    let_go(&pipe);
+    drop(dir);
+}
+
+/// Puts a pipe where the artifact is.
+fn hang(dir: &Path, bound: &Bound) -> PathBuf {
+    let name = bound.artifact.to_string();
+    let path = find(&dir.join("store"), &|path| {
+        let own =
+            path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        own.len() > 20 && name.ends_with(&own)
+    });
+    let path = path.expect("it was put");
+    fs::remove_file(&path).expect("its own");
+    assert!(Command::new("mkfifo").arg(&path).status().expect("mkfifo").success());
+    path
+}
+
+/// Lets whoever waits for it go on: it ends with the test.
+fn let_go(pipe: &Path) {
+    let opened = fs::File::options().write(true).read(true).open(pipe);
+    drop(opened.expect("a pipe"));
+}
+
+fn find(dir: &Path, is_wanted: &dyn Fn(&Path) -> bool) -> Option<PathBuf> {
+    fs::read_dir(dir).ok()?.flatten().map(|entry| entry.path()).find_map(|path| {
+        match path.is_dir() {
+            true => find(&path, is_wanted),
+            false => is_wanted(&path).then_some(path),
+        }
+    })
+}
