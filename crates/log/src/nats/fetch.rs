@@ -1,8 +1,8 @@
 //! Reading on by position, record by record: what a follower does while the servers make it no consumer.
 //!
-//! A consumer brings records as they come, and servers keep only so many: whoever may make some can take them all. To ask
-//! for the record at a position needs nobody's leave but that to read, so following goes on, slower: some records are asked
-//! for at once, and an end is looked at every so often.
+//! A consumer brings records as they come, and servers keep only so many: whoever may make some can take them all, or keep
+//! servers busy with making them. So readers are let make none, and an engine goes on without. To ask for the record at a
+//! position needs the right to read and nothing else: some are asked for at once, and an end is looked at every so often.
 //!
 //! Not here: when this is done, and when a consumer is tried again (`follow`).
 
@@ -78,5 +78,5 @@ const AHEAD_MAX: u64 = 16;
 /// About as many bytes as one call gives: as a consumer's batch.
 const BYTES_MAX: usize = 4 << 20;
 
-/// How often the end is looked at: half of what an engine waits for the log at once.
-const LOOK_EACH: Duration = Duration::from_millis(25);
+/// How often the end is looked at within a call. An engine that stands by calls more often.
+const LOOK_EACH: Duration = Duration::from_millis(100);

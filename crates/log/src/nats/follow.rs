@@ -42,7 +42,8 @@ pub struct Follower {
 /// That the servers make no consumer.
 #[derive(Debug)]
 struct Short {
-    why: String,
+    /// The servers' words; none where nobody answers who may make one, as for a user who is to make none.
+    why: Option<String>,
     /// When another is asked for.
     again: Instant,
 }
@@ -98,11 +99,11 @@ impl Follower {
         &self.position
     }
 
-    /// Why the log is read record by record, which is slower: the servers' words, where they make no consumer. They are
-    /// asked again every half minute.
+    /// Why the log is read record by record, which is slower: the servers' words, where they refuse a consumer. They are
+    /// asked again every half minute. Nothing for a user whose role makes none.
     #[must_use]
     pub fn short_of_consumers(&self) -> Option<&str> {
-        self.short.as_ref().map(|short| &*short.why)
+        self.short.as_ref()?.why.as_deref()
     }
 
     /// The turns that come next: those that are there, as far as a batch goes, or else the first that
@@ -179,6 +180,7 @@ impl Follower {
                         }
                         Err(error) => match refusal(&error) {
                             Some(why) => {
+                                // The record before was just read, so there is a stream, and it has a leader.
                                 self.short = Some(Short { why, again: Instant::now() + SHORT_FOR });
                                 return Ok(());
                             }
@@ -325,16 +327,19 @@ impl Consumer {
     }
 }
 
-/// The servers' words, where they will not make a consumer: there are as many as may be, or this user may make none.
-fn refusal(error: &Unanswered) -> Option<String> {
+/// Whether the servers will not make a consumer, and their words, if they have any: there are as many as may be, or this
+/// user may make none.
+fn refusal(error: &Unanswered) -> Option<Option<String>> {
     match error {
         Unanswered::Refused(refusal) if refusal.err_code != code::NO_STREAM => {
-            Some(refusal.to_string())
+            Some(Some(refusal.to_string()))
         }
         Unanswered::Silent(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            Some(error.to_string()).filter(|words| words.contains("CONSUMER.CREATE"))
+            let words = error.to_string();
+            words.contains("CONSUMER.CREATE").then_some(Some(words))
         }
-        Unanswered::Refused(_) | Unanswered::Silent(_) | Unanswered::Nobody => None,
+        Unanswered::Nobody => Some(None),
+        Unanswered::Refused(_) | Unanswered::Silent(_) => None,
     }
 }
 

@@ -18,6 +18,7 @@ mod hostile;
 mod leader_frozen;
 mod leader_killed;
 mod nats_killed;
+mod no_consumers;
 mod operators;
 mod orphan;
 mod over_s3;

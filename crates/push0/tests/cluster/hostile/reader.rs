@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use push0_core::Event;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{count, engines, spec};
 use crate::user::{User, last};
@@ -62,6 +62,12 @@ fn of_the_api_it_has_what_reads_and_nothing_that_changes() {
             ("STREAM.DELETE.push0", ""),
             ("STREAM.MSG.DELETE.push0", "{\"seq\":1}"),
             ("STREAM.NAMES", ""),
+            ("CONSUMER.CREATE.push0.a", "{\"stream_name\":\"push0\",\"config\":{\"name\":\"a\"}}"),
+            (
+                "CONSUMER.DURABLE.CREATE.push0.a",
+                "{\"stream_name\":\"push0\",\"config\":{\"durable_name\":\"a\"}}",
+            ),
+            ("CONSUMER.MSG.NEXT.push0.a", ""),
             ("CONSUMER.NAMES.push0", ""),
             ("CONSUMER.DELETE.push0.a", ""),
         ] {
@@ -140,70 +146,6 @@ fn a_result_is_made_again_only_if_the_engine_finds_it_lost_too() {
     world.finish(BLOCKS);
 }
 
-/// All the consumers there may be are one reader's; then an engine is to follow the log, another to take it over, and a
-/// reader to read it.
-#[test]
-fn it_takes_every_consumer_and_an_engine_takes_over() {
-    let mut world = engines("100ms");
-    world.dispatch("gpu-1");
-    world.wait_for("gpu-1", "takes work");
-    world.start_submit();
-    world.stop("e2");
-    world.wait_accepted(2);
-    let taken = world.block_on(async {
-        let reader = User::new(&world, "reader").await;
-        let mut taken = 0;
-        while make_consumer(&reader, &format!("c{taken}"), json!({})).await.get("error").is_none() {
-            taken += 1;
-            assert!(taken < 1_000, "there is no bound");
-        }
-        taken
-    });
-    assert!(taken >= 60, "{taken}: less than a fleet needs");
-    world.serve("e3");
-    world.wait_for("e3", "the servers make no consumer of the log");
-    world.kill("e1");
-    world.wait_for("e3", "leads in");
-    world.wait_accepted(BLOCKS);
-    let said = world.said("e3");
-    assert_eq!(said.matches("make no consumer").count(), 1, "{said}");
-    world.finish(BLOCKS);
-}
-
-/// A push consumer sends records wherever its maker says, in the log's account: nobody there takes one for a message, and
-/// the log takes none for a record.
-#[test]
-fn records_that_are_sent_elsewhere_say_nothing() {
-    let mut world = engines("20ms");
-    world.dispatch("gpu-1");
-    world.wait_for("gpu-1", "takes work");
-    world.block_on(async {
-        let reader = User::new(&world, "reader").await;
-        for (name, to) in [
-            ("a", "push0.engine.submit"),
-            ("b", "push0.engine.operate"),
-            ("c", "push0.engine.hear.gpu-1"),
-            ("d", "push0.engine.beat"),
-            ("e", "push0.dispatcher.gpu-1.1"),
-            ("f", "push0.present"),
-        ] {
-            let made = make_consumer(&reader, name, json!({ "deliver_subject": to })).await;
-            assert!(made.get("error").is_none(), "{to}: {made}");
-        }
-        let to_the_log = json!({ "deliver_subject": "push0.log.a.b" });
-        let made = make_consumer(&reader, "g", to_the_log).await;
-        assert!(made.get("error").is_some(), "{made}");
-    });
-    world.submit();
-    world.wait_accepted(BLOCKS);
-    assert_eq!(
-        count(&world, |event| matches!(event, Event::Claimed { .. })),
-        1,
-        "e1 led throughout"
-    );
-    world.finish(BLOCKS);
-}
-
 #[test]
 fn however_much_it_asks_who_is_there_the_work_goes_on() {
     let mut world = engines("20ms");
@@ -233,16 +175,4 @@ fn however_much_it_asks_who_is_there_the_work_goes_on() {
     assert!(said.contains("roll calls were left out"), "{said}");
     assert!(said.contains("questions on engine.read were left out"), "{said}");
     world.finish(BLOCKS);
-}
-
-/// Asks for a consumer that nothing removes.
-async fn make_consumer(reader: &User, name: &str, more: Value) -> Value {
-    let mut config = json!({
-        "name": name, "durable_name": name, "deliver_policy": "all", "ack_policy": "none", "replay_policy": "instant",
-    });
-    if let (Some(config), Some(more)) = (config.as_object_mut(), more.as_object()) {
-        config.extend(more.clone());
-    }
-    let body = json!({ "stream_name": "push0", "config": config }).to_string();
-    reader.ask(&format!("push0.api.CONSUMER.CREATE.push0.{name}"), &body).await
 }
