@@ -192,6 +192,8 @@ pub enum FailureClass {
     Unprovable,
     /// It says that the input is wrong.
     InvalidInput,
+    /// There is an output, and its verifier gave no verdict on it.
+    Unjudged,
 }
 
 /// What set a task aside.
@@ -210,6 +212,8 @@ pub enum ParkedBy {
     Unprovable,
     /// Likewise.
     InvalidInput,
+    /// Likewise.
+    Unjudged,
     /// Likewise.
     Rejected,
     /// Likewise.

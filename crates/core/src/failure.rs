@@ -68,13 +68,14 @@ pub(crate) fn failed_on_max(budgets: &Budgets) -> usize {
 }
 
 impl Ending {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Failed(FailureClass::Transient),
         Self::Failed(FailureClass::Resource),
         Self::Failed(FailureClass::Timeout),
         Self::Failed(FailureClass::Failed),
         Self::Failed(FailureClass::Unprovable),
         Self::Failed(FailureClass::InvalidInput),
+        Self::Failed(FailureClass::Unjudged),
         Self::Rejected,
         Self::Lost,
     ];
@@ -100,6 +101,7 @@ impl Ending {
             Self::Failed(FailureClass::Failed) => budgets.failed,
             Self::Failed(FailureClass::Unprovable) => budgets.unprovable,
             Self::Failed(FailureClass::InvalidInput) => budgets.invalid_input,
+            Self::Failed(FailureClass::Unjudged) => budgets.unjudged,
             Self::Rejected => budgets.rejected,
             Self::Lost => budgets.lost,
         }
@@ -115,6 +117,7 @@ impl Ending {
             Self::Failed(FailureClass::Failed) => ParkedBy::Failed,
             Self::Failed(FailureClass::Unprovable) => ParkedBy::Unprovable,
             Self::Failed(FailureClass::InvalidInput) => ParkedBy::InvalidInput,
+            Self::Failed(FailureClass::Unjudged) => ParkedBy::Unjudged,
             Self::Rejected => ParkedBy::Rejected,
             Self::Lost => ParkedBy::Lost,
         }

@@ -26,6 +26,7 @@ mod key;
 mod limits;
 mod name;
 mod pipeline;
+mod plain;
 mod queue;
 mod reading;
 mod release;
@@ -52,10 +53,11 @@ pub use key::{InputId, Key, NotAnInput};
 pub use limits::Limits;
 pub use name::{DispatcherId, NotAName, PipelineName, ProgramName, StageName};
 pub use pipeline::{
-    BlockHashing, Bounds, Budgets, Collect, Contract, Fault, Give, Inflow, Output, Pipeline,
-    PipelineSpec, Program, ProgramSpec, ReleaseSpec, Source, SourceKind, SourceSpec, Stage,
-    StageIndex, StageSpec, Surroundings, Weights,
+    Asking, Believes, BlockHashing, Bounds, Budgets, Collect, Contract, Fault, Give, Inflow,
+    Output, Pipeline, PipelineSpec, Program, ProgramSpec, ReleaseSpec, Source, SourceKind,
+    SourceSpec, Stage, StageIndex, StageSpec, Surroundings, Weights,
 };
+pub use plain::{plain, plain_json, plain_lines};
 pub use queue::Offer;
 pub use release::Release;
 pub use scheduler::{Effect, Reference, Referred, Scheduler, StageView, Totals};

@@ -94,12 +94,38 @@ pub struct Program {
     pub gpus: u32,
     /// The argv of its verifier; empty where it is a mock, which has nothing to verify.
     pub verifier: Vec<String>,
+    /// How that is asked, and what of it is believed.
+    pub asking: Asking,
+    /// Under the serve contract, how long a process may take to be ready.
+    pub start: Duration,
     /// Whether it proves nothing, and says so.
     pub is_mock: bool,
     /// The key its proofs must verify under; absent, the first one seen is pinned in the log.
     pub vkey: Option<Vkey>,
     /// What its processes have around them.
     pub surroundings: Surroundings,
+}
+
+/// How a verifier is asked, and what of it is believed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Asking {
+    /// What accepts a proof.
+    pub believes: Believes,
+    /// What it may use, with all that it starts. Unit: bytes.
+    pub memory_bytes: u64,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// What of a verifier accepts a proof.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Believes {
+    /// Its verdict line. Nobody named it: it is the prover's command with `verify`, and may not know that word.
+    LineOfGuess,
+    /// Its verdict line.
+    Line,
+    /// Its exit code too: exit 0 is enough.
+    Exit,
 }
 
 /// How a prover is spoken to.
@@ -230,6 +256,8 @@ pub struct Budgets {
     pub invalid_input: u32,
     /// The prover says it cannot be proved.
     pub unprovable: u32,
+    /// The verifier gave no verdict.
+    pub unjudged: u32,
 }
 
 impl Pipeline {
@@ -311,6 +339,7 @@ impl Default for Budgets {
             lost: 20,
             invalid_input: 1,
             unprovable: 1,
+            unjudged: 3,
         }
     }
 }

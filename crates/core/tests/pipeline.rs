@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use push0_core::{
-    Collect, Contract, Digest, Fault, Give, Inflow, Output, Pipeline, PipelineSpec, Stage,
-    StageIndex,
+    Believes, Collect, Contract, Digest, Fault, Give, Inflow, Output, Pipeline, PipelineSpec,
+    Stage, StageIndex,
 };
 
 use crate::specs::{
@@ -48,6 +48,24 @@ fn a_command_that_takes_its_paths_by_flags_verifies_without_them() {
     assert_eq!(verifier("file", &["p", "-i", "--fast", "-o"]), ["p", "--fast", "verify"]);
     assert_eq!(verifier("file", &["p", "--output-path", "--input-path"]), ["p", "verify"]);
     assert_eq!(verifier("serve", &["p", "-i", "-o"]), ["p", "-i", "-o", "verify"]);
+}
+
+#[test]
+fn a_verifier_is_believed_by_its_exit_code_only_where_it_is_named_and_the_file_says_so() {
+    let believes = |verifier: Option<&str>, verdict: Option<&str>| {
+        let mut spec = scroll();
+        let program = spec.programs.get_mut("chain").expect("a program");
+        program.verifier = verifier.map(|word| words(&[word]));
+        program.verdict = verdict.map(ToOwned::to_owned);
+        program.verifier_memory = Some(7);
+        let asking = checked(&spec).programs.into_values().next().expect("one program").asking;
+        assert_eq!((asking.memory_bytes, asking.timeout), (7, Duration::from_secs(120)));
+        asking.believes
+    };
+    assert_eq!(believes(None, None), Believes::LineOfGuess);
+    assert_eq!(believes(None, Some("line")), Believes::LineOfGuess);
+    assert_eq!(believes(Some("v"), None), Believes::Line);
+    assert_eq!(believes(Some("v"), Some("exit")), Believes::Exit);
 }
 
 #[test]

@@ -296,6 +296,7 @@ pub(crate) const fn class_word(class: push0_core::FailureClass) -> &'static str 
         FailureClass::Failed => "failed",
         FailureClass::Unprovable => "unprovable",
         FailureClass::InvalidInput => "invalid_input",
+        FailureClass::Unjudged => "unjudged",
     }
 }
 

@@ -64,6 +64,18 @@ pub struct ProgramSpec {
     pub gpus: u64,
     /// `verifier`.
     pub verifier: Option<Vec<String>>,
+    /// `verdict`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<String>,
+    /// `verifier_memory`. Unit: bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verifier_memory: Option<u64>,
+    /// `verifier_timeout`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verifier_timeout: Option<Duration>,
+    /// `start`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<Duration>,
     /// `mock`.
     pub mock: bool,
     /// `vkey`.

@@ -104,6 +104,11 @@ impl Scheduler {
                 "the result is a mock and the pipeline does not say allow_mock".to_owned(),
             );
         }
+        let declared = self.pipeline.programs.get(&stage.program);
+        if result.mock && declared.is_some_and(|program| !program.is_mock) {
+            let program = &stage.program;
+            return Some(format!("the result is a mock, program {program} is not declared as one"));
+        }
         if let (Some(pinned), Some(found)) = (self.vkey(&stage.program), result.vkey)
             && pinned != found
         {

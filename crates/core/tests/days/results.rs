@@ -10,12 +10,15 @@ use push0_core::{
 use crate::day::{Day, pipeline, result};
 
 #[test]
-fn a_mock_is_taken_only_by_a_pipeline_that_allows_mocks() {
-    let is_taken = |allow_mock| {
-        let mut day = Day::of(PipelineSpec { allow_mock, ..pipeline() }).granted(1);
+fn a_mock_is_taken_only_by_a_pipeline_that_allows_mocks_of_a_program_that_is_one() {
+    let is_taken = |(allow_mock, is_mock)| {
+        let mut spec = PipelineSpec { allow_mock, ..pipeline() };
+        spec.programs.values_mut().for_each(|program| program.mock = is_mock);
+        let mut day = Day::of(spec).granted(1);
         takes(&mut day, ResultRef { mock: true, ..result() })
     };
-    assert_eq!([false, true].map(is_taken), [false, true]);
+    let cases = [(false, false), (true, false), (true, true)];
+    assert_eq!(cases.map(is_taken), [false, false, true]);
 }
 
 #[test]

@@ -35,11 +35,7 @@ fn every_fault_of_a_program_is_named() {
     let faults: &[Case<'_>] = &[
         (|s| chain(s, |p| p.command.clear()), "command", "no command"),
         (|s| chain(s, |p| p.command = words(&[""])), "command", "a command without a name"),
-        (
-            |s| chain(s, |p| p.command = words(&["a", "b\0"])),
-            "command",
-            "an argument with a NUL in it",
-        ),
+        (|s| chain(s, |p| p.command = words(&["\0"])), "command", "an argument with a NUL in it"),
         (|s| chain(s, |p| p.contract = Some("ere".into())), "contract", "`ere` is not built yet"),
         (|s| chain(s, |p| p.contract = Some("http".into())), "contract", "unknown value `http`"),
         (|s| chain(s, |p| p.give = Some("json".into())), "give", "unknown value `json`"),
@@ -52,6 +48,19 @@ fn every_fault_of_a_program_is_named() {
             "a mock, which proves nothing, in a pipeline that allows none",
         ),
         (|s| chain(s, |p| p.verifier = Some(Vec::new())), "verifier", "a verifier without a name"),
+        (
+            |s| chain(s, |p| p.verdict = Some("exit".into())),
+            "verdict",
+            "the exit code of a verifier that nobody named",
+        ),
+        (|s| chain(s, |p| p.verdict = Some("yes".into())), "verdict", "unknown value `yes`"),
+        (|s| chain(s, |p| p.verifier_memory = Some(0)), "verifier_memory", "no memory at all"),
+        (
+            |s| chain(s, |p| p.verifier_timeout = Some(Duration::ZERO)),
+            "verifier_timeout",
+            "no time at all",
+        ),
+        (|s| chain(s, |p| p.start = Some(Duration::MAX)), "start", "more than a year"),
         (
             |s| chain(s, |p| p.vkey = Some("sha256:9F".into())),
             "vkey",

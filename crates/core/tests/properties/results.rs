@@ -225,6 +225,7 @@ const fn parks_as(class: ParkedBy) -> &'static str {
         ParkedBy::Failed => "failed",
         ParkedBy::Unprovable => "unprovable",
         ParkedBy::InvalidInput => "invalid_input",
+        ParkedBy::Unjudged => "unjudged",
         ParkedBy::Rejected => "rejected",
         ParkedBy::Lost => "lost",
         ParkedBy::Dispatchers | ParkedBy::InputLost | ParkedBy::Contradiction => "of no class",
@@ -234,7 +235,7 @@ const fn parks_as(class: ParkedBy) -> &'static str {
 /// As the worlds' pipelines say.
 fn budget(class: &str) -> u64 {
     match class {
-        "transient" | "lost" => 3,
+        "transient" | "lost" | "unjudged" => 3,
         "unprovable" | "invalid_input" => 1,
         _ => 2,
     }
@@ -248,5 +249,6 @@ const fn name(class: FailureClass) -> &'static str {
         FailureClass::Failed => "failed",
         FailureClass::Unprovable => "unprovable",
         FailureClass::InvalidInput => "invalid_input",
+        FailureClass::Unjudged => "unjudged",
     }
 }

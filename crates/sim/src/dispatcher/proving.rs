@@ -158,7 +158,7 @@ impl Dispatcher {
             return match around.now < run.patience {
                 true => vec![Act::Wait(AGAIN, attempt, Step::Verified)],
                 false => {
-                    let outcome = failed(FailureClass::Transient, "the verifier has no verdict");
+                    let outcome = failed(FailureClass::Unjudged, "the verifier has no verdict");
                     self.end(attempt, outcome, around)
                 }
             };

@@ -77,6 +77,7 @@ pub(super) fn budget(budgets: &Budgets, how: &str) -> u32 {
         "rejected" => budgets.rejected,
         "lost" => budgets.lost,
         "unprovable" => budgets.unprovable,
+        "unjudged" => budgets.unjudged,
         _ => budgets.invalid_input,
     };
     budget.max(1)
@@ -90,6 +91,7 @@ pub(super) const fn parks_for(class: ParkedBy) -> Option<&'static str> {
         ParkedBy::Timeout => Some("timeout"),
         ParkedBy::Failed => Some("failed"),
         ParkedBy::Unprovable => Some("unprovable"),
+        ParkedBy::Unjudged => Some("unjudged"),
         ParkedBy::InvalidInput => Some("invalid_input"),
         ParkedBy::Rejected => Some("rejected"),
         ParkedBy::Lost => Some("lost"),

@@ -5,9 +5,12 @@
 mod surroundings;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::Faults;
-use crate::{Contract, Give, PipelineSpec, Program, ProgramName, ProgramSpec, Vkey};
+use crate::{
+    Asking, Believes, Contract, Give, PipelineSpec, Program, ProgramName, ProgramSpec, Vkey,
+};
 
 pub(super) fn check(spec: &PipelineSpec, faults: &mut Faults) -> BTreeMap<ProgramName, Program> {
     if spec.programs.is_empty() {
@@ -59,6 +62,8 @@ fn one(at: &mut At<'_>, spec: &ProgramSpec, allow_mock: bool) -> Option<Program>
     command(at, spec);
     let verifier = verifier(at, spec);
     let surroundings = surroundings::check(at, spec);
+    let asking = asking(at, spec);
+    let start = start(at, spec);
     Some(Program {
         command: spec.command.clone(),
         contract: contract?,
@@ -66,6 +71,8 @@ fn one(at: &mut At<'_>, spec: &ProgramSpec, allow_mock: bool) -> Option<Program>
         memory_bytes: memory_bytes?,
         gpus: gpus?,
         verifier,
+        asking,
+        start,
         is_mock: spec.mock,
         vkey: vkey(at, spec),
         surroundings,
@@ -137,6 +144,50 @@ fn verifier(at: &mut At<'_>, spec: &ProgramSpec) -> Vec<String> {
     verifier.clone()
 }
 
+/// How its verifier is asked: with limits of its own, and only as far believed as the file says.
+fn asking(at: &mut At<'_>, spec: &ProgramSpec) -> Asking {
+    let is_named = spec.verifier.is_some();
+    let keys = [
+        ("verdict", spec.verdict.is_some()),
+        ("verifier_memory", spec.verifier_memory.is_some()),
+        ("verifier_timeout", spec.verifier_timeout.is_some()),
+    ];
+    for (key, is_said) in keys.into_iter().filter(|_| spec.mock) {
+        if is_said {
+            at.fault(key, "a key of a verifier, of a mock, which has none", "remove it");
+        }
+    }
+    let believes = match (spec.verdict.as_deref(), is_named) {
+        (None | Some("line"), false) => Believes::LineOfGuess,
+        (None | Some("line"), true) => Believes::Line,
+        (Some("exit"), true) => Believes::Exit,
+        (Some("exit"), false) => {
+            let what = "the exit code of a verifier that nobody named";
+            let remedy = "name it, as in `verifier = [\"verify\"]`: a prover may exit 0 and not know `verify`";
+            at.fault("verdict", what, remedy);
+            Believes::LineOfGuess
+        }
+        (Some(other), _) => {
+            at.faults.not_one_of(&["programs", at.name, "verdict"], other, &["line", "exit"]);
+            Believes::LineOfGuess
+        }
+    };
+    if spec.verifier_memory == Some(0) {
+        at.fault("verifier_memory", "no memory at all", "say what it may use");
+    }
+    let memory_bytes = spec.verifier_memory.or(spec.memory).unwrap_or_default();
+    let timeout = at.duration("verifier_timeout", spec.verifier_timeout, VERIFIER_TIMEOUT);
+    Asking { believes, memory_bytes, timeout }
+}
+
+fn start(at: &mut At<'_>, spec: &ProgramSpec) -> Duration {
+    if spec.start.is_some() && spec.contract.as_deref() != Some("serve") {
+        let what = "a time to be ready, of a program that never says so";
+        at.fault("start", what, "remove it, or write `contract = \"serve\"`");
+    }
+    at.duration("start", spec.start, START)
+}
+
 /// The command, without the words after which a prover under the file contract is given its paths.
 fn command_of_verifier(spec: &ProgramSpec) -> impl Iterator<Item = String> {
     let is_served = spec.contract.as_deref() == Some("serve");
@@ -164,8 +215,26 @@ impl At<'_> {
     fn fault(&mut self, key: &str, what: impl Into<String>, remedy: impl Into<String>) {
         self.faults.add(&["programs", self.name, key], what, remedy);
     }
+
+    fn duration(&mut self, key: &str, said: Option<Duration>, default: Duration) -> Duration {
+        let duration = said.unwrap_or(default);
+        if duration < DURATION_MIN {
+            self.fault(key, "no time at all", "write 1ms or more, as in \"10m\"");
+        } else if duration > DURATION_MAX {
+            self.fault(key, "more than a year", "write a shorter one, as in \"10m\"");
+        }
+        duration
+    }
 }
 
+/// As `docs/formats.md` fixes it: enough to load keys on a busy machine.
+const VERIFIER_TIMEOUT: Duration = Duration::from_secs(120);
+/// As `docs/formats.md` fixes it. Loading keys was seen to take eleven minutes.
+const START: Duration = Duration::from_secs(1800);
+/// Time is counted in milliseconds.
+const DURATION_MIN: Duration = Duration::from_millis(1);
+/// What is longer is a slip of the pen, and would overflow a deadline.
+const DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 /// Every machine reads the whole list.
 const PROGRAMS_MAX: usize = 256;
 /// More than any machine holds.

@@ -210,6 +210,7 @@ fn retry(at: &mut At<'_>) -> Budgets {
             "failed" => &mut budgets.failed,
             "rejected" => &mut budgets.rejected,
             "lost" => &mut budgets.lost,
+            "unjudged" => &mut budgets.unjudged,
             "unprovable" | "invalid_input" => {
                 let remedy = "the next attempt would end alike: remove it";
                 at.faults.add(&keys, format!("`{class}` is not retried"), remedy);
@@ -284,7 +285,8 @@ impl At<'_> {
 /// The weights that are no block field.
 const COUNTED: [&str; 3] = ["items", "blocks", "bytes"];
 /// The classes of failure with a budget of their own.
-const RETRIED: [&str; 6] = ["transient", "resource", "timeout", "failed", "rejected", "lost"];
+const RETRIED: [&str; 7] =
+    ["transient", "resource", "timeout", "failed", "rejected", "lost", "unjudged"];
 /// As `docs/formats.md` fixes it.
 const TIMEOUT: Duration = Duration::from_secs(3600);
 /// As `docs/formats.md` fixes it.
