@@ -174,7 +174,9 @@ fn help<P: Prover>() -> String {
                   \"input\":\"/abs/in\",\"output\":\"/abs/out\",\"deadline_ms\":60000}}}}
         {{\"cancel\":{{\"attempt\":1}}}}
   {name} verify --input-path ENVELOPE
-      Checks a proof. Exit: 0 accepted, 1 refused, 2 could not tell.
+      Checks a proof, and says so on stdout in a line: {{\"vkey\":…,\"claim\":…}}
+      and exit 0 accepted, {{\"refused\":\"why\"}} and 1 refused,
+      {{\"undecided\":\"why\"}} and 2 could not tell.
 
 Options:
   -i, --input-path FILE    what to prove, or to verify

@@ -1,7 +1,8 @@
 //! The verifier: given an envelope and nothing else that it would have to believe, accepts or refuses.
 //!
-//! Exit 0 accepts and prints a [`Verdict`]; exit 1 refuses, with the reason on stderr; any other
-//! exit is no verdict, since the proof may be good and this process at fault.
+//! What it finds it says in a line on stdout ([`Said`]): a verdict with exit 0, a refusal with exit 1, and with
+//! exit 2 that it cannot tell, since the proof may be good and this process at fault. The line counts: a process may
+//! end with 1 or 2 for any reason, and one that does so without a word has said nothing of the proof.
 //!
 //! Not here: the mathematics ([`Prover::verify`], [`Prover::fits`]), and which key to trust.
 
@@ -14,29 +15,43 @@ use serde_json::Value;
 
 use crate::cli::{USAGE, catch, complain, load};
 use crate::serve::take_stdout;
-use crate::wire::Verdict;
+use crate::wire::{Said, Verdict};
 use crate::{Envelope, Failure, Item, Prover, Refusal};
 
 /// Verifies the envelope at `path`.
 pub(crate) fn verify<P: Prover>(path: &Path) -> ExitCode {
-    match catch(|| judge::<P>(path)) {
-        Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(refusal)) => {
-            complain(&format!("refused: {refusal}"));
-            ExitCode::FAILURE
+    let mut stdout = match take_stdout() {
+        Ok(stdout) => stdout,
+        Err(error) => {
+            complain(&format!("error: no verdict: stdout: {error}"));
+            return ExitCode::from(NO_VERDICT);
+        }
+    };
+    let (said, code) = match catch(|| judge::<P>(path)) {
+        Ok(Ok(verdict)) => (Said::Verdict(verdict), ExitCode::SUCCESS),
+        Ok(Err(Refusal(refused))) => {
+            complain(&format!("refused: {refused}"));
+            (Said::Refused { refused }, ExitCode::FAILURE)
         }
         Err(failure) => {
             complain(&format!("error: no verdict: {failure}"));
+            (Said::Undecided { undecided: failure.message }, ExitCode::from(NO_VERDICT))
+        }
+    };
+    let line = said.line().map_err(io::Error::from);
+    match line.and_then(|line| stdout.write_all(&line)) {
+        Ok(()) => code,
+        Err(error) => {
+            complain(&format!("error: no verdict: stdout: {error}"));
             ExitCode::from(NO_VERDICT)
         }
     }
 }
 
-/// The verdict, printed if it accepts; a [`Failure`] is none.
-fn judge<P: Prover>(path: &Path) -> Result<Result<(), Refusal>, Failure> {
-    let lost = |what: &str, error: io::Error| Failure::transient(format!("{what}: {error}"));
-    let mut stdout = take_stdout().map_err(|error| lost("stdout", error))?;
-    let bytes = fs::read(path).map_err(|error| lost(&path.display().to_string(), error))?;
+/// The verdict; a [`Failure`] is none.
+fn judge<P: Prover>(path: &Path) -> Result<Result<Verdict, Refusal>, Failure> {
+    let lost = |error: io::Error| Failure::transient(format!("{}: {error}", path.display()));
+    let bytes = fs::read(path).map_err(lost)?;
     let envelope = match open::<P>(&bytes) {
         Ok(envelope) => envelope,
         Err(refusal) => return Ok(Err(refusal)),
@@ -45,15 +60,8 @@ fn judge<P: Prover>(path: &Path) -> Result<Result<(), Refusal>, Failure> {
     let items: Option<Vec<Item>> =
         items.transpose().map_err(|error| Failure::transient(error.to_string()))?;
     let prover = load::<P>()?;
-    let claim = match check(&prover, &envelope, items.as_deref()) {
-        Ok(claim) => claim,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
-    let mut line = serde_json::to_vec(&Verdict { vkey: prover.vkey(), claim })
-        .map_err(|error| Failure::failed(error.to_string()))?;
-    line.push(b'\n');
-    stdout.write_all(&line).map_err(|error| lost("stdout", error))?;
-    Ok(Ok(()))
+    let claim = check(&prover, &envelope, items.as_deref());
+    Ok(claim.map(|claim| Verdict { vkey: prover.vkey(), claim }))
 }
 
 /// What can be refused without keys.
@@ -97,5 +105,5 @@ fn chain(error: &dyn std::error::Error) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-/// Any exit but 0 and 1 says nothing about the proof.
+/// As every program that could not do what it was asked.
 const NO_VERDICT: u8 = USAGE;

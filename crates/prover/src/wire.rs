@@ -5,6 +5,7 @@
 //!
 //! Not here: the envelope of a final proof (`envelope`), and who sends what when (`serve`).
 
+mod said;
 mod text;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use said::{REFUSED, Said};
 pub use text::{Base64, Digest, Hash32, Hex, TextError, Vkey};
 
 /// What an item is about: a span of blocks of one chain, or a part of one block.

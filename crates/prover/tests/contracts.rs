@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use push0_prover::wire::{
     Base64, Bundle, BundleItem, Digest, FailureClass, Hash32, Hex, ProveRequest, Reply, Request,
-    Verdict,
+    Said, Verdict,
 };
 use push0_prover::{Envelope, EnvelopeFormat, Key, Program, ResultFile, Vkey};
 use serde_json::json;
@@ -141,8 +141,12 @@ fn a_proof_of_anything_else_is_refused() {
         change(&mut envelope);
         let done = room.verify("squares", &envelope);
         assert_eq!(done.status.code(), Some(1), "{done:?}");
-        assert!(done.stdout.is_empty());
-        String::from_utf8(done.stderr).expect("text")
+        let line = String::from_utf8(done.stdout).expect("text");
+        let Some(Said::Refused { refused }) = Said::parse(line.trim_end()) else {
+            panic!("{line}")
+        };
+        assert!(String::from_utf8(done.stderr).expect("text").contains(&refused));
+        refused
     };
     let wrong_proof = refused(|envelope| *envelope.proof.0.last_mut().expect("a byte") ^= 1);
     assert!(wrong_proof.contains("do not add up"), "{wrong_proof}");
@@ -184,7 +188,10 @@ fn a_verifier_at_fault_gives_no_verdict() {
     let room = Room::new();
     let mut envelope = room.envelope(5);
     envelope.program.vkey = None;
-    assert_eq!(room.verify("unruly", &envelope).status.code(), Some(2));
+    let panicked = room.verify("unruly", &envelope);
+    assert_eq!(panicked.status.code(), Some(2));
+    let line = String::from_utf8(panicked.stdout).expect("text");
+    assert!(matches!(Said::parse(line.trim_end()), Some(Said::Undecided { .. })), "{line}");
     let missing = run(Command::new(example("squares")).args(["verify", "-i", "/does/not/exist"]));
     assert_eq!(missing.status.code(), Some(2));
 }
