@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 use std::{env, fs, io};
 
 use push0_core::{
-    AttemptId, BlockHash, ChainId, Contract, FromDispatcher, Give, Grant, Height, Key, Outcome,
-    Output, ProgramName, TaskId, ToDispatcher, Verdict,
+    Asking, AttemptId, Believes, BlockHash, ChainId, Contract, FromDispatcher, Give, Grant, Height,
+    Key, Outcome, Output, ProgramName, TaskId, ToDispatcher, Verdict,
 };
 use push0_dispatch::{Config, ProgramConfig, Started, Store, start};
 use push0_prover::wire::{Reply, Request};
@@ -64,6 +64,8 @@ fn dispatch(own: &str, dir: &Path, contract: Contract, run: Run) -> Duration {
         memory_bytes: 1 << 30,
         gpus: 0,
         verifier: Vec::new(),
+        asking: Asking { believes: Believes::Line, memory_bytes: 0, timeout: Duration::ZERO },
+        start: Duration::from_secs(60),
         is_mock: true,
         vkey: None,
         surroundings: Default::default(),

@@ -8,10 +8,11 @@
 //! What it started is ended and its seat is free before the report leaves: whoever hears the report may
 //! count on the room. Its directory is gone by then too, or, after a proof, soon after.
 //!
-//! Not here: who may start (`desk`), how a prover is spoken to (`file`, `serve`), and what becomes of
-//! its output (`settle`).
+//! Not here: who may start (`desk`), how a prover is spoken to (`file`, `serve`), how its end is weighed (`weigh`), and
+//! what becomes of its output (`settle`).
 
 mod settle;
+mod weigh;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,12 +25,10 @@ use crate::context::Context;
 use crate::folder::{blocking, make, remove, remove_now};
 use crate::input::InputError;
 use crate::pool::{Admission, Seat};
-use crate::reins::{Pull, Reins};
+use crate::reins::Reins;
 use crate::retry::{Next, Patience};
 use crate::room::is_full;
-use crate::rooms::Blame;
 use crate::serve::{Warm, idle_reins};
-use crate::tail::with_output;
 use crate::tried::{Ended, Tried};
 use crate::{ProgramConfig, file, input};
 
@@ -45,7 +44,7 @@ pub(crate) async fn run(
     for warm in evicted {
         warm.end(EVICTION, idle_reins(&reins)).await;
     }
-    let mut attempt = Attempt { context, grant, program, seat, warm, reins };
+    let mut attempt = Attempt { context, grant, program, seat, warm, reins, beside: None };
     let dir = attempt.context.work.join(format!("attempt-{}", attempt.grant.attempt.0));
     let (outcome, tried) = attempt.outcome(&dir).await;
     attempt.end(dir, outcome, tried).await;
@@ -75,10 +74,21 @@ struct Attempt {
     seat: Seat,
     warm: Option<Warm>,
     reins: Reins,
+    /// How it failed, where its result was taken all the same.
+    beside: Option<String>,
 }
 
 impl Attempt {
     async fn outcome(&mut self, dir: &Path) -> (Outcome, Option<Tried>) {
+        if self.is_judged()
+            && let Some(message) =
+                self.context.judges.why_mute(&self.grant.program, &self.program).await
+        {
+            return (failed(FailureClass::Unjudged, message), None);
+        }
+        if let Some(outcome) = self.settle_former().await {
+            return (outcome, None);
+        }
         let input = match self.prepare(dir).await {
             Ok(input) => input,
             Err(outcome) => return (outcome, None),
@@ -94,7 +104,13 @@ impl Attempt {
             Contract::Serve => self.serve(&input, &output).await,
         };
         let ended = std::mem::replace(&mut tried.ended, Ended::Written);
-        (self.weigh(ended, &tried, &output).await, Some(tried))
+        let outcome = self.weigh(ended, &tried, &output).await;
+        if weigh::is_suspect(&outcome)
+            && let Some(warm) = self.warm.take()
+        {
+            warm.end(EVICTION, idle_reins(&self.reins)).await;
+        }
+        (outcome, Some(tried))
     }
 
     /// Writes the prover's input. A store that does not answer is asked again, while half of the prover's time is
@@ -205,60 +221,6 @@ impl Attempt {
         }
     }
 
-    /// What a try comes to.
-    async fn weigh(&mut self, ended: Ended, tried: &Tried, output: &Path) -> Outcome {
-        match ended {
-            Ended::Written => self.settle(tried, output).await,
-            Ended::Failed { class, what } => self.weigh_failure(class, &what, tried).await,
-            Ended::Misconfigured { what } => {
-                self.context.withdraw(&self.grant.program, &what).await;
-                Outcome::NotRun { message: with_output(&what, &tried.output) }
-            }
-            Ended::Pulled { pull, how, may_have_result } => {
-                // A proof in hand is a proof, however late, if somebody can tell that it is one.
-                if may_have_result
-                    && self.is_judged()
-                    && let proved @ Outcome::Proved(_) = self.settle(tried, output).await
-                {
-                    return proved;
-                }
-                self.pulled(pull, &how, tried)
-            }
-        }
-    }
-
-    /// What a failure comes to: while a disk is full, it is the fault of whoever filled it, unless the
-    /// prover said what no room would change.
-    async fn weigh_failure(&self, class: FailureClass, what: &str, tried: &Tried) -> Outcome {
-        let what = with_output(what, &tried.output);
-        match class {
-            FailureClass::Transient | FailureClass::Resource | FailureClass::Failed => {}
-            FailureClass::Timeout | FailureClass::Unprovable | FailureClass::InvalidInput => {
-                return failed(class, what);
-            }
-        }
-        match self.context.rooms.blame(&self.context, self.grant.attempt).await {
-            Blame::NotFull => failed(class, what),
-            Blame::This { bytes } => {
-                let held = format!("its directory holds {} MiB of a full disk", bytes >> 20);
-                failed(FailureClass::Resource, format!("{held}; {what}"))
-            }
-            Blame::Other => Outcome::NotRun { message: format!("its disk was full; {what}") },
-        }
-    }
-
-    fn pulled(&self, pull: Pull, how: &str, tried: &Tried) -> Outcome {
-        match pull {
-            Pull::Cancelled => Outcome::Cancelled,
-            Pull::Stopped => Outcome::NotRun { message: "its dispatcher was stopped".to_owned() },
-            Pull::Greedy(bytes) => greedy(bytes),
-            Pull::TimedOut => {
-                let what = format!("its time of {:?} was over; {how}", self.grant.timeout);
-                failed(FailureClass::Timeout, with_output(&what, &tried.output))
-            }
-        }
-    }
-
     /// Nobody's fault, and nobody's budget.
     fn no_room(&self, message: &str) -> Outcome {
         self.context.rooms.close(&self.context);
@@ -272,10 +234,10 @@ impl Attempt {
 
     /// Clears up, and reports. A proof is not kept waiting for what is cleared up after it.
     async fn end(self, dir: PathBuf, outcome: Outcome, tried: Option<Tried>) {
-        let Self { context, grant, seat, warm, .. } = self;
+        let Self { context, grant, seat, warm, beside, .. } = self;
         context.board.note(grant.attempt, Doing::Ending);
         let (ran, output) = tried.map(|tried| (tried.ran, tried.output)).unwrap_or_default();
-        let (desk, of, ended) = (Arc::clone(&context), Arc::clone(&grant), word(&outcome));
+        let (desk, of, ended) = (Arc::clone(&context), Arc::clone(&grant), word(&outcome, beside));
         let is_proved = matches!(outcome, Outcome::Proved(_));
         let clear_up = blocking(move || {
             desk.logs.keep(&of, &ended, ran, &output);
@@ -311,9 +273,11 @@ fn greedy(bytes: u64) -> Outcome {
 }
 
 /// An outcome in a word, for the head of a log.
-fn word(outcome: &Outcome) -> String {
+fn word(outcome: &Outcome, beside: Option<String>) -> String {
     match outcome {
-        Outcome::Proved(_) => "proved".to_owned(),
+        Outcome::Proved(_) => {
+            beside.map_or_else(|| "proved".to_owned(), |how| format!("proved, {how}"))
+        }
         Outcome::Rejected { message } => format!("rejected ({})", first_line(message)),
         Outcome::Failed { class, message } => format!("{class:?} ({})", first_line(message)),
         Outcome::InputLost { artifact } => format!("not run (input {artifact} lost)"),

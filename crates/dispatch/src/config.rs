@@ -8,7 +8,9 @@ use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use push0_core::{Contract, DispatcherId, Give, PipelineName, ProgramName, Surroundings, Vkey};
+use push0_core::{
+    Asking, Contract, DispatcherId, Give, PipelineName, ProgramName, Surroundings, Vkey,
+};
 
 use crate::Store;
 
@@ -48,7 +50,6 @@ impl Config {
     /// What a result in hand is worth waiting for. An engine's lease on an attempt is longer than its
     /// time and grace by three tenths of the time and 300 s; with this, a report comes within it.
     pub const VERIFY_RETRY: Retry = Retry {
-        limit: Duration::from_secs(60),
         pause: Duration::from_secs(1),
         // A slot does nothing else meanwhile: it costs more than a try.
         pause_max: Duration::from_secs(5),
@@ -59,14 +60,12 @@ impl Config {
 /// How a result waits for a verifier that has no verdict, or a store that does not take it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Retry {
-    /// The least that a verifier may take, since it may have to load keys first; it may take a tenth of
-    /// the prover's time where that is more.
-    pub limit: Duration,
     /// Before the second try; twice as long before each one after it.
     pub pause: Duration,
     /// No pause is longer.
     pub pause_max: Duration,
-    /// For all tries, beside three tenths of the prover's time. Nothing is tried again after it.
+    /// For all tries; a store is waited for three tenths of the prover's time longer, and a slow verifier as long
+    /// as it may take twice, where the lease leaves that. Nothing is tried again after it.
     pub total: Duration,
 }
 
@@ -86,6 +85,10 @@ pub struct ProgramConfig {
     pub gpus: u32,
     /// The verifier's argv, the first a path likewise; empty where it is a mock.
     pub verifier: Vec<String>,
+    /// How that is asked, and what of it is believed.
+    pub asking: Asking,
+    /// Under the serve contract, how long a process may take to be ready.
+    pub start: Duration,
     /// Whether what it makes proves nothing. Then nothing is verified, and every result is marked.
     pub is_mock: bool,
     /// The key its proofs must verify under, where one is pinned.

@@ -19,12 +19,14 @@ use crate::board::Board;
 use crate::environment::{Around, environment};
 use crate::folder::blocking;
 use crate::held::Held;
+use crate::judges::Judges;
 use crate::lives::Lives;
 use crate::logs::Logs;
 use crate::pool::{Pool, Seat};
 use crate::programs::{Programs, Stamps};
 use crate::rooms::Rooms;
 use crate::spares::Spares;
+use crate::unjudged::Unjudged;
 use crate::user::User;
 use crate::{Config, Notice, ProgramConfig, Retry};
 
@@ -36,6 +38,7 @@ pub(crate) struct Context {
     pub(crate) board: Arc<Board>,
     pub(crate) pool: Arc<Pool>,
     pub(crate) programs: Programs,
+    pub(crate) judges: Judges,
     pub(crate) lives: Arc<Lives>,
     pub(crate) logs: Logs,
     pub(crate) rooms: Rooms,
@@ -45,6 +48,7 @@ pub(crate) struct Context {
     pub(crate) held: Held,
     /// What writes small files that nobody waits for.
     pub(crate) aside: Arc<Aside>,
+    pub(crate) unjudged: Arc<Unjudged>,
     pub(crate) from: mpsc::Sender<FromDispatcher>,
     pub(crate) notices: mpsc::Sender<Notice>,
     /// When an operator was last told of a program's verifier, or of the store.
@@ -192,7 +196,7 @@ fn visible_devices(seat: &Seat) -> String {
 pub(crate) const CACHES: &str = "caches";
 
 /// How long a program's files are looked at. Without that it returns after a while, and not when they change.
-const LOOK: Duration = Duration::from_secs(1);
+pub(crate) const LOOK: Duration = Duration::from_secs(1);
 
 /// From one notice of the same trouble to the next.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(60);

@@ -12,7 +12,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use push0_core::{Capacity, FromDispatcher, Life, ProgramName, ToDispatcher};
+use push0_core::{
+    AttemptId, Capacity, FailureClass, FromDispatcher, Life, ProgramName, ToDispatcher,
+};
 use tokio::sync::{mpsc, watch};
 
 use crate::aside::Aside;
@@ -21,12 +23,14 @@ use crate::context::{CACHES, Context};
 use crate::desk::Desk;
 use crate::folder::{own, remove_now};
 use crate::held::Held;
+use crate::judges::Judges;
 use crate::lives::Lives;
 use crate::logs::Logs;
 use crate::pool::Pool;
 use crate::programs::{Programs, Stamps, fault};
 use crate::rooms::Rooms;
 use crate::spares::Spares;
+use crate::unjudged::Unjudged;
 use crate::user::{User, open_way};
 use crate::{About, Config, ProgramConfig, Retry, Room, beat, incarnation, store, sys};
 
@@ -61,6 +65,8 @@ pub enum Notice {
     DiskSilent { path: PathBuf, silence: Duration },
     /// Work is begun again: it answers.
     DiskAgain,
+    /// A prover did not end well, and its proof was there: judged, accepted and taken.
+    ProofThere { program: ProgramName, attempt: AttemptId, class: FailureClass, how: String },
     /// A result waits, for a verifier that has no verdict or a store that does not take it: see to that.
     /// Told of each program and of the store at most once a minute.
     Trouble { message: String },
@@ -79,6 +85,14 @@ impl fmt::Display for Notice {
             }
             Self::NoRoom { room } => {
                 write!(f, "warning: nothing new is begun, what runs goes on: {room}")
+            }
+            Self::ProofThere { program, attempt, class, how } => {
+                let (attempt, class) = (attempt.0, word(*class));
+                write!(
+                    f,
+                    "warning: attempt {attempt} of {program} did not end well ({class}), and its proof was there, \
+                     whole: it was verified, and is taken: {how}"
+                )
             }
             Self::RoomAgain => f.write_str("there is room again: work goes on"),
             Self::DiskSilent { path, silence } => write!(
@@ -234,7 +248,9 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
         users,
         pool: Pool::new(&config),
         programs: Programs::default(),
+        judges: Judges::default(),
         lives: Arc::new(lives),
+        unjudged: Arc::new(Unjudged::open(&dir)),
         logs: Logs::open(&dir).map_err(at(&dir))?,
         rooms: Rooms::new([Some(&*work), config.store.dir()].into_iter().flatten())
             .map_err(StartError::Thread)?,
@@ -341,6 +357,12 @@ fn capacity(config: &Config) -> Capacity {
         memory_bytes: config.memory_bytes,
         gpus: config.gpus,
     }
+}
+
+/// A class as the log names it.
+fn word(class: FailureClass) -> String {
+    let word = serde_json::to_value(class).unwrap_or_default();
+    word.as_str().unwrap_or_default().to_owned()
 }
 
 fn lock(dir: &Path) -> Result<File, StartError> {

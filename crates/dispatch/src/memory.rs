@@ -98,6 +98,16 @@ fn has_left(root: Pid, group: &Group) -> bool {
     tree.iter().any(is_outside)
 }
 
+/// What a process and all beneath it use, if that is more than `limit_bytes`: looked at cheaply first, then exactly.
+/// Blocks: to look at a large process takes a while. Unit: bytes.
+#[must_use]
+pub fn more_than(root: Pid, limit_bytes: u64) -> Option<u64> {
+    if sum(root, procfs::own_bytes) <= limit_bytes {
+        return None;
+    }
+    Some(sum(root, procfs::own_bytes_exactly)).filter(|bytes| *bytes > limit_bytes)
+}
+
 fn sum(root: Pid, of: impl Fn(Pid) -> u64) -> u64 {
     procfs::tree(root).into_iter().map(of).sum()
 }

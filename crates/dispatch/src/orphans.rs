@@ -23,7 +23,7 @@ use crate::procfs::{self, Stat};
 use crate::sys;
 
 /// The variable that marks a process and all that it starts.
-pub(crate) const TAG: &str = "PUSH0_PROCESS";
+pub const TAG: &str = "PUSH0_PROCESS";
 
 /// Ends all that a process, which has itself ended, has left behind.
 pub(crate) async fn end(life: &Life) {
@@ -77,6 +77,27 @@ fn is_late(lives: &Lives, pid: Pid) -> bool {
     }
 }
 
+/// Kills every process that was started with this mark ([`TAG`]), and waits until none is left. Blocks.
+///
+/// For who runs a process without a dispatcher; a process that takes the mark out of its environment is not found.
+pub fn end_marked(mark: &str) {
+    let give_up = std::time::Instant::now() + MARKED;
+    let mut pause = Duration::from_millis(1);
+    loop {
+        let is_left = |pid: &Pid| {
+            procfs::variable(*pid, TAG).as_deref() == Some(mark)
+                && procfs::stat(*pid).is_some_and(|stat| !stat.is_zombie)
+        };
+        let left: Vec<Pid> = procfs::all().into_iter().filter(is_left).collect();
+        if left.is_empty() || std::time::Instant::now() > give_up {
+            return;
+        }
+        left.into_iter().for_each(sys::kill);
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
 /// Kills the adopted processes that `is_wanted` names, and reaps the dead ones; whether any was killed.
 fn kill_adopted(is_wanted: impl Fn(Pid, &Stat) -> bool) -> bool {
     let own = getpid();
@@ -113,3 +134,6 @@ fn is_of(lives: &Lives, of: Of, pid: Pid, stat: &Stat) -> bool {
 
 /// How often what is left behind is killed before it is hunted: 15 ms in all, in which what forks no more is gone.
 const ROUNDS: usize = 4;
+
+/// How long processes that are killed by their mark are waited for.
+const MARKED: Duration = Duration::from_secs(5);

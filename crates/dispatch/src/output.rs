@@ -35,8 +35,8 @@ pub(crate) struct Made {
 pub(crate) enum Form {
     /// A result in the form of the SDK.
     Result(wire::ResultFile),
-    /// Anything else that may be a proof.
-    Other,
+    /// Anything else that may be a proof, and whether it says itself, at its top, that it is a mock.
+    Other { is_mock: bool },
     /// Elements, each an item of its own: where they are in all of it.
     Parts(Vec<Range<usize>>),
 }
@@ -66,6 +66,51 @@ pub(crate) enum NoResult {
     PartCount(usize),
 }
 
+/// What an artifact that was accepted as a proof says of itself, for who hands it out.
+#[derive(Clone, Debug)]
+pub struct Artifact(Made);
+
+impl Artifact {
+    /// Reads the bytes of a proof's artifact.
+    ///
+    /// # Errors
+    ///
+    /// In words: it says that it is a result of the SDK, and is none.
+    pub fn read(bytes: Vec<u8>) -> Result<Self, String> {
+        let form = proof(&bytes, true).map_err(|error| format!("it is there, {error}"))?;
+        Ok(Self(Made { bytes, form }))
+    }
+
+    /// Whether it says that it proves nothing.
+    #[must_use]
+    pub fn says_mock(&self) -> bool {
+        self.0.says_mock()
+    }
+
+    /// The key that it says it was made under.
+    #[must_use]
+    pub fn vkey(&self) -> Option<wire::Vkey> {
+        self.0.vkey()
+    }
+
+    /// What the log keeps of its public values.
+    #[must_use]
+    pub fn statement(&self) -> Digest {
+        self.0.statement()
+    }
+
+    /// Its public values, and its proof.
+    #[must_use]
+    pub fn into_parts(self) -> (wire::Hex, wire::Base64) {
+        match self.0.form {
+            Form::Result(result) => (result.public_values, result.proof),
+            Form::Other { .. } | Form::Parts(_) => {
+                (wire::Hex::default(), wire::Base64(self.0.bytes))
+            }
+        }
+    }
+}
+
 impl Made {
     /// Reads what is at `path`. `is_judged`: a verifier will see it before anybody believes it.
     pub(crate) fn read(path: &Path, output: Output, is_judged: bool) -> Result<Self, NoResult> {
@@ -81,8 +126,19 @@ impl Made {
     pub(crate) fn statement(&self) -> Digest {
         match &self.form {
             Form::Result(result) => Digest::of(&result.public_values.0),
-            Form::Other => Digest::of(&[]),
+            Form::Other { .. } => Digest::of(&[]),
             Form::Parts(_) => Digest::of(&self.bytes),
+        }
+    }
+
+    /// Whether nothing of it shows that it was cut short: what begins as JSON also ends as such.
+    pub(crate) fn is_whole(&self) -> bool {
+        let begins = self.bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+        match &self.form {
+            Form::Other { .. } if matches!(begins, Some(b'{' | b'[' | b'"')) => {
+                serde_json::from_slice::<IgnoredAny>(&self.bytes).is_ok()
+            }
+            Form::Other { .. } | Form::Result(_) | Form::Parts(_) => true,
         }
     }
 
@@ -90,21 +146,25 @@ impl Made {
     pub(crate) fn parts(&self) -> impl Iterator<Item = &[u8]> {
         let places: &[_] = match &self.form {
             Form::Parts(places) => places,
-            Form::Result(_) | Form::Other => &[],
+            Form::Result(_) | Form::Other { .. } => &[],
         };
         places.iter().filter_map(|place| self.bytes.get(place.clone()))
     }
 
     /// Whether it says itself that it proves nothing.
     pub(crate) fn says_mock(&self) -> bool {
-        matches!(&self.form, Form::Result(result) if result.mock)
+        match &self.form {
+            Form::Result(result) => result.mock,
+            Form::Other { is_mock } => *is_mock,
+            Form::Parts(_) => false,
+        }
     }
 
     /// The key that it says it was made under.
     pub(crate) fn vkey(&self) -> Option<wire::Vkey> {
         match &self.form {
             Form::Result(result) => result.vkey,
-            Form::Other | Form::Parts(_) => None,
+            Form::Other { .. } | Form::Parts(_) => None,
         }
     }
 }
@@ -139,12 +199,13 @@ fn read(path: &Path) -> Result<Vec<u8>, NoResult> {
 }
 
 fn proof(bytes: &[u8], is_judged: bool) -> Result<Form, NoResult> {
-    if says_result(bytes) {
+    let said = said(bytes);
+    if said.is_result {
         return serde_json::from_slice(bytes).map(Form::Result).map_err(NoResult::NotAResult);
     }
     match serde_json::from_slice::<IgnoredAny>(bytes) {
         Err(error) if !is_judged => Err(NoResult::NotJson(error)),
-        Ok(_) | Err(_) => Ok(Form::Other),
+        Ok(_) | Err(_) => Ok(Form::Other { is_mock: said.is_mock }),
     }
 }
 
@@ -163,20 +224,27 @@ fn parts(bytes: &[u8]) -> Result<Form, NoResult> {
     }
 }
 
-/// Whether any `format` at the top says so, however many there are: which of them counts is for each
-/// reader to choose, and for none of them may it be a result that was not read as one here. What comes
-/// after it may be broken.
-fn says_result(bytes: &[u8]) -> bool {
-    let mut is_said = false;
+/// What an object says of itself at its top.
+#[derive(Default)]
+struct OfItself {
+    is_result: bool,
+    is_mock: bool,
+}
+
+/// Whether any `format` at the top says that it is a result, and any `mock` that it is one, however many there are:
+/// which of them counts is for each reader to choose, and for none of them may it be a result that was not read as one
+/// here. What comes after it may be broken.
+fn said(bytes: &[u8]) -> OfItself {
+    let mut said = OfItself::default();
     // Only the names matter here, and they are ASCII.
     let text = String::from_utf8_lossy(bytes);
     let mut deserializer = serde_json::Deserializer::from_str(&text);
-    let _ = deserializer.deserialize_map(Sniff(&mut is_said));
-    is_said
+    let _ = deserializer.deserialize_map(Sniff(&mut said));
+    said
 }
 
-/// Looks for a `format`; raw, so that no other name or value can end the search.
-struct Sniff<'a>(&'a mut bool);
+/// Looks for a `format` and a `mock`; raw, so that no other name or value can end the search.
+struct Sniff<'a>(&'a mut OfItself);
 
 impl<'de> Visitor<'de> for Sniff<'_> {
     type Value = ();
@@ -188,12 +256,17 @@ impl<'de> Visitor<'de> for Sniff<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let text = |raw: &RawValue| serde_json::from_str::<String>(raw.get()).ok();
         while let Some((name, value)) = map.next_entry::<&RawValue, &RawValue>()? {
-            *self.0 |= text(name).as_deref() == Some("format")
-                && text(value).is_some_and(|format| format.starts_with("push0.result/"));
+            let Some(name) = text(name) else { continue };
+            let is_result = || text(value).is_some_and(|format| format.starts_with(RESULT));
+            self.0.is_result |= name == "format" && is_result();
+            self.0.is_mock |= name == "mock" && value.get() == "true";
         }
         Ok(())
     }
 }
+
+/// How the name of a result's format begins.
+const RESULT: &str = "push0.result/";
 
 /// The largest output that is read. Proofs are kilobytes to a few megabytes; execution traces more.
 const OUTPUT_BYTES_MAX: u64 = 256 << 20;
@@ -208,8 +281,22 @@ mod tests {
     #[test]
     fn garbage_is_a_result_only_where_a_verifier_judges_it() {
         assert!(matches!(proof(b"\xff\x00", false), Err(NoResult::NotJson(_))));
-        assert!(matches!(proof(b"\xff\x00", true), Ok(Form::Other)));
-        assert!(matches!(proof(b"{\"any\":1}", false), Ok(Form::Other)));
+        assert!(matches!(proof(b"\xff\x00", true), Ok(Form::Other { .. })));
+        assert!(matches!(proof(b"{\"any\":1}", false), Ok(Form::Other { .. })));
+    }
+
+    #[test]
+    fn json_that_is_cut_short_is_not_whole() {
+        let whole = |bytes: &[u8]| {
+            let form = proof(bytes, true).expect("it is judged");
+            Made { bytes: bytes.to_vec(), form }.is_whole()
+        };
+        for bytes in [&b"{\"a\":[1,2]}\n"[..], b" [1]", b"\x00\xff", b"0xab"] {
+            assert!(whole(bytes), "{bytes:?}");
+        }
+        for bytes in [&b"{\"a\":[1,2"[..], b" [1", b"\"ab", b"{", b"{\"a\":1}{\"a\""] {
+            assert!(!whole(bytes), "{bytes:?}");
+        }
     }
 
     #[test]
@@ -234,7 +321,20 @@ mod tests {
             assert!(matches!(proof(broken, true), Err(NoResult::NotAResult(_))), "{text}");
         }
         let inner = br#"{"a":{"format":"push0.result/1"},"format":["push0.result/1"]}"#;
-        assert!(matches!(proof(inner, true), Ok(Form::Other)));
+        assert!(matches!(proof(inner, true), Ok(Form::Other { .. })));
+    }
+
+    #[test]
+    fn a_mock_that_says_so_at_its_top_is_one_in_any_form() {
+        let says_mock = |bytes: &[u8]| {
+            let form = proof(bytes, true).expect("a form");
+            Made { bytes: bytes.to_vec(), form }.says_mock()
+        };
+        assert!(says_mock(br#"{"a":1,"mock":true}"#) && says_mock(br#"{"mock":true,"mock":0}"#));
+        for other in [&br#"{"mock":false}"#[..], br#"{"a":{"mock":true}}"#, br#"["mock"]"#, b"\xff"]
+        {
+            assert!(!says_mock(other));
+        }
     }
 
     #[test]

@@ -16,9 +16,10 @@ use crate::reins::{Pull, Reins, after};
 #[derive(Debug)]
 pub(crate) struct Patience {
     retry: Retry,
-    limit: Duration,
     pause: Duration,
     until: Instant,
+    /// The same once there is a verdict: who waits for a store has waited for a verifier before.
+    at_last: Instant,
 }
 
 /// What comes after a try that failed.
@@ -35,19 +36,27 @@ pub(crate) enum Next {
 impl Patience {
     /// From now on, for a result whose prover had `timeout`.
     pub(crate) fn new(retry: Retry, timeout: Duration) -> Self {
-        let share = timeout / LIMIT_SHARE;
-        let until = after(retry.total.saturating_add(share.saturating_mul(VERIFIERS)));
-        Self { retry, limit: retry.limit.max(share), pause: retry.pause, until }
+        let until = after(retry.total.saturating_add(timeout / SHARE * SHARES));
+        Self { retry, pause: retry.pause, until, at_last: until }
     }
 
-    /// When a verifier that is asked now is given up.
-    pub(crate) fn limit(&self) -> Instant {
-        after(self.limit).min(self.until)
+    /// The same, with a verifier first that may take `ask` each time. It is not waited for as long as the lease lasts:
+    /// that would be hours of a slot for a verifier that only hangs.
+    pub(crate) fn with_verifier(retry: Retry, timeout: Duration, ask: Duration) -> Self {
+        let whole = Self::new(retry, timeout);
+        let verdict = retry.total.max(ask.saturating_mul(VERIFICATIONS));
+        Self { until: after(verdict).min(whole.at_last), ..whole }
+    }
+
+    /// When a verifier that is asked now, and may take `ask`, is given up.
+    pub(crate) fn limit(&self, ask: Duration) -> Instant {
+        after(ask).min(self.until)
     }
 
     /// Begins with short pauses again: something else is tried.
     pub(crate) fn turn(&mut self) {
         self.pause = self.retry.pause;
+        self.until = self.at_last;
     }
 
     /// Waits before another try. The attempt's own time may be over; its prover was done in it.
@@ -64,8 +73,9 @@ impl Patience {
     }
 }
 
-/// A verifier may take this part of the prover's time, where that is more than its least.
-const LIMIT_SHARE: u32 = 10;
+/// The engine's lease is longer than the attempt by three tenths of its time (`push0-core`, `assign`).
+const SHARE: u32 = 10;
+const SHARES: u32 = 3;
 
-/// So many of these parts are there in all.
-const VERIFIERS: u32 = 3;
+/// A verifier may take all its time twice (`verify`).
+const VERIFICATIONS: u32 = 2;

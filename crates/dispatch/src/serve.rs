@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   start ──ready──▶ idle ──prove──▶ proving ──done, failed──▶ idle …
-//!                      └── anything said or done out of turn ──▶ ended, and replaced
+//!                      └── a failure that is not the task's, or anything out of turn ──▶ ended, and replaced
 //! ```
 //!
 //! Loading keys counts against the time of the attempt that started the process, and has a limit of
@@ -26,7 +26,7 @@ use tokio::process::ChildStdin;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use self::lines::{Line, class_of, shown};
+use self::lines::{Line, class_of, is_of_the_task, shown};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::file::{over_memory, start};
@@ -182,7 +182,7 @@ impl Warm {
         if self.is_ready {
             return None;
         }
-        let is_late = tokio::time::sleep_until(self.started + STARTUP);
+        let is_late = tokio::time::sleep_until(self.started + program.start);
         let failed = tokio::select! {
             biased;
             heard = self.hear() => match heard {
@@ -206,8 +206,8 @@ impl Warm {
                 return Some(over_memory(what));
             }
             () = is_late => {
-                let minutes = STARTUP.as_secs() / 60;
-                (FailureClass::Timeout, format!("it was not ready within {minutes} minutes"))
+                let start = program.start;
+                (FailureClass::Timeout, format!("it was not ready within {start:?} (`start` of its program)"))
             }
         };
         let (class, what) = failed;
@@ -240,6 +240,8 @@ impl Warm {
             }
             Heard::Reply(Reply::Failed { attempt: of, class, message }) if of == attempt.0 => {
                 self.remember(of);
+                // A device that has failed once, say, fails everything from then on.
+                self.is_spoilt |= !is_of_the_task(class);
                 failed(class_of(class), format!("it says: {}", shown(&message)))
             }
             Heard::Reply(
@@ -379,9 +381,6 @@ async fn write(mut stdin: ChildStdin, mut requests: mpsc::Receiver<Vec<u8>>) {
         }
     }
 }
-
-/// How long a process may load its keys. An SP1 prover was seen to take 76 s.
-const STARTUP: Duration = Duration::from_secs(600);
 
 /// How long the end of a process is waited for after the end of its output, and the other way round.
 const EXIT: Duration = Duration::from_millis(500);

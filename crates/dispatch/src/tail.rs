@@ -2,6 +2,7 @@
 //!
 //! Not here: who reads the output, and where the tail goes.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -39,6 +40,12 @@ impl Tail {
         let skip = usize::try_from(position.saturating_sub(first)).unwrap_or(usize::MAX);
         let bytes: Vec<u8> = ring.bytes.iter().skip(skip).copied().collect();
         Output { text: harmless(&bytes), forgotten: first.saturating_sub(position) }
+    }
+
+    /// What is kept of all of it, as it was printed. For programs to read, and not for a person.
+    pub(crate) fn text(&self) -> String {
+        let bytes: Vec<u8> = self.lock().bytes.iter().copied().collect();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     fn lock(&self) -> MutexGuard<'_, Ring> {
@@ -80,7 +87,7 @@ pub(crate) fn with_output(what: &str, output: &Output) -> String {
     }
 }
 
-/// The bytes as text: no colours, no control characters but line ends and tabs.
+/// The bytes as text: no colours, no control characters but line ends and tabs, nothing that turns text around.
 fn harmless(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut clean = String::with_capacity(text.len());
@@ -103,7 +110,10 @@ fn harmless(bytes: &[u8]) -> String {
             printable => clean.push(printable),
         }
     }
-    clean
+    match push0_core::plain_lines(&clean) {
+        Cow::Borrowed(_) => clean,
+        Cow::Owned(plain) => plain,
+    }
 }
 
 /// Kept of one process's output. Unit: bytes.
@@ -141,7 +151,7 @@ mod tests {
 
     #[test]
     fn output_is_made_harmless() {
-        let text = harmless(b"\x1b[31mred\x1b[0m \xff\x00 10%\r20%\r\n\ttab");
-        assert_eq!(text, "red \u{fffd} 10%\n20%\n\ttab");
+        let text = harmless(b"\x1b[31mred\x1b[0m \xff\x00 10%\r20%\r\n\ttab\xe2\x80\xae");
+        assert_eq!(text, "red \u{fffd} 10%\n20%\n\ttab\\u{202e}");
     }
 }

@@ -10,7 +10,7 @@ use crate::reins::Pull;
 use crate::tail::Output;
 
 /// A prover's try.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Tried {
     pub(crate) ended: Ended,
     /// How long the prover itself ran.
@@ -20,9 +20,10 @@ pub(crate) struct Tried {
 }
 
 /// How a try ended.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) enum Ended {
     /// It says that it has written a result.
+    #[default]
     Written,
     /// It has none.
     Failed { class: FailureClass, what: String },

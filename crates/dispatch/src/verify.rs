@@ -1,18 +1,27 @@
 //! Has a result judged by its program's verifier, before anybody hears of it.
 //!
-//! The verifier is a process of its own, in a directory of its own, with copies of the inputs that the
-//! prover never saw, so that its word is bound to the task. Only a verdict counts: a verifier that
-//! fails, or that is not there, is asked again for as long as there is patience (`retry`); one that
-//! takes all its time does so three times. An input that is lost by then is to be made again.
+//! The verifier is a process of its own, in a directory of its own, with limits of its own, and with copies of the
+//! inputs that the prover never saw, so that its word is bound to the task. Only a verdict counts (`verdict`).
+//!
+//! | a verifier that | is asked again |
+//! |---|---|
+//! | fails, and has given a verdict before, or cannot be started | for as long as there is patience (`retry`) |
+//! | passes a limit: its time, its memory, its output | once |
+//! | was only guessed to be one, and has never given a verdict | twice |
+//! | ends with exit 0, says nothing, and never has | not at all: that is no outage |
+//!
+//! An input that is lost by then is to be made again.
 //!
 //! Not here: what a proof is (the verifier knows), and mocks, which nobody verifies.
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use push0_core::{Digest, Grant, Vkey};
+use push0_core::{Believes, Digest, Grant, Vkey, plain_lines};
 use push0_prover::{Envelope, EnvelopeFormat, Program, wire};
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::ProgramConfig;
 use crate::context::Context;
@@ -24,7 +33,8 @@ use crate::output::{Form, Made};
 use crate::process::{Launch, Process, SpawnError};
 use crate::reins::{Pull, Reins};
 use crate::retry::{Next, Patience};
-use crate::tail::{Tail, with_output};
+use crate::tail::{Output, Tail, with_output};
+use crate::verdict::{Ending, Verdict};
 
 /// What came of it.
 #[derive(Debug)]
@@ -52,19 +62,31 @@ pub(crate) struct Case {
     pub(crate) dir: PathBuf,
 }
 
-/// Asks the verifier, again and again if it has no verdict.
-pub(crate) async fn judge(case: &Arc<Case>, patience: &mut Patience, reins: &Reins) -> Judged {
-    let (mut is_written, mut timeouts) = (false, 0);
+/// How often a verifier is asked about one result.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Tries {
+    /// Again and again, within bounds.
+    Patient,
+    /// Once: its prover did not even say that it is done.
+    Once,
+}
+
+/// Asks the verifier, as often as `tries` and its own troubles leave sense in it.
+pub(crate) async fn judge(
+    case: &Arc<Case>,
+    tries: Tries,
+    patience: &mut Patience,
+    reins: &Reins,
+) -> Judged {
+    let (mut is_written, mut spent) = (false, Spent::default());
     loop {
-        let message = match case.try_once(&mut is_written, patience, reins).await {
+        let trouble = match case.try_once(&mut is_written, patience, reins).await {
             Ok(judged) => return judged,
-            Err(Trouble::Failed(message)) => message,
-            Err(Trouble::TimedOut(message)) => {
-                timeouts += 1;
-                message
-            }
+            Err(trouble) => trouble,
         };
-        if timeouts == TIMEOUTS_MAX {
+        let is_last = spent.is_last(case, &trouble).await;
+        let message = trouble.message();
+        if tries == Tries::Once || is_last {
             return Judged::NoVerdict { message };
         }
         let (program, attempt) = (&case.grant.program, case.grant.attempt.0);
@@ -83,9 +105,52 @@ pub(crate) async fn judge(case: &Arc<Case>, patience: &mut Patience, reins: &Rei
 
 /// Why there is no verdict, this time.
 enum Trouble {
+    /// It could not be asked, or is itself in trouble, and says so.
     Failed(String),
-    /// It took all the time that it may.
-    TimedOut(String),
+    /// It ended without a word of the contract, with this code.
+    Silent(Option<i32>, String),
+    /// It passed a limit of its own.
+    Limit(String),
+}
+
+impl Trouble {
+    fn message(self) -> String {
+        match self {
+            Self::Failed(message) | Self::Silent(_, message) | Self::Limit(message) => message,
+        }
+    }
+}
+
+/// What was tried in vain.
+#[derive(Default)]
+struct Spent {
+    silences: u32,
+    limits: u32,
+}
+
+impl Spent {
+    /// Counts a trouble, and tells whether another try would have no sense.
+    async fn is_last(&mut self, case: &Case, trouble: &Trouble) -> bool {
+        let Case { context, grant, program, .. } = case;
+        let is_mute = || !context.judges.has_spoken(&grant.program);
+        let (is_last, message) = match trouble {
+            Trouble::Failed(_) => return false,
+            Trouble::Limit(message) => {
+                self.limits += 1;
+                (self.limits >= LIMITS_MAX, message)
+            }
+            Trouble::Silent(code, message) => {
+                self.silences += 1;
+                let is_guess = program.asking.believes == Believes::LineOfGuess;
+                let is_over = is_guess && self.silences >= SILENCES_MAX || *code == Some(0);
+                (is_mute() && is_over, message)
+            }
+        };
+        if is_last && is_mute() {
+            context.judges.is_mute(&grant.program, program, message).await;
+        }
+        is_last
+    }
 }
 
 impl Case {
@@ -105,7 +170,8 @@ impl Case {
                 }
             }
         }
-        self.ask(&mut reins.until(patience.limit())).await
+        let deadline = patience.limit(self.program.asking.timeout);
+        self.ask(&mut reins.until(deadline)).await
     }
 
     /// Writes the envelope, with copies of the inputs beside it. Blocks: a proof may be large.
@@ -123,7 +189,7 @@ impl Case {
         let pinned = program.vkey.map(|vkey| wire::Vkey(wire::Digest(vkey.0)));
         let (public_values, proof) = match &made.form {
             Form::Result(result) => (result.public_values.clone(), result.proof.clone()),
-            Form::Other | Form::Parts(_) => {
+            Form::Other { .. } | Form::Parts(_) => {
                 (wire::Hex::default(), wire::Base64(made.bytes.clone()))
             }
         };
@@ -150,7 +216,7 @@ impl Case {
         let envelope = dir.join(ENVELOPE).to_string_lossy().into_owned();
         let args = vec!["--input-path".to_owned(), envelope];
         let env = context.environment(program, None, dir);
-        let memory_bytes = program.memory_bytes;
+        let memory_bytes = program.asking.memory_bytes;
         let argv = &program.verifier;
         let launch = Launch { argv, args, env, dir, has_stdin: false, memory_bytes };
         let (mut process, pipes) = match Process::spawn(&context.lives, &launch).await {
@@ -171,51 +237,90 @@ impl Case {
             all.push(bytes);
         });
         let over = memory::over(process.footprint());
+        let flooded = flooded(process.tail.clone());
         let ended = tokio::select! {
             biased;
             exit = process.exited() => Ok(exit),
             pull = reins.pulled() => Err(pull),
             what = over => {
                 process.finish().await;
-                return Err(Trouble::Failed(format!("the verifier gave no verdict: {what}")));
+                return Err(Trouble::Limit(format!("the verifier gave no verdict: {what}")));
+            }
+            what = flooded => {
+                let output = process.finish().await.since(0);
+                return Err(Trouble::Limit(with_output(&what, &output)));
             }
         };
         let output = process.finish().await.since(0);
         match ended {
-            Ok(Exit::Code(0)) => Ok(accepted(program, &stdout.since(0).text)),
-            Ok(Exit::Code(1)) => {
-                let message = with_output("the verifier refused the proof", &output);
-                Ok(Judged::Refused { message })
-            }
-            Ok(exit) => {
-                let what = format!("the verifier gave no verdict: {exit}");
-                Err(Trouble::Failed(with_output(&what, &output)))
-            }
+            Ok(exit) => self.read(exit, &stdout.text(), &output),
             Err(Pull::TimedOut) => {
                 let what = "the verifier gave no verdict in time";
-                Err(Trouble::TimedOut(with_output(what, &output)))
+                Err(Trouble::Limit(with_output(what, &output)))
             }
             Err(pull @ (Pull::Cancelled | Pull::Stopped | Pull::Greedy(_))) => {
                 Ok(Judged::Pulled(pull))
             }
         }
     }
+
+    /// What its end says.
+    fn read(&self, exit: Exit, stdout: &str, output: &Output) -> Result<Judged, Trouble> {
+        let Self { context, grant, program, .. } = self;
+        let code = match exit {
+            Exit::Code(code) => Some(code),
+            Exit::Signal(_) | Exit::OutOfMemory | Exit::OverMemory(_) | Exit::Unknown => None,
+        };
+        let (how, lines) = (exit.to_string(), output.last_lines().unwrap_or_default());
+        let ending = Ending { code, how: &how, stdout, output: lines };
+        let judged = match Verdict::read(program.asking.believes, program.vkey, &ending) {
+            Verdict::Accepted { vkey, .. } => {
+                Ok(Judged::Accepted { vkey: vkey.map(|vkey| Vkey(vkey.0.0)) })
+            }
+            Verdict::Refused { words } => Ok(Judged::Refused { message: refusal(&words) }),
+            Verdict::Undecided { why } => {
+                Err(Trouble::Failed(format!("the verifier cannot tell: {}", plain_lines(&why))))
+            }
+            Verdict::None { why } if matches!(exit, Exit::OutOfMemory | Exit::OverMemory(_)) => {
+                return Err(Trouble::Limit(why));
+            }
+            Verdict::None { why } => return Err(Trouble::Silent(code, why)),
+        };
+        context.judges.spoke(&grant.program);
+        judged
+    }
 }
 
-fn accepted(program: &ProgramConfig, stdout: &str) -> Judged {
-    // A verifier that prints no verdict names no key; that is its right.
-    let verdict =
-        stdout.lines().rev().find_map(|line| serde_json::from_str::<wire::Verdict>(line).ok());
-    let vkey = verdict.and_then(|verdict| verdict.vkey).map(|vkey| Vkey(vkey.0.0));
-    match (program.vkey, vkey) {
-        (Some(pinned), Some(own)) if pinned != own => Judged::Refused {
-            message: format!("it verifies under key {own}, the pipeline pins {pinned}"),
-        },
-        (_, vkey) => Judged::Accepted { vkey },
+/// A refusal, of bounded length.
+fn refusal(words: &str) -> String {
+    let words: String = words.chars().take(REFUSAL_CHARS_MAX).collect();
+    format!("the verifier refused the proof: {}", plain_lines(&words))
+}
+
+/// Waits until a process has printed more than a verifier may, and says so.
+async fn flooded(tail: Tail) -> String {
+    let mut ticks = interval(INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while tail.position() <= OUTPUT_BYTES_MAX {
+        ticks.tick().await;
     }
+    let mib = OUTPUT_BYTES_MAX >> 20;
+    format!("the verifier gave no verdict: it was ended, for it had printed more than {mib} MiB")
 }
 
 const ENVELOPE: &str = "envelope.json";
 
-/// How often a verifier may take all its time.
-const TIMEOUTS_MAX: u32 = 3;
+/// How often a verifier may pass a limit: the second time a busy machine is no excuse.
+const LIMITS_MAX: u32 = 2;
+
+/// How often a guess that has never given a verdict may say nothing.
+const SILENCES_MAX: u32 = 3;
+
+/// What a verifier may print.
+const OUTPUT_BYTES_MAX: u64 = 16 << 20;
+
+/// From one look at that to the next.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Of a refusal's words so many characters are kept.
+const REFUSAL_CHARS_MAX: usize = 2048;

@@ -105,12 +105,33 @@ pub(crate) struct VerifyArgs {
     /// Use this command, with its arguments after spaces; --input-path and the file are appended
     #[arg(long, value_name = "COMMAND")]
     pub(crate) verifier: Option<String>,
+    /// What of the command that --verifier names is believed
+    #[arg(long, value_enum, default_value_t = VerdictArg::Line, requires = "verifier")]
+    pub(crate) verdict: VerdictArg,
     /// The verification key that the proof must verify under
     #[arg(long, value_name = "sha256:DIGEST")]
     pub(crate) vkey: Option<Vkey>,
     /// Print JSON, an object a line for each file
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What of a verifier is believed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub(crate) enum VerdictArg {
+    /// Its verdict line on stdout, with exit 0
+    Line,
+    /// Exit 0 alone, too
+    Exit,
+}
+
+impl From<VerdictArg> for push0_core::Believes {
+    fn from(verdict: VerdictArg) -> Self {
+        match verdict {
+            VerdictArg::Line => Self::Line,
+            VerdictArg::Exit => Self::Exit,
+        }
+    }
 }
 
 /// Shows how far a run or a cluster is

@@ -32,6 +32,7 @@ mod client;
 mod departures;
 mod dispatch;
 mod error;
+mod hook;
 mod host;
 mod lead;
 mod lives;

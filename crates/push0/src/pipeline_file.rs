@@ -164,13 +164,8 @@ fn joined(faults: &[FileFault]) -> String {
 /// Text on one line of bounded length, whatever the file holds.
 fn shown(text: &str) -> String {
     let is_long = text.chars().nth(SHOWN_MAX).is_some();
-    let mut shown = String::new();
-    for letter in text.chars().take(SHOWN_MAX) {
-        match letter.is_control() {
-            true => shown.extend(letter.escape_default()),
-            false => shown.push(letter),
-        }
-    }
+    let text: String = text.chars().take(SHOWN_MAX).collect();
+    let mut shown = push0_core::plain(&text).into_owned();
     shown.push_str(if is_long { "…" } else { "" });
     shown
 }

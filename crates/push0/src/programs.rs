@@ -14,19 +14,28 @@ use crate::pipeline_file::LoadedPipeline;
 
 /// A pipeline's programs, as this machine runs them.
 #[derive(Clone, Debug)]
-pub struct Programs(BTreeMap<ProgramName, ProgramConfig>);
+pub struct Programs {
+    configs: BTreeMap<ProgramName, ProgramConfig>,
+    allows_mock: bool,
+}
 
 impl Programs {
     /// For a dispatcher.
     #[must_use]
     pub fn configs(&self) -> BTreeMap<ProgramName, ProgramConfig> {
-        self.0.clone()
+        self.configs.clone()
     }
 
     /// One of them.
     #[must_use]
     pub fn get(&self, name: &ProgramName) -> Option<&ProgramConfig> {
-        self.0.get(name)
+        self.configs.get(name)
+    }
+
+    /// Whether their pipeline lets results pass that prove nothing.
+    #[must_use]
+    pub const fn allows_mock(&self) -> bool {
+        self.allows_mock
     }
 }
 
@@ -53,7 +62,8 @@ pub fn resolve(loaded: &LoadedPipeline) -> Result<Programs, MissingProgram> {
         let missing = |(what, remedy)| MissingProgram { program: name.clone(), what, remedy };
         Ok((name.clone(), config(&loaded.dir, program).map_err(missing)?))
     });
-    resolved.collect::<Result<_, _>>().map(Programs)
+    let configs = resolved.collect::<Result<_, _>>()?;
+    Ok(Programs { configs, allows_mock: loaded.pipeline.allow_mock })
 }
 
 /// The file that the first word of a command means.
@@ -99,6 +109,8 @@ fn config(dir: &Path, program: &Program) -> Result<ProgramConfig, (String, &'sta
         memory_bytes: program.memory_bytes,
         gpus: program.gpus,
         verifier: located(&program.verifier)?,
+        asking: program.asking,
+        start: program.start,
         is_mock: program.is_mock,
         vkey: program.vkey,
         surroundings: Surroundings {

@@ -11,6 +11,7 @@
 //!
 //! Not here: when (`run`), and what an envelope is (`push0_prover`).
 
+mod agree;
 mod file;
 mod standing;
 
@@ -20,8 +21,8 @@ use push0_core::{
     BlockHashing, Key, PipelineName, ProgramName, Release, ReleaseNumber, ResultRef, Scheduler,
     StageName, TaskId, Vkey,
 };
-use push0_dispatch::{ReadError, Store};
-use push0_prover::wire::{self, Base64, Hash32, Hex, ResultFile};
+use push0_dispatch::{ReadError, Store, Verdict};
+use push0_prover::wire::{self, Hash32, Hex};
 use push0_prover::{
     BlockHashes, Envelope, EnvelopeFormat, HistoryEntry, JointEnvelope, JointProof, Program,
     ProofFile,
@@ -29,7 +30,7 @@ use push0_prover::{
 use serde::Serialize;
 
 use crate::programs::Programs;
-use crate::verifier::{self, Silence, Verdict};
+use crate::verifier::{self, Verifier};
 
 /// All that the file of a release is made of but the bytes of its proofs. Owned: publishing takes time,
 /// and the scheduler is not waited for.
@@ -45,6 +46,8 @@ pub struct Publication {
     block_hashes: Option<BlockHashes>,
     /// Whether anything beneath it proves nothing.
     has_mock: bool,
+    /// Whether the pipeline that the log holds allows that.
+    allows_mock: bool,
 }
 
 /// One of its proofs.
@@ -53,6 +56,8 @@ struct Final {
     task: TaskId,
     stage: StageName,
     program: ProgramName,
+    /// Whether the pipeline that the log holds declares it as a mock.
+    is_mock: bool,
     vkey: Option<Vkey>,
     result: ResultRef,
 }
@@ -87,9 +92,22 @@ pub enum PublishError {
     /// Correct the pipeline: this program has nothing to verify with here.
     #[error("there is no verifier for program {program}")]
     NoVerifier { program: ProgramName },
-    /// Stop: it was accepted within the run, so one verifier or the other is wrong.
-    #[error("the verifier of program {program} refuses the proof for {file}: {words}")]
-    Refused { program: ProgramName, file: String, words: String },
+    /// Stop: it was accepted within the run, so one verifier or the other is wrong, or its dispatcher lied.
+    #[error(
+        "the verifier of program {program} refuses the proof for {file}, the result of task {}: {words}", task.short()
+    )]
+    Refused { task: TaskId, program: ProgramName, file: String, words: String },
+    /// Stop: its dispatcher lied, or the store holds what is not its result.
+    #[error("the proof for {file} that {stage} made, the result of task {}, is not what was accepted: {what}", task.short())]
+    Disagrees { task: TaskId, stage: StageName, file: String, what: String },
+    /// Allow mocks in the pipeline, or have the proof made by what is none.
+    #[error(
+        "the proof for {file} is a mock, or rests on one: it proves nothing, and allow_mock is not said"
+    )]
+    MockNotAllowed { file: String },
+    /// Name the pipeline's own file.
+    #[error("the proof for {file} is of another pipeline than this file's: {what}")]
+    OtherPipeline { file: String, what: String },
     /// Publish again later: the verifier itself failed.
     #[error("the verifier of program {program} has no verdict on the proof for {file}: {why}")]
     NoVerdict { program: ProgramName, file: String, why: String },
@@ -101,6 +119,37 @@ pub enum PublishError {
     Occupied { path: PathBuf, pipeline: String },
 }
 
+impl PublishError {
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Refused { task, .. } => format!(
+                "if that verifier is right, `push0 discard {task}` has the proof made again, with all that was made of it"
+            ),
+            Self::Disagrees { task, .. } => format!(
+                "see to the dispatcher that reported it; `push0 discard {task}` has the proof made again, with all that \
+                 was made of it"
+            ),
+            Self::MockNotAllowed { .. } => {
+                "write `allow_mock = true` if mocks are meant to pass, or use a real prover"
+                    .to_owned()
+            }
+            Self::OtherPipeline { .. } => {
+                "name the file that the engines were started with".to_owned()
+            }
+            Self::NoVerifier { .. } => "use the pipeline that has this program".to_owned(),
+            Self::Occupied { .. } => "what is proved is kept".to_owned(),
+            Self::ProofLost { .. }
+            | Self::Store { .. }
+            | Self::NoVerdict { .. }
+            | Self::Write { .. } => {
+                "what is proved is kept; the same command delivers it".to_owned()
+            }
+        }
+    }
+}
+
 impl Publication {
     /// What a release's file is made of; none where the scheduler has no result for it, which is so for
     /// no release that it made.
@@ -110,7 +159,9 @@ impl Publication {
             let task = scheduler.task(id)?;
             let stage = scheduler.pipeline().stage(task.stage);
             let result = task.result.as_ref()?.what.clone();
+            let program = scheduler.pipeline().programs.get(&stage.program);
             Some(Final {
+                is_mock: program.is_some_and(|program| program.is_mock),
                 task: *id,
                 stage: stage.name.clone(),
                 program: stage.program.clone(),
@@ -120,13 +171,15 @@ impl Publication {
         });
         let history = scheduler.history(&release.tasks);
         let is_mock = |id: &TaskId| {
-            scheduler
-                .task(id)
-                .and_then(|task| task.result.as_ref())
-                .is_some_and(|result| result.what.mock)
+            let Some(task) = scheduler.task(id) else { return false };
+            let program = &scheduler.pipeline().stage(task.stage).program;
+            let declared = scheduler.pipeline().programs.get(program);
+            declared.is_some_and(|program| program.is_mock)
+                || task.result.as_ref().is_some_and(|result| result.what.mock)
         };
         Some(Self {
             has_mock: history.iter().any(is_mock),
+            allows_mock: scheduler.pipeline().allow_mock,
             number: release.number,
             key: release.key,
             pipeline: scheduler.pipeline().name.clone(),
@@ -164,6 +217,7 @@ pub fn publish(
     cache: Option<&Path>,
     out: &Path,
 ) -> Result<Delivery, PublishError> {
+    agree::with_pipelines(publication, programs)?;
     let path = out.join(publication.file_name());
     let there = standing::read(&path);
     if let Some(pipeline) = there.as_ref().and_then(|file| standing::other(publication, file)) {
@@ -228,7 +282,7 @@ fn unproved(
     last: &Final,
     store: &Store,
 ) -> Result<Envelope, PublishError> {
-    let Final { task, stage, program, vkey, result } = last;
+    let Final { task, stage, program, vkey, result, .. } = last;
     let bytes = store.read(result.output).map_err(|source| {
         let (stage, task) = (stage.clone(), *task);
         let is_lost = matches!(source, ReadError::Missing { .. } | ReadError::Damaged { .. });
@@ -238,17 +292,15 @@ fn unproved(
             false => PublishError::Store { stage, source },
         }
     })?;
-    let (says_mock, public_values, proof) = match serde_json::from_slice::<ResultFile>(&bytes) {
-        Ok(result) => (result.mock, result.public_values, result.proof),
-        Err(_) => (false, Hex::default(), Base64(bytes)),
-    };
+    let artifact = agree::with_artifact(publication, last, bytes)?;
+    let (public_values, proof) = artifact.into_parts();
     Ok(Envelope {
         format: EnvelopeFormat::V1,
         pipeline: publication.pipeline.to_string(),
         key: wire_key(publication.key),
         block_hashes: publication.block_hashes,
         program: Program { name: program.to_string(), vkey: vkey.map(wire_vkey) },
-        mock: result.mock || says_mock,
+        mock: result.mock,
         claim: None,
         public_values,
         proof,
@@ -268,23 +320,28 @@ fn verified(
     if envelope.mock {
         return Ok(envelope);
     }
-    let program = last.program.clone();
-    let argv = programs.get(&program).map(|config| config.verifier.as_slice()).unwrap_or_default();
-    if argv.is_empty() {
-        return Err(PublishError::NoVerifier { program });
-    }
+    let (task, program) = (last.task, last.program.clone());
+    let config = programs.get(&program).filter(|config| !config.verifier.is_empty());
+    let Some(config) = config else { return Err(PublishError::NoVerifier { program }) };
     let pinned = envelope.program.vkey;
-    match verifier::ask(argv, &envelope, cache, Silence::Accepts) {
+    let verifier = Verifier {
+        argv: config.verifier.clone(),
+        asking: config.asking,
+        surroundings: config.surroundings.clone(),
+    };
+    match verifier::ask(&verifier, &envelope, cache) {
         Verdict::Accepted { vkey: Some(own), .. } if pinned.is_some_and(|pinned| pinned != own) => {
             let words = format!("it has the key {own}, the proof was made under another");
-            Err(PublishError::Refused { program, file, words })
+            Err(PublishError::Refused { task, program, file, words })
         }
         Verdict::Accepted { vkey, claim } => {
             let program = Program { vkey: pinned.or(vkey), ..envelope.program };
             Ok(Envelope { program, claim, ..envelope })
         }
-        Verdict::Refused { words } => Err(PublishError::Refused { program, file, words }),
-        Verdict::None { why } => Err(PublishError::NoVerdict { program, file, why }),
+        Verdict::Refused { words } => Err(PublishError::Refused { task, program, file, words }),
+        Verdict::Undecided { why } | Verdict::None { why } => {
+            Err(PublishError::NoVerdict { program, file, why })
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use push0::engine::{Engine, EngineError, Handle, Ports, Post};
 use push0_core::{
-    Contract, DispatcherId, Epoch, Give, Input, Life, Limits, Scheduler, ToDispatcher,
+    Asking, Believes, Contract, DispatcherId, Epoch, Give, Input, Life, Limits, Scheduler,
+    ToDispatcher,
 };
 use push0_dispatch::{Config, Dispatcher, ProgramConfig, Started, Store};
 use push0_log::FileLog;
@@ -149,6 +150,8 @@ fn real(
         memory_bytes: 1 << 20,
         gpus: 0,
         verifier: Vec::new(),
+        asking: Asking { believes: Believes::Line, memory_bytes: 0, timeout: Duration::ZERO },
+        start: Duration::from_secs(60),
         is_mock: true,
         vkey: None,
         surroundings: push0_core::Surroundings::default(),

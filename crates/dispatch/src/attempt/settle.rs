@@ -1,5 +1,12 @@
 //! From what a prover has written to a result in the store.
 //!
+//! A prover that did not end well may have written its whole result before: one that hangs in its own clean-up, or
+//! crashes there, say. What stands at its output's path is then judged once. Whether it is all of the result nobody can
+//! know from outside, and nobody needs to: nothing of the attempt runs any more, so the bytes stay what they are; JSON
+//! must be whole; and a verifier that accepts them accepts what would be handed out, byte for byte. So a part of a
+//! proof passes only where the verifier takes a part for a proof, and then it would pass at exit 0 as well. Without
+//! a verifier (a mock, a split) nothing is taken. What is not accepted is no strike: the attempt ended as it ended.
+//!
 //! From here on there is a proof to lose. A verifier that has no verdict and a store that does not take
 //! it are tried again, an operator is told, and only when patience is over the attempt has failed.
 //!
@@ -10,7 +17,7 @@ use std::sync::Arc;
 
 use push0_core::{FailureClass, Grant, Outcome, ResultRef, Vkey};
 
-use super::{Attempt, failed, greedy};
+use super::{Attempt, failed, first_line, greedy};
 use crate::board::Doing;
 use crate::folder::{blocking, remove};
 use crate::output::{Made, NoResult};
@@ -19,15 +26,18 @@ use crate::retry::{Next, Patience};
 use crate::room::is_full;
 use crate::tail::with_output;
 use crate::tried::Tried;
-use crate::verify::{Case, Judged, judge};
+use crate::verify::{Case, Judged, Tries, judge};
 use crate::{ProgramConfig, Store, StoreError};
 
 impl Attempt {
     /// Reads what was made, has it verified, and stores it.
-    pub(super) async fn settle(&mut self, tried: &Tried, path: &Path) -> Outcome {
+    pub(super) async fn settle(&mut self, tried: &Tried, path: &Path, tries: Tries) -> Outcome {
         let is_judged = self.is_judged();
         let made = match self.read(path).await {
             Ok((_, Some(kept))) => return Outcome::Proved(kept),
+            Ok((made, None)) if tries == Tries::Once && !made.is_whole() => {
+                return failed(FailureClass::Failed, "its output is cut short".to_owned());
+            }
             Ok((made, None)) => Arc::new(made),
             Err(error) => {
                 let what = with_output(&format!("it says it is done, {error}"), &tried.output);
@@ -37,10 +47,11 @@ impl Attempt {
         if let Some(message) = lie(&self.grant, &self.program, &made) {
             return Outcome::Rejected { message };
         }
-        let mut patience = Patience::new(self.context.retry, self.grant.timeout);
+        let (timeout, ask) = (self.grant.timeout, self.program.asking.timeout);
+        let mut patience = Patience::with_verifier(self.context.retry, timeout, ask);
         let mut vkey = made.vkey().map(|vkey| Vkey(vkey.0.0));
         if is_judged {
-            match self.verify(&made, &mut patience).await {
+            match self.verify(&made, tries, &mut patience).await {
                 Ok(own) => match (own, vkey) {
                     (Some(own), Some(claimed)) if own != claimed => {
                         let message =
@@ -54,6 +65,44 @@ impl Attempt {
             }
         }
         self.store(&made, vkey, &mut patience).await
+    }
+
+    /// What a former attempt at the task made, and nobody judged; none where there is nothing, or nothing good.
+    pub(super) async fn settle_former(&mut self) -> Option<Outcome> {
+        let (unjudged, task) = (Arc::clone(&self.context.unjudged), self.grant.task);
+        let path = self.is_judged().then(|| unjudged.find(&task)).flatten()?;
+        match self.settle(&Tried::default(), &path, Tries::Patient).await {
+            proved @ Outcome::Proved(_) => {
+                blocking(move || unjudged.forget(&task)).await;
+                Some(proved)
+            }
+            Outcome::Failed { class: FailureClass::Failed, .. } | Outcome::Rejected { .. } => {
+                blocking(move || unjudged.forget(&task)).await;
+                None
+            }
+            other @ (Outcome::Failed { .. }
+            | Outcome::InputLost { .. }
+            | Outcome::NotRun { .. }
+            | Outcome::Cancelled) => Some(other),
+        }
+    }
+
+    /// What becomes of an output that a prover left which did not end well: the result, if its verifier takes it, else
+    /// why not, for a person.
+    pub(super) async fn rescue(&mut self, tried: &Tried, path: &Path) -> Result<Outcome, String> {
+        let there = path.to_owned();
+        if !self.is_judged() || !blocking(move || there.is_file()).await {
+            return Err(String::new());
+        }
+        match self.settle(tried, path, Tries::Once).await {
+            proved @ Outcome::Proved(_) => Ok(proved),
+            Outcome::Rejected { message } | Outcome::Failed { message, .. } => {
+                Err(format!("; what it had written is not taken: {}", first_line(&message)))
+            }
+            Outcome::InputLost { .. } | Outcome::NotRun { .. } | Outcome::Cancelled => {
+                Err("; nobody could tell whether what it had written is a proof".to_owned())
+            }
+        }
     }
 
     /// What was made; and its place in the store, if nobody needs to judge it and it was stored at once.
@@ -76,6 +125,7 @@ impl Attempt {
     async fn verify(
         &mut self,
         made: &Arc<Made>,
+        tries: Tries,
         patience: &mut Patience,
     ) -> Result<Option<Vkey>, Outcome> {
         let Self { context, grant, program, reins, .. } = self;
@@ -89,13 +139,20 @@ impl Attempt {
             dir: dir.clone(),
         };
         let case = Arc::new(case);
-        let judged = judge(&case, patience, reins).await;
+        let judged = judge(&case, tries, patience, reins).await;
         remove(dir).await;
         Err(match judged {
             Judged::Accepted { vkey } => return Ok(vkey),
             Judged::Refused { message } => Outcome::Rejected { message },
             Judged::InputLost { artifact } => Outcome::InputLost { artifact },
-            Judged::NoVerdict { message } => failed(FailureClass::Transient, message),
+            Judged::NoVerdict { message } => {
+                if tries == Tries::Patient {
+                    let (context, task) = (Arc::clone(&self.context), self.grant.task);
+                    let made = Arc::clone(made);
+                    blocking(move || context.unjudged.keep(&task, &made.bytes)).await;
+                }
+                failed(FailureClass::Unjudged, message)
+            }
             Judged::Pulled(pull) => pulled(pull, "the verifier gave no verdict in time"),
         })
     }

@@ -72,6 +72,19 @@ pub(super) const fn class_of(class: wire::FailureClass) -> FailureClass {
     }
 }
 
+/// Whether a failure of this class says that the process is well: the fault is the task's, or it was told to stop.
+pub(super) const fn is_of_the_task(class: wire::FailureClass) -> bool {
+    match class {
+        wire::FailureClass::Unprovable
+        | wire::FailureClass::InvalidInput
+        | wire::FailureClass::Cancelled => true,
+        wire::FailureClass::Transient
+        | wire::FailureClass::Resource
+        | wire::FailureClass::Timeout
+        | wire::FailureClass::Failed => false,
+    }
+}
+
 /// A prover's own words, as far as a message can carry them.
 pub(super) fn shown(message: &str) -> String {
     let tail = Tail::default();

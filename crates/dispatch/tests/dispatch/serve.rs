@@ -70,6 +70,71 @@ fn a_process_that_dies_is_replaced_for_the_next_attempt() {
 }
 
 #[test]
+fn a_process_that_failed_is_replaced_unless_the_fault_was_the_tasks() {
+    let table = [
+        ("failed", 2),
+        ("transient", 2),
+        ("resource", 2),
+        ("timeout", 2),
+        ("unprovable", 1),
+        ("invalid_input", 1),
+    ];
+    for (class, processes) in table {
+        let fault = format!(
+            r#"echo started >> $dir/started; ready; next; [ -e $dir/second ] || {{ touch $dir/second
+            echo "{{\"failed\":{{\"attempt\":$attempt,\"class\":\"{class}\",\"message\":\"CUDA error\"}}}}"; next; }}
+            while :; do echo 1 > $out; done_; next; done"#
+        );
+        let mut world = World::of_server(&fault);
+        let (_, message) = world.try_once();
+        assert!(message.contains("CUDA error"), "{message}");
+        let grant = world.new_grant();
+        world.proved(&grant);
+        assert_eq!(world.written("started").lines().count(), processes, "{class}");
+    }
+}
+
+#[test]
+fn a_process_whose_proof_was_rejected_is_replaced() {
+    let mut world = judged("[ $(wc -l < $dir/started) -ge 2 ] || exit 196", STARTED);
+    let grant = world.new_grant();
+    assert!(matches!(world.outcome(&grant), Outcome::Rejected { .. }));
+    let grant = world.new_grant();
+    world.proved(&grant);
+}
+
+#[test]
+fn a_proof_that_is_there_is_taken_though_no_answer_came() {
+    for end in ["sleep 1000", "kill -SEGV $$", "exit 0", "echo garbage; next"] {
+        let mut world = judged("exit 0", &format!("ready; next; echo '{{}}' > $out; {end}"));
+        let grant = Grant { timeout: AMPLE, grace: SHORT, ..world.new_grant() };
+        world.proved(&grant);
+    }
+}
+
+#[test]
+fn the_time_to_be_ready_is_the_programs_own() {
+    let mut world = World::with(1, |dir| {
+        let program = server(dir, "exec sleep 1000");
+        BTreeMap::from([(name(), ProgramConfig { start: SHORT, ..program })])
+    });
+    let (class, message) = world.try_once();
+    assert_eq!(class, FailureClass::Timeout, "{message}");
+    assert!(message.contains("not ready within 100ms (`start`"), "{message}");
+}
+
+fn judged(verifier: &str, prover: &str) -> World {
+    World::with(1, |dir| {
+        let verifier = crate::world::mock(dir, verifier).argv;
+        let program = ProgramConfig { verifier, is_mock: false, ..server(dir, prover) };
+        BTreeMap::from([(name(), program)])
+    })
+}
+
+const STARTED: &str =
+    "echo started >> $dir/started; ready; while next; do echo '{}' > $out; done_; done";
+
+#[test]
 fn a_second_answer_costs_no_other_attempt() {
     let twice =
         "echo started >> $dir/started; ready; while next; do echo 1 > $out; done_; done_; done";

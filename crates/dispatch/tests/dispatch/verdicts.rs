@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use push0_core::{FailureClass, Outcome, Vkey};
-use push0_dispatch::ProgramConfig;
+use std::time::Instant;
 
-use crate::world::{World, mock, name};
+use push0_core::{Asking, Believes, FailureClass, Grant, Outcome, Vkey};
+use push0_dispatch::{Notice, ProgramConfig};
+
+use crate::world::{AMPLE, LONG, SHORT, World, mock, name};
 
 #[test]
 fn an_accepted_result_is_proved_under_the_verifiers_key() {
@@ -24,14 +26,87 @@ fn an_accepted_result_is_proved_under_the_verifiers_key() {
 
 #[test]
 fn a_refused_result_is_rejected_in_the_verifiers_words() {
-    let mut world = judged_by("echo wrong pairing >&2; exit 1", RESULT);
+    for refusing in
+        ["echo wrong pairing >&2; exit 196", r#"echo '{"refused":"wrong pairing"}'; exit 1"#]
+    {
+        let mut world = judged_by(refusing, RESULT);
+        let grant = world.new_grant();
+        let outcome = world.outcome(&grant);
+        assert!(
+            matches!(&outcome, Outcome::Rejected { message } if message.contains("wrong pairing")),
+            "{outcome:?}"
+        );
+        world.await_no_leftovers();
+    }
+}
+
+#[test]
+fn a_crash_of_the_verifier_rejects_nothing_and_accepts_nothing() {
+    let crash = "echo asked >> $dir/asked; echo 'ImportError: no module' >&2; exit 1";
+    let retry = push0_dispatch::Retry { total: SHORT * 5, ..crate::world::RETRY };
+    let mut world = World::patient(1, retry, |dir| {
+        let verifier = mock(dir, crash).argv;
+        let asking = Asking { timeout: SHORT, ..mock(dir, "").asking };
+        let program = ProgramConfig { verifier, asking, is_mock: false, ..mock(dir, RESULT) };
+        BTreeMap::from([(name(), program)])
+    });
     let grant = world.new_grant();
-    let outcome = world.outcome(&grant);
-    assert!(
-        matches!(&outcome, Outcome::Rejected { message } if message.contains("wrong pairing")),
-        "{outcome:?}"
+    let (class, message) = world.failed(&grant);
+    assert_eq!(class, FailureClass::Unjudged, "{message}");
+    assert!(message.contains("ImportError") && message.contains("exit 196"), "{message}");
+    assert!(world.written("asked").lines().count() > 1);
+}
+
+#[test]
+fn a_guess_that_knows_no_verify_is_found_out_soon_and_no_more_is_proved_for_it() {
+    for (usage, times) in [("echo usage >&2; exit 2", 3), ("exit 0", 1), ("exit 1", 3)] {
+        let mut world = believed(Believes::LineOfGuess, &format!("{ASKED}; {usage}"), MADE);
+        for _ in 0..2 {
+            let (class, message) = world.try_once();
+            assert_eq!(class, FailureClass::Unjudged, "{message}");
+            assert!(message.contains("name a verifier by the key `verifier`"), "{message}");
+        }
+        assert_eq!(world.written("asked").lines().count(), times, "{usage}");
+        assert_eq!(world.written("made"), "made");
+    }
+}
+
+#[test]
+fn a_guess_that_has_spoken_once_is_waited_for() {
+    let line = r#"echo '{"vkey":null,"claim":null}'"#;
+    let shy =
+        format!("{ASKED}; n=$(wc -l < $dir/asked); [ $n = 1 ] || [ $n -ge 8 ] || exit 1; {line}");
+    let mut world = believed(Believes::LineOfGuess, &shy, MADE);
+    for _ in 0..2 {
+        let grant = world.new_grant();
+        world.proved(&grant);
+    }
+    assert_eq!(world.written("asked").lines().count(), 8);
+}
+
+#[test]
+fn one_that_says_that_it_cannot_tell_is_waited_for() {
+    let shy = format!(
+        "{ASKED}; [ $(wc -l < $dir/asked) -ge 6 ] || {{ echo '{{\"undecided\":\"no keys\"}}'; exit 2; }}; \
+         echo '{{\"vkey\":null,\"claim\":null}}'"
     );
-    world.await_no_leftovers();
+    let mut world = believed(Believes::LineOfGuess, &shy, RESULT);
+    let grant = world.new_grant();
+    world.proved(&grant);
+    let Notice::Trouble { message } = world.notice() else { panic!("not a trouble") };
+    assert!(message.contains("no keys"), "{message}");
+}
+
+#[test]
+fn silence_of_a_named_verifier_is_no_verdict_unless_the_pipeline_says_so() {
+    let mut world = believed(Believes::Line, &format!("{ASKED}; exit 0"), RESULT);
+    let (class, message) = world.try_once();
+    assert_eq!(class, FailureClass::Unjudged, "{message}");
+    assert!(message.contains("verdict = \"exit\""), "{message}");
+    assert_eq!(world.written("asked"), "asked");
+    let mut world = believed(Believes::Exit, "exit 0", RESULT);
+    let grant = world.new_grant();
+    world.proved(&grant);
 }
 
 #[test]
@@ -45,25 +120,42 @@ fn a_verifier_without_a_verdict_is_asked_again() {
 
 #[test]
 fn without_any_verdict_the_attempt_failed_for_the_moment() {
-    let retry = push0_dispatch::Retry { total: crate::world::SHORT * 3, ..crate::world::RETRY };
+    let retry = push0_dispatch::Retry { total: SHORT * 3, ..crate::world::RETRY };
     let mut world = World::patient(1, retry, |dir| {
         let verifier = mock(dir, "kill -KILL $$").argv;
         let program = ProgramConfig { verifier, is_mock: false, ..mock(dir, RESULT) };
         BTreeMap::from([(name(), program)])
     });
-    let grant = push0_core::Grant { timeout: crate::world::SHORT * 50, ..world.new_grant() };
+    let grant = Grant { timeout: SHORT * 50, ..world.new_grant() };
     let (class, message) = world.failed(&grant);
-    assert_eq!(class, FailureClass::Transient, "{message}");
+    assert_eq!(class, FailureClass::Unjudged, "{message}");
 }
 
 #[test]
-fn a_verifier_that_is_too_slow_is_asked_three_times_and_then_the_attempt_failed() {
-    let mut world = judged_by("echo asked >> $dir/asked; sleep 1000", RESULT);
-    let grant = push0_core::Grant { timeout: crate::world::AMPLE * 4, ..world.new_grant() };
-    let (class, message) = world.failed(&grant);
-    assert_eq!(class, FailureClass::Transient, "{message}");
-    assert!(message.contains("no verdict in time"), "{message}");
-    assert_eq!(world.written("asked"), "asked\nasked\nasked");
+fn a_verifier_that_passes_its_limits_is_asked_twice_and_no_slot_is_held_for_it() {
+    let limited = |script: &str, asking: fn(Asking) -> Asking| {
+        let mut world = World::with(1, |dir| {
+            let verifier = mock(dir, &format!("{ASKED}; {script}")).argv;
+            let asking = asking(mock(dir, "").asking);
+            let program = ProgramConfig { verifier, asking, is_mock: false, ..mock(dir, RESULT) };
+            BTreeMap::from([(name(), program)])
+        });
+        let began = Instant::now();
+        let grant = Grant { timeout: LONG * 100, ..world.new_grant() };
+        let (class, message) = world.failed(&grant);
+        assert_eq!(class, FailureClass::Unjudged, "{message}");
+        assert_eq!(world.written("asked"), "asked\nasked");
+        assert!(began.elapsed() < LONG, "{script}");
+        message
+    };
+    let slow = limited("sleep 1000", |asking| Asking { timeout: AMPLE / 5, ..asking });
+    assert!(slow.contains("no verdict in time"), "{slow}");
+    let flood = limited("yes", |asking| asking);
+    assert!(flood.contains("more than 16 MiB"), "{flood}");
+    let hungry = "x=$(head -c 200000000 /dev/zero | tr '\\0' x); sleep 1000";
+    let hungry =
+        limited(hungry, |asking| Asking { memory_bytes: 32 << 20, timeout: LONG, ..asking });
+    assert!(hungry.contains("memory"), "{hungry}");
 }
 
 #[test]
@@ -123,8 +215,77 @@ fn a_proof_that_comes_within_the_grace_counts() {
     let late =
         format!("trap 'write; exit 0' TERM; write() {{ {RESULT}; }}; while :; do sleep 0.01; done");
     let mut world = judged_by("exit 0", &late);
-    let grant = push0_core::Grant { timeout: crate::world::AMPLE, ..world.new_grant() };
+    let grant = Grant { timeout: AMPLE, ..world.new_grant() };
     world.proved(&grant);
+}
+
+#[test]
+fn a_proof_that_is_there_is_taken_however_its_prover_ended() {
+    let table = [
+        ("exec sleep 1000", FailureClass::Timeout),
+        ("trap '' TERM; sleep 1000", FailureClass::Timeout),
+        ("exit 1", FailureClass::Failed),
+        ("exit 75", FailureClass::Transient),
+        ("kill -SEGV $$", FailureClass::Failed),
+    ];
+    for (end, class) in table {
+        let mut world = judged_by("exit 0", &format!("{RESULT}; {end}"));
+        let grant = Grant { timeout: AMPLE, grace: SHORT, ..world.new_grant() };
+        world.proved(&grant);
+        let notice = world.notice();
+        let Notice::ProofThere { class: told, .. } = &notice else { panic!("{notice:?}") };
+        assert_eq!(*told, class, "{end}");
+        world.await_no_leftovers();
+    }
+}
+
+#[test]
+fn what_is_not_whole_or_not_accepted_leaves_the_attempt_as_it_ended() {
+    let cut = r#"printf '{"format":"push0.result/1","vkey":null,"mo' > $out"#;
+    let other = "printf '{\"ok\":tr' > $out";
+    let mock_result = RESULT.replace("false", "true");
+    let refusing = "echo '{\"refused\":\"no\"}'";
+    let table = [
+        ("exit 0", cut),
+        ("exit 0", other),
+        ("exit 0", ": > $out"),
+        ("exit 0", ":"),
+        ("exit 0", mock_result.as_str()),
+        (refusing, RESULT),
+        ("exit 1", RESULT),
+    ];
+    for (verifier, prover) in table {
+        let mut world = judged_by(&format!("{ASKED}; {verifier}"), &format!("{prover}; exit 3"));
+        let (class, message) = world.try_once();
+        assert_eq!(class, FailureClass::Failed, "{prover}: {message}");
+        assert!(message.contains("exit 3"), "{message}");
+        let asked = std::fs::read_to_string(world.dir.path().join("asked")).unwrap_or_default();
+        assert!(asked.lines().count() <= 1, "{prover}: asked more than once");
+    }
+}
+
+#[test]
+fn what_says_itself_that_there_is_no_proof_is_not_judged() {
+    let mut world = judged_by(&format!("{ASKED}; exit 0"), &format!("{RESULT}; exit 77"));
+    let (class, message) = world.try_once();
+    assert_eq!(class, FailureClass::Unprovable, "{message}");
+    assert!(!world.dir.path().join("asked").exists());
+}
+
+#[test]
+fn a_mock_is_not_rescued_and_neither_is_a_split() {
+    let mut world = World::of_mock("echo '{}' > $out; exit 3");
+    assert_eq!(world.try_once().0, FailureClass::Failed);
+}
+
+fn believed(believes: Believes, verifier: &str, prover: &str) -> World {
+    World::with(1, |dir| {
+        let verifier = mock(dir, verifier).argv;
+        let prover = mock(dir, prover);
+        let asking = Asking { believes, ..prover.asking };
+        let program = ProgramConfig { verifier, asking, is_mock: false, ..prover };
+        BTreeMap::from([(name(), program)])
+    })
 }
 
 fn judged_by(verifier: &str, prover: &str) -> World {
@@ -138,5 +299,9 @@ fn pinned_and_judged_by(vkey: Option<Vkey>, verifier: &str, prover: &str) -> Wor
         BTreeMap::from([(name(), program)])
     })
 }
+
+const ASKED: &str = "echo asked >> $dir/asked";
+
+const MADE: &str = "echo made >> $dir/made; echo '{}' > $out";
 
 const RESULT: &str = r#"echo '{"format":"push0.result/1","vkey":null,"mock":false,"public_values":"0x0102","proof":"AA=="}' > $out"#;

@@ -8,9 +8,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use push0_core::{
-    AttemptId, Beat, BlockHash, Bound, ChainId, Contract, Digest, FailureClass, FromDispatcher,
-    Give, Grant, Height, InputId, Key, Outcome, Output, ProgramName, Report, ResultRef,
-    Surroundings, TaskId, ToDispatcher, Verdict,
+    Asking, AttemptId, Beat, Believes, BlockHash, Bound, ChainId, Contract, Digest, FailureClass,
+    FromDispatcher, Give, Grant, Height, InputId, Key, Outcome, Output, ProgramName, Report,
+    ResultRef, Surroundings, TaskId, ToDispatcher, Verdict,
 };
 use push0_dispatch::{
     Config, Dispatcher, Notice, ProgramConfig, Retry, Started, Store, start_with,
@@ -250,6 +250,8 @@ fn program(dir: &Path, script: &str, contract: Contract) -> ProgramConfig {
         memory_bytes: 256 << 20,
         gpus: 0,
         verifier: Vec::new(),
+        asking: Asking { believes: Believes::Exit, memory_bytes: 256 << 20, timeout: AMPLE },
+        start: LONG,
         is_mock: true,
         vkey: None,
         surroundings: Surroundings::default(),
@@ -298,10 +300,6 @@ pub(crate) const SHORT: Duration = Duration::from_millis(100);
 /// More than a script takes to begin, on a machine that does much else.
 pub(crate) const AMPLE: Duration = Duration::from_secs(5);
 
-/// With short pauses. A verifier has the tenth of a grant's time that is longer than `limit`.
-pub(crate) const RETRY: Retry = Retry {
-    limit: Duration::from_millis(200),
-    pause: Duration::from_millis(10),
-    pause_max: Duration::from_millis(50),
-    total: LONG,
-};
+/// With short pauses.
+pub(crate) const RETRY: Retry =
+    Retry { pause: Duration::from_millis(10), pause_max: Duration::from_millis(50), total: LONG };

@@ -5,11 +5,12 @@
 use std::path::Path;
 
 use push0_core::{
-    BlockHashing, Bounds, Collect, Inflow, Pipeline, SourceKind, Stage, StageIndex, Weights,
+    Believes, BlockHashing, Bounds, Collect, Inflow, Output, Pipeline, Program, ProgramName,
+    SourceKind, Stage, StageIndex, Weights, plain,
 };
 use push0_dispatch::{can_run_as, environment, unstartable};
 
-use super::output::{plain, print, table};
+use super::output::{print, table};
 use super::{CheckArgs, Exit};
 use crate::pipeline_file::{self, LoadedPipeline};
 use crate::programs;
@@ -27,7 +28,7 @@ pub(super) fn check(args: &CheckArgs) -> Exit {
     for warning in source(&file, &loaded).into_iter().chain(missing(&file, &loaded)) {
         say(&warning);
     }
-    for warning in passed(&file, &loaded) {
+    for warning in passed(&file, &loaded).into_iter().chain(guessed(&file, &loaded)) {
         say(&warning);
     }
     Exit::of_print(print(&shown(&loaded.pipeline)))
@@ -74,6 +75,29 @@ fn passed(file: &str, loaded: &LoadedPipeline) -> Vec<String> {
         )
     };
     beside.map(warning).collect()
+}
+
+/// A line for each verifier that is a guess: of a program that comes without the SDK it may well be wrong.
+fn guessed(file: &str, loaded: &LoadedPipeline) -> Vec<String> {
+    let stages = || loaded.pipeline.stages.iter();
+    let is_judged = |name: &ProgramName| {
+        stages().any(|stage| stage.program == *name && stage.output == Output::Proof)
+    };
+    let programs = loaded.pipeline.programs.iter().filter(|(name, program)| {
+        let file = program.command.first().map(Path::new).and_then(Path::file_name);
+        let is_shipped = file.is_some_and(|file| file.to_string_lossy().starts_with(SHIPPED));
+        let is_guess = program.asking.believes == Believes::LineOfGuess && !program.is_mock;
+        is_guess && !is_shipped && is_judged(name)
+    });
+    let warning = |(name, program): (&ProgramName, &Program)| {
+        let verifier = program.verifier.join(" ");
+        format!(
+            "warning: nobody names the verifier of program {name}, so it is `{}`, which must print \
+             {{\"vkey\":…,\"claim\":…}} ({file}, programs.{name}): if it does not know that word, name one by `verifier`",
+            plain(&verifier)
+        )
+    };
+    programs.map(warning).collect()
 }
 
 /// A line for each program that could not be run here.
@@ -192,3 +216,6 @@ fn weights(pipeline: &Pipeline, weights: &Weights) -> Vec<String> {
     });
     fixed.chain(fields).collect()
 }
+
+/// What the names of provers that come with push0 begin with; the SDK has them know `verify`.
+const SHIPPED: &str = "push0-prover-";

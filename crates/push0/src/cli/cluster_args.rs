@@ -169,6 +169,9 @@ pub(crate) struct ProofsArgs {
     /// Run this for each proof, its arguments after spaces and the file last; again until it exits 0
     #[arg(long, value_name = "COMMAND")]
     pub(crate) hook: Option<String>,
+    /// How long the hook may take; then it is ended, with what it started, and run again
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
+    pub(crate) hook_timeout: Duration,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
 }

@@ -96,8 +96,12 @@ impl From<&ReadError> for Exit {
 impl From<&PublishError> for Exit {
     fn from(error: &PublishError) -> Self {
         match error {
-            PublishError::NoVerifier { .. } | PublishError::Occupied { .. } => Self::Usage,
-            PublishError::Refused { .. } => Self::Unproved,
+            PublishError::NoVerifier { .. }
+            | PublishError::Occupied { .. }
+            | PublishError::OtherPipeline { .. } => Self::Usage,
+            PublishError::Refused { .. }
+            | PublishError::Disagrees { .. }
+            | PublishError::MockNotAllowed { .. } => Self::Unproved,
             PublishError::ProofLost { .. }
             | PublishError::Store { .. }
             | PublishError::NoVerdict { .. }
@@ -170,6 +174,7 @@ impl From<&ClusterError> for Exit {
             ClusterError::Illegal(_)
             | ClusterError::OtherPipeline { .. }
             | ClusterError::Refused { .. }
+            | ClusterError::Mark { .. }
             | ClusterError::Engine(EngineError::Append(AppendError::Replaced { .. })) => Self::Data,
             ClusterError::Dispatcher(StartError::Locked { .. })
             | ClusterError::NameTaken(_)

@@ -8,11 +8,12 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use push0_core::plain;
 use push0_dispatch::attempt_logs;
 use push0_log::{Ending, Report};
 
 use self::attempts::{Attempt, Attempts};
-use super::output::{plain, print};
+use super::output::print;
 use super::{Exit, LogsArgs};
 use crate::data::{DataError, Layout};
 use crate::lines::time;
@@ -56,7 +57,7 @@ impl Attempt {
         let number = self.number;
         let mut lines = vec![format!("== {} ==", self.heading())];
         let message = self.end.as_ref().map_or("", |end| end.message.as_str());
-        lines.extend(message.lines().map(plain));
+        lines.extend(message.lines().map(|line| plain(line).into_owned()));
         let output = self.path.as_deref().map(|path| (path, read(path)));
         match (output, &self.end, self.since) {
             (Some((path, Ok(text))), ..) => {
@@ -105,7 +106,7 @@ fn read(path: &Path) -> io::Result<String> {
         "" => "it printed nothing".to_owned(),
         text => text
             .lines()
-            .map(|line| plain(&line.replace('\t', "    ")))
+            .map(|line| plain(&line.replace('\t', "    ")).into_owned())
             .collect::<Vec<_>>()
             .join("\n"),
     })

@@ -6,6 +6,8 @@
 
 use std::io::{self, BufWriter, ErrorKind, StdoutLock, Write as _};
 
+use push0_core::{plain, plain_json, plain_lines};
+
 /// stdout for many lines.
 pub(super) struct Lines {
     to: BufWriter<StdoutLock<'static>>,
@@ -17,8 +19,10 @@ impl Lines {
         Self { to: BufWriter::new(io::stdout().lock()), failed: None }
     }
 
-    /// Prints a line, unless one before it could not be.
+    /// Prints a line, or several, unless one before it could not be. Whatever a stranger's words are in it, a terminal
+    /// obeys none; JSON stays JSON.
     pub(super) fn line(&mut self, line: &str) {
+        let line = if line.starts_with('{') { plain_json(line) } else { plain_lines(line) };
         if self.failed.is_none() {
             self.failed = writeln!(self.to, "{line}").err();
         }
@@ -57,18 +61,6 @@ pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// What a person can read of bytes from outside: no control characters, no end of line.
-pub(super) fn plain(text: &str) -> String {
-    let mut plain = String::new();
-    for letter in text.chars() {
-        match letter.is_control() {
-            true => plain.extend(letter.escape_default()),
-            false => plain.push(letter),
-        }
-    }
-    plain
-}
-
 /// The sense of a message that may have many lines: how it begins, and its last line, where a program says
 /// why it gave up.
 pub(crate) fn gist(message: &str) -> String {
@@ -77,7 +69,7 @@ pub(crate) fn gist(message: &str) -> String {
     match (lines().count(), last) {
         (3.., Some(last)) => format!("{} … {}", plain(first), plain(last)),
         (2, Some(last)) => format!("{} {}", plain(first), plain(last)),
-        _ => plain(first),
+        _ => plain(first).into_owned(),
     }
 }
 

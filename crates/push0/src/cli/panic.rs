@@ -13,7 +13,7 @@ use super::Exit;
 pub(super) fn exit_as_a_bug() {
     std::panic::set_hook(Box::new(|panic| {
         // Best effort: there may be nobody to read it.
-        let _ = writeln!(std::io::stderr(), "{}", told(panic));
+        let _ = writeln!(std::io::stderr(), "{}", push0_core::plain_lines(&told(panic)));
         std::process::exit(Exit::Bug.code().into());
     }));
 }

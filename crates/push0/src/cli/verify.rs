@@ -16,14 +16,15 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use push0_dispatch::{Artifact, Verdict};
 use push0_prover::{Envelope, EnvelopeError, ProofFile, Vkey};
 use serde_json::Value;
 
 use self::trust::Trust;
-use super::output::{plain, print};
+use super::output::print;
 use super::{Exit, VerifyArgs};
 use crate::run::say;
-use crate::verifier::{self, Verdict};
+use crate::verifier;
 
 pub(super) fn verify(args: &VerifyArgs) -> Exit {
     let trust = match Trust::of(args) {
@@ -111,7 +112,7 @@ enum NotAccepted {
 
 fn judge(trust: &Trust, path: &Path) -> Result<Accepted, NotAccepted> {
     let bytes = read(path).map_err(|error| {
-        let path = path.display();
+        let path = shown::name(path);
         NotAccepted::Unusable(format!("error: cannot read ({path}): {error}: name a proof file"))
     })?;
     let file = ProofFile::decode(&bytes).map_err(|error| {
@@ -119,7 +120,7 @@ fn judge(trust: &Trust, path: &Path) -> Result<Accepted, NotAccepted> {
             return NotAccepted::Unusable(format!(
                 "error: not a proof file of push0, or written anew by another program (even its layout \
                  counts) ({}): name a file as `push0 run` wrote it",
-                path.display()
+                shown::name(path)
             ));
         }
         NotAccepted::Refused(causes(&error))
@@ -151,11 +152,17 @@ fn prove(trust: &Trust, stage: Option<String>, envelope: Envelope) -> Result<Pro
         let under = stated.map_or(Under::Unnamed, Under::Stated);
         return Ok(Proof { stage, envelope, under, is_pinned: false, claim: None });
     }
-    let (argv, silence) = trust.verifier(&envelope)?;
-    let (reported, claim) = match verifier::ask(&argv, &envelope, None, silence) {
+    if Artifact::read(envelope.proof.0.clone()).is_ok_and(|proof| proof.says_mock()) {
+        let why = "its proof says itself that it is a mock, and the file says that it is none";
+        return Err(NotAccepted::Refused(why.to_owned()));
+    }
+    let verifier = trust.verifier(&envelope)?;
+    let (reported, claim) = match verifier::ask(&verifier, &envelope, None) {
         Verdict::Accepted { vkey, claim } => (vkey, claim),
         Verdict::Refused { words } => return Err(NotAccepted::Refused(words)),
-        Verdict::None { why } => return Err(NotAccepted::NoVerdict(why)),
+        Verdict::Undecided { why } | Verdict::None { why } => {
+            return Err(NotAccepted::NoVerdict(why));
+        }
     };
     let under = agreed(pinned, stated, reported)?;
     if let (Some(stated), Some(derived)) = (&envelope.claim, &claim)
@@ -204,11 +211,6 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 fn causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
-/// Words from outside, which may have several lines; a terminal must not obey them.
-fn plain_lines(words: &str) -> String {
-    words.lines().map(plain).collect::<Vec<_>>().join("\n")
 }
 
 /// How a proof file begins, whatever follows.

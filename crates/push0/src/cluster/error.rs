@@ -83,8 +83,14 @@ pub(crate) enum ClusterError {
     NoEngine(std::time::Duration),
     #[error("error: {source} ({}): give it access; the same command goes on", path.display())]
     Dir { path: PathBuf, source: io::Error },
-    #[error("error: {0}: what is proved is kept; the same command delivers it")]
+    #[error("error: {}: {}", .0, crate::publish::PublishError::remedy(.0))]
     Deliver(#[from] crate::publish::PublishError),
+    #[error(
+        "error: nobody knows how far the hook came: {what} ({}): write the number of the last release into it that the \
+         hook was run for, and an end of line; or remove it, and the hook is run for every release again",
+        path.display()
+    )]
+    Mark { path: PathBuf, what: String },
     #[error(
         "error: a proof that was lost is not made again, since task {task} is parked: {why}: see to that, then push0 \
          retry {task}"

@@ -1,21 +1,22 @@
 //! `push0 proofs`: the release feed of a cluster, as files.
 //!
 //! A reader is a copy of the state that follows the log; it asks no engine for anything. The feed is read from
-//! its first release at every start: a file that is there and right is left alone. The hook is run at least
-//! once for each release, in order; how far it came is kept beside the files.
+//! its first release at every start: a file that is there and right is left alone.
+//!
+//! Not here: the hook, and how far it came (`hook`).
 
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use push0_core::{ReleaseNumber, Scheduler, TaskId};
+use push0_core::{ReleaseNumber, Scheduler, TaskId, plain};
 use push0_dispatch::Store;
 use tokio::runtime::Runtime;
 
 use super::client::Client;
 use super::error::{ClusterError, told};
+use super::hook::Hook;
 use super::replica::{Came, Replica};
 use super::role::Role;
 use super::serve::runtime;
@@ -37,6 +38,7 @@ struct Reader<'a> {
     store: Store,
     programs: Programs,
     out: PathBuf,
+    hook: Option<Hook>,
     cursor: ReleaseNumber,
     /// The parked task that was told of last.
     told: Option<TaskId>,
@@ -54,13 +56,15 @@ fn write_all(args: &ProofsArgs) -> Result<(), ClusterError> {
         .clone()
         .unwrap_or_else(|| PathBuf::from(format!("./{}.proofs", loaded.pipeline.name)));
     fs::create_dir_all(&out).map_err(|source| ClusterError::Dir { path: out.clone(), source })?;
+    let hook = Hook::open(args.hook.as_deref(), args.hook_timeout, &out)?;
     let runtime = runtime()?;
     let mut replica = runtime.block_on(Replica::open(&settings.nats))?;
     if !args.follow {
         runtime.block_on(replica.catch_up())?; // one that follows waits for a log that is silent
     }
     let cursor = ReleaseNumber(0);
-    let mut reader = Reader { args, store, programs, out, cursor, told: None, settings, runtime };
+    let mut reader =
+        Reader { args, store, programs, out, hook, cursor, told: None, settings, runtime };
     loop {
         let came = reader.runtime.block_on(replica.go_on(WAIT))?;
         let due = due(replica.scheduler(), reader.cursor, BATCH);
@@ -113,12 +117,15 @@ impl Reader<'_> {
                 }
                 delivered => delivered?,
             };
-        for published in &delivered.published {
-            let path = &published.path;
-            if !self.hook(number, path)? {
+        // Several stages share a file, which is told once, and has the hook run once.
+        if let Some(path) = delivered.published.first().map(|published| &published.path) {
+            if let Some(hook) = &mut self.hook
+                && !hook.run(number, path)?
+            {
                 return Ok(false);
             }
-            let _ = writeln!(std::io::stdout(), "{} {}", number.0, path.display());
+            let path = path.to_string_lossy();
+            let _ = writeln!(std::io::stdout(), "{} {}", number.0, plain(&path));
         }
         self.cursor = number;
         Ok(true)
@@ -160,49 +167,7 @@ impl Reader<'_> {
             told => told.map(|_| ()),
         }
     }
-
-    /// Runs the hook for a release that it has not seen.
-    fn hook(&self, number: ReleaseNumber, path: &Path) -> Result<bool, ClusterError> {
-        let Some((program, arguments)) = self.args.hook.as_deref().and_then(split) else {
-            return Ok(true);
-        };
-        let mark = self.out.join(HOOKED);
-        let seen = fs::read_to_string(&mark).ok().and_then(|text| text.trim().parse().ok());
-        if seen.is_some_and(|seen: u64| number.0 <= seen) {
-            return Ok(true);
-        }
-        let shown = path.display();
-        let ended = Command::new(program).args(arguments).arg(path).status();
-        match ended {
-            Ok(status) if status.success() => {}
-            Ok(status) => {
-                say(&format!("warning: the hook for {shown} ended with {status}; it is run again"));
-                return Ok(false);
-            }
-            Err(error) => {
-                say(&format!("warning: the hook cannot be run ({error}); it is tried again"));
-                return Ok(false);
-            }
-        }
-        write_mark(&mark, number).map_err(|source| ClusterError::Dir { path: mark, source })?;
-        Ok(true)
-    }
 }
-
-fn write_mark(mark: &Path, number: ReleaseNumber) -> std::io::Result<()> {
-    let new = mark.with_extension("new");
-    fs::write(&new, format!("{}\n", number.0))?;
-    fs::rename(&new, mark)
-}
-
-/// A command with its arguments after spaces.
-fn split(command: &str) -> Option<(&str, Vec<&str>)> {
-    let mut words = command.split_whitespace();
-    Some((words.next()?, words.collect()))
-}
-
-/// How far the hook has come, in the directory of the proofs.
-const HOOKED: &str = ".hooked";
 
 /// How long the log is waited for at once.
 const WAIT: Duration = Duration::from_millis(200);

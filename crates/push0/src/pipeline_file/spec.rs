@@ -53,8 +53,22 @@ fn source(keys: &mut Keys<'_, '_, '_>) -> SourceSpec {
 
 fn program(keys: &mut Keys<'_, '_, '_>) -> ProgramSpec {
     let known = [
-        "command", "contract", "give", "memory", "gpus", "verifier", "mock", "vkey", "env", "pass",
-        "user", "wrap",
+        "command",
+        "contract",
+        "give",
+        "memory",
+        "gpus",
+        "verifier",
+        "verdict",
+        "verifier_memory",
+        "verifier_timeout",
+        "start",
+        "mock",
+        "vkey",
+        "env",
+        "pass",
+        "user",
+        "wrap",
     ];
     keys.only(&known, &["url", "replaces", "from"]);
     if keys.has("url") {
@@ -69,6 +83,10 @@ fn program(keys: &mut Keys<'_, '_, '_>) -> ProgramSpec {
         memory: keys.size("memory"),
         gpus: keys.number("gpus").unwrap_or(0),
         verifier: keys.words("verifier"),
+        verdict: keys.text("verdict"),
+        verifier_memory: keys.size("verifier_memory"),
+        verifier_timeout: keys.duration("verifier_timeout"),
+        start: keys.duration("start"),
         mock: keys.flag("mock").unwrap_or(false),
         vkey: keys.text("vkey"),
         env: keys.texts("env"),

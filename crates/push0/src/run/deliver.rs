@@ -103,6 +103,9 @@ impl Deliverer {
             PublishError::ProofLost { .. }
             | PublishError::NoVerifier { .. }
             | PublishError::Refused { .. }
+            | PublishError::Disagrees { .. }
+            | PublishError::MockNotAllowed { .. }
+            | PublishError::OtherPipeline { .. }
             | PublishError::Occupied { .. } => return Err(RunError::Deliver(error)),
         }
         self.failures += 1;

@@ -78,7 +78,7 @@ pub(crate) enum RunError {
     Engine(EngineError),
     #[error("error: {0}")]
     Gone(Gone),
-    #[error("error: {0}: what is proved is kept; the same command delivers it")]
+    #[error("error: {}: {}", .0, crate::publish::PublishError::remedy(.0))]
     Deliver(#[source] PublishError),
     #[error("error: the result of task {} cannot be made again: {refused}", task.short())]
     Remake { task: TaskId, refused: Rejection },

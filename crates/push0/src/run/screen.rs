@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use push0_core::{Collect, Inflow, Pipeline, Stage};
+use push0_core::{Collect, Inflow, Pipeline, Stage, plain_lines};
 use push0_dispatch::{Doing, Running};
 
 use super::standing::Standing;
@@ -37,7 +37,8 @@ pub(crate) fn say(words: &str) {
 
 /// As [`say`], of lines that have their ends; in one call, so that those of two processes do not mix.
 pub(crate) fn print(lines: &str) {
-    let _ = std::io::stderr().write_all(lines.as_bytes());
+    // Whatever a stranger's words are in them: a terminal obeys none.
+    let _ = std::io::stderr().write_all(plain_lines(lines).as_bytes());
 }
 
 impl Screen {
@@ -54,7 +55,7 @@ impl Screen {
         match &self.0 {
             None => say(words),
             Some(bars) => {
-                let _ = bars.all.println(words); // a terminal that is gone is not missed
+                let _ = bars.all.println(plain_lines(words)); // a terminal that is gone is not missed
             }
         }
     }

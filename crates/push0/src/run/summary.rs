@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::time::Duration;
 
-use push0_core::StageView;
+use push0_core::{StageView, plain_json, plain_lines};
 use serde::Serialize;
 
 use super::standing::Standing;
@@ -28,8 +28,11 @@ pub(super) struct Run<'a> {
 /// The system's own: nobody was told.
 pub(super) fn print(args: &RunArgs, standing: &Standing, run: &Run<'_>) -> io::Result<()> {
     let text = match args.json {
-        true => serde_json::to_string(&summary(standing, run)).unwrap_or_default(),
-        false => table(standing, run),
+        true => {
+            let json = serde_json::to_string(&summary(standing, run)).unwrap_or_default();
+            plain_json(&json).into_owned()
+        }
+        false => plain_lines(&table(standing, run)).into_owned(),
     };
     match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -64,6 +64,24 @@ fn a_program_that_cannot_start_is_a_warning_that_says_why() {
 }
 
 #[test]
+fn a_verifier_that_nobody_names_is_a_warning_unless_its_program_is_known() {
+    let world = World::new(PAIRS);
+    let real = |command: &str| {
+        let text = PAIRS.replace("[\"sh\"]", command).replace(", mock = true", "");
+        fs::write(world.pipeline(), text).expect("a file");
+        check(&world).stderr
+    };
+    let told = real("[\"sh\"]");
+    assert!(
+        told.contains("it is `sh verify`") && told.contains("name one by `verifier`"),
+        "{told}"
+    );
+    for quiet in ["[\"sh\"], verifier = [\"true\"]", "[\"push0-prover-mock\"]"] {
+        assert!(!real(quiet).contains("nobody names"), "{quiet}");
+    }
+}
+
+#[test]
 fn a_program_is_never_passed_a_credential_of_push0s() {
     let world = World::new(PAIRS);
     let text = PAIRS.replace("mock = true", "mock = true, pass = [\"PUSH0_NATS_PASSWORD\"]");

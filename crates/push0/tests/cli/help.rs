@@ -189,6 +189,15 @@ fn verify_is_explained() {
           --verifier <COMMAND>
               Use this command, with its arguments after spaces; --input-path and the file are appended
 
+          --verdict <VERDICT>
+              What of the command that --verifier names is believed
+
+              Possible values:
+              - line: Its verdict line on stdout, with exit 0
+              - exit: Exit 0 alone, too
+              
+              [default: line]
+
           --vkey <sha256:DIGEST>
               The verification key that the proof must verify under
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use push0::programs;
 use push0::publish::{Publication, PublishError, Published, publish};
-use push0_core::ReleaseNumber;
+use push0_core::{Digest, Outcome, ReleaseNumber, ResultRef};
 use push0_prover::{Envelope, ProofFile};
 use push0_testbed::program;
 use serde_json::json;
@@ -37,13 +37,70 @@ fn a_proof_is_published_with_the_claim_and_key_of_its_verifier() {
 #[test]
 fn a_proof_that_its_verifier_refuses_is_not_published() {
     let world = released(REAL, false);
-    program(&world.path().join("verifier"), "echo no good >&2; exit 1");
+    program(&world.path().join("verifier"), "echo no good >&2; exit 196");
     let refused = publish_all(&world).expect_err("refused");
     assert!(
         matches!(&refused, PublishError::Refused { words, .. } if words == "no good"),
         "{refused}"
     );
     assert!(!out(&world).exists());
+}
+
+#[test]
+fn a_mock_that_was_reported_as_none_is_refused_whatever_its_verifier_says() {
+    for verifier in ["exit 1", &accepts("ab")] {
+        let world = told(|result, file| {
+            *file = file.replace("\"mock\":false", "\"mock\":true");
+            result.mock = false;
+        });
+        program(&world.path().join("verifier"), verifier);
+        let refused = publish_all(&world).expect_err("refused");
+        let PublishError::Disagrees { task, what, .. } = &refused else { panic!("{refused}") };
+        assert!(what.contains("says itself that it is a mock"), "{what}");
+        assert!(
+            refused.remedy().contains(&format!("push0 discard {task}")),
+            "{}",
+            refused.remedy()
+        );
+        assert!(!out(&world).exists());
+    }
+}
+
+#[test]
+fn what_was_reported_of_a_proof_must_be_so() {
+    type Lie = fn(&mut ResultRef, &mut String);
+    let lies: [(Lie, &str); 4] = [
+        (|result, _| result.statement = Digest::of(b"other"), "public values"),
+        (|result, _| result.bytes += 1, "bytes"),
+        (
+            |result, file| {
+                *file = file.replace("\"vkey\":null", &format!("\"vkey\":\"{}\"", vkey("ab")));
+                result.vkey = vkey("cd").parse().ok();
+            },
+            "made under key",
+        ),
+        (|_, file| *file = file.replace("\"proof\"", "\"prof\""), "push0.result/1"),
+    ];
+    for (lie, says) in lies {
+        let world = told(lie);
+        program(&world.path().join("verifier"), &accepts("ab"));
+        let refused = publish_all(&world).expect_err("refused");
+        assert!(
+            matches!(&refused, PublishError::Disagrees { what, .. } if what.contains(says)),
+            "{says}: {refused}"
+        );
+    }
+}
+
+#[test]
+fn a_pipeline_file_that_takes_a_mock_for_none_publishes_nothing() {
+    let mut world = released(PAIRS, true);
+    let file = world.pipeline();
+    let text = fs::read_to_string(&file).expect("a pipeline").replace(", mock = true", "");
+    fs::write(&file, text).expect("a file");
+    world.loaded = push0::pipeline_file::load(&file).expect("a pipeline");
+    let refused = publish_all(&world).expect_err("refused");
+    assert!(matches!(refused, PublishError::OtherPipeline { .. }), "{refused}");
 }
 
 #[test]
@@ -87,6 +144,25 @@ pub(crate) fn released(pipeline: &str, is_mock: bool) -> World {
     world.submit(5..7);
     world.end_source();
     world.work(|store, grant| proved(store, grant, is_mock));
+    world.close();
+    world
+}
+
+/// As [`released`] of REAL, each result and its artifact as `lie` has them.
+fn told(lie: impl Fn(&mut ResultRef, &mut String) + Copy) -> World {
+    let mut world = World::new(REAL);
+    world.submit(5..7);
+    world.end_source();
+    world.work(|store, grant| {
+        let Outcome::Proved(mut result) = proved(store, grant, false) else { panic!("proved") };
+        let bytes = store.read(result.output).expect("an artifact");
+        let mut file = String::from_utf8(bytes).expect("JSON");
+        lie(&mut result, &mut file);
+        result.bytes += file.len() as u64;
+        result.bytes -= store.read(result.output).expect("an artifact").len() as u64;
+        result.output = store.put(file.as_bytes()).expect("put");
+        Outcome::Proved(result)
+    });
     world.close();
     world
 }

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use push0_prover::Envelope;
+use push0_prover::wire::Base64;
 use push0_testbed::program;
 use serde_json::json;
 
@@ -73,7 +75,11 @@ fn a_verifier_that_says_nothing_binds_nothing() {
     let (world, proof) = proved();
     let verifier = world.path().join("verifier");
     program(&verifier, "exit 0");
-    let ran = verify(&proof, &["--verifier", file(&verifier)]);
+    let silent = verify(&proof, &["--verifier", file(&verifier)]);
+    assert_eq!(silent.code, Some(2), "{}", silent.stderr);
+    assert!(silent.stderr.contains("--verdict exit"), "{}", silent.stderr);
+    let by_exit = ["--verifier", file(&verifier), "--verdict", "exit"];
+    let ran = verify(&proof, &by_exit);
     insta::assert_snapshot!(ran.shown(&world).replace(&crate::world::hash(6).to_string(), "TIP"), @r"
     accepted: blocks 5 to 6 of chain 534352
       tip       TIP
@@ -87,7 +93,7 @@ fn a_verifier_that_says_nothing_binds_nothing() {
     verification key not pinned: sha256:abababababababababababababababababababababababababababababababab (the file's word; the verifier names none): nothing binds it; a verifier that names its key could
     --- exit 0
     ");
-    let ran = verify(&proof, &["--verifier", file(&verifier), "--json"]);
+    let ran = verify(&proof, &[&by_exit[..], &["--json"]].concat());
     assert_eq!(at(&ran.stdout, "/bound_by_cryptography"), json!([]));
     assert_eq!(at(&ran.stdout, "/proofs/0/vkey_from"), json!("file"));
 }
@@ -102,8 +108,13 @@ fn a_guessed_verifier_must_say_something() {
     program(&world.path().join("verifier"), "exit 0");
     let ran = verify(&proof, &["--pipeline", file(&pipeline)]);
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
-    assert!(ran.stderr.contains("exit 0 without a verdict line"), "{}", ran.stderr);
-    assert_eq!(verify(&proof, &["--pipeline", file(&world.pipeline())]).code, Some(0));
+    assert!(ran.stderr.contains("name a verifier by the key `verifier`"), "{}", ran.stderr);
+    let ran = verify(&proof, &["--pipeline", file(&world.pipeline())]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("verdict = \"exit\""), "{}", ran.stderr);
+    let by_exit = named.to_owned() + ", verdict = \"exit\"";
+    fs::write(&pipeline, REAL.replace(named, &by_exit)).expect("a file");
+    assert_eq!(verify(&proof, &["--pipeline", file(&pipeline)]).code, Some(0));
 }
 
 #[test]
@@ -155,7 +166,7 @@ fn a_flipped_bit_anywhere_is_refused_before_a_verifier_is_asked() {
 fn a_refusal_is_in_the_verifiers_words() {
     let (world, proof) = proved();
     let verifier = world.path().join("verifier");
-    program(&verifier, "echo bad pairing >&2; exit 1");
+    program(&verifier, "echo bad pairing >&2; exit 196");
     let ran = verify(&proof, &["--verifier", file(&verifier), "--json"]);
     assert_eq!(ran.code, Some(1));
     assert!(ran.stderr.starts_with("refused: bad pairing"), "{}", ran.stderr);
@@ -176,8 +187,12 @@ fn a_claim_that_the_public_values_do_not_make_is_refused() {
 fn no_verdict_is_neither_accepted_nor_refused() {
     let (world, proof) = proved();
     let verifier = world.path().join("verifier");
-    program(&verifier, "exit 3");
-    assert_eq!(verify(&proof, &["--verifier", file(&verifier)]).code, Some(2));
+    for crash in ["exit 3", "exit 1", "kill -SEGV $$", "echo '{\"undecided\":\"no keys\"}'; exit 2"]
+    {
+        program(&verifier, crash);
+        let ran = verify(&proof, &["--verifier", file(&verifier), "--verdict", "exit"]);
+        assert_eq!(ran.code, Some(2), "{crash}: {}", ran.stderr);
+    }
     assert_eq!(verify(&proof, &["--verifier", "/no/such/verifier"]).code, Some(2));
     assert_eq!(verify(&world.path().join("no-such.json"), &[]).code, Some(2));
 }
@@ -215,6 +230,53 @@ fn a_mock_is_refused_unless_the_pipeline_has_it_for_one() {
         let ran = verify(&proof, &["--pipeline", file(&world.pipeline())]);
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
         assert!(ran.stdout.starts_with("mock, PROVES NOTHING: blocks 5 to "), "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_mock_that_the_file_hides_is_refused_before_a_verifier_is_asked() {
+    let (world, proof) = proved();
+    let bytes = fs::read(&proof).expect("a proof");
+    let mut envelope = Envelope::decode(&bytes).expect("an envelope");
+    envelope.proof = Base64(br#"{"a":1,"mock":true}"#.to_vec());
+    fs::write(&proof, envelope.encode().expect("JSON")).expect("a file");
+    let ran = verify(&proof, &["--pipeline", file(&world.pipeline())]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("says itself that it is a mock"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_terminal_obeys_no_word_of_a_file_a_name_or_a_verifier() {
+    let (world, proof) = proved();
+    let evil = "\u{1b}]0;owned\u{7}\u{202e}\r\n";
+    let bytes = fs::read(&proof).expect("a proof");
+    let mut envelope = Envelope::decode(&bytes).expect("an envelope");
+    envelope.pipeline = format!("demo{evil}");
+    envelope.program.name = format!("real{evil}");
+    let file_of = |name: &str| world.path().join(name);
+    let (named, verifier) = (file_of(&format!("p{evil}.json")), file_of("evil.sh"));
+    fs::write(&named, envelope.encode().expect("JSON")).expect("a file");
+    for says in [
+        format!(r#"{{"vkey":null,"claim":{{"a{0}":"{0}"}}}}"#, r"\u001b[2J\u202e"),
+        format!(r#"{{"refused":"{}"}}"#, r"no\u001b[2J\u202e"),
+        evil.to_owned(),
+    ] {
+        let answer = file_of("answer");
+        fs::write(&answer, says).expect("a file");
+        program(&verifier, &format!("cat {}", answer.display()));
+        for words in
+            [&["--verifier", file(&verifier)][..], &["--pipeline", file(&world.pipeline())]]
+        {
+            for json in [&[][..], &["--json"]] {
+                let ran = verify(&named, &[words, json].concat());
+                let shown = ran.stdout + &ran.stderr;
+                let hidden = |letter: char| letter.is_control() && letter != '\n';
+                assert!(
+                    !shown.contains(|letter| hidden(letter) || letter == '\u{202e}'),
+                    "{shown:?}"
+                );
+            }
+        }
     }
 }
 

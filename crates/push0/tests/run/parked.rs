@@ -55,7 +55,7 @@ fn a_mock_proves_nothing_where_the_pipeline_does_not_allow_it() {
 
 #[test]
 fn what_the_verifier_refuses_is_not_accepted() {
-    let refusing = r#""./picky"], verifier = ["sh", "-c", "echo not by me >&2; exit 1"],"#;
+    let refusing = r#""./picky"], verifier = ["sh", "-c", "echo not by me >&2; exit 196"],"#;
     let strict = PICKY.replace(r#""./picky"],"#, refusing).replace(", mock = true", "");
     let world = World::new(&(head() + &strict), &blocks(10, 1));
     prover(&world, "");

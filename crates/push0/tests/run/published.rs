@@ -10,8 +10,10 @@ use crate::support::{World, blocks};
 
 #[test]
 fn a_published_prover_runs_unmodified() {
-    let world =
-        world(r#"command = ["./prove.sh"], verifier = ["./judge.sh"], give = "number""#, PROVE);
+    let world = world(
+        r#"command = ["./prove.sh"], verifier = ["./judge.sh"], verdict = "exit", give = "number""#,
+        PROVE,
+    );
     world.write_program("prove.sh", &strict("--input-path", "--output-path", NUMBER));
     assert_eq!(proofs(&world), [r#"{"block":7}"#, r#"{"block":8}"#]);
 }
@@ -45,7 +47,7 @@ join = { command = ["./join.sh"], mock = true"#;
 #[test]
 fn one_that_knows_short_flags_alone_is_told_so_by_its_command() {
     let world = world(
-        r#"command = ["./prove.sh", "-i", "-o"], verifier = ["./judge.sh"], give = "number""#,
+        r#"command = ["./prove.sh", "-i", "-o"], verifier = ["./judge.sh"], verdict = "exit", give = "number""#,
         PROVE,
     );
     world.write_program("prove.sh", &strict("-i", "-o", NUMBER));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
-use push0_core::{Event, IllegalEvent, Limits, Scheduler, Seq, TaskId, TaskState, Turn};
+use push0_core::{Event, IllegalEvent, Limits, Scheduler, Seq, TaskId, TaskState, Turn, plain};
 
 use super::{complain, plain_line, readable};
 use crate::cli::{Exit, LogStepArgs};
@@ -88,12 +88,12 @@ impl<'a> Walk<'a> {
     fn tell(&self, seq: u64, turn: &Turn, event: &Event, before: &Lines) -> io::Result<()> {
         let after = self.state(task_of(event));
         let mut out = io::stdout().lock();
-        writeln!(out, "{}", plain_line(seq, turn.at, event))?;
+        writeln!(out, "{}", plain(&plain_line(seq, turn.at, event)))?;
         for (name, was) in before.iter().filter(|(name, was)| after.get(*name) != Some(*was)) {
-            writeln!(out, "       - {name}: {was}")?;
+            writeln!(out, "       - {name}: {}", plain(was))?;
         }
         for (name, is) in after.iter().filter(|(name, is)| before.get(*name) != Some(*is)) {
-            writeln!(out, "       + {name}: {is}")?;
+            writeln!(out, "       + {name}: {}", plain(is))?;
         }
         out.flush()
     }

@@ -4,13 +4,13 @@
 
 use std::path::Path;
 
+use push0_core::{plain, plain_lines};
 use push0_prover::wire::Key;
 use push0_prover::{BlockHashes, ProofFile};
 use serde_json::{Value, json};
 
-use super::{Accepted, NotAccepted, Proof, Under, plain_lines};
+use super::{Accepted, NotAccepted, Proof, Under};
 use crate::cli::Exit;
-use crate::cli::output::plain;
 
 impl Accepted {
     /// `path` is told where there are several.
@@ -18,7 +18,7 @@ impl Accepted {
         let (pipeline, key) = self.head();
         let Key { chain, first, last, tip, .. } = key;
         let verdict = if self.is_mock() { "mock, PROVES NOTHING" } else { "accepted" };
-        let of = path.map(|path| format!(" ({})", path.display())).unwrap_or_default();
+        let of = path.map(|path| format!(" ({})", name(path))).unwrap_or_default();
         let mut lines = vec![
             format!("{verdict}: blocks {first} to {last} of chain {chain}{of}"),
             row("tip", &tip.to_string()),
@@ -169,7 +169,7 @@ impl NotAccepted {
 
     /// For people.
     pub(super) fn told(&self, path: &Path) -> String {
-        let path = path.display();
+        let path = name(path);
         match self {
             Self::Refused(why) => format!("refused: {} ({path})", plain_lines(why)),
             Self::NoVerdict(why) => format!("error: no verdict ({path}): {}", plain_lines(why)),
@@ -180,8 +180,8 @@ impl NotAccepted {
     /// For programs. `accepted` is null where there is no verdict.
     pub(super) fn json(&self, path: &Path) -> String {
         let (accepted, why) = match self {
-            Self::Refused(why) => (Some(false), plain_lines(why)),
-            Self::NoVerdict(why) => (None, plain_lines(why)),
+            Self::Refused(why) => (Some(false), plain_lines(why).into_owned()),
+            Self::NoVerdict(why) => (None, plain_lines(why).into_owned()),
             Self::Unusable(why) => (None, why.trim_start_matches("error: ").to_owned()),
         };
         let file = path.to_string_lossy();
@@ -189,12 +189,17 @@ impl NotAccepted {
     }
 }
 
+/// A file's name, on one line.
+pub(super) fn name(path: &Path) -> String {
+    plain(&path.to_string_lossy()).into_owned()
+}
+
 fn row(name: &str, value: &str) -> String {
     format!("  {name:<9} {value}")
 }
 
 fn shown(value: &Value) -> String {
-    plain(&value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned))
+    plain(&value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)).into_owned()
 }
 
 const FORMAT: &str = "push0.verify/1";

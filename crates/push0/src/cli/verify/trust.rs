@@ -5,20 +5,21 @@
 use std::env;
 use std::path::Path;
 
-use push0_core::{Program, ProgramName};
+use push0_core::{Asking, Believes, Program, ProgramName, Surroundings};
 use push0_prover::{Envelope, ProofFile, Vkey};
 
 use super::NotAccepted;
-use crate::cli::VerifyArgs;
+use crate::cli::{VerdictArg, VerifyArgs};
 use crate::pipeline_file::{self, LoadedPipeline, PipelineFileError};
 use crate::programs;
 use crate::publish::wire_vkey;
-use crate::verifier::Silence;
+use crate::verifier::{Verifier, by_hand};
 
 /// What the caller trusts.
 pub(super) struct Trust {
     pipeline: Option<LoadedPipeline>,
     verifier: Option<String>,
+    verdict: VerdictArg,
     vkey: Option<Vkey>,
 }
 
@@ -26,7 +27,8 @@ impl Trust {
     pub(super) fn of(args: &VerifyArgs) -> Result<Self, PipelineFileError> {
         let load = |file: &std::path::PathBuf| pipeline_file::load(file);
         let pipeline = args.pipeline.as_ref().map(load).transpose()?;
-        Ok(Self { pipeline, verifier: args.verifier.clone(), vkey: args.vkey })
+        let VerifyArgs { verifier, verdict, vkey, .. } = args;
+        Ok(Self { pipeline, verifier: verifier.clone(), verdict: *verdict, vkey: *vkey })
     }
 
     /// Whether the file is of the kind that the caller speaks of.
@@ -95,12 +97,9 @@ impl Trust {
         }
     }
 
-    /// The argv to ask, and what its silence means. What the file says only picks among what lies beside
+    /// The argv to ask, and how. What the file says only picks among what lies beside
     /// push0.
-    pub(super) fn verifier(
-        &self,
-        envelope: &Envelope,
-    ) -> Result<(Vec<String>, Silence), NotAccepted> {
+    pub(super) fn verifier(&self, envelope: &Envelope) -> Result<Verifier, NotAccepted> {
         let located = |dir: &Path, argv: Vec<String>| {
             let mut words = argv.into_iter();
             let word = words.next().unwrap_or_default();
@@ -111,20 +110,26 @@ impl Trust {
         };
         if let Some(command) = &self.verifier {
             let argv = command.split_whitespace().map(ToOwned::to_owned).collect();
-            return Ok((located(Path::new("."), argv)?, Silence::Accepts));
+            let argv = located(Path::new("."), argv)?;
+            return Ok(alone(argv, by_hand(self.verdict.into())));
         }
         match (&self.pipeline, self.program(envelope)) {
             (Some(loaded), Some(program)) if !program.is_mock => {
-                let named = loaded.spec.programs.get(&envelope.program.name);
-                let is_named = named.is_some_and(|program| program.verifier.is_some());
-                let silence = if is_named { Silence::Accepts } else { Silence::IsNoVerdict };
-                Ok((located(&loaded.dir, program.verifier.clone())?, silence))
+                let mut surroundings = program.surroundings.clone();
+                surroundings.wrap = match surroundings.wrap {
+                    wrap if wrap.is_empty() => wrap,
+                    wrap => located(&loaded.dir, wrap)?,
+                };
+                let argv = located(&loaded.dir, program.verifier.clone())?;
+                Ok(Verifier { argv, asking: program.asking, surroundings })
             }
             (Some(_), _) => Err(NotAccepted::Refused(format!(
                 "program {} is a mock in the pipeline, the file says that it is none",
                 envelope.program.name
             ))),
-            (None, _) => Ok((shipped(&envelope.program.name)?, Silence::IsNoVerdict)),
+            (None, _) => {
+                Ok(alone(shipped(&envelope.program.name)?, by_hand(Believes::LineOfGuess)))
+            }
         }
     }
 
@@ -132,6 +137,11 @@ impl Trust {
         let name: ProgramName = envelope.program.name.parse().ok()?;
         self.pipeline.as_ref()?.pipeline.programs.get(&name)
     }
+}
+
+/// A verifier that no pipeline speaks of.
+fn alone(argv: Vec<String>, asking: Asking) -> Verifier {
+    Verifier { argv, asking, surroundings: Surroundings::default() }
 }
 
 /// The prover of that name that was installed with push0. A name is a plain word, so it cannot lead

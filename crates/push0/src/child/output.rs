@@ -3,6 +3,7 @@
 //! Not here: what it means.
 
 use std::io::Read;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -14,6 +15,8 @@ use std::time::Duration;
 /// then the thread is let go, and holds no more than its bounded text.
 pub(super) struct Output {
     text: Arc<Mutex<Vec<u8>>>,
+    /// All that came.
+    bytes: Arc<AtomicU64>,
     ended: Receiver<()>,
 }
 
@@ -22,10 +25,12 @@ impl Output {
     pub(super) fn of(mut pipe: impl Read + Send + 'static) -> Self {
         let text = Arc::new(Mutex::new(Vec::new()));
         let (end, ended) = sync_channel(1);
-        let into = Arc::clone(&text);
+        let bytes = Arc::new(AtomicU64::new(0));
+        let (into, came) = (Arc::clone(&text), Arc::clone(&bytes));
         let read = move || {
             let mut buffer = vec![0; CHUNK_BYTES];
             while let Ok(count @ 1..) = pipe.read(&mut buffer) {
+                came.fetch_add(count as u64, Ordering::Relaxed);
                 let mut text = into.lock().unwrap_or_else(PoisonError::into_inner);
                 text.extend_from_slice(buffer.get(..count).unwrap_or_default());
                 let over = text.len().saturating_sub(KEPT_BYTES_MAX);
@@ -34,8 +39,13 @@ impl Output {
             drop(end);
         };
         // Without a thread there is no text, and the process blocks at a full pipe until its deadline.
-        let _ = thread::Builder::new().name("verifier output".to_owned()).spawn(read);
-        Self { text, ended }
+        let _ = thread::Builder::new().name("output".to_owned()).spawn(read);
+        Self { text, bytes, ended }
+    }
+
+    /// How much has come so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
     }
 
     /// All that is kept of it, once the process has ended.
