@@ -87,6 +87,9 @@ fn what_changes_anything_is_refused_and_changes_nothing() {
     let before = world.history().len();
     world.block_on(async {
         let reader = User::new(&world, "reader").await;
+        let long = format!("\"{}\"", "x".repeat(2_000));
+        let why = reader.why_not("push0.engine.read", &long).await;
+        assert!(why.contains("1024 bytes at the most"), "{why}");
         let apply = json!({ "apply": changed }).to_string();
         for (question, right) in [
             (&*apply, "operate"),
