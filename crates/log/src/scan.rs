@@ -264,9 +264,14 @@ impl Chain<'_> {
         };
         let bytes = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
         let later = rest.get(frame::ALIGN..).unwrap_or_default();
-        // A segment gets its name with its genesis frame in it, so that frame is never torn.
-        let frame_bytes_max = self.place.as_ref().map_or(0, |place| frame_max(place.segment_bytes));
-        if is_last && bytes <= frame_bytes_max && !frame::begins_in(later) {
+        // The first segment gets its name with its genesis frame in it, synced: that frame is never torn, and a
+        // segment without it (empty, or zeros alone) was not left so by any crash.
+        let Some(place) = &self.place else {
+            let blank = "it is empty, or zeros alone: a log begins with a frame that names it";
+            let reason = if bytes == 0 { blank } else { reason };
+            return End::Unreadable(offset, Unreadable::Damaged(reason.to_owned()));
+        };
+        if is_last && bytes <= frame_max(place.segment_bytes) && !frame::begins_in(later) {
             return End::Torn { offset, bytes: bytes as u64, reason };
         }
         End::Unreadable(offset, Unreadable::Damaged(reason.to_owned()))

@@ -177,6 +177,26 @@ fn written(turns: u64, is_closed: bool) -> (FaultyDisk, Vec<Turn>) {
 }
 
 /// A log of so many turns.
+/// No crash leaves it so: the first segment has its name once its genesis frame is synced.
+#[test]
+fn a_first_segment_that_is_empty_or_blank_is_damage_and_no_new_log() {
+    for turns in [2, 11] {
+        let (disk, _) = written(turns, true);
+        for size in [0, disk.size("00000001.seg")] {
+            let damaged = disk.copy();
+            let file = damaged.create("00000001.seg").expect("it takes everything");
+            damaged.write_at(&file, 0, &vec![0; size]).expect("it takes everything");
+            match open(&damaged) {
+                Err(OpenError::Unreadable(ReadError::Damaged { file, offset: 0, reason })) => {
+                    assert_eq!(file, damaged.path("00000001.seg"));
+                    assert!(reason.contains("empty, or zeros alone"), "{reason}");
+                }
+                opened => panic!("{size} zeros: {opened:?}"),
+            }
+        }
+    }
+}
+
 fn written_as(settings: Settings, turns: u64, is_closed: bool) -> (FaultyDisk, Vec<Turn>) {
     let disk = FaultyDisk::default();
     let turns = append(&disk, settings, (1..=turns).map(|at| turn(Seq(at), at)), is_closed);
