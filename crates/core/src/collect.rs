@@ -30,6 +30,13 @@ pub(crate) struct Item {
     pub(crate) at: Timestamp,
 }
 
+impl Item {
+    /// Whether it is a result of a span with `height` in it.
+    pub(crate) fn is_made_of(&self, height: Height) -> bool {
+        self.input.maker().is_some() && (self.key.first..=self.key.last).contains(&height)
+    }
+}
+
 /// Tasks that could be opened: what they prove, from what.
 pub(crate) type Ripe = BTreeMap<Key, Vec<InputId>>;
 
@@ -81,6 +88,16 @@ impl Collector {
             Self::Parts(parts) => parts.open(key).is_some_and(|ripe| ripe == inputs),
             Self::Sequence(sequence) => sequence.open(key).is_some_and(|ripe| ripe == inputs),
             Self::Tree(tree) => tree.open(key).is_some_and(|ripe| ripe == inputs),
+        }
+    }
+
+    /// Whether a result waits in it for others, of a span with `height` in it.
+    pub(crate) fn holds(&self, height: Height) -> bool {
+        match self {
+            Self::EachBlock { .. } | Self::Each(_) => false,
+            Self::Parts(parts) => parts.holds(height),
+            Self::Sequence(sequence) => sequence.holds(height),
+            Self::Tree(tree) => tree.holds(height),
         }
     }
 

@@ -8,6 +8,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::reading::TagFirst;
+use crate::weight;
 use crate::{
     AttemptId, Block, BlockHash, Digest, DispatcherId, Epoch, Height, InputId, Key, PipelineSpec,
     ProgramName, ReleaseNumber, Seq, StageName, TaskId, Timestamp, Vkey,
@@ -109,6 +110,12 @@ facts! {
 }
 
 impl Event {
+    /// The most bytes that it takes in a record, however that is written.
+    #[must_use]
+    pub fn bytes_max(&self) -> usize {
+        weight::bytes_max(self)
+    }
+
     /// Its name in the log: `task_opened`.
     #[must_use]
     pub const fn name(&self) -> &'static str {

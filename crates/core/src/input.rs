@@ -74,6 +74,26 @@ pub enum Rejection {
         /// And so many may.
         limit: usize,
     },
+    /// Leave out of it what nobody needs: no record of the log could hold it.
+    #[error(
+        "it would take {bytes} bytes of the log, and no more than {bytes_max} are given to one"
+    )]
+    TooLarge {
+        /// What it would take at most.
+        bytes: usize,
+        /// [`Limits::input_bytes_max`](crate::Limits::input_bytes_max).
+        bytes_max: usize,
+    },
+    /// Raise the log's bound. What is left of it is for what was taken already.
+    #[error(
+        "the log has {bytes} of {bytes_max} bytes, and takes no block: the rest is for those it has"
+    )]
+    NoRoom {
+        /// So much is used.
+        bytes: u64,
+        /// And so much there is.
+        bytes_max: u64,
+    },
     /// Submit the blocks before it first.
     #[error("block {number} is too far ahead of {tip}")]
     TooFarAhead {

@@ -34,6 +34,7 @@ mod scheduler;
 mod task;
 mod task_id;
 mod time;
+mod weight;
 
 pub use block::Block;
 #[doc(hidden)]

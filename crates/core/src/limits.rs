@@ -19,6 +19,8 @@ pub struct Limits {
     pub inputs_max: usize,
     /// How far a block may be ahead of the chain's tip when it arrives before its parents.
     pub reorder_max: u64,
+    /// What the log takes for one record. Unit: bytes. See [`within`](Self::within).
+    pub record_bytes_max: usize,
     /// Facts that one decision yields; what is left is decided next.
     pub decision_max: usize,
     /// Bytes of a message from outside (a prover's words) that a fact keeps.
@@ -38,6 +40,37 @@ pub struct Limits {
     pub backoff_max: Duration,
 }
 
+impl Limits {
+    /// These limits, where the log takes so many bytes for one record: a turn that is nearly full, a decision on top of
+    /// it, and the grants behind both are one record still.
+    #[must_use]
+    pub fn within(self, record_bytes_max: usize) -> Self {
+        let share = |share: usize, bytes: usize| (record_bytes_max / share / bytes).max(1);
+        let inputs_max = self.inputs_max.min(share(3, INPUT_BYTES));
+        Self {
+            record_bytes_max,
+            inputs_max,
+            parts_max: self.parts_max.min(inputs_max), // one task reads them all
+            decision_max: self.decision_max.min(share(8, EVENT_BYTES)),
+            message_bytes_max: self.message_bytes_max.min(share(32, ESCAPED_BYTES)),
+            ..self
+        }
+    }
+
+    /// What one input may ask the log to hold. Unit: bytes.
+    #[must_use]
+    pub const fn input_bytes_max(&self) -> usize {
+        self.record_bytes_max / 2
+    }
+
+    /// A turn that holds so much takes no further input. Unit: bytes.
+    #[must_use]
+    pub const fn turn_bytes_max(&self) -> usize {
+        let quarter = self.record_bytes_max / 4;
+        if quarter < TURN_BYTES { quarter } else { TURN_BYTES }
+    }
+}
+
 impl Default for Limits {
     /// For one engine with 80 MB to spend: an open task and its block take 0.7 kB (measured by
     /// `examples/backlog.rs`).
@@ -49,6 +82,7 @@ impl Default for Limits {
             parts_max: 4_096,
             inputs_max: 4_096,
             reorder_max: 1_024,
+            record_bytes_max: RECORD_BYTES,
             decision_max: 256,
             message_bytes_max: 4_096,
             dispatchers_max: 3,
@@ -60,3 +94,18 @@ impl Default for Limits {
         }
     }
 }
+
+/// A little less than a message of NATS takes by default (1 MiB), which is the least of all logs.
+const RECORD_BYTES: usize = 1_000_000;
+
+/// Under load a sync is shared by so much, and by no more: what is decided behind it waits less.
+const TURN_BYTES: usize = 256 * 1024;
+
+/// An input of a task, as an upper bound: `Event::bytes_max`.
+const INPUT_BYTES: usize = 84;
+
+/// A fact of no more than a few inputs and no words, likewise.
+const EVENT_BYTES: usize = 480;
+
+/// A byte of a message, escaped.
+const ESCAPED_BYTES: usize = 6;

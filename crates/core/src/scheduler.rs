@@ -69,8 +69,8 @@ pub struct Scheduler {
     collectors: Vec<Collector>,
     feed: Feed,
     vkeys: BTreeMap<ProgramName, Vkey>,
-    /// How many open tasks begin at each height.
-    open: BTreeMap<Height, u32>,
+    /// The open tasks, by the height that they begin at.
+    open: BTreeMap<Height, BTreeSet<TaskId>>,
     parked: BTreeSet<TaskId>,
     totals: Totals,
     effects: VecDeque<(Seq, Effect)>,
@@ -211,9 +211,9 @@ impl Scheduler {
     /// A [`Rejection`], whose variants say what the sender should do.
     pub fn decide(&self, now: Timestamp, input: &Input) -> Result<Vec<Event>, Rejection> {
         match input {
-            Input::Configure(spec) => self.configure(spec),
+            Input::Configure(spec) => self.fitting(self.configure(spec)?),
             Input::Claim(epoch) => self.claim(*epoch),
-            Input::Submit(block) => self.submit(block),
+            Input::Submit(block) => self.fitting(self.submit(block)?),
             Input::EndSource => self.end_source(),
             Input::Report(report) => self.report(now, report),
             Input::Lose { dispatcher, but, message } => {
@@ -227,6 +227,16 @@ impl Scheduler {
         }
     }
 
+    /// What an input of any size asks for, if a record has room for it.
+    fn fitting(&self, events: Vec<Event>) -> Result<Vec<Event>, Rejection> {
+        let bytes = events.iter().map(Event::bytes_max).sum();
+        let bytes_max = self.limits.input_bytes_max();
+        match bytes <= bytes_max {
+            true => Ok(events),
+            false => Err(Rejection::TooLarge { bytes, bytes_max }),
+        }
+    }
+
     /// When to decide [`Input::Wake`] and [`Input::Assign`] next, both having been decided at `now`.
     #[must_use]
     pub fn poll_timeout(&self, now: Timestamp) -> Option<Deadline> {
@@ -237,6 +247,17 @@ impl Scheduler {
         let source = self.next_abandoned(now);
         let source = source.map(|at| Deadline { at, why: "a block is not delivered again" });
         retry.into_iter().chain(lease).chain(batch).chain(source).min()
+    }
+
+    /// What it holds itself to.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Holds itself to these from here on. They are read when something is decided, and never when it is applied.
+    pub const fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
     }
 
     /// The position of the last event applied.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Item, Ripe};
-use crate::{InputId, Key};
+use crate::{Height, InputId, Key};
 
 /// Parts that wait for their siblings.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -47,6 +47,12 @@ impl Parts {
         &self.ripe
     }
 
+    /// Whether a part of `height` waits in it.
+    pub(crate) fn holds(&self, height: Height) -> bool {
+        let mut gathers = self.gathers.iter().filter(|(_, gather)| !gather.got.is_empty());
+        gathers.any(|(key, _)| (key.first..=key.last).contains(&height))
+    }
+
     pub(crate) fn waiting(&self) -> usize {
         let got = self.gathers.values().map(|gather| gather.got.len()).sum::<usize>();
         got + self.ripe.values().map(Vec::len).sum::<usize>()
@@ -56,7 +62,7 @@ impl Parts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BlockHash, ChainId, Height, TaskId, Timestamp};
+    use crate::{BlockHash, ChainId, TaskId, Timestamp};
 
     #[test]
     fn a_part_waits_until_its_task_is_opened() {

@@ -83,6 +83,13 @@ impl Sequence {
         &self.spans
     }
 
+    /// Whether a result of `height` waits in it.
+    pub(crate) fn holds(&self, height: Height) -> bool {
+        let place = self.run.partition_point(|item| item.key.last < height);
+        let ahead = self.ahead.range(..=height).next_back().map(|(_, item)| item);
+        self.run.get(place).into_iter().chain(ahead).any(|item| item.is_made_of(height))
+    }
+
     pub(crate) fn waiting(&self) -> usize {
         self.ahead.len() + self.run.len() + self.ripe.values().map(Vec::len).sum::<usize>()
     }

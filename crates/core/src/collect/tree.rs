@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use super::{Item, Ripe, Span, Spans};
-use crate::{InputId, Key, Timestamp};
+use crate::{Height, InputId, Key, Timestamp};
 
 /// Items that wait for their neighbours.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -154,6 +154,13 @@ impl Tree {
         &self.spans
     }
 
+    /// Whether a result of `height` waits in it. Of what is not released the lowest height is in the first group.
+    pub(crate) fn holds(&self, height: Height) -> bool {
+        let first = self.groups.first_key_value().map(|(_, group)| group);
+        let nodes = first.into_iter().flat_map(|group| &group.levels).flat_map(BTreeMap::values);
+        nodes.into_iter().any(|item| item.is_made_of(height))
+    }
+
     pub(crate) fn waiting(&self) -> usize {
         self.groups.values().flat_map(|group| &group.levels).map(BTreeMap::len).sum()
     }
@@ -239,7 +246,7 @@ const fn nodes_at(size: usize, arity: usize, level: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BlockHash, ChainId, Height, TaskId};
+    use crate::{BlockHash, ChainId, TaskId};
 
     #[test]
     fn the_shape_does_not_depend_on_arrival() {

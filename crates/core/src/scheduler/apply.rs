@@ -160,7 +160,7 @@ impl Scheduler {
             parked: None,
         };
         self.tasks.insert(id, Box::new(task));
-        *self.open.entry(key.first).or_default() += 1;
+        self.open.entry(key.first).or_default().insert(id);
         self.totals.tasks_open += 1;
         self.index(id);
         Ok(())
@@ -217,7 +217,7 @@ impl Scheduler {
             is_open = task.is_open();
         }
         self.index(id);
-        self.count_open(first, was_open, is_open);
+        self.note_open(id, first, was_open, is_open);
         if let Event::Granted { dispatcher, .. } = event
             && !self.is_past
             && let Some(grant) = self.grant(AttemptId(seq.0))
@@ -250,18 +250,18 @@ impl Scheduler {
         }
     }
 
-    fn count_open(&mut self, first: Height, was_open: bool, is_open: bool) {
+    fn note_open(&mut self, id: TaskId, first: Height, was_open: bool, is_open: bool) {
         if was_open && !is_open {
             self.totals.tasks_open -= 1;
-            if let Some(count) = self.open.get_mut(&first) {
-                *count -= 1;
-                if *count == 0 {
+            if let Some(tasks) = self.open.get_mut(&first) {
+                tasks.remove(&id);
+                if tasks.is_empty() {
                     self.open.remove(&first);
                 }
             }
         } else if is_open && !was_open {
             self.totals.tasks_open += 1;
-            *self.open.entry(first).or_default() += 1;
+            self.open.entry(first).or_default().insert(id);
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Held, Scheduler};
 use crate::broken::{Breakage, Broken};
 use crate::by_hash::ByHash;
+use crate::collect::Collector;
 use crate::queue::Rank;
 use crate::release::Release;
 use crate::{
@@ -146,6 +147,27 @@ impl Scheduler {
     /// The tasks that were set aside.
     pub fn parked(&self) -> impl Iterator<Item = (&TaskId, &Task)> {
         self.parked.iter().filter_map(|id| Some((id, self.task(id)?)))
+    }
+
+    /// The open tasks that begin at `height` or before, lowest first.
+    pub fn open_up_to(&self, height: Height) -> impl Iterator<Item = (&TaskId, &Task)> {
+        let tasks = self.open.range(..=height).flat_map(|(_, tasks)| tasks);
+        tasks.filter_map(|id| Some((id, self.task(id)?)))
+    }
+
+    /// The last stage in which what was made of `height` waits for others of its batch.
+    #[must_use]
+    pub fn waits_at(&self, height: Height) -> Option<StageIndex> {
+        self.collectors.iter().rposition(|collector| collector.holds(height)).map(StageIndex)
+    }
+
+    /// The most inputs that a task has which may be tried yet, or could be opened.
+    #[must_use]
+    pub fn inputs_most(&self) -> usize {
+        let open = self.open.values().flatten().filter_map(|id| Some(self.task(id)?.inputs.len()));
+        let ripe = self.collectors.iter().filter_map(Collector::ripe);
+        let ripe = ripe.flat_map(|ripe| ripe.values().map(Vec::len));
+        open.chain(ripe).max().unwrap_or_default()
     }
 
     /// The attempts that hold a lease.

@@ -40,6 +40,49 @@ fn a_message_is_kept_and_of_a_long_one_the_end() {
 }
 
 #[test]
+fn what_no_record_could_hold_is_refused_and_told_by_how_much() {
+    let limits = Limits::default().within(40_000);
+    let mut day = Day::of(pipeline());
+    day.scheduler.set_limits(limits);
+    let of = |fields: u64| {
+        let fields = (0..fields).map(|at| (format!("{at:06}"), at)).collect();
+        Input::Submit(Box::new(Block { fields, ..block(1) }))
+    };
+    assert!(day.scheduler.decide(day.now, &of(400)).is_ok());
+    match day.scheduler.decide(day.now, &of(600)) {
+        Err(Rejection::TooLarge { bytes, bytes_max }) => {
+            assert!(bytes > bytes_max && bytes_max == limits.input_bytes_max(), "{bytes}");
+        }
+        taken => panic!("{taken:?}"),
+    }
+    let words = "x".repeat(limits.input_bytes_max());
+    let spec = PipelineSpec { name: "p".to_owned(), ..pipeline() };
+    let args = spec.stages.iter().map(|(name, stage)| {
+        let stage = push0_core::StageSpec { args: vec![words.clone()], ..stage.clone() };
+        (name.clone(), stage)
+    });
+    let spec = PipelineSpec { stages: args.collect(), ..spec };
+    let new = Scheduler::new(limits).decide(Timestamp(1), &Input::Configure(Box::new(spec)));
+    assert!(matches!(new, Err(Rejection::TooLarge { .. })), "{new:?}");
+}
+
+/// Of a quarter of a record a turn is full, half of one an input may take: the rest is what follows of itself.
+#[test]
+fn whatever_follows_of_itself_has_room_in_a_record_beside_a_full_turn() {
+    for record in [60_000, 250_000, 1_000_000, 4_000_000] {
+        let limits = Limits::default().within(record);
+        let opened = limits.inputs_max * 84 + limits.decision_max * 480;
+        assert!(limits.turn_bytes_max() + opened + limits.decision_max * 480 < record, "{record}");
+        assert!(limits.input_bytes_max() + limits.turn_bytes_max() < record, "{record}");
+        let words = 2 * (6 * limits.message_bytes_max + 480);
+        assert!(limits.turn_bytes_max() + words < record, "{record}");
+    }
+    let (usual, whole) = (Limits::default().within(1_000_000), Limits::default());
+    assert_eq!(usual.inputs_max, 3_968, "of the largest messages of NATS, less one in thirty");
+    assert_eq!((usual.decision_max, usual.message_bytes_max), (whole.decision_max, 4_096));
+}
+
+#[test]
 fn what_waits_wants_its_program() {
     let mut day = Day::of(pipeline());
     let wanted =

@@ -2,7 +2,7 @@
 //!
 //! Not here: any decision; the scheduler has made them.
 
-use push0_core::{Height, InputId, Scheduler, StageIndex, Task, TaskId, TaskState};
+use push0_core::{Height, InputId, Scheduler, Task, TaskId, TaskState};
 use serde::{Deserialize, Serialize};
 
 use super::named;
@@ -38,31 +38,24 @@ fn held(scheduler: &Scheduler, next: Height) -> (String, Option<TaskId>) {
     if scheduler.chain().hash_at(next).is_none() {
         return ("the source has not delivered it".to_owned(), None);
     }
-    let spans = |task: &Task| (task.key.first..=task.key.last).contains(&next);
-    let own = scheduler.tasks().filter(|(_, task)| task.is_open() && spans(task));
+    let own = scheduler.open_up_to(next).filter(|(_, task)| task.key.last >= next);
     if let Some((id, task)) = own.min_by_key(|(_, task)| (!is_parked(task), task.stage)) {
         return (words(scheduler, task), Some(*id));
     }
-    let made = scheduler.tasks().filter(|(_, task)| spans(task)).map(|(_, task)| task.stage).max();
-    let waits = match made.and_then(|stage| waits_at(scheduler, stage)) {
-        Some(stage) => format!("its proof waits at stage {stage} for the rest of its batch"),
+    let waits = match scheduler.waits_at(next) {
+        Some(stage) => {
+            let stage = &scheduler.pipeline().stage(stage).name;
+            format!("its proof waits at stage {stage} for the rest of its batch")
+        }
         None => "it waits for the rest of its batch".to_owned(),
     };
-    let others = scheduler.tasks().filter(|(_, task)| task.is_open());
-    let lowest = others.min_by_key(|(_, task)| (!is_parked(task), task.key.first, task.stage));
+    let parked = scheduler.parked().take(PARKED_MAX);
+    let parked = parked.min_by_key(|(_, task)| (task.key.first, task.stage));
+    let lowest = parked.or_else(|| scheduler.open_up_to(Height(u64::MAX)).next());
     match lowest {
         Some((id, task)) => (format!("{waits}; {}", words(scheduler, task)), Some(*id)),
         None => (waits, None),
     }
-}
-
-/// The stage that what `stage` made flows into.
-fn waits_at(scheduler: &Scheduler, stage: StageIndex) -> Option<String> {
-    let pipeline = scheduler.pipeline();
-    let made_by = pipeline.stage(stage);
-    let is_tree = matches!(made_by.collect, push0_core::Collect::Tree(..));
-    let next = made_by.feeds.first().copied().or_else(|| is_tree.then_some(stage))?;
-    Some(pipeline.stage(next).name.to_string())
 }
 
 fn words(scheduler: &Scheduler, task: &Task) -> String {
@@ -103,3 +96,6 @@ fn has_inputs(scheduler: &Scheduler, task: &Task) -> bool {
 const fn is_parked(task: &Task) -> bool {
     matches!(task.state, TaskState::Parked)
 }
+
+/// Parked tasks that are looked at for the lowest.
+const PARKED_MAX: usize = 1_000;

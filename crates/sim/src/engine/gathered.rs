@@ -10,25 +10,13 @@ pub(super) struct Gathered {
     pub(super) events: Vec<Event>,
     pub(super) answers: Vec<(Asker, Answer)>,
     pub(super) messages: Vec<(Life, ToDispatcher)>,
-    /// What its events weigh in the log, roughly. Unit: bytes.
+    /// What its events take in the log at most. Unit: bytes.
     bytes: usize,
 }
 
 impl Gathered {
     pub(super) fn add(&mut self, events: Vec<Event>) {
-        let digests = |event: &Event| {
-            if let Event::Accepted { result, .. } = event {
-                result.parts.len()
-            } else if let Event::TaskOpened { inputs, .. } = event {
-                inputs.len()
-            } else if let Event::Released { tasks, .. } = event {
-                tasks.len()
-            } else {
-                0
-            }
-        };
-        let bytes = |event: &Event| EVENT_BYTES + digests(event) * DIGEST_BYTES;
-        self.bytes += events.iter().map(bytes).sum::<usize>();
+        self.bytes += events.iter().map(Event::bytes_max).sum::<usize>();
         self.events.extend(events);
     }
 
@@ -53,9 +41,3 @@ impl Gathered {
 /// A turn takes no further request past this size: as small a share of what the log takes for one record as
 /// in the shell, where segments are larger.
 const TURN_BYTES_MAX: usize = 8 * 1024;
-
-/// An event in JSON, roughly.
-const EVENT_BYTES: usize = 512;
-
-/// A digest or an id in JSON.
-const DIGEST_BYTES: usize = 72;
