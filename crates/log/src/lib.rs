@@ -26,6 +26,7 @@ mod scan;
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use push0_core::{Seq, Turn};
 
@@ -134,6 +135,22 @@ pub trait Log: Send {
 
     /// The largest record this log takes: the bytes of one turn as it writes them.
     fn record_bytes_max(&self) -> usize;
+
+    /// How full it is, where it has a bound of its own that is known. A file log has none: its disk is shared.
+    fn room(&self) -> Option<Room> {
+        None
+    }
+}
+
+/// How full a log is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Room {
+    /// What it takes, that which was appended since it was last looked at roughly.
+    pub bytes: u64,
+    /// What it may take: `max_bytes` of the stream.
+    pub bytes_max: u64,
+    /// Its name: the stream's.
+    pub name: Arc<str>,
 }
 
 /// Why an append failed.

@@ -47,6 +47,7 @@ mod open;
 mod probe;
 mod read;
 mod stream;
+mod watch;
 
 use std::time::Duration;
 
@@ -56,9 +57,10 @@ use tokio::task::JoinHandle;
 
 use crate::frame::{self, LogId};
 use crate::payload::Payload;
-use crate::{AppendError, Log, ReadError};
+use crate::{AppendError, Log, ReadError, Room};
 use api::Api;
 use append::Record;
+use watch::Watch;
 
 pub use chain::Position;
 pub use config::{NatsConfig, Storage};
@@ -87,6 +89,10 @@ pub struct NatsLog {
     waiting: Waiting,
     /// Why nothing is appended any more.
     replaced: Option<String>,
+    /// None for a reader.
+    watch: Option<Watch>,
+    /// How full it was when it was opened.
+    room: Option<Room>,
 }
 
 /// A message that is under way, or whose fate is unknown.
@@ -126,6 +132,35 @@ impl NatsLog {
         &self.start
     }
 
+    /// Looks at the stream every two seconds from here on: once it has lost its beginning, or was set back, nothing is
+    /// appended any more, and [`stands`](Self::stands) says so.
+    pub fn watch(&mut self) {
+        let watch = Watch::begin(self.api.clone());
+        watch.knows(self.tip.message);
+        self.watch = Some(watch);
+    }
+
+    /// Whether the stream was the log that it was when it was last looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Replaced`].
+    pub fn stands(&self) -> Result<(), ReadError> {
+        match self.watch.as_ref().and_then(Watch::other) {
+            Some(reason) => {
+                Err(ReadError::Replaced { stream: self.api.stream.to_string(), reason })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What tells this history of the log from another of it, which was set back and goes on otherwise: the digest
+    /// of the last record that is known to be durable.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        self.tip.digest.to_string()
+    }
+
     /// Reads from `position` on, and goes on reading as the log grows.
     #[must_use]
     pub fn follow(&self, position: Position) -> Follower {
@@ -141,6 +176,9 @@ impl NatsLog {
         assert!(self.flight.is_none(), "an append is under way");
         assert_eq!(position.log, self.start.log, "a position of another log");
         self.tip.clone_from(position);
+        if let Some(watch) = &self.watch {
+            watch.knows(position.message);
+        }
         self.waiting = Waiting::behind(position);
     }
 
@@ -183,6 +221,9 @@ impl NatsLog {
         flight.task = None;
         match outcome {
             Ok(()) => {
+                if let Some(watch) = &self.watch {
+                    watch.appended(record.after.message, record.bytes.len());
+                }
                 self.tip = record.after;
                 self.flight = None;
                 if self.waiting.turns > 0 {
@@ -247,7 +288,8 @@ impl NatsLog {
 
     fn refuse_if_replaced(&self) -> Result<(), AppendError> {
         let stream = || self.api.stream.to_string();
-        match self.replaced.clone() {
+        let seen = || self.watch.as_ref().and_then(Watch::other);
+        match self.replaced.clone().or_else(seen) {
             Some(reason) => Err(AppendError::Replaced { stream: stream(), reason }),
             None => Ok(()),
         }
@@ -289,6 +331,10 @@ impl Log for NatsLog {
 
     fn record_bytes_max(&self) -> usize {
         self.record_bytes_max
+    }
+
+    fn room(&self) -> Option<Room> {
+        self.watch.as_ref().and_then(Watch::room).or_else(|| self.room.clone())
     }
 }
 

@@ -97,8 +97,13 @@ pub(super) fn check(server: &ServerInfo) -> Result<(), NatsError> {
     if version(server) < SERVER_MIN {
         return Err(NatsError::Old { found: server.version.clone() });
     }
+    let server_name = || server.server_name.clone();
     if !server.jetstream {
-        return Err(NatsError::NoJetStream { server: server.server_name.clone() });
+        return Err(NatsError::NoJetStream { server: server_name() });
+    }
+    if server.max_payload < PAYLOAD_MIN {
+        let (found, needed) = (server.max_payload, PAYLOAD_MIN);
+        return Err(NatsError::SmallPayload { server: server_name(), found, needed });
     }
     Ok(())
 }
@@ -120,6 +125,9 @@ fn reconnect_delay(attempts: usize) -> Duration {
 
 /// Older ones lack `sync_interval: always`, and pass over settings that they do not know.
 const SERVER_MIN: (u32, u32) = (2, 10);
+
+/// For the words of a failed attempt twice over, a pipeline, and the answer to `status`, each with room beside it.
+const PAYLOAD_MIN: usize = 64 << 10;
 
 /// A connection whose other end has gone without a word is found out in three of these.
 const PING_INTERVAL: Duration = Duration::from_secs(5);

@@ -16,8 +16,8 @@ use super::api::{Api, Stored, Unanswered, read};
 use super::chain::{self, Position};
 use super::stream::{self, Failure, Info};
 use super::{HEADERS_BYTES_MAX, NatsConfig, NatsLog, PAUSE, Waiting, connect, subject_of};
-use crate::ReadError;
 use crate::frame::{self, LogId};
+use crate::{ReadError, Room};
 
 impl NatsLog {
     /// Opens the log, or makes it. Its history is not read: see [`follow`](Self::follow).
@@ -35,7 +35,7 @@ impl NatsLog {
         let api = Api { client, losses, refusals, answer_max, stream, prefix };
         let writer = LogId::draw().map_err(NatsError::Unavailable)?;
         let give_up = Instant::now() + config.retry_max;
-        let (first, last) = loop {
+        let (first, last, room) = loop {
             let error = match ends(&api, config, writer).await {
                 Ok(ends) => break ends,
                 Err(Failure::Final(error)) => return Err(error),
@@ -68,6 +68,8 @@ impl NatsLog {
             tip,
             flight: None,
             replaced: None,
+            watch: None,
+            room,
         })
     }
 }
@@ -110,6 +112,18 @@ pub enum NatsError {
         /// What it says it is.
         found: String,
     },
+    /// Raise `max_payload` in the configuration of the servers.
+    #[error(
+        "the NATS server {server} takes messages of {found} bytes at the most (max_payload), and push0 needs {needed}"
+    )]
+    SmallPayload {
+        /// Its name.
+        server: String,
+        /// Its `max_payload`.
+        found: usize,
+        /// What it must be at least.
+        needed: usize,
+    },
     /// Turn JetStream on at the server, or for the account.
     #[error("the NATS server {server} has no JetStream")]
     NoJetStream {
@@ -136,8 +150,12 @@ pub enum NatsError {
     Unavailable(#[source] io::Error),
 }
 
-/// The first record and the last, of a log that is made if there is none.
-async fn ends(api: &Api, config: &NatsConfig, writer: LogId) -> Result<(Stored, Stored), Failure> {
+/// The first record and the last, of a log that is made if there is none; and how full it is.
+async fn ends(
+    api: &Api,
+    config: &NatsConfig,
+    writer: LogId,
+) -> Result<(Stored, Stored, Option<Room>), Failure> {
     let info = stream::prepare(api, config).await?;
     is_whole(&info, config)?;
     let unanswered = |error| Failure::Unanswered(error);
@@ -154,7 +172,7 @@ async fn ends(api: &Api, config: &NatsConfig, writer: LogId) -> Result<(Stored, 
     let last = api.get_last(&subjects).await.map_err(unanswered)?;
     let last = last.filter(|last| last.sequence >= info.state.last_seq);
     let last = last.ok_or_else(|| again("its last record is not there yet"))?;
-    Ok((first, last))
+    Ok((first, last, info.room(&api.stream)))
 }
 
 /// Publishes the first record. What becomes of it is seen by reading what stands there.

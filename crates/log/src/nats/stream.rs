@@ -5,6 +5,7 @@
 //!
 //! Not here: its records (`append`, `follow`).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::api::{Api, Unanswered, code};
 use super::{NatsConfig, NatsError};
+use crate::Room;
 
 /// What the server says of a stream.
 #[derive(Debug, Deserialize)]
@@ -32,11 +34,22 @@ pub(super) struct State {
 }
 
 impl Info {
+    /// How large it may be, if that is bounded. Unit: bytes.
+    pub(super) fn bytes_max(&self) -> Option<u64> {
+        let max_bytes = self.config.get("max_bytes").and_then(Value::as_i64);
+        max_bytes.and_then(|bytes| u64::try_from(bytes).ok()).filter(|bytes| *bytes > 0)
+    }
+
+    /// How full it is, if it is bounded.
+    pub(super) fn room(&self, name: &Arc<str>) -> Option<Room> {
+        let (bytes, name) = (self.state.bytes, Arc::clone(name));
+        Some(Room { bytes, bytes_max: self.bytes_max()?, name })
+    }
+
     /// Whether a record of this size has no room.
     pub(super) fn has_no_room(&self, bytes: usize) -> bool {
-        let max_bytes = self.config.get("max_bytes").and_then(Value::as_i64).unwrap_or(-1);
         let taken = self.state.bytes.saturating_add(bytes as u64);
-        u64::try_from(max_bytes).is_ok_and(|max_bytes| taken > max_bytes)
+        self.bytes_max().is_some_and(|max_bytes| taken > max_bytes)
     }
 }
 
@@ -96,6 +109,8 @@ async fn make(api: &Api, config: &NatsConfig) -> Result<Info, Unanswered> {
         "mirror_direct": false,
         "allow_rollup_hdrs": false,
         "deny_delete": true,
+        // A server never takes it back, and a log that is to be compacted must be purged up to a record. Engines may
+        // not purge (docs/nats.md), and who may is found out (`watch`).
         "deny_purge": false,
     });
     api.call(&format!("STREAM.CREATE.{}", config.stream), &settings).await
