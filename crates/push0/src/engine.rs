@@ -21,6 +21,7 @@ mod handle;
 mod hear;
 mod mail;
 mod ports;
+mod room;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -36,15 +37,17 @@ use push0_core::{
     Effect, Fleet, FromDispatcher, IllegalEvent, Input, Life, Rejection, Scheduler, Seq, Timestamp,
     ToDispatcher, Turn,
 };
-use push0_log::{AppendError, Log};
+use push0_log::{AppendError, Log, Room};
 use tokio::sync::{mpsc, watch};
 
 use self::gathered::Gathered;
 use self::mail::Mail;
+use self::room::Filling;
 use self::telling::Telling;
 use self::waiting::{Waiting, WaitingTurn};
 pub use handle::{Gone, Handle, Request, Taken};
 pub use ports::{Ports, Post, Seen};
+pub(crate) use room::{is_short, raise, used};
 
 use crate::clock::Clock;
 
@@ -63,9 +66,10 @@ pub struct Engine<L> {
     inbox: mpsc::Receiver<Request>,
     ports: Ports,
     pulse: watch::Sender<Seq>,
+    rooms: watch::Sender<Option<Room>>,
     /// Set once it is to end though its log has no room.
     is_stopping: Arc<AtomicBool>,
-    /// Requests of a batch that found no room in its turn.
+    /// What found no room in its turn: of a request the rest, and those behind it.
     left: Vec<Request>,
     /// Whether the last turn was full, so that what is due may not all have been decided.
     is_behind: bool,
@@ -78,6 +82,7 @@ pub struct Engine<L> {
     mail: Mail,
     telling: Telling,
     trouble: Option<Trouble>,
+    filling: Filling,
 }
 
 /// A log that takes nothing at the moment.
@@ -105,7 +110,10 @@ impl<L: Log> Engine<L> {
     pub fn new(scheduler: Scheduler, log: L, ports: Ports) -> (Self, Handle) {
         let (sender, inbox) = mpsc::channel(INBOX_MAX);
         let (pulse, watched) = watch::channel(scheduler.last());
+        let (rooms, room) = watch::channel(log.room());
         let is_stopping = Arc::new(AtomicBool::new(false));
+        let mut scheduler = scheduler;
+        scheduler.set_limits(scheduler.limits().within(log.record_bytes_max()));
         let engine = Self {
             clock: Clock::start(scheduler.now()),
             turned: scheduler.now(),
@@ -120,14 +128,16 @@ impl<L: Log> Engine<L> {
             mail: Mail::default(),
             telling: Telling::new(Instant::now()),
             trouble: None,
+            filling: Filling::default(),
             scheduler,
             log,
             inbox,
             ports,
             pulse,
+            rooms,
             is_stopping: Arc::clone(&is_stopping),
         };
-        (engine, Handle::new(sender, watched, is_stopping))
+        (engine, Handle::new(sender, watched, room, is_stopping))
     }
 
     /// Runs until it is told to stop, or every handle is dropped; then ends the log cleanly.
@@ -138,7 +148,7 @@ impl<L: Log> Engine<L> {
     pub async fn run(mut self) -> Result<(), EngineError> {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         loop {
-            let may_decide = self.waiting.has_room();
+            let may_decide = self.has_room();
             let due = if may_decide { self.due() } else { None };
             tokio::select! {
                 biased; // the default order is random
@@ -182,12 +192,12 @@ impl<L: Log> Engine<L> {
         let now = self.clock.now();
         self.fleet.look(now);
         self.turned = now;
-        let mut gathered = Gathered::default();
+        let mut gathered = Gathered::of_at_most(self.scheduler.limits().turn_bytes_max());
         let mut requests = requests.into_iter();
         while let Some(request) = requests.next() {
             self.take(now, request, &mut gathered)?;
             if gathered.is_full() {
-                self.left = requests.collect();
+                self.left.extend(requests);
                 break;
             }
         }
@@ -221,7 +231,7 @@ impl<L: Log> Engine<L> {
     /// Lets grants go whose record is not durable yet: one that is lost with it costs work, and breaks no promise. Not
     /// before the claim is durable, for until then another engine may lead.
     fn grant(&mut self) {
-        if self.claim.is_none_or(|claim| claim > self.log.last()) {
+        if !self.leads() {
             return;
         }
         while let Some(grant) = self.scheduler.poll_grant() {
@@ -253,12 +263,13 @@ impl<L: Log> Engine<L> {
 
     /// Waits a moment for a log that takes nothing.
     async fn wait_out(&mut self, error: AppendError) -> Result<(), EngineError> {
+        let is_full = matches!(error, AppendError::Full(_));
         let what = match &error {
             AppendError::Full(_) => {
                 self.begun = self.log.last(); // what was begun behind is forgotten there
-                "make room"
+                self.make_room()
             }
-            AppendError::Unavailable(_) => "see to that",
+            AppendError::Unavailable(_) => "see to that".to_owned(),
             AppendError::Fenced { .. }
             | AppendError::Poisoned(_)
             | AppendError::Replaced { .. }
@@ -267,7 +278,10 @@ impl<L: Log> Engine<L> {
         };
         let trouble = Trouble { since: Instant::now(), is_told: false };
         let trouble = self.trouble.get_or_insert(trouble);
-        if trouble.since.elapsed() >= ROOM_WAIT || self.is_stopping.load(Ordering::Relaxed) {
+        // Of a log that is shared another engine would find no more.
+        let is_shared = is_full && self.log.room().is_some();
+        let is_over = trouble.since.elapsed() >= ROOM_WAIT && !is_shared;
+        if is_over || self.is_stopping.load(Ordering::Relaxed) {
             return Err(error.into());
         }
         if !trouble.is_told {
@@ -276,6 +290,9 @@ impl<L: Log> Engine<L> {
             let seen = Seen { warning: Some(warning), ..Seen::default() };
             trouble.is_told = self.ports.turns.try_send(seen).is_ok();
         }
+        if is_full {
+            return self.await_room().await;
+        }
         tokio::time::sleep(ROOM_PAUSE).await;
         Ok(())
     }
@@ -283,6 +300,7 @@ impl<L: Log> Engine<L> {
     /// Lets go of what has become durable.
     fn let_go(&mut self) {
         let durable = self.log.last();
+        self.show_room();
         while let Some(effect) = self.scheduler.poll_effect(durable) {
             self.perform(effect);
         }
@@ -316,7 +334,7 @@ impl<L: Log> Engine<L> {
     /// one message.
     fn post_unless_busy(&mut self) {
         let has_more = !self.inbox.is_empty() || !self.left.is_empty();
-        if !(has_more && self.waiting.has_room()) {
+        if !(has_more && self.has_room()) {
             self.post();
         }
     }
@@ -341,12 +359,20 @@ impl<L: Log> Engine<L> {
     ) -> Result<(), EngineError> {
         match request {
             Request::Ask(inputs, reply) => {
-                let mut answer = Ok(());
-                for input in inputs {
-                    self.has_claimed |= matches!(input, Input::Claim(_));
-                    answer = answer.and(self.decide(now, &input, gathered)?);
+                let answer = self.decide_some(now, inputs, gathered)?;
+                match answer {
+                    (answer, rest) if rest.is_empty() => gathered.answers.push((reply, answer)),
+                    (answer, rest) => self.left.push(Request::Rest(rest, Some((reply, answer)))),
                 }
-                gathered.answers.push((reply, answer));
+            }
+            Request::Rest(inputs, asked) => {
+                let (answer, rest) = self.decide_some(now, inputs, gathered)?;
+                let asked = asked.map(|(reply, before)| (reply, before.and(answer)));
+                match (asked, rest.is_empty()) {
+                    (Some(asked), true) => gathered.answers.push(asked),
+                    (None, true) => {}
+                    (asked, false) => self.left.push(Request::Rest(rest, asked)),
+                }
             }
             Request::InOrder(inputs, reply) => {
                 let (mut taken, mut refused) = (0, None);
@@ -358,14 +384,22 @@ impl<L: Log> Engine<L> {
                             break;
                         }
                     }
+                    if gathered.is_full() {
+                        break; // whoever asks sees how many were taken
+                    }
                 }
                 gathered.taken.push((reply, (taken, refused)));
             }
             Request::Heard(said) => {
-                for message in said {
+                let mut said = said.into_iter();
+                while let Some(message) = said.next() {
                     match message {
                         FromDispatcher::Report(report) => self.heard(now, report, gathered)?,
                         FromDispatcher::Beat(beat) => self.beaten(now, beat, gathered)?,
+                    }
+                    if gathered.is_full() && said.len() > 0 {
+                        self.left.push(Request::Heard(said.collect()));
+                        break;
                     }
                 }
             }
@@ -397,23 +431,47 @@ impl<L: Log> Engine<L> {
                 break;
             }
         }
-        if !self.is_draining {
+        if !self.is_draining && !gathered.is_overfull() {
             let offers = self.fleet.offers_at(now, &self.scheduler);
             let _ = self.decide(now, &Input::Assign(offers), gathered)?;
         }
         Ok(())
     }
 
+    /// Decides what nobody waits for: what a turn has no room for is the next one's.
     fn decide_all(
         &mut self,
         now: Timestamp,
         inputs: Vec<Input>,
         gathered: &mut Gathered,
     ) -> Result<(), EngineError> {
-        for input in inputs {
-            let _ = self.decide(now, &input, gathered)?;
+        let (_, rest) = self.decide_some(now, inputs, gathered)?;
+        if !rest.is_empty() {
+            self.left.push(Request::Rest(rest, None));
         }
         Ok(())
+    }
+
+    /// Decides as many as the turn has room for. Answers the first refusal, and what is left.
+    fn decide_some(
+        &mut self,
+        now: Timestamp,
+        inputs: Vec<Input>,
+        gathered: &mut Gathered,
+    ) -> Result<(Result<(), Rejection>, Vec<Input>), EngineError> {
+        let (mut answer, mut inputs) = (Ok(()), inputs.into_iter());
+        for input in inputs.by_ref() {
+            self.has_claimed |= matches!(input, Input::Claim(_));
+            answer = answer.and(self.decide(now, &input, gathered)?);
+            if gathered.is_full() {
+                break;
+            }
+        }
+        Ok((answer, inputs.collect()))
+    }
+
+    fn has_room(&self) -> bool {
+        self.waiting.has_room(self.scheduler.limits().turn_bytes_max())
     }
 
     fn decide(
@@ -422,6 +480,9 @@ impl<L: Log> Engine<L> {
         input: &Input,
         gathered: &mut Gathered,
     ) -> Result<Result<(), Rejection>, EngineError> {
+        if let Some(refused) = self.has_no_room_for(input) {
+            return Ok(Err(refused));
+        }
         let decided = self.scheduler.decide(now, input);
         Ok(match decided {
             Err(rejection) => Err(rejection),

@@ -147,8 +147,8 @@ pub(super) async fn answer(handle: &Handle, looks: &Looks, asked: Ask) -> Option
             let count = blocks.len();
             let inputs = blocks.into_iter().map(|block| Input::Submit(Box::new(block)));
             match handle.decide_in_order(inputs.collect()).await.ok()? {
-                (_, None) => Some(Answer::Done(count)),
-                (taken, Some(Rejection::Full { .. })) => Some(Answer::Later { taken }),
+                (taken, None) if taken == count => Some(Answer::Done(count)),
+                (taken, None | Some(Rejection::Full { .. })) => Some(Answer::Later { taken }),
                 (taken, Some(refused)) => {
                     Some(Answer::Refused { taken, reason: refused.to_string() })
                 }

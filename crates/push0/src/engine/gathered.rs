@@ -2,21 +2,19 @@
 
 use std::time::Duration;
 
-use push0_core::{Event, Life, Rejection, Seq, Timestamp, ToDispatcher, Verdict};
+use push0_core::{Event, Life, Seq, Timestamp, ToDispatcher, Verdict};
 
 use tokio::sync::oneshot;
 
-use super::handle::{Look, Pulse, Reply, Taken};
-
-/// An answer, and who waits for it.
-type Answered = (Reply, Result<(), Rejection>);
+use super::handle::{Answered, Look, Pulse, Taken};
 
 /// What a turn has gathered.
-#[derive(Default)]
 pub(super) struct Gathered {
     pub(super) events: Vec<Event>,
-    /// What its events weigh in the log, roughly. Unit: bytes.
+    /// What its events take in the log at most. Unit: bytes.
     bytes: usize,
+    /// It takes no further request past this size. Unit: bytes.
+    bytes_max: usize,
     pub(super) answers: Vec<Answered>,
     pub(super) taken: Vec<(oneshot::Sender<Taken>, Taken)>,
     pub(super) messages: Vec<(Life, ToDispatcher)>,
@@ -27,30 +25,23 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
+    /// Nothing yet; full at `bytes_max`, well below what a log takes for one record.
+    pub(super) const fn of_at_most(bytes_max: usize) -> Self {
+        Self {
+            events: Vec::new(),
+            bytes: 0,
+            bytes_max,
+            answers: Vec::new(),
+            taken: Vec::new(),
+            messages: Vec::new(),
+            looks: Vec::new(),
+            probes: Vec::new(),
+            accepted: Vec::new(),
+        }
+    }
+
     pub(super) fn add(&mut self, events: Vec<Event>) {
-        let bytes = |event: &Event| match event {
-            Event::Accepted { result, .. } => EVENT_BYTES + result.parts.len() * DIGEST_BYTES,
-            Event::TaskOpened { inputs, .. } => EVENT_BYTES + inputs.len() * DIGEST_BYTES,
-            Event::Released { tasks, .. } => EVENT_BYTES + tasks.len() * DIGEST_BYTES,
-            Event::Failed { message, .. }
-            | Event::Rejected { message, .. }
-            | Event::Lost { message, .. }
-            | Event::Withdrawn { message, .. }
-            | Event::Parked { message, .. } => EVENT_BYTES + message.len(),
-            Event::Configured { .. }
-            | Event::Claimed { .. }
-            | Event::BlockSubmitted { .. }
-            | Event::SourceEnded { .. }
-            | Event::Resupplied { .. }
-            | Event::PayloadLost { .. }
-            | Event::BatchClosed { .. }
-            | Event::Granted { .. }
-            | Event::Surplus { .. }
-            | Event::Remade { .. }
-            | Event::Reopened { .. }
-            | Event::Pinned { .. } => EVENT_BYTES,
-        };
-        self.bytes += events.iter().map(bytes).sum::<usize>();
+        self.bytes += events.iter().map(Event::bytes_max).sum::<usize>();
         self.events.extend(events);
     }
 
@@ -59,7 +50,12 @@ impl Gathered {
     }
 
     pub(super) const fn is_full(&self) -> bool {
-        self.bytes >= TURN_BYTES_MAX
+        self.bytes >= self.bytes_max
+    }
+
+    /// Whether what was decided last leaves no room for grants beside it.
+    pub(super) const fn is_overfull(&self) -> bool {
+        self.bytes >= 2 * self.bytes_max
     }
 
     /// What a dispatcher is told of the events from `before` on, of which the last is at `last`.
@@ -75,12 +71,3 @@ impl Gathered {
         }
     }
 }
-
-/// A turn takes no further request past this size. Unit: bytes. Well below what a log takes for one record.
-pub(super) const TURN_BYTES_MAX: usize = 256 * 1024;
-
-/// An event in JSON, roughly.
-const EVENT_BYTES: usize = 512;
-
-/// A digest or an id in JSON.
-const DIGEST_BYTES: usize = 72;

@@ -7,13 +7,16 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
 
 use push0_core::{DispatcherId, Epoch, Fleet, FromDispatcher, Input, Rejection, Scheduler, Seq};
+use push0_log::Room;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Something asked of the engine.
 pub enum Request {
     /// Decide these, in one turn; the answer is the first refusal.
     Ask(Vec<Input>, Reply),
-    /// Decide these in one turn, up to the first that is refused.
+    /// Decide what is left of some that began before, with the answer so far where somebody waits for it.
+    Rest(Vec<Input>, Option<Answered>),
+    /// Decide these in one turn, up to the first that is refused or finds no room in it.
     InOrder(Vec<Input>, oneshot::Sender<Taken>),
     /// Take what a dispatcher says.
     Heard(Vec<FromDispatcher>),
@@ -31,6 +34,9 @@ pub enum Request {
 
 /// How many of some inputs were taken, and why not the next one.
 pub type Taken = (usize, Option<Rejection>);
+
+/// An answer, and who waits for it.
+pub(super) type Answered = (Reply, Result<(), Rejection>);
 
 /// Where an answer goes.
 pub(super) type Reply = oneshot::Sender<Result<(), Rejection>>;
@@ -51,6 +57,7 @@ pub struct Gone;
 pub struct Handle {
     requests: mpsc::Sender<Request>,
     pulse: watch::Receiver<Seq>,
+    room: watch::Receiver<Option<Room>>,
     is_stopping: Arc<AtomicBool>,
 }
 
@@ -58,9 +65,10 @@ impl Handle {
     pub(super) const fn new(
         requests: mpsc::Sender<Request>,
         pulse: watch::Receiver<Seq>,
+        room: watch::Receiver<Option<Room>>,
         is_stopping: Arc<AtomicBool>,
     ) -> Self {
-        Self { requests, pulse, is_stopping }
+        Self { requests, pulse, room, is_stopping }
     }
 
     /// Has `input` decided and made durable. Blocks; never call it on a thread that runs async tasks.
@@ -133,7 +141,8 @@ impl Handle {
         answer.await.map_err(|_| Gone)
     }
 
-    /// Has `inputs` decided in one turn, up to the first that is refused; answers how many were taken, and that refusal.
+    /// Has `inputs` decided in one turn, up to the first that is refused or finds no room in it; answers how many were
+    /// taken, and the refusal.
     ///
     /// # Errors
     ///
@@ -240,6 +249,12 @@ impl Handle {
         self.pulse.clone()
     }
 
+    /// How full the log is, where that is known.
+    #[must_use]
+    pub fn room(&self) -> Option<Room> {
+        self.room.borrow().clone()
+    }
+
     fn send(&self, request: Request) -> Result<(), Gone> {
         self.requests.blocking_send(request).map_err(|_| Gone)
     }
@@ -249,6 +264,7 @@ impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ask(inputs, _) => f.debug_tuple("Ask").field(inputs).finish(),
+            Self::Rest(inputs, _) => f.debug_tuple("Rest").field(inputs).finish(),
             Self::InOrder(inputs, _) => f.debug_tuple("InOrder").field(inputs).finish(),
             Self::Heard(message) => f.debug_tuple("Heard").field(message).finish(),
             Self::Departed(dispatcher, _) => f.debug_tuple("Departed").field(dispatcher).finish(),

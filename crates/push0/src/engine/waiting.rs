@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use push0_core::{Epoch, Seq, Timestamp, Turn};
 
-use super::gathered::{Gathered, TURN_BYTES_MAX};
+use super::gathered::Gathered;
 
 /// Turns that wait.
 #[derive(Default)]
@@ -55,19 +55,24 @@ impl Waiting {
         Some(turn)
     }
 
+    /// What they take in the log at most. Unit: bytes.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.turns.is_empty()
     }
 
     /// Whether more may be decided. Not behind a look, which is at what is durable.
-    pub(super) fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self, turn_bytes_max: usize) -> bool {
         let is_looked_at = self.turns.back().is_some_and(|turn| !turn.allows.looks.is_empty());
-        !is_looked_at && self.turns.len() < TURNS_MAX && self.bytes < BYTES_MAX
+        !is_looked_at && self.turns.len() < TURNS_MAX && self.bytes < TURNS_FULL * turn_bytes_max
     }
 }
 
 /// Turns that wait: fewer than a log takes behind the one that is under way.
 pub(super) const TURNS_MAX: usize = 512;
 
-/// What they weigh, and a last one besides: together less than the smallest record that a log takes (1 MB).
-const BYTES_MAX: usize = 2 * TURN_BYTES_MAX;
+/// So many full ones: with a last one besides less than a record of the log.
+const TURNS_FULL: usize = 2;
