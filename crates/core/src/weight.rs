@@ -308,7 +308,7 @@ mod tests {
         let fields = (0..50).map(|at| (format!("\"{at}\u{2}"), u64::MAX)).collect();
         let block =
             Block { number: last, hash: tip, parent: tip, payload: digest, bytes: 9, fields };
-        let bare = Block { fields: BTreeMap::new(), ..block.clone() };
+        let bare = Block { fields: BTreeMap::new(), ..block };
         let inputs = vec![InputId::Part(task, u32::MAX), InputId::Task(task), InputId::Block(tip)];
         let (ran_us, retry_at) = (u64::MAX, Timestamp(u64::MAX));
         let stage: crate::StageName = name.parse().expect("a name");
@@ -330,7 +330,7 @@ mod tests {
                 items: 9,
                 why: crate::ClosedBy::Boundary,
             },
-            Event::TaskOpened { task, stage, program: program.clone(), key, inputs },
+            Event::TaskOpened { task, stage, program, key, inputs },
             Event::Granted { task, dispatcher, until: retry_at },
             Event::Accepted { task, attempt, result, ran_us },
             Event::Accepted { task, attempt, result: with_key, ran_us },

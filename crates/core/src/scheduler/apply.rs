@@ -199,9 +199,10 @@ impl Scheduler {
         id: TaskId,
         event: &Event,
     ) -> Result<(), IllegalEvent> {
-        let Some(task) = self.task(&id) else {
+        let Some(task) = self.tasks.get(&id) else {
             return Err(illegal(seq, &format!("{event:?} is about an unknown task")));
         };
+        self.totals.count_end(task.lease(), event);
         let state = TaskState::after(Some(&task.state), seq, at, event)?;
         let (was_open, first) = (task.is_open(), task.key.first);
         let was_there = task.state == TaskState::Accepted;

@@ -36,6 +36,11 @@ pub struct Totals {
     pub rejected: u64,
     /// Attempts that failed otherwise.
     pub failed: BTreeMap<FailureClass, u64>,
+    /// Attempts whose task was closed by another's result, or set aside, while they held its lease.
+    pub overtaken: u64,
+    /// Of those that were accepted, the ones that had ended otherwise before: given up as lost, say. With them each
+    /// attempt that started is counted once: `started + late` are those that run, and all that ended.
+    pub late: u64,
     /// How long provers ran. Unit: microseconds.
     pub ran_us: u64,
     pub(super) stages: Vec<StageCounts>,
@@ -76,6 +81,17 @@ impl Totals {
             TaskState::Accepted => &mut counts.accepted,
             TaskState::Parked => &mut counts.parked,
         })
+    }
+
+    /// Counts an attempt that ends by what is said of its task, which `lease` was given for.
+    pub(super) fn count_end(&mut self, lease: Option<&Lease>, event: &Event) {
+        let is_own = |attempt| lease.is_some_and(|lease| lease.attempt == attempt);
+        if let Event::Accepted { attempt, .. } = event {
+            self.late += u64::from(!is_own(*attempt));
+            self.overtaken += u64::from(lease.is_some() && !is_own(*attempt));
+        } else if matches!(event, Event::Parked { .. }) {
+            self.overtaken += u64::from(lease.is_some());
+        }
     }
 
     pub(super) fn count(&mut self, event: &Event) {

@@ -107,6 +107,34 @@ fn what_happened_is_counted() {
     assert_eq!((totals.blocks_submitted, totals.started, totals.accepted), (3, 3, 1));
     assert_eq!(totals.failed.get(&FailureClass::Timeout), Some(&1));
     assert_eq!(totals.ran_us, 2_000_000, "a second each");
+    let running = day.scheduler.leases().count() as u64;
+    assert_eq!(totals.started + totals.late, running + ended(totals));
+}
+
+/// Of two attempts at a task, the first is given up, and brings the result all the same.
+#[test]
+fn each_attempt_is_counted_once_however_it_ended() {
+    let mut day = Day::with_grants(1);
+    let (task, first) =
+        day.scheduler.leases().next().map(|(id, it)| (*id, it.clone())).expect("one");
+    let message = "gone".to_owned();
+    let lose = Input::Lose { dispatcher: first.dispatcher, but: BTreeSet::new(), message };
+    day.ask(&lose);
+    day.grant();
+    let (started, running) = (day.scheduler.totals().started, day.scheduler.leases().count());
+    assert_eq!((started, running), (2, 1), "it was granted again");
+    let output = Digest::of(b"a");
+    let result =
+        ResultRef { output, bytes: 1, statement: output, vkey: None, mock: false, parts: vec![] };
+    day.report_of(first.attempt, task, Outcome::Proved(result));
+    let totals = day.scheduler.totals();
+    assert_eq!((totals.accepted, totals.late, totals.overtaken, totals.lost), (1, 1, 1, 1));
+    assert_eq!(totals.started + totals.late, ended(totals), "none runs");
+}
+
+fn ended(totals: &push0_core::Totals) -> u64 {
+    let failed: u64 = totals.failed.values().sum();
+    totals.accepted + totals.lost + totals.withdrawn + totals.rejected + totals.overtaken + failed
 }
 
 #[test]
