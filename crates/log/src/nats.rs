@@ -154,11 +154,19 @@ impl NatsLog {
         }
     }
 
-    /// What tells this history of the log from another of it, which was set back and goes on otherwise: the digest
-    /// of the last record that is known to be durable.
+    /// What tells this history of the log from another, where it was set back to an older copy and goes on otherwise: who
+    /// writes, drawn anew at each opening, and behind which record.
     #[must_use]
-    pub fn mark(&self) -> String {
-        self.tip.digest.to_string()
+    pub fn history(&self) -> String {
+        let writer = self.subject.rsplit('.').next().unwrap_or_default();
+        format!("{writer}.{}", self.tip.message)
+    }
+
+    /// Notes what was read elsewhere: a stream that ends before it was set back.
+    pub fn saw(&self, position: &Position) {
+        if let Some(watch) = &self.watch {
+            watch.knows(position.message);
+        }
     }
 
     /// Reads from `position` on, and goes on reading as the log grows.
@@ -176,9 +184,7 @@ impl NatsLog {
         assert!(self.flight.is_none(), "an append is under way");
         assert_eq!(position.log, self.start.log, "a position of another log");
         self.tip.clone_from(position);
-        if let Some(watch) = &self.watch {
-            watch.knows(position.message);
-        }
+        self.saw(position);
         self.waiting = Waiting::behind(position);
     }
 
