@@ -139,6 +139,7 @@ impl From<VerdictArg> for push0_core::Believes {
 /// Blocks, stages, attempts, what is parked, and what holds the head of the chain. Of a run, reads the log
 /// without its lock, so it works beside a running engine and after it. Of a cluster, asks the engine that leads,
 /// and which engines and dispatchers are there; where none leads, reads the log. Changes nothing.
+/// Exits with 6 where the log has so little room that no block is taken.
 #[derive(Args, Debug)]
 #[command(after_long_help = STATUS_EXAMPLES)]
 pub(crate) struct StatusArgs {

@@ -2,17 +2,22 @@
 //!
 //! Not here: what holds the head of the chain (`head`), where the state comes from (`cli::status`, `cluster`).
 
+mod cluster;
 mod head;
+mod room;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use push0_core::{AttemptId, Epoch, FailureClass, ParkedBy, Scheduler, StageView};
-use push0_dispatch::{About, MemoryLimit};
+use push0_core::{AttemptId, FailureClass, ParkedBy, Scheduler, StageView};
+use push0_dispatch::About;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::cluster::{Cluster, DispatcherView, EngineView};
 use self::head::Head;
+pub(crate) use self::room::LogRoom;
 use crate::cli::{gist, table};
+use crate::engine::is_short;
 use crate::lines;
 
 /// How far a run is.
@@ -32,51 +37,14 @@ pub struct Status {
     attempts: Attempts,
     parked: Vec<Parked>,
     head: Option<Head>,
+    /// How full the log is, where it has a bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) log: Option<LogRoom>,
     /// What the dispatcher that runs here, or ran last, said of itself.
     pub(crate) dispatcher: Option<About>,
     /// Who answers, where many machines work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cluster: Option<Cluster>,
-}
-
-/// The processes that answer at this moment.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-pub(crate) struct Cluster {
-    pub(crate) engines: Vec<EngineView>,
-    pub(crate) dispatchers: Vec<DispatcherView>,
-}
-
-/// An engine, by its own word.
-#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-pub(crate) struct EngineView {
-    pub(crate) engine: String,
-    /// The epoch that it leads in; absent where it stands by.
-    pub(crate) leads: Option<Epoch>,
-    /// Names that more than one dispatcher had a moment ago; all but one were refused.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) doubled: Vec<String>,
-}
-
-/// A dispatcher, by its own word.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct DispatcherView {
-    pub(crate) dispatcher: String,
-    pub(crate) slots: u32,
-    /// Unit: bytes.
-    pub(crate) memory_bytes: u64,
-    pub(crate) gpus: u32,
-    pub(crate) memory_limit: MemoryLimit,
-    /// Attempts that it has taken and that have not ended.
-    pub(crate) running: usize,
-    /// Results that no engine has taken yet.
-    pub(crate) held: usize,
-}
-
-impl DispatcherView {
-    pub(crate) fn new(about: About, running: usize, held: usize) -> Self {
-        let About { dispatcher, slots, memory_bytes, gpus, memory_limit } = about;
-        Self { dispatcher, slots, memory_bytes, gpus, memory_limit, running, held }
-    }
 }
 
 /// Where a status comes from, for what a person is told to do.
@@ -94,6 +62,9 @@ struct Blocks {
     waiting: u64,
     /// Kept, and not proved: another block of their height is canonical.
     beside: u64,
+    /// They wait for blocks before them.
+    #[serde(default)]
+    ahead: u64,
     /// Whether the source has said that no block follows.
     ended: bool,
 }
@@ -117,6 +88,12 @@ struct Attempts {
     lost: u64,
     withdrawn: u64,
     rejected: u64,
+    /// Another's result closed their task, or it was set aside under them.
+    #[serde(default)]
+    overtaken: u64,
+    /// Of those accepted, the ones that had ended otherwise before.
+    #[serde(default)]
+    late: u64,
     failed: BTreeMap<FailureClass, u64>,
 }
 
@@ -134,6 +111,7 @@ impl Status {
     pub(crate) fn of(scheduler: &Scheduler) -> Self {
         let totals = scheduler.totals();
         let canonical = scheduler.chain().len() as u64;
+        let beside = scheduler.chain().beside() as u64;
         let stages: Vec<Stage> = scheduler.stages().map(Stage::of).collect();
         Self {
             format: FORMAT.to_owned(),
@@ -145,7 +123,8 @@ impl Status {
                 submitted: totals.blocks_submitted,
                 released: totals.blocks_released,
                 waiting: canonical.saturating_sub(totals.blocks_released),
-                beside: scheduler.chain().beside() as u64,
+                beside,
+                ahead: (scheduler.chain().known() as u64).saturating_sub(canonical + beside),
                 ended: scheduler.chain().ended().is_some(),
             },
             attempts: Attempts {
@@ -156,11 +135,14 @@ impl Status {
                 lost: totals.lost,
                 withdrawn: totals.withdrawn,
                 rejected: totals.rejected,
+                overtaken: totals.overtaken,
+                late: totals.late,
                 failed: totals.failed.clone(),
             },
             stages,
             parked: parked(scheduler),
             head: Head::of(scheduler),
+            log: None,
             dispatcher: None,
             cluster: None,
         }
@@ -168,8 +150,23 @@ impl Status {
 
     /// No more of it than goes into a message; the counts stay whole.
     pub(crate) fn bounded(mut self) -> Self {
+        let mut left = PARKED_BYTES_MAX;
         self.parked.truncate(PARKED_SENT_MAX);
+        self.parked.retain_mut(|parked| {
+            if parked.message.len() > WORDS_MAX {
+                parked.message = gist(&parked.message);
+            }
+            let takes = 6 * parked.message.len() + PARKED_BYTES; // each byte of it may be escaped
+            let fits = takes <= left;
+            left = left.saturating_sub(takes);
+            fits
+        });
         self
+    }
+
+    /// Whether the log has so little room that no block is taken.
+    pub(crate) fn is_short_of_room(&self) -> bool {
+        self.log.as_ref().is_some_and(|log| is_short(&log.room()))
     }
 }
 
@@ -203,16 +200,20 @@ impl Status {
             return format!("nothing has run here yet; {engine}");
         };
         let complete = if self.complete { "complete" } else { "not complete" };
-        let Blocks { submitted, released, waiting, beside, ended } = self.blocks;
+        let Blocks { submitted, released, waiting, beside, ahead, ended } = self.blocks;
         let more = if ended { "" } else { ", more may come" };
         let beside = match beside {
             0 => String::new(),
             count => format!(", {count} beside the chain (kept, not proved)"),
         };
+        let ahead = match ahead {
+            0 => String::new(),
+            count => format!(", {count} ahead of the chain (they wait for blocks before them)"),
+        };
         let mut sections = vec![
             format!(
                 "pipeline {pipeline}: {complete}; {engine}; last event {at}\n\
-                 blocks: {submitted} submitted, {released} released, {waiting} waiting{beside}{more}"
+                 blocks: {submitted} submitted, {released} released, {waiting} waiting{beside}{ahead}{more}"
             ),
             self.stages_shown(),
             format!("attempts: {}", self.attempts.shown()),
@@ -220,6 +221,7 @@ impl Status {
         if let Some(head) = &self.head {
             sections.push(format!("head of the chain: block {}: {}", head.block, head.why));
         }
+        sections.extend(self.log.as_ref().map(LogRoom::shown));
         sections.extend(self.dispatcher.as_ref().map(dispatcher_shown));
         sections.extend(self.cluster.as_ref().map(Cluster::dispatchers_shown));
         sections.extend(self.cluster.iter().flat_map(Cluster::warnings));
@@ -280,45 +282,6 @@ impl Place<'_> {
     }
 }
 
-impl Cluster {
-    fn engines_shown(&self) -> String {
-        let said = self.engines.iter().map(|EngineView { engine, leads, .. }| match leads {
-            Some(epoch) => format!("{engine} leads in {epoch}"),
-            None => format!("{engine} stands by"),
-        });
-        let said = said.collect::<Vec<_>>().join(", ");
-        if said.is_empty() { "no engine answers".to_owned() } else { said }
-    }
-
-    /// What somebody is to see to.
-    fn warnings(&self) -> Vec<String> {
-        let doubled = self.engines.iter().flat_map(|engine| &engine.doubled);
-        let warning = |name: &String| {
-            format!(
-                "warning: another dispatcher was named {name}, and was refused: give each a name of its own (--id)"
-            )
-        };
-        doubled.map(warning).collect()
-    }
-
-    fn dispatchers_shown(&self) -> String {
-        if self.dispatchers.is_empty() {
-            return "no dispatcher answers".to_owned();
-        }
-        let head =
-            ["dispatcher", "slots", "running", "held", "memory", "GPUs", "memory of provers"];
-        let rows = self.dispatchers.iter().map(|view| {
-            let DispatcherView { dispatcher, slots, memory_bytes, gpus, .. } = view;
-            let DispatcherView { memory_limit, running, held, .. } = view;
-            let memory = format!("{} MiB", memory_bytes >> 20);
-            let [slots, gpus] = [slots, gpus].map(ToString::to_string);
-            let [running, held] = [running, held].map(ToString::to_string);
-            [dispatcher.clone(), slots, running, held, memory, gpus, memory_limit.to_string()]
-        });
-        table(&std::iter::once(head.map(ToOwned::to_owned)).chain(rows).collect::<Vec<_>>())
-    }
-}
-
 const fn engine(running: Option<bool>) -> &'static str {
     match running {
         Some(true) => "an engine runs",
@@ -329,7 +292,8 @@ const fn engine(running: Option<bool>) -> &'static str {
 
 impl Attempts {
     fn shown(&self) -> String {
-        let Self { started, running, accepted, surplus, lost, withdrawn, rejected, failed } = self;
+        let Self { started, running, accepted, surplus, lost, withdrawn, .. } = self;
+        let Self { rejected, overtaken, late, failed, .. } = self;
         let fixed = [
             (*started, "started"),
             (*running, "running"),
@@ -338,6 +302,8 @@ impl Attempts {
             (*lost, "lost"),
             (*withdrawn, "withdrawn"),
             (*rejected, "rejected"),
+            (*overtaken, "overtaken"),
+            (*late, "accepted late"),
         ];
         let fixed = fixed.into_iter().map(|(count, name)| (count, name.to_owned()));
         let failed = failed.iter().map(|(class, count)| (*count, lines::word(*class)));
@@ -373,8 +339,17 @@ fn quoted(word: &str) -> String {
 /// The format of its JSON.
 const FORMAT: &str = "push0.status/1";
 
-/// Parked tasks that go into a message: with 4 kB of words each, a quarter of what a server takes.
+/// Parked tasks that go into a message.
 const PARKED_SENT_MAX: usize = 64;
+
+/// What they take of it: with all else less than the least that a server takes (64 KiB).
+const PARKED_BYTES_MAX: usize = 40 << 10;
+
+/// A longer message is cut to its gist. Unit: bytes.
+const WORDS_MAX: usize = 512;
+
+/// What one takes beside its message.
+const PARKED_BYTES: usize = 400;
 
 const PARKED_SHOWN_MAX: usize = 10;
 /// Digits of a task's id that people are shown.

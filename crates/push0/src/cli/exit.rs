@@ -165,8 +165,10 @@ impl From<&ClusterError> for Exit {
                 NatsError::Config { .. }
                 | NatsError::Forbidden { .. }
                 | NatsError::Old { .. }
+                | NatsError::SmallPayload { .. }
                 | NatsError::Setting { .. },
-            ) => Self::Usage,
+            )
+            | ClusterError::SmallPayload { .. } => Self::Usage,
             ClusterError::Source(_) => Self::Source,
             ClusterError::Nats(NatsError::Unreadable(error)) | ClusterError::Read(error) => {
                 Self::from(error)

@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::bound::{Bound, LeftOut};
 use super::bus::{Bus, read};
+use super::glance::Glance;
 use super::lead::answer;
 use super::remake::Looks;
 use super::right::{FORMER, Right};
@@ -31,6 +32,7 @@ pub(super) struct Desk {
     pub(super) bus: Bus,
     pub(super) led: watch::Receiver<Option<Handle>>,
     pub(super) looks: Arc<Looks>,
+    glance: Glance,
     /// The engine's name.
     pub(super) engine: String,
     /// Questions that could not be answered, by what they hold.
@@ -44,7 +46,8 @@ impl Desk {
         store: Store,
         engine: String,
     ) -> Self {
-        Self { bus, led, looks: Arc::new(Looks::new(store)), engine, unread: Arc::default() }
+        let (looks, glance) = (Arc::new(Looks::new(store)), Glance::default());
+        Self { bus, led, looks, glance, engine, unread: Arc::default() }
     }
 
     /// Answers from here on.
@@ -100,7 +103,9 @@ impl Desk {
             refused(format!("a question on {} has {most} bytes at the most", right.subject()))
         } else {
             match read::<Ask>(&message.payload) {
-                Some(asked) if right.allows(&asked) => answer(handle, &self.looks, asked).await,
+                Some(asked) if right.allows(&asked) => {
+                    answer(handle, (&self.glance, &self.looks), asked).await
+                }
                 Some(asked) => {
                     let (needs, has) = (Right::for_asking(&asked).name(), right.name());
                     refused(format!(

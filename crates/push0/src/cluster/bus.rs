@@ -87,6 +87,8 @@ impl Bus {
     /// whether all leave.
     pub async fn say(&self, tail: &str, said: Vec<FromDispatcher>) -> bool {
         let mut leaves = true;
+        let bytes_max = self.bytes_max();
+        let said = said.into_iter().map(|said| fitting(said, bytes_max)).collect();
         for parcel in parcels(said, weight_up) {
             let mut headers = Trace::headers_of(parcel.iter().filter_map(Trace::of_up));
             if parcel.iter().any(|said| matches!(said, FromDispatcher::Beat(_))) {
@@ -106,6 +108,11 @@ impl Bus {
         let Ok(json) = serde_json::to_vec(message) else { return false };
         let publish = self.client.publish_with_headers(self.subject(tail), traces, json.into());
         self.is_connected() && matches!(timeout(PUBLISH_MAX, publish).await, Ok(Ok(())))
+    }
+
+    /// The longest message that its server takes. Unit: bytes.
+    pub(super) fn bytes_max(&self) -> usize {
+        self.client.max_payload()
     }
 
     /// Whether there is a server, as far as is known.
@@ -203,16 +210,50 @@ pub(super) fn hear_all() -> String {
     format!("{HEAR}.*")
 }
 
+/// The dispatcher that says it, by its subject.
+pub(super) fn speaker(message: &Message) -> &str {
+    message.subject.rsplit('.').next().unwrap_or_default()
+}
+
 /// What a dispatcher says, as far as it says it itself.
 pub(super) fn heard(message: &Message) -> Vec<FromDispatcher> {
     let mut said: Vec<FromDispatcher> = read(&message.payload).unwrap_or_default();
-    let by = message.subject.rsplit('.').next().unwrap_or_default();
+    let by = speaker(message);
     said.retain(|said| {
         let (FromDispatcher::Beat(Beat { dispatcher, .. })
         | FromDispatcher::Report(Report { dispatcher, .. })) = said;
         dispatcher.as_str() == by
     });
     said
+}
+
+/// What is said, or where no message could hold it, that its result cannot be taken: else it would be said for ever, and
+/// never heard.
+fn fitting(said: FromDispatcher, bytes_max: usize) -> FromDispatcher {
+    match said {
+        FromDispatcher::Report(report)
+            if parts_of(&report) * PART_BYTES + REST_BYTES > bytes_max =>
+        {
+            let message = format!(
+                "a result of {} parts is too long for a message of the NATS servers, which take {bytes_max} bytes: raise \
+                 max_payload in their configuration",
+                parts_of(&report)
+            );
+            FromDispatcher::Report(Report { outcome: Outcome::Rejected { message }, ..report })
+        }
+        said @ (FromDispatcher::Report(_) | FromDispatcher::Beat(_)) => said,
+    }
+}
+
+fn parts_of(report: &Report) -> usize {
+    match &report.outcome {
+        Outcome::Proved(result) => result.parts.len(),
+        Outcome::Rejected { .. }
+        | Outcome::Failed { .. }
+        | Outcome::NotRun { .. }
+        | Outcome::InputLost { .. }
+        | Outcome::Cancelled => 0,
+    }
 }
 
 /// What is said together, cut so that no message is too large: what is short shares one.
@@ -293,6 +334,12 @@ impl Post for NatsPost {
 }
 
 const HEAR: &str = "engine.hear";
+
+/// A part of a result, in JSON.
+const PART_BYTES: usize = 68;
+
+/// What a report says beside, and the headers of its message.
+const REST_BYTES: usize = 4 << 10;
 
 /// Much less than a server takes for one message (1 MiB, unless it is told otherwise).
 const PARCEL_BYTES: usize = 128 << 10;

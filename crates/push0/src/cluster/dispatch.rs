@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
-use push0_core::{DispatcherId, Epoch, FromDispatcher};
+use push0_core::{DispatcherId, FromDispatcher};
 use push0_dispatch::{Config, Dispatcher, Started};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -16,6 +16,7 @@ use super::bound::Bound;
 use super::bus::{BEAT, Bus, PRESENT, hear, life, read};
 use super::departures::connection;
 use super::error::{ClusterError, told};
+use super::histories::{Followed, Heard};
 use super::host::host;
 use super::lives::Origin;
 use super::role::Role;
@@ -54,10 +55,25 @@ fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
         let store = config.store.to_string();
         return Err(ClusterError::OtherStore { store, own, theirs: first.store });
     }
-    let after = push0_dispatch::last_life(&config.dir);
-    let bus = bus.speaking_as(Origin { connection: Some(number), after });
-    let started = push0_dispatch::start(config)?;
-    runtime.block_on(carry(bus, started, beats, stop, sign))
+    let mut leader = first;
+    loop {
+        let after = push0_dispatch::last_life(&config.dir);
+        let bus = bus.clone().speaking_as(Origin { connection: Some(number), after });
+        let started = push0_dispatch::start(config.clone())?;
+        let carried = carry(&bus, started, (&mut beats, leader), &mut stop, &sign);
+        leader = match runtime.block_on(carried)? {
+            Ended::Stopped => return Ok(()),
+            Ended::OtherHistory(leader) => leader,
+        };
+    }
+}
+
+/// Why a life of the dispatcher has ended.
+enum Ended {
+    /// It was told to stop.
+    Stopped,
+    /// The log of the engine that leads is another than that of the grants which this life has.
+    OtherHistory(LeaderBeat),
 }
 
 /// What tells this process to stop.
@@ -109,25 +125,25 @@ async fn first_beat(
     }
 }
 
-/// Carries messages until it is told to stop; then ends the provers, and says so.
+/// Carries messages until it is told to stop, or what it was granted is of no log any more; then ends the provers, and
+/// says so. Results that wait for a verdict are the next life's.
 async fn carry(
-    bus: Bus,
+    bus: &Bus,
     started: Started,
-    mut beats: async_nats::Subscriber,
-    mut stop: Stop,
-    sign: Sign,
-) -> Result<(), ClusterError> {
+    (beats, leader): (&mut async_nats::Subscriber, LeaderBeat),
+    stop: &mut Stop,
+    sign: &Sign,
+) -> Result<Ended, ClusterError> {
     let Started { dispatcher, to, mut from, mut notices } = started;
     let own = dispatcher.life();
     say(&format!("{}: takes work", own.dispatcher));
     let up = hear(&own.dispatcher);
     let mut down = bus.subscribe(&life(&own)).await;
     let (mut calls, mut bound) = (bus.subscribe(PRESENT).await, Bound::new(CALLS_A_SECOND));
-    let mut ended = Ok(());
     let (mut running, mut held) = (0, 0);
     let mut said = Vec::new();
-    let (mut leader, mut connects) = (Epoch(0), bus.connects());
-    loop {
+    let (mut leader, mut connects) = (Followed::new(Instant::now(), &leader), bus.connects());
+    let ended = loop {
         tokio::select! {
             1.. = from.recv_many(&mut said, TOGETHER) => {
                 for message in &said {
@@ -148,12 +164,11 @@ async fn carry(
             Some(message) = down.next() => {
                 let down = read::<Down>(&message.payload);
                 if down.as_ref().is_some_and(|down| down.name_is_taken) {
-                    ended = Err(ClusterError::NameTaken(own.dispatcher.clone()));
-                    break;
+                    break Err(ClusterError::NameTaken(own.dispatcher.clone()));
                 }
                 // What an engine says that leads no more was decided without knowing what is.
-                if let Some(said) = down.filter(|said| said.epoch >= leader) {
-                    leader = said.epoch;
+                if let Some(said) = down.filter(|said| said.epoch >= leader.latest()) {
+                    leader.hear_of(said.epoch);
                     for message in said.messages {
                         let _ = to.try_send(message); // what matters is sent again
                     }
@@ -161,29 +176,38 @@ async fn carry(
             }
             Some(message) = beats.next() => {
                 if let Some(beat) = read::<LeaderBeat>(&message.payload) {
-                    let was = (leader, connects);
-                    (leader, connects) = (leader.max(beat.epoch), bus.connects());
-                    if (leader, connects) != was {
-                        dispatcher.beat_now(); // it knows nothing of this dispatcher, or has given it up
+                    let was = std::mem::replace(&mut connects, bus.connects());
+                    match leader.beat(Instant::now(), &beat) {
+                        Heard::OtherHistory => break Ok(Ended::OtherHistory(beat)),
+                        // It knows nothing of this dispatcher, or has given it up.
+                        Heard::Successor => dispatcher.beat_now(),
+                        Heard::Known if was != connects => dispatcher.beat_now(),
+                        Heard::Known => {}
                     }
                 }
             }
             Some(notice) = notices.recv() => say(&notice.to_string()),
-            () = stop.comes() => break,
+            () = stop.comes() => break Ok(Ended::Stopped),
         }
-    }
+    };
+    say(match ended {
+        Ok(Ended::Stopped) | Err(_) => "stops: its attempts are taken back",
+        Ok(Ended::OtherHistory(_)) => {
+            "warning: the engines' log was put back to an older copy, or made again: attempts of before are given up, \
+             results that wait are kept, and work goes on"
+        }
+    });
     leave(bus, &up, dispatcher, from).await;
     ended
 }
 
 /// Ends the provers, and tells that what they worked on was not run.
 async fn leave(
-    bus: Bus,
+    bus: &Bus,
     up: &str,
     dispatcher: Dispatcher,
     mut from: mpsc::Receiver<FromDispatcher>,
 ) {
-    say("stops: its attempts are taken back");
     dispatcher.leave();
     let ended = tokio::task::spawn_blocking(move || dispatcher.shutdown(STOP_GRACE));
     while let Some(message) = from.recv().await {

@@ -96,6 +96,12 @@ pub(crate) enum ClusterError {
          retry {task}"
     )]
     Unwritten { task: String, why: String },
+    #[error(
+        "error: a task of stage {stage} has up to {inputs} inputs, too many for a message of the NATS servers, which take \
+         {found} bytes (max_payload): set `max_payload: {needed}` or more in their configuration, or lower `max` of \
+         the stage"
+    )]
+    SmallPayload { stage: String, inputs: usize, found: usize, needed: usize },
     #[error("error: no thread to be had ({0}): try again")]
     Thread(#[source] io::Error),
 }
@@ -140,6 +146,7 @@ const fn nats_remedy(error: &NatsError) -> &'static str {
             "use a user of the role that this command has (docs/nats.md, Roles)"
         }
         NatsError::Old { .. } => "use a newer one",
+        NatsError::SmallPayload { .. } => "raise max_payload in the configuration of the servers",
         NatsError::NoJetStream { .. } => "turn it on (nats-server -js)",
         NatsError::Setting { .. } => "change it with `nats stream edit`, or name another stream",
         NatsError::Unreadable(_) => "restore the stream from a copy, or name another",
@@ -151,6 +158,9 @@ const fn engine_remedy(error: &EngineError) -> &'static str {
     match error {
         EngineError::Append(AppendError::Replaced { .. }) => {
             "nothing was written to what is there; restore the stream from a copy"
+        }
+        EngineError::Append(AppendError::TooLarge { .. }) => {
+            "nothing of it was recorded; report it, with what was asked last"
         }
         EngineError::Append(_) => "the same command goes on",
         EngineError::Bug(_) => "nothing of it was recorded: report it",

@@ -9,13 +9,14 @@ use tokio::sync::mpsc;
 
 use super::bus::NatsPost;
 use super::error::ClusterError;
+use super::glance::Glance;
 use super::remake::Looks;
 use super::replica::Replica;
-use super::serve::{Shared, ended};
+use super::serve::{Reign, Shared, ended};
+use super::sizes;
 use super::wire::{Answer, Ask};
-use crate::engine::{Engine, Gone, Handle, Ports};
+use crate::engine::{Engine, Gone, Handle, Ports, raise as raise_room};
 use crate::run::{Holders, News, difference, print, say, sweeper};
-use crate::status::Status;
 
 /// How leading ended.
 pub(super) enum Led {
@@ -36,7 +37,13 @@ pub(super) async fn lead(
 ) -> Result<Led, ClusterError> {
     let configure = configure(shared, &replica)?;
     let epoch = Epoch(replica.scheduler().epoch().0.max(above.0).saturating_add(1));
-    let (log, scheduler) = replica.take_over();
+    let (log, mut scheduler) = replica.take_over();
+    let bytes_max = shared.bus.bytes_max();
+    sizes::check_open(&scheduler, bytes_max)?;
+    let pipeline = if configure.is_some() { &shared.loaded.pipeline } else { scheduler.pipeline() };
+    let limits = sizes::within(*scheduler.limits(), pipeline, bytes_max);
+    scheduler.set_limits(limits);
+    let reign = Reign { log: log.id().to_string(), history: log.history() };
     let post = NatsPost::new(shared.bus.clone(), epoch);
     let (source, mut asked) = mpsc::channel(ASKED_MAX);
     let (turns, mut seen) = mpsc::channel(SEEN_MAX);
@@ -60,6 +67,7 @@ pub(super) async fn lead(
             say(&format!("warning: the payload of block {block} is lost: submit it again"));
         }
     });
+    shared.reign.send_replace(reign);
     let begun = begin(shared, &handle, epoch, configure);
     let (ended_so, begun) = tokio::join!(engine.run(), begun);
     shared.leading.send_replace(None);
@@ -123,6 +131,8 @@ fn sweep(shared: &Shared, handle: &Handle) {
 fn configure(shared: &Shared, replica: &Replica) -> Result<Option<Input>, ClusterError> {
     let loaded = &shared.loaded;
     let Some(was) = replica.spec() else {
+        let limits = replica.scheduler().limits();
+        sizes::check(limits, &loaded.pipeline, shared.bus.bytes_max())?;
         return Ok(Some(Input::Configure(Box::new(loaded.spec.clone()))));
     };
     let running = replica.scheduler().pipeline();
@@ -141,7 +151,11 @@ fn configure(shared: &Shared, replica: &Replica) -> Result<Option<Input>, Cluste
 }
 
 /// Has a question decided. No answer: it is asked again, of whoever leads then.
-pub(super) async fn answer(handle: &Handle, looks: &Looks, asked: Ask) -> Option<Answer> {
+pub(super) async fn answer(
+    handle: &Handle,
+    (glance, looks): (&Glance, &Looks),
+    asked: Ask,
+) -> Option<Answer> {
     match asked {
         Ask::Submit(blocks) => {
             let count = blocks.len();
@@ -150,7 +164,13 @@ pub(super) async fn answer(handle: &Handle, looks: &Looks, asked: Ask) -> Option
                 (taken, None) if taken == count => Some(Answer::Done(count)),
                 (taken, None | Some(Rejection::Full { .. })) => Some(Answer::Later { taken }),
                 (taken, Some(refused)) => {
-                    Some(Answer::Refused { taken, reason: refused.to_string() })
+                    let raise =
+                        handle.room().filter(|_| matches!(refused, Rejection::NoRoom { .. }));
+                    let reason = match raise {
+                        Some(room) => format!("{refused}: {}", raise_room(&room)),
+                        None => refused.to_string(),
+                    };
+                    Some(Answer::Refused { taken, reason })
                 }
             }
         }
@@ -158,7 +178,7 @@ pub(super) async fn answer(handle: &Handle, looks: &Looks, asked: Ask) -> Option
         Ask::Remake(task) => looks.remake(handle, task).await,
         Ask::Apply(spec) => decided(handle, Input::Configure(spec)).await,
         Ask::Status => {
-            let status = handle.see(|scheduler, _| Status::of(scheduler).bounded()).await.ok()?;
+            let status = glance.status(handle).await?;
             Some(Answer::Status(Box::new(status)))
         }
         Ask::Retry(named) => {

@@ -30,12 +30,14 @@ impl Replica {
     ///
     /// That it is not legal, or that it cannot be read; [`ReadError::Unavailable`] is none.
     pub(super) async fn go_on(&mut self, wait: Duration) -> Result<Came, ClusterError> {
+        self.log.stands()?;
         let turns = self.follower.next(wait).await;
         self.tell_short();
         let turns = match turns {
             Err(ReadError::Unavailable(_)) => return Ok(Came::Silence),
             turns => turns?,
         };
+        self.log.saw(self.follower.position());
         turns.iter().for_each(|turn| self.replay.turn(turn));
         if let Some(illegal) = self.replay.illegal() {
             return Err(illegal.clone().into());

@@ -26,10 +26,11 @@ use tokio::time::timeout;
 
 use super::asked::Desk;
 use super::bound::Bound;
-use super::bus::{BEAT, Bus, PRESENT, hear_all, read};
+use super::bus::{BEAT, Bus, PRESENT, read};
+use super::ears::hear;
 use super::error::{ClusterError, told};
 use super::lead::{Led, lead};
-use super::lives::{Admitted, Lives};
+use super::lives::Lives;
 use super::replica::{Came, Replica};
 use super::role::Role;
 use super::settings::Settings;
@@ -52,10 +53,18 @@ pub(super) struct Shared {
     /// For whatever must go on while the engine decides.
     pub(super) aside: tokio::runtime::Handle,
     pub(super) leading: watch::Sender<Option<Handle>>,
+    pub(super) reign: watch::Sender<Reign>,
     pub(super) stop: watch::Receiver<bool>,
     sign: Sign,
     /// The last word of another engine that leads.
     seen: watch::Receiver<Option<Seen>>,
+}
+
+/// What is led: which log, and which history of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reign {
+    pub(super) log: String,
+    pub(super) history: String,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -82,24 +91,30 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
     let sign = sign(args.alive.as_deref())?;
     let store = settings.store()?;
     let aside = runtime()?;
-    // What is said and asked is read on the engine's own thread: in the order in which it came, and without a
-    // thread to wake in between.
+    // The engine's own thread reads nothing that others say. What dispatchers and clients say has a thread and a
+    // connection of its own, and so have the beats: where servers drop a connection that is too slow for a flood, the
+    // lead stays, and grants leave.
     let own = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let own = own.map_err(ClusterError::Thread)?;
+    let ears = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let ears = ears.map_err(ClusterError::Thread)?;
     let bus = own.block_on(Bus::connect(&settings))?;
+    let heard_by = ears.block_on(Bus::connect(&settings))?;
+    let beats_by = aside.block_on(Bus::connect(&settings))?;
     let (leading, led) = watch::channel(None);
+    let (reign, reigns) = watch::channel(Reign::default());
     let (heard, seen) = watch::channel(None);
     let (stopper, stop) = watch::channel(false);
-    aside.spawn(listen(bus.clone(), heard, args.name()));
+    aside.spawn(listen(beats_by.clone(), heard, args.name()));
     let lives = Arc::new(Lives::default());
-    own.spawn(hear(bus.clone(), led.clone(), Arc::clone(&lives), args.name()));
+    ears.spawn(hear(heard_by.clone(), led.clone(), Arc::clone(&lives), args.name()));
     if let Some(system) = &settings.system {
         aside.block_on(super::departures::listen(system, led.clone(), Arc::clone(&lives)))?;
     }
-    Desk::new(bus.clone(), led.clone(), store.clone(), args.name()).open(&aside);
-    aside.spawn(present(bus.clone(), led.clone(), args.name(), lives));
-    let named = (args.name(), store.identity().to_owned());
-    aside.spawn(beat(bus.clone(), led, named, sign.clone()));
+    Desk::new(heard_by, led.clone(), store.clone(), args.name()).open(&aside);
+    aside.spawn(present(beats_by.clone(), led.clone(), args.name(), lives));
+    let named = (args.name(), store.identity().to_owned(), reigns);
+    aside.spawn(beat(beats_by, led, named, sign.clone()));
     aside.spawn(signals(stopper));
     let shared = Shared {
         settings,
@@ -109,6 +124,7 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
         bus,
         aside: aside.handle().clone(),
         leading,
+        reign,
         stop,
         sign,
         seen,
@@ -147,6 +163,7 @@ async fn once(shared: &Arc<Shared>, patience: Duration) -> Result<Led, ClusterEr
         }
         opened => opened?,
     };
+    replica.log.watch();
     let mut since = Instant::now();
     let mut looked = Instant::now();
     let mut is_warned = false;
@@ -175,7 +192,7 @@ async fn once(shared: &Arc<Shared>, patience: Duration) -> Result<Led, ClusterEr
                 continue;
             }
             let above = seen.map_or(Epoch(0), |seen| seen.epoch);
-            return lead(shared, replica, above).await;
+            return Box::pin(lead(shared, replica, above)).await;
         }
     }
     Ok(Led::Stopped)
@@ -211,6 +228,11 @@ pub(super) fn ended(error: EngineError) -> Result<Led, ClusterError> {
         EngineError::Append(AppendError::Unavailable(error) | AppendError::Full(error)) => {
             Ok(Led::OutOfReach(format!("the log takes nothing ({error})")))
         }
+        // The servers take less than when the log was opened: opened anew it has other limits, and refuses what was too
+        // large to who asked for it.
+        error @ EngineError::Append(AppendError::TooLarge { .. }) => {
+            Ok(Led::OutOfReach(format!("{error} (max_payload of the NATS servers)")))
+        }
         error @ (EngineError::Append(_) | EngineError::Bug(_)) => Err(error.into()),
     }
 }
@@ -231,31 +253,6 @@ async fn listen(bus: Bus, heard: watch::Sender<Option<Seen>>, own: String) {
         let (ours, at) = (wall(), Instant::now());
         let clocks_apart = ours.since(theirs).max(theirs.since(ours));
         heard.send_replace(Some(Seen { epoch, last, at, clocks_apart }));
-    }
-}
-
-/// Hands on what dispatchers say, while this engine leads. Of many that speak at once the first have their grants
-/// before the last are read.
-async fn hear(bus: Bus, led: watch::Receiver<Option<Handle>>, lives: Arc<Lives>, engine: String) {
-    let mut messages = bus.subscribe(&hear_all()).await.ready_chunks(TOGETHER);
-    while let Some(some) = messages.next().await {
-        let handle = led.borrow().clone();
-        let Some(handle) = handle else { continue };
-        for message in some {
-            let Admitted { said, refused, tell } = lives.admit(Instant::now(), &message);
-            if let Some(life) = refused {
-                if let Some(count) = tell {
-                    say(&format!(
-                        "warning: {engine}: another dispatcher is named {}: one is at work, and {count} that came later were \
-                         refused; give each a name of its own (--id)",
-                        life.dispatcher
-                    ));
-                }
-                bus.refuse(&life).await;
-            }
-            let _ = handle.try_heard(said); // the next beat brings what matters again
-        }
-        tokio::task::yield_now().await; // to the engine, on this thread
     }
 }
 
@@ -294,7 +291,7 @@ async fn present(
 async fn beat(
     bus: Bus,
     led: watch::Receiver<Option<Handle>>,
-    (engine, store): (String, String),
+    (engine, store, reigns): (String, String, watch::Receiver<Reign>),
     sign: Sign,
 ) {
     let mut ticks = tokio::time::interval(HEARTBEAT);
@@ -305,7 +302,9 @@ async fn beat(
         let Some(handle) = handle else { continue };
         if let Ok((epoch, last)) = handle.probe().await {
             let (engine, store, at) = (engine.clone(), store.clone(), wall());
-            if bus.publish(BEAT, &LeaderBeat { epoch, engine, last, store, at }).await {
+            let Reign { log, history } = reigns.borrow().clone();
+            let beat = LeaderBeat { epoch, engine, last, store, at, log, history };
+            if bus.publish(BEAT, &beat).await {
                 sign.touch();
             }
         }
@@ -367,7 +366,3 @@ const PROBE_MAX: Duration = Duration::from_millis(300);
 
 /// Before a log that was out of reach is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
-
-/// Messages that are read before the engine decides about them: few enough that the first does not wait long (among
-/// others a report is read and decided in some 0.05 ms), and enough to share a turn.
-const TOGETHER: usize = 8;

@@ -11,11 +11,16 @@ use super::settings::Settings;
 use super::wire::{Answer, Ask, Present};
 use crate::cli::{Exit, StatusArgs, show};
 use crate::status::{Cluster, Place, Status};
+use push0_log::Log as _;
 
 /// Shows how far the cluster is.
 pub(crate) fn status(args: &StatusArgs) -> Exit {
     match read(args) {
-        Ok(status) => show(&status, Place::Cluster, args.json),
+        Ok(status) => {
+            let shown = show(&status, Place::Cluster, args.json);
+            let is_short = shown == Exit::Done && status.is_short_of_room();
+            if is_short { Exit::OutOfReach } else { shown }
+        }
         Err(error) => told(Err(error)),
     }
 }
@@ -51,7 +56,9 @@ fn read(args: &StatusArgs) -> Result<Status, ClusterError> {
 async fn of_log(settings: &Settings) -> Result<Status, ClusterError> {
     let mut replica = Replica::open(&settings.nats).await?;
     replica.catch_up().await?;
-    Ok(Status::of(replica.scheduler()))
+    let mut status = Status::of(replica.scheduler());
+    status.log = replica.log.room().map(Into::into);
+    Ok(status)
 }
 
 /// How long answers to a roll call are waited for: a round trip, and what a busy machine adds.

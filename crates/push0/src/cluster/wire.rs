@@ -21,6 +21,13 @@ pub struct LeaderBeat {
     pub store: String,
     /// What its wall clock says.
     pub at: Timestamp,
+    /// The identity of its log; empty from an engine of before.
+    #[serde(default)]
+    pub log: String,
+    /// Which history of that log it writes: another one since it claimed it. A log that was put back to an older copy goes
+    /// on with epochs and numbers that were used before.
+    #[serde(default)]
+    pub history: String,
 }
 
 /// From every process to who asks who is there, by its own word.

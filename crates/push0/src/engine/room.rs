@@ -92,7 +92,13 @@ impl<L: Log> Engine<L> {
                         Err(error) => return Err(error.into()),
                     },
                     Request::Probe(_) | Request::Heard(_) => {} // the next beat brings what matters again
-                    other => self.left.push(other),
+                    other @ (Request::Ask(..)
+                    | Request::Rest(..)
+                    | Request::InOrder(..)
+                    | Request::Departed(..)
+                    | Request::Look(_)
+                    | Request::Drain
+                    | Request::Stop) => self.left.push(other),
                 },
             }
         }

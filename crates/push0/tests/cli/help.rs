@@ -224,7 +224,7 @@ fn status_is_explained() {
     Blocks, stages, attempts, what is parked, and what holds the head of the chain. Of a run, reads the
     log without its lock, so it works beside a running engine and after it. Of a cluster, asks the
     engine that leads, and which engines and dispatchers are there; where none leads, reads the log.
-    Changes nothing.
+    Changes nothing. Exits with 6 where the log has so little room that no block is taken.
 
     Usage: push0 status [OPTIONS]
 

@@ -3,6 +3,7 @@
 //! After each: every block is released once, in order, without a gap; nothing was accepted twice; nothing is
 //! left waiting. Times of recovery are printed (`--nocapture`), and judged by nobody here.
 
+mod abused;
 mod alive;
 #[expect(dead_code, reason = "shared with the tests of `run`, which need more of it")]
 #[path = "../run/support/binaries.rs"]

@@ -291,7 +291,7 @@ impl World {
         until(&format!("{args:?} does not end"), || child.try_wait().expect("it is ours"))
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(push0());
         command.args(args).current_dir(self.dir.path()).env("PUSH0_CONFIG", "push0.toml");
         command.env("PUSH0_NATS", self.nats.urls().join(","));
