@@ -7,6 +7,7 @@ pub mod clock;
 pub mod cluster;
 pub mod data;
 pub mod engine;
+mod gpus;
 pub mod lines;
 pub mod pipeline_file;
 pub mod programs;

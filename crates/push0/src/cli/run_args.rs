@@ -54,6 +54,10 @@ pub struct MachineArgs {
     /// program reserves [default: all of this machine, or the limit of the cgroup around it]
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub memory: Option<u64>,
+    /// How many GPUs provers share; each attempt sees those alone that its program reserves [default:
+    /// those that CUDA_VISIBLE_DEVICES names, or all /dev/nvidia*]
+    #[arg(long, value_name = "N")]
+    pub gpus: Option<u32>,
 }
 
 impl RunArgs {

@@ -24,6 +24,7 @@ use super::serve::{CALLS_A_SECOND, runtime, sign};
 use super::wire::{Down, LeaderBeat, Present};
 use crate::alive::Sign;
 use crate::cli::{DispatchArgs, Exit};
+use crate::gpus::Gpus;
 use crate::pipeline_file::{self, LoadedPipeline, unit};
 use crate::programs;
 use crate::run::say;
@@ -248,6 +249,8 @@ fn config(
         (None, Some(slots)) => slots,
         _ => args.machine.slots(),
     };
+    let gpus = Gpus::find(args.machine.gpus.or(table.gpus), Gpus::wanted(&loaded.pipeline));
+    gpus.warning.iter().for_each(|warning| say(warning));
     let programs = programs::resolve(loaded).map_err(ClusterError::missing(&args.pipeline))?;
     Ok(Config {
         id,
@@ -256,13 +259,7 @@ fn config(
         store: settings.store()?,
         slots,
         memory_bytes: memory,
-        gpus: loaded
-            .pipeline
-            .programs
-            .values()
-            .map(|program| program.gpus)
-            .max()
-            .unwrap_or_default(),
+        gpus: gpus.count,
         programs: programs.configs(),
         heartbeat: Config::HEARTBEAT,
         uses_cgroups: true,

@@ -97,6 +97,7 @@ pub(crate) struct DispatchTable {
     pub(crate) id: Option<String>,
     pub(crate) dir: Option<PathBuf>,
     pub(crate) slots: Option<u32>,
+    pub(crate) gpus: Option<u32>,
     pub(crate) memory: Option<String>,
 }
 

@@ -18,6 +18,7 @@ use super::screen;
 use crate::cli::RunArgs;
 use crate::data::{Layout, Recorded, Replay};
 use crate::engine::Handle;
+use crate::gpus::Gpus;
 use crate::pipeline_file::{self, LoadedPipeline};
 use crate::programs::{self, Programs};
 use crate::source::{BlockFile, Rules};
@@ -64,7 +65,7 @@ pub(super) fn open(args: &RunArgs) -> Result<Opened, RunError> {
         store: store.clone(),
         slots: args.machine.slots(),
         memory_bytes,
-        gpus: gpus(&loaded),
+        gpus: gpus(args, &loaded),
         programs: programs.configs(),
         heartbeat: Config::HEARTBEAT,
         uses_cgroups: true,
@@ -165,9 +166,11 @@ fn memory(args: &RunArgs, loaded: &LoadedPipeline) -> Result<u64, RunError> {
     }
 }
 
-/// As many GPUs as the greediest program wants: which there are is the machine's word, and comes later.
-fn gpus(loaded: &LoadedPipeline) -> u32 {
-    loaded.pipeline.programs.values().map(|program| program.gpus).max().unwrap_or_default()
+/// The GPUs that provers share.
+fn gpus(args: &RunArgs, loaded: &LoadedPipeline) -> u32 {
+    let Gpus { count, warning } = Gpus::find(args.machine.gpus, Gpus::wanted(&loaded.pipeline));
+    warning.iter().for_each(|warning| screen::say(warning));
+    count
 }
 
 /// A directory that holds something else is not written into.

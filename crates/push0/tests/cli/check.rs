@@ -84,7 +84,7 @@ fn a_verifier_that_nobody_names_is_a_warning_unless_its_program_is_known() {
 #[test]
 fn a_program_is_never_passed_a_credential_of_push0s() {
     let world = World::new(PAIRS);
-    let text = PAIRS.replace("mock = true", "mock = true, pass = [\"PUSH0_NATS_PASSWORD\"]");
+    let text = PAIRS.replace("mock = true }", "mock = true, pass = [\"PUSH0_NATS_PASSWORD\"] }");
     fs::write(world.pipeline(), text).expect("a file");
     let ran = check(&world);
     assert_eq!(ran.code, Some(2));

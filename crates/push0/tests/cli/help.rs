@@ -118,8 +118,11 @@ fn run_is_explained() {
 
           --memory <BYTES>
               The memory that provers share, in bytes or with a unit (16GiB); each attempt takes what
-              its program reserves [default: all of this machine, or the limit of the cgroup around
-              it]
+              its program reserves [default: all of this machine, or the limit of the cgroup around it]
+
+          --gpus <N>
+              How many GPUs provers share; each attempt sees those alone that its program reserves
+              [default: those that CUDA_VISIBLE_DEVICES names, or all /dev/nvidia*]
 
           --json
               Print one JSON object instead of a table

@@ -8,6 +8,7 @@ mod deploy;
 mod help;
 mod log;
 mod logs;
+mod memory;
 mod proofs;
 mod status;
 mod verify;
