@@ -6,6 +6,8 @@
 mod faults;
 #[path = "pipeline/specs.rs"]
 mod specs;
+#[path = "pipeline/surroundings.rs"]
+mod surroundings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
