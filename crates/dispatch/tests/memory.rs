@@ -88,7 +88,7 @@ fn config(endpoint: &str) -> S3Config {
         endpoint: Some(endpoint.to_owned()),
         region: "us-east-1".to_owned(),
         access_key_id: S3::ACCESS_KEY_ID.to_owned(),
-        secret_access_key: S3::SECRET_ACCESS_KEY.to_owned(),
+        secret_access_key: S3::SECRET_ACCESS_KEY.into(),
         session_token: None,
         path_style: true,
     }

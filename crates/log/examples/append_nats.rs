@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             println!("{nodes} server(s), sync_interval: {sync}");
             let nats = Nats::start_with(&Settings { nodes, lazy_sync, ..Settings::default() });
             let config = NatsConfig {
-                urls: nats.urls(),
+                urls: nats.urls().into_iter().map(Into::into).collect(),
                 replicas: nodes,
                 max_bytes: 256 << 20,
                 ..NatsConfig::default()

@@ -36,7 +36,8 @@ pub use frame::LogId;
 pub use memory::{Memory, MemoryLog};
 #[cfg(feature = "nats")]
 pub use nats::{
-    Follower, NatsConfig, NatsError, NatsLog, Position, Storage, client as nats_client,
+    Follower, Gave, NatsConfig, NatsError, NatsLog, Position, ServerUrl, Storage, Trouble,
+    client as nats_client,
 };
 pub use report::{Cut, Ending, Report};
 pub use scan::scan;

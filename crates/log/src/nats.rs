@@ -36,17 +36,20 @@
 //!
 //! Not here: JSON and errors of the servers (`api`), what becomes of an append (`append`).
 
+mod address;
 mod api;
 mod append;
 mod chain;
 mod config;
 mod connect;
+mod entry;
 mod fetch;
 mod follow;
 mod open;
 mod probe;
 mod read;
 mod stream;
+mod trouble;
 mod watch;
 
 use std::time::Duration;
@@ -62,11 +65,13 @@ use api::Api;
 use append::Record;
 use watch::Watch;
 
+pub use address::ServerUrl;
 pub use chain::Position;
 pub use config::{NatsConfig, Storage};
 pub use connect::client;
 pub use follow::Follower;
-pub use open::NatsError;
+pub use open::{Gave, NatsError};
+pub use trouble::Trouble;
 
 /// A log on JetStream, open for reading and writing. Any number of engines may have it open; the first
 /// to append is followed, and the others are fenced.

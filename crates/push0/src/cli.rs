@@ -16,6 +16,7 @@ mod panic;
 mod run_args;
 mod status;
 mod verify;
+mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ pub use run_args::{MachineArgs, RunArgs};
 pub(crate) use status::show;
 
 use crate::cluster;
+use crate::run::say;
 
 /// Proves a stream of blocks with your provers, and ends in final proofs in chain order.
 ///
@@ -244,15 +246,31 @@ pub(crate) struct ArtifactsArgs {
 #[must_use]
 pub fn main() -> ExitCode {
     panic::exit_as_a_bug();
+    let here = std::env::current_dir().ok().map(Into::into);
+    if let Some(fault) = words::fault(std::env::args_os(), std::env::vars_os(), here) {
+        say(&fault);
+        return Exit::Usage.into();
+    }
     let exit = match Cli::try_parse() {
         Ok(cli) => cli.execute(),
         Err(told) => {
             // To stdout for --help, to stderr for an error; if nobody reads it, nobody misses it.
-            let _ = told.print();
+            print_told(&told);
             if told.use_stderr() { Exit::Usage } else { Exit::Done }
         }
     };
     exit.into()
+}
+
+/// As clap prints it, but for what must not be shown of a URL among the arguments.
+fn print_told(told: &clap::Error) {
+    let plain = told.to_string();
+    let shown = words::without_secrets(&plain);
+    if shown == plain {
+        let _ = told.print(); // in colour, where there is a terminal
+    } else {
+        crate::run::print(&shown);
+    }
 }
 
 impl Cli {

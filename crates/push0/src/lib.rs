@@ -1,6 +1,7 @@
 //! The shell around the scheduler: files, processes, the command line. It decides nothing.
 
 mod alive;
+mod bounded;
 mod child;
 pub mod cli;
 pub mod clock;

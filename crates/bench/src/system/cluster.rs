@@ -136,7 +136,7 @@ impl Drop for Process {
 /// As the files say that an engine reads.
 pub(crate) fn settings(servers: &Servers) -> NatsConfig {
     NatsConfig {
-        urls: servers.urls.clone(),
+        urls: servers.urls.iter().map(|url| url.as_str().into()).collect(),
         replicas: servers.replicas,
         max_bytes: LOG_BYTES,
         stream: servers.name.clone(),

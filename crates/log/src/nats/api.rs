@@ -203,6 +203,10 @@ struct Message {
 
 /// Numbers of refusals, from `server/errors.json` of nats-server 2.15.1.
 pub(super) mod code {
+    /// `JSNotEnabledForAccountErr`
+    pub(in super::super) const NOT_ENABLED_FOR_ACCOUNT: u16 = 10_039;
+    /// `JSNotEnabledErr`
+    pub(in super::super) const NOT_ENABLED: u16 = 10_076;
     /// `JSInsufficientResourcesErr`
     pub(in super::super) const NO_RESOURCES: u16 = 10_023;
     /// `JSMemoryResourcesExceededErr`

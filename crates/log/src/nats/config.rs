@@ -8,17 +8,22 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use secrecy::SecretString;
+
+use super::address::ServerUrl;
+
 /// Where a log on JetStream is, and how it is reached.
 #[derive(Clone)]
 pub struct NatsConfig {
-    /// The servers, as `nats://HOST:PORT` or `tls://HOST:PORT`: the first that answers is used, until it does not any more.
-    pub urls: Vec<String>,
+    /// The servers: the first that answers is used, until it does not any more. One that says who asks counts where
+    /// nothing else does: `user`, `token` or `credentials`.
+    pub urls: Vec<ServerUrl>,
     /// Who connects; with `password`.
     pub user: Option<String>,
     /// Of `user`.
-    pub password: Option<String>,
+    pub password: Option<SecretString>,
     /// What lets one in, where the server asks for a token.
-    pub token: Option<String>,
+    pub token: Option<SecretString>,
     /// A file of credentials: a JWT and the seed of an nkey.
     pub credentials: Option<PathBuf>,
     /// A file of certificates that the servers' are signed with; absent, the system's own.
@@ -62,7 +67,7 @@ pub enum Storage {
 impl Default for NatsConfig {
     fn default() -> Self {
         Self {
-            urls: vec!["nats://127.0.0.1:4222".to_owned()],
+            urls: vec!["nats://127.0.0.1:4222".into()],
             user: None,
             password: None,
             token: None,

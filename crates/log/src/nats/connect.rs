@@ -6,9 +6,15 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use async_nats::rustls::crypto::ring;
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerError, ServerInfo};
+use async_nats::{
+    Client, ConnectError, ConnectErrorKind, ConnectOptions, Event, ServerAddr, ServerError,
+    ServerInfo,
+};
 use tokio::sync::watch;
 
+use super::address::shown;
+use super::entry::Entry;
+use super::trouble::Trouble;
 use super::{NatsConfig, NatsError};
 
 /// A connection for what is no log: it finds its way back by itself when it is lost. With it comes what its
@@ -38,9 +44,27 @@ pub(super) async fn connect(config: &NatsConfig) -> Result<Connection, NatsError
     // Where something else in the process brings a second one, rustls would not choose, and panic. Who
     // has chosen before is followed.
     let _ = ring::default_provider().install_default();
+    let entry = Entry::of(config)?;
     let (count, losses) = watch::channel(0);
     let (refused, refusals) = watch::channel(String::new());
-    let mut options = ConnectOptions::new()
+    let options = entry.with(options(config).event_callback(move |event| {
+        if let Event::ServerError(ServerError::Other(words)) = event {
+            refused.send_replace(words);
+        } else if matches!(event, Event::Disconnected) {
+            count.send_modify(|count| *count += 1);
+        }
+        std::future::ready(())
+    }))?;
+    let client = match options.connect(&entry.servers[..]).await {
+        Ok(client) => client,
+        Err(error) => return Err(told(error, &entry, config).await),
+    };
+    check(&client.server_info())?;
+    Ok(Connection { client, losses, refusals })
+}
+
+fn options(config: &NatsConfig) -> ConnectOptions {
+    ConnectOptions::new()
         .name(&config.name)
         // Processes at one server have a hop less between them than at two of a cluster.
         .retain_servers_order()
@@ -48,48 +72,47 @@ pub(super) async fn connect(config: &NatsConfig) -> Result<Connection, NatsError
         .connection_timeout(config.answer_max)
         .ping_interval(PING_INTERVAL)
         .reconnect_delay_callback(reconnect_delay)
-        .event_callback(move |event| {
-            if let Event::ServerError(ServerError::Other(words)) = event {
-                refused.send_replace(words);
-            } else if matches!(event, Event::Disconnected) {
-                count.send_modify(|count| *count += 1);
+}
+
+/// Why none of the servers was reached. Each is tried by itself, for the library tells the last one's error alone.
+async fn told(error: ConnectError, entry: &Entry<'_>, config: &NatsConfig) -> NatsError {
+    let [server] = &entry.servers[..] else {
+        let mut worst = None;
+        for server in entry.servers.iter().take(LOOKED_AT_MAX) {
+            let options = match entry.with(options(config)) {
+                Ok(options) => options,
+                Err(error) => return error,
+            };
+            let Err(error) = options.connect(server).await else { continue };
+            let (found, weight) = found(&error, server, entry).await;
+            if worst.as_ref().is_none_or(|(_, heaviest)| weight > *heaviest) {
+                worst = Some((found, weight));
             }
-            std::future::ready(())
-        });
-    if let (Some(user), Some(password)) = (&config.user, &config.password) {
-        options = options.user_and_password(user.clone(), password.clone());
-    }
-    if let Some(token) = &config.token {
-        options = options.token(token.clone());
-    }
-    if let Some(file) = &config.credentials {
-        options = options.credentials_file(file).await.map_err(|error| NatsError::Config {
-            setting: "credentials",
-            reason: format!("{}: {error}", file.display()),
-        })?;
-    }
-    if let Some(file) = &config.tls_ca {
-        options = options.add_root_certificates(file.clone()).require_tls(true);
-    }
-    if let (Some(cert), Some(key)) = (&config.tls_cert, &config.tls_key) {
-        options = options.add_client_certificate(cert.clone(), key.clone()).require_tls(true);
-    }
-    let urls = config.urls.join(", ");
-    let client = options.connect(&config.urls[..]).await.map_err(|error| match error.kind() {
-        ConnectErrorKind::ServerParse => {
-            NatsError::Config { setting: "urls", reason: format!("{urls}: {error}") }
         }
+        let passed = || NatsError::Unavailable(std::io::Error::other(error));
+        return worst.map_or_else(passed, |(found, _)| found);
+    };
+    found(&error, server, entry).await.0
+}
+
+/// What one server's error means, and how much it says.
+async fn found(error: &ConnectError, server: &ServerAddr, entry: &Entry<'_>) -> (NatsError, u8) {
+    let name = shown(server);
+    match error.kind() {
         ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
-            NatsError::Denied { urls }
+            (NatsError::Denied { server: name, gave: entry.gave() }, u8::MAX)
         }
-        ConnectErrorKind::Dns
+        ConnectErrorKind::ServerParse
+        | ConnectErrorKind::Dns
         | ConnectErrorKind::TimedOut
         | ConnectErrorKind::Tls
         | ConnectErrorKind::Io
-        | ConnectErrorKind::MaxReconnects => NatsError::Unreachable { urls, source: error },
-    })?;
-    check(&client.server_info())?;
-    Ok(Connection { client, losses, refusals })
+        | ConnectErrorKind::MaxReconnects => {
+            let trouble = Trouble::of(error, server).await;
+            let weight = trouble.weight();
+            (NatsError::Unreachable { server: name, trouble }, weight)
+        }
+    }
 }
 
 /// Whether the server has what the log needs.
@@ -137,6 +160,9 @@ const STEP: Duration = Duration::from_millis(5);
 
 /// Never longer than twice this: engines that hear of lost connections wait for half a second.
 const RECONNECT_DELAY: Duration = Duration::from_millis(200);
+
+/// As many servers as a log is ever on; the others of a long list are most likely like them.
+const LOOKED_AT_MAX: usize = 5;
 
 #[cfg(test)]
 mod tests {

@@ -8,13 +8,14 @@
 use std::io;
 use std::sync::Arc;
 
-use async_nats::{ConnectError, HeaderMap};
+use async_nats::HeaderMap;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::api::{Api, Stored, Unanswered, read};
 use super::chain::{self, Position};
 use super::stream::{self, Failure, Info};
+use super::trouble::Trouble;
 use super::{HEADERS_BYTES_MAX, NatsConfig, NatsLog, PAUSE, Waiting, connect, subject_of};
 use crate::frame::{self, LogId};
 use crate::{ReadError, Room};
@@ -86,19 +87,21 @@ pub enum NatsError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Open again later, or set `urls` to servers that run.
-    #[error("no NATS server answers at {urls}")]
+    /// As the trouble says: open again later, or mend it.
+    #[error("the NATS server at {server} cannot be used: {trouble}")]
     Unreachable {
-        /// Where it was looked for.
-        urls: String,
-        /// Why there was none.
-        source: ConnectError,
+        /// Of those that were named, the one with the trouble that says most.
+        server: String,
+        /// What keeps it from being used.
+        trouble: Trouble,
     },
     /// Set `user` and `password`, `token`, `credentials` or `tls_cert` to what the server knows.
-    #[error("the NATS server at {urls} does not let push0 in")]
+    #[error("the NATS server at {server} does not let push0 in {}", .gave.words())]
     Denied {
         /// Where it was tried.
-        urls: String,
+        server: String,
+        /// What it was shown.
+        gave: Gave,
     },
     /// Use a user who may read the stream, and hear answers.
     #[error("the NATS server does not let this user read the log: {words}")]
@@ -124,11 +127,17 @@ pub enum NatsError {
         /// What it must be at least.
         needed: usize,
     },
-    /// Turn JetStream on at the server, or for the account.
+    /// Turn JetStream on at the server.
     #[error("the NATS server {server} has no JetStream")]
     NoJetStream {
         /// Its name.
         server: String,
+    },
+    /// Turn JetStream on for the account.
+    #[error("JetStream is not on for this user's account at the NATS server: {words}")]
+    NoJetStreamForAccount {
+        /// The server's.
+        words: String,
     },
     /// Change the setting with `nats stream edit`, or give the log another stream.
     #[error("stream {stream} could lose records: its {setting} is {found}, and must be {wanted}")]
@@ -148,6 +157,65 @@ pub enum NatsError {
     /// Open again later. Nothing was lost.
     #[error("the log's stream cannot be used")]
     Unavailable(#[source] io::Error),
+}
+
+/// What a server was shown of who asks.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Gave {
+    /// Nothing.
+    Nothing,
+    /// A user of this name, with a password.
+    User(String),
+    /// A token.
+    Token,
+    /// A file of credentials.
+    Credentials,
+}
+
+impl Gave {
+    fn words(&self) -> String {
+        match self {
+            Self::Nothing => "without credentials".to_owned(),
+            Self::User(user) => format!("as user `{}`", user.escape_debug()),
+            Self::Token => "with this token".to_owned(),
+            Self::Credentials => "with these credentials".to_owned(),
+        }
+    }
+}
+
+impl NatsError {
+    /// What to do.
+    #[must_use]
+    pub const fn remedy(&self) -> &'static str {
+        match self {
+            Self::Config { .. } => "correct it in [nats]",
+            Self::Unreachable { trouble, .. } => trouble.remedy(),
+            Self::Denied { gave: Gave::Nothing, .. } => {
+                "give user and password, token or credentials in [nats], or a certificate that it knows"
+            }
+            Self::Denied { gave: Gave::User(_), .. } => {
+                "correct user and password in [nats] or the environment"
+            }
+            Self::Denied { gave: Gave::Token, .. } => "correct token in [nats] or the environment",
+            Self::Denied { gave: Gave::Credentials, .. } => {
+                "name a file that the server knows with credentials in [nats]"
+            }
+            Self::Forbidden { .. } => {
+                "use a user of the role that this command has (docs/nats.md, Roles)"
+            }
+            Self::Old { .. } => "use a newer nats-server",
+            Self::SmallPayload { .. } => "raise max_payload in the configuration of the servers",
+            Self::NoJetStream { .. } => {
+                "turn it on (nats-server -js, or jetstream in its configuration)"
+            }
+            Self::NoJetStreamForAccount { .. } => {
+                "turn it on (`jetstream: enabled` in the account), or use a user of an account that has it"
+            }
+            Self::Setting { .. } => "change it with `nats stream edit`, or name another stream",
+            Self::Unreadable(_) => "restore the stream from a copy, or name another",
+            Self::Unavailable(_) => "the same command, later",
+        }
+    }
 }
 
 /// The first record and the last, of a log that is made if there is none; and how full it is.

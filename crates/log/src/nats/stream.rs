@@ -69,7 +69,7 @@ pub(super) async fn prepare(api: &Api, config: &NatsConfig) -> Result<Info, Fail
             }
             made => made.map_err(|error| refused(error, config))?,
         },
-        Err(error) => return Err(Failure::Unanswered(error)),
+        Err(error) => return Err(unusable(error)),
     };
     check(&found.config, config).map_err(Failure::Final)?;
     Ok(found)
@@ -114,6 +114,18 @@ async fn make(api: &Api, config: &NatsConfig) -> Result<Info, Unanswered> {
         "deny_purge": false,
     });
     api.call(&format!("STREAM.CREATE.{}", config.stream), &settings).await
+}
+
+/// Tells an account without JetStream from what a later try may find otherwise.
+fn unusable(error: Unanswered) -> Failure {
+    match error.code() {
+        Some(code::NOT_ENABLED | code::NOT_ENABLED_FOR_ACCOUNT) => {
+            Failure::Final(NatsError::NoJetStreamForAccount {
+                words: error.into_error().to_string(),
+            })
+        }
+        Some(_) | None => Failure::Unanswered(error),
+    }
 }
 
 /// Names the setting where the server will not make the stream for it.

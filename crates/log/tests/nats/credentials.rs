@@ -61,10 +61,10 @@ async fn a_log_is_kept_with_a_name_or_a_token() {
         let nats = Nats::start_with(&Settings { nodes: 1, more, ..Settings::default() });
         let with = |user: &str, password: &str| NatsConfig {
             user: Some(user.to_owned()),
-            password: Some(password.to_owned()),
+            password: Some(password.into()),
             ..config(&nats)
         };
-        let token = |token: &str| NatsConfig { token: Some(token.to_owned()), ..config(&nats) };
+        let token = |token: &str| NatsConfig { token: Some(token.into()), ..config(&nats) };
         let (known, strangers) = match authorization.starts_with("user") {
             true => (with("push0", "p"), [with("push0", "t"), token("t"), config(&nats)]),
             false => (token("t"), [token("p"), with("push0", "p"), config(&nats)]),
@@ -87,7 +87,7 @@ async fn a_user_who_may_not_is_told_what() {
         Nats::start_with(&Settings { nodes: 1, more: more.to_owned(), ..Settings::default() });
     let reader = NatsConfig {
         user: Some("reader".to_owned()),
-        password: Some("p".to_owned()),
+        password: Some("p".into()),
         retry_max: Duration::from_millis(100),
         ..config(&nats)
     };

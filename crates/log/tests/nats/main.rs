@@ -14,4 +14,5 @@ mod refuse;
 mod replaced;
 mod settle;
 mod tls;
+mod troubles;
 mod world;

@@ -102,7 +102,7 @@ async fn a_server_that_asks_who_it_is_lets_in_who_says_so() {
     assert!(matches!(denied, Err(NatsError::Denied { .. })), "{denied:?}");
     let someone = |password: &str| NatsConfig {
         user: Some("engine".to_owned()),
-        password: Some(password.to_owned()),
+        password: Some(password.into()),
         ..nobody.clone()
     };
     let denied = NatsLog::open(&someone("wrong")).await;
@@ -116,7 +116,7 @@ async fn a_server_that_asks_who_it_is_lets_in_who_says_so() {
 async fn where_nobody_listens_the_error_says_where_that_is() {
     let port = free_ports(1).into_iter().next().expect("one");
     let url = format!("nats://127.0.0.1:{port}");
-    let config = NatsConfig { urls: vec![url.clone()], ..NatsConfig::default() };
+    let config = NatsConfig { urls: vec![url.clone().into()], ..NatsConfig::default() };
     let refused = NatsLog::open(&impatient(&config)).await.expect_err("nobody listens");
     assert!(matches!(refused, NatsError::Unreachable { .. }), "{refused:?}");
     assert!(refused.to_string().contains(&url), "{refused}");
@@ -211,5 +211,5 @@ fn fake(version: &str, jetstream: bool) -> NatsConfig {
             }
         }
     });
-    NatsConfig { urls: vec![format!("nats://127.0.0.1:{port}")], ..NatsConfig::default() }
+    NatsConfig { urls: vec![format!("nats://127.0.0.1:{port}").into()], ..NatsConfig::default() }
 }

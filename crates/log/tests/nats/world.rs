@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 pub(crate) fn config(nats: &Nats) -> NatsConfig {
     NatsConfig {
         replicas: nats.urls().len(),
-        urls: nats.urls(),
+        urls: nats.urls().into_iter().map(Into::into).collect(),
         max_bytes: 64 << 20,
         retry_max: Duration::from_secs(40),
         ..NatsConfig::default()
@@ -31,7 +31,7 @@ pub(crate) fn impatient(config: &NatsConfig) -> NatsConfig {
 
 /// The same, by another way.
 pub(crate) fn through(url: String, config: &NatsConfig) -> NatsConfig {
-    NatsConfig { urls: vec![url], ..config.clone() }
+    NatsConfig { urls: vec![url.into()], ..config.clone() }
 }
 
 /// The same, in a stream that nothing else uses.

@@ -21,7 +21,7 @@ pub(crate) enum ClusterError {
     Pipeline(#[from] PipelineFileError),
     #[error("error: {what} ({}): correct it", place(.file.as_deref(), *.line))]
     Setting { file: Option<PathBuf>, line: Option<usize>, what: String },
-    #[error("error: {}: {}", chain(.0), nats_remedy(.0))]
+    #[error("error: {}: {}", chain(.0), .0.remedy())]
     Nats(#[from] NatsError),
     #[error("error: {}: {}", chain(.0), crate::data::remedy(.0))]
     Read(#[from] ReadError),
@@ -134,23 +134,6 @@ fn place(file: Option<&Path>, line: Option<usize>) -> String {
     match line {
         Some(line) => format!("{file}:{line}"),
         None => file,
-    }
-}
-
-const fn nats_remedy(error: &NatsError) -> &'static str {
-    match error {
-        NatsError::Config { .. } => "correct it in [nats]",
-        NatsError::Unreachable { .. } => "start a server there, or name others (--nats)",
-        NatsError::Denied { .. } => "correct user and password, token or credentials in [nats]",
-        NatsError::Forbidden { .. } => {
-            "use a user of the role that this command has (docs/nats.md, Roles)"
-        }
-        NatsError::Old { .. } => "use a newer one",
-        NatsError::SmallPayload { .. } => "raise max_payload in the configuration of the servers",
-        NatsError::NoJetStream { .. } => "turn it on (nats-server -js)",
-        NatsError::Setting { .. } => "change it with `nats stream edit`, or name another stream",
-        NatsError::Unreadable(_) => "restore the stream from a copy, or name another",
-        NatsError::Unavailable(_) | _ => "the same command, later",
     }
 }
 

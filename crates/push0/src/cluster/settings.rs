@@ -2,20 +2,22 @@
 //!
 //! Not here: what is proved (the pipeline's file).
 
+mod file;
 mod store;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use push0_dispatch::Store;
-use push0_log::NatsConfig;
+use push0_log::{NatsConfig, ServerUrl};
+use secrecy::SecretString;
 use serde::Deserialize;
 use store::{StorePlace, StoreTable};
 
 use super::error::ClusterError;
 use super::role::Role;
 use crate::pipeline_file::unit;
+use crate::run::say;
 
 /// Where the cluster is
 #[derive(Args, Clone, Debug)]
@@ -31,7 +33,7 @@ pub(crate) struct ClusterArgs {
         hide_env_values = true,
         value_delimiter = ','
     )]
-    pub(crate) nats: Vec<String>,
+    pub(crate) nats: Vec<ServerUrl>,
     /// The directory or bucket (s3://BUCKET/PREFIX) that all machines share, where artifacts are
     #[arg(long, value_name = "PLACE", env = "PUSH0_STORE", hide_env_values = true)]
     pub(crate) store: Option<String>,
@@ -73,12 +75,12 @@ struct File {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct NatsTable {
-    urls: Vec<String>,
+    urls: Vec<ServerUrl>,
     user: Option<String>,
-    password: Option<String>,
+    password: Option<SecretString>,
     system_user: Option<String>,
-    system_password: Option<String>,
-    token: Option<String>,
+    system_password: Option<SecretString>,
+    token: Option<SecretString>,
     credentials: Option<PathBuf>,
     tls_ca: Option<PathBuf>,
     tls_cert: Option<PathBuf>,
@@ -133,7 +135,7 @@ impl ClusterArgs {
     /// Reads the file, and puts flags and environment on top.
     pub(crate) fn settings(&self, role: Role, name: &str) -> Result<Settings, ClusterError> {
         let file = match &self.config {
-            Some(path) => read(path)?,
+            Some(path) => file::read(path)?,
             None => File::default(),
         };
         let File { nats: table, store, dispatch } = file;
@@ -148,12 +150,19 @@ impl ClusterArgs {
                 .ok_or_else(|| fault("nats.max_bytes", "is no size: write one like \"8GiB\""))?,
         };
         let from_env = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+        let secret = |name: &str| from_env(name).map(SecretString::from);
+        warn_of_argument(&self.nats);
+        let mut table = table;
+        if self.nats.iter().any(ServerUrl::has_credentials) {
+            // Flags and environment go before the file, in whose word it is as well.
+            (table.user, table.password, table.token, table.credentials) = (None, None, None, None);
+        }
         let urls = if self.nats.is_empty() { table.urls } else { self.nats.clone() };
         let nats = NatsConfig {
             urls,
             user: from_env("PUSH0_NATS_USER").or(table.user),
-            password: from_env("PUSH0_NATS_PASSWORD").or(table.password),
-            token: from_env("PUSH0_NATS_TOKEN").or(table.token),
+            password: secret("PUSH0_NATS_PASSWORD").or(table.password),
+            token: secret("PUSH0_NATS_TOKEN").or(table.token),
             credentials: table.credentials,
             tls_ca: table.tls_ca,
             tls_cert: table.tls_cert,
@@ -170,7 +179,7 @@ impl ClusterArgs {
         let system_user = from_env("PUSH0_NATS_SYSTEM_USER").or(table.system_user);
         let system = system_user.map(|user| NatsConfig {
             user: Some(user),
-            password: from_env("PUSH0_NATS_SYSTEM_PASSWORD").or(table.system_password),
+            password: secret("PUSH0_NATS_SYSTEM_PASSWORD").or(table.system_password),
             token: None,
             credentials: None,
             ..nats.clone()
@@ -181,14 +190,16 @@ impl ClusterArgs {
     }
 }
 
-fn read(path: &Path) -> Result<File, ClusterError> {
-    let fault = |line, what| ClusterError::Setting { file: Some(path.to_owned()), line, what };
-    let text = fs::read_to_string(path).map_err(|error| fault(None, error.to_string()))?;
-    toml::from_str(&text).map_err(|error| {
-        let start = error.span().map_or(0, |span| span.start);
-        let before = text.get(..start).unwrap_or_default();
-        fault(Some(before.matches('\n').count() + 1), error.message().to_owned())
-    })
+/// Each argument of this process can be read by whoever may list processes.
+fn warn_of_argument(urls: &[ServerUrl]) {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let is_shown = |url: &ServerUrl| arguments.iter().any(|it| url.is_in(&it.to_string_lossy()));
+    if urls.iter().any(is_shown) {
+        say(
+            "warning: every user of this machine can read the password in --nats (ps): set PUSH0_NATS, or urls in the \
+             file of --config, instead",
+        );
+    }
 }
 
 /// What all subjects begin with, unless the file says otherwise.
@@ -196,6 +207,9 @@ const PREFIX: &str = "push0";
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -207,8 +221,8 @@ mod tests {
         let mut args = ClusterArgs { config: Some(path), nats: vec![], store: None };
         let settings = args.settings(Role::Engine, "engine").expect("it is right");
         assert_eq!(
-            (settings.nats.urls, settings.nats.replicas),
-            (vec!["nats://a:1".to_owned()], 3)
+            (format!("{:?}", settings.nats.urls), settings.nats.replicas),
+            ("[nats://a:1]".to_owned(), 3)
         );
         let dir = |path: &str| Some(StorePlace::Dir(path.into()));
         assert_eq!((settings.nats.subject.as_str(), settings.store), ("x.log", dir("/s")));
@@ -246,9 +260,10 @@ mod tests {
     #[test]
     fn the_files_of_the_compose_file_are_taken_and_alike() {
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
-        let file = |name: &str| read(&shipped.join(name)).expect("every key is known");
+        let file =
+            |name: &str| file::read::<File>(&shipped.join(name)).expect("every key is known");
         let (all, reader) = (file("compose.toml"), file("compose-reader.toml"));
-        assert_eq!(all.nats.urls, reader.nats.urls);
+        assert_eq!(format!("{:?}", all.nats.urls), format!("{:?}", reader.nats.urls));
         assert_eq!((all.nats.replicas, reader.nats.replicas), (3, 3));
         assert_eq!(reader.nats.api, "push0.api");
         assert_eq!(format!("{:?}", all.store), format!("{:?}", reader.store));

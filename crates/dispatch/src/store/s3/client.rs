@@ -26,6 +26,7 @@ use object_store::{
     BackoffConfig, ClientOptions, Error, MultipartUpload as _, ObjectMeta, ObjectStore as _,
     ObjectStoreExt as _, PutMode, PutPayload, RetryConfig,
 };
+use secrecy::ExposeSecret as _;
 use tokio::runtime::{Builder, Runtime};
 
 use super::config::S3Config;
@@ -217,7 +218,7 @@ fn build(config: &S3Config, retries: usize) -> object_store::Result<AmazonS3> {
         .with_bucket_name(config.bucket.name())
         .with_region(&config.region)
         .with_access_key_id(&config.access_key_id)
-        .with_secret_access_key(&config.secret_access_key)
+        .with_secret_access_key(config.secret_access_key.expose_secret())
         .with_virtual_hosted_style_request(!config.path_style)
         .with_client_options(options)
         .with_retry(retry);
@@ -225,7 +226,7 @@ fn build(config: &S3Config, retries: usize) -> object_store::Result<AmazonS3> {
         builder = builder.with_endpoint(url);
     }
     if let Some(token) = &config.session_token {
-        builder = builder.with_token(token);
+        builder = builder.with_token(token.expose_secret());
     }
     builder.build()
 }

@@ -6,9 +6,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use object_store::path::Path;
+use secrecy::{ExposeSecret as _, SecretString};
 
 /// How a store in a bucket is reached.
-#[derive(Clone, Eq, PartialEq)]
+#[derive(Clone)]
 pub struct S3Config {
     /// The bucket, and where in it.
     pub bucket: Bucket,
@@ -19,9 +20,9 @@ pub struct S3Config {
     /// Who asks.
     pub access_key_id: String,
     /// What proves it.
-    pub secret_access_key: String,
+    pub secret_access_key: SecretString,
     /// For keys that are only lent.
-    pub session_token: Option<String>,
+    pub session_token: Option<SecretString>,
     /// Whether the bucket is named in the path, and not in the host.
     pub path_style: bool,
 }
@@ -97,6 +98,20 @@ impl S3Config {
     }
 }
 
+impl PartialEq for S3Config {
+    fn eq(&self, other: &Self) -> bool {
+        let all = |it: &Self| {
+            let Self { bucket, endpoint, region, access_key_id, path_style, .. } = it.clone();
+            (bucket, endpoint, region, access_key_id, path_style)
+        };
+        let lent = |it: &Self| it.session_token.as_ref().map(|it| it.expose_secret().to_owned());
+        let proves = |it: &Self| it.secret_access_key.expose_secret().to_owned();
+        all(self) == all(other) && proves(self) == proves(other) && lent(self) == lent(other)
+    }
+}
+
+impl Eq for S3Config {}
+
 /// Without what must not be told.
 impl fmt::Debug for S3Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -153,8 +168,8 @@ mod tests {
             endpoint: Some("https://s3.example:9000/".to_owned()),
             region: "us-east-1".to_owned(),
             access_key_id: "AKIA".to_owned(),
-            secret_access_key: "hush".to_owned(),
-            session_token: Some("lent".to_owned()),
+            secret_access_key: "hush".into(),
+            session_token: Some("lent".into()),
             path_style: true,
         }
     }

@@ -59,7 +59,7 @@ fn what_is_wrong_at_the_start_is_told() {
         assert!(!told.contains(S3::SECRET_ACCESS_KEY) && !told.contains("guessed"), "{told}");
         told
     };
-    let guessed = S3Config { secret_access_key: "guessed".to_owned(), ..right.clone() };
+    let guessed = S3Config { secret_access_key: "guessed".into(), ..right.clone() };
     assert!(told(&guessed).contains("refuses these credentials"));
     let unknown = S3Config { access_key_id: "AKIAOTHER".to_owned(), ..right.clone() };
     assert!(told(&unknown).contains("refuses these credentials"));

@@ -6,6 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use push0_dispatch::{Bucket, S3Config, Store, StoreError};
+use secrecy::SecretString;
 use serde::Deserialize;
 
 /// Where artifacts are.
@@ -33,8 +34,8 @@ pub(super) struct StoreTable {
     endpoint: Option<String>,
     region: Option<String>,
     access_key_id: Option<String>,
-    secret_access_key: Option<String>,
-    session_token: Option<String>,
+    secret_access_key: Option<SecretString>,
+    session_token: Option<SecretString>,
     path_style: Option<bool>,
 }
 
@@ -82,8 +83,14 @@ impl StoreTable {
         env: impl Fn(&str) -> Option<String>,
     ) -> Result<S3Config, Fault> {
         let parsed = bucket.parse();
+        if bucket.contains('@') {
+            return Err((key, IN_URL.to_owned()));
+        }
         let bucket = parsed.map_err(|error| (key, format!("{bucket:?} {error}")))?;
         let endpoint = env("AWS_ENDPOINT_URL").or(self.endpoint);
+        if endpoint.as_ref().is_some_and(|url| url.contains('@')) {
+            return Err(("store.endpoint", IN_URL.to_owned()));
+        }
         if let Some(url) = &endpoint
             && !["http://", "https://"].iter().any(|scheme| url.starts_with(scheme))
         {
@@ -94,7 +101,7 @@ impl StoreTable {
             (key, format!("is not given: write it into the file, or set {name} in the environment"))
         };
         let id = env(ACCESS_KEY_ID).or(self.access_key_id);
-        let secret = env(SECRET_ACCESS_KEY).or(self.secret_access_key);
+        let secret = env(SECRET_ACCESS_KEY).map(SecretString::from).or(self.secret_access_key);
         Ok(S3Config {
             bucket,
             // A server of one's own seldom has a name for each bucket; Amazon's wants one.
@@ -104,11 +111,13 @@ impl StoreTable {
             access_key_id: id.ok_or_else(|| missing("store.access_key_id", ACCESS_KEY_ID))?,
             secret_access_key: secret
                 .ok_or_else(|| missing("store.secret_access_key", SECRET_ACCESS_KEY))?,
-            session_token: env("AWS_SESSION_TOKEN").or(self.session_token),
+            session_token: env("AWS_SESSION_TOKEN").map(SecretString::from).or(self.session_token),
         })
     }
 }
 
+const IN_URL: &str = "has a user or a password in it, which requests would not use: write them as access_key_id and \
+                      secret_access_key";
 const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
 
@@ -117,6 +126,8 @@ const REGION: &str = "us-east-1";
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
+
     use super::*;
 
     #[test]
@@ -136,18 +147,23 @@ mod tests {
         let Ok(Some(StorePlace::S3(config))) = table(text).place(None, |_| None) else {
             panic!("a bucket")
         };
-        let given = [&config.access_key_id, &config.secret_access_key, &config.region];
-        assert_eq!(given, ["file"; 3]);
-        assert_eq!(config.session_token.as_deref(), Some("file"));
+        let shown = |secret: &SecretString| secret.expose_secret().to_owned();
+        let secret = shown(&config.secret_access_key);
+        assert_eq!([&config.access_key_id, &secret, &config.region], ["file"; 3]);
+        assert_eq!(config.session_token.as_ref().map(shown).as_deref(), Some("file"));
         assert_eq!((config.endpoint.as_deref(), config.path_style), (Some("http://a:1"), true));
         let every = |name: &str| Some(format!("http://{name}"));
         let Ok(Some(StorePlace::S3(config))) = table(text).place(None, every) else {
             panic!("a bucket")
         };
-        let given = [&config.access_key_id, &config.secret_access_key, &config.region];
+        let secret = shown(&config.secret_access_key);
+        let given = [&config.access_key_id, &secret, &config.region];
         let names = [ACCESS_KEY_ID, SECRET_ACCESS_KEY, "AWS_REGION"];
         assert_eq!(given, names.map(|name| format!("http://{name}")).each_ref());
-        assert_eq!(config.session_token.as_deref(), Some("http://AWS_SESSION_TOKEN"));
+        assert_eq!(
+            config.session_token.as_ref().map(shown).as_deref(),
+            Some("http://AWS_SESSION_TOKEN")
+        );
         assert_eq!(config.endpoint.as_deref(), Some("http://AWS_ENDPOINT_URL"));
     }
 
@@ -164,10 +180,16 @@ mod tests {
                 SECRET_ACCESS_KEY,
             ),
             (&format!("{named}\nendpoint = \"s3.example\""), "store.endpoint", "https://"),
+            (
+                &format!("{named}\nendpoint = \"http://k:S3cret@s3\""),
+                "store.endpoint",
+                "write them as",
+            ),
+            ("s3 = \"s3://k:S3cret@proofs\"", "store.s3", "write them as"),
         ] {
             let (at, what) = table(text).place(None, |_| None).expect_err(text);
             assert_eq!(at, key);
-            assert!(what.contains(words), "{what}");
+            assert!(what.contains(words) && !what.contains("S3cret"), "{what}");
         }
     }
 

@@ -96,11 +96,11 @@ impl World {
 
     fn read(&self) -> Result<Vec<Turn>, Box<dyn std::error::Error>> {
         let config = NatsConfig {
-            urls: self.nats.urls(),
+            urls: self.nats.urls().into_iter().map(Into::into).collect(),
             subject: "push0.log".to_owned(),
             replicas: self.nodes,
             user: self.users.of("serve").map(str::to_owned),
-            password: self.users.of("serve").map(|_| PASSWORD.to_owned()),
+            password: self.users.of("serve").map(|_| PASSWORD.into()),
             inbox: "_INBOX.push0.engine".to_owned(),
             max_bytes: self.log_bytes,
             retry_max: Duration::from_millis(500),
