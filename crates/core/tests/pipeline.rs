@@ -71,6 +71,19 @@ fn a_verifier_is_believed_by_its_exit_code_only_where_it_is_named_and_the_file_s
 }
 
 #[test]
+fn a_program_that_never_says_that_it_is_ready_has_no_time_for_it() {
+    let faults = |contract: &str| {
+        let mut spec = scroll();
+        let program = spec.programs.get_mut("chain").expect("a program");
+        program.contract = Some(contract.to_owned());
+        program.start = Some(Duration::from_secs(1200));
+        Pipeline::check(&spec).err().unwrap_or_default()
+    };
+    assert!(faults("serve").is_empty());
+    assert!(faults("file").iter().any(|fault| fault.path == "programs.chain.start"));
+}
+
+#[test]
 fn several_provers_on_every_block_are_a_pipeline() {
     let mut spec = demo(&["sp1", "risc0", "zisk"]);
     for name in ["sp1", "risc0", "zisk"] {
