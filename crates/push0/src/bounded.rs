@@ -23,3 +23,5 @@ pub(crate) fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
 
 /// A page of text, a thousand times over. Unit: bytes.
 pub(crate) const TEXT_BYTES_MAX: u64 = 1 << 20;
+/// A result of the largest size in Base64, and its history. Unit: bytes.
+pub(crate) const PROOF_BYTES_MAX: u64 = 512 << 20;

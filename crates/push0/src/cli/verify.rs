@@ -12,8 +12,6 @@ mod shown;
 mod trust;
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::Path;
 
 use push0_dispatch::{Artifact, Verdict};
@@ -23,6 +21,7 @@ use serde_json::Value;
 use self::trust::Trust;
 use super::output::print;
 use super::{Exit, VerifyArgs};
+use crate::bounded;
 use crate::run::say;
 use crate::verifier;
 
@@ -111,7 +110,7 @@ enum NotAccepted {
 }
 
 fn judge(trust: &Trust, path: &Path) -> Result<Accepted, NotAccepted> {
-    let bytes = read(path).map_err(|error| {
+    let bytes = bounded::read(path, bounded::PROOF_BYTES_MAX).map_err(|error| {
         let path = shown::name(path);
         NotAccepted::Unusable(format!("error: cannot read ({path}): {error}: name a proof file"))
     })?;
@@ -198,15 +197,6 @@ fn agreed(
     }
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(PROOF_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > PROOF_BYTES_MAX {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than any proof"));
-    }
-    Ok(bytes)
-}
-
 /// An error and its causes, on one line.
 fn causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
@@ -215,5 +205,3 @@ fn causes(error: &dyn std::error::Error) -> String {
 
 /// How a proof file begins, whatever follows.
 const BEGINNING: &[u8] = br#"{"format":"push0.proof/1","#;
-/// A result of the largest size in Base64, and its history.
-const PROOF_BYTES_MAX: u64 = 512 << 20;

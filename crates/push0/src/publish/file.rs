@@ -6,12 +6,14 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use crate::bounded;
+
 /// Puts `bytes` at `path`. What is there already, byte for byte, stays; anything else is replaced.
 pub(super) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or_else(|| Path::new("."));
     fs::create_dir_all(folder)?;
-    if fs::read(path).is_ok_and(|there| there == bytes) {
+    if bounded::read(path, bytes.len() as u64).is_ok_and(|there| there == bytes) {
         // Whoever wrote it may have been killed before it was durable.
         File::open(path)?.sync_all()?;
         return File::open(folder)?.sync_all();

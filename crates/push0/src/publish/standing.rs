@@ -4,7 +4,6 @@
 //! is run again for it: it was written after one had accepted. Right is a file whose digest holds, whose key
 //! and history are the release's, and whose every proof is, byte for byte, the result that was accepted.
 
-use std::fs;
 use std::path::Path;
 
 use push0_core::Digest;
@@ -12,10 +11,11 @@ use push0_prover::wire::{ResultFile, ResultFormat};
 use push0_prover::{Envelope, ProofFile};
 
 use super::{Final, Publication, wire_key};
+use crate::bounded;
 
 /// The proof file at `path`, if there is one that is whole.
 pub(super) fn read(path: &Path) -> Option<ProofFile> {
-    ProofFile::decode(&fs::read(path).ok()?).ok()
+    ProofFile::decode(&bounded::read(path, bounded::PROOF_BYTES_MAX).ok()?).ok()
 }
 
 /// The pipeline whose proof it is, if that is another one.
