@@ -18,10 +18,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use push0_core::{Contract, FailureClass, Grant, Outcome, Output, Report};
+use push0_core::{Contract, FailureClass, Give, Grant, Outcome, Output, Report};
 
 use crate::board::Doing;
-use crate::context::Context;
+use crate::context::{Context, stays};
 use crate::folder::{blocking, make, remove, remove_now};
 use crate::input::InputError;
 use crate::pool::{Admission, Seat};
@@ -130,11 +130,17 @@ impl Attempt {
                 }
                 Ok(input)
             };
-            // Not on this thread, however few bytes they are: a disk may hang.
-            let prepared = tokio::select! {
-                biased;
-                prepared = blocking(prepare) => prepared,
-                pull = reins.pulled() => return Err(settle::pulled(pull, "its input was not there in time")),
+            let prepared = match give {
+                // A few bytes, and nothing from the store: to hand it over would take longer. The disk has answered
+                // a moment ago.
+                Give::Number if self.context.rooms.answers() => prepare(),
+                Give::Number | Give::Raw | Give::Bundle => tokio::select! {
+                    biased;
+                    prepared = blocking(prepare) => prepared,
+                    pull = reins.pulled() => {
+                        return Err(settle::pulled(pull, "its input was not there in time"));
+                    }
+                },
             };
             let message = match prepared {
                 Ok(input) => return Ok(input),
@@ -241,7 +247,9 @@ impl Attempt {
         let is_proved = matches!(outcome, Outcome::Proved(_));
         let clear_up = blocking(move || {
             desk.logs.keep(&of, &ended, ran, &output);
-            remove_now(&dir);
+            if !remove_now(&dir) {
+                desk.trouble("directories", stays(&dir));
+            }
             desk.spares.add();
         });
         let give_back = move || {

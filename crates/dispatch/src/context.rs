@@ -180,6 +180,14 @@ impl Context {
     }
 }
 
+/// What is said of a directory that cannot be removed.
+pub(crate) fn stays(dir: &Path) -> String {
+    let dir = dir.display();
+    format!(
+        "{dir} cannot be removed, and stays: see to it (ls -la, lsattr, mount), and remove it by hand"
+    )
+}
+
 /// The seat's GPUs by the names that this process knows them by.
 fn visible_devices(seat: &Seat) -> String {
     let own = env::var("CUDA_VISIBLE_DEVICES").ok().filter(|devices| !devices.is_empty());

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::aside::Aside;
 use crate::board::{Board, View};
-use crate::context::{CACHES, Context};
+use crate::context::{CACHES, Context, stays};
 use crate::desk::Desk;
 use crate::folder::{own, remove_now};
 use crate::held::Held;
@@ -223,8 +223,7 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
     let leftovers = lives.end_former();
     let work = dir.join(WORK);
     let spares = dir.join("spare");
-    remove_now(&work);
-    remove_now(&spares);
+    let stay = [&work, &spares].map(|folder| (!remove_now(folder)).then(|| stays(folder)));
     for folder in [&work, &spares, &dir.join("cache")] {
         own(folder).map_err(at(folder))?;
     }
@@ -262,6 +261,9 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
         config: Config { dir, ..config },
         retry,
     };
+    for message in stay.into_iter().flatten() {
+        context.notify(Notice::Trouble { message });
+    }
     if leftovers > 0 {
         context.notify(Notice::LeftoversEnded { processes: leftovers });
     }

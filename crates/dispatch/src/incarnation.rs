@@ -10,12 +10,14 @@ use std::fs;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::folder::write_own;
+
 /// The number of a life that begins now. Best effort: a disk that is full keeps no dispatcher from starting.
 pub(crate) fn next(dir: &Path) -> u64 {
     let path = dir.join(FILE);
     let next = wall().max(last_life(dir).map_or(0, |last| last.saturating_add(1)));
     let new = dir.join("incarnation.new");
-    let _ = fs::write(&new, format!("{next}\n")).and_then(|()| fs::rename(&new, &path));
+    let _ = write_own(&new, format!("{next}\n")).and_then(|()| fs::rename(&new, &path));
     next
 }
 

@@ -173,6 +173,11 @@ impl Rooms {
         silences.into_iter().find(|(_, silence)| *silence > SILENT)
     }
 
+    /// Whether the disk of the attempts has answered a moment ago.
+    pub(crate) fn answers(&self) -> bool {
+        self.disks.first().is_some_and(|disk| disk.said().at.elapsed() < FRESH)
+    }
+
     /// What the disk of the attempts last said.
     fn of_work(&self) -> Option<Room> {
         self.disks.first()?.said().room
@@ -239,6 +244,9 @@ pub(crate) const LOOK: Duration = Duration::from_millis(100);
 /// A disk that has said nothing for so long hangs: what is begun on it would hang, too. One that is merely busy answers
 /// within a second.
 const SILENT: Duration = Duration::from_secs(5);
+
+/// An answer that is younger is of now: two looks, and what a busy machine adds.
+const FRESH: Duration = Duration::from_millis(250);
 
 /// How long a disk is waited for that is asked whether it is full.
 const ANSWER: Duration = Duration::from_secs(1);

@@ -179,6 +179,22 @@ fn a_chain_of_forks_in_new_sessions_ends_with_its_attempt() {
     until(|| (!is_left()).then_some(()));
 }
 
+#[test]
+fn a_directory_that_cannot_be_removed_is_told_of() {
+    let mut world =
+        World::of_mock("echo a > fixed; chattr +i fixed && touch $dir/is_fixed; exit 1");
+    world.try_once();
+    if !world.dir.path().join("is_fixed").exists() {
+        return; // not root, or a file system without such files
+    }
+    let notice = world.notice();
+    let fixed = world.dir.path().join("dispatch/work/attempt-1/fixed");
+    let freed = Command::new("chattr").arg("-i").arg(&fixed).status().expect("it was there before");
+    let Notice::Trouble { message } = notice else { panic!("{notice:?}") };
+    assert!(message.contains("attempt-1 cannot be removed"), "{message}");
+    assert!(freed.success(), "it is where it was");
+}
+
 fn surrounded(around: Surroundings, script: &str) -> World {
     World::with(1, |dir| {
         BTreeMap::from([(name(), ProgramConfig { surroundings: around, ..mock(dir, script) })])
