@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BlockHash, Digest, Height};
+use crate::{BlockHash, Digest, Height, weight};
 
 /// A block as its source delivered it, the payload by reference.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -25,4 +25,12 @@ pub struct Block {
     /// Its numeric fields that the pipeline weighs.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, u64>,
+}
+
+impl Block {
+    /// The most bytes that it takes in a record. What says that it was submitted takes a few more.
+    #[must_use]
+    pub fn bytes_max(&self) -> usize {
+        weight::bytes_max(self)
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
-use push0_core::{Epoch, Input, Rejection, Scheduler, SourceKind, TaskId};
+use push0_core::{Block, Epoch, Input, Rejection, Scheduler, SourceKind, TaskId};
 use tokio::sync::mpsc;
 
 use super::bus::NatsPost;
@@ -157,11 +157,16 @@ pub(super) async fn answer(
     asked: Ask,
 ) -> Option<Answer> {
     match asked {
-        Ask::Submit(blocks) => {
+        Ask::Submit(mut blocks) => {
+            let large = too_large(&blocks);
+            blocks.truncate(large.as_ref().map_or(blocks.len(), |(before, _)| *before));
             let count = blocks.len();
             let inputs = blocks.into_iter().map(|block| Input::Submit(Box::new(block)));
             match handle.decide_in_order(inputs.collect()).await.ok()? {
-                (taken, None) if taken == count => Some(Answer::Done(count)),
+                (taken, None) if taken == count => Some(match large {
+                    Some((taken, reason)) => Answer::Refused { taken, reason },
+                    None => Answer::Done(count),
+                }),
                 (taken, None | Some(Rejection::Full { .. })) => Some(Answer::Later { taken }),
                 (taken, Some(refused)) => {
                     let raise =
@@ -195,6 +200,14 @@ pub(super) async fn answer(
     }
 }
 
+/// The first block that is larger than any has reason to be, and why it is not taken. Seen here, it takes none of the
+/// engine's time.
+fn too_large(blocks: &[Block]) -> Option<(usize, String)> {
+    let bytes = blocks.iter().map(Block::bytes_max);
+    let (index, bytes) = bytes.enumerate().find(|(_, bytes)| *bytes > BLOCK_BYTES_MAX)?;
+    Some((index, Rejection::TooLarge { bytes, bytes_max: BLOCK_BYTES_MAX }.to_string()))
+}
+
 /// Opens parked tasks again; one that was opened meanwhile needs it no more.
 async fn retry(handle: &Handle, tasks: Vec<TaskId>) -> Option<Answer> {
     let mut opened = 0;
@@ -224,6 +237,9 @@ pub(super) async fn decided(handle: &Handle, input: Input) -> Option<Answer> {
         Err(refused) => Answer::Refused { taken: 0, reason: refused.to_string() },
     })
 }
+
+/// What one block may take of the log: that of a thousand numeric fields. Unit: bytes.
+const BLOCK_BYTES_MAX: usize = 64 << 10;
 
 /// Digits that name a task.
 const NAME_MIN: usize = 4;

@@ -106,6 +106,7 @@ mod tests {
         };
         let mut spec = PipelineSpec { push0: Some(1), name: "p".to_owned(), ..Default::default() };
         (spec.source.kind, spec.source.chain) = ("submit".to_owned(), Some(534_352));
+        spec.window = Some(4_096);
         spec.programs.insert("prover".to_owned(), program);
         spec.stages.insert("batch".to_owned(), stage);
         spec.release.inputs.push("batch".to_owned());

@@ -114,6 +114,7 @@ fn a_dispatcher_that_lives_works_for_engines_whose_log_was_put_back() {
     fs::remove_dir_all(&store).expect("it is the test's");
     copied(&copy, &store);
     world.nats.restart(0);
+    world.nats.wait_ready();
     lead(&mut world, "e4");
     world.wait_for("d1", "was put back to an older copy");
     world.submit();
