@@ -96,7 +96,7 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
     // lead stays, and grants leave.
     let own = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let own = own.map_err(ClusterError::Thread)?;
-    let ears = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let ears = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let ears = ears.map_err(ClusterError::Thread)?;
     let bus = own.block_on(Bus::connect(&settings))?;
     let heard_by = ears.block_on(Bus::connect(&settings))?;
@@ -111,7 +111,7 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
     if let Some(system) = &settings.system {
         aside.block_on(super::departures::listen(system, led.clone(), Arc::clone(&lives)))?;
     }
-    Desk::new(heard_by, led.clone(), store.clone(), args.name()).open(&aside);
+    Desk::new(heard_by, led.clone(), store.clone(), args.name()).open(&ears);
     aside.spawn(present(beats_by.clone(), led.clone(), args.name(), lives));
     let named = (args.name(), store.identity().to_owned(), reigns);
     aside.spawn(beat(beats_by, led, named, sign.clone()));
