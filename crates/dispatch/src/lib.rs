@@ -83,5 +83,5 @@ pub use serve::fuzzing;
 pub use startable::unstartable;
 pub use store::{Bucket, NoBucket, ReadError, S3Config, Store, StoreError, Stored};
 pub use sys::{die_with_parent, shorten_time_slice};
-pub use user::{NoUser, can_run_as};
+pub use user::{NoUser, can_run_as, run_as};
 pub use verdict::{Ending, Verdict};

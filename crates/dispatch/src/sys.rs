@@ -134,6 +134,12 @@ impl Pointers {
     }
 }
 
+/// Has what `command` starts run as another user.
+pub(crate) fn switch(command: &mut Command, user: &User) {
+    let (uid, gid, groups) = (user.uid, user.gid, user.groups.clone());
+    before_exec(command, move || become_user(uid, gid, &groups));
+}
+
 /// Gives up root for good, in a child that has one thread.
 fn become_user(uid: u32, gid: u32, groups: &[u32]) -> io::Result<()> {
     // SAFETY: `groups` is as long as is said; the calls are made between fork and exec, where there is one thread.

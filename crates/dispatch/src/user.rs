@@ -9,6 +9,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use rustix::process::geteuid;
 
@@ -119,6 +120,24 @@ impl User {
 pub fn can_run_as(user: &str, dir: Option<&Path>) -> Result<(), NoUser> {
     let user = User::find(user)?;
     dir.map_or(Ok(()), |dir| user.can_reach(dir))
+}
+
+/// Has `command` run as the user that a program names, to whom `dir` is given with all that is in it. To be called before
+/// [`die_with_parent`](crate::die_with_parent), which a switch of users would undo.
+///
+/// # Errors
+///
+/// [`NoUser`]: why not.
+pub fn run_as(command: &mut Command, user: &str, dir: &Path) -> Result<(), NoUser> {
+    let user = User::find(user)?;
+    if !user.is_other() {
+        return Ok(());
+    }
+    user.own(dir).map_err(|source| NoUser::Unreadable { name: user.name.clone(), source })?;
+    user.can_reach(dir)?;
+    sys::switch(command, &user);
+    command.env("HOME", &user.home).env("USER", &user.name).env("LOGNAME", &user.name);
+    Ok(())
 }
 
 /// Lets others pass through a folder of push0's, not look into it.

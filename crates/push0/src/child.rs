@@ -12,6 +12,7 @@ use std::ffi::{OsStr, OsString};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
@@ -58,6 +59,14 @@ pub(crate) fn run(
 ) -> io::Result<Ended> {
     let mark = mark();
     surround(&mut command, surroundings);
+    // The C library would hand what is no program to a shell, which runs its bytes as lines.
+    let program = Path::new(command.get_program());
+    let env = push0_dispatch::environment(surroundings);
+    if program.components().count() > 1
+        && let Some(fault) = push0_dispatch::unstartable(program, &env)
+    {
+        return Err(io::Error::other(fault));
+    }
     command.stdin(Stdio::null()).process_group(0).env(push0_dispatch::TAG, &mark);
     // The thread that asks waits for the answer, so the signal cannot come early.
     push0_dispatch::die_with_parent(&mut command);

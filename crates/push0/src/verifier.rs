@@ -68,6 +68,12 @@ fn try_ask(
     if let Some(cache) = cache {
         command.env("PUSH0_CACHE", cache);
     }
+    if let Some(user) = &surroundings.user {
+        // What push0 keeps is not this user's to write.
+        command.env("PUSH0_CACHE", dir.path());
+        push0_dispatch::run_as(&mut command, user, dir.path())
+            .map_err(|error| format!("{error}: {}", error.remedy()))?;
+    }
     let memory_bytes = Some(asking.memory_bytes).filter(|bytes| *bytes > 0);
     let bounds = Bounds { timeout: asking.timeout, memory_bytes, output_bytes: OUTPUT_BYTES_MAX };
     child::run(command, surroundings, bounds)
@@ -139,6 +145,37 @@ mod tests {
         let gone = Verifier { argv, ..verifier("", by_hand(Believes::Exit)) };
         let gone = ask(&gone, &envelope(), None);
         assert!(matches!(gone, Verdict::None { .. }), "{gone:?}");
+    }
+
+    #[test]
+    fn what_is_no_program_is_never_run_as_lines_of_a_shell() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("verifier");
+        fs::write(&path, format!("touch {}/ran\n", dir.path().display())).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("its own");
+        let argv = vec![path.display().to_string()];
+        let text = Verifier { argv, ..verifier("", by_hand(Believes::Exit)) };
+        let Verdict::None { why } = ask(&text, &envelope(), None) else { panic!("a verdict") };
+        assert!(why.contains("names its interpreter"), "{why}");
+        assert!(!dir.path().join("ran").exists());
+    }
+
+    #[test]
+    fn it_runs_as_its_programs_user() {
+        if !rustix::process::geteuid().is_root() {
+            return; // nobody else can switch
+        }
+        let mut own = verifier(
+            "[ $(id -u) = 65534 ] && grep -q push0 \"$2\" || exit 1",
+            by_hand(Believes::Exit),
+        );
+        own.surroundings.user = Some("nobody".to_owned());
+        assert_eq!(ask(&own, &envelope(), None), Verdict::Accepted { vkey: None, claim: None });
+        own.surroundings.user = Some("no-such-user".to_owned());
+        let Verdict::None { why } = ask(&own, &envelope(), None) else { panic!("a verdict") };
+        assert!(why.contains("no user no-such-user"), "{why}");
     }
 
     #[test]
