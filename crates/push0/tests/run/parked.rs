@@ -64,6 +64,30 @@ fn what_the_verifier_refuses_is_not_accepted() {
     assert_eq!(world.history().count("accepted"), 0);
 }
 
+#[test]
+fn a_prover_that_knows_no_verify_parks_soon_and_says_what_to_do() {
+    let guessed = PICKY.replace(", mock = true", "");
+    let world = World::new(&(head() + &guessed), &blocks(10, 2));
+    prover(&world, "[ \"$1\" = verify ] && echo usage >&2 && exit 2");
+    let ended = world.run(&[]).with(1);
+    assert!(ended.stderr.contains("name a verifier by the key `verifier`"), "{}", ended.stderr);
+    let history = world.history();
+    assert_eq!((history.count("parked"), history.count("accepted")), (2, 0));
+}
+
+#[test]
+fn a_proof_of_a_prover_that_never_ends_is_taken() {
+    let hanging = PICKY
+        .replace(", mock = true", "")
+        .replace("retry = {", "timeout = \"2s\", grace = \"1s\", retry = {");
+    let world = World::new(&(head() + &hanging), &blocks(10, 1));
+    let verdict = r#"[ "$1" = verify ] && echo '{"vkey":null,"claim":null}' && exit 0"#;
+    world.write_program("picky", &format!("{verdict}\necho '{{}}' > \"$4\"; exec sleep 1000"));
+    let ended = world.run(&[]).with(0);
+    assert!(ended.stderr.contains("did not end well (timeout)"), "{}", ended.stderr);
+    assert_eq!(world.history().complete().count("failed"), 0);
+}
+
 /// Three blocks, of which the prover fails on the second.
 fn broken() -> World {
     let world = World::new(&(head() + PICKY), &blocks(10, 3));
