@@ -113,8 +113,8 @@ impl Attempt {
         (outcome, Some(tried))
     }
 
-    /// Writes the prover's input. A store that does not answer is asked again, while half of the prover's time is
-    /// left: an outage of minutes is no attempt's failure.
+    /// Writes the prover's input. A store that does not answer is asked again, for a while; then the attempt is given
+    /// back. An input that alone cannot be read is tried again while half of the prover's time is left.
     async fn prepare(&self, dir: &Path) -> Result<PathBuf, Outcome> {
         let mut patience = Patience::new(self.context.retry, self.grant.timeout);
         loop {
@@ -151,6 +151,10 @@ impl Attempt {
                 }
                 Err(error @ InputError::Store(_)) => error.to_string(),
             };
+            let context = Arc::clone(&self.context);
+            if blocking(move || context.away.look(&context)).await == Some(true) {
+                return Err(Outcome::NotRun { message }); // another machine may have the store
+            }
             let left = self.reins.deadline.saturating_duration_since(tokio::time::Instant::now());
             if left < self.grant.timeout / 2 {
                 return Err(failed(FailureClass::Transient, message));

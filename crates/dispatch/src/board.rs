@@ -78,6 +78,8 @@ struct State {
     capacity: Capacity,
     /// Whether anything new may be begun.
     is_open: bool,
+    /// Whether its store answers.
+    has_store: bool,
     /// Whether it is about to end: it takes nothing more.
     is_leaving: bool,
     running: BTreeMap<AttemptId, Entry>,
@@ -111,6 +113,7 @@ impl Board {
         let state = State {
             capacity,
             is_open: true,
+            has_store: true,
             is_leaving: false,
             running: BTreeMap::new(),
             held: BTreeMap::new(),
@@ -175,6 +178,11 @@ impl Board {
         self.lock().is_open = is_open;
     }
 
+    /// Announces its slots, or none while its store does not answer.
+    pub(crate) fn has_store(&self, has_store: bool) {
+        self.lock().has_store = has_store;
+    }
+
     /// Announces no slots from here on.
     pub(crate) fn leave(&self) {
         self.lock().is_leaving = true;
@@ -229,7 +237,7 @@ impl Board {
     pub(crate) fn beat(&self) -> (Beat, Vec<Report>) {
         let state = self.lock();
         let mut capacity = state.capacity.clone();
-        if !state.is_open || state.is_leaving {
+        if !state.is_open || !state.has_store || state.is_leaving {
             capacity.slots = 0;
         }
         let beat = Beat {

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::aside::Aside;
+use crate::away::Away;
 use crate::board::Board;
 use crate::environment::{Around, environment};
 use crate::folder::blocking;
@@ -42,6 +43,7 @@ pub(crate) struct Context {
     pub(crate) lives: Arc<Lives>,
     pub(crate) logs: Logs,
     pub(crate) rooms: Rooms,
+    pub(crate) away: Away,
     /// Where attempts and processes have their directories.
     pub(crate) work: PathBuf,
     pub(crate) spares: Spares,

@@ -4,9 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt as _, lchown};
+use std::os::unix::fs::lchown;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -18,10 +18,11 @@ use push0_core::{
 use tokio::sync::{mpsc, watch};
 
 use crate::aside::Aside;
+use crate::away::Away;
 use crate::board::{Board, View};
 use crate::context::{CACHES, Context, stays};
 use crate::desk::Desk;
-use crate::folder::{own, remove_now};
+use crate::folder::own;
 use crate::held::Held;
 use crate::judges::Judges;
 use crate::lives::Lives;
@@ -32,7 +33,7 @@ use crate::rooms::Rooms;
 use crate::spares::Spares;
 use crate::unjudged::Unjudged;
 use crate::user::{User, open_way};
-use crate::{About, Config, ProgramConfig, Retry, Room, beat, incarnation, store, sys};
+use crate::{About, Config, ProgramConfig, Retry, Room, beat, incarnation, mark, place, sys};
 
 /// A dispatcher that runs, and the ends of its channels.
 #[derive(Debug)]
@@ -67,6 +68,10 @@ pub enum Notice {
     DiskAgain,
     /// A prover did not end well, and its proof was there: judged, accepted and taken.
     ProofThere { program: ProgramName, attempt: AttemptId, class: FailureClass, how: String },
+    /// Nothing new is begun: the store does not answer. What waits for an input is given back.
+    StoreAway { store: String, message: String },
+    /// It answers again: work is begun.
+    StoreBack,
     /// A result waits, for a verifier that has no verdict or a store that does not take it: see to that.
     /// Told of each program and of the store at most once a minute.
     Trouble { message: String },
@@ -103,6 +108,10 @@ impl fmt::Display for Notice {
                 silence.as_secs()
             ),
             Self::DiskAgain => f.write_str("the disk answers again: work goes on"),
+            Self::StoreAway { store, message } => {
+                write!(f, "warning: nothing new is begun: {store} does not answer: {message}")
+            }
+            Self::StoreBack => f.write_str("the store answers again: work goes on"),
             Self::Trouble { message } => write!(f, "warning: {message}"),
         }
     }
@@ -185,6 +194,9 @@ pub enum StartError {
     /// Wait for the other to end, or use another directory.
     #[error("another dispatcher uses {}", dir.display())]
     Locked { dir: PathBuf },
+    /// Name another directory, as it says.
+    #[error("{0}")]
+    Foreign(#[from] mark::MarkError),
     /// Mend the directory.
     #[error("{}: {source}", path.display())]
     Dir { path: PathBuf, source: io::Error },
@@ -212,18 +224,19 @@ pub fn start(config: Config) -> Result<Started, StartError> {
 /// [`StartError`]; nothing runs then.
 pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
     check(&config)?;
+    place::take(&config.dir, &config.id)?;
     let dir = own(&config.dir).and_then(|()| fs::canonicalize(&config.dir));
     let dir = dir.map_err(at(&config.dir))?;
-    let lock = lock(&dir)?;
-    let mark = store::identity(&dir, &dir).map_err(at(&dir))?;
+    let lock = place::lock(&dir).map_err(at(&dir))?;
+    let Some(lock) = lock else { return Err(StartError::Locked { dir }) };
+    let mark = place::processes_mark(&dir).map_err(at(&dir))?;
     let incarnation = incarnation::next(&dir);
     let aside = Arc::new(Aside::start().map_err(StartError::Thread)?);
     let lives = Lives::new(&dir, mark, incarnation, config.uses_cgroups, &aside);
     let lives = lives.map_err(StartError::Thread)?;
     let leftovers = lives.end_former();
-    let work = dir.join(WORK);
-    let spares = dir.join("spare");
-    let stay = [&work, &spares].map(|folder| (!remove_now(folder)).then(|| stays(folder)));
+    let (work, spares) = (dir.join(WORK), dir.join("spare"));
+    let stay = place::clear(&dir).map(|left| left.map(|folder| stays(&folder)));
     for folder in [&work, &spares, &dir.join("cache")] {
         own(folder).map_err(at(folder))?;
     }
@@ -253,6 +266,7 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
         logs: Logs::open(&dir).map_err(at(&dir))?,
         rooms: Rooms::new([Some(&*work), config.store.dir()].into_iter().flatten())
             .map_err(StartError::Thread)?,
+        away: Away::default(),
         spares: Spares::new(spares, config.slots),
         work,
         from: from_sender,
@@ -294,10 +308,10 @@ fn spawn_threads(
     let desk = thread::Builder::new().name("dispatch".to_owned()).spawn(move || {
         let _alive = alive;
         sys::shorten_time_slice();
-        let folders = [context.work.clone(), context.spares.folder().to_owned()];
+        let dir = context.config.dir.clone();
         runtime.block_on(Desk::new(context, stop).run(to));
         runtime.shutdown_timeout(LAST_WORK);
-        clear(folders);
+        clear(dir);
     });
     let desk = desk.map_err(StartError::Thread)?;
     let beat = thread::Builder::new().name("beat".to_owned()).spawn(move || {
@@ -309,12 +323,10 @@ fn spawn_threads(
 }
 
 /// Removes what attempts worked in; a disk that hangs keeps it until the next start.
-fn clear(folders: [PathBuf; 2]) {
+fn clear(dir: PathBuf) {
     let (done, end) = std::sync::mpsc::channel();
     let clearing = thread::Builder::new().name("clear".to_owned()).spawn(move || {
-        folders.iter().for_each(|folder| {
-            remove_now(folder);
-        });
+        place::clear(&dir);
         let _ = done.send(());
     });
     if clearing.is_ok() {
@@ -365,17 +377,6 @@ fn capacity(config: &Config) -> Capacity {
 fn word(class: FailureClass) -> String {
     let word = serde_json::to_value(class).unwrap_or_default();
     word.as_str().unwrap_or_default().to_owned()
-}
-
-fn lock(dir: &Path) -> Result<File, StartError> {
-    let path = dir.join("lock");
-    let file =
-        File::options().create(true).append(true).mode(0o600).open(&path).map_err(at(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StartError::Locked { dir: dir.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(StartError::Dir { path, source }),
-    }
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> StartError {

@@ -24,6 +24,7 @@
 mod about;
 mod aside;
 mod attempt;
+mod away;
 mod beat;
 mod board;
 mod cgroup;
@@ -42,9 +43,11 @@ mod input;
 mod judges;
 mod lives;
 mod logs;
+pub mod mark;
 mod memory;
 mod orphans;
 mod output;
+mod place;
 mod pool;
 mod process;
 mod procfs;
@@ -77,11 +80,14 @@ pub use logs::{AttemptLog, attempt_logs};
 pub use memory::more_than;
 pub use orphans::{TAG, end_marked};
 pub use output::Artifact;
+pub use place::take as take_dir;
 pub use procfs::children;
 pub use room::Room;
 pub use serve::fuzzing;
 pub use startable::unstartable;
-pub use store::{Bucket, NoBucket, ReadError, S3Config, Store, StoreError, Stored};
+pub use store::{
+    Access, Bucket, NoBucket, Owner, ReadError, S3Config, Store, StoreError, Stored, TieError,
+};
 pub use sys::{die_with_parent, shorten_time_slice};
 pub use user::{NoUser, can_run_as, run_as};
 pub use verdict::{Ending, Verdict};

@@ -1,8 +1,8 @@
 //! Which processes live, as a file tells it to the next life of this dispatcher.
 //!
 //! ```text
-//!   DIR/processes     boot id, then `pid start` for each process group
-//!   PUSH0_PROCESS     <dispatcher's directory>.<life>.<number>, in every process's environment
+//!   DIR/processes     boot id and mark, then `pid start` for each process group
+//!   PUSH0_PROCESS     <mark of the dispatcher's directory>.<life>.<number>, in every process's environment
 //! ```
 //!
 //! A prover dies with the thread that spawned it, and its group by the guardian; what had left the
@@ -70,9 +70,10 @@ impl Lives {
         let guardian = Guardian::start(groups.as_ref().ok().map(|groups| groups.path()));
         Ok(Self {
             path: dir.join(FILE),
+            // The file of a directory that was copied names the processes of the first.
+            boot: format!("{} {mark}", procfs::boot_id()),
             mark,
             incarnation,
-            boot: procfs::boot_id(),
             next: AtomicU64::new(1),
             alive: Arc::default(),
             guardian,

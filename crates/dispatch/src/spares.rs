@@ -32,11 +32,6 @@ impl Spares {
         Self { folder, ready: Mutex::default(), made: AtomicU64::new(0), max }
     }
 
-    /// Where they are.
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     /// Has a fresh directory at `dir`, for nobody but this user.
     pub(crate) fn place(&self, dir: &Path) -> io::Result<()> {
         let spare = self.ready.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -81,12 +76,12 @@ mod tests {
         for _ in 0..3 {
             spares.add();
         }
-        assert_eq!(names(spares.folder()), ["spare-0", "spare-1"]);
+        assert_eq!(names(&spares.folder), ["spare-0", "spare-1"]);
         for attempt in ["a", "b", "c"] {
             spares.place(&dir.path().join(attempt)).expect("a directory");
         }
         assert_eq!(names(dir.path()), ["a", "b", "c", "spare"]);
-        assert_eq!(names(spares.folder()), [""; 0]);
+        assert_eq!(names(&spares.folder), [""; 0]);
     }
 
     #[test]
@@ -96,14 +91,14 @@ mod tests {
         let place = dir.path().join("a");
         fs::create_dir_all(place.join("left")).expect("a directory");
         spares.place(&place).expect("a directory");
-        assert_eq!((names(&place), names(spares.folder())), (vec![], vec![]));
+        assert_eq!((names(&place), names(&spares.folder)), (vec![], vec![]));
     }
 
     #[test]
     fn what_was_removed_meanwhile_is_made() {
         let (dir, spares) = spares(1);
         spares.add();
-        fs::remove_dir_all(spares.folder()).expect("it is there");
+        fs::remove_dir_all(&spares.folder).expect("it is there");
         spares.place(&dir.path().join("a")).expect("a directory");
         assert_eq!(names(&dir.path().join("a")), [""; 0]);
     }

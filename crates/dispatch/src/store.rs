@@ -14,6 +14,8 @@
 #[cfg(test)]
 mod conformance;
 mod dir;
+mod fault;
+mod owner;
 mod s3;
 
 use std::fmt;
@@ -27,7 +29,8 @@ use push0_core::Digest;
 use s3::S3Store;
 use sha2::{Digest as _, Sha256};
 
-pub(crate) use dir::identity;
+pub(crate) use dir::{identity, is_identity_to_be};
+pub use owner::{Owner, TieError};
 pub use s3::{Bucket, NoBucket, S3Config};
 
 /// A place for artifacts. Clones share it.
@@ -40,6 +43,17 @@ enum Place {
     S3(S3Store),
 }
 
+/// What a store is opened for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Access {
+    /// To be made where there is none, read, written and swept: an engine's.
+    Make,
+    /// To be read and written, where there is one.
+    Write,
+    /// To be read, where there is one.
+    Read,
+}
+
 impl Store {
     /// So old may the date be of an artifact whose `put` has just returned: in a bucket, one that is there whole
     /// and younger is not written again. A sweep's grace is four times as long, or longer.
@@ -49,27 +63,84 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError`], if the directory cannot be made, written or read.
+    /// As [`open_as`](Self::open_as).
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        Ok(Self(Place::Dir(DirStore::open(dir)?)))
+        Self::open_as(dir, Access::Make)
     }
 
-    /// Opens the store in `dir` for reading: makes nothing.
+    /// Opens the store in `dir`, and tries what is relied on there.
     ///
     /// # Errors
     ///
-    /// [`StoreError`], if there is none, or it cannot be read.
-    pub fn open_to_read(dir: &Path) -> Result<Self, StoreError> {
-        Ok(Self(Place::Dir(DirStore::open_to_read(dir)?)))
+    /// [`StoreError`], if the directory is not push0's, holds no store where none may be made, or cannot do what a
+    /// store needs.
+    pub fn open_as(dir: &Path, access: Access) -> Result<Self, StoreError> {
+        Ok(Self(Place::Dir(DirStore::open(dir, access)?)))
     }
 
-    /// Opens the store in a bucket, which must be there; makes one where there is none under the prefix.
+    /// Opens the store in `dir`, or makes it, as the only user of it, whose log is in the directory `log`: while that
+    /// is there, a store that somebody removes is made again, of the same identity.
     ///
     /// # Errors
     ///
-    /// [`StoreError`], if the endpoint does not answer, refuses the credentials, or has no such bucket.
-    pub fn open_s3(config: &S3Config) -> Result<Self, StoreError> {
-        Ok(Self(Place::S3(S3Store::open(config)?)))
+    /// As [`open_as`](Self::open_as).
+    pub fn open_own(dir: &Path, log: &Path) -> Result<Self, StoreError> {
+        Ok(Self(Place::Dir(DirStore::open_own(dir, log)?)))
+    }
+
+    /// Opens the store in a bucket, which must be there, and tries what is relied on there.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`], if the endpoint does not answer, refuses the credentials or what a store needs, has no such
+    /// bucket, or holds no store where none may be made.
+    pub fn open_s3(config: &S3Config, access: Access) -> Result<Self, StoreError> {
+        Ok(Self(Place::S3(S3Store::open(config, access)?)))
+    }
+
+    /// How often it was made again, since it was removed while it was open.
+    #[must_use]
+    pub fn times_made_again(&self) -> u64 {
+        match &self.0 {
+            Place::Dir(store) => store.times_made_again(),
+            Place::S3(_) => 0,
+        }
+    }
+
+    /// The log that it belongs to, if it belongs to one.
+    ///
+    /// # Errors
+    ///
+    /// The store's own.
+    pub fn owner(&self) -> io::Result<Option<Owner>> {
+        match &self.0 {
+            Place::Dir(store) => store.owner(),
+            Place::S3(store) => store.owner(),
+        }
+    }
+
+    /// Ties it to a log, unless it belongs to one. Of several that do so at once, one is the first.
+    ///
+    /// # Errors
+    ///
+    /// [`TieError`]: it is another's, or does not answer.
+    pub fn tie(&self, owner: &Owner) -> Result<(), TieError> {
+        match &self.0 {
+            Place::Dir(store) => store.tie(owner),
+            Place::S3(store) => store.tie(owner),
+        }
+    }
+
+    /// Whether this store answers, and is the one that was opened.
+    ///
+    /// # Errors
+    ///
+    /// Why not: an outage, which says nothing about any artifact.
+    pub fn be_there(&self) -> io::Result<()> {
+        match &self.0 {
+            Place::Dir(store) => store.be_there(),
+            Place::S3(store) => store.be_there(),
+        }
     }
 
     /// What tells this store from every other: a dispatcher that has another is of no use.
@@ -149,16 +220,31 @@ impl Store {
         }
     }
 
-    /// Every artifact that is there, and what a killed `put` or sweep has left.
+    /// Gives `each` every artifact that is there, and what a killed `put` or sweep has left, as they are found: a store
+    /// may hold more than memory does. It ends with the first error of `each`.
+    ///
+    /// # Errors
+    ///
+    /// The store's own, and that of `each`.
+    pub fn walk(&self, each: &mut dyn FnMut(Stored) -> io::Result<()>) -> io::Result<()> {
+        match &self.0 {
+            Place::Dir(store) => store.walk(each),
+            Place::S3(store) => store.walk(each),
+        }
+    }
+
+    /// All of it at once, for who shows it.
     ///
     /// # Errors
     ///
     /// The store's own.
     pub fn list(&self) -> io::Result<Vec<Stored>> {
-        match &self.0 {
-            Place::Dir(store) => store.list(),
-            Place::S3(store) => store.list(),
-        }
+        let mut all = Vec::new();
+        self.walk(&mut |stored| {
+            all.push(stored);
+            Ok(())
+        })?;
+        Ok(all)
     }
 
     /// The time by the clock that artifacts here are dated with.
@@ -217,6 +303,21 @@ pub struct StoreError {
     pub path: PathBuf,
     /// Why.
     pub source: io::Error,
+}
+
+impl StoreError {
+    /// What a person can do about it.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        fault::remedy(&self.source)
+    }
+
+    /// Whether no waiting helps: another place must be named, or another server used.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        use io::ErrorKind::{AlreadyExists, InvalidData, Unsupported};
+        matches!(self.source.kind(), AlreadyExists | InvalidData | Unsupported)
+    }
 }
 
 /// Why the bytes of an artifact cannot be had.

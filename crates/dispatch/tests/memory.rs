@@ -9,7 +9,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use push0_dispatch::{S3Config, Store};
+use push0_dispatch::{Access, S3Config, Store};
 use push0_testbed::S3;
 
 fn main() -> ExitCode {
@@ -49,7 +49,7 @@ fn measure(endpoint: &str) -> u64 {
 fn live(dir: &Path, endpoint: &str) -> ExitCode {
     let store = match endpoint {
         "" => Store::open(&dir.join("store")),
-        _ => Store::open_s3(&config(endpoint)),
+        _ => Store::open_s3(&config(endpoint), Access::Make),
     };
     let store = store.expect("it opens");
     let (source, copy) = (dir.join("source"), dir.join("copy"));

@@ -278,7 +278,8 @@ const fn padded(length: usize) -> usize {
 /// Every frame begins at a multiple of this in its segment.
 pub(crate) const ALIGN: usize = 64;
 
-const MAGIC: [u8; 8] = *b"\x89push0\r\n";
+/// What every frame begins with, and so every segment.
+pub const MAGIC: [u8; 8] = *b"\x89push0\r\n";
 const VERSION: u16 = 1;
 const CHECKSUM_AT: usize = 16;
 const PREFIX_BYTES: usize = 20;

@@ -32,7 +32,7 @@ use push0_core::{Seq, Turn};
 
 pub use disk::{Directory, Disk, make_dir};
 pub use file::{FileLog, OpenError, Settings};
-pub use frame::LogId;
+pub use frame::{LogId, MAGIC};
 pub use memory::{Memory, MemoryLog};
 #[cfg(feature = "nats")]
 pub use nats::{

@@ -39,6 +39,7 @@ mod hook;
 mod host;
 mod lead;
 mod lives;
+mod owned;
 mod proofs;
 mod rate;
 mod remake;
@@ -52,6 +53,7 @@ mod status;
 mod submit;
 mod trace;
 mod wire;
+mod witness;
 
 pub use self::bus::{BEAT, Bus, hear, life, read};
 pub use self::wire::{Answer, Ask, Down, LeaderBeat};

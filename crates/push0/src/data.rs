@@ -1,6 +1,7 @@
 //! A data directory: where everything in it lies, and reading it without changing it.
 //!
 //! ```text
+//!   DATA/push0.mark  says that it is push0's
 //!   DATA/log/        the facts; everything else can be made again from them
 //!   DATA/store/      artifacts by their SHA-256
 //!   DATA/dispatch/   the dispatcher's: provers' directories, caches, output
@@ -10,7 +11,7 @@
 //! Not here: opening it for a run (`run`), what its parts hold (`push0_log`, `push0_dispatch`).
 
 use std::fs::{self, File, TryLockError};
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::thread;
@@ -122,6 +123,31 @@ impl Layout {
         }
     }
 
+    /// Whether an older push0, which marked nothing, made this directory: by the first bytes of its log, by its store,
+    /// or by nothing but its own empty folders, where one was killed before its log was made.
+    #[must_use]
+    pub fn is_older(&self) -> bool {
+        let has_log = segments(&self.log()).any(|path| begins_with(&path, &push0_log::MAGIC));
+        let has_store =
+            self.store().join("identity").is_file() && self.store().join("tmp").is_dir();
+        has_log || has_store || self.was_just_begun()
+    }
+
+    /// Whether there is a segment of a log.
+    #[must_use]
+    pub fn has_segment(&self) -> bool {
+        segments(&self.log()).next().is_some()
+    }
+
+    fn was_just_begun(&self) -> bool {
+        let own = [self.log(), self.store(), self.dispatch(), self.proofs()];
+        let are_own = entries(&self.root).all(|path| own.contains(&path) && path.is_dir());
+        let is_lock = |path: PathBuf| path.file_name().is_some_and(|name| name == LOCK);
+        are_own
+            && entries(&self.log()).all(|path| is_lock(path.clone()) || is_segment(&path))
+            && own.iter().skip(1).all(|folder| entries(folder).next().is_none())
+    }
+
     /// Gives `each` every turn of the log, without its lock. What comes before damage is given too; the
     /// report says whether there is any.
     ///
@@ -168,6 +194,25 @@ impl Layout {
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
+}
+
+fn entries(dir: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path())
+}
+
+fn segments(log: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    entries(log).filter(|path| is_segment(path))
+}
+
+fn is_segment(path: &Path) -> bool {
+    path.extension().is_some_and(|it| it == "seg")
+}
+
+/// Whether a file begins with these bytes.
+pub(crate) fn begins_with(path: &Path, bytes: &[u8]) -> bool {
+    let mut first = vec![0; bytes.len()];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut first));
+    read.is_ok() && first == bytes
 }
 
 /// A log being replayed, up to the first event that cannot be.

@@ -31,6 +31,7 @@ use push0_prover::{
 use serde::Serialize;
 
 pub use self::error::PublishError;
+pub(crate) use self::file::take;
 use crate::programs::Programs;
 use crate::verifier::{self, Verifier};
 

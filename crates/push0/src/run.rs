@@ -17,6 +17,7 @@ mod deliver;
 mod difference;
 mod error;
 mod feed;
+mod ground;
 mod inspect;
 mod open;
 mod screen;
@@ -42,6 +43,7 @@ use self::deliver::{Delivered, Deliverer};
 pub(crate) use self::difference::difference;
 pub(crate) use self::error::{RunError, chain};
 use self::feed::{FeedEnd, Waits};
+use self::ground::Ground;
 use self::open::Opened;
 use self::screen::Screen;
 pub(crate) use self::screen::{print, say};
@@ -106,6 +108,7 @@ struct Run {
     gone: BTreeMap<String, String>,
     /// Since when only programs are wanted that nobody can run.
     unoffered: Option<Instant>,
+    ground: Ground,
 }
 
 impl Run {
@@ -113,7 +116,7 @@ impl Run {
         let began = Instant::now();
         let opened = open::open(args)?;
         let Opened { loaded, source, scheduler, log, store, config, programs, .. } = opened;
-        let Opened { out, cache, was_resumed, .. } = opened;
+        let Opened { out, cache, was_resumed, ground, .. } = opened;
         let (teller, news) = sync_channel(NEWS_MAX);
         signals::listen(teller.clone()).map_err(RunError::Thread)?;
         let started = push0_dispatch::start(config)?;
@@ -151,6 +154,7 @@ impl Run {
             interrupts: 0,
             gone: BTreeMap::new(),
             unoffered: None,
+            ground,
         })
     }
 
@@ -215,6 +219,7 @@ impl Run {
                 Err(RecvTimeoutError::Disconnected) => return Err(RunError::Gone(Gone)),
             }
             self.tell_of_room();
+            self.look_at_ground()?;
             let Some(standing) = self.look()? else { continue };
             if let Some(dispatcher) = &self.dispatcher {
                 self.screen.draw(&standing, &dispatcher.view().running());

@@ -86,12 +86,14 @@ pub fn sweep<E: From<io::Error>>(
     let referred = referred()?;
     let is_referred = |file: &Stored| file.digest.is_some_and(|digest| referred.contains(&digest));
     let mut swept = Swept::default();
-    for file in store.list()?.iter().filter(|file| file.put < before && !is_referred(file)) {
-        if store.sweep(file, before)? {
+    // One after the other: of what is in the store, nothing but what is referred to need be in memory.
+    store.walk(&mut |file| {
+        if file.put < before && !is_referred(&file) && store.sweep(&file, before)? {
             swept.files += 1;
             swept.bytes += file.bytes;
         }
-    }
+        Ok(())
+    })?;
     Ok(swept)
 }
 

@@ -34,6 +34,7 @@ conform!(
     the_first_of_several_identities_wins,
     several_may_put_the_same,
     it_may_be_used_on_a_thread_of_a_runtime,
+    it_belongs_to_the_first_log_that_it_is_tied_to,
 );
 
 /// A place for a store, whose disk a test can reach.
@@ -82,7 +83,7 @@ impl Ground for S3 {
     }
 
     fn open(&self) -> Store {
-        Store::open_s3(&config(self)).expect("it opens")
+        Store::open_s3(&config(self), Access::Make).expect("it opens")
     }
 
     fn file(&self, digest: Digest) -> PathBuf {
@@ -108,6 +109,30 @@ pub(super) fn config(server: &S3) -> S3Config {
         secret_access_key: S3::SECRET_ACCESS_KEY.into(),
         session_token: None,
         path_style: true,
+    }
+}
+
+fn it_belongs_to_the_first_log_that_it_is_tied_to<G: Ground>() {
+    let ground = G::new();
+    let stores = [ground.open(), ground.open(), ground.open()];
+    let owner = |store: &Store| stores.iter().position(|it| std::ptr::eq(it, store));
+    let owner = |store: &Store| Owner {
+        log: format!("{:032x}", owner(store).unwrap_or_default()),
+        pipeline: "demo".to_owned(),
+    };
+    assert_eq!(stores[0].owner().expect("read"), None);
+    let tie = |store: &Store| store.tie(&owner(store)).is_ok();
+    let tied = thread::scope(|scope| {
+        let ties: Vec<_> = stores.iter().map(|store| scope.spawn(move || tie(store))).collect();
+        ties.into_iter().map(|tied| tied.join().expect("no panic")).collect::<Vec<_>>()
+    });
+    assert_eq!(tied.iter().filter(|is_tied| **is_tied).count(), 1, "{tied:?}");
+    let again: Vec<_> = stores.iter().map(tie).collect();
+    assert_eq!(again, tied);
+    let there = stores[0].owner().expect("read").expect("it is tied");
+    let refused = stores.iter().map(|store| store.tie(&owner(store)));
+    for error in refused.filter_map(Result::err) {
+        assert!(matches!(&error, TieError::Other { owner } if *owner == there), "{error}");
     }
 }
 

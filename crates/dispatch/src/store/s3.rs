@@ -3,6 +3,8 @@
 //! ```text
 //!   PREFIX/identity              32 hexadecimal digits, drawn when the store was made
 //!   PREFIX/<first two>/<digest>  an artifact
+//!   PREFIX/owner                 the log that it belongs to
+//!   PREFIX/probe                 shows that an object is written only where there is none
 //!   PREFIX/clock                 written to be asked for its date: the bucket's clock
 //!   PREFIX/doomed/<digest>       a sweep is removing this artifact
 //! ```
@@ -31,6 +33,9 @@
 
 mod client;
 mod config;
+mod identity;
+mod probe;
+mod trouble;
 
 use std::fmt;
 use std::fs::File;
@@ -46,7 +51,9 @@ use object_store::path::Path as Key;
 use push0_core::Digest;
 use sha2::{Digest as _, Sha256};
 
-use super::{MOVING, ReadError, Store, StoreError, Stored, drawn, hash_file};
+use super::fault::fault;
+use super::owner::{OWNER, Owner, TieError};
+use super::{Access, MOVING, ReadError, Store, StoreError, Stored, drawn, hash_file};
 
 pub use config::{Bucket, NoBucket, S3Config};
 
@@ -68,14 +75,31 @@ enum Found {
 }
 
 impl S3Store {
-    pub(super) fn open(config: &S3Config) -> Result<Self, StoreError> {
+    pub(super) fn open(config: &S3Config, access: Access) -> Result<Self, StoreError> {
         let path = PathBuf::from(config.bucket.to_string());
         let opened = Client::new(config).and_then(|client| {
-            let identity = identity(&client, &config.bucket)?.into();
+            let identity = identity::identity(&client, &config.bucket, access)?.into();
             let (client, bucket) = (Arc::new(client), Arc::new(config.bucket.clone()));
-            Ok(Self { client, bucket, identity })
+            let store = Self { client, bucket, identity };
+            let removed = store.mark(Digest::of(drawn()?.as_bytes()));
+            probe::probe(&store.client, access, &store.named(PROBE), &removed)?;
+            Ok(store)
         });
         opened.map_err(|source| StoreError { path, source })
+    }
+
+    pub(super) fn owner(&self) -> io::Result<Option<Owner>> {
+        let text = self.client.text(&self.named(OWNER))?;
+        text.map(|text| Owner::decode(text.as_bytes())).transpose()
+    }
+
+    pub(super) fn tie(&self, owner: &Owner) -> Result<(), TieError> {
+        let written = owner.encode().and_then(|bytes| {
+            self.client.create(&self.named(OWNER), Bytes::from(bytes))?;
+            let none = || io::Error::other(format!("{}: no {OWNER}", self.client.place()));
+            self.owner()?.ok_or_else(none)
+        });
+        written.map_err(TieError::Io).and_then(|there| owner.meets(there))
     }
 
     pub(super) fn identity(&self) -> &str {
@@ -116,20 +140,19 @@ impl S3Store {
         if found == digest { Ok(length) } else { Err(ReadError::Damaged { digest, found, path }) }
     }
 
-    pub(super) fn list(&self) -> io::Result<Vec<Stored>> {
-        let listed = self.client.list(self.bucket.prefix())?.into_iter();
-        let own = listed.filter_map(|object| {
-            let digest: Digest = object.location.filename()?.parse().ok()?;
+    pub(super) fn walk(&self, each: &mut dyn FnMut(Stored) -> io::Result<()>) -> io::Result<()> {
+        self.client.walk(self.bucket.prefix(), &mut |object| {
+            let digest = object.location.filename().and_then(|name| name.parse::<Digest>().ok());
+            let Some(digest) = digest else { return Ok(()) };
             let digest = match object.location {
                 ref key if *key == self.key(digest) => Some(digest),
                 ref key if *key == self.mark(digest) => None,
                 // Whoever else has something in this bucket keeps it.
-                _ => return None,
+                _ => return Ok(()),
             };
             let (path, put) = (self.shown(&object.location), object.last_modified.into());
-            Some(Stored { path, digest, bytes: object.size, put })
-        });
-        Ok(own.collect())
+            each(Stored { path, digest, bytes: object.size, put })
+        })
     }
 
     /// Asks the bucket, whose clock is not this machine's.
@@ -243,15 +266,23 @@ impl S3Store {
         Ok(self.now()?.duration_since(since).map_or(true, |age| age < DOOMED_MAX))
     }
 
+    /// Makes sure that this store answers.
+    pub(super) fn be_there(&self) -> io::Result<()> {
+        match self.client.text(&self.named(IDENTITY))? {
+            Some(identity) if *identity == *self.identity => Ok(()),
+            Some(_) | None => {
+                let place = self.client.place();
+                let what = format!("{place}: the store {} is not there any more", self.identity);
+                let remedy = "bring the bucket back, or start again with the place that is meant";
+                Err(fault(io::ErrorKind::NotFound, what, remedy))
+            }
+        }
+    }
+
     /// What it means that there is no such object.
     fn missing(&self, digest: Digest) -> ReadError {
-        let changed = || {
-            let place = self.client.place();
-            io::Error::other(format!("{place}: the store {} is not there any more", self.identity))
-        };
-        match self.client.text(&self.named(IDENTITY)) {
-            Ok(Some(identity)) if *identity == *self.identity => ReadError::Missing { digest },
-            Ok(_) => ReadError::Io { digest, source: changed() },
+        match self.be_there() {
+            Ok(()) => ReadError::Missing { digest },
             Err(source) => ReadError::Io { digest, source },
         }
     }
@@ -285,24 +316,6 @@ impl fmt::Display for S3Store {
     }
 }
 
-/// The identity in a bucket, drawn by the first of several that ask for it.
-fn identity(client: &Client, bucket: &Bucket) -> io::Result<String> {
-    let key = bucket.prefix().clone().join(IDENTITY);
-    let found = match client.text(&key)? {
-        Some(identity) => identity,
-        None => {
-            // A server may make what is missing, or say no more than that there is no such object.
-            client.check(bucket.prefix())?;
-            client.create(&key, Bytes::from(drawn()?))?;
-            client.text(&key)?.unwrap_or_default()
-        }
-    };
-    let is_one = found.len() == 32 && found.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let place = client.place();
-    let what = || io::Error::other(format!("{place}: {key} is no identity of a store"));
-    is_one.then_some(found).ok_or_else(what)
-}
-
 /// All of what is small.
 fn all(from: impl Read, digest: Digest) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
@@ -326,6 +339,7 @@ fn pieces(mut from: impl Read, digest: Digest) -> impl FnMut() -> io::Result<Opt
 }
 
 const IDENTITY: &str = "identity";
+const PROBE: &str = "probe";
 const CLOCK: &str = "clock";
 const DOOMED: &str = "doomed";
 

@@ -7,7 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use push0_core::Digest;
-use push0_dispatch::{ReadError, Store, Stored};
+use push0_dispatch::{Access, ReadError, Store, Stored};
 use serde::Serialize;
 
 use super::output::{Lines, print, table};
@@ -25,7 +25,7 @@ pub(super) fn artifacts(args: &ArtifactsArgs) -> Exit {
             return Exit::from(&error);
         }
     };
-    let held = Store::open_to_read(&layout.store())
+    let held = Store::open_as(&layout.store(), Access::Read)
         .map_err(|error| (error.path.clone(), error.source))
         .and_then(|store| {
             let held = Held::look(&store, &references(&scheduler), args.verify);

@@ -115,7 +115,8 @@ impl From<&RunError> for Exit {
         match error {
             RunError::Pipeline(_)
             | RunError::Submitted { .. }
-            | RunError::Foreign { .. }
+            | RunError::Foreign(_)
+            | RunError::Dispatcher(StartError::Foreign(_))
             | RunError::Program { .. }
             | RunError::Unoffered(_)
             | RunError::Memory { .. } => Self::Usage,
@@ -126,6 +127,7 @@ impl From<&RunError> for Exit {
             | RunError::Begin(_)
             | RunError::OtherPipeline { .. }
             | RunError::LogGone { .. }
+            | RunError::StoreOfOther { .. }
             | RunError::Changed { .. } => Self::Data,
             RunError::Log(OpenError::Busy { .. })
             | RunError::Dispatcher(StartError::Locked { .. }) => Self::Busy,
@@ -135,9 +137,11 @@ impl From<&RunError> for Exit {
             RunError::Engine(EngineError::Bug(_)) | RunError::Gone(_) | RunError::Wedged => {
                 Self::Bug
             }
+            RunError::Store(error) if error.is_final() => Self::Usage,
             RunError::Log(_)
             | RunError::NoRoom(_)
             | RunError::Dir { .. }
+            | RunError::Removed { .. }
             | RunError::Store(_)
             | RunError::Dispatcher(_)
             | RunError::Thread(_)
@@ -161,6 +165,10 @@ impl From<&ClusterError> for Exit {
             | ClusterError::FromFile { .. }
             | ClusterError::Program { .. }
             | ClusterError::OtherStore { .. }
+            | ClusterError::StoreOfOther { .. }
+            | ClusterError::StoreOfUnknown { .. }
+            | ClusterError::Foreign(_)
+            | ClusterError::Dispatcher(StartError::Foreign(_))
             | ClusterError::Nats(
                 NatsError::Config { .. }
                 | NatsError::Forbidden { .. }
@@ -184,6 +192,7 @@ impl From<&ClusterError> for Exit {
             ClusterError::Engine(EngineError::Bug(_)) => Self::Bug,
             ClusterError::Unwritten { .. } => Self::Unproved,
             ClusterError::Deliver(error) => Self::from(error),
+            ClusterError::Store(error) if error.is_final() => Self::Usage,
             ClusterError::Nats(_)
             | ClusterError::Engine(_)
             | ClusterError::Store(_)

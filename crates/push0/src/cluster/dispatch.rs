@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use push0_core::{DispatcherId, FromDispatcher};
-use push0_dispatch::{Config, Dispatcher, Started};
+use push0_dispatch::{Access, Config, Dispatcher, Started, Store};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -21,12 +21,13 @@ use super::host::host;
 use super::lives::Origin;
 use super::role::Role;
 use super::serve::{CALLS_A_SECOND, runtime, sign};
+use super::settings::Settings;
 use super::wire::{Down, LeaderBeat, Present};
 use crate::alive::Sign;
 use crate::cli::{DispatchArgs, Exit};
 use crate::gpus::Gpus;
 use crate::pipeline_file::{self, LoadedPipeline, unit};
-use crate::programs;
+use crate::programs::{self, Programs};
 use crate::run::say;
 use crate::status::DispatcherView;
 
@@ -38,19 +39,23 @@ pub(crate) fn dispatch(args: &DispatchArgs) -> Exit {
 fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
     let loaded = pipeline_file::load(&args.pipeline)?;
     let mut settings = args.cluster.settings(Role::Dispatcher, "push0-dispatch")?;
-    let config = config(args, &loaded, &settings)?;
-    let number = std::hash::RandomState::new().hash_one(config.id.as_str());
-    settings.nats.name = connection(config.id.as_str(), number);
+    let wanted = wanted(args, &loaded, &settings)?;
+    push0_dispatch::take_dir(&wanted.dir, &wanted.id)?;
+    let number = std::hash::RandomState::new().hash_one(wanted.id.as_str());
+    settings.nats.name = connection(wanted.id.as_str(), number);
     let sign = sign(args.alive.as_deref())?;
     let runtime = runtime()?;
     let bus = runtime.block_on(Bus::connect(&settings))?;
     let mut beats = runtime.block_on(bus.subscribe(BEAT));
     let mut stop = runtime.block_on(async { Stop::new() })?;
-    say(&format!("{}: waits for an engine", config.id));
+    say(&format!("{}: waits for an engine", wanted.id));
     let Some(first) = runtime.block_on(first_beat(&bus, &mut beats, &sign, &mut stop)) else {
         say("stops: no engine was heard");
         return Ok(());
     };
+    // An engine that leads has made it: where there is none, it is this machine that does not see it.
+    let store = settings.store(Access::Write)?;
+    let config = config(&loaded, wanted, store);
     let own = config.store.identity().to_owned();
     if first.store != own {
         let store = config.store.to_string();
@@ -218,11 +223,21 @@ async fn leave(
     bus.flush().await;
 }
 
-fn config(
+/// What it was told of itself.
+struct Wanted {
+    id: DispatcherId,
+    dir: PathBuf,
+    memory_bytes: u64,
+    slots: u32,
+    gpus: u32,
+    programs: Programs,
+}
+
+fn wanted(
     args: &DispatchArgs,
     loaded: &LoadedPipeline,
-    settings: &super::settings::Settings,
-) -> Result<Config, ClusterError> {
+    settings: &Settings,
+) -> Result<Wanted, ClusterError> {
     let fault = |what: String| ClusterError::Setting {
         file: args.cluster.config.clone(),
         line: None,
@@ -234,9 +249,7 @@ fn config(
         id.parse().map_err(|error| fault(format!("dispatch.id: {id:?}: {error} (--id)")))?;
     let dir = args.dir.clone().or_else(|| table.dir.clone());
     let dir = dir.unwrap_or_else(|| PathBuf::from(format!("./{}.{id}", loaded.pipeline.name)));
-    std::fs::create_dir_all(&dir)
-        .map_err(|source| ClusterError::Dir { path: dir.clone(), source })?;
-    let memory = match (args.machine.memory, table.memory.as_deref()) {
+    let memory_bytes = match (args.machine.memory, table.memory.as_deref()) {
         (None, Some(text)) => unit::size(text)
             .ok_or_else(|| fault(format!("dispatch.memory: {text:?} is no size")))?,
         _ => args.machine.memory_bytes().map_err(|error| {
@@ -251,20 +264,26 @@ fn config(
     };
     let gpus = Gpus::find(args.machine.gpus.or(table.gpus), Gpus::wanted(&loaded.pipeline));
     gpus.warning.iter().for_each(|warning| say(warning));
+    let dir = std::path::absolute(&dir).unwrap_or(dir);
     let programs = programs::resolve(loaded).map_err(ClusterError::missing(&args.pipeline))?;
-    Ok(Config {
+    Ok(Wanted { id, dir, memory_bytes, slots, gpus: gpus.count, programs })
+}
+
+fn config(loaded: &LoadedPipeline, wanted: Wanted, store: Store) -> Config {
+    let Wanted { id, dir, memory_bytes, slots, gpus, programs } = wanted;
+    Config {
         id,
         pipeline: loaded.pipeline.name.clone(),
-        dir: std::path::absolute(&dir).unwrap_or(dir),
-        store: settings.store()?,
+        dir,
+        store,
         slots,
-        memory_bytes: memory,
-        gpus: gpus.count,
+        memory_bytes,
+        gpus,
         programs: programs.configs(),
         heartbeat: Config::HEARTBEAT,
         uses_cgroups: true,
         keeps_results: true,
-    })
+    }
 }
 
 /// Messages of a dispatcher that are taken at once.

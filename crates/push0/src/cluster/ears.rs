@@ -1,6 +1,6 @@
 //! What dispatchers say, on its way to the engine: on a thread and over a connection of its own.
 //!
-//! Not here: who is heard of two of one name (`lives`), and how much of each (`rate`).
+//! Not here: who is heard of two of one name (`lives`), how much of each (`rate`), and whether an input is lost (`witness`).
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::bus::{Bus, hear_all, speaker};
 use super::lives::{Admitted, Lives};
 use super::rate::Rates;
+use super::witness::Witness;
 use crate::engine::Handle;
 use crate::run::say;
 
@@ -20,7 +21,7 @@ use crate::run::say;
 pub(super) async fn hear(
     bus: Bus,
     led: watch::Receiver<Option<Handle>>,
-    lives: Arc<Lives>,
+    (lives, witness): (Arc<Lives>, Witness),
     engine: String,
 ) {
     let mut rates = Rates::default();
@@ -53,6 +54,7 @@ pub(super) async fn hear(
                 }
                 bus.refuse(&life).await;
             }
+            let all = witness.sift(all);
             let _ = handle.try_heard(all); // the next beat brings what matters again
         }
         tokio::task::yield_now().await; // to the connection, on this thread

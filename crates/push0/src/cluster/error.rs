@@ -4,7 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use push0_core::IllegalEvent;
-use push0_dispatch::{StartError, StoreError};
+use push0_dispatch::mark::MarkError;
+use push0_dispatch::{Owner, StartError, StoreError};
 use push0_log::{AppendError, NatsError, ReadError};
 
 use crate::cli::Exit;
@@ -41,8 +42,22 @@ pub(crate) enum ClusterError {
          \"submit\", or `push0 run`", pipeline.display()
     )]
     FromFile { pipeline: PathBuf },
-    #[error("error: {0}: the same command goes on when there is room and access")]
+    #[error("error: {}: {}", .0, .0.remedy())]
     Store(#[from] StoreError),
+    #[error(
+        "error: the store {store} holds artifacts that this log knows nothing of, and says not whose they are: name \
+         another directory, or another prefix of the bucket (--store), or start the engine of their log first; if that \
+         log is gone for good, remove the store"
+    )]
+    StoreOfUnknown { store: String },
+    #[error("error: {0}")]
+    Foreign(#[from] MarkError),
+    #[error(
+        "error: the store {store} belongs to another log ({}, of pipeline {}), and a sweep of this one would remove what \
+         that needs: name another directory, or another prefix of the bucket (--store); if that log is gone for good, \
+         remove `owner` from the store", owner.log, owner.pipeline
+    )]
+    StoreOfOther { store: String, owner: Owner },
     #[error(
         "error: this store is {own}, and that of the engines is {theirs} ({store}): share one directory, or one bucket"
     )]

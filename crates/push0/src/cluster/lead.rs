@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::bus::NatsPost;
 use super::error::ClusterError;
 use super::glance::Glance;
+use super::owned::tie;
 use super::remake::Looks;
 use super::replica::Replica;
 use super::serve::{Reign, Shared, ended};
@@ -29,13 +30,19 @@ pub(super) enum Led {
     Refused(String),
 }
 
-/// Claims the log for an epoch above all that are known, and leads until that ends.
+/// Claims the log for an epoch above all that are known, and leads until that ends. First it has the store for its log's
+/// own, unless it `is_tied` to it.
 pub(super) async fn lead(
     shared: &Arc<Shared>,
     replica: Replica,
     above: Epoch,
+    is_tied: bool,
 ) -> Result<Led, ClusterError> {
     let configure = configure(shared, &replica)?;
+    if !is_tied {
+        let (log, name) = (replica.log.id().to_string(), &shared.loaded.pipeline.name);
+        tie(&shared.store, &log, name, replica.scheduler())?;
+    }
     let epoch = Epoch(replica.scheduler().epoch().0.max(above.0).saturating_add(1));
     let (log, mut scheduler) = replica.take_over();
     let bytes_max = shared.bus.bytes_max();

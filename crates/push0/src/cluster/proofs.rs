@@ -5,18 +5,18 @@
 //!
 //! Not here: the hook, and how far it came (`hook`).
 
-use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use push0_core::{ReleaseNumber, Scheduler, TaskId, plain};
-use push0_dispatch::Store;
+use push0_dispatch::{Access, Store};
 use tokio::runtime::Runtime;
 
 use super::client::Client;
 use super::error::{ClusterError, told};
 use super::hook::Hook;
+use super::owned::owned;
 use super::replica::{Came, Replica};
 use super::role::Role;
 use super::serve::runtime;
@@ -49,16 +49,17 @@ struct Reader<'a> {
 fn write_all(args: &ProofsArgs) -> Result<(), ClusterError> {
     let loaded = pipeline_file::load(&args.pipeline)?;
     let settings = args.cluster.settings(Role::Reader, "push0-proofs")?;
-    let store = settings.store()?;
+    let store = settings.store(Access::Read)?;
     let programs = programs::resolve(&loaded).map_err(ClusterError::missing(&args.pipeline))?;
     let out = args
         .out
         .clone()
         .unwrap_or_else(|| PathBuf::from(format!("./{}.proofs", loaded.pipeline.name)));
-    fs::create_dir_all(&out).map_err(|source| ClusterError::Dir { path: out.clone(), source })?;
+    publish::take(&out, &loaded.pipeline.name)?;
     let hook = Hook::open(args.hook.as_deref(), args.hook_timeout, &out)?;
     let runtime = runtime()?;
     let mut replica = runtime.block_on(Replica::open(&settings.nats))?;
+    owned(&store, &replica.log.id().to_string())?;
     if !args.follow {
         runtime.block_on(replica.catch_up())?; // one that follows waits for a log that is silent
     }

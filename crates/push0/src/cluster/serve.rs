@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use push0_core::{Epoch, Seq, SourceKind};
-use push0_dispatch::Store;
+use push0_dispatch::{Access, Store};
 use push0_log::AppendError;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -31,10 +31,12 @@ use super::ears::hear;
 use super::error::{ClusterError, told};
 use super::lead::{Led, lead};
 use super::lives::Lives;
+use super::owned::owned;
 use super::replica::{Came, Replica};
 use super::role::Role;
 use super::settings::Settings;
 use super::wire::{LeaderBeat, Present};
+use super::witness::Witness;
 use crate::alive::Sign;
 use crate::cli::{Exit, ServeArgs};
 use crate::clock::wall;
@@ -89,7 +91,7 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
     }
     let settings = args.cluster.settings(Role::Engine, &args.name())?;
     let sign = sign(args.alive.as_deref())?;
-    let store = settings.store()?;
+    let store = settings.store(Access::Make)?;
     let aside = runtime()?;
     // The engine's own thread reads nothing that others say. What dispatchers and clients say has a thread and a
     // connection of its own, and so have the beats: where servers drop a connection that is too slow for a flood, the
@@ -107,7 +109,9 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
     let (stopper, stop) = watch::channel(false);
     aside.spawn(listen(beats_by.clone(), heard, args.name()));
     let lives = Arc::new(Lives::default());
-    ears.spawn(hear(heard_by.clone(), led.clone(), Arc::clone(&lives), args.name()));
+    let witness = aside.block_on(async { Witness::start(store.clone(), led.clone()) });
+    let hearing = (Arc::clone(&lives), witness);
+    ears.spawn(hear(heard_by.clone(), led.clone(), hearing, args.name()));
     if let Some(system) = &settings.system {
         aside.block_on(super::departures::listen(system, led.clone(), Arc::clone(&lives)))?;
     }
@@ -137,7 +141,14 @@ async fn serve_on(shared: &Arc<Shared>) -> Result<(), ClusterError> {
     let mut patience = SILENCE;
     say(&format!("{}: stands by", shared.args.name()));
     loop {
-        match Box::pin(once(shared, patience)).await? {
+        let led = match Box::pin(once(shared, patience)).await {
+            // The store does not answer, and may the next time.
+            Err(ClusterError::Store(error)) if !error.is_final() => {
+                Led::OutOfReach(error.to_string())
+            }
+            led => led?,
+        };
+        match led {
             Led::Stopped => return Ok(()),
             // Whoever has it now is given time to beat.
             Led::Deposed => {
@@ -163,6 +174,7 @@ async fn once(shared: &Arc<Shared>, patience: Duration) -> Result<Led, ClusterEr
         }
         opened => opened?,
     };
+    let is_tied = owned(&shared.store, &replica.log.id().to_string())?;
     replica.log.watch();
     let mut since = Instant::now();
     let mut looked = Instant::now();
@@ -192,7 +204,7 @@ async fn once(shared: &Arc<Shared>, patience: Duration) -> Result<Led, ClusterEr
                 continue;
             }
             let above = seen.map_or(Epoch(0), |seen| seen.epoch);
-            return Box::pin(lead(shared, replica, above)).await;
+            return Box::pin(lead(shared, replica, above, is_tied)).await;
         }
     }
     Ok(Led::Stopped)

@@ -8,7 +8,7 @@ mod store;
 use std::path::PathBuf;
 
 use clap::Args;
-use push0_dispatch::Store;
+use push0_dispatch::{Access, Store};
 use push0_log::{NatsConfig, ServerUrl};
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -54,12 +54,13 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Opens the store that all machines share.
-    pub(crate) fn store(&self) -> Result<Store, ClusterError> {
+    /// Opens the store that all machines share. An engine makes it where there is none; nobody else does: where a mount
+    /// is missing there is none either.
+    pub(crate) fn store(&self, access: Access) -> Result<Store, ClusterError> {
         let what = "neither store.path nor store.s3 is given: name the directory or the bucket that all \
                     machines share (--store)";
         let missing = || ClusterError::Setting { file: None, line: None, what: what.to_owned() };
-        Ok(self.store.as_ref().ok_or_else(missing)?.open()?)
+        Ok(self.store.as_ref().ok_or_else(missing)?.open(access)?)
     }
 }
 

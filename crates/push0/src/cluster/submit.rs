@@ -2,14 +2,17 @@
 //!
 //! Submitting a known block changes nothing, so a submission that was cut off is made again as it was.
 
-use std::time::Duration;
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
 
 use push0_core::Block;
+use push0_dispatch::{Access, Store};
 
 use super::client::Client;
 use super::error::{ClusterError, told};
 use super::role::Role;
 use super::serve::runtime;
+use super::settings::Settings;
 use super::wire::{Answer, Ask};
 use crate::cli::{DrainArgs, Exit, SubmitArgs};
 use crate::pipeline_file;
@@ -29,9 +32,9 @@ pub(crate) fn drain(args: &DrainArgs) -> Exit {
 fn submit_all(args: &SubmitArgs) -> Result<usize, ClusterError> {
     let loaded = pipeline_file::load(&args.pipeline)?;
     let settings = args.cluster.settings(Role::Client, "push0-submit")?;
-    let store = settings.store()?;
     let runtime = runtime()?;
     let client = runtime.block_on(Client::connect(&settings, args.wait))?;
+    let store = store(&settings, args.wait)?;
     let mut blocks = BlockFile::open(&args.blocks, &Rules::of(&loaded.pipeline))?;
     let mut submitted = 0;
     loop {
@@ -46,6 +49,19 @@ fn submit_all(args: &SubmitArgs) -> Result<usize, ClusterError> {
         }
         submitted += batch.len();
         runtime.block_on(send(&client, batch))?;
+    }
+}
+
+/// Opens the store, which the first engine makes: it is waited for as long as an engine is.
+fn store(settings: &Settings, wait: Duration) -> Result<Store, ClusterError> {
+    let give_up = Instant::now() + wait;
+    loop {
+        match settings.store(Access::Write) {
+            Err(ClusterError::Store(error))
+                if error.source.kind() == ErrorKind::NotFound && Instant::now() < give_up => {}
+            opened => return opened,
+        }
+        std::thread::sleep(STORE_PAUSE);
     }
 }
 
@@ -76,6 +92,9 @@ fn drain_now(args: &DrainArgs) -> Result<(), ClusterError> {
 
 /// Blocks in one message: far below what a server takes.
 const BATCH: usize = 64;
+
+/// From one look for the store to the next.
+const STORE_PAUSE: Duration = Duration::from_millis(200);
 
 /// Before an engine that is full is asked again; it makes room as proofs are released.
 const FULL_PAUSE: Duration = Duration::from_millis(200);

@@ -1,4 +1,10 @@
-//! A file that is in place whole or not at all, and durable once it is.
+//! A file that is in place whole or not at all, and durable once it is; and the directory that such files are in.
+//!
+//! ```text
+//!   OUT/push0.mark          says that it is push0's
+//!   OUT/NAME.proof.json     a final proof
+//!   OUT/.NAME.proof.json.N  one that is being written by process N, which holds a lock on it
+//! ```
 //!
 //! Not here: what is in it.
 
@@ -6,7 +12,45 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use push0_core::PipelineName;
+use push0_dispatch::mark::{self, Kind, MarkError};
+
 use crate::bounded;
+use crate::data::begins_with;
+
+/// Takes `out` for the proofs of `pipeline`, and removes what killed processes left half written there.
+///
+/// # Errors
+///
+/// As [`mark::take`].
+pub(crate) fn take(out: &Path, pipeline: &PipelineName) -> Result<(), MarkError> {
+    mark::take(out, Kind::Proofs, pipeline.as_str(), is_older)?;
+    for entry in fs::read_dir(out).into_iter().flatten().flatten() {
+        let is_own = entry.file_name().to_str().is_some_and(is_temporary);
+        // Whoever still writes it holds it. Best effort: what stays goes at the next start.
+        if is_own && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// Whether an older push0, which marked nothing, wrote proofs here.
+fn is_older(out: &Path) -> bool {
+    let entries = fs::read_dir(out).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut proofs = entries.filter(|path| path.to_str().is_some_and(|it| it.ends_with(PROOF)));
+    proofs.any(|path| begins_with(&path, FIRST))
+}
+
+/// Whether a file of this name is one that [`put`] writes before it is in place.
+fn is_temporary(name: &str) -> bool {
+    let number = name.strip_prefix('.').and_then(|name| name.rsplit_once('.'));
+    number.is_some_and(|(name, process)| {
+        name.ends_with(PROOF)
+            && !process.is_empty()
+            && process.bytes().all(|it| it.is_ascii_digit())
+    })
+}
 
 /// Puts `bytes` at `path`. What is there already, byte for byte, stays; anything else is replaced.
 pub(super) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -31,14 +75,48 @@ pub(super) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 fn write(temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create(temporary)?;
+    let _ = file.try_lock(); // where there are no locks, another start may remove it, and this write fails
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(temporary, path)
 }
 
+/// What the names of proofs end with.
+const PROOF: &str = ".proof.json";
+
+/// What they begin with.
+const FIRST: &[u8] = b"{\"format\":\"push0.proof/";
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_killed_process_left_half_written_goes_at_the_next_start() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let name: PipelineName = "demo".parse().expect("a name");
+        take(dir.path(), &name).expect("it is empty");
+        let (left, written) = (".5-6-01.proof.json.7", ".5-6-02.proof.json.8");
+        let others = ["5-6-01.proof.json", ".profile", ".5.proof.json.bak", ".hooked"];
+        for name in others.into_iter().chain([left, written]) {
+            fs::write(dir.path().join(name), "{").expect("a writable directory");
+        }
+        let writer = File::open(dir.path().join(written)).expect("it is there");
+        writer.lock().expect("nobody has it");
+        take(dir.path(), &name).expect("it is marked");
+        assert!(!dir.path().join(left).exists() && dir.path().join(written).exists());
+        assert_eq!(others.map(|name| dir.path().join(name).exists()), [true; 4]);
+    }
+
+    #[test]
+    fn a_directory_of_something_else_is_refused_and_one_of_proofs_is_known() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let name: PipelineName = "demo".parse().expect("a name");
+        fs::write(dir.path().join("a.proof.json"), "{}").expect("a writable directory");
+        take(dir.path(), &name).expect_err("it is no proof of push0's");
+        fs::write(dir.path().join("b.proof.json"), FIRST).expect("a writable directory");
+        take(dir.path(), &name).expect("an older push0 made it");
+    }
 
     #[test]
     fn a_damaged_file_is_replaced_and_nothing_is_left_beside_it() {

@@ -4,7 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use push0_core::{BlockHash, Height, IllegalEvent, Rejection, TaskId};
-use push0_dispatch::{StartError, StoreError};
+use push0_dispatch::mark::MarkError;
+use push0_dispatch::{Owner, StartError, StoreError};
 use push0_log::{AppendError, OpenError};
 
 use crate::engine::{EngineError, Gone};
@@ -62,11 +63,21 @@ pub(crate) enum RunError {
          or use another --data", log.display(), store.display()
     )]
     LogGone { log: PathBuf, store: PathBuf },
-    #[error("error: not a data directory, but {what} ({}): name one that is empty or is not there", path.display())]
-    Foreign { path: PathBuf, what: &'static str },
+    #[error("error: {0}")]
+    Foreign(#[from] MarkError),
+    #[error(
+        "error: the store belongs to another log ({}, of pipeline {}): use another --data, or restore the log of that \
+         name; if it is gone for good, remove `owner` from the store", store.display(), owner.pipeline
+    )]
+    StoreOfOther { store: PathBuf, owner: Owner },
+    #[error(
+        "error: the data directory was removed or replaced while this run used it ({}): what was proved since is lost; \
+         restore it, or begin again with the same command", log.display()
+    )]
+    Removed { log: PathBuf },
     #[error("error: {source} ({}): {remedy}", path.display())]
     Dir { path: PathBuf, source: io::Error, remedy: &'static str },
-    #[error("error: {0}: the same command goes on when there is room and access")]
+    #[error("error: {}: {}", .0, .0.remedy())]
     Store(#[from] StoreError),
     #[error("error: {0}")]
     Dispatcher(#[from] StartError),

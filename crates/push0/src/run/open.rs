@@ -8,12 +8,14 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use push0_core::{Epoch, Input, Rejection, Scheduler, SourceKind};
-use push0_dispatch::{Config, Store};
+use push0_core::{Epoch, Input, PipelineName, Rejection, Scheduler, SourceKind};
+use push0_dispatch::mark::{self, Kind};
+use push0_dispatch::{Config, Owner, Store, StoreError, TieError};
 use push0_log::{Directory, FileLog, Report, Settings};
 
 use super::difference::difference;
 use super::error::RunError;
+use super::ground::Ground;
 use super::screen;
 use crate::cli::RunArgs;
 use crate::data::{Layout, Recorded, Replay};
@@ -21,6 +23,7 @@ use crate::engine::Handle;
 use crate::gpus::Gpus;
 use crate::pipeline_file::{self, LoadedPipeline};
 use crate::programs::{self, Programs};
+use crate::publish;
 use crate::source::{BlockFile, Rules};
 
 /// What a run starts from.
@@ -37,6 +40,8 @@ pub(super) struct Opened {
     /// Where verifiers keep what they use again.
     pub(super) cache: PathBuf,
     pub(super) was_resumed: bool,
+    /// Which directory the log is in, whatever its name.
+    pub(super) ground: Ground,
 }
 
 pub(super) fn open(args: &RunArgs) -> Result<Opened, RunError> {
@@ -50,14 +55,15 @@ pub(super) fn open(args: &RunArgs) -> Result<Opened, RunError> {
     let memory_bytes = memory(args, &loaded)?;
     let data = Layout::new(&args.data_dir(&loaded.pipeline.name));
     let (out, dispatch) = (args.out_dir(data.root()), data.dispatch());
-    is_ours(&data)?;
     let is_new = !data.root().exists();
-    for dir in [data.root(), &out, &dispatch] {
+    take(&data, &loaded.pipeline.name)?;
+    for dir in [&out, &dispatch] {
         make(dir)?;
     }
+    publish::take(&out, &loaded.pipeline.name)?;
     let (log, replayed) = replay(&data)?;
     compare(args, &data, &loaded, &replayed)?;
-    let store = Store::open(&data.store())?;
+    let store = store(&data, &log, &loaded.pipeline.name)?;
     let config = Config {
         id: "local".parse().expect("it is a name"),
         pipeline: loaded.pipeline.name.clone(),
@@ -75,7 +81,21 @@ pub(super) fn open(args: &RunArgs) -> Result<Opened, RunError> {
     let was_resumed = replayed.scheduler.is_configured();
     let scheduler = replayed.scheduler;
     let cache = absolute(&dispatch.join("cache"));
-    Ok(Opened { loaded, source, scheduler, log, store, config, programs, out, cache, was_resumed })
+    let ground =
+        Ground::of(&data.log(), store.clone()).map_err(|source| unusable(&data.log(), source))?;
+    Ok(Opened {
+        loaded,
+        source,
+        scheduler,
+        log,
+        store,
+        config,
+        programs,
+        out,
+        cache,
+        was_resumed,
+        ground,
+    })
 }
 
 /// Takes the log over: claims it, configures it, and ends what the engine before it had granted. Provers
@@ -173,39 +193,37 @@ fn gpus(args: &RunArgs, loaded: &LoadedPipeline) -> u32 {
     count
 }
 
-/// A directory that holds something else is not written into.
-fn is_ours(data: &Layout) -> Result<(), RunError> {
-    let path = data.root();
-    let foreign = |what| Err(RunError::Foreign { path: path.to_owned(), what });
-    let ours = [data.log(), data.store(), data.dispatch(), data.proofs()];
-    match fs::read_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => foreign("a file"),
-        // What is not there is made; what cannot be read is told of by whoever makes it.
-        Err(_) => Ok(()),
-        Ok(_) if has_segment(&data.log()) => Ok(()),
-        // The store is made after the log: where it is, the log was.
-        Ok(_) if data.store().join("identity").exists() => {
-            Err(RunError::LogGone { log: data.log(), store: data.store() })
-        }
-        Ok(_) if data.log().is_dir() => Ok(()),
-        Ok(entries) => match entries.flatten().all(|entry| ours.contains(&entry.path())) {
-            true => Ok(()), // one that was killed before its log was made
-            false => foreign("a directory that holds other things than push0's"),
-        },
+/// Takes the data directory: one that holds something else is not written into.
+fn take(data: &Layout, pipeline: &PipelineName) -> Result<(), RunError> {
+    make(data.root())?;
+    mark::take(data.root(), Kind::Data, pipeline.as_str(), |_| data.is_older())?;
+    // The store is made after the log: where it is, the log was.
+    match !data.has_segment() && data.store().join("identity").exists() {
+        true => Err(RunError::LogGone { log: data.log(), store: data.store() }),
+        false => Ok(()),
     }
 }
 
-fn has_segment(log: &Path) -> bool {
-    let entries = fs::read_dir(log).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).any(|path| path.extension().is_some_and(|it| it == "seg"))
+/// Opens the store, as this log's.
+fn store(data: &Layout, log: &FileLog, pipeline: &PipelineName) -> Result<Store, RunError> {
+    let store = Store::open_own(&data.store(), &data.log())?;
+    let owner = Owner { log: log.id().to_string(), pipeline: pipeline.to_string() };
+    store.tie(&owner).map_err(|error| match error {
+        TieError::Other { owner } => RunError::StoreOfOther { store: data.store(), owner },
+        error @ (TieError::Io(_) | _) => {
+            StoreError { path: data.store(), source: io::Error::other(error) }.into()
+        }
+    })?;
+    Ok(store)
 }
 
 fn make(dir: &Path) -> Result<(), RunError> {
-    push0_log::make_dir(dir).map_err(|source| RunError::Dir {
-        path: dir.to_owned(),
-        source,
-        remedy: "it cannot be made or used; name another directory, or mend this one",
-    })
+    push0_log::make_dir(dir).map_err(|source| unusable(dir, source))
+}
+
+fn unusable(dir: &Path, source: io::Error) -> RunError {
+    let remedy = "it cannot be made or used; name another directory, or mend this one";
+    RunError::Dir { path: dir.to_owned(), source, remedy }
 }
 
 /// Keeps others out of what is push0's own, whatever the umask: a new data directory whole, and of an old one the log

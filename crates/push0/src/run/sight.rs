@@ -48,7 +48,8 @@ impl Run {
                 self.gone.remove(program.as_str());
             }
             Notice::NoRoom { .. } => self.no_room = Some(NoRoom::new(notice.to_string())),
-            Notice::RoomAgain => self.no_room = None,
+            Notice::StoreAway { .. } => self.no_room = Some(NoRoom::new(notice.to_string())),
+            Notice::RoomAgain | Notice::StoreBack => self.no_room = None,
             Notice::LeftoversEnded { .. } | Notice::Trouble { .. } | _ => {} // told, and no more
         }
         self.screen.note(&notice.to_string());

@@ -30,6 +30,7 @@ mod results_held;
 mod roles;
 mod rolling;
 mod secured;
+mod store_of_one_log;
 mod stream_replaced;
 mod told_twice;
 mod traced;

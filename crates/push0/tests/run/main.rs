@@ -23,6 +23,7 @@ mod kills;
 mod parked;
 mod published;
 mod real;
+mod removed;
 mod shapes;
 mod sources;
 mod support;

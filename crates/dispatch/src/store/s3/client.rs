@@ -8,8 +8,6 @@
 //!
 //! Not here: which objects there are (`s3`).
 
-use std::error::Error as _;
-use std::fmt::Write as _;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,8 +16,8 @@ use std::thread::{self, Thread};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
-use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
 use object_store::{
@@ -30,6 +28,7 @@ use secrecy::ExposeSecret as _;
 use tokio::runtime::{Builder, Runtime};
 
 use super::config::S3Config;
+use super::trouble::{Doing, is_of_object, told};
 
 /// One bucket. Everything here blocks.
 #[derive(Debug)]
@@ -61,21 +60,24 @@ impl Client {
             .enable_all()
             .build()?;
         let place = config.place();
-        let built = |retries| build(config, retries).map_err(|error| told(&place, &error));
+        let built =
+            |retries| build(config, retries).map_err(|error| told(&place, Doing::Read, &error));
         let (s3, once) = (built(RETRIES_MAX)?, built(0)?);
         Ok(Self { runtime: Some(runtime), s3, once, place })
     }
 
     /// The bytes of an object, if there is one.
     pub(super) fn get(&self, key: &Path) -> io::Result<Option<Pieces>> {
-        let Some(found) = self.found(self.wait(self.s3.get(key)))? else { return Ok(None) };
+        let Some(found) = self.found(Doing::Read, self.wait(self.s3.get(key)))? else {
+            return Ok(None);
+        };
         let written = found.meta.last_modified.into();
         Ok(Some(Pieces { stream: found.into_stream(), written }))
     }
 
     /// The next bytes of an object; none at its end.
     pub(super) fn next(&self, pieces: &mut Pieces) -> io::Result<Option<Bytes>> {
-        self.wait(pieces.stream.next()).transpose().map_err(|error| self.told(&error))
+        self.wait(pieces.stream.next()).transpose().map_err(|error| self.told(Doing::Read, &error))
     }
 
     /// The text of a small object, if there is one.
@@ -93,7 +95,7 @@ impl Client {
 
     /// When an object was written, if there is one.
     pub(super) fn written(&self, key: &Path) -> io::Result<Option<SystemTime>> {
-        let found = self.found(self.wait(self.s3.head(key)))?;
+        let found = self.found(Doing::Read, self.wait(self.s3.head(key)))?;
         Ok(found.map(|meta| meta.last_modified.into()))
     }
 
@@ -102,13 +104,14 @@ impl Client {
         match self.wait(self.s3.put_opts(key, PutPayload::from(bytes), PutMode::Create.into())) {
             Ok(_) => Ok(true),
             Err(Error::AlreadyExists { .. }) => Ok(false),
-            Err(error) => Err(self.told(&error)),
+            Err(error) => Err(self.told(Doing::Create, &error)),
         }
     }
 
     /// Writes an object, in the place of what is there.
     pub(super) fn overwrite(&self, key: &Path, bytes: Bytes) -> io::Result<()> {
-        self.wait(self.s3.put(key, PutPayload::from(bytes))).map(drop).map_err(|e| self.told(&e))
+        let written = self.wait(self.s3.put(key, PutPayload::from(bytes)));
+        written.map(drop).map_err(|error| self.told(Doing::Write, &error))
     }
 
     /// Writes an object in pieces, of which each but the last has [`PIECE_BYTES`], in the place of what is there.
@@ -119,13 +122,14 @@ impl Client {
         mut next: impl FnMut() -> io::Result<Option<Bytes>>,
     ) -> io::Result<()> {
         let upload = self.wait(self.s3.put_multipart(key));
-        let mut upload = upload.map_err(|error| self.told(&error))?;
+        let mut upload = upload.map_err(|error| self.told(Doing::Write, &error))?;
         let mut send = || {
             while let Some(piece) = next()? {
                 let sent = self.wait(upload.put_part(PutPayload::from(piece)));
-                sent.map_err(|error| self.told(&error))?;
+                sent.map_err(|error| self.told(Doing::Write, &error))?;
             }
-            self.wait(upload.complete()).map(drop).map_err(|error| self.told(&error))
+            let ended = self.wait(upload.complete());
+            ended.map(drop).map_err(|error| self.told(Doing::Write, &error))
         };
         let sent = send();
         if sent.is_err() {
@@ -135,25 +139,39 @@ impl Client {
         sent
     }
 
-    /// Everything under a prefix.
-    pub(super) fn list(&self, prefix: &Path) -> io::Result<Vec<ObjectMeta>> {
-        self.wait(self.s3.list(Some(prefix)).try_collect()).map_err(|error| self.told(&error))
+    /// Gives `each` everything under a prefix, page by page.
+    pub(super) fn walk(
+        &self,
+        prefix: &Path,
+        each: &mut dyn FnMut(ObjectMeta) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut listed = self.s3.list(Some(prefix));
+        while let Some(object) = self.wait(listed.next()) {
+            each(object.map_err(|error| self.told(Doing::List, &error))?)?;
+        }
+        Ok(())
     }
 
-    /// Makes sure that the bucket is there.
-    pub(super) fn check(&self, prefix: &Path) -> io::Result<()> {
-        let first = self.wait(self.s3.list(Some(prefix)).try_next());
-        first.map(drop).map_err(|error| {
-            let error = self.told(&error);
-            let what = "there is no such bucket, or it may not be listed: make it, or allow that";
-            io::Error::new(error.kind(), format!("{error}: {what}"))
-        })
+    /// The first thing under a prefix, if there is any, of those that `is_wanted`.
+    pub(super) fn first(
+        &self,
+        prefix: &Path,
+        is_wanted: impl Fn(&Path) -> bool,
+    ) -> io::Result<Option<Path>> {
+        let mut listed = self.s3.list(Some(prefix));
+        while let Some(object) = self.wait(listed.next()) {
+            let object = object.map_err(|error| self.told(Doing::List, &error))?;
+            if is_wanted(&object.location) {
+                return Ok(Some(object.location));
+            }
+        }
+        Ok(None)
     }
 
     /// Removes an object, if there is one. Asks once: an answer that is lost leaves no second request, which might
     /// come after the next `put`.
     pub(super) fn remove(&self, key: &Path) -> io::Result<()> {
-        self.found(self.wait(self.once.delete(key))).map(drop)
+        self.found(Doing::Remove, self.wait(self.once.delete(key))).map(drop)
     }
 
     /// Which bucket, for a person.
@@ -161,16 +179,20 @@ impl Client {
         &self.place
     }
 
-    fn found<T>(&self, answer: object_store::Result<T>) -> io::Result<Option<T>> {
+    fn found<T>(&self, doing: Doing, answer: object_store::Result<T>) -> io::Result<Option<T>> {
         match answer {
             Ok(found) => Ok(Some(found)),
+            // "No such bucket" is 404 too, and says nothing about an object.
+            Err(error @ Error::NotFound { .. }) if !is_of_object(&error) => {
+                Err(self.told(doing, &error))
+            }
             Err(Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(self.told(&error)),
+            Err(error) => Err(self.told(doing, &error)),
         }
     }
 
-    fn told(&self, error: &Error) -> io::Error {
-        told(&self.place, error)
+    fn told(&self, doing: Doing, error: &Error) -> io::Error {
+        told(&self.place, doing, error)
     }
 
     fn wait<F: Future>(&self, future: F) -> F::Output {
@@ -229,29 +251,6 @@ fn build(config: &S3Config, retries: usize) -> object_store::Result<AmazonS3> {
         builder = builder.with_token(token.expose_secret());
     }
     builder.build()
-}
-
-/// An error with all that is known of why, and which bucket it is about.
-fn told(place: &str, error: &Error) -> io::Error {
-    let is_refused =
-        matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. });
-    let (kind, what) = match is_refused {
-        true => (io::ErrorKind::PermissionDenied, "refuses these credentials: "),
-        false => (io::ErrorKind::Other, ""),
-    };
-    let text = error.to_string();
-    let text = text.strip_prefix("Generic S3 error: ").unwrap_or(&text);
-    let mut text = format!("{place}: {what}{text}");
-    let mut source = error.source();
-    while let Some(error) = source {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            let _ = write!(text, ": {more}"); // a string takes all
-        }
-        source = error.source();
-    }
-    let words: Vec<_> = text.split_whitespace().collect();
-    io::Error::new(kind, words.join(" "))
 }
 
 /// Bytes of an upload that are in memory at once; a server may refuse pieces of less than 5 MiB, and more than

@@ -53,7 +53,7 @@ fn what_is_wrong_at_the_start_is_told() {
     let mut server = S3::start();
     let right = config(&server);
     let told = |config: &S3Config| {
-        let error = Store::open_s3(config).expect_err("it is wrong");
+        let error = Store::open_s3(config, Access::Make).expect_err("it is wrong");
         let told = error.to_string();
         assert!(told.contains(&server_of(config)), "{told}");
         assert!(!told.contains(S3::SECRET_ACCESS_KEY) && !told.contains("guessed"), "{told}");
@@ -71,6 +71,36 @@ fn what_is_wrong_at_the_start_is_told() {
     server.stop();
     let said = told(&right);
     assert!(said.contains("bucket artifacts") && said.contains("refused"), "{said}");
+}
+
+#[test]
+fn a_prefix_of_somebody_else_is_refused_and_left_as_it_is() {
+    let server = S3::start();
+    let theirs = server.objects().join("a/b/photos/a.jpg");
+    fs::create_dir_all(theirs.parent().expect("a folder")).expect("made");
+    fs::write(&theirs, b"precious").expect("written");
+    let refused = Store::open_s3(&config(&server), Access::Make).expect_err("it is theirs");
+    let told = refused.to_string();
+    assert!(refused.is_final() && told.contains("photos/a.jpg"), "{told}");
+    assert_eq!(refused.remedy(), "name a prefix that nobody else uses");
+    assert!(!server.objects().join("a/b/identity").exists(), "something was written");
+}
+
+#[test]
+fn nobody_but_an_engine_makes_one() {
+    let server = S3::start();
+    for access in [Access::Write, Access::Read] {
+        let refused = Store::open_s3(&config(&server), access).expect_err("there is none");
+        assert!(refused.remedy().contains("start an engine"), "{}", refused.remedy());
+    }
+    let made = server.open();
+    for access in [Access::Write, Access::Read] {
+        let there = Store::open_s3(&config(&server), access).expect("it is there");
+        assert_eq!(there.identity(), made.identity());
+    }
+    let files = fs::read_dir(server.objects().join("a/b")).expect("a folder").flatten();
+    let files = files.filter(|entry| entry.path().is_file()).count();
+    assert_eq!(files, 2, "an identity, and what shows that nothing is written over");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use push0_dispatch::{Bucket, S3Config, Store, StoreError};
+use push0_dispatch::{Access, Bucket, S3Config, Store, StoreError};
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -17,10 +17,10 @@ pub(crate) enum StorePlace {
 }
 
 impl StorePlace {
-    pub(super) fn open(&self) -> Result<Store, StoreError> {
+    pub(super) fn open(&self, access: Access) -> Result<Store, StoreError> {
         match self {
-            Self::Dir(path) => Store::open(path),
-            Self::S3(config) => Store::open_s3(config),
+            Self::Dir(path) => Store::open_as(path, access),
+            Self::S3(config) => Store::open_s3(config, access),
         }
     }
 }
@@ -65,12 +65,12 @@ impl StoreTable {
     ) -> Result<Option<StorePlace>, Fault> {
         let bucket = match (flag, &self.path, &self.s3) {
             (Some(flag), ..) if flag.starts_with(Bucket::SCHEME) => ("--store", flag.to_owned()),
-            (Some(flag), ..) => return Ok(Some(StorePlace::Dir(flag.into()))),
+            (Some(flag), ..) => return directory("--store", flag.into()),
             (None, Some(_), Some(_)) => {
                 let what = "is given beside store.path: name the directory or the bucket";
                 return Err(("store.s3", what.to_owned()));
             }
-            (None, Some(path), None) => return Ok(Some(StorePlace::Dir(path.clone()))),
+            (None, Some(path), None) => return directory("store.path", path.clone()),
             (None, None, Some(bucket)) => ("store.s3", bucket.clone()),
             (None, None, None) => return Ok(None),
         };
@@ -118,6 +118,32 @@ impl StoreTable {
 
 const IN_URL: &str = "has a user or a password in it, which requests would not use: write them as access_key_id and \
                       secret_access_key";
+/// A directory; not a place of a kind that push0 does not know, which would be a directory of a strange name.
+fn directory(key: &'static str, path: PathBuf) -> Result<Option<StorePlace>, Fault> {
+    let text = path.to_string_lossy();
+    let Some((scheme, rest)) = text.split_once(":/").filter(|(scheme, _)| is_scheme(scheme)) else {
+        return match text.trim().is_empty() {
+            true => Err((key, "names no place: name a directory, or a bucket".to_owned())),
+            false => Ok(Some(StorePlace::Dir(path))),
+        };
+    };
+    let rest = rest.trim_start_matches('/');
+    let remedy = match (scheme.to_ascii_lowercase().as_str(), key) {
+        ("file", _) => format!("name the directory itself, /{rest}"),
+        ("s3" | "s3a" | "s3n", "store.path") => format!("a bucket is store.s3 = \"s3://{rest}\""),
+        ("s3" | "s3a" | "s3n", _) => format!("write it like \"s3://{rest}\""),
+        (_, "store.path") => "name a directory, or a bucket of S3 in store.s3".to_owned(),
+        _ => "name a directory, or a bucket of S3 (s3://BUCKET/PREFIX)".to_owned(),
+    };
+    Err((key, format!("{text:?} is of a kind that push0 does not know: {remedy}")))
+}
+
+/// Whether a text is the first part of a URL (RFC 3986, section 3.1).
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.chars().all(|it| it.is_ascii_alphanumeric() || matches!(it, '+' | '-' | '.'))
+}
+
 const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
 
@@ -138,6 +164,27 @@ mod tests {
         assert_eq!(config.bucket.to_string(), "s3://proofs/a");
         assert_eq!((config.region.as_str(), config.path_style), (REGION, false));
         assert_eq!(table("").place(None, keys), Ok(None));
+    }
+
+    #[test]
+    fn a_place_of_an_unknown_kind_is_never_made_a_directory() {
+        for (flag, words) in [
+            ("gs://b/p", "name a directory, or a bucket of S3"),
+            ("az:/c", "name a directory"),
+            ("file:///srv/store", "name the directory itself, /srv/store"),
+            ("S3://proofs/a", "write it like \"s3://proofs/a\""),
+            ("s3:/proofs", "write it like \"s3://proofs\""),
+            ("", "names no place"),
+        ] {
+            let (key, what) = table("").place(Some(flag), keys).expect_err(flag);
+            assert!(key == "--store" && what.contains(words), "{key}: {what}");
+        }
+        let (key, what) = table("path = \"s3://proofs\"").place(None, keys).expect_err("a bucket");
+        assert!(key == "store.path" && what.contains("store.s3 = \"s3://proofs\""), "{what}");
+        for dir in ["./gs:/b", "/srv/a:b", "a b:/c"] {
+            let place = table("").place(Some(dir), keys);
+            assert_eq!(place, Ok(Some(StorePlace::Dir(dir.into()))), "{dir}");
+        }
     }
 
     #[test]

@@ -2,8 +2,14 @@
 //!
 //! Not here: what it may publish and hear (`roles`).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
 use push0_core::Event;
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::{count, engines};
 use crate::user::User;
@@ -91,6 +97,62 @@ fn it_cannot_pass_for_another_that_has_gone() {
     assert_eq!(count(&world, |event| matches!(event, Event::Lost { .. })), 0);
 }
 
+/// It says of whatever it is granted that the input is lost. The engine finds each in the store: nothing is made again,
+/// and after a few such words it is given no more work, which the others do.
+#[test]
+fn its_word_alone_loses_nothing() {
+    let mut world = engines("20ms");
+    let told = Arc::new(AtomicU64::new(0));
+    world.block_on(async {
+        let liar = User::new(&world, "gpu-1").await;
+        let (heard, mut said) = (Arc::clone(&told), Vec::new());
+        let mut down = liar.client.subscribe("push0.dispatcher.gpu-1.*").await.expect("it may");
+        tokio::spawn(async move {
+            loop {
+                let capacity =
+                    json!({ "programs": ["mock"], "slots": 2, "memory_bytes": 1_u64 << 40, "gpus": 0 });
+                let (dispatcher, incarnation) = ("gpu-1", 7);
+                said.push(json!({ "Beat": {
+                    "dispatcher": dispatcher, "incarnation": incarnation, "capacity": capacity,
+                    "running": {}, "held": [],
+                }}));
+                let words = serde_json::to_vec(&std::mem::take(&mut said)).expect("JSON");
+                if liar.client.publish("push0.engine.hear.gpu-1", words.into()).await.is_err() {
+                    return;
+                }
+                let Ok(Some(message)) = timeout(BEAT, down.next()).await else { continue };
+                let down: Value = serde_json::from_slice(&message.payload).expect("JSON");
+                let messages = at(&down, "/messages");
+                for grant in messages.as_array().into_iter().flatten().filter_map(|it| it.get("Grant")) {
+                    heard.fetch_add(1, Ordering::Relaxed);
+                    said.push(json!({ "Report": {
+                        "dispatcher": dispatcher, "incarnation": incarnation,
+                        "attempt": at(grant, "/attempt"), "task": at(grant, "/task"),
+                        "outcome": { "InputLost": { "artifact": at(grant, "/inputs/0/artifact") } },
+                        "ran": { "secs": 0, "nanos": 1 },
+                    }}));
+                }
+            }
+        });
+    });
+    world.submit();
+    world.wait_for("e1", "no work for 60 s");
+    assert!(told.load(Ordering::Relaxed) >= 3);
+    world.dispatch("gpu-2");
+    world.wait_accepted(BLOCKS);
+    let is_lost = |event: &Event| {
+        matches!(event, Event::PayloadLost { .. } | Event::Reopened { .. } | Event::Parked { .. })
+    };
+    assert_eq!(count(&world, is_lost), 0);
+    let said = world.said("e1");
+    assert_eq!(
+        said.matches("gpu-1 says that an input of task").count(),
+        2,
+        "told once, then why it rests: {said}"
+    );
+    world.finish(BLOCKS);
+}
+
 /// What says nothing costs little, and keeps no other from being heard.
 #[test]
 fn however_much_it_says_that_means_nothing_the_work_goes_on() {
@@ -117,3 +179,6 @@ fn however_much_it_says_that_means_nothing_the_work_goes_on() {
     );
     world.finish(BLOCKS);
 }
+
+/// From one beat of a peer to its next.
+const BEAT: Duration = Duration::from_millis(300);

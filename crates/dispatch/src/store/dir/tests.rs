@@ -1,0 +1,163 @@
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::super::Store;
+use super::*;
+
+#[test]
+fn a_directory_of_something_else_is_refused_and_left_as_it_is() {
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::create_dir(dir.path().join("photos")).expect("a directory");
+    fs::write(dir.path().join("photos/a.jpg"), "precious").expect("written");
+    let refused = Store::open(dir.path()).expect_err("it is not push0's");
+    let told = refused.to_string();
+    assert!(refused.is_final() && told.contains("photos"), "{told}");
+    assert_eq!(names(dir.path()), ["photos"]);
+}
+
+#[test]
+fn nothing_of_another_name_is_listed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = Store::open(dir.path()).expect("a store");
+    let digest = store.put(b"proof").expect("put");
+    let other = digest.to_string();
+    let misplaced = format!("zz/{other}");
+    for path in [".ssh/id_rsa", "3f/x", "tmp/notes.txt", "ab/cd/e", &misplaced, "README"] {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().expect("it has one")).expect("a directory");
+        fs::write(path, "theirs").expect("written");
+    }
+    let left = dir.path().join(format!("tmp/{:032x}-7", 1));
+    fs::write(&left, "half").expect("written");
+    std::os::unix::fs::symlink("/etc/passwd", dir.path().join("tmp/0-1")).expect("a link");
+    let mut listed: Vec<_> = store.list().expect("a list").into_iter().map(|it| it.path).collect();
+    listed.sort();
+    let mut expected = [store.path(digest), fs::canonicalize(&left).expect("it is there")];
+    expected.sort();
+    assert_eq!(listed, expected);
+}
+
+#[test]
+fn what_is_not_found_while_the_store_is_away_is_not_lost() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (place, away) = (dir.path().join("store"), dir.path().join("away"));
+    let store = Store::open(&place).expect("a store");
+    let digest = store.put(b"proof").expect("put");
+    fs::rename(&place, &away).expect("renamed");
+    fs::create_dir(&place).expect("the place of a mount stays");
+    for _ in 0..2 {
+        let read = store.read(digest);
+        let Err(ReadError::Io { source, .. }) = read else { panic!("{read:?}") };
+        assert!(source.to_string().contains(store.identity()), "{source}");
+        assert_eq!(store.put(b"more").expect_err("it is away").remedy(), "mount it again");
+        assert!(store.now().is_err() && store.list().is_err());
+        assert_eq!(names(&place), [""; 0], "something was written where the store is not");
+        // Another store in its place is as good as none; a damaged file there is none of this one.
+        fs::remove_dir(&place).expect("it is empty");
+        let other = Store::open(&place).expect("another store");
+        fs::create_dir_all(other.path(digest).parent().expect("it has one")).expect("a directory");
+        fs::write(other.path(digest), "damaged").expect("written");
+        assert!(matches!(store.read(digest), Err(ReadError::Io { .. })));
+        fs::remove_dir_all(&place).expect("removed");
+        fs::create_dir(&place).expect("a directory");
+    }
+    fs::remove_dir(&place).expect("it is empty");
+    fs::rename(&away, &place).expect("mounted again");
+    assert_eq!(store.read(digest).expect("read"), b"proof");
+}
+
+#[test]
+fn nobody_but_an_engine_makes_one() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for access in [Access::Write, Access::Read] {
+        for place in [dir.path().to_owned(), dir.path().join("absent")] {
+            let refused = Store::open_as(&place, access).expect_err("there is none");
+            assert_eq!(refused.source.kind(), io::ErrorKind::NotFound);
+            assert!(refused.remedy().contains("start an engine"), "{}", refused.remedy());
+        }
+        assert_eq!(names(dir.path()), [""; 0]);
+    }
+    let made = Store::open(dir.path()).expect("a store");
+    let there = Store::open_as(dir.path(), Access::Write).expect("it is there");
+    assert_eq!(there.identity(), made.identity());
+}
+
+#[test]
+fn one_that_is_removed_under_its_run_is_made_again() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (place, log) = (dir.path().join("store"), dir.path().join("log"));
+    fs::create_dir(&log).expect("a directory");
+    let store = Store::open_own(&place, &log).expect("a store");
+    let owner = Owner { log: "ab".repeat(16), pipeline: "demo".to_owned() };
+    store.tie(&owner).expect("nobody's");
+    let digest = store.put(b"proof").expect("put");
+    fs::remove_dir_all(&place).expect("removed");
+    // What was there is lost now, and that is sure: it is made again, and can be put.
+    assert!(matches!(store.read(digest), Err(ReadError::Missing { .. })));
+    assert_eq!(store.times_made_again(), 1);
+    store.put(b"proof").expect("put again");
+    for name in ["identity", "tmp"] {
+        let path = place.join(name);
+        if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.expect("gone");
+    }
+    store.put(b"more").expect("what somebody has half removed will do again");
+    assert_eq!((store.times_made_again(), store.owner().expect("read")), (2, Some(owner)));
+    assert_eq!(Store::open(&place).expect("a store").identity(), store.identity());
+}
+
+#[test]
+fn none_is_made_again_without_its_log_or_beside_something_else() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (place, log) = (dir.path().join("store"), dir.path().join("log"));
+    fs::create_dir(&log).expect("a directory");
+    let store = Store::open_own(&place, &log).expect("a store");
+    fs::remove_dir_all(&place).expect("removed");
+    fs::create_dir(&place).expect("a directory");
+    fs::write(place.join("notes.txt"), "theirs").expect("written");
+    assert!(store.put(b"proof").is_err());
+    assert_eq!(names(&place), ["notes.txt"]);
+    fs::remove_file(place.join("notes.txt")).expect("removed");
+    fs::remove_dir(&log).expect("it is empty");
+    fs::create_dir(&log).expect("another one");
+    assert!(store.put(b"proof").is_err() && store.times_made_again() == 0);
+    let shared = Store::open(&dir.path().join("shared")).expect("a store");
+    fs::remove_dir_all(dir.path().join("shared")).expect("removed");
+    assert!(shared.put(b"proof").is_err(), "several machines share it");
+}
+
+#[test]
+fn what_a_directory_cannot_do_is_told_by_name() {
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::write(dir.path().join("tmp"), "").expect("written");
+    let cannot = probe(&dir.path().join("tmp/a-0")).expect_err("there is no such directory");
+    let (told, error) =
+        (cannot.to_string(), StoreError { path: dir.path().into(), source: cannot });
+    assert!(told.contains("push0 cannot make a file there"), "{told}");
+    assert!(error.remedy().contains("use another file system"), "{}", error.remedy());
+    let denied = probe::cannot("rename a file", &io::ErrorKind::PermissionDenied.into());
+    let error = StoreError { path: dir.path().into(), source: denied };
+    assert_eq!(error.remedy(), "give this user the right to read and write there");
+    let mode = fs::metadata(dir.path()).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o700, 0o700, "nothing was changed");
+    Store::open(&dir.path().join("good")).expect("this one will do");
+    assert_eq!(names(&dir.path().join("good/tmp")), [""; 0], "the probe left something");
+}
+
+#[test]
+fn one_of_an_older_push0_is_opened_and_marked() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let identity = "0123456789abcdef0123456789abcdef";
+    fs::create_dir(dir.path().join("tmp")).expect("a directory");
+    fs::write(dir.path().join("identity"), format!("{identity}\n")).expect("written");
+    let store = Store::open(dir.path()).expect("an older one");
+    assert_eq!((store.identity(), store.owner().expect("read")), (identity, None));
+    let owner = |log: &str| Owner { log: log.to_owned(), pipeline: "demo".to_owned() };
+    store.tie(&owner("a")).expect("nobody's");
+    let refused = store.tie(&owner("b")).expect_err("it is another's");
+    assert!(matches!(refused, TieError::Other { .. }), "{refused}");
+    assert!(mark::bears(dir.path(), Kind::Store).expect("a mark"));
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).expect("a directory").flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
