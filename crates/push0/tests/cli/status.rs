@@ -67,7 +67,7 @@ fn a_finished_run_is_complete() {
     world.work(|store, grant| proved(store, grant, true));
     world.close();
     let ran = world.push0(&["status", "--json"]);
-    let blocks = json!({"submitted": 4, "released": 4, "waiting": 0, "beside": 0, "ended": true});
+    let blocks = json!({"submitted": 4, "released": 4, "waiting": 0, "beside": 0, "ahead": 0, "ended": true});
     for (pointer, expected) in [
         ("/blocks", blocks),
         ("/complete", json!(true)),
