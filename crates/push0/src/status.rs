@@ -9,11 +9,11 @@ mod room;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use push0_core::{AttemptId, FailureClass, ParkedBy, Scheduler, StageView};
+use push0_core::{AttemptId, FailureClass, Fleet, ParkedBy, Scheduler, StageView};
 use push0_dispatch::About;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::cluster::{Cluster, DispatcherView, EngineView};
+pub(crate) use self::cluster::{Cannot, Cluster, DispatcherView, EngineView};
 use self::head::Head;
 pub(crate) use self::room::LogRoom;
 use crate::cli::{gist, table};
@@ -109,6 +109,11 @@ struct Parked {
 impl Status {
     /// What the state says; nothing of who runs.
     pub(crate) fn of(scheduler: &Scheduler) -> Self {
+        Self::seen(scheduler, None)
+    }
+
+    /// The same, with what is known of who proves.
+    pub(crate) fn seen(scheduler: &Scheduler, fleet: Option<&Fleet>) -> Self {
         let totals = scheduler.totals();
         let canonical = scheduler.chain().len() as u64;
         let beside = scheduler.chain().beside() as u64;
@@ -141,7 +146,7 @@ impl Status {
             },
             stages,
             parked: parked(scheduler),
-            head: Head::of(scheduler),
+            head: Head::of(scheduler, fleet),
             log: None,
             dispatcher: None,
             cluster: None,

@@ -29,7 +29,7 @@ use crate::gpus::Gpus;
 use crate::pipeline_file::{self, LoadedPipeline, unit};
 use crate::programs::{self, Programs};
 use crate::run::say;
-use crate::status::DispatcherView;
+use crate::status::{Cannot, DispatcherView};
 
 /// Dispatches until it is told to stop.
 pub(crate) fn dispatch(args: &DispatchArgs) -> Exit {
@@ -146,7 +146,7 @@ async fn carry(
     let up = hear(&own.dispatcher);
     let mut down = bus.subscribe(&life(&own)).await;
     let (mut calls, mut bound) = (bus.subscribe(PRESENT).await, Bound::new(CALLS_A_SECOND));
-    let (mut running, mut held) = (0, 0);
+    let (mut running, mut held, mut cannot) = (0, 0, Cannot::default());
     let mut said = Vec::new();
     let (mut leader, mut connects) = (Followed::new(Instant::now(), &leader), bus.connects());
     let ended = loop {
@@ -163,7 +163,7 @@ async fn carry(
             }
             Some(call) = calls.next() => {
                 if bound.takes(Instant::now()) {
-                    let view = DispatcherView::new(dispatcher.about().clone(), running, held);
+                    let view = DispatcherView::new(dispatcher.about().clone(), running, held, &cannot);
                     bus.answer(&call, &Present::Dispatcher(view)).await;
                 }
             }
@@ -192,7 +192,7 @@ async fn carry(
                     }
                 }
             }
-            Some(notice) = notices.recv() => say(&notice.to_string()),
+            Some(notice) = notices.recv() => say(&cannot.heard(&notice)),
             () = stop.comes() => break Ok(Ended::Stopped),
         }
     };

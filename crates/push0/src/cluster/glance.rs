@@ -44,9 +44,9 @@ impl Looked {
     async fn look(&mut self, handle: &Handle) {
         let begin = || {
             let handle = handle.clone();
-            tokio::spawn(
-                async move { handle.see(|scheduler, _| Status::of(scheduler).bounded()).await },
-            )
+            tokio::spawn(async move {
+                handle.see(|scheduler, fleet| Status::seen(scheduler, Some(fleet)).bounded()).await
+            })
         };
         let looks = self.looks.get_or_insert_with(begin);
         let Ok(seen) = timeout(LOOK_MAX, &mut *looks).await else { return };

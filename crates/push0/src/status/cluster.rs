@@ -1,7 +1,9 @@
 //! Who is there in a cluster, by their own word.
 
-use push0_core::Epoch;
-use push0_dispatch::{About, MemoryLimit};
+use std::collections::BTreeMap;
+
+use push0_core::{Epoch, plain};
+use push0_dispatch::{About, MemoryLimit, Notice};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::table;
@@ -37,12 +39,32 @@ pub(crate) struct DispatcherView {
     pub(crate) running: usize,
     /// Results that no engine has taken yet.
     pub(crate) held: usize,
+    /// Programs that it cannot run, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) cannot: BTreeMap<String, String>,
+}
+
+/// What a dispatcher cannot run at the moment, as its notices say it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cannot(BTreeMap<String, String>);
+
+impl Cannot {
+    /// The notice's words, once it is kept.
+    pub(crate) fn heard(&mut self, notice: &Notice) -> String {
+        if let Notice::ProgramGone { program, message } = notice {
+            self.0.insert(program.to_string(), message.chars().take(CANNOT_MAX).collect());
+        } else if let Notice::ProgramBack { program } = notice {
+            self.0.remove(program.as_str());
+        }
+        notice.to_string()
+    }
 }
 
 impl DispatcherView {
-    pub(crate) fn new(about: About, running: usize, held: usize) -> Self {
+    pub(crate) fn new(about: About, running: usize, held: usize, cannot: &Cannot) -> Self {
         let About { dispatcher, slots, memory_bytes, gpus, memory_limit } = about;
-        Self { dispatcher, slots, memory_bytes, gpus, memory_limit, running, held }
+        let cannot = cannot.0.clone();
+        Self { dispatcher, slots, memory_bytes, gpus, memory_limit, running, held, cannot }
     }
 }
 
@@ -64,7 +86,14 @@ impl Cluster {
                 "warning: another dispatcher was named {name}, and was refused: give each a name of its own (--id)"
             )
         };
-        doubled.map(warning).collect()
+        let cannot = self.dispatchers.iter().flat_map(|view| {
+            let of = move |(program, why): (&String, &String)| {
+                let (dispatcher, program) = (plain(&view.dispatcher), plain(program));
+                format!("warning: {dispatcher} cannot run program {program}: {}", plain(why))
+            };
+            view.cannot.iter().take(CANNOT_SHOWN_MAX).map(of)
+        });
+        doubled.map(warning).chain(cannot).collect()
     }
 
     pub(super) fn dispatchers_shown(&self) -> String {
@@ -82,5 +111,41 @@ impl Cluster {
             [dispatcher.clone(), slots, running, held, memory, gpus, memory_limit.to_string()]
         });
         table(&std::iter::once(head.map(ToOwned::to_owned)).chain(rows).collect::<Vec<_>>())
+    }
+}
+
+/// Enough of a reason to act on it. Unit: characters.
+const CANNOT_MAX: usize = 300;
+/// Programs of one dispatcher that are told of.
+const CANNOT_SHOWN_MAX: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_dispatcher_cannot_run_is_told_until_it_can() {
+        let about = About {
+            dispatcher: "gpu-1".to_owned(),
+            slots: 1,
+            memory_bytes: 1,
+            gpus: 0,
+            memory_limit: MemoryLimit::Watched { why: "none".to_owned() },
+        };
+        let program = "prover".parse().expect("a name");
+        let message = "no such file\u{202e}\n".to_owned();
+        let gone = Notice::ProgramGone { program, message };
+        let mut cannot = Cannot::default();
+        cannot.heard(&gone);
+        let told = |cannot: &Cannot| {
+            let view = DispatcherView::new(about.clone(), 0, 0, cannot);
+            Cluster { engines: Vec::new(), dispatchers: vec![view] }.warnings()
+        };
+        let warnings = told(&cannot);
+        let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+        assert!(warning.starts_with("warning: gpu-1 cannot run program prover: no such file"));
+        assert!(!warning.contains(['\u{202e}', '\n']), "{warning:?}");
+        cannot.heard(&Notice::ProgramBack { program: "prover".parse().expect("a name") });
+        assert!(told(&cannot).is_empty());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Not here: any decision; the scheduler has made them.
 
-use push0_core::{Height, InputId, Scheduler, Task, TaskId, TaskState};
+use push0_core::{Fleet, Height, InputId, Scheduler, Task, TaskId, TaskState};
 use serde::{Deserialize, Serialize};
 
 use super::named;
@@ -22,25 +22,25 @@ pub(super) struct Head {
 
 impl Head {
     /// None where no block is known, or all are released.
-    pub(super) fn of(scheduler: &Scheduler) -> Option<Self> {
+    pub(super) fn of(scheduler: &Scheduler, fleet: Option<&Fleet>) -> Option<Self> {
         let released = scheduler.releases(push0_core::ReleaseNumber(0)).last();
         let next = released.map(|release| release.key.last.next());
         let next = next.or_else(|| scheduler.chain().start())?;
         if scheduler.is_complete() {
             return None;
         }
-        let (why, task) = held(scheduler, next);
+        let (why, task) = held(scheduler, fleet, next);
         Some(Self { block: next.0, why, task: task.map(|task| task.to_string()) })
     }
 }
 
-fn held(scheduler: &Scheduler, next: Height) -> (String, Option<TaskId>) {
+fn held(scheduler: &Scheduler, fleet: Option<&Fleet>, next: Height) -> (String, Option<TaskId>) {
     if scheduler.chain().hash_at(next).is_none() {
         return ("the source has not delivered it".to_owned(), None);
     }
     let own = scheduler.open_up_to(next).filter(|(_, task)| task.key.last >= next);
     if let Some((id, task)) = own.min_by_key(|(_, task)| (!is_parked(task), task.stage)) {
-        return (words(scheduler, task), Some(*id));
+        return (words(scheduler, fleet, task), Some(*id));
     }
     let waits = match scheduler.waits_at(next) {
         Some(stage) => {
@@ -53,12 +53,12 @@ fn held(scheduler: &Scheduler, next: Height) -> (String, Option<TaskId>) {
     let parked = parked.min_by_key(|(_, task)| (task.key.first, task.stage));
     let lowest = parked.or_else(|| scheduler.open_up_to(Height(u64::MAX)).next());
     match lowest {
-        Some((id, task)) => (format!("{waits}; {}", words(scheduler, task)), Some(*id)),
+        Some((id, task)) => (format!("{waits}; {}", words(scheduler, fleet, task)), Some(*id)),
         None => (waits, None),
     }
 }
 
-fn words(scheduler: &Scheduler, task: &Task) -> String {
+fn words(scheduler: &Scheduler, fleet: Option<&Fleet>, task: &Task) -> String {
     let what = format!("{} {}", scheduler.pipeline().stage(task.stage).name, task.key);
     match &task.state {
         TaskState::Parked => {
@@ -73,6 +73,10 @@ fn words(scheduler: &Scheduler, task: &Task) -> String {
         TaskState::Ready { .. } if !has_inputs(scheduler, task) => {
             format!("{what} waits for an input that is made again")
         }
+        TaskState::Ready { .. } if !is_offered(scheduler, fleet, task) => {
+            let program = &scheduler.pipeline().stage(task.stage).program;
+            format!("{what} waits: no dispatcher runs its program, {program}")
+        }
         TaskState::Ready { at } if *at > scheduler.now() => {
             let (failures, at) = (task.tally.total(), lines::time(*at));
             format!("{what} is tried again at {at}, after {failures} failures")
@@ -80,6 +84,12 @@ fn words(scheduler: &Scheduler, task: &Task) -> String {
         TaskState::Ready { .. } => format!("{what} waits for a free slot"),
         TaskState::Accepted => format!("{what} is proved"),
     }
+}
+
+/// Whether somebody offers its program; that is not known where nobody leads.
+fn is_offered(scheduler: &Scheduler, fleet: Option<&Fleet>, task: &Task) -> bool {
+    let program = &scheduler.pipeline().stage(task.stage).program;
+    fleet.is_none_or(|fleet| fleet.programs().contains(program))
 }
 
 fn has_inputs(scheduler: &Scheduler, task: &Task) -> bool {
