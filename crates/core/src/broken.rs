@@ -11,6 +11,8 @@ pub enum Breakage {
     LateProofRefused,
     /// A failure counts whoever reports it.
     ZombieFailureCounts,
+    /// A failure counts for the attempt of its number, whoever reports it.
+    AnyonesFailureCounts,
     /// A time in which the engine stood still counts as silence of its dispatchers.
     SilenceAcrossFreeze,
     /// The window is measured from the lowest block that is not released.

@@ -107,6 +107,8 @@ faults! {
     Forked "forked" 60,
     /// A known block comes with another payload.
     OtherPayload "other-payload" 40,
+    /// A dispatcher reports the end of an attempt that another holds.
+    SpeaksForOther "speaks-for-other" 30,
     /// An operator opens a parked task again.
     Retried "retried" 40,
     /// An operator has an accepted result made again.

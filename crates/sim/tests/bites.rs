@@ -13,6 +13,7 @@ const BROKEN: &[(Broken, &[Check], u64)] = &[
     (Broken::Core(Breakage::IdOfBytes), &[Check::SameId], 3),
     (Broken::Core(Breakage::LateProofRefused), &[Check::LateProof], 60),
     (Broken::Core(Breakage::ZombieFailureCounts), &[Check::OwnFailure], 60),
+    (Broken::Core(Breakage::AnyonesFailureCounts), &[Check::OwnFailure], 60),
     (Broken::Core(Breakage::SilenceAcrossFreeze), &[Check::LiveNotLost], 2_500),
     (Broken::Core(Breakage::WindowFromRelease), &[Check::HeldBehindParked, Check::Settles], 200),
     (Broken::Core(Breakage::RetryForEver), &[Check::Budgets], 30),

@@ -1,7 +1,7 @@
 //! Decides about a dispatcher's word on an attempt.
 //!
-//! A result is taken whoever brings it and however late, if the task has none. A failure counts only
-//! for the attempt that holds the lease.
+//! A result is taken whoever brings it and however late, if the task has none. All else counts only from the
+//! dispatcher that holds the lease, and for that attempt.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use crate::broken::Breakage;
 use crate::failure::{Ending, backoff};
 use crate::input::Rejection;
 use crate::{
-    AttemptId, Digest, Event, InputId, Outcome, Output, ParkedBy, ReopenedBy, Report, ResultRef,
-    Task, TaskState, Timestamp, Verdict,
+    Digest, Event, InputId, Lease, Outcome, Output, ParkedBy, ReopenedBy, Report, ResultRef, Task,
+    TaskState, Timestamp, Verdict,
 };
 
 impl Scheduler {
@@ -65,6 +65,7 @@ impl Scheduler {
         let contradiction = contradiction(task, result);
         let contradiction = contradiction.filter(|_| !self.broken.by(Breakage::AnyRemake));
         if let Some(contradiction) = contradiction {
+            self.holds_lease(task, report)?; // who was not asked parks nothing
             return match task.state {
                 TaskState::Ready { .. } | TaskState::Leased(_) => Ok(vec![Event::Parked {
                     task: report.task,
@@ -144,11 +145,11 @@ impl Scheduler {
         ending: Ending,
         message: &str,
     ) -> Result<Vec<Event>, Rejection> {
-        let attempt = match task.lease() {
-            Some(lease) if self.broken.by(Breakage::ZombieFailureCounts) => lease.attempt,
-            Some(_) | None => report.attempt,
-        };
-        holds_lease(task, attempt)?;
+        let mut attempt = report.attempt;
+        match task.lease() {
+            Some(lease) if self.broken.by(Breakage::ZombieFailureCounts) => attempt = lease.attempt,
+            Some(_) | None => self.holds_lease(task, report)?,
+        }
         let id = report.task;
         let failures = task.tally.of(ending) + 1;
         let wait = backoff(&self.limits, id, report.attempt, failures);
@@ -194,7 +195,7 @@ impl Scheduler {
         report: &Report,
         artifact: Digest,
     ) -> Result<Vec<Event>, Rejection> {
-        holds_lease(task, report.attempt)?;
+        self.holds_lease(task, report)?;
         let what = format!("input {artifact} is missing from the store or damaged there");
         let message = self.bounded(&what);
         let withdrawn = Event::Withdrawn {
@@ -236,13 +237,25 @@ impl Scheduler {
         report: &Report,
         message: &str,
     ) -> Result<Vec<Event>, Rejection> {
-        holds_lease(task, report.attempt)?;
+        self.holds_lease(task, report)?;
         Ok(vec![Event::Withdrawn {
             task: report.task,
             attempt: report.attempt,
             message: self.bounded(message),
             retry_at: now + self.limits.backoff_min,
         }])
+    }
+
+    /// A failure counts only for the attempt that holds the lease, and only from who was granted it: an attempt's
+    /// number can be guessed, and a ghost elsewhere may have the same.
+    fn holds_lease(&self, task: &Task, report: &Report) -> Result<(), Rejection> {
+        let is_theirs = |lease: &Lease| {
+            lease.dispatcher == report.dispatcher || self.broken.by(Breakage::AnyonesFailureCounts)
+        };
+        match task.lease() {
+            Some(lease) if lease.attempt == report.attempt && is_theirs(lease) => Ok(()),
+            Some(_) | None => Err(Rejection::Answered(Verdict::Unwanted)),
+        }
     }
 
     /// The end of a message, as much of it as a fact keeps: what went wrong is said last.
@@ -252,14 +265,6 @@ impl Scheduler {
             start += 1;
         }
         message.get(start..).unwrap_or_default().to_owned()
-    }
-}
-
-/// A failure counts only for the attempt that holds the lease.
-fn holds_lease(task: &Task, attempt: AttemptId) -> Result<(), Rejection> {
-    match task.lease() {
-        Some(lease) if lease.attempt == attempt => Ok(()),
-        Some(_) | None => Err(Rejection::Answered(Verdict::Unwanted)),
     }
 }
 

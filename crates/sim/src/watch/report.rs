@@ -46,12 +46,14 @@ impl Watch {
     ) -> Result<(), Found> {
         let Some(entry) = self.ledger.tasks.get(&report.task) else { return Ok(()) };
         let holds_lease =
-            matches!(&entry.state, State::Leased { attempt, .. } if *attempt == report.attempt);
+            matches!(&entry.state, State::Leased { attempt, dispatcher }
+                if *attempt == report.attempt && *dispatcher == report.dispatcher);
         let is_answered = matches!(decided, Err(Rejection::Answered(_)));
         let Outcome::Proved(result) = &report.outcome else {
             let is_ignored = holds_lease || is_answered;
             return holds(Check::OwnFailure, is_ignored, || {
-                format!("{} holds no lease, and its {:?} counts", report.attempt, report.outcome)
+                let (who, attempt) = (&report.dispatcher, report.attempt);
+                format!("{attempt} of {who} holds no lease, and its {:?} counts", report.outcome)
             });
         };
         let Some(stage) = self.ledger.stage(entry.stage) else { return Ok(()) };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use push0_core::{Input, TaskState};
+use push0_core::{FailureClass, FromDispatcher, Input, Outcome, Report, TaskState};
 
 use super::{MISCHIEF, World};
 use crate::agenda::{Happening, Healed};
@@ -31,6 +31,7 @@ impl World {
         self.trouble_of_store();
         for who in 0..self.crew.len() {
             self.trouble_of_dispatcher(who);
+            self.lie_of_dispatcher(who);
         }
         self.operate();
     }
@@ -108,6 +109,37 @@ impl World {
             self.crew.get_mut(who).into_iter().for_each(|one| one.withdrawn.extend(gone.clone()));
             self.heals_after(Fault::ProgramGone, 8_000, Healed::Program(who));
         }
+    }
+
+    /// What a dispatcher says that is not so.
+    fn lie_of_dispatcher(&mut self, who: usize) {
+        let (Some(one), Some(engine)) = (self.crew.get(who).filter(|one| one.is_up), &self.engine)
+        else {
+            return;
+        };
+        let (dispatcher, incarnation) = (one.id.clone(), one.life);
+        let others = engine.scheduler.leases().filter(|(_, lease)| lease.dispatcher != dispatcher);
+        let others: Vec<_> = others.map(|(task, lease)| (*task, lease.attempt)).collect();
+        if others.is_empty() || !self.strikes(Fault::SpeaksForOther) {
+            return;
+        }
+        let chance = self.faults.chance(Fault::SpeaksForOther);
+        let message = "said by another".to_owned();
+        let class = FailureClass::Unprovable;
+        let ends = [
+            Outcome::Failed { class, message: message.clone() },
+            Outcome::Rejected { message: message.clone() },
+            Outcome::NotRun { message },
+            Outcome::Cancelled,
+        ];
+        let (Some((task, attempt)), Some(outcome)) =
+            (chance.pick(&others).copied(), chance.pick(&ends).cloned())
+        else {
+            return;
+        };
+        let ran = Duration::ZERO;
+        let report = Report { dispatcher, incarnation, attempt, task, outcome, ran };
+        self.engine_hears(who, FromDispatcher::Report(report));
     }
 
     fn operate(&mut self) {
