@@ -21,12 +21,20 @@ pub enum Breakage {
     RetryForEver,
     /// What a dispatcher still runs without a lease takes no slot.
     CapacityOfLeases,
+    /// What a dispatcher claims to have is believed.
+    ClaimsBelieved,
     /// A late beat of a dispatcher's former life is believed.
     PastLifeHeard,
     /// What a dispatcher runs is taken for the attempt of its number, whatever its task.
     GhostTaken,
     /// A result is refused at once whose task is not known.
     GhostRefused,
+    /// The first key that a dispatcher names is pinned.
+    FirstKeyPins,
+    /// A known block is recorded again whenever its payload is another.
+    AnyResupply,
+    /// Of what is taken back only the result itself is, and nothing that was made from it.
+    DiscardedAlone,
     /// The youngest block goes first.
     YoungestFirst,
     /// A batch is closed with what has arrived, whatever follows.

@@ -27,8 +27,8 @@ impl<K: Copy + Eq + Hash + Ord, V> ByHash<K, V> {
         self.0.insert(key, value);
     }
 
-    pub(crate) fn contains_key(&self, key: &K) -> bool {
-        self.0.contains_key(key)
+    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
+        self.0.remove(key)
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -2,12 +2,14 @@
 //!
 //! Blocks may arrive in any order and more than once. The first block submitted is where the chain
 //! starts; a block is canonical when it follows the canonical tip, and the first to follow it stays. Any
-//! other block is kept in the tree and changes nothing.
+//! other block is a stray: it is kept in the tree, as far as there is room, and changes nothing.
 //!
-//! Not here: a source's word on what is canonical after the fact (reorgs).
+//! Not here: a source's word on what is canonical after the fact (reorgs), and which strays are taken (`scheduler`).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::by_hash::ByHash;
 use crate::{Block, BlockHash, Digest, Height, Seq, Timestamp, Weights};
@@ -20,8 +22,10 @@ pub struct Chain {
     start: Height,
     /// The canonical branch from there.
     canonical: Vec<Link>,
-    /// Children of blocks that are not canonical yet, in order of arrival.
-    waiting: BTreeMap<BlockHash, Vec<BlockHash>>,
+    /// Children of blocks that are not canonical yet, in order of arrival, each with its time.
+    waiting: BTreeMap<BlockHash, Vec<(BlockHash, Timestamp)>>,
+    /// How many blocks of each height are not canonical; none is zero.
+    strays: BTreeMap<Height, usize>,
     ended: Option<Height>,
     /// Blocks whose payload the store has lost, and since when.
     lost: BTreeMap<BlockHash, Timestamp>,
@@ -40,6 +44,10 @@ pub struct Known {
     pub payload_lost: bool,
     /// How often the payload was lost, since somebody last looked at it.
     pub losses: u32,
+    /// Whether a task could not be proved for this payload.
+    pub is_doubted: bool,
+    /// How often a payload was delivered again, since somebody last looked at it.
+    pub resupplies: u32,
     /// The position of its latest delivery.
     pub delivered: Seq,
     /// The payload's size.
@@ -52,8 +60,10 @@ pub struct Known {
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Link {
     hash: BlockHash,
-    bytes: u64,
-    fields: Box<[u64]>,
+    /// A sum of `u64`s, which one of a `u64` could not hold: one heavy block would change all that follow.
+    bytes: u128,
+    /// Likewise.
+    fields: Box<[u128]>,
 }
 
 /// How a block stands to the chain.
@@ -63,24 +73,47 @@ pub enum Standing {
     Canonical,
     /// Ahead of its parent, which has not arrived.
     Waiting,
-    /// Beside the canonical branch.
+    /// Beside the canonical branch, or after a block that is: it never becomes canonical.
+    Beside,
+}
+
+/// How a block stands to the chain when it comes.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arrival {
+    /// It is the chain's next, or its first.
+    New,
+    /// It is canonical already.
+    Known,
+    /// It waits for a parent that has not arrived.
+    Ahead,
+    /// It is never proved: another block is canonical at its height, or at that of one before it.
     Beside,
 }
 
 impl Chain {
     /// Adds a block with its weighed fields; answers the blocks that became canonical by it, in order.
-    pub(crate) fn add(&mut self, seq: Seq, block: &Block, fields: Box<[u64]>) -> Vec<BlockHash> {
+    pub(crate) fn add(
+        &mut self,
+        at: Timestamp,
+        seq: Seq,
+        block: &Block,
+        fields: Box<[u64]>,
+    ) -> Vec<BlockHash> {
         let known = Known {
             number: block.number,
             parent: block.parent,
             payload: block.payload,
             payload_lost: false,
             losses: 0,
+            is_doubted: false,
+            resupplies: 0,
             delivered: seq,
             bytes: block.bytes,
             fields,
         };
         self.blocks.insert(block.hash, Box::new(known));
+        *self.strays.entry(block.number).or_default() += 1;
         let mut connected = Vec::new();
         if self.canonical.is_empty() || self.follows_tip(block.hash) {
             self.extend(block.hash);
@@ -90,7 +123,7 @@ impl Chain {
                 connected.push(next);
             }
         } else if self.tip().is_some_and(|(tip, _)| block.number > tip) {
-            self.waiting.entry(block.parent).or_default().push(block.hash);
+            self.waiting.entry(block.parent).or_default().push((block.hash, at));
         }
         connected
     }
@@ -117,14 +150,22 @@ impl Chain {
     ) -> Option<Height> {
         let known = self.blocks.get_mut(&hash)?;
         (known.payload_lost, known.payload, known.bytes) = (false, payload, bytes);
-        known.delivered = seq;
+        (known.delivered, known.is_doubted) = (seq, false);
+        known.resupplies += 1;
         self.lost.remove(&hash);
         Some(known.number)
     }
 
     pub(crate) fn forget_losses(&mut self, hash: BlockHash) {
         if let Some(known) = self.blocks.get_mut(&hash) {
-            known.losses = 0;
+            (known.losses, known.resupplies) = (0, 0);
+        }
+    }
+
+    /// A task could not be proved for a block's payload: another may help.
+    pub(crate) fn doubt(&mut self, hash: BlockHash) {
+        if let Some(known) = self.blocks.get_mut(&hash) {
+            known.is_doubted = true;
         }
     }
 
@@ -156,8 +197,45 @@ impl Chain {
             Some(canonical) if canonical == *hash => Standing::Canonical,
             Some(_) => Standing::Beside,
             // None is before the start: it would have been refused.
+            None if self.leads_nowhere(known.number, known.parent) => Standing::Beside,
             None => Standing::Waiting,
         })
+    }
+
+    /// How a block stands that may not be known.
+    #[must_use]
+    pub fn arrival(&self, block: &Block) -> Arrival {
+        match self.standing(&block.hash) {
+            Some(Standing::Canonical) => return Arrival::Known,
+            Some(Standing::Waiting) => return Arrival::Ahead,
+            Some(Standing::Beside) => return Arrival::Beside,
+            None => {}
+        }
+        let Some((tip, tip_hash)) = self.tip() else { return Arrival::New };
+        if block.number == tip.next() && block.parent == tip_hash {
+            Arrival::New
+        } else if block.number <= tip || self.leads_nowhere(block.number, block.parent) {
+            Arrival::Beside
+        } else {
+            Arrival::Ahead
+        }
+    }
+
+    /// Whether what stands at `number` after `parent`, past the tip, never becomes canonical: it is past the end, a
+    /// number is missing before it, or another block is canonical where one before it is.
+    fn leads_nowhere(&self, mut number: Height, mut parent: BlockHash) -> bool {
+        if self.ended.is_some_and(|last| number > last) {
+            return true;
+        }
+        loop {
+            let Some(before) = self.blocks.get(&parent) else { return false };
+            let is_gap = before.number.next() != number;
+            if is_gap || self.hash_at(before.number).is_some() {
+                // Had it followed the canonical one, it would have been canonical itself.
+                return true;
+            }
+            (number, parent) = (before.number, before.parent);
+        }
     }
 
     /// The canonical hash at a height.
@@ -185,12 +263,22 @@ impl Chain {
         self.ended
     }
 
-    /// Whether a block past the tip waits for a parent that has not arrived.
+    /// Since when the first of the blocks has waited that wait for a parent which has not arrived.
     #[must_use]
-    pub fn has_waiting(&self) -> bool {
-        let absent = self.waiting.iter().filter(|(parent, _)| !self.blocks.contains_key(*parent));
-        let mut children = absent.flat_map(|(_, children)| children);
-        children.any(|child| self.standing(child) == Some(Standing::Waiting))
+    pub fn waiting_since(&self) -> Option<Timestamp> {
+        let waits =
+            |(child, _): &&(BlockHash, Timestamp)| self.standing(child) == Some(Standing::Waiting);
+        self.waiting.values().flatten().filter(waits).map(|(_, since)| *since).min()
+    }
+
+    /// How many blocks of `height` are not canonical.
+    pub(crate) fn strays_at(&self, height: Height) -> usize {
+        self.strays.get(&height).copied().unwrap_or_default()
+    }
+
+    /// How many blocks from `height` on are not canonical.
+    pub(crate) fn strays_from(&self, height: Height) -> usize {
+        self.strays.range(height..).map(|(_, count)| count).sum()
     }
 
     /// The blocks whose payload was asked for again and has not come.
@@ -219,7 +307,7 @@ impl Chain {
     /// How many blocks are known of a height at which another is canonical.
     #[must_use]
     pub fn beside(&self) -> usize {
-        if self.blocks.len() == self.canonical.len() {
+        if self.strays.is_empty() {
             return 0;
         }
         let standings = self.blocks.iter().filter_map(|(hash, _)| self.standing(hash));
@@ -235,15 +323,15 @@ impl Chain {
         limits: &Weights,
     ) -> Weighed {
         let mut weighed = Weighed::default();
-        let mut hold = |weight: u64, limit: Option<u64>| {
-            if let Some(limit) = limit {
+        let mut hold = |weight: u128, limit: Option<u64>| {
+            if let Some(limit) = limit.map(u128::from) {
                 weighed.is_over |= weight > limit;
                 weighed.is_reached |= weight >= limit;
                 weighed.is_under |= weight < limit;
             }
         };
-        hold(items, limits.items);
-        hold(last.0 - first.0 + 1, limits.blocks);
+        hold(items.into(), limits.items);
+        hold((last.0 - first.0 + 1).into(), limits.blocks);
         hold(self.weight(first, last, |link| link.bytes), limits.bytes);
         for (index, limit) in &limits.fields {
             let field = |link: &Link| link.fields.get(*index).copied().unwrap_or_default();
@@ -252,7 +340,7 @@ impl Chain {
         weighed
     }
 
-    fn weight(&self, first: Height, last: Height, of: impl Fn(&Link) -> u64) -> u64 {
+    fn weight(&self, first: Height, last: Height, of: impl Fn(&Link) -> u128) -> u128 {
         let up_to = |height: Height| self.link(height).map_or(0, &of);
         up_to(last) - first.0.checked_sub(1).map_or(0, |before| up_to(Height(before)))
     }
@@ -271,14 +359,20 @@ impl Chain {
     fn extend(&mut self, hash: BlockHash) {
         let Some(known) = self.blocks.get(&hash) else { return };
         let before = self.canonical.last();
-        let bytes = before.map_or(0, |link| link.bytes).saturating_add(known.bytes);
+        let bytes = before.map_or(0, |link| link.bytes) + u128::from(known.bytes);
         let fields = known.fields.iter().enumerate().map(|(index, value)| {
             let so_far = before.and_then(|link| link.fields.get(index)).copied();
-            so_far.unwrap_or_default().saturating_add(*value)
+            so_far.unwrap_or_default() + u128::from(*value)
         });
         let link = Link { hash, bytes, fields: fields.collect() };
         if self.canonical.is_empty() {
             self.start = known.number;
+        }
+        if let Some(count) = self.strays.get_mut(&known.number) {
+            *count -= 1;
+            if *count == 0 {
+                self.strays.remove(&known.number);
+            }
         }
         self.canonical.push(link);
     }
@@ -286,7 +380,7 @@ impl Chain {
     fn waiting_child(&mut self) -> Option<BlockHash> {
         let (_, tip) = self.tip()?;
         let children = self.waiting.remove(&tip)?;
-        children.into_iter().find(|child| self.follows_tip(*child))
+        children.into_iter().map(|(child, _)| child).find(|child| self.follows_tip(*child))
     }
 }
 

@@ -13,14 +13,14 @@ mod sequence;
 mod spans;
 mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use parts::Parts;
 pub(crate) use sequence::Sequence;
 pub(crate) use spans::{Span, Spans};
 pub(crate) use tree::Tree;
 
-use crate::{Collect, Height, Inflow, InputId, Key, Stage, Timestamp};
+use crate::{Collect, Height, Inflow, InputId, Key, Stage, TaskId, Timestamp};
 
 /// Something that flowed into a stage.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -98,6 +98,18 @@ impl Collector {
             Self::Parts(parts) => parts.holds(height),
             Self::Sequence(sequence) => sequence.holds(height),
             Self::Tree(tree) => tree.holds(height),
+        }
+    }
+
+    /// These tasks are no more, and what they made flows anew or never: what waits that came from them goes.
+    pub(crate) fn forget(&mut self, gone: &BTreeSet<TaskId>) {
+        let is_gone = |input: &InputId| input.maker().is_some_and(|of| gone.contains(&of));
+        let stays = |_: &Key, inputs: &mut Vec<InputId>| !inputs.iter().any(is_gone);
+        match self {
+            Self::Each(ripe) => ripe.retain(stays),
+            Self::Parts(parts) => parts.forget(is_gone),
+            // Parts flow into neither; their join has not flowed on.
+            Self::EachBlock { .. } | Self::Sequence(_) | Self::Tree(_) => {}
         }
     }
 

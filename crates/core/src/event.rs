@@ -104,6 +104,21 @@ facts! {
         Reopened { task: TaskId, why: ReopenedBy },
         /// `program`'s proofs verify under this key from here on.
         Pinned { program: ProgramName, vkey: Vkey },
+        /// `dispatcher` named the key of `program`'s proofs for the first time, with its result for `task`. It is held
+        /// to that; nobody else is.
+        KeyNamed { program: ProgramName, vkey: Vkey, dispatcher: DispatcherId, task: TaskId },
+        /// An operator took back what is pinned and was named of `program`'s key.
+        Unpinned { program: ProgramName, by: String, why: String },
+        /// An operator took back a task's result, and with it all that was made from it: these tasks are open again,
+        /// `tasks` in all, and what was handed out under the numbers `released` is recalled.
+        Discarded {
+            task: TaskId,
+            by: String,
+            why: String,
+            tasks: u64,
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            released: Vec<ReleaseNumber>,
+        },
         /// A span has all its final proofs, by these tasks, and every span before it was released.
         Released { number: ReleaseNumber, key: Key, tasks: Vec<TaskId> },
     }
@@ -139,6 +154,9 @@ impl Event {
             Self::Parked { .. } => "parked",
             Self::Reopened { .. } => "reopened",
             Self::Pinned { .. } => "pinned",
+            Self::KeyNamed { .. } => "key_named",
+            Self::Unpinned { .. } => "unpinned",
+            Self::Discarded { .. } => "discarded",
             Self::Released { .. } => "released",
         }
     }

@@ -5,7 +5,8 @@
 //! gap in the engine's loop every silence begins anew.
 //!
 //! Free capacity is derived, never counted in messages: what a dispatcher announced, less the leases it
-//! holds, less what it says it still runs.
+//! holds, less what it says it still runs. And what it announced is a claim: it is believed as far as it was shown
+//! (`fleet::claims`).
 //!
 //! **Ghosts.** Grants leave before they are durable, and attempts are named by their positions in the log. So a
 //! dispatcher may run an attempt whose record was lost with its engine, and the next engine may give its number to
@@ -16,11 +17,13 @@
 //!
 //! Not here: what a lost lease leads to (`scheduler`).
 
+mod claims;
 mod members;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use self::claims::{Shown, believable};
 use self::members::{Member, Members};
 use crate::broken::{Breakage, Broken};
 use crate::scheduler::Held;
@@ -101,9 +104,12 @@ impl Fleet {
             Some((_, task)) => Some(scheduler.pipeline().stage(task.stage).program.clone()),
             None => was.as_ref().and_then(|was| was.running().get(attempt).cloned()).flatten(),
         };
-        let mut member = Member::new(now, beat, program);
+        let capacity = believable(&beat.capacity, scheduler.pipeline());
+        let mut member = Member::new(now, beat, capacity, program);
         member.strays = was.as_ref().map(|was| was.strays.clone()).unwrap_or_default();
         member.strays.retain(|attempt, _| beat.held.contains(attempt));
+        member.shown =
+            shown(now, beat, was.as_ref(), leases.iter().map(|(id, (of, _))| (*id, *of)));
         let mut inputs = Vec::new();
         let mut again = Vec::new();
         let is_it =
@@ -156,6 +162,12 @@ impl Fleet {
         let Some(member) = self.members.get(&report.dispatcher) else { return };
         if member.incarnation == report.incarnation {
             self.members.ended(&report.dispatcher, report.attempt);
+            let now = self.looked;
+            if let (Outcome::Proved(_), Some(member)) =
+                (&report.outcome, self.members.get_mut(&report.dispatcher))
+            {
+                member.shown.proved(now);
+            }
         }
     }
 
@@ -281,13 +293,9 @@ impl Fleet {
         let idle_max = scheduler.grants_max_at(now) + scheduler.failed_on_max();
         let idle_max = idle_max.min(idle_count);
         let alike = self.members.alike().filter(|(whole, _)| is_of_use(whole));
-        offers.extend(alike.flat_map(|(whole, alike)| {
+        offers.extend(alike.flat_map(|(_, alike)| {
             let idle = alike.iter().filter(is_idle).take(idle_max);
-            idle.map(|id| Offer {
-                dispatcher: id.clone(),
-                free: whole.clone(),
-                whole: whole.clone(),
-            })
+            idle.filter_map(|id| Some(self.offer(id, self.members.get(id)?, None, scheduler)))
         }));
         offers.sort_by(|one, other| one.dispatcher.cmp(&other.dispatcher));
         offers
@@ -300,8 +308,15 @@ impl Fleet {
         held: Option<&Held>,
         scheduler: &Scheduler,
     ) -> Offer {
-        let free = member.free(held, scheduler, self.broken);
-        Offer { dispatcher: id.clone(), free, whole: member.capacity().clone() }
+        let mut free = member.free(held, scheduler, self.broken);
+        let mut whole = member.capacity().clone();
+        // What is a claim's alone is no slot.
+        if !self.broken.by(Breakage::ClaimsBelieved) {
+            let claimed = whole.slots;
+            whole.slots = claimed.min(member.shown.slots);
+            free.slots = free.slots.saturating_sub(claimed - whole.slots);
+        }
+        Offer { dispatcher: id.clone(), free, whole }
     }
 
     /// The programs that somebody offers.
@@ -341,6 +356,24 @@ impl Member {
         }
         free
     }
+}
+
+/// What a dispatcher has shown by a beat, which knows of some of its leases.
+fn shown(
+    now: Timestamp,
+    beat: &Beat,
+    was: Option<&Member>,
+    leases: impl Iterator<Item = (AttemptId, TaskId)>,
+) -> Shown {
+    let is_known = |(lease, of): &(AttemptId, TaskId)| {
+        beat.running.get(lease) == Some(of) || beat.held.contains(lease)
+    };
+    let (known, unknown): (Vec<_>, Vec<_>) = leases.partition(is_known);
+    let mut shown = was.map_or_else(|| Shown::new(now, known.len()), |was| was.shown);
+    if unknown.is_empty() {
+        shown.beat(now);
+    }
+    shown
 }
 
 /// Gives up on what a dispatcher holds, however few of its leases one decision ends: each ends one at least,

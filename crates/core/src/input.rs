@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    AttemptId, Block, DispatcherId, Epoch, Height, Offer, PipelineSpec, Report, TaskId, Verdict,
+    AttemptId, Block, DispatcherId, Epoch, Height, Offer, PipelineSpec, ProgramName, Report,
+    TaskId, Verdict,
 };
 
 /// Something asked of the scheduler.
@@ -42,6 +43,24 @@ pub enum Input {
     Retry(TaskId),
     /// Make the result of an accepted task again: it is not in the store any more, or damaged there.
     Remake(TaskId),
+    /// Take back an accepted result, and all that was made from it.
+    Discard {
+        /// Whose.
+        task: TaskId,
+        /// Who says so, for a person.
+        by: String,
+        /// And why.
+        why: String,
+    },
+    /// Forget which key a program's proofs are under, as far as the pipeline does not say it.
+    Unpin {
+        /// Of which program.
+        program: ProgramName,
+        /// Who says so, for a person.
+        by: String,
+        /// And why.
+        why: String,
+    },
     /// Do the next of what is due. Send it again until it decides nothing.
     Wake,
     /// Hand out what may be tried to who may try it.
@@ -102,6 +121,12 @@ pub enum Rejection {
         /// The canonical tip.
         tip: Height,
     },
+    /// Drop it: no log takes such a height.
+    #[error("block {number} is past {}, the greatest height that a log takes", Height::MAX)]
+    TooHigh {
+        /// The one refused.
+        number: Height,
+    },
     /// Drop it: its number does not follow its parent's.
     #[error("block {number} names block {parent} as its parent")]
     Misnumbered {
@@ -134,7 +159,7 @@ pub enum Rejection {
         /// What it lacks.
         field: String,
     },
-    /// Submit the missing blocks, or none at all: the source cannot end here.
+    /// Ask again in a moment, or submit a block first: the source cannot end here.
     #[error("the source cannot end: {0}")]
     CannotEnd(&'static str),
     /// Tell the dispatcher this; the report changes nothing.
@@ -146,6 +171,12 @@ pub enum Rejection {
     /// Nothing to do: there is no such task.
     #[error("there is no task {0}")]
     NotRemade(TaskId),
+    /// Nothing to do: the task has no result.
+    #[error("task {0} has no result that could be taken back")]
+    NotDiscarded(TaskId),
+    /// Nothing to do. A key that the pipeline names is changed there.
+    #[error("no key of program {0} is pinned, nor was one named")]
+    NotPinned(ProgramName),
     /// Nothing to do: the attempt has ended.
     #[error("{0} has ended")]
     Ended(AttemptId),

@@ -39,7 +39,7 @@ mod weight;
 pub use block::Block;
 #[doc(hidden)]
 pub use broken::Breakage;
-pub use chain::{Chain, Known, Standing};
+pub use chain::{Arrival, Chain, Known, Standing};
 pub use digest::{BlockHash, Digest, NotAHash, TaskId, Vkey};
 pub use event::{ClosedBy, Event, FailureClass, ParkedBy, ReopenedBy, ResultRef, Turn};
 pub use failure::Tally;
@@ -62,5 +62,5 @@ pub use plain::{plain, plain_json, plain_lines};
 pub use queue::Offer;
 pub use release::Release;
 pub use scheduler::{Effect, Reference, Referred, Scheduler, StageView, Totals};
-pub use task::{IllegalEvent, Lease, Task, TaskResult, TaskState};
+pub use task::{Discarded, IllegalEvent, Lease, Task, TaskResult, TaskState};
 pub use time::{Deadline, Timestamp};

@@ -21,6 +21,8 @@ pub struct Limits {
     pub reorder_max: u64,
     /// What the log takes for one record. Unit: bytes. See [`within`](Self::within).
     pub record_bytes_max: usize,
+    /// How long a block that is ahead of its parent keeps the source from ending.
+    pub stray_wait: Duration,
     /// Facts that one decision yields; what is left is decided next.
     pub decision_max: usize,
     /// Bytes of a message from outside (a prover's words) that a fact keeps.
@@ -83,6 +85,7 @@ impl Default for Limits {
             inputs_max: 4_096,
             reorder_max: 1_024,
             record_bytes_max: RECORD_BYTES,
+            stray_wait: Duration::from_secs(2), // what messages of one client overtake one another by, and more
             decision_max: 256,
             message_bytes_max: 4_096,
             dispatchers_max: 3,

@@ -6,7 +6,6 @@
 //!
 //! Not here: what makes a task ready (`task`), how a grant is recorded (`scheduler::assign`).
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{Capacity, DispatcherId, Height, Program, ProgramName, Seq, Task, TaskId, Timestamp};
@@ -207,6 +206,11 @@ impl<'a> Candidate<'a> {
             && whole.programs.contains(name)
     }
 
+    /// How many slots are taken.
+    const fn busy(&self) -> u32 {
+        self.offer.whole.slots.saturating_sub(self.slots)
+    }
+
     /// Takes out what an attempt needs that fits.
     const fn take(&mut self, program: &Program) {
         self.slots -= 1;
@@ -215,7 +219,8 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// The best of the dispatchers that could run it now: one it has not failed on, then the freest.
+/// The best of the dispatchers that could run it now: one it has not failed on, then the one that has the least to do,
+/// so that none gets all for what it claims to have.
 fn best<'a, 'b>(
     candidates: &'a mut [Candidate<'b>],
     name: &ProgramName,
@@ -227,7 +232,7 @@ fn best<'a, 'b>(
     };
     let fitting = candidates.iter_mut().filter(|candidate| candidate.fits(name, program));
     fitting.min_by(|one, other| {
-        let place = |it: &Candidate<'_>| (has_failed(it), Reverse(it.slots));
+        let place = |it: &Candidate<'_>| (has_failed(it), it.busy());
         let by_name = || one.offer.dispatcher.cmp(&other.offer.dispatcher);
         place(one).cmp(&place(other)).then_with(by_name)
     })

@@ -1,12 +1,13 @@
 //! The release feed: final proofs in chain order, numbered, without gaps.
 //!
 //! A span is released once each of the release's stages has proved it and every span before it was
-//! released.
+//! released. What was released stays so, under its number; where its proof was taken back it is recalled, and made
+//! again.
 
 use std::collections::BTreeMap;
 
 use crate::collect::Item;
-use crate::{Height, Key, ReleaseNumber, StageIndex, TaskId};
+use crate::{Height, Key, ReleaseNumber, Seq, StageIndex, TaskId};
 
 /// One released span.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -24,6 +25,8 @@ pub struct Release {
 pub(crate) struct Feed {
     proved: BTreeMap<Height, BTreeMap<StageIndex, (Key, TaskId)>>,
     released: Vec<Release>,
+    /// Those that were recalled, with the position of the last time.
+    recalled: BTreeMap<ReleaseNumber, Seq>,
     next: Option<Height>,
 }
 
@@ -58,6 +61,15 @@ impl Feed {
         self.next = Some(release.key.last.next());
         self.released.push(release);
         is_next
+    }
+
+    /// What was handed out under a number is made again.
+    pub(crate) fn recall(&mut self, number: ReleaseNumber, at: Seq) {
+        self.recalled.insert(number, at);
+    }
+
+    pub(crate) const fn recalled(&self) -> &BTreeMap<ReleaseNumber, Seq> {
+        &self.recalled
     }
 
     /// The height that goes next.

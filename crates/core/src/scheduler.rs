@@ -22,9 +22,11 @@
 mod advance;
 mod apply;
 mod assign;
+mod discard;
 mod end;
 mod flow;
 mod held;
+mod keys;
 mod references;
 mod report;
 mod submit;
@@ -32,6 +34,7 @@ mod view;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use self::keys::Keys;
 pub(crate) use held::Held;
 pub use references::{Reference, Referred};
 pub use view::{StageView, Totals};
@@ -45,7 +48,7 @@ use crate::queue::Queue;
 use crate::release::{Feed, Release};
 use crate::{
     AttemptId, BlockHash, Deadline, DispatcherId, Epoch, Event, Grant, Height, IllegalEvent,
-    Limits, Pipeline, ProgramName, Seq, Task, TaskId, Timestamp, Turn, Vkey,
+    Limits, Pipeline, ProgramName, Seq, Task, TaskId, Timestamp, Turn,
 };
 
 /// The state of a pipeline, and every decision about it.
@@ -68,7 +71,7 @@ pub struct Scheduler {
     /// By stage, in the pipeline's order.
     collectors: Vec<Collector>,
     feed: Feed,
-    vkeys: BTreeMap<ProgramName, Vkey>,
+    keys: BTreeMap<ProgramName, Keys>,
     /// The open tasks, by the height that they begin at.
     open: BTreeMap<Height, BTreeSet<TaskId>>,
     parked: BTreeSet<TaskId>,
@@ -115,7 +118,7 @@ impl Scheduler {
             overdue: BTreeSet::new(),
             collectors: Vec::new(),
             feed: Feed::default(),
-            vkeys: BTreeMap::new(),
+            keys: BTreeMap::new(),
             open: BTreeMap::new(),
             parked: BTreeSet::new(),
             totals: Totals::default(),
@@ -214,7 +217,7 @@ impl Scheduler {
             Input::Configure(spec) => self.fitting(self.configure(spec)?),
             Input::Claim(epoch) => self.claim(*epoch),
             Input::Submit(block) => self.fitting(self.submit(block)?),
-            Input::EndSource => self.end_source(),
+            Input::EndSource => self.end_source(now),
             Input::Report(report) => self.report(now, report),
             Input::Lose { dispatcher, but, message } => {
                 Ok(self.lose(now, dispatcher, but, message))
@@ -222,6 +225,8 @@ impl Scheduler {
             Input::Withdraw { attempt, message } => self.withdraw(now, *attempt, message),
             Input::Retry(task) => self.retry(task),
             Input::Remake(task) => self.remake(task),
+            Input::Discard { task, by, why } => self.fitting(self.discard(task, by, why)?),
+            Input::Unpin { program, by, why } => self.fitting(self.unpin(program, by, why)?),
             Input::Wake => Ok(self.advance(now)),
             Input::Assign(offers) => Ok(self.assign(now, offers)),
         }

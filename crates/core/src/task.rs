@@ -11,7 +11,8 @@
 //! ```
 //!
 //! A result is taken in any state but Accepted, whoever brings it and however late. A failure counts
-//! only for the attempt that holds the lease.
+//! only for the attempt that holds the lease. From any state in which it has a result, or reads one, a task is Ready
+//! again when that is taken back (`Discarded`, see `scheduler::discard`).
 //!
 //! Not here: which task is granted (`queue`), what a failure costs (`failure`), what becomes of a
 //! result (`collect`).
@@ -72,6 +73,19 @@ pub struct Task {
     pub remakes: u32,
     /// Why it is parked.
     pub parked: Option<(ParkedBy, Box<str>)>,
+    /// That a result of it was taken back, or one that it read.
+    pub discarded: Option<Box<Discarded>>,
+}
+
+/// What is left of a result that was taken back.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Discarded {
+    /// The position of that. No result of an attempt that was granted before is taken.
+    pub at: Seq,
+    /// Whether the result before had flowed on to what reads it.
+    pub(crate) has_flowed: bool,
+    /// Into how many parts, where there must be as many again.
+    pub(crate) parts: Option<usize>,
 }
 
 /// An accepted result.
@@ -139,6 +153,11 @@ impl Task {
     #[must_use]
     pub const fn is_open(&self) -> bool {
         !matches!(self.state, TaskState::Accepted)
+    }
+
+    /// Whether a result of it has flowed on: that happens once.
+    pub(crate) fn has_flowed(&self) -> bool {
+        self.result.is_some() || self.discarded.as_ref().is_some_and(|gone| gone.has_flowed)
     }
 
     /// Remembers what an event says beside the state it leads to; `holder` held the lease before it.

@@ -15,6 +15,7 @@ mod output;
 mod panic;
 mod run_args;
 mod status;
+mod take_back;
 mod verify;
 mod words;
 
@@ -25,12 +26,14 @@ use clap::{Args, Parser, Subcommand};
 use push0_prover::Vkey;
 
 pub(crate) use cluster_args::{
-    AliveArgs, ApplyArgs, DispatchArgs, DrainArgs, ProofsArgs, RetryArgs, ServeArgs, SubmitArgs,
+    AliveArgs, ApplyArgs, DiscardArgs, DispatchArgs, DrainArgs, ProofsArgs, RetryArgs, SaidArgs,
+    ServeArgs, SubmitArgs, UnpinArgs,
 };
 pub use exit::Exit;
 pub(crate) use output::{gist, table};
 pub use run_args::{MachineArgs, RunArgs};
 pub(crate) use status::show;
+pub(crate) use take_back::words as taken_back;
 
 use crate::cluster;
 use crate::run::say;
@@ -64,6 +67,8 @@ enum Command {
     Drain(DrainArgs),
     Apply(ApplyArgs),
     Retry(RetryArgs),
+    Discard(DiscardArgs),
+    Unpin(UnpinArgs),
     Proofs(ProofsArgs),
     Alive(AliveArgs),
     Check(CheckArgs),
@@ -283,6 +288,8 @@ impl Cli {
             Command::Drain(args) => cluster::drain(&args),
             Command::Apply(args) => cluster::apply(&args),
             Command::Retry(args) => cluster::retry(&args),
+            Command::Discard(args) => take_back::discard(&args),
+            Command::Unpin(args) => take_back::unpin(&args),
             Command::Proofs(args) => cluster::proofs(&args),
             Command::Alive(args) => crate::alive::alive(&args),
             Command::Check(args) => check::check(&args),

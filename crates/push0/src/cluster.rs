@@ -42,6 +42,7 @@ mod lives;
 mod owned;
 mod proofs;
 mod rate;
+mod recalls;
 mod remake;
 mod replica;
 mod right;
@@ -56,9 +57,9 @@ mod wire;
 mod witness;
 
 pub use self::bus::{BEAT, Bus, hear, life, read};
-pub use self::wire::{Answer, Ask, Down, LeaderBeat};
+pub use self::wire::{Answer, Ask, Down, LeaderBeat, Left};
 
-pub(crate) use self::apply::{apply, retry};
+pub(crate) use self::apply::{apply, discard, retry, unpin};
 pub(crate) use self::dispatch::dispatch;
 pub(crate) use self::error::ClusterError;
 pub(crate) use self::proofs::proofs;

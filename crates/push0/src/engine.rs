@@ -34,8 +34,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use push0_core::{
-    Effect, Fleet, FromDispatcher, IllegalEvent, Input, Life, Rejection, Scheduler, Seq, Timestamp,
-    ToDispatcher, Turn,
+    Block, Effect, Fleet, FromDispatcher, IllegalEvent, Input, Life, Rejection, Scheduler, Seq,
+    Timestamp, ToDispatcher, Turn,
 };
 use push0_log::{AppendError, Log, Room};
 use tokio::sync::{mpsc, watch};
@@ -374,21 +374,9 @@ impl<L: Log> Engine<L> {
                     (asked, false) => self.left.push(Request::Rest(rest, asked)),
                 }
             }
-            Request::InOrder(inputs, reply) => {
-                let (mut taken, mut refused) = (0, None);
-                for input in inputs {
-                    match self.decide(now, &input, gathered)? {
-                        Ok(()) => taken += 1,
-                        Err(rejection) => {
-                            refused = Some(rejection);
-                            break;
-                        }
-                    }
-                    if gathered.is_full() {
-                        break; // whoever asks sees how many were taken
-                    }
-                }
-                gathered.taken.push((reply, (taken, refused)));
+            Request::InOrder(blocks, reply) => {
+                let taken = self.add(now, blocks, gathered)?;
+                gathered.taken.push((reply, taken));
             }
             Request::Heard(said) => {
                 let mut said = said.into_iter();
@@ -415,6 +403,30 @@ impl<L: Log> Engine<L> {
             Request::Stop => {}
         }
         Ok(())
+    }
+
+    /// Adds blocks, up to the first that is refused.
+    fn add(
+        &mut self,
+        now: Timestamp,
+        blocks: Vec<Block>,
+        gathered: &mut Gathered,
+    ) -> Result<Taken, EngineError> {
+        let mut taken = Taken::default();
+        for block in blocks {
+            let arrival = self.scheduler.chain().arrival(&block);
+            match self.decide(now, &Input::Submit(Box::new(block)), gathered)? {
+                Ok(()) => taken.arrivals.push(arrival),
+                Err(refused) => {
+                    taken.refused = Some(refused);
+                    break;
+                }
+            }
+            if gathered.is_full() {
+                break; // whoever asks sees how many were taken
+            }
+        }
+        Ok(taken)
     }
 
     /// Decides what follows without being asked: silence, what is due, what can be granted.

@@ -6,7 +6,9 @@
 use std::fmt::{self, Display, Write as _};
 use std::time::{Duration, UNIX_EPOCH};
 
-use push0_core::{AttemptId, Block, Event, Key, Scheduler, StageName, Standing, TaskId, Timestamp};
+use push0_core::{
+    AttemptId, Block, Event, Key, ReleaseNumber, Scheduler, StageName, Standing, TaskId, Timestamp,
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -88,6 +90,16 @@ impl Display for Fields<'_> {
                 write!(f, "{} old={} new={}", of(task), old.short(), new.short())
             }
             Event::Pinned { program, vkey } => write!(f, "program={program} vkey={vkey}"),
+            Event::KeyNamed { program, vkey, dispatcher, .. } => {
+                write!(f, "program={program} vkey={vkey} dispatcher={dispatcher}")
+            }
+            Event::Unpinned { program, by, why } => {
+                write!(f, "program={program} by={by:?} {}", Message(why))
+            }
+            Event::Discarded { task, by, why, tasks, released } => {
+                let (of, released) = (of(task), Numbers(released));
+                write!(f, "{of} by={by:?} tasks={tasks}{released} {}", Message(why))
+            }
             Event::Released { number, key, tasks } => {
                 write!(f, "number={} key={key} tasks={}", number.0, tasks.len())
             }
@@ -111,6 +123,19 @@ impl Display for Fields<'_> {
                 write!(f, "{} {}", of(task).ended(*attempt), Message(message))
             }
         }
+    }
+}
+
+/// The numbers of releases: ` released=3,4`, or nothing.
+struct Numbers<'a>(&'a [ReleaseNumber]);
+
+impl Display for Numbers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, number) in self.0.iter().enumerate() {
+            let before = if index == 0 { " released=" } else { "," };
+            write!(f, "{before}{}", number.0)?;
+        }
+        Ok(())
     }
 }
 

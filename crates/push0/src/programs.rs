@@ -7,7 +7,7 @@ use std::env;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use push0_core::{Program, ProgramName, Surroundings};
+use push0_core::{Pipeline, Program, ProgramName, Surroundings};
 use push0_dispatch::{ProgramConfig, can_run_as};
 
 use crate::pipeline_file::LoadedPipeline;
@@ -47,6 +47,20 @@ pub struct MissingProgram {
     pub program: ProgramName,
     what: String,
     remedy: &'static str,
+}
+
+/// What a person is told of programs whose verification key no one has written down: then dispatchers say what it is.
+pub(crate) fn without_key(pipeline: &Pipeline) -> Option<String> {
+    let programs = pipeline.programs.iter();
+    let open = programs.filter(|(_, program)| program.vkey.is_none() && !program.is_mock);
+    let names: Vec<_> = open.map(|(name, _)| name.to_string()).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "note: no verification key is written for {}: a key counts once two dispatchers name it alike; with `vkey` \
+             in the pipeline's file no dispatcher's word does",
+            names.join(", ")
+        )
+    })
 }
 
 /// Finds every program of a pipeline that some stage uses.

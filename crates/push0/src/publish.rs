@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use push0_core::{
     BlockHashing, Key, PipelineName, ProgramName, Release, ReleaseNumber, ResultRef, Scheduler,
-    StageName, TaskId, Vkey,
+    StageName, TaskId, TaskState, Vkey,
 };
 use push0_dispatch::{ReadError, Store, Verdict};
 use push0_prover::wire::{self, Hash32, Hex};
@@ -127,9 +127,36 @@ impl Publication {
     /// The name of its file.
     #[must_use]
     pub fn file_name(&self) -> String {
-        let Key { first, last, tip, .. } = self.key;
-        format!("{first}-{last}-{}.proof.json", tip.short())
+        file_name(self.key)
     }
+}
+
+fn file_name(Key { first, last, tip, .. }: Key) -> String {
+    format!("{first}-{last}-{}.proof.json", tip.short())
+}
+
+/// Sets the file of a release aside that was recalled and is not made again yet, so that nobody takes it for a proof;
+/// answers where it is now, if there was one.
+///
+/// # Errors
+///
+/// Where it cannot be renamed.
+pub fn set_aside(
+    scheduler: &Scheduler,
+    number: ReleaseNumber,
+    out: &Path,
+) -> std::io::Result<Option<PathBuf>> {
+    let before = ReleaseNumber(number.0.saturating_sub(1));
+    let Some(release) = scheduler.releases(before).first() else { return Ok(None) };
+    let is_made =
+        |task: &TaskId| scheduler.task(task).is_some_and(|task| task.state == TaskState::Accepted);
+    let path = out.join(file_name(release.key));
+    if release.tasks.iter().all(is_made) || !path.exists() {
+        return Ok(None);
+    }
+    let aside = path.with_extension("json.recalled");
+    std::fs::rename(&path, &aside)?;
+    Ok(Some(aside))
 }
 
 /// Puts the file of a release in place, each of its proofs verified as a stranger would. `cache` is where

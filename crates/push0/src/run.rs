@@ -26,6 +26,7 @@ mod signals;
 mod standing;
 mod summary;
 pub(crate) mod sweeper;
+mod take_back;
 mod threads;
 
 use std::collections::BTreeMap;
@@ -50,6 +51,7 @@ pub(crate) use self::screen::{print, say};
 use self::sight::{NoRoom, Sight};
 use self::standing::Standing;
 pub(crate) use self::sweeper::Holders;
+pub(crate) use self::take_back::{TakenBack, consequences, discard, record, results_named};
 use self::threads::{relay, run_engine, spawn};
 use crate::cli::{Exit, RunArgs};
 use crate::engine::{Engine, EngineError, Gone, Handle, Ports, Seen};
@@ -115,6 +117,9 @@ impl Run {
     fn start(args: &RunArgs) -> Result<Self, RunError> {
         let began = Instant::now();
         let opened = open::open(args)?;
+        if let Some(note) = crate::programs::without_key(&opened.loaded.pipeline) {
+            say(&note);
+        }
         let Opened { loaded, source, scheduler, log, store, config, programs, .. } = opened;
         let Opened { out, cache, was_resumed, ground, .. } = opened;
         let (teller, news) = sync_channel(NEWS_MAX);

@@ -51,6 +51,8 @@ checks! {
     SameId "same-id",
     /// Results of one task have the same public values.
     SameValues "same-values",
+    /// What is taken back takes with it all that was made from it, and nothing else.
+    Discarded "discarded",
     /// A dispatcher that could be heard is not given up.
     LiveNotLost "live-not-lost",
     /// What runs out does so by the time that an engine ran.

@@ -40,6 +40,10 @@ pub(crate) struct Dispatcher {
     running: BTreeMap<AttemptId, Run>,
     held: BTreeMap<AttemptId, Report>,
     gone: BTreeSet<AttemptId>,
+    /// Until when it claims to have everything.
+    pub(crate) boasts_until: Duration,
+    /// Whether its proofs are under a key that is nobody else's.
+    pub(crate) has_own_key: bool,
     broken: Option<Broken>,
 }
 
@@ -75,6 +79,8 @@ impl Dispatcher {
             running: BTreeMap::new(),
             held: BTreeMap::new(),
             gone: BTreeSet::new(),
+            boasts_until: Duration::ZERO,
+            has_own_key: false,
             broken,
         }
     }
@@ -112,7 +118,7 @@ impl Dispatcher {
     }
 
     /// The whole truth of the moment.
-    pub(crate) fn beat(&mut self) -> Vec<Act> {
+    pub(crate) fn beat(&mut self, now: Duration) -> Vec<Act> {
         if self.broken == Some(Broken::BeatByProver) && !self.running.is_empty() {
             return Vec::new();
         }
@@ -120,6 +126,9 @@ impl Dispatcher {
         capacity.programs.retain(|program| !self.withdrawn.contains(program));
         if !self.is_open {
             capacity.slots = 0;
+        } else if now < self.boasts_until {
+            capacity.slots = u32::MAX;
+            (capacity.memory_bytes, capacity.gpus) = (u64::MAX, u32::MAX);
         }
         let beat = Beat {
             dispatcher: self.id.clone(),

@@ -107,6 +107,16 @@ faults! {
     Forked "forked" 60,
     /// A known block comes with another payload.
     OtherPayload "other-payload" 40,
+    /// A result that says something false is accepted on its dispatcher's word.
+    AcceptedLie "accepted-lie" 15,
+    /// A dispatcher's proofs are under a key of its own.
+    OwnKey "own-key" 8,
+    /// A dispatcher claims to have everything.
+    Boasts "boasts" 12,
+    /// An operator finds what was accepted and is false, and takes it back.
+    Audited "audited" 200,
+    /// An operator takes back what is true.
+    Mistaken "mistaken" 8,
     /// A dispatcher reports the end of an attempt that another holds.
     SpeaksForOther "speaks-for-other" 30,
     /// An operator opens a parked task again.

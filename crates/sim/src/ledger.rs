@@ -3,11 +3,14 @@
 //! It knows nothing of queues, collectors or effects. What it keeps is what the checks ask for: where each
 //! task stands, who holds which lease, what was cut where, what was released.
 
+mod taken_back;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use push0_core::{
-    AttemptId, BlockHash, ClosedBy, Digest, DispatcherId, Event, Height, InputId, Key, Pipeline,
-    Program, ProgramName, Seq, Stage, StageIndex, StageName, TaskId, Timestamp,
+    AttemptId, BlockHash, ClosedBy, Digest, DispatcherId, Event, FailureClass, Height, InputId,
+    Key, ParkedBy, Pipeline, Program, ProgramName, Seq, Stage, StageIndex, StageName, TaskId,
+    Timestamp,
 };
 
 use crate::check::{Check, Found, holds};
@@ -24,9 +27,11 @@ pub(crate) struct Ledger {
     pub(crate) ready: BTreeSet<TaskId>,
     pub(crate) leases: BTreeMap<AttemptId, TaskId>,
     pub(crate) lost_payloads: BTreeSet<BlockHash>,
+    /// Those that some task could not be proved from.
+    pub(crate) doubted: BTreeSet<BlockHash>,
     pub(crate) released: Vec<(Key, Vec<TaskId>)>,
     pub(crate) cuts: BTreeMap<StageName, Vec<Cut>>,
-    pub(crate) submitted: BTreeSet<BlockHash>,
+    pub(crate) submitted: BTreeMap<BlockHash, Height>,
     pub(crate) ended: Option<Height>,
     /// The canonical chain, as its source has it.
     chain: Vec<(Height, BlockHash)>,
@@ -45,6 +50,12 @@ pub(crate) struct Entry {
     pub(crate) failed_on: BTreeSet<DispatcherId>,
     /// The public values of its first result.
     pub(crate) values: Option<Digest>,
+    /// The attempts whose results came, in any order; those of before are forgotten when it is taken back.
+    pub(crate) made: BTreeSet<AttemptId>,
+    /// Whether what it made has flowed on.
+    pub(crate) has_flowed: bool,
+    /// The position at which its result, or one that it read, was taken back last.
+    pub(crate) discarded: Seq,
 }
 
 /// Where a task stands.
@@ -85,17 +96,23 @@ impl Ledger {
     /// Reads one more event.
     pub(crate) fn read(&mut self, at: Timestamp, event: &Event) -> Result<(), Found> {
         self.last = self.last.next();
+        if let Event::Failed { task, class: FailureClass::InvalidInput, .. }
+        | Event::Parked { task, class: ParkedBy::InvalidInput | ParkedBy::InputLost, .. } = event
+        {
+            self.doubt(task);
+        }
         match event {
             Event::Configured { pipeline } => {
                 self.pipeline = Pipeline::check(pipeline).ok();
                 self.configured += 1;
             }
             Event::BlockSubmitted { block } => {
-                self.submitted.insert(block.hash);
+                self.submitted.insert(block.hash, block.number);
             }
             Event::SourceEnded { last } => self.ended = Some(*last),
             Event::Resupplied { block, .. } => {
                 self.lost_payloads.remove(block);
+                self.doubted.remove(block);
             }
             Event::PayloadLost { block } => {
                 self.lost_payloads.insert(*block);
@@ -108,17 +125,7 @@ impl Ledger {
             Event::TaskOpened { task, stage, key, inputs, .. } => {
                 self.opened(at, *task, stage, key, inputs)?;
             }
-            Event::Granted { task, dispatcher, .. } => {
-                let attempt = AttemptId(self.last.0);
-                let entry = self.entry(task)?;
-                let is_ready = matches!(entry.state, State::Ready(ready) if ready <= at);
-                let words = || format!("{attempt} was granted of a task that is {:?}", entry.state);
-                holds(Check::AcceptedOnce, is_ready, words)?;
-                let dispatcher = dispatcher.clone();
-                entry.state = State::Leased { attempt, dispatcher };
-                self.leases.insert(attempt, *task);
-                self.ready.remove(task);
-            }
+            Event::Granted { task, dispatcher, .. } => self.granted(at, task, dispatcher)?,
             Event::Accepted { task, attempt, result, .. } => {
                 self.accepted(task, *attempt, result.statement)?;
             }
@@ -142,12 +149,28 @@ impl Ledger {
                 entry.failed_on.clear();
             }
             Event::Released { number, key, tasks } => self.release(number.0, key, tasks)?,
+            Event::Discarded { task, tasks, released, .. } => {
+                self.discarded(at, *task, *tasks, released)?;
+            }
+            Event::Surplus { task, attempt, .. } => {
+                self.entry(task)?.made.insert(*attempt);
+            }
             Event::Claimed { .. }
-            | Event::Surplus { .. }
             | Event::Remade { .. }
-            | Event::Pinned { .. } => {}
+            | Event::Pinned { .. }
+            | Event::KeyNamed { .. }
+            | Event::Unpinned { .. } => {}
         }
         Ok(())
+    }
+
+    fn doubt(&mut self, task: &TaskId) {
+        let inputs = self.tasks.get(task).into_iter().flat_map(|entry| &entry.inputs);
+        for input in inputs {
+            if let InputId::Block(hash) = input {
+                self.doubted.insert(*hash);
+            }
+        }
     }
 
     /// Whether everything a task reads is there, as far as the log tells.
@@ -207,10 +230,30 @@ impl Ledger {
             ends: BTreeMap::new(),
             failed_on: BTreeSet::new(),
             values: None,
+            made: BTreeSet::new(),
+            has_flowed: false,
+            discarded: Seq(0),
         };
         let was = self.tasks.insert(task, entry);
         self.ready.insert(task);
         holds(Check::AcceptedOnce, was.is_none(), || format!("{stage} {key} was opened twice"))
+    }
+
+    fn granted(
+        &mut self,
+        at: Timestamp,
+        task: &TaskId,
+        dispatcher: &DispatcherId,
+    ) -> Result<(), Found> {
+        let attempt = AttemptId(self.last.0);
+        let entry = self.entry(task)?;
+        let is_ready = matches!(entry.state, State::Ready(ready) if ready <= at);
+        let words = || format!("{attempt} was granted of a task that is {:?}", entry.state);
+        holds(Check::AcceptedOnce, is_ready, words)?;
+        entry.state = State::Leased { attempt, dispatcher: dispatcher.clone() };
+        self.leases.insert(attempt, *task);
+        self.ready.remove(task);
+        Ok(())
     }
 
     fn accepted(&mut self, task: &TaskId, attempt: AttemptId, values: Digest) -> Result<(), Found> {
@@ -221,6 +264,8 @@ impl Ledger {
         let is_same = entry.values.is_none_or(|before| before == values);
         holds(Check::SameValues, is_same, || format!("{} has other public values", entry.key))?;
         entry.values = Some(values);
+        entry.made.insert(attempt);
+        entry.has_flowed = true;
         self.moved(task, State::Accepted)
     }
 
@@ -287,8 +332,7 @@ impl Ledger {
 }
 
 /// The name of a class of failure.
-pub(crate) const fn class_word(class: push0_core::FailureClass) -> &'static str {
-    use push0_core::FailureClass;
+pub(crate) const fn class_word(class: FailureClass) -> &'static str {
     match class {
         FailureClass::Transient => "transient",
         FailureClass::Resource => "resource",

@@ -177,7 +177,7 @@ fn fresh() -> u64 {
     #[expect(clippy::disallowed_methods, reason = "a seed is drawn once; no world reads a clock")]
     let now =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_micros()).unwrap_or_default() * 1_000_000
+    u64::try_from(now.as_micros()).unwrap_or_default().wrapping_mul(1_000_000)
 }
 
 /// The end of a history that a failure tells.

@@ -51,6 +51,10 @@ pub(crate) struct Watch {
     offered: Vec<Offer>,
     running: BTreeMap<DispatcherId, BTreeMap<AttemptId, TaskId>>,
     started: BTreeSet<(DispatcherId, u64, AttemptId)>,
+    /// Those whose proofs were under a key of their own once.
+    own_keys: BTreeSet<DispatcherId>,
+    /// How much each has shown: beats, proofs, and what it knew of at first.
+    shown: BTreeMap<DispatcherId, u64>,
     times: Times,
 }
 
@@ -75,13 +79,20 @@ impl Watch {
             offered: Vec::new(),
             running: BTreeMap::new(),
             started: BTreeSet::new(),
+            own_keys: BTreeSet::new(),
+            shown: BTreeMap::new(),
             times: Times::default(),
         }
     }
 
-    /// Whether a program has a key for good: one that only a crash's victim decided on may yet be another.
-    pub(crate) fn is_pinned(&self, program: &ProgramName) -> bool {
-        self.shadow.vkey(program).is_some()
+    /// Whether a dispatcher is held to a key for good: one that only a crash's victim decided on may yet be another.
+    pub(crate) fn is_held(&self, program: &ProgramName, dispatcher: &DispatcherId) -> bool {
+        self.shadow.vkey_for(program, dispatcher).is_some()
+    }
+
+    /// What this one proves is not what others do, and it may be held to that.
+    pub(crate) fn has_own_key(&mut self, dispatcher: &DispatcherId) {
+        self.own_keys.insert(dispatcher.clone());
     }
 
     /// Whether a task has a result for good, likewise.
@@ -176,6 +187,8 @@ impl Watch {
             | Input::Withdraw { .. }
             | Input::Retry(_)
             | Input::Remake(_)
+            | Input::Discard { .. }
+            | Input::Unpin { .. }
             | Input::Wake => {}
         }
         let Ok(events) = decided else { return Ok(()) };
@@ -196,6 +209,8 @@ impl Watch {
             | Input::Withdraw { .. }
             | Input::Retry(_)
             | Input::Remake(_)
+            | Input::Discard { .. }
+            | Input::Unpin { .. }
             | Input::Wake => Ok(()),
         }
     }
@@ -269,6 +284,7 @@ impl Watch {
         self.lives.clear();
         self.announced.clear();
         self.running.clear();
+        self.shown.clear();
     }
 
     /// A dispatcher starts an attempt.
@@ -298,9 +314,19 @@ impl Watch {
             let count = open.count() + firsts.len();
             holds(Check::Limits, count <= limits.tasks_max, || format!("{count} tasks are open"))?;
         }
+        for event in events {
+            if let Event::Resupplied { block, .. } = event {
+                let can_matter =
+                    ledger.lost_payloads.contains(block) || ledger.doubted.contains(block);
+                holds(Check::Limits, can_matter, || {
+                    format!("{block} came again, nothing was wrong with it, and it is recorded")
+                })?;
+            }
+        }
         let is_new = events.iter().any(|event| matches!(event, Event::BlockSubmitted { .. }));
-        let released: u64 = ledger.released.iter().map(|(key, _)| key.blocks()).sum();
-        let unreleased = ledger.submitted.len() as u64 - released;
+        // What is beside the chain below what is released is in nobody's way.
+        let next = ledger.next().unwrap_or_default();
+        let unreleased = ledger.submitted.values().filter(|number| **number >= next).count() as u64;
         let most = (limits.blocks_max + limits.strays_max) as u64;
         holds(Check::Limits, !is_new || unreleased < most, || format!("{unreleased} blocks"))
     }

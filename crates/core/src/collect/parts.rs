@@ -43,6 +43,12 @@ impl Parts {
         self.ripe.remove(key)
     }
 
+    /// What came from tasks that are no more goes.
+    pub(crate) fn forget(&mut self, is_gone: impl Fn(&InputId) -> bool) {
+        self.gathers.values_mut().for_each(|gather| gather.got.retain(|_, input| !is_gone(input)));
+        self.ripe.retain(|_, inputs| !inputs.iter().any(&is_gone));
+    }
+
     pub(crate) const fn ripe(&self) -> &Ripe {
         &self.ripe
     }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::claims::Shown;
 use crate::{AttemptId, Beat, Capacity, DispatcherId, ProgramName, Timestamp};
 
 /// The dispatchers that were heard of, by name and by what they offer.
@@ -25,6 +26,7 @@ pub(super) struct Member {
     pub(super) absent: BTreeMap<AttemptId, u32>,
     /// The results it holds for tasks that nobody knows: since when.
     pub(super) strays: BTreeMap<AttemptId, Timestamp>,
+    pub(super) shown: Shown,
     capacity: Capacity,
     /// What runs there by its last beat, less what it has reported since; with the program, where a lease
     /// has told it.
@@ -100,10 +102,11 @@ impl Members {
 }
 
 impl Member {
-    /// As it says of itself; `program` tells what an attempt is at.
+    /// As it says of itself, of which `capacity` is believed; `program` tells what an attempt is at.
     pub(super) fn new(
         now: Timestamp,
         beat: &Beat,
+        capacity: Capacity,
         program: impl Fn(&AttemptId) -> Option<ProgramName>,
     ) -> Self {
         Self {
@@ -111,7 +114,8 @@ impl Member {
             heard: now,
             absent: BTreeMap::new(),
             strays: BTreeMap::new(),
-            capacity: beat.capacity.clone(),
+            shown: Shown::new(now, 0),
+            capacity,
             running: beat.running.keys().map(|attempt| (*attempt, program(attempt))).collect(),
         }
     }

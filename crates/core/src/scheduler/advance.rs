@@ -155,6 +155,8 @@ impl Scheduler {
 
     fn release(&self) -> Vec<Event> {
         let ready = self.feed.ready(&self.pipeline.release);
+        let has_result = |task: &TaskId| self.task(task).is_some_and(|task| task.result.is_some());
+        let ready = ready.filter(|release| release.tasks.iter().all(has_result));
         let event = ready.map(|release| Event::Released {
             number: release.number,
             key: release.key,

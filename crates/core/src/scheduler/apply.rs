@@ -9,8 +9,8 @@ use crate::failure::Tally;
 use crate::release::Release;
 use crate::task::{IllegalEvent, Task, TaskResult, TaskState};
 use crate::{
-    AttemptId, Block, Event, Height, InputId, Key, ParkedBy, Pipeline, PipelineSpec, ReopenedBy,
-    ResultRef, Seq, StageName, TaskId, Timestamp,
+    AttemptId, Block, Event, FailureClass, Height, InputId, Key, ParkedBy, Pipeline, PipelineSpec,
+    ReopenedBy, ResultRef, Seq, StageName, TaskId, Timestamp,
 };
 
 impl Scheduler {
@@ -64,9 +64,14 @@ impl Scheduler {
             Event::Accepted { task, attempt, result, .. } => {
                 self.accepted(seq, at, *task, *attempt, result, event)?;
             }
-            Event::Pinned { program, vkey } => {
-                self.vkeys.insert(program.clone(), *vkey);
+            Event::Pinned { program, vkey } => self.pin(program, *vkey),
+            Event::KeyNamed { program, vkey, dispatcher, task } => {
+                self.name_key(program, dispatcher, *vkey, *task);
             }
+            Event::Unpinned { program, .. } => {
+                self.keys.remove(program);
+            }
+            Event::Discarded { task, released, .. } => self.discarded(seq, at, *task, released)?,
             Event::Released { number, key, tasks } => {
                 let release = Release { number: *number, key: *key, tasks: tasks.clone() };
                 if !self.is_past {
@@ -121,7 +126,7 @@ impl Scheduler {
         let names = self.pipeline.fields.iter();
         let fields = names.map(|name| block.fields.get(name).copied().unwrap_or_default());
         let fields = fields.collect();
-        let connected = self.chain.add(seq, block, fields);
+        let connected = self.chain.add(at, seq, block, fields);
         self.flow_blocks(at, &connected);
         Ok(())
     }
@@ -158,6 +163,7 @@ impl Scheduler {
             result: None,
             remakes: 0,
             parked: None,
+            discarded: None,
         };
         self.tasks.insert(id, Box::new(task));
         self.open.entry(key.first).or_default().insert(id);
@@ -179,7 +185,7 @@ impl Scheduler {
         let Some(task) = self.tasks.get_mut(&id) else {
             return Err(illegal(seq, "an unknown task has a result"));
         };
-        let is_first = task.result.is_none() || self.broken.by(Breakage::RemadeFlowsAgain);
+        let is_first = !task.has_flowed() || self.broken.by(Breakage::RemadeFlowsAgain);
         let result_of = TaskResult { what: result.clone(), attempt, seq, surplus: Box::default() };
         task.result = Some(Box::new(result_of));
         let (stage, key) = (task.stage, task.key);
@@ -228,12 +234,29 @@ impl Scheduler {
         if was_there && is_open {
             self.requeue_users(InputId::Task(id), first);
         }
-        if let (Event::Reopened { why: ReopenedBy::Operator, .. }, Some(ParkedBy::InputLost)) =
-            (event, parked)
+        if let (
+            Event::Reopened { why: ReopenedBy::Operator, .. },
+            Some(ParkedBy::InputLost | ParkedBy::InvalidInput),
+        ) = (event, parked)
         {
             self.forget_losses(id);
         }
+        if let Event::Failed { class: FailureClass::InvalidInput, .. }
+        | Event::Parked { class: ParkedBy::InputLost | ParkedBy::InvalidInput, .. } = event
+        {
+            self.doubt(id);
+        }
         Ok(())
+    }
+
+    /// The payloads that a task reads may be why it failed.
+    fn doubt(&mut self, id: TaskId) {
+        let inputs = self.tasks.get(&id).into_iter().flat_map(|task| &task.inputs);
+        for input in inputs {
+            if let InputId::Block(hash) = input {
+                self.chain.doubt(*hash);
+            }
+        }
     }
 
     /// Somebody has looked after the inputs of a task that were lost too often: their budgets begin anew.
@@ -251,7 +274,7 @@ impl Scheduler {
         }
     }
 
-    fn note_open(&mut self, id: TaskId, first: Height, was_open: bool, is_open: bool) {
+    pub(super) fn note_open(&mut self, id: TaskId, first: Height, was_open: bool, is_open: bool) {
         if was_open && !is_open {
             self.totals.tasks_open -= 1;
             if let Some(tasks) = self.open.get_mut(&first) {
@@ -277,6 +300,7 @@ fn overtaken(task: &Task, event: &Event) -> Option<Effect> {
     let lease = task.lease()?;
     let is_own_word = match event {
         Event::Accepted { attempt, .. } => *attempt == lease.attempt,
+        Event::Discarded { .. } => true, // all that it opens again is looked at there
         Event::Lost { .. } | Event::Withdrawn { .. } | Event::Parked { .. } => false,
         Event::Configured { .. }
         | Event::Claimed { .. }
@@ -293,6 +317,8 @@ fn overtaken(task: &Task, event: &Event) -> Option<Effect> {
         | Event::Rejected { .. }
         | Event::Reopened { .. }
         | Event::Pinned { .. }
+        | Event::KeyNamed { .. }
+        | Event::Unpinned { .. }
         | Event::Released { .. } => true,
     };
     (!is_own_word).then(|| Effect::Cancel(lease.dispatcher.clone(), lease.attempt))

@@ -99,7 +99,7 @@ impl Scheduler {
 }
 
 /// The longest that an attempt can take, by its dispatcher's word: to prove, to be ended, to be verified.
-fn longest(stage: &Stage) -> Duration {
+pub(super) fn longest(stage: &Stage) -> Duration {
     let verifying = stage.timeout.saturating_mul(VERIFICATIONS) / VERIFICATION_SHARE;
     stage.timeout + stage.grace + verifying
 }

@@ -53,6 +53,10 @@ impl Scheduler {
     pub(super) fn retry(&self, id: &TaskId) -> Result<Vec<Event>, Rejection> {
         let parked = self.task(id).filter(|task| task.state == TaskState::Parked);
         let task = parked.ok_or(Rejection::NotParked(*id))?;
+        if matches!(task.parked, Some((ParkedBy::Contradiction, _))) {
+            // One of the two is not so, and nothing tells which: neither is believed.
+            return self.discard(id, "retry", "made again, it said something else");
+        }
         let lacking = task.inputs.iter().filter_map(|input| match input {
             InputId::Block(hash) => self.chain.lost_since(hash).map(|_| *hash),
             InputId::Task(_) | InputId::Part(..) => None,

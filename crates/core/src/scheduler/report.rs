@@ -4,9 +4,9 @@
 //! dispatcher that holds the lease, and for that attempt.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use super::Scheduler;
+use super::assign::longest;
 use crate::broken::Breakage;
 use crate::failure::{Ending, backoff};
 use crate::input::Rejection;
@@ -45,21 +45,25 @@ impl Scheduler {
         if self.broken.by(Breakage::LateProofRefused) && is_zombie {
             return Err(Rejection::Answered(Verdict::Unwanted));
         }
+        if task.discarded.as_ref().is_some_and(|gone| report.attempt.0 < gone.at.0) {
+            return Err(Rejection::Answered(Verdict::Unwanted));
+        }
+        if let Some(answer) = told_again(task, report) {
+            return answer;
+        }
         if let (TaskState::Accepted, Some(accepted)) = (&task.state, &task.result) {
-            if accepted.attempt == report.attempt {
-                return Err(Rejection::Answered(Verdict::Accepted(accepted.seq)));
-            }
-            if accepted.surplus.contains(&report.attempt) || accepted.surplus.len() >= SURPLUS_MAX {
+            if accepted.surplus.len() >= SURPLUS_MAX {
                 return Err(Rejection::Answered(Verdict::AlreadyAccepted));
             }
+            let ran_us = self.ran_us(task, report);
             let (task, attempt, output) = (report.task, report.attempt, result.output);
             if self.broken.by(Breakage::AcceptedTwice) {
-                let (result, ran_us) = (result.clone(), micros(report.ran));
+                let result = result.clone();
                 return Ok(vec![Event::Accepted { task, attempt, result, ran_us }]);
             }
             return Ok(vec![Event::Surplus { task, attempt, output }]);
         }
-        if let Some(objection) = self.objection(task, result) {
+        if let Some(objection) = self.objection(task, report, result) {
             return self.ended(now, task, report, Ending::Rejected, &objection);
         }
         let contradiction = contradiction(task, result);
@@ -77,18 +81,12 @@ impl Scheduler {
                 }
             };
         }
-        let mut events = Vec::new();
-        if let Some(vkey) = result.vkey
-            && self.vkey(&self.pipeline.stage(task.stage).program).is_none()
-        {
-            let program = self.pipeline.stage(task.stage).program.clone();
-            events.push(Event::Pinned { program, vkey });
-        }
+        let mut events = self.names(task, report, result);
         events.push(Event::Accepted {
             task: report.task,
             attempt: report.attempt,
             result: result.clone(),
-            ran_us: micros(report.ran),
+            ran_us: self.ran_us(task, report),
         });
         if let Some(before) = &task.result {
             let (old, new) = (before.what.output, result.output);
@@ -98,7 +96,7 @@ impl Scheduler {
     }
 
     /// Why a result cannot be this pipeline's, whatever its verifier says.
-    fn objection(&self, task: &Task, result: &ResultRef) -> Option<String> {
+    fn objection(&self, task: &Task, report: &Report, result: &ResultRef) -> Option<String> {
         let stage = self.pipeline.stage(task.stage);
         if result.mock && !self.pipeline.allow_mock {
             return Some(
@@ -110,24 +108,18 @@ impl Scheduler {
             let program = &stage.program;
             return Some(format!("the result is a mock, program {program} is not declared as one"));
         }
-        if let (Some(pinned), Some(found)) = (self.vkey(&stage.program), result.vkey)
-            && pinned != found
-        {
-            return Some(format!(
-                "the result is under the verification key {found}, but {} has {pinned}",
-                stage.program
-            ));
-        }
-        if let (Some(pinned), None, Output::Proof, false) =
-            (self.vkey(&stage.program), result.vkey, stage.output, result.mock)
-        {
-            return Some(format!(
-                "neither the result nor its verifier names a verification key, but {} has {pinned}",
-                stage.program
-            ));
+        let needs_key = stage.output == Output::Proof;
+        let (program, maker) = (&stage.program, &report.dispatcher);
+        if let Some(words) = self.is_under_another_key(program, maker, result, needs_key) {
+            return Some(words);
         }
         let (parts, limit) = (result.parts.len(), self.limits.parts_max);
+        let as_before = task.discarded.as_ref().and_then(|gone| gone.parts);
         match stage.output {
+            Output::Parts if as_before.is_some_and(|before| before != parts) => Some(format!(
+                "{parts} parts were reported; as many as before are joined already: {}",
+                as_before.unwrap_or_default()
+            )),
             Output::Parts if parts == 0 || parts > limit => {
                 Some(format!("{parts} parts were reported; 1 to {limit} are legal"))
             }
@@ -154,7 +146,7 @@ impl Scheduler {
         let failures = task.tally.of(ending) + 1;
         let wait = backoff(&self.limits, id, report.attempt, failures);
         let (message, retry_at) = (self.bounded(message), now + wait);
-        let ran_us = micros(report.ran);
+        let ran_us = self.ran_us(task, report);
         let parked = self.parks(task, report, ending, &message);
         let event = match ending {
             Ending::Failed(class) => {
@@ -246,6 +238,13 @@ impl Scheduler {
         }])
     }
 
+    /// How long a prover ran by its dispatcher's word, which no attempt can do for longer than its stage allows.
+    /// Unit: microseconds.
+    fn ran_us(&self, task: &Task, report: &Report) -> u64 {
+        let ran = report.ran.min(longest(self.pipeline.stage(task.stage)));
+        u64::try_from(ran.as_micros()).unwrap_or(u64::MAX)
+    }
+
     /// A failure counts only for the attempt that holds the lease, and only from who was granted it: an attempt's
     /// number can be guessed, and a ghost elsewhere may have the same.
     fn holds_lease(&self, task: &Task, report: &Report) -> Result<(), Rejection> {
@@ -280,8 +279,19 @@ fn contradiction(task: &Task, result: &ResultRef) -> Option<String> {
     (before.parts != result.parts).then(|| "made again, its parts differ".to_owned())
 }
 
-pub(super) fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+/// What becomes of a result that is told again, since its verdict was lost. Where it was found lost meanwhile it is lost
+/// still: being told again does not make it there.
+fn told_again(task: &Task, report: &Report) -> Option<Result<Vec<Event>, Rejection>> {
+    let known = task.result.as_ref()?;
+    let verdict = match report.attempt {
+        attempt if attempt == known.attempt => Verdict::Accepted(known.seq),
+        attempt if known.surplus.contains(&attempt) => Verdict::AlreadyAccepted,
+        _ => return None,
+    };
+    Some(match task.state {
+        TaskState::Accepted => Err(Rejection::Answered(verdict)),
+        TaskState::Ready { .. } | TaskState::Leased(_) | TaskState::Parked => Ok(Vec::new()),
+    })
 }
 
 /// Attempts remembered whose results came too late; past it they are answered and not recorded.

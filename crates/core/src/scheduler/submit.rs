@@ -1,8 +1,12 @@
 //! Decides about what begins things: pipelines, engines, blocks, the end of the source.
 
 use super::Scheduler;
+use crate::broken::Breakage;
 use crate::input::Rejection;
-use crate::{Block, Epoch, Event, Height, InputId, ParkedBy, Pipeline, PipelineSpec, ReopenedBy};
+use crate::{
+    Arrival, Block, Epoch, Event, Height, InputId, Known, ParkedBy, Pipeline, PipelineSpec,
+    ReopenedBy, Timestamp,
+};
 
 impl Scheduler {
     pub(super) fn configure(&self, spec: &PipelineSpec) -> Result<Vec<Event>, Rejection> {
@@ -25,69 +29,103 @@ impl Scheduler {
 
     pub(super) fn submit(&self, block: &Block) -> Result<Vec<Event>, Rejection> {
         if let Some(known) = self.chain.block(&block.hash) {
-            return Ok(match known.payload_lost || known.payload != block.payload {
+            let is_any = self.broken.by(Breakage::AnyResupply) && known.payload != block.payload;
+            return Ok(match is_any || can_matter(known, block) {
                 true => self.resupply(block),
                 false => Vec::new(),
             });
         }
-        for field in &self.pipeline.fields {
-            if !block.fields.contains_key(field) {
-                let field = field.clone();
-                return Err(Rejection::MissingField { number: block.number, field });
+        self.fit(block)?;
+        let (open, limit) = (self.unreleased(), self.limits.blocks_max);
+        let is_full = open >= limit;
+        match self.chain.arrival(block) {
+            Arrival::New | Arrival::Known | Arrival::Ahead if is_full => {
+                return Err(Rejection::Full { open, limit });
+            }
+            Arrival::New | Arrival::Known => {}
+            Arrival::Ahead => {
+                let (open, limit) = self.strays();
+                if open >= limit || self.is_crowded(block.number) {
+                    return Err(Rejection::Full { open, limit });
+                }
+            }
+            Arrival::Beside => {
+                // Nothing is lost by forgetting it: it is told so, and told again when it comes again.
+                let (open, limit) = self.strays();
+                let is_over = self.feed.next().is_some_and(|next| block.number < next);
+                if is_full || is_over || open >= limit || self.is_crowded(block.number) {
+                    return Ok(Vec::new());
+                }
             }
         }
-        if block.number > Height::MAX {
-            return Err(Rejection::TooFarAhead { number: block.number, tip: Height::MAX });
-        }
-        if let Some(parent) = self.chain.block(&block.parent)
-            && block.number != parent.number.next()
-        {
-            let (number, parent) = (block.number, parent.number);
-            return Err(Rejection::Misnumbered { number, parent });
-        }
-        if let Some(start) = self.chain.start()
-            && block.number < start
-        {
-            return Err(Rejection::BeforeStart { number: block.number, start });
-        }
-        if let Some(last) = self.chain.ended()
-            && block.number > last
-        {
-            return Err(Rejection::PastEnd { number: block.number, last });
-        }
-        if let Some((tip, _)) = self.chain.tip()
-            && block.number.0 > tip.0.saturating_add(self.limits.reorder_max)
-        {
-            return Err(Rejection::TooFarAhead { number: block.number, tip });
-        }
-        let follows = self.chain.tip().is_none_or(|(_, tip)| block.parent == tip);
-        let (strays, limit) = (self.chain.known() - self.chain.len(), self.limits.strays_max);
-        if !follows && strays >= limit {
-            return Err(Rejection::Full { open: strays, limit });
-        }
-        let (open, limit) = (self.unreleased(), self.limits.blocks_max);
-        if open >= limit {
-            return Err(Rejection::Full { open, limit });
-        }
-        Ok(vec![Event::BlockSubmitted { block: block.clone() }])
+        let mut block = block.clone();
+        block.fields.retain(|field, _| self.pipeline.fields.contains(field));
+        Ok(vec![Event::BlockSubmitted { block }])
     }
 
-    pub(super) fn end_source(&self) -> Result<Vec<Event>, Rejection> {
+    /// Whether an unknown block can be one of this chain's, by its numbers and fields.
+    fn fit(&self, block: &Block) -> Result<(), Rejection> {
+        let number = block.number;
+        for field in &self.pipeline.fields {
+            if !block.fields.contains_key(field) {
+                return Err(Rejection::MissingField { number, field: field.clone() });
+            }
+        }
+        if number > Height::MAX {
+            return Err(Rejection::TooHigh { number });
+        }
+        if let Some(parent) = self.chain.block(&block.parent)
+            && number != parent.number.next()
+        {
+            return Err(Rejection::Misnumbered { number, parent: parent.number });
+        }
+        if let Some(start) = self.chain.start()
+            && number < start
+        {
+            return Err(Rejection::BeforeStart { number, start });
+        }
+        if let Some(last) = self.chain.ended()
+            && number > last
+        {
+            return Err(Rejection::PastEnd { number, last });
+        }
+        if let Some((tip, _)) = self.chain.tip()
+            && number.0 > tip.0.saturating_add(self.limits.reorder_max)
+        {
+            return Err(Rejection::TooFarAhead { number, tip });
+        }
+        Ok(())
+    }
+
+    /// How many blocks are not canonical, and how many may be. Those below what is released are in nobody's way.
+    fn strays(&self) -> (usize, usize) {
+        let from = self.feed.next().unwrap_or_default();
+        (self.chain.strays_from(from), self.limits.strays_max)
+    }
+
+    /// Whether as many strays of a height are known as may be.
+    fn is_crowded(&self, height: Height) -> bool {
+        self.chain.strays_at(height) >= STRAYS_OF_A_HEIGHT
+    }
+
+    /// The source ends at the tip. A block ahead of it may be on its way with its parent, so what has just come is
+    /// waited for; what has waited longer is left out: who says that no block follows says it of its parent too.
+    pub(super) fn end_source(&self, now: Timestamp) -> Result<Vec<Event>, Rejection> {
         let Some((tip, _)) = self.chain.tip() else {
             return Err(Rejection::CannotEnd("no block was submitted"));
         };
-        match self.chain.ended() {
-            // The tip has not moved since: no block is taken past the end.
-            Some(_) => Ok(Vec::new()),
-            None if self.chain.has_waiting() => {
-                Err(Rejection::CannotEnd("blocks wait for a parent that never came"))
-            }
-            None => Ok(vec![Event::SourceEnded { last: tip }]),
+        if self.chain.ended().is_some() {
+            return Ok(Vec::new()); // the tip has not moved since: no block is taken past the end
         }
+        let waiting = self.chain.waiting_since();
+        if waiting.is_some_and(|since| now.since(since) < self.limits.stray_wait) {
+            return Err(Rejection::CannotEnd("a block has just come whose parent has not"));
+        }
+        Ok(vec![Event::SourceEnded { last: tip }])
     }
 
-    /// A known block came again, after its payload was lost or with another payload. Tasks that failed on
-    /// the old one get another chance; of a block that was used up, it is only recorded.
+    /// A known block came again, after its payload was lost or with another one in the place of one that could not
+    /// be used. Tasks that failed on the old one get another chance.
     fn resupply(&self, block: &Block) -> Vec<Event> {
         let resupplied =
             Event::Resupplied { block: block.hash, payload: block.payload, bytes: block.bytes };
@@ -109,3 +147,18 @@ impl Scheduler {
         self.chain.len().saturating_sub(released)
     }
 }
+
+/// Whether it changes anything that a known block comes again: nobody else's word on a payload that is there and that
+/// provers can use counts, and no block is a way to write into the log as often as somebody likes.
+fn can_matter(known: &Known, block: &Block) -> bool {
+    let is_other = known.payload != block.payload;
+    let is_of_use = known.payload_lost || (known.is_doubted && is_other);
+    is_of_use && known.resupplies < RESUPPLIES_MAX
+}
+
+/// Deliveries of one payload until a person looks at what failed on it (`push0 retry`): far more than a store that
+/// loses things causes, for after a few losses its tasks are parked.
+const RESUPPLIES_MAX: u32 = 16;
+
+/// Blocks of one height that are known and not canonical. Chains fork in two, seldom in three.
+const STRAYS_OF_A_HEIGHT: usize = 8;

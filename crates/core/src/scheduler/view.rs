@@ -10,7 +10,7 @@ use crate::queue::Rank;
 use crate::release::Release;
 use crate::{
     AttemptId, Chain, DispatcherId, Event, FailureClass, Height, InputId, Lease, Pipeline,
-    ProgramName, ReleaseNumber, StageIndex, StageName, Task, TaskId, TaskState, Timestamp, Vkey,
+    ProgramName, ReleaseNumber, StageIndex, StageName, Task, TaskId, TaskState, Timestamp,
 };
 
 /// Counts over the whole log.
@@ -41,6 +41,8 @@ pub struct Totals {
     /// Of those that were accepted, the ones that had ended otherwise before: given up as lost, say. With them each
     /// attempt that started is counted once: `started + late` are those that run, and all that ended.
     pub late: u64,
+    /// Results that were taken back by hand, without what was made from them.
+    pub discarded: u64,
     /// How long provers ran. Unit: microseconds.
     pub ran_us: u64,
     pub(super) stages: Vec<StageCounts>,
@@ -101,19 +103,20 @@ impl Totals {
             Event::Granted { .. } => self.started += 1,
             Event::Accepted { ran_us, .. } => {
                 self.accepted += 1;
-                self.ran_us += ran_us;
+                self.ran_us = self.ran_us.saturating_add(*ran_us);
             }
             Event::Surplus { .. } => self.surplus += 1,
             Event::Lost { .. } => self.lost += 1,
             Event::Withdrawn { .. } => self.withdrawn += 1,
             Event::Rejected { ran_us, .. } => {
                 self.rejected += 1;
-                self.ran_us += ran_us;
+                self.ran_us = self.ran_us.saturating_add(*ran_us);
             }
             Event::Failed { class, ran_us, .. } => {
                 *self.failed.entry(*class).or_default() += 1;
-                self.ran_us += ran_us;
+                self.ran_us = self.ran_us.saturating_add(*ran_us);
             }
+            Event::Discarded { .. } => self.discarded += 1,
             Event::Configured { .. }
             | Event::Claimed { .. }
             | Event::SourceEnded { .. }
@@ -124,7 +127,9 @@ impl Totals {
             | Event::Remade { .. }
             | Event::Parked { .. }
             | Event::Reopened { .. }
-            | Event::Pinned { .. } => {}
+            | Event::Pinned { .. }
+            | Event::KeyNamed { .. }
+            | Event::Unpinned { .. } => {}
         }
     }
 }
@@ -228,13 +233,6 @@ impl Scheduler {
     #[must_use]
     pub fn wanted_at(&self, now: Timestamp) -> BTreeSet<&ProgramName> {
         self.queue.wanted_at(now)
-    }
-
-    /// The key that a program's proofs verify under: the pipeline's, or the first one seen.
-    #[must_use]
-    pub fn vkey(&self, program: &ProgramName) -> Option<Vkey> {
-        let declared = self.pipeline.programs.get(program).and_then(|program| program.vkey);
-        declared.or_else(|| self.vkeys.get(program).copied())
     }
 
     /// What was released after `cursor`, oldest first.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use push0_core::{
-    Block, BlockHash, Event, Height, Input, Limits, Outcome, Rejection, Scheduler, StageSpec,
-    Standing,
+    Arrival, Block, BlockHash, Event, Height, Input, Limits, Outcome, Rejection, Scheduler,
+    StageSpec, Standing,
 };
 
 use crate::day::{Day, block, pipeline, result};
@@ -43,6 +43,51 @@ fn the_source_does_not_end_while_a_block_waits_for_its_parent() {
     assert!(matches!(ended(&day), Err(Rejection::CannotEnd(_))));
     submit(&mut day, &block(6)).expect("it is taken");
     assert!(ended(&day).is_ok());
+}
+
+#[test]
+fn a_block_whose_parent_did_not_come_in_time_is_left_out_and_so_told() {
+    let mut day = Day::of(pipeline());
+    [block(5), block(7)].iter().for_each(|block| submit(&mut day, block).expect("it is taken"));
+    day.now = day.now + Limits::default().stray_wait;
+    day.ask(&Input::EndSource);
+    let chain = day.scheduler.chain();
+    assert_eq!(chain.ended(), Some(Height(5)));
+    assert_eq!(chain.standing(&block(7).hash), Some(Standing::Beside));
+    assert_eq!(chain.arrival(&block(7)), Arrival::Beside);
+}
+
+#[test]
+fn whoever_submits_is_told_how_each_block_stands() {
+    let mut day = Day::of(pipeline());
+    let fork = beside(6, 1);
+    let after_fork = Block { parent: fork.hash, ..beside(7, 2) };
+    let far_after = Block { parent: after_fork.hash, ..beside(8, 3) };
+    let blocks = [block(5), block(6), block(5), fork, after_fork, far_after, block(9)];
+    let told = blocks.map(|block| {
+        let arrival = day.scheduler.chain().arrival(&block);
+        submit(&mut day, &block).expect("it is taken");
+        arrival
+    });
+    let beside = Arrival::Beside;
+    let expected =
+        [Arrival::New, Arrival::New, Arrival::Known, beside, beside, beside, Arrival::Ahead];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn nobody_writes_more_than_a_few_facts_of_blocks_that_are_never_proved() {
+    let mut day = Day::of(pipeline());
+    (0..4).for_each(|number| submit(&mut day, &block(number)).expect("it follows"));
+    let before = day.events.len();
+    for salt in 0..=u8::MAX {
+        submit(&mut day, &beside(2, salt)).expect("it is beside");
+        let other = Block { payload: push0_core::Digest::of(&[salt]), ..block(1) };
+        submit(&mut day, &other).expect("it is known");
+        let ahead = Block { parent: BlockHash([0xfe; 32]), ..beside(9, salt) };
+        let _ = submit(&mut day, &ahead);
+    }
+    assert!(day.events.len() - before <= 16, "{}", day.events.len() - before);
 }
 
 #[test]

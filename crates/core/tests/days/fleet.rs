@@ -5,9 +5,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use push0_core::{AttemptId, Beat, Fleet, Input, Limits, Outcome, TaskId, ToDispatcher};
+use push0_core::{AttemptId, Beat, Capacity, Fleet, Input, Limits, Outcome, TaskId, ToDispatcher};
 
-use crate::day::{Day, MEMORY, SILENCE_MAX, SLOTS, START, pipeline, result};
+use crate::day::{Day, MEMORY, SILENCE_MAX, SLOTS, START, block, pipeline, result};
 
 #[test]
 fn a_silent_dispatcher_is_given_up_by_who_wakes_when_it_is_asked_to() {
@@ -190,6 +190,54 @@ fn one_whose_connection_ended_is_given_up_unless_it_was_heard_of_since() {
     let inputs = day.fleet.departed(&dispatcher, day.now, &day.scheduler);
     inputs.iter().for_each(|input| day.ask(input));
     assert_eq!((day.attempts().count(), day.lost()), (0, attempts.len()));
+}
+
+#[test]
+fn a_claim_goes_as_far_as_it_was_shown() {
+    let mut day = Day::of(pipeline());
+    (0..500).for_each(|number| day.ask(&Input::Submit(Box::new(block(number)))));
+    day.follow_up();
+    let mut held = Vec::new();
+    for second in 0..20 {
+        let Capacity { programs, .. } = day.beat_of([]).capacity;
+        let (slots, memory_bytes, gpus) = (u32::MAX, u64::MAX, u32::MAX);
+        let capacity = Capacity { programs, slots, memory_bytes, gpus };
+        let running = day.beat_of(day.attempts().collect::<Vec<_>>()).running;
+        let beat = Beat { capacity, running, ..day.beat_of([]) };
+        day.now = day.now + Duration::from_secs(1);
+        day.fleet.look(day.now);
+        let _ = day.fleet.beat(day.now, &beat, &day.scheduler);
+        while {
+            let before = day.attempts().count();
+            let offers = day.fleet.offers_at(day.now, &day.scheduler);
+            day.ask(&Input::Assign(offers));
+            day.follow_up();
+            day.attempts().count() > before
+        } {}
+        held.push(day.attempts().count());
+        assert!(day.attempts().count() <= 8 + 2 * second, "{held:?}");
+    }
+    assert!(*held.last().expect("many") > 40, "who confirms gets more: {held:?}");
+}
+
+#[test]
+fn of_those_that_offer_the_same_none_gets_all() {
+    let mut day = Day::of(pipeline());
+    (0..8).for_each(|number| day.ask(&Input::Submit(Box::new(block(number)))));
+    day.follow_up();
+    day.fleet.look(day.now);
+    for (name, slots) in [("boaster", u32::MAX), ("modest", 4)] {
+        let mut beat = day.beat_of([]);
+        beat.dispatcher = name.parse().expect("a name");
+        beat.capacity.slots = slots;
+        let _ = day.fleet.beat(day.now, &beat, &day.scheduler);
+    }
+    for _ in 0..8 {
+        let offers = day.fleet.offers_at(day.now, &day.scheduler);
+        day.ask(&Input::Assign(offers));
+    }
+    let modest = day.scheduler.leases().filter(|(_, lease)| lease.dispatcher.as_str() == "modest");
+    assert_eq!(modest.count(), 4);
 }
 
 #[test]

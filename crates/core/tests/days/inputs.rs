@@ -74,14 +74,24 @@ fn a_payload_that_is_lost_too_often_parks_and_a_retry_begins_anew() {
 
 #[test]
 fn a_complaint_about_a_payload_that_has_come_since_is_not_about_it() {
-    let mut day = Day::with_grants(1);
-    let (task, attempt) =
-        day.scheduler.leases().map(|(id, lease)| (*id, lease.attempt)).next().expect("one");
-    let again = Block { payload: Digest::of(b"other"), ..block(0) };
-    day.ask(&Input::Submit(Box::new(again)));
+    let mut spec = pipeline();
+    let second = spec.stages.get("prove").expect("it is there").clone();
+    spec.stages.insert("second".to_owned(), second);
+    spec.release.inputs.push("second".to_owned());
+    let mut day = Day::of(spec);
+    day.ask(&Input::Submit(Box::new(block(0))));
+    day.fleet.look(day.now);
+    day.beat([]);
+    day.follow_up();
+    day.grant();
+    let held: Vec<_> = day.scheduler.leases().map(|(id, held)| (*id, held.attempt)).collect();
+    let [(first, one), (task, attempt)] = *held else { panic!("each stage has a task") };
+    day.report_of(one, first, missing());
     day.ask(&Input::Submit(Box::new(block(0)))); // the same bytes, delivered since the grant
+    assert_eq!(asked(&mut day), 1);
     day.report_of(attempt, task, missing());
     assert_eq!((asked(&mut day), parked(&day, task)), (0, None));
+    day.now = day.now + Limits::default().backoff_max;
     day.grant();
     assert!(matches!(state(&day, task), TaskState::Leased(_)));
 }

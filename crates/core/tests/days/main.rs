@@ -9,4 +9,6 @@ mod fleet;
 mod inputs;
 mod offers;
 mod results;
+mod review;
 mod rules;
+mod taken_back;

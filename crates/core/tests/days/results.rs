@@ -32,6 +32,34 @@ fn a_result_is_of_the_key_that_the_first_was_of() {
 }
 
 #[test]
+fn no_dispatcher_pins_a_key_for_the_others_alone_and_two_do() {
+    let mut day = Day::with_grants(6);
+    let tried = day.tried();
+    let mut say = |who: &str, task: usize, key| {
+        let result = ResultRef { vkey: Some(Vkey([key; 32])), ..result() };
+        let mut report = day.report_on(
+            AttemptId(900),
+            *tried.get(task).expect("six were granted"),
+            Outcome::Proved(result),
+        );
+        report.dispatcher = who.parse().expect("a name");
+        day.scheduler
+            .decide(day.now, &Input::Report(report))
+            .inspect(|events| day.scheduler.apply_all(day.now, events).expect("it was decided"))
+            .is_ok_and(|events| events.iter().any(|it| matches!(it, Event::Accepted { .. })))
+    };
+    assert!(say("liar", 0, 9), "it is a dispatcher's word, and the first");
+    assert!(say("one", 1, 7), "who came before binds nobody");
+    assert!(!say("one", 2, 9), "but each is held to its own word");
+    assert!(say("two", 2, 7), "two agree");
+    assert!(!say("liar", 3, 9), "and that is what it is");
+    assert!(say("three", 3, 7));
+    let (by, why) = ("me".to_owned(), "the prover was updated".to_owned());
+    day.ask(&Input::Unpin { program: "prover".parse().expect("a name"), by, why });
+    assert_eq!(day.scheduler.vkey(&"prover".parse().expect("a name")), None);
+}
+
+#[test]
 fn a_split_makes_some_parts_and_not_too_many_and_a_proof_has_none() {
     let is_taken = |pipeline: PipelineSpec, parts| {
         let limits = Limits { parts_max: 3, ..Limits::default() };

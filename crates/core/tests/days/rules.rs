@@ -238,5 +238,8 @@ fn strays_are_counted_apart_from_the_chain() {
     };
     (0..5).for_each(|number| submit(block(number)).expect("it follows"));
     assert_eq!([1, 2].map(|salt| submit(stray(salt))), [Ok(()), Ok(())]);
-    assert_eq!(submit(stray(3)), Err(Rejection::Full { open: 2, limit: 2 }));
+    assert_eq!(submit(stray(3)), Ok(()), "it is told that it is beside, and nothing is recorded");
+    let ahead = Block { parent: BlockHash([9; 32]), ..block(7) };
+    assert_eq!(submit(ahead), Err(Rejection::Full { open: 2, limit: 2 }));
+    assert_eq!(scheduler.chain().known(), 7);
 }

@@ -76,6 +76,8 @@ const fn happens_once(event: &Event) -> bool {
             | Event::Surplus { .. }
             | Event::Remade { .. }
             | Event::Pinned { .. }
+            | Event::KeyNamed { .. }
+            | Event::Unpinned { .. }
     )
 }
 
@@ -114,7 +116,10 @@ fn effects_of(before: &Scheduler, seq: Seq, event: &Event) -> Vec<String> {
         | Event::Failed { .. }
         | Event::Rejected { .. }
         | Event::Reopened { .. }
-        | Event::Pinned { .. } => Vec::new(),
+        | Event::Pinned { .. }
+        | Event::KeyNamed { .. }
+        | Event::Unpinned { .. }
+        | Event::Discarded { .. } => Vec::new(), // nobody asks for the last two here
     }
 }
 

@@ -62,7 +62,12 @@ proptest! {
             let Outcome::Proved(result) = &report.outcome else { return };
             let task = decision.before.task(&report.task).expect("it was granted");
             let before = task.result.as_ref().map(|result| result.what.statement);
-            if task.state != TaskState::Accepted && before.is_none_or(|before| before == result.statement) {
+            // What is told again is as lost as when it was found so.
+            let is_told_again = task.result.as_ref().is_some_and(|result| {
+                result.attempt == report.attempt || result.surplus.contains(&report.attempt)
+            });
+            let is_same = before.is_none_or(|before| before == result.statement);
+            if task.state != TaskState::Accepted && is_same && !is_told_again {
                 let events = decision.answer.expect("a result is not refused");
                 let is_accepted = |event: &Event| matches!(event, Event::Accepted { attempt, .. } if *attempt == report.attempt);
                 assert!(events.iter().any(is_accepted), "{events:?}");
@@ -79,7 +84,11 @@ proptest! {
             let Outcome::Proved(result) = &report.outcome else { return };
             let task = decision.before.task(&report.task).expect("it was granted");
             let before = task.result.as_ref().map(|result| result.what.statement);
-            if task.state != TaskState::Accepted && before.is_some_and(|before| before != result.statement) {
+            // Who holds no lease parks nothing.
+            let holds_lease = task.lease().is_some_and(|lease| {
+                (lease.attempt, &lease.dispatcher) == (report.attempt, &report.dispatcher)
+            });
+            if holds_lease && before.is_some_and(|before| before != result.statement) {
                 let task = decision.after.task(&report.task).expect("it is still there");
                 let why = task.parked.as_ref().map(|(why, _)| *why);
                 assert!(why.is_some() && task.state == TaskState::Parked);
@@ -146,6 +155,9 @@ proptest! {
             match event {
                 Event::Parked { task, .. } => { parked.insert(*task); }
                 Event::Reopened { task, .. } | Event::Accepted { task, .. } => { parked.remove(task); }
+                Event::Discarded { task, .. } => {
+                    parked.retain(|id| !world.scheduler.history(&[*id]).contains(task));
+                }
                 _ => {}
             }
         }

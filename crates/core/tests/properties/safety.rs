@@ -113,6 +113,7 @@ proptest! {
             match (decision.input, decision.answer) {
                 (Input::Submit(_) | Input::EndSource, Ok(_)) => assert_eq!(again, Ok(Vec::new())),
                 (Input::Claim(_), Ok(_)) => assert!(matches!(again, Err(Rejection::Epoch { .. }))),
+                (Input::Report(_), Ok([])) => assert_eq!(again, Ok(Vec::new())),
                 (Input::Report(_), Ok(_)) => assert!(matches!(again, Err(Rejection::Answered(_))), "{again:?}"),
                 (Input::Withdraw { .. } | Input::Retry(_), Ok(_)) => assert!(again.is_err()),
                 (Input::Remake(_), Ok(_)) => assert_eq!(again, Ok(Vec::new())),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use push0_core::ProgramName;
 
 use super::run_args::MachineArgs;
 pub(crate) use crate::cluster::ClusterArgs;
@@ -130,6 +131,64 @@ pub(crate) struct RetryArgs {
     pub(crate) wait: Duration,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
+}
+
+/// Takes back accepted results, and all that was made from them
+///
+/// For a result that should not have been accepted: a dispatcher lied, or a verifier was wrong. The tasks are proved
+/// again, and so is whatever read their results. What was released keeps its number; `push0 proofs` sets its file aside,
+/// and writes it again once it is made. Who says so and why stands in the log for ever.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_long_help = "Examples:\n  push0 discard 3f9a01c2 --why 'garbage of gpu-1' --nats nats://a:4222\n  push0 discard 3f9a01c2 --why 'the verifier was of another circuit' --data scroll.push0"
+)]
+pub(crate) struct DiscardArgs {
+    /// A task's id, or the first digits of it (4 at least); what is refused at delivery is named there
+    #[arg(value_name = "TASK", required = true)]
+    pub(crate) tasks: Vec<String>,
+    #[command(flatten)]
+    pub(crate) said: SaidArgs,
+}
+
+/// Forgets which verification key a program's proofs are under
+///
+/// Only what dispatchers named is forgotten; a key in the pipeline's file holds. After it, the next key that two
+/// dispatchers name alike is pinned. Who says so and why stands in the log for ever.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_long_help = "Example:\n  push0 unpin chain --why 'the prover was updated' --nats nats://a:4222"
+)]
+pub(crate) struct UnpinArgs {
+    /// The program's name in the pipeline
+    pub(crate) program: ProgramName,
+    #[command(flatten)]
+    pub(crate) said: SaidArgs,
+}
+
+/// Who says something that stands in the log, why, and to whom.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct SaidArgs {
+    /// Why, for whoever reads the log
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) why: String,
+    /// Who says so [default: the user's name]
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+    /// The data directory of a run that has ended; a cluster without it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// How long to look for an engine
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    pub(crate) wait: Duration,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+}
+
+impl SaidArgs {
+    pub(crate) fn by(&self) -> String {
+        let user = || ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+        self.by.clone().or_else(user).unwrap_or_else(|| "an operator".to_owned())
+    }
 }
 
 /// Tells whether an engine or a dispatcher lives, by the file that its --alive names

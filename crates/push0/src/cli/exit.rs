@@ -146,6 +146,8 @@ impl From<&RunError> for Exit {
             | RunError::Dispatcher(_)
             | RunError::Thread(_)
             | RunError::Engine(_) => Self::OutOfReach,
+            RunError::Data(error) => Self::from(error),
+            RunError::NotDone(_) => Self::Usage,
             RunError::Remake { .. } => Self::Unproved,
             RunError::Deliver(error) => Self::from(error),
         }
@@ -190,7 +192,7 @@ impl From<&ClusterError> for Exit {
             | ClusterError::NameTaken(_)
             | ClusterError::NotClaimed(_) => Self::Busy,
             ClusterError::Engine(EngineError::Bug(_)) => Self::Bug,
-            ClusterError::Unwritten { .. } => Self::Unproved,
+            ClusterError::Unwritten { .. } | ClusterError::Beside { .. } => Self::Unproved,
             ClusterError::Deliver(error) => Self::from(error),
             ClusterError::Store(error) if error.is_final() => Self::Usage,
             ClusterError::Nats(_)

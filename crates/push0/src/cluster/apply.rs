@@ -1,4 +1,4 @@
-//! `push0 apply` and `push0 retry`: an operator's word to the engine that leads.
+//! `push0 apply`, `retry`, `discard` and `unpin`: an operator's word to the engine that leads.
 
 use std::io::{IsTerminal as _, Write as _};
 
@@ -7,10 +7,12 @@ use super::error::{ClusterError, told};
 use super::replica::Replica;
 use super::role::Role;
 use super::serve::runtime;
-use super::wire::Ask;
-use crate::cli::{ApplyArgs, Exit, RetryArgs};
+use super::wire::{Answer, Ask};
+use crate::cli::{
+    ApplyArgs, DiscardArgs, Exit, RetryArgs, SaidArgs, UnpinArgs, taken_back as taken_back_words,
+};
 use crate::pipeline_file;
-use crate::run::{difference, say};
+use crate::run::{TakenBack, difference, say};
 
 /// Has the cluster go on with a changed pipeline.
 pub(crate) fn apply(args: &ApplyArgs) -> Exit {
@@ -20,6 +22,42 @@ pub(crate) fn apply(args: &ApplyArgs) -> Exit {
 /// Has the cluster try parked tasks again.
 pub(crate) fn retry(args: &RetryArgs) -> Exit {
     told(retry_now(args).map(|count| say(&format!("{count} tasks are tried again"))))
+}
+
+/// Has the cluster take back what it accepted.
+pub(crate) fn discard(args: &DiscardArgs) -> Exit {
+    told(discard_now(args).map(|taken_back| say(&taken_back_words(&taken_back))))
+}
+
+/// Has the cluster forget a program's key.
+pub(crate) fn unpin(args: &UnpinArgs) -> Exit {
+    let (program, by, why) = (args.program.clone(), args.said.by(), args.said.why.clone());
+    let ask = Ask::Unpin { program, by, why };
+    let asked = asked(&args.said, &ask, "push0-unpin");
+    told(asked.map(|_| say(&format!("what was named of {}'s key is forgotten", args.program))))
+}
+
+fn discard_now(args: &DiscardArgs) -> Result<TakenBack, ClusterError> {
+    let (tasks, by, why) = (args.tasks.clone(), args.said.by(), args.said.why.clone());
+    match asked(&args.said, &Ask::Discard { tasks, by, why }, "push0-discard")? {
+        Answer::Discarded { tasks, released } => Ok((tasks, released)),
+        Answer::Done(_) | Answer::Status(_) | Answer::Later { .. } | Answer::Added { .. } => {
+            let reason = "the engine's answer is to another question".to_owned();
+            Err(ClusterError::NotDone(reason))
+        }
+        Answer::Refused { reason, .. } => Err(ClusterError::NotDone(reason)),
+    }
+}
+
+fn asked(said: &SaidArgs, ask: &Ask, name: &str) -> Result<Answer, ClusterError> {
+    let settings = said.cluster.settings(Role::Operator, name)?;
+    let runtime = runtime()?;
+    let client = runtime.block_on(Client::connect(&settings, said.wait))?;
+    let answer = runtime.block_on(client.ask(ask))?;
+    if let Answer::Refused { reason, .. } = answer {
+        return Err(ClusterError::NotDone(reason));
+    }
+    Ok(answer)
 }
 
 fn apply_now(args: &ApplyArgs) -> Result<(), ClusterError> {

@@ -46,7 +46,10 @@ impl Client {
         match self.ask(ask).await? {
             Answer::Done(count) => Ok(count),
             Answer::Refused { reason, .. } => Err(ClusterError::NotDone(reason)),
-            Answer::Later { .. } | Answer::Status(_) => {
+            Answer::Later { .. }
+            | Answer::Status(_)
+            | Answer::Added { .. }
+            | Answer::Discarded { .. } => {
                 Err(ClusterError::NotDone("the engine's answer is to another question".to_owned()))
             }
         }

@@ -84,6 +84,11 @@ pub(crate) enum ClusterError {
     )]
     NameTaken(push0_core::DispatcherId),
     #[error(
+        "error: {count} of the blocks are never proved, block {first} is the first: another block is canonical at \
+         their heights, which came before; submit the blocks that follow it, or use another log for this branch"
+    )]
+    Beside { count: usize, first: String },
+    #[error(
         "error: nothing says which run or cluster is meant: name a data directory (--data), or a cluster (--nats, \
          --config)"
     )]

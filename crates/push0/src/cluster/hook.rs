@@ -45,8 +45,9 @@ impl Hook {
             return Ok(None);
         }
         let mark = out.join(HOOKED);
-        let done = read(&mark).map_err(|what| ClusterError::Mark { path: mark.clone(), what })?;
-        Ok(Some(Self { words, timeout, mark, done }))
+        let done = read_mark(&mark);
+        let done = done.map_err(|what| ClusterError::Mark { path: mark.clone(), what })?;
+        Ok(Some(Self { words, timeout, mark, done: done.map(ReleaseNumber) }))
     }
 
     /// Runs it for a release that it has not seen; `false` if it must be run again.
@@ -78,14 +79,25 @@ impl Hook {
             }
         }
         let path = self.mark.clone();
-        write(&self.mark, number).map_err(|source| ClusterError::Dir { path, source })?;
+        write_mark(&self.mark, number.0).map_err(|source| ClusterError::Dir { path, source })?;
         self.done = Some(number);
         Ok(true)
     }
+
+    /// What it has seen after `before` was taken back in part: it is run for all of that again.
+    pub(super) fn recall(&mut self, before: ReleaseNumber) -> Result<(), ClusterError> {
+        if self.done.is_some_and(|done| done > before) {
+            let path = self.mark.clone();
+            let written = write_mark(&self.mark, before.0);
+            written.map_err(|source| ClusterError::Dir { path, source })?;
+            self.done = Some(before);
+        }
+        Ok(())
+    }
 }
 
-/// The last release that a mark names; none where there is no mark.
-fn read(mark: &Path) -> Result<Option<ReleaseNumber>, String> {
+/// The number that a mark holds; none where there is no mark.
+pub(super) fn read_mark(mark: &Path) -> Result<Option<u64>, String> {
     let mut text = String::new();
     let read = File::open(mark).and_then(|file| file.take(BYTES_MAX).read_to_string(&mut text));
     match read {
@@ -96,14 +108,15 @@ fn read(mark: &Path) -> Result<Option<ReleaseNumber>, String> {
     let digits =
         text.strip_suffix('\n').filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     let number = digits.and_then(|digits| digits.parse().ok());
-    let number = number.ok_or("it holds no number of a release, on a line of its own")?;
-    Ok(Some(ReleaseNumber(number)))
+    let number = number.ok_or("it holds no number, on a line of its own")?;
+    Ok(Some(number))
 }
 
-fn write(mark: &Path, number: ReleaseNumber) -> io::Result<()> {
+/// Has a mark hold a number, durably.
+pub(super) fn write_mark(mark: &Path, number: u64) -> io::Result<()> {
     let new = mark.with_extension("new");
     let mut file = File::create(&new)?;
-    file.write_all(format!("{}\n", number.0).as_bytes())?;
+    file.write_all(format!("{number}\n").as_bytes())?;
     file.sync_all()?;
     fs::rename(&new, mark)?;
     let folder = mark.parent().filter(|folder| !folder.as_os_str().is_empty());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
-use push0_core::{Block, Epoch, Input, Rejection, Scheduler, SourceKind, TaskId};
+use push0_core::{Arrival, Block, Epoch, Input, Rejection, Scheduler, SourceKind, TaskId};
 use tokio::sync::mpsc;
 
 use super::bus::NatsPost;
@@ -15,9 +15,9 @@ use super::remake::Looks;
 use super::replica::Replica;
 use super::serve::{Reign, Shared, ended};
 use super::sizes;
-use super::wire::{Answer, Ask};
-use crate::engine::{Engine, Gone, Handle, Ports, raise as raise_room};
-use crate::run::{Holders, News, difference, print, say, sweeper};
+use super::wire::{Answer, Ask, Left};
+use crate::engine::{Engine, Gone, Handle, Ports, Taken, raise as raise_room};
+use crate::run::{Holders, News, consequences, difference, print, results_named, say, sweeper};
 
 /// How leading ended.
 pub(super) enum Led {
@@ -164,28 +164,22 @@ pub(super) async fn answer(
     asked: Ask,
 ) -> Option<Answer> {
     match asked {
-        Ask::Submit(mut blocks) => {
-            let large = too_large(&blocks);
-            blocks.truncate(large.as_ref().map_or(blocks.len(), |(before, _)| *before));
+        Ask::Submit(blocks) => {
             let count = blocks.len();
-            let inputs = blocks.into_iter().map(|block| Input::Submit(Box::new(block)));
-            match handle.decide_in_order(inputs.collect()).await.ok()? {
-                (taken, None) if taken == count => Some(match large {
-                    Some((taken, reason)) => Answer::Refused { taken, reason },
-                    None => Answer::Done(count),
-                }),
-                (taken, None | Some(Rejection::Full { .. })) => Some(Answer::Later { taken }),
-                (taken, Some(refused)) => {
-                    let raise =
-                        handle.room().filter(|_| matches!(refused, Rejection::NoRoom { .. }));
-                    let reason = match raise {
-                        Some(room) => format!("{refused}: {}", raise_room(&room)),
-                        None => refused.to_string(),
-                    };
-                    Some(Answer::Refused { taken, reason })
-                }
-            }
+            let (arrivals, left) = added(handle, blocks).await?;
+            let taken = arrivals.len();
+            Some(match left {
+                None if taken == count => Answer::Done(count),
+                None | Some(Left::Later) => Answer::Later { taken },
+                Some(Left::Refused(reason)) => Answer::Refused { taken, reason },
+            })
         }
+        Ask::Add(blocks) => {
+            let (arrivals, left) = added(handle, blocks).await?;
+            Some(Answer::Added { arrivals, left })
+        }
+        Ask::Discard { tasks, by, why } => take_back(handle, tasks, by, why).await,
+        Ask::Unpin { program, by, why } => decided(handle, Input::Unpin { program, by, why }).await,
         Ask::Drain => decided(handle, Input::EndSource).await,
         Ask::Remake(task) => looks.remake(handle, task).await,
         Ask::Apply(spec) => decided(handle, Input::Configure(spec)).await,
@@ -224,6 +218,53 @@ async fn retry(handle: &Handle, tasks: Vec<TaskId>) -> Option<Answer> {
     Some(Answer::Done(opened))
 }
 
+/// Adds blocks; answers how the first of them stand, and why the others were not taken.
+async fn added(handle: &Handle, mut blocks: Vec<Block>) -> Option<(Vec<Arrival>, Option<Left>)> {
+    let large = too_large(&blocks);
+    blocks.truncate(large.as_ref().map_or(blocks.len(), |(before, _)| *before));
+    let count = blocks.len();
+    let Taken { arrivals, refused } = handle.add(blocks).await.ok()?;
+    let is_full = matches!(refused, Some(Rejection::Full { .. }));
+    let left = match (refused, large) {
+        (Some(_), _) if is_full => Some(Left::Later),
+        (Some(refused), _) => Some(Left::Refused(told(handle, &refused))),
+        (None, Some((_, reason))) if arrivals.len() == count => Some(Left::Refused(reason)),
+        (None, _) => None,
+    };
+    Some((arrivals, left))
+}
+
+/// Why a block is refused, with what to do about it.
+fn told(handle: &Handle, refused: &Rejection) -> String {
+    let raise = handle.room().filter(|_| matches!(refused, Rejection::NoRoom { .. }));
+    match raise {
+        Some(room) => format!("{refused}: {}", raise_room(&room)),
+        None => refused.to_string(),
+    }
+}
+
+/// Takes back the results of tasks; of one that another of them took with it there is nothing left to take.
+async fn take_back(handle: &Handle, named: Vec<String>, by: String, why: String) -> Option<Answer> {
+    let found = handle.see(move |scheduler, _| results_named(scheduler, &named)).await.ok()?;
+    let found = match found {
+        Ok(found) => found,
+        Err(reason) => return Some(Answer::Refused { taken: 0, reason }),
+    };
+    let (mut tasks, mut released) = (0, Vec::new());
+    for task in found {
+        let input = Input::Discard { task, by: by.clone(), why: why.clone() };
+        let looked = input.clone();
+        let told = handle.see(move |scheduler, _| consequences(scheduler, &looked)).await.ok()?;
+        if handle.decide(vec![input]).await.ok()?.is_ok() {
+            tasks += told.0;
+            released.extend(told.1);
+        }
+    }
+    released.sort_unstable();
+    released.dedup();
+    Some(Answer::Discarded { tasks, released })
+}
+
 /// The parked tasks that are meant by the first digits of their ids.
 fn named_among_parked(scheduler: &Scheduler, named: Vec<String>) -> Result<Vec<TaskId>, String> {
     let find = |name: String| {
@@ -232,6 +273,9 @@ fn named_among_parked(scheduler: &Scheduler, named: Vec<String>) -> Result<Vec<T
         match (found.next(), found.next()) {
             (Some(task), None) => Ok(task),
             (Some(_), Some(_)) => Err(format!("more than one parked task begins with {name}")),
+            (None, _) if results_named(scheduler, std::slice::from_ref(&name)).is_ok() => Err(
+                format!("task {name} is not parked; to take back a result: push0 discard {name}"),
+            ),
             (None, _) => Err(format!("no parked task begins with {name} (of 4 digits at least)")),
         }
     };

@@ -1,7 +1,8 @@
 //! `push0 proofs`: the release feed of a cluster, as files.
 //!
 //! A reader is a copy of the state that follows the log; it asks no engine for anything. The feed is read from
-//! its first release at every start: a file that is there and right is left alone.
+//! its first release at every start: a file that is there and right is left alone. What was
+//! taken back is read again, and the hook runs for it again.
 //!
 //! Not here: the hook, and how far it came (`hook`).
 
@@ -17,6 +18,7 @@ use super::client::Client;
 use super::error::{ClusterError, told};
 use super::hook::Hook;
 use super::owned::owned;
+use super::recalls::Recalls;
 use super::replica::{Came, Replica};
 use super::role::Role;
 use super::serve::runtime;
@@ -40,6 +42,7 @@ struct Reader<'a> {
     out: PathBuf,
     hook: Option<Hook>,
     cursor: ReleaseNumber,
+    recalls: Recalls,
     /// The parked task that was told of last.
     told: Option<TaskId>,
     settings: Settings,
@@ -64,10 +67,12 @@ fn write_all(args: &ProofsArgs) -> Result<(), ClusterError> {
         runtime.block_on(replica.catch_up())?; // one that follows waits for a log that is silent
     }
     let cursor = ReleaseNumber(0);
+    let recalls = Recalls::open(&out)?;
     let mut reader =
-        Reader { args, store, programs, out, hook, cursor, told: None, settings, runtime };
+        Reader { args, store, programs, out, hook, cursor, recalls, told: None, settings, runtime };
     loop {
         let came = reader.runtime.block_on(replica.go_on(WAIT))?;
+        reader.recall(replica.scheduler())?;
         let due = due(replica.scheduler(), reader.cursor, BATCH);
         // What was lost is not due until it is made again, and not done either.
         let is_behind = !replica.scheduler().releases(reader.cursor).is_empty();
@@ -130,6 +135,24 @@ impl Reader<'_> {
         }
         self.cursor = number;
         Ok(true)
+    }
+
+    /// Goes back to what was handed out and was taken back since: its file is set aside until it is made again, and the
+    /// hook runs for it then, as for all that follow it.
+    fn recall(&mut self, scheduler: &Scheduler) -> Result<(), ClusterError> {
+        let Some(recalled) = self.recalls.since(scheduler) else { return Ok(()) };
+        for number in &recalled.numbers {
+            let at = |source| ClusterError::Dir { path: self.out.clone(), source };
+            let aside = publish::set_aside(scheduler, *number, &self.out).map_err(at)?;
+            let aside = aside.map(|path| format!("; what was written is now {}", path.display()));
+            let (number, aside) = (number.0, aside.unwrap_or_default());
+            say(&format!("warning: release {number} was taken back, and is made again{aside}"));
+        }
+        self.cursor = self.cursor.min(recalled.before);
+        if let Some(hook) = &mut self.hook {
+            hook.recall(recalled.before)?;
+        }
+        self.recalls.saw(recalled)
     }
 
     /// Tells of a result that is to be made again and cannot be.

@@ -45,8 +45,10 @@ impl Right {
     pub(super) const fn for_asking(ask: &Ask) -> Self {
         match ask {
             Ask::Status | Ask::Remake(_) => Self::Read,
-            Ask::Submit(_) | Ask::Drain | Ask::Retry(_) | Ask::RetryAll => Self::Submit,
-            Ask::Apply(_) => Self::Operate,
+            Ask::Submit(_) | Ask::Add(_) | Ask::Drain | Ask::Retry(_) | Ask::RetryAll => {
+                Self::Submit
+            }
+            Ask::Apply(_) | Ask::Discard { .. } | Ask::Unpin { .. } => Self::Operate,
         }
     }
 
@@ -72,13 +74,21 @@ mod tests {
             Ask::Status,
             Ask::Remake(TaskId([7; 32])),
             Ask::Submit(vec![]),
+            Ask::Add(vec![]),
             Ask::Drain,
             Ask::Retry(vec![]),
             Ask::RetryAll,
+            Ask::Discard { tasks: vec![], by: String::new(), why: String::new() },
+            Ask::Unpin {
+                program: "any".parse().expect("a name"),
+                by: String::new(),
+                why: String::new(),
+            },
         ];
         for ask in &asks {
             let may: Vec<_> = Right::ALL.into_iter().filter(|right| right.allows(ask)).collect();
-            let is_for_operators = matches!(ask, Ask::Apply(_));
+            let is_for_operators =
+                matches!(ask, Ask::Apply(_) | Ask::Discard { .. } | Ask::Unpin { .. });
             let others = [Right::Read, Right::Submit].into_iter().filter(|_| !is_for_operators);
             let others = others.filter(|right| *right == Right::for_asking(ask));
             let wanted: Vec<_> = others.chain([Right::Operate]).collect();

@@ -89,6 +89,9 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
     if matches!(loaded.pipeline.source.kind, SourceKind::File { .. }) {
         return Err(ClusterError::FromFile { pipeline: args.pipeline.clone() });
     }
+    if let Some(note) = crate::programs::without_key(&loaded.pipeline) {
+        say(&note);
+    }
     let settings = args.cluster.settings(Role::Engine, &args.name())?;
     let sign = sign(args.alive.as_deref())?;
     let store = settings.store(Access::Make)?;

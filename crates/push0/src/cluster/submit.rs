@@ -2,10 +2,11 @@
 //!
 //! Submitting a known block changes nothing, so a submission that was cut off is made again as it was.
 
+use std::fmt;
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use push0_core::Block;
+use push0_core::{Arrival, Block};
 use push0_dispatch::{Access, Store};
 
 use super::client::Client;
@@ -13,7 +14,7 @@ use super::error::{ClusterError, told};
 use super::role::Role;
 use super::serve::runtime;
 use super::settings::Settings;
-use super::wire::{Answer, Ask};
+use super::wire::{Answer, Ask, Left};
 use crate::cli::{DrainArgs, Exit, SubmitArgs};
 use crate::pipeline_file;
 use crate::run::say;
@@ -21,7 +22,10 @@ use crate::source::{BlockFile, Rules};
 
 /// Submits every block of a file.
 pub(crate) fn submit(args: &SubmitArgs) -> Exit {
-    told(submit_all(args).map(|blocks| say(&format!("{blocks} blocks submitted"))))
+    told(submit_all(args).and_then(|standing| {
+        say(&standing.to_string());
+        standing.check()
+    }))
 }
 
 /// Says that no block follows.
@@ -29,14 +33,14 @@ pub(crate) fn drain(args: &DrainArgs) -> Exit {
     told(drain_now(args))
 }
 
-fn submit_all(args: &SubmitArgs) -> Result<usize, ClusterError> {
+fn submit_all(args: &SubmitArgs) -> Result<Standing, ClusterError> {
     let loaded = pipeline_file::load(&args.pipeline)?;
     let settings = args.cluster.settings(Role::Client, "push0-submit")?;
     let runtime = runtime()?;
     let client = runtime.block_on(Client::connect(&settings, args.wait))?;
     let store = store(&settings, args.wait)?;
     let mut blocks = BlockFile::open(&args.blocks, &Rules::of(&loaded.pipeline))?;
-    let mut submitted = 0;
+    let mut standing = Standing::default();
     loop {
         let mut batch = Vec::new();
         for next in blocks.by_ref().take(BATCH) {
@@ -45,11 +49,21 @@ fn submit_all(args: &SubmitArgs) -> Result<usize, ClusterError> {
             batch.push(next.block);
         }
         if batch.is_empty() {
-            return Ok(submitted);
+            break;
         }
-        submitted += batch.len();
-        runtime.block_on(send(&client, batch))?;
+        runtime.block_on(send(&client, batch, &mut standing))?;
     }
+    // What came before its parent may follow it by now.
+    let ahead = std::mem::take(&mut standing.ahead);
+    for batch in ahead.chunks(BATCH) {
+        let mut again = Standing::default();
+        runtime.block_on(send(&client, batch.to_vec(), &mut again))?;
+        standing.new += again.new + again.known;
+        standing.ahead.extend(again.ahead);
+        standing.beside += again.beside;
+        standing.first_beside = standing.first_beside.take().or(again.first_beside);
+    }
+    Ok(standing)
 }
 
 /// Opens the store, which the first engine makes: it is waited for as long as an engine is.
@@ -66,19 +80,78 @@ fn store(settings: &Settings, wait: Duration) -> Result<Store, ClusterError> {
 }
 
 /// Submits until all are taken, however long the engine is full.
-async fn send(client: &Client, mut blocks: Vec<Block>) -> Result<(), ClusterError> {
-    loop {
-        match client.ask(&Ask::Submit(blocks.clone())).await? {
-            Answer::Done(_) | Answer::Status(_) => return Ok(()),
-            Answer::Later { taken } => {
-                blocks.drain(..taken.min(blocks.len()));
-                tokio::time::sleep(FULL_PAUSE).await;
-            }
-            Answer::Refused { taken, reason } => {
-                let block =
-                    blocks.get(taken).map_or_else(String::new, |block| block.number.to_string());
+async fn send(
+    client: &Client,
+    mut blocks: Vec<Block>,
+    standing: &mut Standing,
+) -> Result<(), ClusterError> {
+    while !blocks.is_empty() {
+        let answer = client.ask(&Ask::Add(blocks.clone())).await?;
+        let Answer::Added { arrivals, left } = answer else {
+            let reason = "the engine's answer is to another question".to_owned();
+            return Err(ClusterError::NotDone(reason));
+        };
+        let taken = arrivals.len().min(blocks.len());
+        for (block, arrival) in blocks.drain(..taken).zip(arrivals) {
+            standing.add(block, arrival);
+        }
+        match (left, blocks.first()) {
+            (Some(Left::Refused(reason)), Some(block)) => {
+                let block = block.number.to_string();
                 return Err(ClusterError::Refused { block, reason });
             }
+            (Some(_) | None, Some(_)) => tokio::time::sleep(FULL_PAUSE).await,
+            (Some(_) | None, None) => {}
+        }
+    }
+    Ok(())
+}
+
+/// How submitted blocks stand to the chain.
+#[derive(Debug, Default)]
+struct Standing {
+    new: usize,
+    known: usize,
+    ahead: Vec<Block>,
+    beside: usize,
+    first_beside: Option<String>,
+}
+
+impl Standing {
+    fn add(&mut self, block: Block, arrival: Arrival) {
+        match arrival {
+            Arrival::New => self.new += 1,
+            Arrival::Known => self.known += 1,
+            Arrival::Ahead => self.ahead.push(block),
+            Arrival::Beside => {
+                let name = || format!("{} ({})", block.number, block.hash.short());
+                self.beside += 1;
+                self.first_beside.get_or_insert_with(name);
+            }
+        }
+    }
+
+    /// That all of them can be proved.
+    fn check(&self) -> Result<(), ClusterError> {
+        match &self.first_beside {
+            None => Ok(()),
+            Some(first) => Err(ClusterError::Beside { count: self.beside, first: first.clone() }),
+        }
+    }
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { new, known, ahead, beside, .. } = self;
+        let all = new + known + ahead.len() + beside;
+        write!(f, "{all} blocks submitted: {new} new, {known} known")?;
+        if let Some(first) = ahead.first() {
+            let (count, number) = (ahead.len(), first.number);
+            write!(f, ", {count} ahead of a block that has not come (before block {number})")?;
+        }
+        match beside {
+            0 => Ok(()),
+            count => write!(f, ", {count} beside the chain"),
         }
     }
 }
@@ -87,7 +160,16 @@ fn drain_now(args: &DrainArgs) -> Result<(), ClusterError> {
     let settings = args.cluster.settings(Role::Client, "push0-drain")?;
     let runtime = runtime()?;
     let client = runtime.block_on(Client::connect(&settings, args.wait))?;
-    runtime.block_on(client.have(&Ask::Drain)).map(|_| ())
+    let give_up = Instant::now() + DRAIN_WAIT;
+    loop {
+        match runtime.block_on(client.have(&Ask::Drain)) {
+            // A block that has just come may be on its way with its parent.
+            Err(ClusterError::NotDone(_)) if Instant::now() < give_up => {
+                std::thread::sleep(FULL_PAUSE);
+            }
+            drained => return drained.map(|_| ()),
+        }
+    }
 }
 
 /// Blocks in one message: far below what a server takes.
@@ -98,3 +180,6 @@ const STORE_PAUSE: Duration = Duration::from_millis(200);
 
 /// Before an engine that is full is asked again; it makes room as proofs are released.
 const FULL_PAUSE: Duration = Duration::from_millis(200);
+
+/// How long an engine that waits for the parent of a block is asked again: longer than it waits for one.
+const DRAIN_WAIT: Duration = Duration::from_secs(4);

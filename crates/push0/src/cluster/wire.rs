@@ -3,7 +3,10 @@
 //! Reports and grants may hold whatever a prover printed, as far as the core bounds it; payloads and proofs
 //! are never in a message.
 
-use push0_core::{Block, Epoch, PipelineSpec, Seq, TaskId, Timestamp, ToDispatcher};
+use push0_core::{
+    Arrival, Block, Epoch, PipelineSpec, ProgramName, ReleaseNumber, Seq, TaskId, Timestamp,
+    ToDispatcher,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::status::{DispatcherView, EngineView, Status};
@@ -59,8 +62,10 @@ const fn is_false(flag: &bool) -> bool {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ask {
-    /// Add these blocks, in this order; their payloads are in the store.
+    /// Add these blocks, in this order; their payloads are in the store. Answered as clients of before 0.2 read it.
     Submit(Vec<Block>),
+    /// Likewise, and say how each stands.
+    Add(Vec<Block>),
     /// No block follows.
     Drain,
     /// Make this task's result again: the store has lost it.
@@ -73,6 +78,10 @@ pub enum Ask {
     Retry(Vec<String>),
     /// Try all parked tasks again.
     RetryAll,
+    /// Take back the results of these tasks, each named by the first digits of its id, and all that was made from them.
+    Discard { tasks: Vec<String>, by: String, why: String },
+    /// Forget what is pinned and was named of a program's key.
+    Unpin { program: ProgramName, by: String, why: String },
 }
 
 /// What the leader answers, once it is durable.
@@ -91,4 +100,26 @@ pub enum Answer {
         taken: usize,
         reason: String,
     },
+    /// So the first of the blocks stand; why not all of them were taken, if so.
+    Added {
+        arrivals: Vec<Arrival>,
+        #[serde(default)]
+        left: Option<Left>,
+    },
+    /// So many tasks are open again, and these releases are recalled.
+    Discarded {
+        tasks: u64,
+        #[serde(default)]
+        released: Vec<ReleaseNumber>,
+    },
+}
+
+/// Why a block was not taken.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Left {
+    /// There is no room for now: ask again.
+    Later,
+    /// For this reason.
+    Refused(String),
 }

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
 
-use push0_core::{DispatcherId, Epoch, Fleet, FromDispatcher, Input, Rejection, Scheduler, Seq};
+use push0_core::{
+    Arrival, Block, DispatcherId, Epoch, Fleet, FromDispatcher, Input, Rejection, Scheduler, Seq,
+};
 use push0_log::Room;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -16,8 +18,8 @@ pub enum Request {
     Ask(Vec<Input>, Reply),
     /// Decide what is left of some that began before, with the answer so far where somebody waits for it.
     Rest(Vec<Input>, Option<Answered>),
-    /// Decide these in one turn, up to the first that is refused or finds no room in it.
-    InOrder(Vec<Input>, oneshot::Sender<Taken>),
+    /// Add these blocks in one turn, up to the first that is refused or finds no room in it.
+    InOrder(Vec<Block>, oneshot::Sender<Taken>),
     /// Take what a dispatcher says.
     Heard(Vec<FromDispatcher>),
     /// This dispatcher's connection was seen to end then.
@@ -32,8 +34,14 @@ pub enum Request {
     Stop,
 }
 
-/// How many of some inputs were taken, and why not the next one.
-pub type Taken = (usize, Option<Rejection>);
+/// What became of some inputs, in order.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// How each block that was taken stood to the chain when it came; one for each input that was taken.
+    pub arrivals: Vec<Arrival>,
+    /// Why the next one was not.
+    pub refused: Option<Rejection>,
+}
 
 /// An answer, and who waits for it.
 pub(super) type Answered = (Reply, Result<(), Rejection>);
@@ -141,15 +149,15 @@ impl Handle {
         answer.await.map_err(|_| Gone)
     }
 
-    /// Has `inputs` decided in one turn, up to the first that is refused or finds no room in it; answers how many were
-    /// taken, and the refusal.
+    /// Has `blocks` added in one turn, up to the first that is refused or finds no room in it; answers how each stood that
+    /// was taken, and the refusal.
     ///
     /// # Errors
     ///
     /// [`Gone`].
-    pub async fn decide_in_order(&self, inputs: Vec<Input>) -> Result<Taken, Gone> {
+    pub async fn add(&self, blocks: Vec<Block>) -> Result<Taken, Gone> {
         let (reply, answer) = oneshot::channel();
-        self.requests.send(Request::InOrder(inputs, reply)).await.map_err(|_| Gone)?;
+        self.requests.send(Request::InOrder(blocks, reply)).await.map_err(|_| Gone)?;
         answer.await.map_err(|_| Gone)
     }
 

@@ -53,10 +53,10 @@ impl PublishError {
     pub fn remedy(&self) -> String {
         match self {
             Self::Refused { task, .. } => format!(
-                "if that verifier is right, `push0 discard {task}` has the proof made again, with all that was made of it"
+                "if that verifier is right, `push0 discard {task} --why …` has the proof made again, with all that was made of it"
             ),
             Self::Disagrees { task, .. } => format!(
-                "see to the dispatcher that reported it; `push0 discard {task}` has the proof made again, with all that \
+                "see to the dispatcher that reported it; `push0 discard {task} --why …` has the proof made again, with all that \
                  was made of it"
             ),
             Self::MockNotAllowed { .. } => {

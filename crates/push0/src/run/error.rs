@@ -8,6 +8,7 @@ use push0_dispatch::mark::MarkError;
 use push0_dispatch::{Owner, StartError, StoreError};
 use push0_log::{AppendError, OpenError};
 
+use crate::data::DataError;
 use crate::engine::{EngineError, Gone};
 use crate::pipeline_file::PipelineFileError;
 use crate::publish::PublishError;
@@ -42,6 +43,10 @@ pub(crate) enum RunError {
     NoSuchBlock { file: PathBuf, hash: BlockHash },
     #[error("error: {}: {}", chain(.0), log_remedy(.0))]
     Log(#[source] OpenError),
+    #[error("error: {0}")]
+    Data(#[from] DataError),
+    #[error("error: {0}: nothing was changed by it")]
+    NotDone(String),
     #[error("error: the log cannot be taken over: {0}: use another --data")]
     Begin(#[source] Rejection),
     #[error(

@@ -123,7 +123,7 @@ pub(super) fn begin(
     Ok(())
 }
 
-fn replay(data: &Layout) -> Result<(FileLog, Recorded), RunError> {
+pub(super) fn replay(data: &Layout) -> Result<(FileLog, Recorded), RunError> {
     let disk = Directory::new(&data.log());
     let (opened, replay) = Replay::of(|each| FileLog::open_on(disk, Settings::default(), each));
     let (log, report) = opened.map_err(RunError::Log)?;

@@ -21,6 +21,8 @@ fn the_whole_is_explained() {
       drain      Says that no block follows: open batches close, and the cluster ends its work
       apply      Has a cluster go on with a changed pipeline file
       retry      Has a cluster try parked tasks again
+      discard    Takes back accepted results, and all that was made from them
+      unpin      Forgets which verification key a program's proofs are under
       proofs     Writes the final proofs of a cluster as files, in the order of their release
       alive      Tells whether an engine or a dispatcher lives, by the file that its --alive names
       check      Says all that is wrong with a pipeline file, or shows its stages

@@ -43,7 +43,11 @@ fn what_is_too_large_is_refused_to_who_asks_and_ends_no_engine() {
             Answer::Refused { reason, .. } => {
                 assert!(reason.contains("bytes of the log"), "{reason}");
             }
-            Answer::Done(_) | Answer::Status(_) | Answer::Later { .. } => panic!("{answer:?}"),
+            Answer::Done(_)
+            | Answer::Status(_)
+            | Answer::Later { .. }
+            | Answer::Added { .. }
+            | Answer::Discarded { .. } => panic!("{answer:?}"),
         }
     }
     world.submit();

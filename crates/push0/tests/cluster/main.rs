@@ -32,6 +32,7 @@ mod rolling;
 mod secured;
 mod store_of_one_log;
 mod stream_replaced;
+mod taken_back;
 mod told_twice;
 mod traced;
 mod user;

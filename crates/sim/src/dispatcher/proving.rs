@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use push0_core::{AttemptId, Digest, FailureClass, Grant, Outcome, ResultRef};
+use push0_core::{AttemptId, Digest, DispatcherId, FailureClass, Grant, Outcome, ResultRef};
 
 use super::{Act, Around, Dispatcher};
 use crate::agenda::Step;
@@ -173,7 +173,7 @@ impl Dispatcher {
 
     fn stored(&mut self, attempt: AttemptId, around: &mut Around<'_>) -> Vec<Act> {
         let Some(run) = self.running.get(&attempt) else { return Vec::new() };
-        let result = result(&run.grant, around);
+        let result = result(&self.id, &run.grant, self.has_own_key, around);
         let are_put =
             result.parts.iter().chain([&result.output]).all(|artifact| around.store.put(*artifact));
         if are_put {
@@ -246,7 +246,12 @@ fn end(grant: &Grant, around: &mut Around<'_>) -> End {
 }
 
 /// What a prover has made.
-fn result(grant: &Grant, around: &mut Around<'_>) -> ResultRef {
+fn result(
+    by: &DispatcherId,
+    grant: &Grant,
+    has_own_key: bool,
+    around: &mut Around<'_>,
+) -> ResultRef {
     let (now, stage, key) = (around.now, grant.stage.as_str(), &grant.key);
     let ledger = &around.watch.ledger;
     // By its name: the log may not know of a task whose grant left early.
@@ -255,7 +260,7 @@ fn result(grant: &Grant, around: &mut Around<'_>) -> ResultRef {
     let count = index.and_then(|index| ledger.stage(index));
     let count = count.map_or(0, |stage| truth::parts(stage, key));
     let was_made = around.watch.is_made(&grant.task);
-    let is_pinned = around.watch.is_pinned(&grant.program);
+    let is_held = around.watch.is_held(&grant.program, by);
     let salt = match around.faults.strikes(now, Fault::OtherBytes) {
         true => grant.attempt.0,
         false => 0,
@@ -273,9 +278,16 @@ fn result(grant: &Grant, around: &mut Around<'_>) -> ResultRef {
     } else if around.faults.strikes(now, Fault::Unfit) {
         match around.faults.chance(Fault::Unfit).below(3) {
             0 => result.mock = true,
-            1 if is_pinned => result.vkey = Some(push0_core::Vkey([9; 32])),
+            1 if is_held && !has_own_key => result.vkey = Some(push0_core::Vkey([9; 32])),
             _ => result.parts = vec![result.output; if count == 0 { 1 } else { 9 }],
         }
+    } else if !was_made && around.faults.strikes(now, Fault::AcceptedLie) {
+        let lie = |what: &str| Digest::of(format!("lie on {what} of {stage} {key}").as_bytes());
+        (result.statement, result.output) = (lie("values"), lie("bytes"));
+        result.parts.iter_mut().zip(0..).for_each(|(part, index)| *part = lie(&format!("{index}")));
+    }
+    if has_own_key && result.vkey == Some(truth::vkey(&grant.program)) {
+        result.vkey = Some(push0_core::Vkey(Digest::of(by.as_str().as_bytes()).0));
     }
     result
 }

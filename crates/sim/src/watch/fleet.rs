@@ -72,6 +72,9 @@ impl Watch {
         }
         let most = absent.values().max().copied().unwrap_or_default();
         self.absent = absent;
+        let knows_of = beat.running.len() as u64 + beat.held.len() as u64;
+        let at_first = SHOWN_AT_FIRST.max(knows_of);
+        *self.shown.entry(beat.dispatcher.clone()).or_insert(at_first) += SHOWN_A_BEAT;
         self.announced.insert(beat.dispatcher.clone(), beat.capacity.clone());
         self.running.insert(beat.dispatcher.clone(), beat.running.clone());
         self.note(holds(Check::LeaseKnown, most <= ABSENT_MAX, || {
@@ -124,6 +127,10 @@ impl Watch {
             let programs = held.values().filter_map(|entry| self.ledger.program(entry));
             let memory: u64 = programs.map(|(_, program)| program.memory_bytes).sum();
             let slots = (held.len() + beside) as u64;
+            let shown = self.shown.get(dispatcher).copied().unwrap_or_default();
+            holds(Check::Capacity, held.len() as u64 <= shown, || {
+                format!("{dispatcher} holds {}, and has shown {shown}", held.len())
+            })?;
             let is_beyond = slots > u64::from(whole.slots) || memory > whole.memory_bytes;
             holds(Check::Capacity, !is_beyond, || {
                 format!("{dispatcher} has {whole:?}, and {} leases and {beside} more", held.len())
@@ -146,6 +153,10 @@ pub(super) enum Which {
     Same,
     Next,
 }
+
+/// What every dispatcher may hold, and what more for each beat.
+const SHOWN_AT_FIRST: u64 = 8;
+const SHOWN_A_BEAT: u64 = 2;
 
 /// A lease that so many beats in a row do not mention should not stand any more.
 const ABSENT_MAX: u32 = 3;

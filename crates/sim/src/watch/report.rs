@@ -14,6 +14,9 @@ impl Watch {
         if let Some(running) = self.running.get_mut(&report.dispatcher).filter(|_| is_of_now) {
             running.remove(&report.attempt);
         }
+        if let (true, Outcome::Proved(_)) = (is_of_now, &report.outcome) {
+            *self.shown.entry(report.dispatcher.clone()).or_default() += 1;
+        }
     }
 
     /// A dispatcher lets go of what it holds.
@@ -22,7 +25,10 @@ impl Watch {
         let Some(entry) = self.ledger.tasks.get(&report.task) else { return };
         let Some(stage) = self.ledger.stage(entry.stage) else { return };
         let is_fit = truth::is_fit(stage, &entry.key, result);
-        let is_kept = entry.values.is_some() || !is_fit;
+        // What was made from what is taken back is worth nothing; what is told again is known.
+        let is_over = report.attempt.0 < entry.discarded.0 || entry.made.contains(&report.attempt);
+        let is_over = is_over || self.own_keys.contains(&report.dispatcher);
+        let is_kept = entry.values.is_some() || !is_fit || is_over;
         let words = || format!("a proof of {} was let go, and it has none", entry.key);
         let result = holds(Check::ProofKept, is_kept, words);
         self.note(result);
@@ -45,8 +51,7 @@ impl Watch {
         decided: Result<&[Event], &Rejection>,
     ) -> Result<(), Found> {
         let Some(entry) = self.ledger.tasks.get(&report.task) else { return Ok(()) };
-        let holds_lease =
-            matches!(&entry.state, State::Leased { attempt, dispatcher }
+        let holds_lease = matches!(&entry.state, State::Leased { attempt, dispatcher }
                 if *attempt == report.attempt && *dispatcher == report.dispatcher);
         let is_answered = matches!(decided, Err(Rejection::Answered(_)));
         let Outcome::Proved(result) = &report.outcome else {
@@ -58,6 +63,19 @@ impl Watch {
         };
         let Some(stage) = self.ledger.stage(entry.stage) else { return Ok(()) };
         let is_accepted = |event: &Event| matches!(event, Event::Accepted { attempt, .. } if *attempt == report.attempt);
+        let is_over = report.attempt.0 < entry.discarded.0 || entry.made.contains(&report.attempt);
+        if is_over {
+            let taken = decided.unwrap_or_default();
+            let is_taken = taken.iter().any(|event| matches!(event, Event::Accepted { .. }));
+            return holds(Check::Discarded, !is_taken, || {
+                format!("a result of {} that was taken back, or told before, is taken", entry.key)
+            });
+        }
+        // What was accepted before may be false; one that had a key of its own may be held to it.
+        let contradicts = entry.values.is_some_and(|values| values != result.statement);
+        if contradicts || self.own_keys.contains(&report.dispatcher) {
+            return Ok(());
+        }
         if truth::is_fit(stage, &entry.key, result) && entry.is_open() {
             let events = decided.unwrap_or_default();
             let is_taken = events.iter().any(is_accepted);

@@ -35,7 +35,7 @@ impl World {
             let frozen = one.frozen;
             return self.agenda.at(frozen, Happening::Beats { who, life });
         }
-        let (acts, wait) = (one.beat(), one.rate.elapsed(HEARTBEAT));
+        let (acts, wait) = (one.beat(now), one.rate.elapsed(HEARTBEAT));
         self.agenda.after(wait, Happening::Beats { who, life });
         self.act(who, acts);
     }

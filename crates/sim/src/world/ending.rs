@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use push0_core::{Collect, Inflow, Input};
+use push0_core::{Collect, Inflow, Input, TaskId};
 use push0_log::{FileLog, LogId, Settings};
 
 use super::World;
@@ -38,9 +38,22 @@ impl World {
         for one in &mut self.crew {
             one.is_open = true;
             one.withdrawn.clear();
+            (one.boasts_until, one.has_own_key) = (Duration::ZERO, false);
         }
         let until = self.agenda.now() + self.bound();
         self.phase = Phase::Settling { until };
+    }
+
+    pub(super) fn is_cruel(&self) -> bool {
+        self.phase == Phase::Cruel
+    }
+
+    /// Whether all that was released has a result, and nothing that is accepted is false.
+    fn is_whole(&self) -> bool {
+        let ledger = &self.watch.ledger;
+        let is_made = |id: &TaskId| ledger.tasks.get(id).is_some_and(|it| it.values.is_some());
+        let mut released = ledger.released.iter().flat_map(|(_, tasks)| tasks);
+        released.all(is_made) && self.lies().is_empty()
     }
 
     /// The time within which everything comes to its end once faults stop: every lease, retry and batch that
@@ -72,7 +85,16 @@ impl World {
         }
         let scheduler = &engine.scheduler;
         let has_read = self.reader.read.len() == self.watch.ledger.released.len();
-        if scheduler.is_complete() && has_read && self.source.has_ended && engine.rests() {
+        if !self.lies().is_empty() {
+            return; // an auditor comes
+        }
+        let is_whole = self.is_whole();
+        if scheduler.is_complete()
+            && is_whole
+            && has_read
+            && self.source.has_ended
+            && engine.rests()
+        {
             return self.finish();
         }
         let rests = engine.rests() && self.crew.iter().all(|one| one.rests());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use push0_core::{FailureClass, FromDispatcher, Input, Outcome, Report, TaskState};
+use push0_core::{FailureClass, FromDispatcher, Input, Outcome, Report, Task, TaskId, TaskState};
 
 use super::{MISCHIEF, World};
 use crate::agenda::{Happening, Healed};
@@ -10,6 +10,7 @@ use crate::clock::Rate;
 use crate::engine::Asker;
 use crate::fault::Fault;
 use crate::pipelines;
+use crate::truth;
 
 impl World {
     /// Some clocks run fast or slow, for good.
@@ -32,8 +33,10 @@ impl World {
         for who in 0..self.crew.len() {
             self.trouble_of_dispatcher(who);
             self.lie_of_dispatcher(who);
+            self.claim_of_dispatcher(who);
         }
         self.operate();
+        self.audit();
     }
 
     fn trouble_of_engine(&mut self) {
@@ -140,6 +143,53 @@ impl World {
         let ran = Duration::ZERO;
         let report = Report { dispatcher, incarnation, attempt, task, outcome, ran };
         self.engine_hears(who, FromDispatcher::Report(report));
+    }
+
+    /// What a dispatcher claims that it does not have.
+    fn claim_of_dispatcher(&mut self, who: usize) {
+        let now = self.agenda.now();
+        if self.strikes(Fault::Boasts) {
+            let until = now + self.faults.chance(Fault::Boasts).millis(1_000, 10_000);
+            self.crew.get_mut(who).into_iter().for_each(|one| one.boasts_until = until);
+        }
+        let id = self.crew.get(who).map(|one| one.id.clone());
+        if let Some(id) = id.filter(|_| self.strikes(Fault::OwnKey)) {
+            self.watch.has_own_key(&id);
+            self.crew.get_mut(who).into_iter().for_each(|one| one.has_own_key = true);
+        }
+    }
+
+    /// Takes back what was accepted and is false; by mistake, what is true.
+    fn audit(&mut self) {
+        let Some(engine) = &self.engine else { return };
+        let scheduler = &engine.scheduler;
+        let all = scheduler.tasks().filter(|(_, task)| task.result.is_some());
+        let all: Vec<_> = all.map(|(id, _)| *id).collect();
+        let lies = self.lies();
+        let discard = |task| {
+            let (by, why) = ("an auditor".to_owned(), "it is false".to_owned());
+            Input::Discard { task, by, why }
+        };
+        if let Some(lie) = lies.first().copied()
+            && (!self.is_cruel() || self.strikes(Fault::Audited))
+        {
+            self.ask(Asker::Operator, vec![discard(lie)]);
+        } else if !all.is_empty() && self.strikes(Fault::Mistaken) {
+            let task = self.faults.chance(Fault::Mistaken).pick(&all).copied();
+            self.ask(Asker::Operator, task.map(discard).into_iter().collect());
+        }
+    }
+
+    /// The tasks whose result is false, by the engine's own state.
+    pub(super) fn lies(&self) -> Vec<TaskId> {
+        let Some(engine) = &self.engine else { return Vec::new() };
+        let scheduler = &engine.scheduler;
+        let is_lie = |task: &Task| {
+            let stage = scheduler.pipeline().stage(task.stage);
+            let result = task.result.as_ref().map(|result| &result.what);
+            result.is_some_and(|result| !truth::is_fit(stage, &task.key, result))
+        };
+        scheduler.tasks().filter(|(_, task)| is_lie(task)).map(|(id, _)| *id).collect()
     }
 
     fn operate(&mut self) {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use push0_core::{Digest, Input, Key, ReleaseNumber, TaskState};
+use push0_core::{Digest, Input, Key, ReleaseNumber, Seq, TaskState};
 
 use super::World;
 use crate::agenda::Happening;
@@ -19,11 +19,13 @@ pub(super) struct Reader {
     /// By number; survives every crash.
     pub(super) read: BTreeMap<u64, (Key, Vec<Digest>)>,
     asks: bool,
+    /// The last recall that it has seen to.
+    recalled: Seq,
 }
 
 impl Reader {
     pub(super) const fn begin(&mut self) {
-        (self.cursor, self.asks) = (0, false);
+        (self.cursor, self.asks, self.recalled) = (0, false, Seq(0));
     }
 }
 
@@ -31,8 +33,24 @@ impl World {
     pub(super) fn reader_looks(&mut self) {
         let life = self.life;
         self.agenda.after(LOOK, Happening::ReaderLooks { life });
+        self.recall();
         while self.read_next() {}
         self.check_ending();
+    }
+
+    /// Goes back to what was taken back since it was read.
+    fn recall(&mut self) {
+        let Some(engine) = self.engine.as_ref().filter(|engine| engine.is_durable()) else {
+            return;
+        };
+        for (number, at) in engine.scheduler.recalled() {
+            if at > self.reader.recalled {
+                self.reader.read.remove(&number.0);
+                self.reader.cursor = self.reader.cursor.min(number.0 - 1);
+            }
+        }
+        let last = engine.scheduler.recalled().map(|(_, at)| at).max();
+        self.reader.recalled = last.unwrap_or_default().max(self.reader.recalled);
     }
 
     /// Reads one more release, if it can.

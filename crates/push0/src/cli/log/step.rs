@@ -151,7 +151,9 @@ fn task_of(event: &Event) -> Option<&TaskId> {
         | Event::Lost { task, .. }
         | Event::Withdrawn { task, .. }
         | Event::Parked { task, .. }
-        | Event::Reopened { task, .. } => Some(task),
+        | Event::Reopened { task, .. }
+        | Event::KeyNamed { task, .. }
+        | Event::Discarded { task, .. } => Some(task),
         Event::Configured { .. }
         | Event::Claimed { .. }
         | Event::BlockSubmitted { .. }
@@ -160,6 +162,7 @@ fn task_of(event: &Event) -> Option<&TaskId> {
         | Event::PayloadLost { .. }
         | Event::BatchClosed { .. }
         | Event::Released { .. }
+        | Event::Unpinned { .. }
         | Event::Pinned { .. } => None,
     }
 }

@@ -121,6 +121,9 @@ fn ended(at: Timestamp, event: &Event) -> Option<(AttemptId, End)> {
         | Event::Parked { .. }
         | Event::Reopened { .. }
         | Event::Pinned { .. }
+        | Event::KeyNamed { .. }
+        | Event::Unpinned { .. }
+        | Event::Discarded { .. }
         | Event::Released { .. } => return None,
     };
     Some((*attempt, End { at, name: event.name(), class, message }))

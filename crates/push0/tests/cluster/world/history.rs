@@ -142,7 +142,10 @@ impl World {
         assert_eq!(released, expected, "every block once, in order");
         let mut open: BTreeMap<TaskId, i32> = BTreeMap::new();
         for event in self.history().iter().flat_map(|turn| &turn.events) {
-            if let Event::TaskOpened { task, .. } | Event::Reopened { task, .. } = event {
+            if let Event::TaskOpened { task, .. }
+            | Event::Reopened { task, .. }
+            | Event::Discarded { task, .. } = event
+            {
                 *open.entry(*task).or_default() += 1;
             } else if let Event::Accepted { task, .. } = event {
                 *open.entry(*task).or_default() -= 1;

@@ -24,7 +24,7 @@ impl Users {
             (Self::Roles, b"serve") => Some("engine"),
             (Self::Roles, b"submit" | b"drain" | b"retry") => Some("client"),
             (Self::Roles, b"proofs" | b"status") => Some("reader"),
-            (Self::Roles, b"apply") => Some("operator"),
+            (Self::Roles, b"apply" | b"discard" | b"unpin") => Some("operator"),
             (Self::Roles, _) => Some(role),
         }
     }

@@ -1,0 +1,140 @@
+//! Which key a program's proofs are under, and whose word on it counts.
+//!
+//! A key is pinned by a verdict and never by a claim. What an engine hears of a key is a dispatcher's word, so:
+//!
+//! - what the pipeline says (`vkey`) holds, and nothing else does;
+//! - else a dispatcher is held to the key that it named first: one that changes its prover is found at once;
+//! - a second dispatcher that names the same pins it, for all of them. One alone pins nothing: what it says first
+//!   would make all others' work worthless;
+//! - a mock is under no key;
+//! - an operator takes back what was pinned and named (`unpin`), and what came from a result goes with the result
+//!   (`discard`).
+//!
+//! Not here: whether a proof verifies (its verifier says so, and whoever is handed the final proofs asks again).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Scheduler;
+use crate::broken::Breakage;
+use crate::input::Rejection;
+use crate::{DispatcherId, Event, ProgramName, Report, ResultRef, Task, TaskId, Vkey};
+
+/// What is known of the key of one program, beside what the pipeline says.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Keys {
+    pinned: Option<Vkey>,
+    /// What each dispatcher named, and with the result of which task.
+    named: BTreeMap<DispatcherId, (Vkey, TaskId)>,
+}
+
+impl Scheduler {
+    /// The key that a program's proofs verify under: the pipeline's, or the one that is pinned.
+    #[must_use]
+    pub fn vkey(&self, program: &ProgramName) -> Option<Vkey> {
+        self.declared(program).or_else(|| self.keys.get(program)?.pinned)
+    }
+
+    /// The key that a dispatcher's proofs must be under, as far as anybody knows.
+    #[must_use]
+    pub fn vkey_for(&self, program: &ProgramName, dispatcher: &DispatcherId) -> Option<Vkey> {
+        let named = || self.keys.get(program)?.named.get(dispatcher).map(|(vkey, _)| *vkey);
+        self.vkey(program).or_else(named)
+    }
+
+    fn declared(&self, program: &ProgramName) -> Option<Vkey> {
+        self.pipeline.programs.get(program)?.vkey
+    }
+
+    /// What a result that is accepted says of its program's key.
+    pub(super) fn names(&self, task: &Task, report: &Report, result: &ResultRef) -> Vec<Event> {
+        let program = &self.pipeline.stage(task.stage).program;
+        let (Some(vkey), false) = (result.vkey, result.mock) else { return Vec::new() };
+        if self.vkey_for(program, &report.dispatcher).is_some() {
+            return Vec::new();
+        }
+        let others = self.keys.get(program).into_iter().flat_map(|keys| keys.named.values());
+        let others: Vec<_> = others.map(|(vkey, _)| *vkey).collect();
+        if others.len() >= NAMED_MAX {
+            return Vec::new();
+        }
+        let (program, dispatcher) = (program.clone(), report.dispatcher.clone());
+        let pinned = Event::Pinned { program: program.clone(), vkey };
+        let named = Event::KeyNamed { program, vkey, dispatcher, task: report.task };
+        let is_agreed = others.contains(&vkey) || self.broken.by(Breakage::FirstKeyPins);
+        std::iter::once(named).chain(is_agreed.then_some(pinned)).collect()
+    }
+
+    /// Why a result is not under the key that it must be under.
+    pub(super) fn is_under_another_key(
+        &self,
+        program: &ProgramName,
+        dispatcher: &DispatcherId,
+        result: &ResultRef,
+        needs_key: bool,
+    ) -> Option<String> {
+        let must = match result.mock {
+            true => self.declared(program),
+            false => self.vkey_for(program, dispatcher),
+        }?;
+        let whose = match self.vkey(program) {
+            Some(_) => program.to_string(),
+            None => format!("what {dispatcher} made before of {program}"),
+        };
+        match result.vkey {
+            Some(found) if found != must => Some(format!(
+                "the result is under the verification key {found}, but {whose} has {must}"
+            )),
+            None if needs_key && !result.mock => Some(format!(
+                "neither the result nor its verifier names a verification key, but {whose} has {must}"
+            )),
+            Some(_) | None => None,
+        }
+    }
+
+    pub(super) fn unpin(
+        &self,
+        program: &ProgramName,
+        by: &str,
+        why: &str,
+    ) -> Result<Vec<Event>, Rejection> {
+        if !self.keys.contains_key(program) {
+            return Err(Rejection::NotPinned(program.clone()));
+        }
+        let (by, why) = (self.bounded(by), self.bounded(why));
+        Ok(vec![Event::Unpinned { program: program.clone(), by, why }])
+    }
+
+    pub(super) fn pin(&mut self, program: &ProgramName, vkey: Vkey) {
+        self.keys.entry(program.clone()).or_default().pinned = Some(vkey);
+    }
+
+    pub(super) fn name_key(
+        &mut self,
+        program: &ProgramName,
+        dispatcher: &DispatcherId,
+        vkey: Vkey,
+        task: TaskId,
+    ) {
+        let keys = self.keys.entry(program.clone()).or_default();
+        keys.named.insert(dispatcher.clone(), (vkey, task));
+    }
+
+    /// Results of `tasks` are taken back: what was named with them goes, and what was pinned for it.
+    pub(super) fn unname(&mut self, program: &ProgramName, vkey: Vkey, tasks: &BTreeSet<TaskId>) {
+        let Some(keys) = self.keys.get_mut(program) else { return };
+        keys.named.retain(|_, (_, task)| !tasks.contains(task));
+        let agree = keys.named.values().filter(|(named, _)| *named == vkey).count();
+        if keys.pinned == Some(vkey) && agree < AGREE_MIN {
+            keys.pinned = None;
+        }
+        if *keys == Keys::default() {
+            self.keys.remove(program);
+        }
+    }
+}
+
+/// Dispatchers that pin a key by naming the same.
+const AGREE_MIN: usize = 2;
+
+/// Dispatchers whose word on one program's key is kept: more than name different ones.
+const NAMED_MAX: usize = 64;
