@@ -79,6 +79,61 @@ fn one_that_was_displaced_ends_when_it_comes_back() {
     world.finish(BLOCKS);
 }
 
+/// Attempts are numbered, so another's can be guessed, and tasks are in what each is granted: a failure counts only from who
+/// holds the lease.
+#[test]
+fn it_cannot_fail_what_another_holds() {
+    let mut world = engines("1s");
+    world.dispatch_with("gpu-2", 4);
+    world.wait_for("gpu-2", "takes work");
+    world.start_submit();
+    let granted = |event: &Event| matches!(event, Event::Granted { .. });
+    push0_testbed::until("nothing is granted", || (count(&world, granted) >= 4).then_some(()));
+    let capacity = json!({ "programs": ["mock"], "slots": 0, "memory_bytes": 0, "gpus": 0 });
+    let said = json!({ "dispatcher": "gpu-1", "incarnation": 7, "running": {}, "held": [], "capacity": capacity });
+    let mut said = vec![json!({ "Beat": said })];
+    for turn in world.history() {
+        // An attempt's number is the position of its grant.
+        for (attempt, event) in (turn.first.0..).zip(&turn.events) {
+            let Event::Granted { task, .. } = event else { continue };
+            for outcome in [
+                json!({ "Failed": { "class": "unprovable", "message": "said by gpu-1" } }),
+                json!({ "Rejected": { "message": "said by gpu-1" } }),
+                json!({ "NotRun": { "message": "said by gpu-1" } }),
+                json!("Cancelled"),
+            ] {
+                said.push(json!({ "Report": {
+                    "dispatcher": "gpu-1", "incarnation": 7, "attempt": attempt, "task": task,
+                    "outcome": outcome, "ran": { "secs": 0, "nanos": 0 },
+                } }));
+            }
+        }
+    }
+    let words = json!(said).to_string();
+    world.block_on(async {
+        let gpu = User::new(&world, "gpu-1").await;
+        for _ in 0..3 {
+            gpu.client
+                .publish("push0.engine.hear.gpu-1", words.clone().into())
+                .await
+                .expect("sent");
+        }
+        gpu.client.flush().await.expect("sent");
+    });
+    world.wait_accepted(8);
+    let ended = |event: &Event| {
+        matches!(
+            event,
+            Event::Failed { .. }
+                | Event::Rejected { .. }
+                | Event::Lost { .. }
+                | Event::Parked { .. }
+                | Event::Withdrawn { .. }
+        )
+    };
+    assert_eq!(count(&world, ended), 0, "what gpu-2 held was ended by gpu-1");
+}
+
 /// The servers tell engines of connections that end, by the name that whoever connects gave himself.
 #[test]
 fn it_cannot_pass_for_another_that_has_gone() {
