@@ -1,14 +1,15 @@
 //! A block's header, and whether its hash is its hash.
 //!
-//! The hash is the Keccak-256 of the RLP list of the header's fields, in this order (Ethereum yellow
-//! paper, 4.4; EIP-1559, 4895, 4844, 4788, 7685, 7928, 7843 for those that forks have added at its end). A fork only
-//! adds: so what is there must be a prefix of the list, and a chain that lacks a fork lacks its fields.
+//! The hash is the Keccak-256 of the RLP list of the header's fields: alloy's type knows which there are,
+//! and in which order. A fork only adds: so what is there must be a prefix of the list, and a chain that lacks
+//! a fork lacks its fields.
 //!
 //! Not here: the rest of a block, which no header covers as it stands; chains that hash their blocks otherwise
 //! (`unlike`).
 
+use alloy_consensus::Header as Fields;
+use alloy_primitives::U256;
 use push0_core::{BlockHash, BlockHashing, Height};
-use sha3::{Digest as _, Keccak256};
 
 use super::Lie;
 use super::json::Object;
@@ -46,9 +47,8 @@ impl From<Lie> for NoHeader {
 
 /// Whether `key` is a field of a header, or names its hash.
 pub(super) fn has(key: &str) -> bool {
-    key == HASH
-        || key == BAL_HASH
-        || FIELDS.iter().chain(&LATER_FIELDS).any(|(field, _)| *field == key)
+    let all = FIELDS.iter().chain(&LATER_FIELDS).chain(&[HASH, BAL_HASH]);
+    all.into_iter().any(|field| *field == key)
 }
 
 /// Reads a header, and checks its hash where that is not trusted.
@@ -74,6 +74,67 @@ pub(super) fn read(object: &Object, hashing: BlockHashing) -> Result<Header, NoH
     Ok(Header { number, hash: claimed, parent, state_root })
 }
 
+/// The hash that the header's fields make.
+pub(super) fn hash(object: &Object) -> Result<BlockHash, Lie> {
+    Ok(BlockHash(fields(object)?.hash_slow().0))
+}
+
+/// The header itself. Each field is named, so that one which a newer alloy adds is missed by the compiler.
+fn fields(object: &Object) -> Result<Fields, Lie> {
+    let is_there = later(object)?;
+    let hash = |field| fixed::<32>(field, required(object, field)?).map(Into::into);
+    let count = |field| in_u64(field, object);
+    let later_hash = |field| is_there(field).then(|| hash(field)).transpose();
+    let later_count = |field| is_there(field).then(|| count(field)).transpose();
+    let difficulty = quantity("difficulty", required(object, "difficulty")?, 32)?;
+    Ok(Fields {
+        parent_hash: hash("parentHash")?,
+        ommers_hash: hash("sha3Uncles")?,
+        beneficiary: fixed::<20>("miner", required(object, "miner")?)?.into(),
+        state_root: hash("stateRoot")?,
+        transactions_root: hash("transactionsRoot")?,
+        receipts_root: hash("receiptsRoot")?,
+        logs_bloom: fixed::<256>("logsBloom", required(object, "logsBloom")?)?.into(),
+        difficulty: U256::from_be_slice(&difficulty),
+        number: count("number")?,
+        gas_limit: count("gasLimit")?,
+        gas_used: count("gasUsed")?,
+        timestamp: count("timestamp")?,
+        extra_data: data("extraData", required(object, "extraData")?)?.into(),
+        mix_hash: hash("mixHash")?,
+        nonce: fixed::<8>("nonce", required(object, "nonce")?)?.into(),
+        base_fee_per_gas: later_count("baseFeePerGas")?,
+        withdrawals_root: later_hash("withdrawalsRoot")?,
+        blob_gas_used: later_count("blobGasUsed")?,
+        excess_blob_gas: later_count("excessBlobGas")?,
+        parent_beacon_block_root: later_hash("parentBeaconBlockRoot")?,
+        requests_hash: later_hash("requestsHash")?,
+        block_access_list_hash: later_hash("blockAccessListHash")?,
+        slot_number: later_count("slotNumber")?,
+    })
+}
+
+/// Which of the later fields are there: those up to the block's fork, and none after it.
+fn later(object: &Object) -> Result<impl Fn(&str) -> bool, Lie> {
+    let mut absent = None;
+    for field in LATER_FIELDS {
+        match (object.contains_key(field), absent) {
+            (true, None) => {}
+            (true, Some(absent)) => {
+                let what = format!("no `{absent}`, though there is `{field}`, which came after it");
+                return Err(Lie::field(absent, what, "write the whole block, as a node gives it"));
+            }
+            (false, earlier) => absent = earlier.or(Some(field)),
+        }
+    }
+    Ok(|field: &str| object.contains_key(field))
+}
+
+fn in_u64(field: &str, object: &Object) -> Result<u64, Lie> {
+    let bytes = quantity(field, required(object, field)?, 8)?;
+    Ok(bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+}
+
 /// Go-ethereum's name for `blockAccessListHash`, put right.
 pub(super) fn renamed(mut object: Object) -> Result<Object, Lie> {
     if let Some(value) = object.remove(BAL_HASH)
@@ -85,108 +146,36 @@ pub(super) fn renamed(mut object: Object) -> Result<Object, Lie> {
     Ok(object)
 }
 
-/// The hash that the header's fields make.
-pub(super) fn hash(object: &Object) -> Result<BlockHash, Lie> {
-    let mut list = Vec::new();
-    for (field, kind) in &FIELDS {
-        append(&mut list, &kind.bytes(field, required(object, field)?)?);
-    }
-    let mut absent = None;
-    for (field, kind) in &LATER_FIELDS {
-        match (object.get(*field), absent) {
-            (Some(value), None) => append(&mut list, &kind.bytes(field, value)?),
-            (Some(_), Some(absent)) => {
-                let what = format!("no `{absent}`, though there is `{field}`, which came after it");
-                return Err(Lie::field(absent, what, "write the whole block, as a node gives it"));
-            }
-            (None, earlier) => absent = earlier.or(Some(field)),
-        }
-    }
-    let mut encoded = prefix(0xc0, list.len());
-    encoded.extend(list);
-    Ok(BlockHash(Keccak256::digest(&encoded).into()))
-}
-
-/// Appends a string to an RLP list (yellow paper, appendix B).
-fn append(list: &mut Vec<u8>, bytes: &[u8]) {
-    match bytes {
-        [byte] if *byte < 0x80 => list.push(*byte),
-        _ => {
-            list.extend(prefix(0x80, bytes.len()));
-            list.extend_from_slice(bytes);
-        }
-    }
-}
-
-/// The prefix of a string (from 0x80) or a list (from 0xc0) of this length.
-fn prefix(base: u8, length: usize) -> Vec<u8> {
-    match u8::try_from(length) {
-        Ok(length @ 0..=55) => vec![base + length],
-        _ => {
-            let bytes = length.to_be_bytes();
-            let digits = bytes.iter().copied().skip_while(|byte| *byte == 0).collect::<Vec<_>>();
-            let count = u8::try_from(digits.len()).expect("a length has at most eight bytes");
-            [vec![base + 55 + count], digits].concat()
-        }
-    }
-}
-
-/// How a field is written.
-enum Kind {
-    Hash,
-    Address,
-    Bloom,
-    Nonce,
-    Data,
-    Quantity,
-    BigQuantity,
-}
-
-impl Kind {
-    /// What RLP encodes.
-    fn bytes(&self, field: &str, value: &serde_json::Value) -> Result<Vec<u8>, Lie> {
-        match self {
-            Self::Hash => fixed::<32>(field, value).map(Vec::from),
-            Self::Address => fixed::<20>(field, value).map(Vec::from),
-            Self::Bloom => fixed::<256>(field, value).map(Vec::from),
-            Self::Nonce => fixed::<8>(field, value).map(Vec::from),
-            Self::Data => data(field, value),
-            Self::Quantity => quantity(field, value, 8),
-            Self::BigQuantity => quantity(field, value, 32),
-        }
-    }
-}
-
-/// In every header.
-const FIELDS: [(&str, Kind); 15] = [
-    ("parentHash", Kind::Hash),
-    ("sha3Uncles", Kind::Hash),
-    ("miner", Kind::Address),
-    ("stateRoot", Kind::Hash),
-    ("transactionsRoot", Kind::Hash),
-    ("receiptsRoot", Kind::Hash),
-    ("logsBloom", Kind::Bloom),
-    ("difficulty", Kind::BigQuantity),
-    ("number", Kind::Quantity),
-    ("gasLimit", Kind::Quantity),
-    ("gasUsed", Kind::Quantity),
-    ("timestamp", Kind::Quantity),
-    ("extraData", Kind::Data),
-    ("mixHash", Kind::Hash),
-    ("nonce", Kind::Nonce),
-];
-
-/// Each since a fork.
-const LATER_FIELDS: [(&str, Kind); 8] = [
-    ("baseFeePerGas", Kind::BigQuantity),  // London
-    ("withdrawalsRoot", Kind::Hash),       // Shanghai
-    ("blobGasUsed", Kind::Quantity),       // Cancun
-    ("excessBlobGas", Kind::Quantity),     // Cancun
-    ("parentBeaconBlockRoot", Kind::Hash), // Cancun
-    ("requestsHash", Kind::Hash),          // Prague
-    ("blockAccessListHash", Kind::Hash),   // Amsterdam
-    ("slotNumber", Kind::Quantity),        // Amsterdam
-];
-
 const HASH: &str = "hash";
 const BAL_HASH: &str = "balHash";
+
+/// In every header.
+const FIELDS: [&str; 15] = [
+    "parentHash",
+    "sha3Uncles",
+    "miner",
+    "stateRoot",
+    "transactionsRoot",
+    "receiptsRoot",
+    "logsBloom",
+    "difficulty",
+    "number",
+    "gasLimit",
+    "gasUsed",
+    "timestamp",
+    "extraData",
+    "mixHash",
+    "nonce",
+];
+
+/// Each since a fork, in the order in which they came.
+const LATER_FIELDS: [&str; 8] = [
+    "baseFeePerGas",         // London
+    "withdrawalsRoot",       // Shanghai
+    "blobGasUsed",           // Cancun
+    "excessBlobGas",         // Cancun
+    "parentBeaconBlockRoot", // Cancun
+    "requestsHash",          // Prague
+    "blockAccessListHash",   // Amsterdam
+    "slotNumber",            // Amsterdam
+];
