@@ -196,6 +196,7 @@ impl From<&ClusterError> for Exit {
             ClusterError::Deliver(error) => Self::from(error),
             ClusterError::Store(error) if error.is_final() => Self::Usage,
             ClusterError::Nats(_)
+            | ClusterError::LogFull { .. }
             | ClusterError::Engine(_)
             | ClusterError::Store(_)
             | ClusterError::Dispatcher(_)

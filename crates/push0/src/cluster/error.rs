@@ -70,6 +70,10 @@ pub(crate) enum ClusterError {
     Source(#[from] SourceError),
     #[error("error: {reason} (block {block}): no engine takes it; the blocks before it were taken")]
     Refused { block: String, reason: String },
+    #[error(
+        "error: {reason} (block {block}); the blocks before it were taken, and the same command goes on once there is room"
+    )]
+    LogFull { block: String, reason: String },
     #[error("error: {0}: nothing was changed by it")]
     NotDone(String),
     #[error(

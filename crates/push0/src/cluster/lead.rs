@@ -171,7 +171,9 @@ pub(super) async fn answer(
             Some(match left {
                 None if taken == count => Answer::Done(count),
                 None | Some(Left::Later) => Answer::Later { taken },
-                Some(Left::Refused(reason)) => Answer::Refused { taken, reason },
+                Some(Left::Full(reason) | Left::Refused(reason)) => {
+                    Answer::Refused { taken, reason }
+                }
             })
         }
         Ask::Add(blocks) => {
@@ -227,6 +229,7 @@ async fn added(handle: &Handle, mut blocks: Vec<Block>) -> Option<(Vec<Arrival>,
     let is_full = matches!(refused, Some(Rejection::Full { .. }));
     let left = match (refused, large) {
         (Some(_), _) if is_full => Some(Left::Later),
+        (Some(full @ Rejection::NoRoom { .. }), _) => Some(Left::Full(told(handle, &full))),
         (Some(refused), _) => Some(Left::Refused(told(handle, &refused))),
         (None, Some((_, reason))) if arrivals.len() == count => Some(Left::Refused(reason)),
         (None, _) => None,

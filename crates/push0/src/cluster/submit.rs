@@ -96,6 +96,10 @@ async fn send(
             standing.add(block, arrival);
         }
         match (left, blocks.first()) {
+            (Some(Left::Full(reason)), Some(block)) => {
+                let block = block.number.to_string();
+                return Err(ClusterError::LogFull { block, reason });
+            }
             (Some(Left::Refused(reason)), Some(block)) => {
                 let block = block.number.to_string();
                 return Err(ClusterError::Refused { block, reason });

@@ -120,6 +120,8 @@ pub enum Answer {
 pub enum Left {
     /// There is no room for now: ask again.
     Later,
+    /// The log has no room for blocks, until somebody makes some: in what way.
+    Full(String),
     /// For this reason.
     Refused(String),
 }
