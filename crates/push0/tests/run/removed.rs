@@ -46,7 +46,7 @@ fn a_copy_that_runs_too_leaves_the_provers_of_the_first_alone() {
     let world = World::gated(&leaf_and_tree("1ms"), &blocks(1, 6));
     let first = world.start(TWO);
     first.await_lines(" granted ", 2);
-    world.await_process(|found| found.is_prover());
+    world.await_process(|found| found.words.contains("/gated"));
     copy(&world.path("data"), &world.path("copy"));
     let second = world.start_bare(&["run", "pipeline.toml", "--data", "copy", "--slots", "2"]);
     second.await_lines(" granted ", 2);
