@@ -33,7 +33,7 @@ use serde::Serialize;
 pub use self::error::PublishError;
 pub(crate) use self::file::take;
 use crate::programs::Programs;
-use crate::verifier::{self, Verifier};
+use crate::verifier::{self, Places, Verifier};
 
 /// All that the file of a release is made of but the bytes of its proofs. Owned: publishing takes time,
 /// and the scheduler is not waited for.
@@ -194,7 +194,10 @@ pub fn publish(
             }
             proofs.into_iter().map(|(envelope, _)| envelope).collect()
         }
-        None => proved(publication, store, programs, cache)?,
+        None => {
+            let places = Places { cache, scratch: Some(out) };
+            proved(publication, store, programs, places)?
+        },
     };
     let published = envelopes.iter().map(|envelope| Published {
         path: path.clone(),
@@ -225,11 +228,11 @@ fn proved(
     publication: &Publication,
     store: &Store,
     programs: &Programs,
-    cache: Option<&Path>,
+    places: Places<'_>,
 ) -> Result<Vec<Envelope>, PublishError> {
     let proofs = publication.finals.iter().map(|last| {
         let unproved = unproved(publication, last, store)?;
-        let proved = verified(last, unproved, publication.file_name(), programs, cache)?;
+        let proved = verified(last, unproved, publication.file_name(), programs, places)?;
         Ok(Envelope { mock: proved.mock || publication.has_mock, ..proved })
     });
     proofs.collect()
@@ -274,7 +277,7 @@ fn verified(
     envelope: Envelope,
     file: String,
     programs: &Programs,
-    cache: Option<&Path>,
+    places: Places<'_>,
 ) -> Result<Envelope, PublishError> {
     if envelope.mock {
         return Ok(envelope);
@@ -288,7 +291,7 @@ fn verified(
         asking: config.asking,
         surroundings: config.surroundings.clone(),
     };
-    match verifier::ask(&verifier, &envelope, cache) {
+    match verifier::ask(&verifier, &envelope, places) {
         Verdict::Accepted { vkey: Some(own), .. } if pinned.is_some_and(|pinned| pinned != own) => {
             let words = format!("it has the key {own}, the proof was made under another");
             Err(PublishError::Refused { task, program, file, words })

@@ -5,6 +5,8 @@
 //!
 //! Not here: results within a run, which their dispatcher has verified (`push0_dispatch`).
 
+mod scratch;
+
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -15,6 +17,9 @@ use push0_core::{Asking, Believes, Surroundings};
 use push0_dispatch::{Ending, Verdict};
 use push0_prover::Envelope;
 
+pub(crate) use self::scratch::sweep;
+
+use self::scratch::Scratch;
 use crate::child::{self, Bounds, Ended};
 
 /// How a verifier is asked that no pipeline speaks of.
@@ -34,11 +39,19 @@ pub struct Verifier {
     pub surroundings: Surroundings,
 }
 
-/// Asks the verifier about `envelope`. `cache` is a directory that it may keep things in between runs, if there
-/// is one.
+/// Directories of push0's that a verifier may use.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Places<'a> {
+    /// In which it may keep things between runs.
+    pub cache: Option<&'a Path>,
+    /// In which it finds its envelope; where none is named, the system's for what is temporary.
+    pub scratch: Option<&'a Path>,
+}
+
+/// Asks the verifier about `envelope`.
 #[must_use]
-pub fn ask(verifier: &Verifier, envelope: &Envelope, cache: Option<&Path>) -> Verdict {
-    match try_ask(verifier, envelope, cache) {
+pub fn ask(verifier: &Verifier, envelope: &Envelope, places: Places<'_>) -> Verdict {
+    match try_ask(verifier, envelope, places) {
         Ok(ended) => read(&verifier.asking, &ended),
         Err(why) => Verdict::None { why },
     }
@@ -47,7 +60,7 @@ pub fn ask(verifier: &Verifier, envelope: &Envelope, cache: Option<&Path>) -> Ve
 fn try_ask(
     verifier: &Verifier,
     envelope: &Envelope,
-    cache: Option<&Path>,
+    places: Places<'_>,
 ) -> Result<Ended, String> {
     let Verifier { argv, asking, surroundings } = verifier;
     if argv.is_empty() {
@@ -55,7 +68,8 @@ fn try_ask(
     }
     let words: Vec<&String> = surroundings.wrap.iter().chain(argv).collect();
     let (program, arguments) = words.split_first().ok_or("there is no verifier")?;
-    let dir = tempfile::Builder::new().prefix("push0-verify-").tempdir();
+    // Another user cannot come by what push0 keeps closed.
+    let dir = Scratch::make(places.scratch.filter(|_| surroundings.user.is_none()));
     let dir = dir.map_err(|error| format!("no directory for the envelope: {error}"))?;
     let path = dir.path().join("envelope.json");
     let written = envelope.encode().map_err(io::Error::from);
@@ -65,7 +79,7 @@ fn try_ask(
     let mut command = Command::new(program);
     command.args(arguments).arg("--input-path").arg(&path);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    if let Some(cache) = cache {
+    if let Some(cache) = places.cache {
         command.env("PUSH0_CACHE", cache);
     }
     if let Some(user) = &surroundings.user {
@@ -121,7 +135,7 @@ mod tests {
     #[test]
     fn exit_0_without_a_word_is_believed_of_one_that_is_said_to_speak_so() {
         let accepted = Verdict::Accepted { vkey: None, claim: None };
-        let ask = |believes| ask(&verifier("exit 0", by_hand(believes)), &envelope(), None);
+        let ask = |believes| ask(&verifier("exit 0", by_hand(believes)), &envelope(), Places::default());
         assert_eq!(ask(Believes::Exit), accepted);
         for believes in [Believes::Line, Believes::LineOfGuess] {
             assert!(matches!(ask(believes), Verdict::None { .. }));
@@ -143,7 +157,7 @@ mod tests {
         }
         let argv = vec!["/no/such/verifier".to_owned()];
         let gone = Verifier { argv, ..verifier("", by_hand(Believes::Exit)) };
-        let gone = ask(&gone, &envelope(), None);
+        let gone = ask(&gone, &envelope(), Places::default());
         assert!(matches!(gone, Verdict::None { .. }), "{gone:?}");
     }
 
@@ -157,7 +171,7 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("its own");
         let argv = vec![path.display().to_string()];
         let text = Verifier { argv, ..verifier("", by_hand(Believes::Exit)) };
-        let Verdict::None { why } = ask(&text, &envelope(), None) else { panic!("a verdict") };
+        let Verdict::None { why } = ask(&text, &envelope(), Places::default()) else { panic!("a verdict") };
         assert!(why.contains("names its interpreter"), "{why}");
         assert!(!dir.path().join("ran").exists());
     }
@@ -172,9 +186,9 @@ mod tests {
             by_hand(Believes::Exit),
         );
         own.surroundings.user = Some("nobody".to_owned());
-        assert_eq!(ask(&own, &envelope(), None), Verdict::Accepted { vkey: None, claim: None });
+        assert_eq!(ask(&own, &envelope(), Places::default()), Verdict::Accepted { vkey: None, claim: None });
         own.surroundings.user = Some("no-such-user".to_owned());
-        let Verdict::None { why } = ask(&own, &envelope(), None) else { panic!("a verdict") };
+        let Verdict::None { why } = ask(&own, &envelope(), Places::default()) else { panic!("a verdict") };
         assert!(why.contains("no user no-such-user"), "{why}");
     }
 
@@ -197,12 +211,12 @@ mod tests {
     #[test]
     fn its_limits_are_those_it_was_given() {
         let short = Asking { timeout: Duration::from_millis(200), ..by_hand(Believes::Exit) };
-        let verdict = ask(&verifier("sleep 1000", short), &envelope(), None);
+        let verdict = ask(&verifier("sleep 1000", short), &envelope(), Places::default());
         assert!(matches!(&verdict, Verdict::None { why } if why.contains("200ms")), "{verdict:?}");
     }
 
     fn say(script: &str) -> Verdict {
-        ask(&verifier(script, by_hand(Believes::Exit)), &envelope(), None)
+        ask(&verifier(script, by_hand(Believes::Exit)), &envelope(), Places::default())
     }
 
     fn verifier(script: &str, asking: Asking) -> Verifier {

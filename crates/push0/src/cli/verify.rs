@@ -23,7 +23,7 @@ use super::output::print;
 use super::{Exit, VerifyArgs};
 use crate::bounded;
 use crate::run::say;
-use crate::verifier;
+use crate::verifier::{self, Places};
 
 pub(super) fn verify(args: &VerifyArgs) -> Exit {
     let trust = match Trust::of(args) {
@@ -156,7 +156,7 @@ fn prove(trust: &Trust, stage: Option<String>, envelope: Envelope) -> Result<Pro
         return Err(NotAccepted::Refused(why.to_owned()));
     }
     let verifier = trust.verifier(&envelope)?;
-    let (reported, claim) = match verifier::ask(&verifier, &envelope, None) {
+    let (reported, claim) = match verifier::ask(&verifier, &envelope, Places::default()) {
         Verdict::Accepted { vkey, claim } => (vkey, claim),
         Verdict::Refused { words } => return Err(NotAccepted::Refused(words)),
         Verdict::Undecided { why } | Verdict::None { why } => {

@@ -17,6 +17,7 @@ use push0_dispatch::mark::{self, Kind, MarkError};
 
 use crate::bounded;
 use crate::data::begins_with;
+use crate::verifier;
 
 /// Takes `out` for the proofs of `pipeline`, and removes what killed processes left half written there.
 ///
@@ -25,6 +26,7 @@ use crate::data::begins_with;
 /// As [`mark::take`].
 pub(crate) fn take(out: &Path, pipeline: &PipelineName) -> Result<(), MarkError> {
     mark::take(out, Kind::Proofs, pipeline.as_str(), is_older)?;
+    verifier::sweep(out);
     for entry in fs::read_dir(out).into_iter().flatten().flatten() {
         let is_own = entry.file_name().to_str().is_some_and(is_temporary);
         // Whoever still writes it holds it. Best effort: what stays goes at the next start.
