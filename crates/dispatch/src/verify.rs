@@ -14,6 +14,7 @@
 //!
 //! Not here: what a proof is (the verifier knows), and mocks, which nobody verifies.
 
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -180,8 +181,10 @@ impl Case {
         make(&self.dir).map_err(unwritten(self.dir.clone()))?;
         let items = input::items(&self.context.config.store, &self.grant.inputs, &self.dir)?;
         let path = self.dir.join(ENVELOPE);
-        let encoded = self.envelope(items).encode().map_err(io::Error::from);
-        encoded.and_then(|bytes| std::fs::write(&path, bytes)).map_err(unwritten(path))
+        let envelope = self.envelope(items);
+        let written =
+            File::create(&path).and_then(|file| envelope.write(file).map_err(io::Error::from));
+        written.map_err(unwritten(path))
     }
 
     fn envelope(&self, items: Vec<wire::BundleItem>) -> Envelope {

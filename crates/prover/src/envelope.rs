@@ -10,12 +10,16 @@
 //! Not here: what makes a proof valid (`verify`).
 
 mod joint;
+mod seal;
+
+use std::io::Write;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use joint::{JointEnvelope, JointProof, ProofFile};
 
+use self::seal::{check_digest, seal};
 use crate::wire::{Base64, BundleItem, Digest, Hex, Key, TextError, Vkey};
 
 /// A proof and all that is known of it. The order of the fields is the order in the file.
@@ -35,6 +39,7 @@ pub struct Envelope {
     /// Whether this proves nothing.
     pub mock: bool,
     /// What the public values say; null where nobody has derived it.
+    #[serde(serialize_with = "seal::claim")]
     pub claim: Option<Value>,
     /// What is proved, in the prover's own encoding.
     pub public_values: Hex,
@@ -118,7 +123,18 @@ impl Envelope {
     ///
     /// Only for a path in `inputs` that is not UTF-8, which JSON cannot hold.
     pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
-        seal(&Self { claim: self.claim.clone().map(sorted), ..self.clone() })
+        let mut bytes = Vec::with_capacity(self.proof.0.len() / 3 * 4 + ROOM_BYTES);
+        seal(self, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Writes the one encoding of this envelope; of a large proof nothing is held beside it.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode), and those of `out`.
+    pub fn write(&self, out: impl Write) -> Result<(), serde_json::Error> {
+        seal(self, out)
     }
 
     /// Reads an envelope, and refuses all but what [`encode`](Self::encode) gives.
@@ -141,47 +157,8 @@ impl Envelope {
     }
 }
 
-/// The JSON of `body`, closed by the digest of itself.
-fn seal<T: Serialize>(body: &T) -> Result<Vec<u8>, serde_json::Error> {
-    let mut bytes = serde_json::to_vec(body)?;
-    let digest = Digest::of(&bytes);
-    bytes.pop();
-    bytes.extend(format!("{DIGEST_PREFIX}{digest}{DIGEST_SUFFIX}").as_bytes());
-    Ok(bytes)
-}
-
-fn check_digest(bytes: &[u8]) -> Result<(), EnvelopeError> {
-    let sealed = |bytes: &[u8]| {
-        let unended = bytes.strip_suffix(DIGEST_SUFFIX.as_bytes())?;
-        let (rest, digest) = unended.split_at_checked(unended.len().checked_sub(64)?)?;
-        let body = rest.strip_suffix(DIGEST_PREFIX.as_bytes())?;
-        Some((body.to_vec(), str::from_utf8(digest).ok()?.to_owned()))
-    };
-    let (mut body, stated) = sealed(bytes).ok_or(EnvelopeError::Unsealed)?;
-    let stated: Digest = stated.parse().map_err(EnvelopeError::DigestText)?;
-    body.push(b'}');
-    let found = Digest::of(&body);
-    if stated != found {
-        return Err(EnvelopeError::Digest { stated, found });
-    }
-    Ok(())
-}
-
-/// The same value with its keys in order, whatever order this build of `serde_json` keeps them in.
-fn sorted(value: Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            let mut fields: Vec<_> = map.into_iter().map(|(key, of)| (key, sorted(of))).collect();
-            fields.sort_by(|(left, _), (right, _)| left.cmp(right));
-            Value::Object(fields.into_iter().collect())
-        }
-        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
-    }
-}
-
-const DIGEST_PREFIX: &str = ",\"digest\":\"sha256:";
-const DIGEST_SUFFIX: &str = "\"}\n";
+/// For all of an envelope but its proof, roughly.
+const ROOM_BYTES: usize = 4 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -276,10 +253,10 @@ mod tests {
 
     /// `text` changed by someone who knows how the digest is made.
     fn resealed(text: &str, from: &str, to: &str) -> String {
-        let (body, _) = text.split_once(DIGEST_PREFIX).expect("a digest");
+        let (body, _) = text.split_once(seal::PREFIX).expect("a digest");
         let body = body.replace(from, to);
         let digest = Digest::of(format!("{body}}}").as_bytes());
-        format!("{body}{DIGEST_PREFIX}{digest}{DIGEST_SUFFIX}")
+        [&body, seal::PREFIX, &digest.to_string(), seal::SUFFIX].concat()
     }
 
     fn encoded(envelope: &Envelope) -> Vec<u8> {

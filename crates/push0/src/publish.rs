@@ -197,7 +197,7 @@ pub fn publish(
         None => {
             let places = Places { cache, scratch: Some(out) };
             proved(publication, store, programs, places)?
-        },
+        }
     };
     let published = envelopes.iter().map(|envelope| Published {
         path: path.clone(),

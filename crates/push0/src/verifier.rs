@@ -7,7 +7,7 @@
 
 mod scratch;
 
-use std::fs;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -57,11 +57,7 @@ pub fn ask(verifier: &Verifier, envelope: &Envelope, places: Places<'_>) -> Verd
     }
 }
 
-fn try_ask(
-    verifier: &Verifier,
-    envelope: &Envelope,
-    places: Places<'_>,
-) -> Result<Ended, String> {
+fn try_ask(verifier: &Verifier, envelope: &Envelope, places: Places<'_>) -> Result<Ended, String> {
     let Verifier { argv, asking, surroundings } = verifier;
     if argv.is_empty() {
         return Err("there is no verifier".to_owned());
@@ -72,8 +68,8 @@ fn try_ask(
     let dir = Scratch::make(places.scratch.filter(|_| surroundings.user.is_none()));
     let dir = dir.map_err(|error| format!("no directory for the envelope: {error}"))?;
     let path = dir.path().join("envelope.json");
-    let written = envelope.encode().map_err(io::Error::from);
-    let written = written.and_then(|bytes| fs::write(&path, bytes));
+    let written =
+        File::create(&path).and_then(|file| envelope.write(file).map_err(io::Error::from));
     written.map_err(|error| format!("the envelope could not be written: {error}"))?;
 
     let mut command = Command::new(program);
@@ -118,6 +114,8 @@ const LINES_SHOWN_MAX: usize = 12;
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use push0_prover::wire::{Base64, Hash32, Hex, Key};
     use push0_prover::{EnvelopeFormat, Program};
 
@@ -135,7 +133,8 @@ mod tests {
     #[test]
     fn exit_0_without_a_word_is_believed_of_one_that_is_said_to_speak_so() {
         let accepted = Verdict::Accepted { vkey: None, claim: None };
-        let ask = |believes| ask(&verifier("exit 0", by_hand(believes)), &envelope(), Places::default());
+        let ask =
+            |believes| ask(&verifier("exit 0", by_hand(believes)), &envelope(), Places::default());
         assert_eq!(ask(Believes::Exit), accepted);
         for believes in [Believes::Line, Believes::LineOfGuess] {
             assert!(matches!(ask(believes), Verdict::None { .. }));
@@ -171,7 +170,9 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("its own");
         let argv = vec![path.display().to_string()];
         let text = Verifier { argv, ..verifier("", by_hand(Believes::Exit)) };
-        let Verdict::None { why } = ask(&text, &envelope(), Places::default()) else { panic!("a verdict") };
+        let Verdict::None { why } = ask(&text, &envelope(), Places::default()) else {
+            panic!("a verdict")
+        };
         assert!(why.contains("names its interpreter"), "{why}");
         assert!(!dir.path().join("ran").exists());
     }
@@ -186,9 +187,14 @@ mod tests {
             by_hand(Believes::Exit),
         );
         own.surroundings.user = Some("nobody".to_owned());
-        assert_eq!(ask(&own, &envelope(), Places::default()), Verdict::Accepted { vkey: None, claim: None });
+        assert_eq!(
+            ask(&own, &envelope(), Places::default()),
+            Verdict::Accepted { vkey: None, claim: None }
+        );
         own.surroundings.user = Some("no-such-user".to_owned());
-        let Verdict::None { why } = ask(&own, &envelope(), Places::default()) else { panic!("a verdict") };
+        let Verdict::None { why } = ask(&own, &envelope(), Places::default()) else {
+            panic!("a verdict")
+        };
         assert!(why.contains("no user no-such-user"), "{why}");
     }
 

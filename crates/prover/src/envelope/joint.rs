@@ -10,8 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    BlockHashes, Envelope, EnvelopeError, EnvelopeFormat, HistoryEntry, Program, check_digest,
-    seal, sorted,
+    BlockHashes, Envelope, EnvelopeError, EnvelopeFormat, HistoryEntry, Program, check_digest, seal,
 };
 use crate::wire::{Base64, Hex, Key};
 
@@ -43,6 +42,7 @@ pub struct JointProof {
     /// Whether it proves nothing.
     pub mock: bool,
     /// What the public values say; null where nobody has derived it.
+    #[serde(serialize_with = "super::seal::claim")]
     pub claim: Option<Value>,
     /// What is proved, in the prover's own encoding.
     pub public_values: Hex,
@@ -66,11 +66,9 @@ impl JointEnvelope {
     ///
     /// None that is known: all of it is text and numbers.
     pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut sealed = self.clone();
-        for proof in &mut sealed.proofs {
-            proof.claim = proof.claim.take().map(sorted);
-        }
-        seal(&sealed)
+        let mut bytes = Vec::new();
+        seal(self, &mut bytes)?;
+        Ok(bytes)
     }
 
     /// Each proof in an envelope of its own, as its verifier takes it.
