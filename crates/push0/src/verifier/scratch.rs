@@ -27,7 +27,10 @@ impl Scratch {
         let mut builder = tempfile::Builder::new();
         builder.prefix(PREFIX);
         let dir = match within {
-            Some(within) => builder.tempdir_in(within)?,
+            Some(within) => {
+                fs::create_dir_all(within)?;
+                builder.tempdir_in(within)?
+            }
             None => {
                 SWEPT.call_once(|| sweep(&std::env::temp_dir()));
                 builder.tempdir()?
