@@ -124,6 +124,7 @@ fn assert_joined(history: &History, parts: &BTreeMap<u64, usize>) {
 fn proof_files(world: &World) -> Vec<Value> {
     let entries = fs::read_dir(world.path("data/proofs")).expect("a directory");
     let mut paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    paths.retain(|path| path.to_str().is_some_and(|path| path.ends_with(".proof.json")));
     paths.sort();
     let read = |path| fs::read(path).expect("a proof file");
     paths.iter().map(|path| serde_json::from_slice(&read(path)).expect("JSON")).collect()
