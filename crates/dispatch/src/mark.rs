@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   DIR/push0.mark    {"push0":"store","version":1,"of":"demo"}: the kind, its version, and whose it is
+//!   DIR/.push0.mark   the same, in a directory of proofs: there each name that is listed is a proof's
 //! ```
 //!
 //! push0 makes, sweeps and empties directories. It does so only in those that bear its mark, and gives its mark only
@@ -35,10 +36,10 @@ pub enum Kind {
 pub enum MarkError {
     /// Name another.
     #[error(
-        "{} holds what is not push0's ({found}), and no {NAME}: name a directory that is empty or not there",
+        "{} holds what is not push0's ({found}), and no {mark}: name a directory that is empty or not there",
         dir.display()
     )]
-    Foreign { dir: PathBuf, found: String },
+    Foreign { dir: PathBuf, found: String, mark: &'static str },
     /// Name another.
     #[error("{} is push0's, but {found}, and {wanted} is wanted: name another directory", dir.display())]
     OtherKind { dir: PathBuf, found: String, wanted: &'static str },
@@ -72,6 +73,14 @@ impl Kind {
             Self::Dispatch => "dispatch",
             Self::Store => "store",
             Self::Proofs => "proofs",
+        }
+    }
+
+    /// The file that says so.
+    const fn file_name(self) -> &'static str {
+        match self {
+            Self::Data | Self::Dispatch | Self::Store => NAME,
+            Self::Proofs => HIDDEN,
         }
     }
 
@@ -114,7 +123,9 @@ pub fn take(
         // Another process may have marked it, and begun to fill it, since the first look.
         return match bears(dir, kind)? {
             true => Ok(()),
-            false => Err(MarkError::Foreign { dir: dir.to_owned(), found }),
+            false => {
+                Err(MarkError::Foreign { dir: dir.to_owned(), found, mark: kind.file_name() })
+            }
         };
     }
     write(dir, kind, of).map_err(at)
@@ -127,7 +138,7 @@ pub fn take(
 /// [`MarkError::OtherKind`], [`MarkError::Newer`] and [`MarkError::Unreadable`] where it bears another;
 /// [`MarkError::Io`].
 pub fn bears(dir: &Path, kind: Kind) -> Result<bool, MarkError> {
-    let path = dir.join(NAME);
+    let path = dir.join(kind.file_name());
     let mut bytes = Vec::new();
     match File::open(&path).and_then(|file| file.take(BYTES_MAX).read_to_end(&mut bytes)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -153,6 +164,7 @@ pub fn bears(dir: &Path, kind: Kind) -> Result<bool, MarkError> {
 /// Whether a name in a marked directory is the mark's.
 #[must_use]
 pub fn is_mark(name: &str) -> bool {
+    let name = name.strip_prefix('.').unwrap_or(name);
     name == NAME || name.strip_prefix(NAME).is_some_and(|rest| rest.starts_with('.'))
 }
 
@@ -181,10 +193,11 @@ fn write(dir: &Path, kind: Kind, of: &str) -> io::Result<()> {
     let mut json = serde_json::to_vec(&mark)?;
     json.push(b'\n');
     let drawn = u64::from_le_bytes(crate::config::random()?);
-    let temporary = dir.join(format!("{NAME}.{drawn:016x}"));
+    let name = kind.file_name();
+    let temporary = dir.join(format!("{name}.{drawn:016x}"));
     let written = File::create(&temporary)
         .and_then(|mut file| file.write_all(&json).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, dir.join(NAME)));
+        .and_then(|()| fs::rename(&temporary, dir.join(name)));
     if written.is_err() {
         let _ = fs::remove_file(&temporary); // best effort: the error says what is wrong
     }
@@ -200,7 +213,7 @@ fn clear(dir: &Path) {
         let is_old = |age: std::time::Duration| age > LEFT;
         let age = entry.metadata().and_then(|found| found.modified());
         let age = age.ok().and_then(|at| at.elapsed().ok());
-        if is_mark(&name) && name != NAME && age.is_some_and(is_old) {
+        if is_mark(&name) && ![NAME, HIDDEN].contains(&name.as_str()) && age.is_some_and(is_old) {
             let _ = fs::remove_file(entry.path());
         }
     }
@@ -208,6 +221,9 @@ fn clear(dir: &Path) {
 
 /// Without a dot in front: a person who looks may see whose the directory is.
 const NAME: &str = "push0.mark";
+
+/// As [`NAME`], where a person counts and names what is listed.
+const HIDDEN: &str = ".push0.mark";
 
 const VERSION: u32 = 1;
 

@@ -31,7 +31,7 @@ use push0_prover::{
 use serde::Serialize;
 
 pub use self::error::PublishError;
-pub(crate) use self::file::take;
+pub(crate) use self::file::{clear, take};
 use crate::programs::Programs;
 use crate::verifier::{self, Places, Verifier};
 

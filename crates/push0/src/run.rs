@@ -348,7 +348,7 @@ impl Run {
         let standing = self.handle.begin_look(Standing::of);
         let standing = standing.and_then(|sight| sight.recv_timeout(LAST_LOOK).map_err(|_| Gone));
         if let Some(dispatcher) = self.dispatcher.take() {
-            dispatcher.shutdown(if is_interrupted { STOP_GRACE } else { END_GRACE });
+            dispatcher.shutdown(STOP_GRACE);
         }
         self.handle.stop();
         let mut failed = None;
@@ -386,11 +386,8 @@ const ASKED_MAX: usize = 1_024;
 /// Overheads kept for the median.
 const OVERHEADS_MAX: usize = 1 << 20;
 
-/// For provers that are stopped while they work.
+/// For provers that are stopped while they work, or kept warm when all is done.
 const STOP_GRACE: Duration = Duration::from_secs(2);
-
-/// For provers that are kept warm, when all is done.
-const END_GRACE: Duration = Duration::from_secs(2);
 
 /// How long the last look is waited for: an engine whose disk is full does not answer.
 const LAST_LOOK: Duration = Duration::from_secs(10);

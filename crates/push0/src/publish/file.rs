@@ -1,7 +1,7 @@
 //! A file that is in place whole or not at all, and durable once it is; and the directory that such files are in.
 //!
 //! ```text
-//!   OUT/push0.mark          says that it is push0's
+//!   OUT/.push0.mark         says that it is push0's; DATA/proofs has none, for DATA says it
 //!   OUT/NAME.proof.json     a final proof
 //!   OUT/.NAME.proof.json.N  one that is being written by process N, which holds a lock on it
 //! ```
@@ -26,6 +26,12 @@ use crate::verifier;
 /// As [`mark::take`].
 pub(crate) fn take(out: &Path, pipeline: &PipelineName) -> Result<(), MarkError> {
     mark::take(out, Kind::Proofs, pipeline.as_str(), is_older)?;
+    clear(out);
+    Ok(())
+}
+
+/// Removes what killed processes left half written in a directory of proofs.
+pub(crate) fn clear(out: &Path) {
     verifier::sweep(out);
     for entry in fs::read_dir(out).into_iter().flatten().flatten() {
         let is_own = entry.file_name().to_str().is_some_and(is_temporary);
@@ -34,7 +40,6 @@ pub(crate) fn take(out: &Path, pipeline: &PipelineName) -> Result<(), MarkError>
             let _ = fs::remove_file(entry.path());
         }
     }
-    Ok(())
 }
 
 /// Whether an older push0, which marked nothing, wrote proofs here.

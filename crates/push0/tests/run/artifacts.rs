@@ -37,6 +37,9 @@ fn what_is_held_is_told_with_its_reason_and_what_is_lost_by_name() {
 #[test]
 fn what_nothing_refers_to_goes_once_it_is_old_and_nothing_else_does() {
     let world = World::new(&leaf_and_tree("200ms"), &blocks(1, 4));
+    let run = world.start(&[]);
+    run.await_line(" granted "); // the directories are push0's
+    run.kill();
     let orphan = |name: &str, age: Duration| {
         let path = world.path("data/store").join(&name[..2]).join(name);
         fs::create_dir_all(path.parent().expect("a folder")).expect("made");
@@ -47,7 +50,6 @@ fn what_nothing_refers_to_goes_once_it_is_old_and_nothing_else_does() {
     let day = Duration::from_secs(100 * 3600);
     let old = orphan(&"ab".repeat(32), day);
     let fresh = orphan(&"cd".repeat(32), Duration::ZERO);
-    fs::create_dir_all(world.path("data/store/tmp")).expect("made");
     let half = world.path("data/store/tmp/77-1");
     make_older(&File::create(&half).expect("a file"), day);
     let ended = world.run(&[]).with(0);

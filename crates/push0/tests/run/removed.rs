@@ -77,14 +77,14 @@ fn a_store_that_was_copied_from_another_run_is_refused() {
 fn one_that_an_older_push0_made_goes_on_and_is_marked() {
     let world = World::new(&leaf_and_tree("1ms"), &blocks(1, 3));
     world.run(&[]).with(0);
-    let marks = ["data", "data/store", "data/dispatch", "data/proofs"];
+    let marks = ["data", "data/store", "data/dispatch"];
     let marks = marks.map(|dir| world.path(dir).join("push0.mark"));
     for path in marks.iter().chain([&world.path("data/store/owner")]) {
         fs::remove_file(path).expect("it is there");
     }
     let resumed = world.run(&["--json"]).with(0).json();
     assert_eq!(resumed["resumed"], true);
-    assert_eq!(marks.map(|path| path.exists()), [true; 4]);
+    assert_eq!(marks.map(|path| path.exists()), [true; 3]);
 }
 
 #[test]
