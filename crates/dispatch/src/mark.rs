@@ -123,9 +123,7 @@ pub fn take(
         // Another process may have marked it, and begun to fill it, since the first look.
         return match bears(dir, kind)? {
             true => Ok(()),
-            false => {
-                Err(MarkError::Foreign { dir: dir.to_owned(), found, mark: kind.file_name() })
-            }
+            false => Err(MarkError::Foreign { dir: dir.to_owned(), found, mark: kind.file_name() }),
         };
     }
     write(dir, kind, of).map_err(at)

@@ -166,7 +166,7 @@ impl Run {
     /// Watches until there is nothing left to do, then ends everything and tells the result.
     fn finish(mut self, args: &RunArgs) -> Result<Exit, RunError> {
         let watched = self.watch().map_err(|error| self.explained(error));
-        let ended = self.end(matches!(watched, Ok(Exit::Interrupted)));
+        let ended = self.end();
         self.screen.end(ended.as_ref().ok());
         let exit = watched?;
         let standing = ended?;
@@ -344,7 +344,7 @@ impl Run {
     }
 
     /// Ends provers, then the engine, in this order: what the provers still report is recorded.
-    fn end(&mut self, is_interrupted: bool) -> Result<Standing, RunError> {
+    fn end(&mut self) -> Result<Standing, RunError> {
         let standing = self.handle.begin_look(Standing::of);
         let standing = standing.and_then(|sight| sight.recv_timeout(LAST_LOOK).map_err(|_| Gone));
         if let Some(dispatcher) = self.dispatcher.take() {

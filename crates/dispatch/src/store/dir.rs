@@ -145,9 +145,8 @@ impl DirStore {
     pub(super) fn put_file(&self, source: &Path) -> Result<Digest, StoreError> {
         let unread = |error| StoreError { path: source.to_owned(), source: error };
         let (digest, _) = hash_file(source).map_err(unread)?;
-        let from = File::open(source).map_err(unread)?;
         self.put_as(digest, |file| {
-            let (copied, _) = copy_bytes(from, file)?;
+            let (copied, _) = copy_bytes(File::open(source)?, file)?;
             if copied == digest { Ok(()) } else { Err(io::Error::other(MOVING)) }
         })
     }
@@ -155,15 +154,25 @@ impl DirStore {
     fn put_as(
         &self,
         digest: Digest,
-        fill: impl FnOnce(&mut File) -> io::Result<()>,
+        fill: impl Fn(&mut File) -> io::Result<()>,
     ) -> Result<Digest, StoreError> {
         let path = self.path(digest);
         let _held = self.sweeping.read().unwrap_or_else(PoisonError::into_inner);
-        let stored = self.be_there().and_then(|()| match self.holds(digest) {
-            // Whoever put it may have been killed before its name was synced.
-            true => touch(&path).and_then(|()| self.sync_name(&path)).and_then(|()| sync(&path)),
-            false => self.write(&path, fill),
-        });
+        let put = || {
+            self.be_there()?;
+            match self.holds(digest) {
+                // Whoever put it may have been killed before its name was synced.
+                true => {
+                    touch(&path).and_then(|()| self.sync_name(&path)).and_then(|()| sync(&path))
+                }
+                false => self.write(&path, &fill),
+            }
+        };
+        let stored = match put() {
+            // It was removed since it was looked at: it is made again.
+            Err(error) if is_absent(&error) && self.again.is_some() => put(),
+            stored => stored,
+        };
         stored.map(|()| digest).map_err(|source| StoreError { path, source })
     }
 
