@@ -50,7 +50,7 @@ fn what_nothing_refers_to_goes_once_it_is_old_and_nothing_else_does() {
     let day = Duration::from_secs(100 * 3600);
     let old = orphan(&"ab".repeat(32), day);
     let fresh = orphan(&"cd".repeat(32), Duration::ZERO);
-    let half = world.path("data/store/tmp/77-1");
+    let half = world.path("data/store/tmp").join(format!("{}-1", "7".repeat(32)));
     make_older(&File::create(&half).expect("a file"), day);
     let ended = world.run(&[]).with(0);
     assert_eq!(ended.said("swept: 2 artifacts").len(), 1, "{}", ended.stderr);
