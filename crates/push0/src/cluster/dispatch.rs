@@ -3,6 +3,7 @@
 //! It proves on while no engine is there, and holds what it has made until one takes it.
 
 use std::hash::BuildHasher as _;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,11 @@ fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
     let mut settings = args.cluster.settings(Role::Dispatcher, "push0-dispatch")?;
     let wanted = wanted(args, &loaded, &settings)?;
     push0_dispatch::take_dir(&wanted.dir, &wanted.id)?;
+    match settings.store(Access::Write) {
+        // The first engine makes it.
+        Err(ClusterError::Store(error)) if error.source.kind() == ErrorKind::NotFound => {}
+        opened => drop(opened?),
+    }
     let number = std::hash::RandomState::new().hash_one(wanted.id.as_str());
     settings.nats.name = connection(wanted.id.as_str(), number);
     let sign = sign(args.alive.as_deref())?;

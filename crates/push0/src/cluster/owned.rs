@@ -65,7 +65,8 @@ fn is_strange(store: &Store, scheduler: &Scheduler) -> Result<bool, ClusterError
     }
 }
 
-fn silent(store: &Store) -> impl Fn(io::Error) -> ClusterError {
+/// That the store does not answer.
+pub(super) fn silent(store: &Store) -> impl Fn(io::Error) -> ClusterError + use<> {
     let path = store.to_string();
     move |source| StoreError { path: path.clone().into(), source }.into()
 }

@@ -11,6 +11,7 @@ use push0_dispatch::{Access, Store};
 
 use super::client::Client;
 use super::error::{ClusterError, told};
+use super::owned::silent;
 use super::role::Role;
 use super::serve::runtime;
 use super::settings::Settings;
@@ -66,17 +67,28 @@ fn submit_all(args: &SubmitArgs) -> Result<Standing, ClusterError> {
     Ok(standing)
 }
 
-/// Opens the store, which the first engine makes: it is waited for as long as an engine is.
+/// Opens the store, which the first engine makes and ties to its log: that is waited for as long as an engine is. What is
+/// put before would be in a store that is nobody's, and be taken for another log's.
 fn store(settings: &Settings, wait: Duration) -> Result<Store, ClusterError> {
     let give_up = Instant::now() + wait;
     loop {
+        let is_late = Instant::now() >= give_up;
         match settings.store(Access::Write) {
             Err(ClusterError::Store(error))
-                if error.source.kind() == ErrorKind::NotFound && Instant::now() < give_up => {}
-            opened => return opened,
+                if error.source.kind() == ErrorKind::NotFound && !is_late => {}
+            opened => match tied(opened?)? {
+                Some(store) => return Ok(store),
+                None if is_late => return Err(ClusterError::NoEngine(wait)),
+                None => {}
+            },
         }
         std::thread::sleep(STORE_PAUSE);
     }
+}
+
+fn tied(store: Store) -> Result<Option<Store>, ClusterError> {
+    let owner = store.owner().map_err(silent(&store))?;
+    Ok(owner.is_some().then_some(store))
 }
 
 /// Submits until all are taken, however long the engine is full.
