@@ -235,7 +235,7 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
     let lives = Lives::new(&dir, mark, incarnation, config.uses_cgroups, &aside);
     let lives = lives.map_err(StartError::Thread)?;
     let leftovers = lives.end_former();
-    let (work, spares) = (dir.join(WORK), dir.join("spare"));
+    let (work, spares) = (dir.join(WORK), dir.join(SPARE));
     let stay = place::clear(&dir).map(|left| left.map(|folder| stays(&folder)));
     for folder in [&work, &spares, &dir.join("cache")] {
         own(folder).map_err(at(folder))?;
@@ -327,6 +327,9 @@ fn clear(dir: PathBuf) {
     let (done, end) = std::sync::mpsc::channel();
     let clearing = thread::Builder::new().name("clear".to_owned()).spawn(move || {
         place::clear(&dir);
+        for folder in [WORK, SPARE] {
+            let _ = std::fs::remove_dir(dir.join(folder)); // unless something of another name is there
+        }
         let _ = done.send(());
     });
     if clearing.is_ok() {
@@ -398,3 +401,6 @@ const LAST_WORK: Duration = Duration::from_secs(3);
 
 /// Where attempts work.
 const WORK: &str = "work";
+
+/// Where directories for them are made ahead of time.
+const SPARE: &str = "spare";

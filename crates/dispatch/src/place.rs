@@ -14,7 +14,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use push0_core::{Digest, DispatcherId};
@@ -38,6 +38,7 @@ pub fn take(dir: &Path, id: &DispatcherId) -> Result<(), MarkError> {
 /// Locks `dir` for the one dispatcher that may use it; nothing where another does.
 pub(crate) fn lock(dir: &Path) -> io::Result<Option<File>> {
     let file = File::options().create(true).append(true).mode(0o600).open(dir.join(LOCK))?;
+    file.set_permissions(fs::Permissions::from_mode(0o600))?; // one of before may be open to others
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),

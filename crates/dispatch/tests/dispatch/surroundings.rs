@@ -140,6 +140,9 @@ fn what_push0_keeps_is_closed_to_others_whatever_stood_there() {
     let mut world = World::with(1, |dir| {
         let own = dir.join("dispatch");
         fs::create_dir_all(own.join("logs")).expect("made");
+        // As an older push0 made it.
+        fs::write(own.join("identity"), "0".repeat(32) + "\n").expect("made");
+        fs::write(own.join("lock"), "").expect("made");
         for folder in [&own, &own.join("logs")] {
             fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).expect("its own");
         }
