@@ -51,7 +51,8 @@ pub(super) fn believable(claimed: &Capacity, pipeline: &Pipeline) -> Capacity {
     capacity.memory_bytes = capacity.memory_bytes.min(MEMORY_MAX);
     capacity.gpus = capacity.gpus.min(GPUS_MAX);
     let is_known = |program: &crate::ProgramName| pipeline.programs.contains_key(program);
-    if !capacity.programs.iter().all(is_known) {
+    // A beat may come before the pipeline does: nothing is granted then, and the next beat is held against it.
+    if !pipeline.programs.is_empty() && !capacity.programs.iter().all(is_known) {
         capacity.programs.retain(is_known);
     }
     capacity
