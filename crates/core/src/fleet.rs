@@ -159,16 +159,17 @@ impl Fleet {
 
     /// Takes a dispatcher's word that an attempt has ended.
     pub fn ended(&mut self, report: &Report) {
-        let Some(member) = self.members.get(&report.dispatcher) else { return };
-        if member.incarnation == report.incarnation {
+        let member = self.members.get(&report.dispatcher);
+        if member.is_some_and(|member| member.incarnation == report.incarnation) {
             self.members.ended(&report.dispatcher, report.attempt);
-            let now = self.looked;
-            if let (Outcome::Proved(_), Some(member)) =
-                (&report.outcome, self.members.get_mut(&report.dispatcher))
-            {
-                member.shown.proved(now);
-            }
         }
+    }
+
+    /// Notes that the result of a lease's holder was accepted, which may hold more for it. A report alone is a word.
+    pub fn proved(&mut self, by: &Life) {
+        let member = self.members.get_mut(&by.dispatcher);
+        let member = member.filter(|member| member.incarnation == by.incarnation);
+        member.into_iter().for_each(|member| member.shown.proved(self.looked));
     }
 
     /// Whether a report is not to be answered yet: a result, of a task that may yet be known. It comes again with

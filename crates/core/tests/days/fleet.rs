@@ -5,7 +5,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use push0_core::{AttemptId, Beat, Capacity, Fleet, Input, Limits, Outcome, TaskId, ToDispatcher};
+use push0_core::{
+    AttemptId, Beat, Capacity, Fleet, Input, Life, Limits, Outcome, TaskId, ToDispatcher,
+};
 
 use crate::day::{Day, MEMORY, SILENCE_MAX, SLOTS, START, block, pipeline, result};
 
@@ -218,6 +220,27 @@ fn a_claim_goes_as_far_as_it_was_shown() {
         assert!(day.attempts().count() <= 8 + 2 * second, "{held:?}");
     }
     assert!(*held.last().expect("many") > 40, "who confirms gets more: {held:?}");
+}
+
+#[test]
+fn results_that_were_made_up_show_nothing() {
+    let mut day = Day::with_grants(1);
+    let claimed = |day: &Day| Beat {
+        capacity: Capacity { slots: u32::MAX, ..day.beat_of([]).capacity },
+        ..day.beat_of(day.attempts())
+    };
+    let beat = claimed(&day);
+    let _ = day.fleet.beat(day.now, &beat, &day.scheduler);
+    let slots = |day: &Day| day.fleet.offers(&day.scheduler).first().map(|it| it.whole.slots);
+    let before = slots(&day).expect("it was heard");
+    for number in 0..5_000 {
+        let made_up = Outcome::Proved(result());
+        let report = day.report_on(AttemptId(number), TaskId([9; 32]), made_up);
+        day.fleet.ended(&report);
+    }
+    assert_eq!(slots(&day), Some(before));
+    day.fleet.proved(&Life { dispatcher: beat.dispatcher, incarnation: beat.incarnation });
+    assert_eq!(slots(&day), Some(before + 1), "an accepted one does");
 }
 
 #[test]

@@ -41,10 +41,13 @@ impl<L: Log> Engine<L> {
             Err(_) => Verdict::Unwanted,
             Ok(()) => gathered.verdict(before, self.scheduler.last()),
         };
+        let to = Life { dispatcher, incarnation };
         if let (Verdict::Accepted(_), true, Some(lease)) = (verdict, is_result, lease) {
             gathered.accepted.push((lease.since, ran));
+            if lease.attempt == attempt && lease.dispatcher == to.dispatcher {
+                self.fleet.proved(&to);
+            }
         }
-        let to = Life { dispatcher, incarnation };
         gathered.messages.push((to, ToDispatcher::Verdict(attempt, verdict)));
         Ok(())
     }

@@ -62,6 +62,9 @@ impl Engine {
         let (dispatcher, incarnation) = (report.dispatcher.clone(), report.incarnation);
         let (attempt, to) = (report.attempt, Life { dispatcher, incarnation });
         let is_result = matches!(report.outcome, Outcome::Proved(_));
+        let lease = self.scheduler.task(&report.task).and_then(|task| task.lease());
+        let is_holder = lease
+            .is_some_and(|lease| lease.attempt == attempt && lease.dispatcher == to.dispatcher);
         let before = gathered.events.len();
         let verdict = match self.decide(now, &Input::Report(report), gathered, watch)? {
             Err(Rejection::Answered(verdict)) => verdict,
@@ -69,6 +72,9 @@ impl Engine {
             Ok(()) => gathered.verdict(before, self.scheduler.last()),
         };
         debug_assert!(is_result || !matches!(verdict, Verdict::Accepted(_)), "only results are");
+        if is_holder && matches!(verdict, Verdict::Accepted(_)) {
+            self.fleet.proved(&to);
+        }
         gathered.messages.push((to, ToDispatcher::Verdict(attempt, verdict)));
         Ok(())
     }
