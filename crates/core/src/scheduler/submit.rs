@@ -141,6 +141,13 @@ impl Scheduler {
         std::iter::once(resupplied).chain(reopened.take(self.limits.decision_max)).collect()
     }
 
+    /// How many blocks may yet cost room: the canonical ones that are not released, and those beside or ahead of them.
+    /// What is not canonical and below what is released costs nothing any more.
+    #[must_use]
+    pub fn open_blocks(&self) -> usize {
+        self.unreleased() + self.strays().0
+    }
+
     /// Canonical blocks that are not released.
     pub(super) fn unreleased(&self) -> usize {
         let released = usize::try_from(self.totals.blocks_released).unwrap_or(usize::MAX);

@@ -174,10 +174,12 @@ fn r11_what_is_refused_as_full_is_taken_once_blocks_are_released() {
     let ahead = Input::Submit(Box::new(block(3)));
     let full = day.scheduler.decide(day.now, &ahead);
     assert!(matches!(full, Err(Rejection::Full { .. })));
+    assert_eq!(day.scheduler.open_blocks(), 4, "two of the chain and two beside it");
     for task in day.tried() {
         day.report(task, Outcome::Proved(result()));
     }
     assert_eq!(day.scheduler.totals().blocks_released, 2);
+    assert_eq!(day.scheduler.open_blocks(), 0, "what is beside the released takes no room");
     assert!(day.scheduler.decide(day.now, &ahead).is_ok(), "{}", full.expect_err("full"));
 }
 

@@ -116,8 +116,7 @@ fn no_room(room: &Room, waiting: usize, scheduler: &Scheduler) -> Option<Rejecti
     if bytes >= share(room, BLOCKS_SHARE) {
         return Some(Rejection::NoRoom { bytes, bytes_max });
     }
-    let released = usize::try_from(scheduler.totals().blocks_released).unwrap_or(usize::MAX);
-    let open = scheduler.chain().known().saturating_sub(released);
+    let open = scheduler.open_blocks();
     let stages = scheduler.pipeline().stages.len() as u64;
     let each = BLOCK_BYTES + stages * TASK_BYTES;
     let left = share(room, PROMISED_SHARE).saturating_sub(bytes);
