@@ -45,6 +45,7 @@ mod rate;
 mod recalls;
 mod remake;
 mod replica;
+mod retry;
 mod right;
 mod role;
 mod serve;

@@ -170,6 +170,14 @@ impl Scheduler {
         self.parked.iter().filter_map(|id| Some((id, self.task(id)?)))
     }
 
+    /// Those of them whose ids begin with these digits.
+    pub fn parked_named(&self, digits: &str) -> impl Iterator<Item = (&TaskId, &Task)> {
+        let first: Option<TaskId> = format!("{digits:0<64}").parse().ok();
+        let from = first.into_iter().flat_map(|first| self.parked.range(first..));
+        let named = from.take_while(move |id| id.to_string().starts_with(digits));
+        named.filter_map(|id| Some((id, self.task(id)?)))
+    }
+
     /// The open tasks that begin at `height` or before, lowest first.
     pub fn open_up_to(&self, height: Height) -> impl Iterator<Item = (&TaskId, &Task)> {
         let tasks = self.open.range(..=height).flat_map(|(_, tasks)| tasks);

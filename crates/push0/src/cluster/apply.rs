@@ -5,6 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use super::client::Client;
 use super::error::{ClusterError, told};
 use super::replica::Replica;
+use super::retry::NAMED_MAX;
 use super::role::Role;
 use super::serve::runtime;
 use super::wire::{Answer, Ask};
@@ -89,8 +90,14 @@ fn retry_now(args: &RetryArgs) -> Result<usize, ClusterError> {
     let settings = args.cluster.settings(Role::Client, "push0-retry")?;
     let runtime = runtime()?;
     let client = runtime.block_on(Client::connect(&settings, args.wait))?;
-    let ask = if args.all { Ask::RetryAll } else { Ask::Retry(args.tasks.clone()) };
-    runtime.block_on(client.have(&ask))
+    if args.all {
+        return runtime.block_on(client.have(&Ask::RetryAll));
+    }
+    let mut count = 0;
+    for some in args.tasks.chunks(NAMED_MAX) {
+        count += runtime.block_on(client.have(&Ask::Retry(some.to_vec())))?;
+    }
+    Ok(count)
 }
 
 /// Asks a person, where there is one.

@@ -20,6 +20,7 @@ use super::bus::{Bus, read};
 use super::glance::Glance;
 use super::lead::answer;
 use super::remake::Looks;
+use super::retry::Retries;
 use super::right::{FORMER, Right};
 use super::role::is_inbox;
 use super::wire::{Answer, Ask};
@@ -33,6 +34,7 @@ pub(super) struct Desk {
     pub(super) led: watch::Receiver<Option<Handle>>,
     pub(super) looks: Arc<Looks>,
     glance: Glance,
+    retries: Arc<Retries>,
     /// The engine's name.
     pub(super) engine: String,
     /// Questions that could not be answered, by what they hold.
@@ -47,7 +49,8 @@ impl Desk {
         engine: String,
     ) -> Self {
         let (looks, glance) = (Arc::new(Looks::new(store)), Glance::default());
-        Self { bus, led, looks, glance, engine, unread: Arc::default() }
+        let retries = Arc::default();
+        Self { bus, led, looks, glance, retries, engine, unread: Arc::default() }
     }
 
     /// Answers from here on.
@@ -104,7 +107,7 @@ impl Desk {
         } else {
             match read::<Ask>(&message.payload) {
                 Some(asked) if right.allows(&asked) => {
-                    answer(handle, (&self.glance, &self.looks), asked).await
+                    answer(handle, (&self.glance, &self.looks, &self.retries), right, asked).await
                 }
                 Some(asked) => {
                     let (needs, has) = (Right::for_asking(&asked).name(), right.name());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
-use push0_core::{Arrival, Block, Epoch, Input, Rejection, Scheduler, SourceKind, TaskId};
+use push0_core::{Arrival, Block, Epoch, Input, Rejection, SourceKind};
 use tokio::sync::mpsc;
 
 use super::bus::NatsPost;
@@ -13,6 +13,8 @@ use super::glance::Glance;
 use super::owned::tie;
 use super::remake::Looks;
 use super::replica::Replica;
+use super::retry::Retries;
+use super::right::Right;
 use super::serve::{Reign, Shared, ended};
 use super::sizes;
 use super::wire::{Answer, Ask, Left};
@@ -157,10 +159,12 @@ fn configure(shared: &Shared, replica: &Replica) -> Result<Option<Input>, Cluste
     Ok(None)
 }
 
-/// Has a question decided. No answer: it is asked again, of whoever leads then.
+/// Has a question decided that was asked with this right, which allows it. No answer: it is asked again, of whoever
+/// leads then.
 pub(super) async fn answer(
     handle: &Handle,
-    (glance, looks): (&Glance, &Looks),
+    (glance, looks, retries): (&Glance, &Looks, &Retries),
+    right: Right,
     asked: Ask,
 ) -> Option<Answer> {
     match asked {
@@ -189,17 +193,8 @@ pub(super) async fn answer(
             let status = glance.status(handle).await?;
             Some(Answer::Status(Box::new(status)))
         }
-        Ask::Retry(named) => {
-            let parked = handle.see(move |scheduler, _| named_among_parked(scheduler, named)).await;
-            match parked.ok()? {
-                Ok(tasks) => retry(handle, tasks).await,
-                Err(reason) => Some(Answer::Refused { taken: 0, reason }),
-            }
-        }
-        Ask::RetryAll => {
-            let all = |scheduler: &Scheduler| scheduler.parked().map(|(task, _)| *task).collect();
-            retry(handle, handle.see(move |scheduler, _| all(scheduler)).await.ok()?).await
-        }
+        Ask::Retry(named) => retries.named(handle, right, named).await,
+        Ask::RetryAll => retries.all(handle, right).await,
     }
 }
 
@@ -209,15 +204,6 @@ fn too_large(blocks: &[Block]) -> Option<(usize, String)> {
     let bytes = blocks.iter().map(Block::bytes_max);
     let (index, bytes) = bytes.enumerate().find(|(_, bytes)| *bytes > BLOCK_BYTES_MAX)?;
     Some((index, Rejection::TooLarge { bytes, bytes_max: BLOCK_BYTES_MAX }.to_string()))
-}
-
-/// Opens parked tasks again; one that was opened meanwhile needs it no more.
-async fn retry(handle: &Handle, tasks: Vec<TaskId>) -> Option<Answer> {
-    let mut opened = 0;
-    for task in tasks {
-        opened += usize::from(handle.decide(vec![Input::Retry(task)]).await.ok()?.is_ok());
-    }
-    Some(Answer::Done(opened))
 }
 
 /// Adds blocks; answers how the first of them stand, and why the others were not taken.
@@ -268,23 +254,6 @@ async fn take_back(handle: &Handle, named: Vec<String>, by: String, why: String)
     Some(Answer::Discarded { tasks, released })
 }
 
-/// The parked tasks that are meant by the first digits of their ids.
-fn named_among_parked(scheduler: &Scheduler, named: Vec<String>) -> Result<Vec<TaskId>, String> {
-    let find = |name: String| {
-        let is_it = |id: &TaskId| name.len() >= NAME_MIN && id.to_string().starts_with(&name);
-        let mut found = scheduler.parked().map(|(id, _)| *id).filter(is_it);
-        match (found.next(), found.next()) {
-            (Some(task), None) => Ok(task),
-            (Some(_), Some(_)) => Err(format!("more than one parked task begins with {name}")),
-            (None, _) if results_named(scheduler, std::slice::from_ref(&name)).is_ok() => Err(
-                format!("task {name} is not parked; to take back a result: push0 discard {name}"),
-            ),
-            (None, _) => Err(format!("no parked task begins with {name} (of 4 digits at least)")),
-        }
-    };
-    named.into_iter().map(find).collect()
-}
-
 pub(super) async fn decided(handle: &Handle, input: Input) -> Option<Answer> {
     Some(match handle.decide(vec![input]).await.ok()? {
         Ok(()) => Answer::Done(1),
@@ -294,9 +263,6 @@ pub(super) async fn decided(handle: &Handle, input: Input) -> Option<Answer> {
 
 /// What one block may take of the log: that of a thousand numeric fields. Unit: bytes.
 const BLOCK_BYTES_MAX: usize = 64 << 10;
-
-/// Digits that name a task.
-const NAME_MIN: usize = 4;
 
 /// Payloads asked for and not told of.
 const ASKED_MAX: usize = 1_024;
