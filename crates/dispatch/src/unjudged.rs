@@ -9,15 +9,15 @@
 //! Not here: when there is a verdict (`verify`).
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use push0_core::TaskId;
 
-use crate::folder::make;
+use crate::folder::{own, write_own};
 
 /// Where they are, and whose: who looks for one must not wait for a disk.
 #[derive(Debug)]
@@ -27,11 +27,19 @@ pub(crate) struct Unjudged {
 }
 
 impl Unjudged {
-    /// In a directory of their own beneath a dispatcher's, made when there is one to keep.
+    /// In a directory of their own beneath a dispatcher's, made when there is one to keep. What a killed life left half
+    /// written goes.
     pub(crate) fn open(dir: &Path) -> Self {
         let folder = dir.join(FOLDER);
         let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
-        let tasks = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        let (halves, whole): (Vec<_>, Vec<_>) = entries
+            .map(|entry| entry.path())
+            .partition(|path| path.extension() == Some(NEW.as_ref()));
+        for half in halves {
+            let _ = fs::remove_file(half); // the oldest go anyway
+        }
+        let names = whole.iter().filter_map(|path| path.file_name());
+        let tasks = names.map(|name| name.to_string_lossy().into_owned()).collect();
         Self { folder, tasks: Mutex::new(tasks) }
     }
 
@@ -58,17 +66,14 @@ impl Unjudged {
     }
 
     fn write(&self, task: &TaskId, bytes: &[u8]) -> io::Result<()> {
-        if !self.folder.is_dir() {
-            make(&self.folder)?;
-        }
+        own(&self.folder)?;
         let path = self.path(task);
-        let new = path.with_extension("new");
-        let written = File::create(&new).and_then(|mut file| file.write_all(bytes));
-        let placed = written.and_then(|()| fs::rename(&new, &path));
+        let new = path.with_extension(NEW);
+        let placed = write_own(&new, bytes).and_then(|()| fs::rename(&new, &path));
         placed.inspect_err(|_| drop(fs::remove_file(&new)))
     }
 
-    /// Removes the oldest, and what a killed life left half written.
+    /// Removes the oldest.
     fn bound(&self) {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         let mut files: Vec<(SystemTime, u64, PathBuf)> = entries
@@ -103,6 +108,9 @@ impl Unjudged {
 
 const FOLDER: &str = "unjudged";
 
+/// What one that is being written ends with.
+const NEW: &str = "new";
+
 /// As many as a few machines' worth of slots.
 const COUNT_MAX: usize = 64;
 
@@ -111,7 +119,31 @@ const BYTES_MAX: u64 = 1 << 30;
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
+
+    #[test]
+    fn what_is_kept_stays_while_others_make_the_directory_and_is_for_nobody_else() {
+        let dir = tempfile::tempdir().expect("a directory");
+        // Two that have looked, and found no directory.
+        let (first, second) = (Unjudged::open(dir.path()), Unjudged::open(dir.path()));
+        let (one, two) = (TaskId([1; 32]), TaskId([2; 32]));
+        std::thread::scope(|scope| {
+            scope.spawn(|| first.keep(&one, b"proof"));
+            scope.spawn(|| second.keep(&two, b"proof"));
+        });
+        let half = dir.path().join(FOLDER).join("half.new");
+        fs::write(&half, "pro").expect("written");
+        let again = Unjudged::open(dir.path());
+        let kept = [one, two].map(|task| again.find(&task).expect("it is kept"));
+        for path in kept {
+            let mode = fs::metadata(path).expect("it is there").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        assert!(!half.exists());
+    }
 
     #[test]
     fn the_oldest_goes_first_and_nothing_else_is_left() {
