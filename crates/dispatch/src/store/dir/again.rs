@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::{IDENTITY, OF, OWNER, TMP, is_own_name, place_once, sync_folder};
+use super::{IDENTITY, OF, OWNER, Owner, TMP, is_absent, is_own_name, place_once, sync_folder};
 use crate::mark::{self, Kind};
 
 /// What is needed to make it again.
@@ -54,8 +54,10 @@ impl Again {
         owner: Option<&[u8]>,
     ) -> io::Result<bool> {
         let _alone = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        if fs::read_to_string(dir.join(IDENTITY)).is_ok_and(|there| there.trim() == identity) {
-            return Ok(true); // another thread was first
+        match fs::read_to_string(dir.join(IDENTITY)) {
+            Ok(there) => return Ok(there.trim() == identity), // another thread was first, or it is another store
+            Err(error) if is_absent(&error) => {}
+            Err(error) => return Err(error),
         }
         let is_there = place(&self.log).is_ok_and(|there| Some(there) == self.log_place());
         if !is_there || !self.is_free(dir)? {
@@ -63,10 +65,15 @@ impl Again {
         }
         fs::create_dir_all(dir.join(TMP))?;
         mark::take(dir, Kind::Store, OF, |_| true).map_err(io::Error::other)?;
-        if let Some(owner) = owner {
-            place_once(dir, OWNER, owner)?;
+        if let Some(owner) = owner
+            && Owner::decode(&place_once(dir, OWNER, owner)?)?.log != Owner::decode(owner)?.log
+        {
+            return Ok(false); // it belongs to another log
         }
-        place_once(dir, IDENTITY, format!("{identity}\n").as_bytes())?;
+        let there = place_once(dir, IDENTITY, format!("{identity}\n").as_bytes())?;
+        if there.trim_ascii() != identity.as_bytes() {
+            return Ok(false); // somebody has made another meanwhile
+        }
         sync_folder(dir)?;
         self.times.fetch_add(1, Ordering::Relaxed);
         Ok(true)

@@ -105,6 +105,24 @@ fn one_that_is_removed_under_its_run_is_made_again() {
 }
 
 #[test]
+fn another_store_in_its_place_is_left_as_it_is() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (place, log) = (dir.path().join("store"), dir.path().join("log"));
+    fs::create_dir(&log).expect("a directory");
+    let store = Store::open_own(&place, &log).expect("a store");
+    let owner = |log: &str| Owner { log: log.repeat(16), pipeline: "demo".to_owned() };
+    store.tie(&owner("ab")).expect("nobody's");
+    fs::remove_dir_all(&place).expect("removed");
+    let other = Store::open(&place).expect("another store");
+    other.tie(&owner("cd")).expect("nobody's");
+    assert!(store.put(b"proof").is_err() && store.now().is_err() && store.list().is_err());
+    assert_eq!(other.owner().expect("it is there"), Some(owner("cd")));
+    fs::remove_file(place.join("identity")).expect("removed");
+    assert!(store.put(b"proof").is_err(), "what is left is of another log");
+    assert!(store.times_made_again() == 0 && !place.join("identity").exists());
+}
+
+#[test]
 fn none_is_made_again_without_its_log_or_beside_something_else() {
     let dir = tempfile::tempdir().expect("a directory");
     let (place, log) = (dir.path().join("store"), dir.path().join("log"));
