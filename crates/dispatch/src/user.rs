@@ -98,12 +98,17 @@ impl User {
         }
     }
 
-    /// Gives it a directory with all that is in it. Nothing of this user's runs in it yet.
+    /// Gives it a directory with all that is in it, itself last. One that it has already was given whole, and is not
+    /// looked into again: what runs in it may put a link in a folder's place meanwhile.
     pub(crate) fn own(&self, path: &Path) -> io::Result<()> {
         if !self.is_other() {
             return Ok(());
         }
-        if fs::symlink_metadata(path)?.is_dir() {
+        let found = fs::symlink_metadata(path)?;
+        if found.uid() == self.uid {
+            return Ok(());
+        }
+        if found.is_dir() {
             for entry in fs::read_dir(path)? {
                 self.own(&entry?.path())?;
             }

@@ -6,7 +6,7 @@
 //! Not here: the ordinary case (`folder`).
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{
@@ -47,7 +47,7 @@ fn clear(
             continue;
         }
         // Without its rights it cannot be moved: its `..` changes.
-        chmodat(folder, name, Mode::RWXU, AtFlags::empty())?;
+        take_rights(folder, name)?;
         let is_moved = |name: &[u8]| name.starts_with(MOVED.as_bytes());
         let to = match top {
             None if is_moved(name.to_bytes()) => {
@@ -81,10 +81,19 @@ fn move_to(
     }
 }
 
-fn open(at: BorrowedFd<'_>, name: impl rustix::path::Arg + Copy) -> io::Result<OwnedFd> {
-    chmodat(at, name, Mode::RWXU, AtFlags::empty())?;
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(openat(at, name, flags, Mode::empty())?)
+fn open(at: BorrowedFd<'_>, name: impl rustix::path::Arg) -> io::Result<OwnedFd> {
+    let found = take_rights(at, name)?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(openat(found, ".", flags, Mode::empty())?)
+}
+
+/// Has all rights in a directory. Through its own descriptor: a link that somebody puts in its place is not followed.
+fn take_rights(at: BorrowedFd<'_>, name: impl rustix::path::Arg) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let found = openat(at, name, flags, Mode::empty())?;
+    let path = format!("/proc/self/fd/{}", found.as_raw_fd());
+    chmodat(CWD, path, Mode::RWXU, AtFlags::empty())?;
+    Ok(found)
 }
 
 const MOVED: &str = ".push0-moved-";
@@ -106,6 +115,14 @@ mod tests {
         assert!(made.expect("a shell").success());
         assert!(super::remove(&top).is_ok() && !top.exists());
         assert!(remove_now(&top), "what is not there is gone");
+        let (closed, link) = (dir.path().join("closed"), dir.path().join("link"));
+        std::fs::create_dir(&closed).expect("a directory");
+        std::fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0o500))
+            .expect("closed");
+        std::os::unix::fs::symlink(&closed, &link).expect("a link");
+        assert!(super::remove(&link).is_err(), "a link is not followed");
+        let mode = std::fs::metadata(&closed).expect("it is there").permissions();
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o500);
         assert_eq!(std::fs::read_to_string(&outside).expect("it is there"), "kept");
     }
 }
