@@ -120,12 +120,12 @@ impl Attempt {
         loop {
             let (context, grant) = (Arc::clone(&self.context), Arc::clone(&self.grant));
             let (give, folder) = (self.program.give, dir.to_owned());
-            let (user, mut reins) = (context.user(&self.program).cloned(), self.reins.clone());
+            let (whom, mut reins) = (context.whom(&self.program), self.reins.clone());
             let prepare = move || {
                 let unwritten = |source| InputError::Write { path: folder.clone(), source };
                 context.spares.place(&folder).map_err(unwritten)?;
                 let input = input::write(&context.config.store, &grant, give, &folder)?;
-                if let Some(user) = &user {
+                if let Some(user) = whom.user() {
                     user.own(&folder).map_err(unwritten)?;
                 }
                 Ok(input)
@@ -152,7 +152,12 @@ impl Attempt {
                 Err(error @ InputError::Store(_)) => error.to_string(),
             };
             let context = Arc::clone(&self.context);
-            if blocking(move || context.away.look(&context)).await == Some(true) {
+            let is_away = tokio::select! {
+                biased;
+                is_away = blocking(move || context.away.look(&context)) => is_away,
+                pull = reins.pulled() => return Err(settle::pulled(pull, &message)),
+            };
+            if is_away == Some(true) {
                 return Err(Outcome::NotRun { message }); // another machine may have the store
             }
             let left = self.reins.deadline.saturating_duration_since(tokio::time::Instant::now());

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::aside::Aside;
 use crate::away::Away;
 use crate::board::Board;
-use crate::environment::{Around, environment};
+use crate::environment::{Around, Whom, environment};
 use crate::folder::blocking;
 use crate::held::Held;
 use crate::judges::Judges;
@@ -29,7 +29,7 @@ use crate::rooms::Rooms;
 use crate::spares::Spares;
 use crate::unjudged::Unjudged;
 use crate::user::User;
-use crate::{Config, Notice, ProgramConfig, Retry};
+use crate::{Config, Notice, ProgramConfig, Retry, users};
 
 /// What every attempt works with.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ pub(crate) struct Context {
     /// When an operator was last told of a program's verifier, or of the store.
     pub(crate) troubles: Mutex<BTreeMap<String, Instant>>,
     /// Those that programs name, by the names that they give them.
-    pub(crate) users: BTreeMap<String, User>,
+    pub(crate) users: Mutex<BTreeMap<String, User>>,
 }
 
 impl Context {
@@ -105,6 +105,7 @@ impl Context {
 
     /// Offers the programs again that can be run again. Looks at their files: not for a thread that must not wait.
     pub(crate) fn offer_returned(&self) {
+        self.find_users();
         for program in self.programs.returned(&self.config) {
             self.board.offer(&program, true);
             self.notify(Notice::ProgramBack { program });
@@ -134,13 +135,14 @@ impl Context {
         dir: &Path,
     ) -> Around {
         let (env, wrap) = (environment(&program.surroundings), program.surroundings.wrap.clone());
-        let mut made = Around { env, wrap, user: self.user(program).cloned() };
-        if let Some(user) = made.user.clone() {
+        let mut made = Around { env, wrap, whom: self.whom(program) };
+        let user = made.whom.user().cloned();
+        if let Some(user) = &user {
             made.set("HOME", &user.home);
             made.set("USER", &user.name);
             made.set("LOGNAME", &user.name);
         }
-        made.set("PUSH0_CACHE", self.cache(made.user.as_ref()));
+        made.set("PUSH0_CACHE", self.cache(user.as_ref()));
         // What a killed prover leaves in a shared directory for temporary files is never cleaned.
         made.set("TMPDIR", dir);
         if let Some(seat) = seat {
@@ -159,9 +161,25 @@ impl Context {
         made
     }
 
-    /// Whom a program's processes run as, if its pipeline says so.
-    pub(crate) fn user(&self, program: &ProgramConfig) -> Option<&User> {
-        self.users.get(program.surroundings.user.as_deref()?)
+    /// Whom a program's processes run as. Does not look anybody up.
+    pub(crate) fn whom(&self, program: &ProgramConfig) -> Whom {
+        let Some(name) = &program.surroundings.user else { return Whom::Push0 };
+        match self.users().get(name) {
+            Some(user) => Whom::User(user.clone()),
+            None => Whom::Unfound(name.clone()),
+        }
+    }
+
+    /// Looks those up that were not found when it started. Blocks.
+    pub(crate) fn find_users(&self) {
+        let found = users::find(&self.config, &self.config.dir, &self.users().clone());
+        if let Ok(found) = found {
+            self.users().extend(found); // the others are told of with their programs
+        }
+    }
+
+    fn users(&self) -> MutexGuard<'_, BTreeMap<String, User>> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The directory that is kept: a user of its own can write to its own alone.

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::lchown;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -20,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 use crate::aside::Aside;
 use crate::away::Away;
 use crate::board::{Board, View};
-use crate::context::{CACHES, Context, stays};
+use crate::context::{Context, stays};
 use crate::desk::Desk;
 use crate::folder::own;
 use crate::held::Held;
@@ -32,8 +31,9 @@ use crate::programs::{Programs, Stamps, fault};
 use crate::rooms::Rooms;
 use crate::spares::Spares;
 use crate::unjudged::Unjudged;
-use crate::user::{User, open_way};
-use crate::{About, Config, ProgramConfig, Retry, Room, beat, incarnation, mark, place, sys};
+use crate::{
+    About, Config, ProgramConfig, Retry, Room, beat, incarnation, mark, place, sys, users,
+};
 
 /// A dispatcher that runs, and the ends of its channels.
 #[derive(Debug)]
@@ -240,7 +240,7 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
     for folder in [&work, &spares, &dir.join("cache")] {
         own(folder).map_err(at(folder))?;
     }
-    let users = users(&config, &dir)?;
+    let users = Mutex::new(users::find(&config, &dir, &BTreeMap::new())?);
     // Best effort: it is for people, and a full disk must not stop what goes on without it.
     let about = About::new(&config, lives.memory_limit());
     let _ = about.write(&dir);
@@ -337,26 +337,6 @@ fn clear(dir: PathBuf) {
     }
 }
 
-/// The users that programs name, each with a directory that it keeps, and a way to where it works. One that cannot be
-/// had is told of with its program, which is not offered.
-fn users(config: &Config, dir: &Path) -> Result<BTreeMap<String, User>, StartError> {
-    let mut users = BTreeMap::new();
-    for name in config.programs.values().filter_map(|program| program.surroundings.user.as_deref())
-    {
-        let Ok(user) = User::find(name) else { continue };
-        if user.is_other() {
-            let (caches, cache) = (dir.join(CACHES), dir.join(CACHES).join(&user.name));
-            own(&cache).map_err(at(&cache))?;
-            lchown(&cache, Some(user.uid), Some(user.gid)).map_err(at(&cache))?;
-            for folder in [dir, &caches, &dir.join(WORK)] {
-                open_way(folder).map_err(at(folder))?;
-            }
-        }
-        users.insert(name.to_owned(), user);
-    }
-    Ok(users)
-}
-
 fn check(config: &Config) -> Result<(), StartError> {
     let is_unjudged = |program: &ProgramConfig| !program.is_mock && program.verifier.is_empty();
     for (name, program) in &config.programs {
@@ -382,7 +362,7 @@ fn word(class: FailureClass) -> String {
     word.as_str().unwrap_or_default().to_owned()
 }
 
-fn at(path: &Path) -> impl FnOnce(io::Error) -> StartError {
+pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> StartError {
     let path = path.to_owned();
     move |source| StartError::Dir { path, source }
 }
@@ -400,7 +380,7 @@ const NOTICES_MAX: usize = 256;
 const LAST_WORK: Duration = Duration::from_secs(3);
 
 /// Where attempts work.
-const WORK: &str = "work";
+pub(crate) const WORK: &str = "work";
 
 /// Where directories for them are made ahead of time.
 const SPARE: &str = "spare";

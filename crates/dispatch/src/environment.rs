@@ -25,8 +25,29 @@ pub(crate) struct Around {
     pub(crate) env: Environment,
     /// The argv that is put before its own.
     pub(crate) wrap: Vec<String>,
-    /// Whom it runs as; `None`: as push0 does.
-    pub(crate) user: Option<User>,
+    pub(crate) whom: Whom,
+}
+
+/// Whom a program runs as.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Whom {
+    /// As push0 does: its pipeline names nobody.
+    #[default]
+    Push0,
+    /// The one that its pipeline names.
+    User(User),
+    /// Nobody: the one that its pipeline names has not been found here.
+    Unfound(String),
+}
+
+impl Whom {
+    /// The one that a pipeline names, where it was found.
+    pub(crate) const fn user(&self) -> Option<&User> {
+        match self {
+            Self::User(user) => Some(user),
+            Self::Push0 | Self::Unfound(_) => None,
+        }
+    }
 }
 
 /// Variables with their values.

@@ -66,6 +66,7 @@ mod tail;
 mod tried;
 mod unjudged;
 mod user;
+mod users;
 mod verdict;
 mod verify;
 

@@ -17,7 +17,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::environment::Around;
+use crate::environment::{Around, Whom};
 use crate::exit::Exit;
 use crate::lives::{Life, Lives};
 use crate::memory::Footprint;
@@ -257,12 +257,15 @@ impl Order {
         {
             return Err(gone(why)); // the wrapper would say it in its own words, and who knows with which code
         }
-        if let Some(user) = &self.around.user {
+        if let Whom::Unfound(name) = &self.around.whom {
+            return Err(gone(format!("user {name}, whom it is to run as, has not been found")));
+        }
+        if let Some(user) = self.around.whom.user() {
             user.own(&self.dir).map_err(exhausted)?;
         }
         let words = self.words.iter().map(String::as_str);
         let variables = self.around.env.iter().map(|(name, value)| (&**name, &**value));
-        let image = Image::new(&self.path, words, variables, self.around.user.as_ref());
+        let image = Image::new(&self.path, words, variables, self.around.whom.user());
         let image = image.map_err(|error| gone(error.to_string()))?;
         let mut command = Command::new(&self.path);
         command.current_dir(&self.dir);
