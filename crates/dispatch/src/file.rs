@@ -52,7 +52,13 @@ pub(crate) async fn start(
         pull = reins.pulled() => pull,
     };
     let how = "it had not started yet".to_owned();
-    let ended = Ended::Pulled { pull, how, may_have_result: false };
+    let ended = match pull {
+        // A disk or the system hangs: no word on how long the program takes.
+        Pull::TimedOut => Ended::Failed { class: FailureClass::Transient, what: how },
+        Pull::Cancelled | Pull::Stopped | Pull::Greedy(_) => {
+            Ended::Pulled { pull, how, may_have_result: false }
+        }
+    };
     Err(Tried { ended, ran: std::time::Duration::ZERO, output: Default::default() })
 }
 

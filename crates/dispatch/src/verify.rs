@@ -161,9 +161,15 @@ impl Case {
         patience: &Patience,
         reins: &Reins,
     ) -> Result<Judged, Trouble> {
+        let mut reins = reins.until(patience.limit(self.program.asking.timeout));
         if !*is_written {
             let case = Arc::clone(self);
-            match blocking(move || case.write()).await {
+            let written = tokio::select! {
+                biased;
+                written = blocking(move || case.write()) => written,
+                pull = reins.pulled() => return Ok(unwritten(pull)),
+            };
+            match written {
                 Ok(()) => *is_written = true,
                 Err(InputError::Lost(artifact, _)) => return Ok(Judged::InputLost { artifact }),
                 Err(error @ (InputError::Store(_) | InputError::Write { .. })) => {
@@ -171,8 +177,7 @@ impl Case {
                 }
             }
         }
-        let deadline = patience.limit(self.program.asking.timeout);
-        self.ask(&mut reins.until(deadline)).await
+        self.ask(&mut reins.until(patience.limit(self.program.asking.timeout))).await
     }
 
     /// Writes the envelope, with copies of the inputs beside it. Blocks: a proof may be large.
@@ -222,7 +227,12 @@ impl Case {
         let memory_bytes = program.asking.memory_bytes;
         let argv = &program.verifier;
         let launch = Launch { argv, args, env, dir, has_stdin: false, memory_bytes };
-        let (mut process, pipes) = match Process::spawn(&context.lives, &launch).await {
+        let spawned = tokio::select! {
+            biased;
+            spawned = Process::spawn(&context.lives, &launch) => spawned,
+            pull = reins.pulled() => return not_asked(pull),
+        };
+        let (mut process, pipes) = match spawned {
             Ok(spawned) => spawned,
             Err(error) => {
                 let message = format!("verifier {error}");
@@ -291,6 +301,25 @@ impl Case {
         };
         context.judges.spoke(&grant.program);
         judged
+    }
+}
+
+/// What comes of it where the disk hangs on which its envelope is written. It is not written again: the write that hangs
+/// may go on meanwhile, under a verifier that reads.
+fn unwritten(pull: Pull) -> Judged {
+    match pull {
+        Pull::TimedOut => Judged::NoVerdict {
+            message: "the verifier's envelope was not written in time: see to the disk".to_owned(),
+        },
+        Pull::Cancelled | Pull::Stopped | Pull::Greedy(_) => Judged::Pulled(pull),
+    }
+}
+
+/// What a verifier comes to that is pulled back before it runs: its time says nothing of the proof then.
+fn not_asked(pull: Pull) -> Result<Judged, Trouble> {
+    match pull {
+        Pull::TimedOut => Err(Trouble::Failed("the verifier was not started in time".to_owned())),
+        Pull::Cancelled | Pull::Stopped | Pull::Greedy(_) => Ok(Judged::Pulled(pull)),
     }
 }
 
