@@ -45,6 +45,8 @@ struct Reader<'a> {
     recalls: Recalls,
     /// The parked task that was told of last.
     told: Option<TaskId>,
+    /// Releases in a row that could not be written.
+    failures: u32,
     settings: Settings,
     runtime: Runtime,
 }
@@ -68,8 +70,20 @@ fn write_all(args: &ProofsArgs) -> Result<(), ClusterError> {
     }
     let cursor = ReleaseNumber(0);
     let recalls = Recalls::open(&out)?;
-    let mut reader =
-        Reader { args, store, programs, out, hook, cursor, recalls, told: None, settings, runtime };
+    let (told, failures) = (None, 0);
+    let mut reader = Reader {
+        args,
+        store,
+        programs,
+        out,
+        hook,
+        cursor,
+        recalls,
+        told,
+        failures,
+        settings,
+        runtime,
+    };
     loop {
         let came = reader.runtime.block_on(replica.go_on(WAIT))?;
         reader.recall(replica.scheduler())?;
@@ -111,6 +125,10 @@ impl Reader<'_> {
                     | PublishError::NoVerdict { .. }
                     | PublishError::Write { .. }),
                 ) => {
+                    self.failures += 1;
+                    if !self.args.follow && self.failures >= FAILURES_MAX {
+                        return Err(error.into());
+                    }
                     say(&format!("warning: {error}; it is tried again"));
                     return Ok(false);
                 }
@@ -123,6 +141,7 @@ impl Reader<'_> {
                 }
                 delivered => delivered?,
             };
+        self.failures = 0;
         // Several stages share a file, which is told once, and has the hook run once.
         if let Some(path) = delivered.published.first().map(|published| &published.path) {
             if let Some(hook) = &mut self.hook
@@ -198,6 +217,9 @@ const WAIT: Duration = Duration::from_millis(200);
 
 /// Before a release that failed is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// Failures in a row after which a reader gives up that does not follow: as a run does.
+const FAILURES_MAX: u32 = 5;
 
 /// How long an engine is looked for.
 const ENGINE_WAIT: Duration = Duration::from_secs(60);
