@@ -183,7 +183,7 @@ pub fn publish(
         return Err(PublishError::Occupied { path, pipeline });
     }
     let mut mended = Vec::new();
-    let envelopes = match there.and_then(|file| standing::right(publication, file)) {
+    let envelopes = match there.and_then(|file| standing::right(publication, programs, file)) {
         Some(proofs) => {
             for (last, (_, result)) in publication.finals.iter().zip(&proofs) {
                 if store.copy(last.result.output, &mut std::io::sink()).is_err()
