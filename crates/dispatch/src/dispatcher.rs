@@ -328,7 +328,7 @@ fn clear(dir: PathBuf) {
     let clearing = thread::Builder::new().name("clear".to_owned()).spawn(move || {
         place::clear(&dir);
         for folder in [WORK, SPARE] {
-            let _ = std::fs::remove_dir(dir.join(folder)); // unless something of another name is there
+            let _ = fs::remove_dir(dir.join(folder)); // unless something of another name is there
         }
         let _ = done.send(());
     });
