@@ -136,7 +136,13 @@ pub fn take(
 /// [`MarkError::OtherKind`], [`MarkError::Newer`] and [`MarkError::Unreadable`] where it bears another;
 /// [`MarkError::Io`].
 pub fn bears(dir: &Path, kind: Kind) -> Result<bool, MarkError> {
-    let path = dir.join(kind.file_name());
+    let named = [NAME, HIDDEN].map(|name| bears_in(&dir.join(name), dir, kind));
+    let [shown, hidden] = named;
+    Ok(shown? | hidden?)
+}
+
+fn bears_in(path: &Path, dir: &Path, kind: Kind) -> Result<bool, MarkError> {
+    let path = path.to_owned();
     let mut bytes = Vec::new();
     match File::open(&path).and_then(|file| file.take(BYTES_MAX).read_to_end(&mut bytes)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),

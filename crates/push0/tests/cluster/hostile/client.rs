@@ -76,8 +76,10 @@ fn what_is_no_question_is_refused_by_name() {
             let why = client.why_not("push0.engine.submit", question).await;
             assert!(why.contains("cannot read the question"), "{question:.40}: {why}");
         }
-        let unknown = json!({ "retry": vec!["abcd"; 1_000] }).to_string();
-        let why = client.why_not("push0.engine.submit", &unknown).await;
+        let retry = |count: usize| json!({ "retry": vec!["abcd"; count] }).to_string();
+        let why = client.why_not("push0.engine.submit", &retry(1_000)).await;
+        assert!(why.contains("64 parked tasks at the most"), "{why}");
+        let why = client.why_not("push0.engine.submit", &retry(64)).await;
         assert!(why.contains("no parked task begins with abcd"), "{why}");
     });
     let said = world.said("e1");
