@@ -109,11 +109,15 @@ struct Parked {
 impl Status {
     /// What the state says; nothing of who runs.
     pub(crate) fn of(scheduler: &Scheduler) -> Self {
-        Self::seen(scheduler, None)
+        Self::seen(scheduler, None, usize::MAX)
     }
 
-    /// The same, with what is known of who proves.
-    pub(crate) fn seen(scheduler: &Scheduler, fleet: Option<&Fleet>) -> Self {
+    /// The same with what is known of who proves, and no more than goes into a message.
+    pub(crate) fn sent(scheduler: &Scheduler, fleet: &Fleet) -> Self {
+        Self::seen(scheduler, Some(fleet), PARKED_SENT_MAX).bounded()
+    }
+
+    fn seen(scheduler: &Scheduler, fleet: Option<&Fleet>, parked_max: usize) -> Self {
         let totals = scheduler.totals();
         let canonical = scheduler.chain().len() as u64;
         let beside = scheduler.chain().beside() as u64;
@@ -145,7 +149,7 @@ impl Status {
                 failed: totals.failed.clone(),
             },
             stages,
-            parked: parked(scheduler),
+            parked: parked(scheduler, parked_max),
             head: Head::of(scheduler, fleet),
             log: None,
             dispatcher: None,
@@ -154,7 +158,7 @@ impl Status {
     }
 
     /// No more of it than goes into a message; the counts stay whole.
-    pub(crate) fn bounded(mut self) -> Self {
+    fn bounded(mut self) -> Self {
         let mut left = PARKED_BYTES_MAX;
         self.parked.truncate(PARKED_SENT_MAX);
         self.parked.retain_mut(|parked| {
@@ -175,8 +179,8 @@ impl Status {
     }
 }
 
-fn parked(scheduler: &Scheduler) -> Vec<Parked> {
-    let parked = scheduler.parked().map(|(id, task)| {
+fn parked(scheduler: &Scheduler, most: usize) -> Vec<Parked> {
+    let parked = scheduler.parked().take(most).map(|(id, task)| {
         let stage = scheduler.pipeline().stage(task.stage).name.to_string();
         let (class, message) = match &task.parked {
             Some((class, message)) => (Some(*class), message.to_string()),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
 use crate::engine::{Gone, Handle};
 use crate::status::Status;
@@ -20,8 +20,8 @@ pub(super) struct Glance(Arc<Mutex<Looked>>);
 #[derive(Debug, Default)]
 struct Looked {
     last: Option<(Instant, Status)>,
-    /// A look that is under way.
-    looks: Option<JoinHandle<Result<Status, Gone>>>,
+    /// A look that is under way, and until when it is waited for: all who ask share that.
+    looks: Option<(tokio::time::Instant, JoinHandle<Result<Status, Gone>>)>,
 }
 
 impl Glance {
@@ -44,12 +44,13 @@ impl Looked {
     async fn look(&mut self, handle: &Handle) {
         let begin = || {
             let handle = handle.clone();
-            tokio::spawn(async move {
-                handle.see(|scheduler, fleet| Status::seen(scheduler, Some(fleet)).bounded()).await
-            })
+            let looks = tokio::spawn(async move {
+                handle.see(|scheduler, fleet| Status::sent(scheduler, fleet)).await
+            });
+            (tokio::time::Instant::now() + LOOK_MAX, looks)
         };
-        let looks = self.looks.get_or_insert_with(begin);
-        let Ok(seen) = timeout(LOOK_MAX, &mut *looks).await else { return };
+        let (until, looks) = self.looks.get_or_insert_with(begin);
+        let Ok(seen) = timeout_at(*until, looks).await else { return };
         self.looks = None;
         if let Ok(Ok(status)) = seen {
             self.last = Some((Instant::now(), status));
@@ -60,5 +61,5 @@ impl Looked {
 /// From one look to the next.
 const LOOK_EACH: Duration = Duration::from_secs(1);
 
-/// So long a look is waited for, which is shorter than who asks waits.
+/// So long after it was begun a look is waited for, which is shorter than who asks waits.
 const LOOK_MAX: Duration = Duration::from_secs(1);

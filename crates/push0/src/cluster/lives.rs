@@ -62,7 +62,8 @@ struct Known {
     life: u64,
     connection: Option<u64>,
     heard: Instant,
-    other: Option<Other>,
+    /// By their lives.
+    others: BTreeMap<u64, Other>,
     refused: LeftOut,
     refused_at: Option<Instant>,
 }
@@ -70,7 +71,6 @@ struct Known {
 /// Another life of the name, which waits or is refused.
 #[derive(Clone, Copy, Debug)]
 struct Other {
-    life: u64,
     since: Instant,
     answered: Option<Instant>,
 }
@@ -104,7 +104,7 @@ impl Lives {
             life: life.incarnation,
             connection: origin.connection,
             heard: now,
-            other: None,
+            others: BTreeMap::new(),
             refused: LeftOut::default(),
             refused_at: None,
         };
@@ -124,17 +124,16 @@ impl Lives {
             *at_work = begins;
             return Admitted { said, ..Admitted::default() };
         }
-        let other = at_work.other.filter(|other| other.life == life.incarnation);
-        let other = other.unwrap_or(Other { life: life.incarnation, since: now, answered: None });
-        at_work.other = Some(other);
-        let is_alive = at_work.heard > other.since + OVERLAP;
+        let heard = at_work.heard;
+        let other = other_of(&mut at_work.others, life.incarnation, now);
+        let is_alive = heard > other.since + OVERLAP;
         let is_told = other.answered.is_some_and(|at| now.saturating_duration_since(at) < OVERLAP);
         if !is_alive || is_told {
             return Admitted::default();
         }
-        at_work.other = Some(Other { answered: Some(now), ..other });
+        let is_first = other.answered.replace(now).is_none();
         at_work.refused_at = Some(now);
-        at_work.refused.add(u64::from(other.answered.is_none()));
+        at_work.refused.add(u64::from(is_first));
         let tell = at_work.refused.tell(now);
         Admitted { said: Vec::new(), refused: Some(life), tell }
     }
@@ -160,6 +159,15 @@ fn life_of(said: &FromDispatcher) -> Life {
     Life { dispatcher: dispatcher.clone(), incarnation: *incarnation }
 }
 
+/// What is known of another life of a name. Where too many are, the oldest is forgotten.
+fn other_of(others: &mut BTreeMap<u64, Other>, life: u64, now: Instant) -> &mut Other {
+    if others.len() >= OTHERS_MAX && !others.contains_key(&life) {
+        let oldest = others.iter().min_by_key(|(_, other)| other.since).map(|(life, _)| *life);
+        oldest.map(|oldest| others.remove(&oldest));
+    }
+    others.entry(life).or_insert(Other { since: now, answered: None })
+}
+
 /// Forgets those that are silent, where there are too many to keep.
 fn make_room(known: &mut BTreeMap<DispatcherId, Known>, now: Instant) {
     if known.len() >= KNOWN_MAX {
@@ -178,6 +186,9 @@ const OVERLAP: Duration = Duration::from_millis(300);
 
 /// Names that are kept. A hostile user of a fleet's may say as many as it likes.
 const KNOWN_MAX: usize = 16_384;
+
+/// Other lives of a name that are kept: more machines of one name than anybody starts by mistake.
+const OTHERS_MAX: usize = 8;
 
 /// How long `push0 status` shows that a name is taken twice.
 const DOUBLED_FOR: Duration = Duration::from_secs(300);
@@ -246,6 +257,25 @@ mod tests {
     }
 
     #[test]
+    fn each_of_several_that_come_later_is_refused() {
+        let fleet = Fleet::new();
+        assert!(fleet.is_heard(0, 1));
+        for later in [2, 3, 4] {
+            assert!(!fleet.is_heard(100, later));
+        }
+        assert!(fleet.is_heard(1_000, 1));
+        for later in [2, 3, 4] {
+            let refused = fleet.beat(1_100, later, None).refused;
+            assert_eq!(refused.map(|life| life.incarnation), Some(later));
+        }
+        for later in 10..1_000 {
+            fleet.beat(1_200, later, None);
+        }
+        let known = fleet.0.0.lock().expect("no panic");
+        assert!(known.values().all(|known| known.others.len() <= OTHERS_MAX));
+    }
+
+    #[test]
     fn one_that_is_silent_makes_way_and_is_refused_when_it_comes_back() {
         let fleet = Fleet::new();
         assert!(fleet.is_heard(0, 1));
@@ -279,7 +309,7 @@ mod tests {
             life: 1,
             connection: None,
             heard: at,
-            other: None,
+            others: BTreeMap::new(),
             refused: LeftOut::default(),
             refused_at: None,
         };

@@ -1,18 +1,20 @@
 //! Results that a reader says are lost. The engine looks itself before it believes that: what its own store has whole is not
 //! made again, whatever others see.
 //!
-//! A look reads the artifact and hashes it, on a thread aside, one at a time; what was found whole is not looked at again
+//! A look reads the artifact and hashes it, on a thread aside, a few at a time, each for no longer than a while; what was found whole is not looked at again
 //! for a while. So a reader who asks for what is there costs the scheduler nothing.
 //!
 //! Not here: how a result is made again (`push0_core`).
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use push0_core::{Digest, Input, TaskId};
 use push0_dispatch::{ReadError, Store};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::lead::decided;
 use super::wire::Answer;
@@ -21,8 +23,8 @@ use crate::engine::Handle;
 /// What was looked at, and a way to look.
 pub(super) struct Looks {
     store: Store,
-    /// Held while one looks.
-    one: tokio::sync::Mutex<()>,
+    /// One is held by each look, and kept by one that hangs.
+    seats: Arc<Semaphore>,
     /// What was whole, and when.
     whole: Mutex<BTreeMap<Digest, Instant>>,
 }
@@ -37,7 +39,7 @@ enum Look {
 
 impl Looks {
     pub(super) fn new(store: Store) -> Self {
-        Self { store, one: tokio::sync::Mutex::new(()), whole: Mutex::default() }
+        Self { store, seats: Arc::new(Semaphore::new(LOOKS_MAX)), whole: Mutex::default() }
     }
 
     /// Has a result made again if it is lost.
@@ -61,15 +63,22 @@ impl Looks {
         }
     }
 
-    /// Nothing while another look is under way: who asks asks again.
+    /// Nothing while as many looks as may be are under way: who asks asks again.
     async fn look(&self, output: Digest) -> Option<Look> {
         if self.is_known_whole(output) {
             return Some(Look::Whole);
         }
-        let Ok(_one) = self.one.try_lock() else { return None };
+        let seat = Arc::clone(&self.seats).try_acquire_owned().ok()?;
         let store = self.store.clone();
-        let copied = tokio::task::spawn_blocking(move || store.copy(output, &mut io::sink()));
-        Some(match copied.await.ok()? {
+        let copied = tokio::task::spawn_blocking(move || {
+            let copied = store.copy(output, &mut io::sink());
+            drop(seat);
+            copied
+        });
+        let Ok(copied) = timeout(LOOK_MAX, copied).await else {
+            return Some(Look::Unknown(format!("no answer in {} s", LOOK_MAX.as_secs())));
+        };
+        Some(match copied.ok()? {
             Ok(_) => {
                 self.note(output);
                 Look::Whole
@@ -94,6 +103,12 @@ impl Looks {
         }
     }
 }
+
+/// Looks at once: where one hangs, others go on.
+const LOOKS_MAX: usize = 4;
+
+/// For one look: the largest output, 256 MiB, at less than 10 MiB/s.
+const LOOK_MAX: Duration = Duration::from_secs(30);
 
 /// How long an artifact that was whole is taken to be so. One that is lost meanwhile is made again a little later.
 const KNOWN_FOR: Duration = Duration::from_secs(10);

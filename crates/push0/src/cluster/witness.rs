@@ -32,7 +32,7 @@ pub(super) struct Witness {
 
 #[derive(Default)]
 struct Known {
-    /// What is looked into.
+    /// What is looked into, and what waits for that: no more than there are seats.
     under_way: BTreeSet<(DispatcherId, AttemptId)>,
     /// Those that were wrong lately.
     wrong: BTreeMap<DispatcherId, Wrong>,
@@ -74,9 +74,7 @@ impl Witness {
                 if matches!(report.outcome, Outcome::InputLost { .. }) =>
             {
                 let of = (report.dispatcher.clone(), report.attempt);
-                if self.known().under_way.insert(of.clone())
-                    && self.claims.try_send(report).is_err()
-                {
+                if self.known().seat(&of) && self.claims.try_send(report).is_err() {
                     self.known().under_way.remove(&of);
                 }
                 None
@@ -97,6 +95,15 @@ impl Witness {
 }
 
 impl Known {
+    /// Takes a seat for a look into what a dispatcher says, where there is one for it. It may invent attempts as it likes.
+    fn seat(&mut self, of: &(DispatcherId, AttemptId)) -> bool {
+        let (dispatcher, _) = of;
+        let its = |attempt| (dispatcher.clone(), AttemptId(attempt));
+        let own = self.under_way.range(its(0)..=its(u64::MAX)).count();
+        let is_free = self.under_way.len() < CLAIMS_MAX && own < CLAIMS_OF_ONE_MAX;
+        is_free && self.under_way.insert(of.clone())
+    }
+
     fn rests(&self, dispatcher: &DispatcherId) -> bool {
         let until = self.wrong.get(dispatcher).and_then(|wrong| wrong.rests_until);
         until.is_some_and(|until| Instant::now() < until)
@@ -146,7 +153,7 @@ impl Wrong {
     }
 }
 
-/// Takes what is to be looked into, one after the other; each look goes on beside the next.
+/// Takes what is to be looked into, one after the other; each look goes on beside the next, and has its seat already.
 async fn look_into(
     mut claimed: mpsc::Receiver<Report>,
     looker: Looker,
@@ -253,8 +260,11 @@ fn lock(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
     known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Words on lost inputs that wait to be looked into; what is over comes again with a beat.
+/// Words on lost inputs that are looked into or wait for that; what is over comes again with a beat.
 const CLAIMS_MAX: usize = 64;
+
+/// Of those, the ones of one dispatcher: a few wrong ones leave room for the others.
+const CLAIMS_OF_ONE_MAX: usize = 8;
 
 /// Looks at once.
 const LOOKS_MAX: usize = 4;
@@ -306,19 +316,19 @@ mod tests {
             assert!(witness.sift(vec![lost(1)]).is_empty());
         }
         assert!(claimed.try_recv().is_ok() && claimed.try_recv().is_err(), "it was taken twice");
+        let mut taken = || std::iter::from_fn(|| claimed.try_recv().ok()).count();
         for attempt in 2..=CLAIMS_MAX as u64 + 9 {
             witness.sift(vec![lost(attempt)]);
         }
-        let mut count = 0;
-        while claimed.try_recv().is_ok() {
-            count += 1;
+        assert_eq!(taken(), CLAIMS_OF_ONE_MAX - 1, "one has no more, whatever attempts it invents");
+        for number in 2..=CLAIMS_MAX {
+            witness.sift(vec![lost_by(&format!("gpu-{number}"), 1)]);
         }
-        assert_eq!(count, CLAIMS_MAX);
-        assert_eq!(
-            witness.known().under_way.len(),
-            CLAIMS_MAX + 1,
-            "what found no room may come again"
-        );
+        assert_eq!(taken(), CLAIMS_MAX - CLAIMS_OF_ONE_MAX, "nor have all of them");
+        assert_eq!(witness.known().under_way.len(), CLAIMS_MAX);
+        witness.known().under_way.pop_first();
+        assert!(witness.sift(vec![lost_by("gpu-x", 1)]).is_empty());
+        assert_eq!(taken(), 1, "where one is over, another has its seat");
     }
 
     fn witness() -> (Witness, mpsc::Receiver<Report>) {
@@ -343,8 +353,12 @@ mod tests {
     }
 
     fn lost(attempt: u64) -> FromDispatcher {
+        lost_by("gpu-1", attempt)
+    }
+
+    fn lost_by(dispatcher: &str, attempt: u64) -> FromDispatcher {
         FromDispatcher::Report(Report {
-            dispatcher: name("gpu-1"),
+            dispatcher: name(dispatcher),
             incarnation: 1,
             attempt: AttemptId(attempt),
             task: TaskId([1; 32]),
