@@ -164,15 +164,14 @@ impl Context {
     /// Whom a program's processes run as. Does not look anybody up.
     pub(crate) fn whom(&self, program: &ProgramConfig) -> Whom {
         let Some(name) = &program.surroundings.user else { return Whom::Push0 };
-        match self.users().get(name) {
-            Some(user) => Whom::User(user.clone()),
-            None => Whom::Unfound(name.clone()),
-        }
+        let found = self.users().get(name).cloned();
+        found.map_or_else(|| Whom::Unfound(name.clone()), Whom::User)
     }
 
     /// Looks those up that were not found when it started. Blocks.
     pub(crate) fn find_users(&self) {
-        let found = users::find(&self.config, &self.config.dir, &self.users().clone());
+        let known = self.users().clone(); // the lock is not held meanwhile
+        let found = users::find(&self.config, &self.config.dir, &known);
         if let Ok(found) = found {
             self.users().extend(found); // the others are told of with their programs
         }

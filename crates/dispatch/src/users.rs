@@ -19,7 +19,7 @@ pub(crate) fn find(
     dir: &Path,
     known: &BTreeMap<String, User>,
 ) -> Result<BTreeMap<String, User>, StartError> {
-    let mut users = BTreeMap::new();
+    let mut users: BTreeMap<String, User> = BTreeMap::new();
     for name in config.programs.values().filter_map(|program| program.surroundings.user.as_deref())
     {
         if known.contains_key(name) || users.contains_key(name) {
