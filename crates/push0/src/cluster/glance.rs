@@ -44,9 +44,7 @@ impl Looked {
     async fn look(&mut self, handle: &Handle) {
         let begin = || {
             let handle = handle.clone();
-            let looks = tokio::spawn(async move {
-                handle.see(|scheduler, fleet| Status::sent(scheduler, fleet)).await
-            });
+            let looks = tokio::spawn(async move { handle.see(Status::sent).await });
             (tokio::time::Instant::now() + LOOK_MAX, looks)
         };
         let (until, looks) = self.looks.get_or_insert_with(begin);
