@@ -296,7 +296,7 @@ impl Watch {
 
     fn check_limits(&self, input: &Input, events: &[Event]) -> Result<(), Found> {
         let (limits, ledger) = (&self.limits, &self.ledger);
-        let is_short = events.len() <= limits.decision_max + 1;
+        let is_short = events.len() <= (limits.decision_max + 1).max(OF_A_REPORT);
         holds(Check::Limits, is_short, || format!("{} facts of {input:?}", events.len()))?;
         let opened = |event: &Event| {
             if let Event::TaskOpened { key, .. } = event { Some(key.first) } else { None }
@@ -368,3 +368,7 @@ fn message(event: &Event) -> Option<&String> {
         None
     }
 }
+
+/// Facts of one report at the most: a key that is named, that is pinned by it, the acceptance, and what it was made in the
+/// place of.
+const OF_A_REPORT: usize = 4;

@@ -11,7 +11,7 @@ use push0_sim::{Broken, Check, Story, shrink};
 /// What is broken, the checks that may catch it, and within how many seeds one must.
 const BROKEN: &[(Broken, &[Check], u64)] = &[
     (Broken::Core(Breakage::IdOfBytes), &[Check::SameId], 3),
-    (Broken::Core(Breakage::LateProofRefused), &[Check::LateProof], 60),
+    (Broken::Core(Breakage::LateProofRefused), &[Check::LateProof], 300),
     (Broken::Core(Breakage::ZombieFailureCounts), &[Check::OwnFailure], 60),
     (Broken::Core(Breakage::AnyonesFailureCounts), &[Check::OwnFailure], 60),
     (Broken::Core(Breakage::ClaimsBelieved), &[Check::Capacity], 300),

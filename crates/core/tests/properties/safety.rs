@@ -82,7 +82,7 @@ proptest! {
             assert!(read.sum::<usize>() <= limits.inputs_max);
             let open = decision.after.totals().tasks_open;
             assert!(opened == 0 || open <= limits.tasks_max, "{open} tasks are open");
-            assert!(events.len() <= limits.decision_max + 1, "{} facts of {:?}", events.len(), decision.input);
+            assert!(events.len() <= (limits.decision_max + 1).max(4), "{} facts of {:?}", events.len(), decision.input);
             if let Input::Assign(_) = decision.input {
                 assert!(events.len() <= limits.decision_max, "{} grants", events.len());
             }
