@@ -80,13 +80,14 @@ pub(crate) async fn judge(
     reins: &Reins,
 ) -> Judged {
     let (mut is_written, mut spent) = (false, Spent::default());
+    let mut said = None;
     loop {
         let trouble = match case.try_once(&mut is_written, patience, reins).await {
             Ok(judged) => return judged,
             Err(trouble) => trouble,
         };
         let is_last = spent.is_last(case, &trouble).await;
-        let message = trouble.message();
+        let message = trouble.message(&mut said);
         if tries == Tries::Once || is_last {
             return Judged::NoVerdict { message };
         }
@@ -106,6 +107,8 @@ pub(crate) async fn judge(
 
 /// Why there is no verdict, this time.
 enum Trouble {
+    /// Its time was over before it ran: that says nothing of it.
+    Unstarted,
     /// It could not be asked, or is itself in trouble, and says so.
     Failed(String),
     /// It ended without a word of the contract, with this code.
@@ -115,9 +118,16 @@ enum Trouble {
 }
 
 impl Trouble {
-    fn message(self) -> String {
+    /// In words. Where it did not run this time, `said` is what came of it before.
+    fn message(self, said: &mut Option<String>) -> String {
         match self {
-            Self::Failed(message) | Self::Silent(_, message) | Self::Limit(message) => message,
+            Self::Failed(message) | Self::Silent(_, message) | Self::Limit(message) => {
+                said.insert(message).clone()
+            }
+            Self::Unstarted => {
+                let before = said.as_ref().map(|said| format!("; before that: {said}"));
+                format!("the verifier was not started in time{}", before.unwrap_or_default())
+            }
         }
     }
 }
@@ -135,7 +145,7 @@ impl Spent {
         let Case { context, grant, program, .. } = case;
         let is_mute = || !context.judges.has_spoken(&grant.program);
         let (is_last, message) = match trouble {
-            Trouble::Failed(_) => return false,
+            Trouble::Unstarted | Trouble::Failed(_) => return false,
             Trouble::Limit(message) => {
                 self.limits += 1;
                 (self.limits >= LIMITS_MAX, message)
@@ -318,7 +328,7 @@ fn unwritten(pull: Pull) -> Judged {
 /// What a verifier comes to that is pulled back before it runs: its time says nothing of the proof then.
 fn not_asked(pull: Pull) -> Result<Judged, Trouble> {
     match pull {
-        Pull::TimedOut => Err(Trouble::Failed("the verifier was not started in time".to_owned())),
+        Pull::TimedOut => Err(Trouble::Unstarted),
         Pull::Cancelled | Pull::Stopped | Pull::Greedy(_) => Ok(Judged::Pulled(pull)),
     }
 }

@@ -166,7 +166,10 @@ impl Watch {
         decided: Result<&[Event], &Rejection>,
     ) -> Result<(), Found> {
         match input {
-            Input::Report(report) => self.check_report(report, decided)?,
+            Input::Report(report) => {
+                self.check_report(report, decided)?;
+                self.is_taken(report, decided.unwrap_or_default());
+            }
             Input::Assign(offers) => {
                 let grants = decided.unwrap_or_default();
                 holds(

@@ -81,8 +81,7 @@ fn a_ghost_that_is_taken_for_an_attempt_is_caught() {
     let story = |seed| Story { broken, ..Story::of(seed) };
     let caught = (4_000..12_000).find_map(|seed| story(seed).run().violation);
     let check = caught.map(|violation| violation.check);
-    // The first such world (8757) does not settle without the breakage either: a fault that is known, and not mended.
-    assert!(matches!(check, Some(Check::GhostCancelled | Check::Settles)), "{check:?}");
+    assert_eq!(check, Some(Check::GhostCancelled));
 }
 
 #[test]

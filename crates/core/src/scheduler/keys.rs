@@ -4,8 +4,9 @@
 //!
 //! - what the pipeline says (`vkey`) holds, and nothing else does;
 //! - else a dispatcher is held to the key that it named first: one that changes its prover is found at once;
-//! - a second dispatcher that names the same pins it, for all of them. One alone pins nothing: what it says first
-//!   would make all others' work worthless;
+//! - a second dispatcher that names the same pins it, for all of them, also where it named another before: a machine
+//!   whose prover is mended is back by itself. One alone pins nothing: what it says first would make all others' work
+//!   worthless;
 //! - a mock is under no key;
 //! - an operator takes back what was pinned and named (`unpin`), and what came from a result goes with the result
 //!   (`discard`).
@@ -49,19 +50,30 @@ impl Scheduler {
     pub(super) fn names(&self, task: &Task, report: &Report, result: &ResultRef) -> Vec<Event> {
         let program = &self.pipeline.stage(task.stage).program;
         let (Some(vkey), false) = (result.vkey, result.mock) else { return Vec::new() };
-        if self.vkey_for(program, &report.dispatcher).is_some() {
+        let dispatcher = &report.dispatcher;
+        if self.vkey(program).is_some() || self.has_named(program, dispatcher, vkey) {
             return Vec::new();
         }
-        let others = self.keys.get(program).into_iter().flat_map(|keys| keys.named.values());
-        let others: Vec<_> = others.map(|(vkey, _)| *vkey).collect();
-        if others.len() >= NAMED_MAX {
+        let is_agreed = self.have_others_named(program, dispatcher, vkey);
+        let known = self.keys.get(program).map_or(0, |keys| keys.named.len());
+        if known >= NAMED_MAX && !is_agreed {
             return Vec::new();
         }
-        let (program, dispatcher) = (program.clone(), report.dispatcher.clone());
+        let (program, dispatcher) = (program.clone(), dispatcher.clone());
         let pinned = Event::Pinned { program: program.clone(), vkey };
         let named = Event::KeyNamed { program, vkey, dispatcher, task: report.task };
-        let is_agreed = others.contains(&vkey) || self.broken.by(Breakage::FirstKeyPins);
-        std::iter::once(named).chain(is_agreed.then_some(pinned)).collect()
+        let is_pinned = is_agreed || self.broken.by(Breakage::FirstKeyPins);
+        std::iter::once(named).chain(is_pinned.then_some(pinned)).collect()
+    }
+
+    fn has_named(&self, program: &ProgramName, dispatcher: &DispatcherId, vkey: Vkey) -> bool {
+        let named = self.keys.get(program).and_then(|keys| keys.named.get(dispatcher));
+        named.is_some_and(|(named, _)| *named == vkey)
+    }
+
+    fn have_others_named(&self, program: &ProgramName, one: &DispatcherId, vkey: Vkey) -> bool {
+        let named = self.keys.get(program).into_iter().flat_map(|keys| &keys.named);
+        named.into_iter().any(|(other, (named, _))| other != one && *named == vkey)
     }
 
     /// Why a result is not under the key that it must be under.
@@ -76,13 +88,19 @@ impl Scheduler {
             true => self.declared(program),
             false => self.vkey_for(program, dispatcher),
         }?;
-        let whose = match self.vkey(program) {
-            Some(_) => program.to_string(),
-            None => format!("what {dispatcher} made before of {program}"),
+        let is_for_all = self.vkey(program).is_some();
+        let whose = match is_for_all {
+            true => program.to_string(),
+            false => format!("what {dispatcher} made before of {program}"),
         };
+        let remedy = match self.declared(program) {
+            Some(_) => String::new(),
+            None => format!(" (where its prover was changed on purpose: push0 unpin {program})"),
+        };
+        let is_agreed = |found| !is_for_all && self.have_others_named(program, dispatcher, found);
         match result.vkey {
-            Some(found) if found != must => Some(format!(
-                "the result is under the verification key {found}, but {whose} has {must}"
+            Some(found) if found != must && !is_agreed(found) => Some(format!(
+                "the result is under the verification key {found}, but {whose} has {must}{remedy}"
             )),
             None if needs_key && !result.mock => Some(format!(
                 "neither the result nor its verifier names a verification key, but {whose} has {must}"

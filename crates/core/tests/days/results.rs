@@ -50,13 +50,32 @@ fn no_dispatcher_pins_a_key_for_the_others_alone_and_two_do() {
     };
     assert!(say("liar", 0, 9), "it is a dispatcher's word, and the first");
     assert!(say("one", 1, 7), "who came before binds nobody");
-    assert!(!say("one", 2, 9), "but each is held to its own word");
+    assert!(!say("one", 2, 8), "but each is held to its own word");
     assert!(say("two", 2, 7), "two agree");
     assert!(!say("liar", 3, 9), "and that is what it is");
     assert!(say("three", 3, 7));
     let (by, why) = ("me".to_owned(), "the prover was updated".to_owned());
     day.ask(&Input::Unpin { program: "prover".parse().expect("a name"), by, why });
     assert_eq!(day.scheduler.vkey(&"prover".parse().expect("a name")), None);
+}
+
+#[test]
+fn a_machine_whose_prover_is_mended_is_back_with_the_key_that_another_named() {
+    let mut day = Day::with_grants(6);
+    let tried = day.tried();
+    let program = "prover".parse().expect("a name");
+    for (who, task, key, pinned) in
+        [("mended", 0, 9, None), ("one", 1, 7, None), ("mended", 2, 7, Some(7))]
+    {
+        let result = ResultRef { vkey: Some(Vkey([key; 32])), ..result() };
+        let task = *tried.get(task).expect("six were granted");
+        let mut report = day.report_on(AttemptId(900), task, Outcome::Proved(result));
+        report.dispatcher = who.parse().expect("a name");
+        day.ask(&Input::Report(report));
+        let state = day.scheduler.task(&task).map(|task| task.state.clone());
+        assert_eq!(state, Some(TaskState::Accepted), "{who} {key}");
+        assert_eq!(day.scheduler.vkey(&program), pinned.map(|key| Vkey([key; 32])));
+    }
 }
 
 #[test]

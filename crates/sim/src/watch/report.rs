@@ -19,6 +19,18 @@ impl Watch {
         }
     }
 
+    /// What a dispatcher is believed, it may be held to: what it was held to before may have been taken back.
+    pub(super) fn is_taken(&mut self, report: &Report, decided: &[Event]) {
+        let Outcome::Proved(result) = &report.outcome else { return };
+        let stage = self.ledger.tasks.get(&report.task).map(|entry| entry.stage);
+        let stage = stage.and_then(|stage| self.ledger.stage(stage));
+        let is_accepted = decided.iter().any(|event| matches!(event, Event::Accepted { .. }));
+        let is_another = stage.is_some_and(|it| result.vkey != Some(truth::vkey(&it.program)));
+        if is_accepted && is_another {
+            self.has_own_key(&report.dispatcher);
+        }
+    }
+
     /// A dispatcher lets go of what it holds.
     pub(crate) fn lets_go(&mut self, report: &Report) {
         let Outcome::Proved(result) = &report.outcome else { return };
