@@ -83,7 +83,8 @@ facts! {
         Surplus { task: TaskId, attempt: AttemptId, output: Digest },
         /// A re-made result took the place of one that was lost.
         Remade { task: TaskId, old: Digest, new: Digest },
-        /// The attempt came to nothing. Another may start at `retry_at`.
+        /// The attempt came to nothing. Another may start at `retry_at`. It is `excused` where it is charged to its
+        /// dispatcher, or its program, and to no budget of its task.
         Failed {
             task: TaskId,
             attempt: AttemptId,
@@ -91,14 +92,45 @@ facts! {
             message: String,
             ran_us: u64,
             retry_at: Timestamp,
+            #[serde(default, skip_serializing_if = "is_false")]
+            excused: bool,
         },
-        /// The attempt's result did not verify.
-        Rejected { task: TaskId, attempt: AttemptId, message: String, ran_us: u64, retry_at: Timestamp },
+        /// The attempt's result did not verify. Likewise.
+        Rejected {
+            task: TaskId,
+            attempt: AttemptId,
+            message: String,
+            ran_us: u64,
+            retry_at: Timestamp,
+            #[serde(default, skip_serializing_if = "is_false")]
+            excused: bool,
+        },
         /// The attempt's dispatcher is gone.
         Lost { task: TaskId, attempt: AttemptId, message: String, retry_at: Timestamp },
-        /// The attempt ended for a reason that is not its own, at no budget.
-        Withdrawn { task: TaskId, attempt: AttemptId, message: String, retry_at: Timestamp },
-        /// The task was set aside for a person to look at.
+        /// The attempt ended before its prover did, for this `cause`. Without one it is nobody's fault, and at no budget.
+        Withdrawn {
+            task: TaskId,
+            attempt: AttemptId,
+            message: String,
+            retry_at: Timestamp,
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            cause: Option<WithdrawnBy>,
+        },
+        /// `dispatcher` has failed so many attempts at `program` in a row, with none proved between: it gets no more of
+        /// it until a probe, from `until` on, is proved.
+        SetAside {
+            dispatcher: DispatcherId,
+            program: ProgramName,
+            failures: u32,
+            until: Timestamp,
+            message: String,
+        },
+        /// It proved one, and gets work again.
+        Restored { dispatcher: DispatcherId, program: ProgramName },
+        /// An engine has led until here, with attempts under way and nothing else to record: whoever takes over gives
+        /// them no more time than that in which nobody led.
+        Led {},
+        /// The task waits for a person to look at it.
         Parked { task: TaskId, class: ParkedBy, message: String },
         /// The task is open again.
         Reopened { task: TaskId, why: ReopenedBy },
@@ -151,6 +183,9 @@ impl Event {
             Self::Rejected { .. } => "rejected",
             Self::Lost { .. } => "lost",
             Self::Withdrawn { .. } => "withdrawn",
+            Self::SetAside { .. } => "set_aside",
+            Self::Restored { .. } => "restored",
+            Self::Led {} => "led",
             Self::Parked { .. } => "parked",
             Self::Reopened { .. } => "reopened",
             Self::Pinned { .. } => "pinned",
@@ -167,6 +202,11 @@ impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Fact::deserialize(TagFirst(deserializer, "event"))
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// What an accepted result is, by reference.
@@ -221,7 +261,19 @@ pub enum FailureClass {
     Unjudged,
 }
 
-/// What set a task aside.
+/// Why an attempt ended before its prover did.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WithdrawnBy {
+    /// Its dispatcher did not begin it, by its own word.
+    NotRun,
+    /// Its dispatcher's beats knew nothing of it.
+    NotTaken,
+    /// An input was not found by its dispatcher.
+    InputLost,
+}
+
+/// What parked a task.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ParkedBy {
@@ -243,6 +295,8 @@ pub enum ParkedBy {
     Rejected,
     /// Likewise.
     Lost,
+    /// As many attempts were withdrawn as the limit allows.
+    Withdrawn,
     /// It failed on as many distinct dispatchers as the limit allows.
     Dispatchers,
     /// Its result, or a block's payload beneath it, was lost too often.

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::{AttemptId, Budgets, DispatcherId, Event, FailureClass, Limits, ParkedBy, TaskId};
+use crate::{AttemptId, Budgets, DispatcherId, Event, FailureClass, ParkedBy, TaskId, Timestamp};
 
 /// How the attempts at a task ended since it was last opened. Most tasks succeed at once, so one without a
 /// failure takes no more than a word.
@@ -19,8 +19,13 @@ pub struct Tally(Option<Box<Failures>>);
 struct Failures {
     /// So many by each ending; an ending that never was is absent.
     counts: BTreeMap<Ending, u32>,
-    /// The dispatchers that the task is known to fail on.
+    /// The dispatchers that count where a task is parked for having failed on several.
     dispatchers: BTreeSet<DispatcherId>,
+    /// All it did not come to a result on, for whatever reason, and the last of them: a retry goes elsewhere.
+    tried: BTreeSet<DispatcherId>,
+    last: Option<DispatcherId>,
+    /// The first that was transient.
+    transient_since: Option<Timestamp>,
 }
 
 /// The ways in which an attempt can end that a budget counts.
@@ -29,17 +34,28 @@ pub(crate) enum Ending {
     Failed(FailureClass),
     Rejected,
     Lost,
+    Withdrawn,
 }
 
 impl Tally {
-    /// Counts what `event` says of an attempt by `holder`.
-    pub(crate) fn count(&mut self, event: &Event, holder: Option<DispatcherId>) {
+    /// Counts what `event` says at `at` of an attempt by `holder`.
+    pub(crate) fn count(&mut self, at: Timestamp, event: &Event, holder: Option<DispatcherId>) {
         let Some(ending) = Ending::of(event) else { return };
         let failures = self.0.get_or_insert_default();
+        if !ending.is_of_a_dispatcher_gone() {
+            failures.tried.extend(holder.clone());
+            failures.last.clone_from(&holder);
+        }
+        if let Event::Failed { excused: true, .. } | Event::Rejected { excused: true, .. } = event {
+            return;
+        }
         let count = failures.counts.entry(ending).or_default();
         *count = count.saturating_add(1);
         if ending.counts_against_dispatcher() {
             failures.dispatchers.extend(holder);
+        }
+        if ending == Ending::Failed(FailureClass::Transient) {
+            failures.transient_since.get_or_insert(at);
         }
     }
 
@@ -47,6 +63,24 @@ impl Tally {
     pub(crate) fn of(&self, ending: Ending) -> u32 {
         let counts = self.0.as_ref().map(|failures| &failures.counts);
         counts.and_then(|counts| counts.get(&ending)).copied().unwrap_or_default()
+    }
+
+    /// How ill a dispatcher is placed for the next try: the last that failed it is placed worst.
+    pub(crate) fn place(&self, dispatcher: &DispatcherId) -> u8 {
+        self.0.as_ref().map_or(0, |failures| {
+            let is_last = failures.last.as_ref() == Some(dispatcher);
+            u8::from(failures.tried.contains(dispatcher)) + u8::from(is_last)
+        })
+    }
+
+    /// Whether another than this one has failed it too.
+    pub(crate) fn has_failed_elsewhere(&self, one: &DispatcherId) -> bool {
+        self.0.iter().flat_map(|failures| &failures.tried).any(|tried| tried != one)
+    }
+
+    /// When it first ended as transient.
+    pub(crate) fn transient_since(&self) -> Option<Timestamp> {
+        self.0.as_ref()?.transient_since
     }
 
     /// The dispatchers it failed on.
@@ -68,7 +102,7 @@ pub(crate) fn failed_on_max(budgets: &Budgets) -> usize {
 }
 
 impl Ending {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Failed(FailureClass::Transient),
         Self::Failed(FailureClass::Resource),
         Self::Failed(FailureClass::Timeout),
@@ -78,6 +112,7 @@ impl Ending {
         Self::Failed(FailureClass::Unjudged),
         Self::Rejected,
         Self::Lost,
+        Self::Withdrawn,
     ];
 
     pub(crate) fn of(event: &Event) -> Option<Self> {
@@ -87,6 +122,8 @@ impl Ending {
             Some(Self::Rejected)
         } else if let Event::Lost { .. } = event {
             Some(Self::Lost)
+        } else if let Event::Withdrawn { cause: Some(_), .. } = event {
+            Some(Self::Withdrawn)
         } else {
             None
         }
@@ -104,6 +141,7 @@ impl Ending {
             Self::Failed(FailureClass::Unjudged) => budgets.unjudged,
             Self::Rejected => budgets.rejected,
             Self::Lost => budgets.lost,
+            Self::Withdrawn => WITHDRAWN_MAX,
         }
         .max(1)
     }
@@ -120,28 +158,42 @@ impl Ending {
             Self::Failed(FailureClass::Unjudged) => ParkedBy::Unjudged,
             Self::Rejected => ParkedBy::Rejected,
             Self::Lost => ParkedBy::Lost,
+            Self::Withdrawn => ParkedBy::Withdrawn,
         }
     }
 
     /// Whether it says something about the task on that dispatcher. A store that is down, or a dispatcher
-    /// that is gone, does not.
+    /// that is gone or does not begin, does not.
     pub(crate) const fn counts_against_dispatcher(self) -> bool {
-        !matches!(self, Self::Lost | Self::Failed(FailureClass::Transient))
+        !matches!(self, Self::Lost | Self::Withdrawn | Self::Failed(FailureClass::Transient))
+    }
+
+    /// Whether nothing is known but that its dispatcher went: a retry may go there again.
+    const fn is_of_a_dispatcher_gone(self) -> bool {
+        matches!(self, Self::Lost)
+    }
+
+    /// Whether it is the prover's own word on the task, which another try seldom changes.
+    pub(crate) const fn is_a_word(self) -> bool {
+        matches!(self, Self::Failed(FailureClass::Unprovable | FailureClass::InvalidInput))
     }
 }
 
+/// Attempts at one task that may be withdrawn: at the longest waits between them, some hours.
+const WITHDRAWN_MAX: u32 = 100;
+
 /// The wait before the next try, after `failures` that ended alike.
 ///
-/// Doubles from `backoff_min` and stays at `backoff_max`; then a share of a half to the whole of it,
+/// Doubles from `min` and stays at `max`; then a share of a half to the whole of it,
 /// derived from the task and the attempt, so that tasks that failed together do not return together.
 pub(crate) fn backoff(
-    limits: &Limits,
+    (min, max): (Duration, Duration),
     task: TaskId,
     attempt: AttemptId,
     failures: u32,
 ) -> Duration {
     let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
-    let whole = limits.backoff_min.saturating_mul(doubled).min(limits.backoff_max);
+    let whole = min.saturating_mul(doubled).min(max);
     let [byte, ..] = task.0;
     let [.., turn] = attempt.0.wrapping_mul(0x9e37).to_be_bytes();
     whole / 2 + whole / 2 * u32::from(byte ^ turn) / 255
@@ -150,29 +202,47 @@ pub(crate) fn backoff(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Timestamp;
+
+    const AT: Timestamp = Timestamp(0);
+
+    fn failed(class: FailureClass, excused: bool) -> Event {
+        let (task, attempt, message) = (TaskId([7; 32]), AttemptId(3), String::new());
+        Event::Failed { task, attempt, class, message, ran_us: 0, retry_at: AT, excused }
+    }
 
     #[test]
-    fn every_ending_is_counted_once() {
-        let (task, attempt, retry_at) = (TaskId([7; 32]), AttemptId(3), Timestamp(0));
+    fn every_ending_is_counted_once_and_what_is_excused_is_not() {
+        let (task, attempt, retry_at) = (TaskId([7; 32]), AttemptId(3), AT);
         let mut tally = Tally::default();
         assert_eq!(tally.total(), 0);
         for _ in 0..2 {
             let message = String::new();
-            tally.count(&Event::Lost { task, attempt, message, retry_at }, None);
+            tally.count(AT, &Event::Lost { task, attempt, message, retry_at }, None);
         }
-        let (message, class) = (String::new(), FailureClass::Timeout);
-        tally.count(&Event::Failed { task, attempt, class, message, ran_us: 0, retry_at }, None);
+        tally.count(AT, &failed(FailureClass::Timeout, false), None);
+        tally.count(AT, &failed(FailureClass::Timeout, true), None);
         assert_eq!((tally.of(Ending::Lost), tally.total()), (2, 3));
     }
 
     #[test]
+    fn the_last_that_failed_it_is_placed_worst_whatever_the_class() {
+        let mut tally = Tally::default();
+        let (one, two) = ("one".parse().expect("a name"), "two".parse().expect("a name"));
+        for (holder, excused) in [(&two, false), (&one, true)] {
+            let event = failed(FailureClass::Transient, excused);
+            tally.count(AT, &event, Some(DispatcherId::clone(holder)));
+        }
+        let place = |name: &str| tally.place(&name.parse().expect("a name"));
+        assert_eq!(["one", "two", "new"].map(place), [2, 1, 0]);
+    }
+
+    #[test]
     fn the_wait_doubles_up_to_its_limit_and_stays_there() {
-        let limits = Limits::default();
-        let wait = |failures| backoff(&limits, TaskId([7; 32]), AttemptId(3), failures);
+        let (min, max) = (Duration::from_millis(500), Duration::from_secs(300));
+        let wait = |failures| backoff((min, max), TaskId([7; 32]), AttemptId(3), failures);
         let rounding = Duration::from_nanos(2);
         assert!(wait(2).abs_diff(wait(1) * 2) <= rounding);
-        assert!(wait(40) <= limits.backoff_max && wait(40) >= limits.backoff_max / 2);
+        assert!(wait(40) <= max && wait(40) >= max / 2);
         assert_eq!(wait(40), wait(4_000_000));
     }
 }

@@ -19,6 +19,7 @@
 
 mod claims;
 mod members;
+mod offers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -26,10 +27,9 @@ use std::time::Duration;
 use self::claims::{Shown, believable};
 use self::members::{Member, Members};
 use crate::broken::{Breakage, Broken};
-use crate::scheduler::Held;
 use crate::{
-    AttemptId, Beat, Capacity, Deadline, DispatcherId, Input, Life, Offer, Outcome, Program,
-    ProgramName, Report, Scheduler, TaskId, Timestamp, ToDispatcher,
+    AttemptId, Beat, Deadline, DispatcherId, Input, Life, Outcome, Report, Scheduler, TaskId,
+    Timestamp, ToDispatcher, WithdrawnBy,
 };
 
 /// Every dispatcher that was heard of.
@@ -102,23 +102,28 @@ impl Fleet {
         self.unheard.remove(&beat.dispatcher);
         let program = |attempt: &AttemptId| match leases.get(attempt) {
             Some((_, task)) => Some(scheduler.pipeline().stage(task.stage).program.clone()),
-            None => was.as_ref().and_then(|was| was.running().get(attempt).cloned()).flatten(),
+            // What its lease was lost of is what its task says.
+            None => {
+                let task = beat.running.get(attempt).and_then(|task| scheduler.task(task));
+                let stage = task.map(|task| scheduler.pipeline().stage(task.stage));
+                let before = || was.as_ref()?.running().get(attempt).cloned().flatten();
+                stage.map(|stage| stage.program.clone()).or_else(before)
+            }
         };
         let capacity = believable(&beat.capacity, scheduler.pipeline());
         let mut member = Member::new(now, beat, capacity, program);
         member.strays = was.as_ref().map(|was| was.strays.clone()).unwrap_or_default();
-        member.strays.retain(|attempt, _| beat.held.contains(attempt));
+        member.strays.retain(|attempt, _| beat.held.contains_key(attempt));
         member.shown =
             shown(now, beat, was.as_ref(), leases.iter().map(|(id, (of, _))| (*id, *of)));
         let mut inputs = Vec::new();
         let mut again = Vec::new();
         let is_it =
             |task: &TaskId, lease: &TaskId| task == lease || self.broken.by(Breakage::GhostTaken);
-        let runs = |lease: &AttemptId, of: &TaskId| {
-            beat.running.get(lease).is_some_and(|task| is_it(task, of))
+        let knows = |lease: &AttemptId, of: &TaskId| {
+            let task = beat.running.get(lease).or_else(|| beat.held.get(lease));
+            task.is_some_and(|task| is_it(task, of))
         };
-        let is_known =
-            |lease: &AttemptId, of: &TaskId| runs(lease, of) || beat.held.contains(lease);
         let is_wanted = |attempt: &AttemptId, task: &TaskId| {
             leases.get(attempt).is_some_and(|(of, _)| is_it(task, of))
         };
@@ -126,7 +131,7 @@ impl Fleet {
         again.extend(unwanted.map(|(attempt, _)| ToDispatcher::Cancel(*attempt)));
         match was {
             Some(was) if was.incarnation != beat.incarnation => {
-                let is_known = |(lease, (of, _)): &(&AttemptId, &(TaskId, _))| is_known(lease, of);
+                let is_known = |(lease, (of, _)): &(&AttemptId, &(TaskId, _))| knows(lease, of);
                 let known = leases.iter().filter(is_known).map(|(lease, _)| *lease);
                 let but: BTreeSet<_> = known.collect();
                 let gone = leases.len() - but.len();
@@ -136,17 +141,18 @@ impl Fleet {
             was => {
                 let before = was.map(|was| was.absent).unwrap_or_default();
                 for (attempt, (of, task)) in leases {
-                    if is_known(&attempt, &of) {
+                    if knows(&attempt, &of) {
                         continue;
                     }
                     let beats = before.get(&attempt).copied().unwrap_or_default() + 1;
                     member.absent.insert(attempt, beats);
                     if beats >= ABSENT_MAX {
                         let message = format!("its dispatcher knew nothing of it in {beats} beats");
-                        inputs.push(Input::Withdraw { attempt, message });
+                        let cause = Some(WithdrawnBy::NotTaken);
+                        inputs.push(Input::Withdraw { attempt, message, cause });
                     } else if !scheduler.has_time_for(now, task) {
                         let message = "too late to start it: it could not end in time".to_owned();
-                        inputs.push(Input::Withdraw { attempt, message });
+                        inputs.push(Input::Withdraw { attempt, message, cause: None });
                     } else if let Some(grant) = scheduler.grant(attempt) {
                         again.push(ToDispatcher::Grant(Box::new(grant)));
                     }
@@ -253,109 +259,10 @@ impl Fleet {
         Some(Deadline { at, why: "the dispatchers are looked after" })
     }
 
-    /// What each dispatcher could take now.
-    #[must_use]
-    pub fn offers(&self, scheduler: &Scheduler) -> Vec<Offer> {
-        let offer = |(id, member)| self.offer(id, member, scheduler.held(id), scheduler);
-        self.members.iter().map(offer).collect()
-    }
-
-    /// Those of the [`offers`](Self::offers) that decide who gets what may be tried at `now`.
-    ///
-    /// All of who is busy and could run some of it. Of who is idle and offers the same, the first by name: as many as can be
-    /// granted anything, and as a task can have failed on. The others are of no more use than these, and are gone past.
-    /// (Budgets that were lowered since may have let a task fail on more: then one of these may be given it again.)
-    #[must_use]
-    pub fn offers_at(&self, now: Timestamp, scheduler: &Scheduler) -> Vec<Offer> {
-        let wanted = scheduler.wanted_at(now);
-        if wanted.is_empty() {
-            return Vec::new();
-        }
-        let is_of_use =
-            |whole: &Capacity| wanted.iter().any(|program| whole.programs.contains(*program));
-        // All three are by name, and are gone through together: nobody is looked up.
-        let mut running = self.members.running().iter().peekable();
-        let mut holding = scheduler.holdings().peekable();
-        let (mut offers, mut idle_count) = (Vec::new(), 0);
-        for (id, member) in self.members.iter() {
-            let runs = running.next_if(|other| *other == id).is_some();
-            while holding.next_if(|(other, _)| *other < id).is_some() {} // not in the fleet
-            let held = holding.next_if(|(other, _)| *other == id).map(|(_, held)| held);
-            if !runs && held.is_none() {
-                idle_count += 1;
-            } else if is_of_use(member.capacity()) {
-                offers.push(self.offer(id, member, held, scheduler));
-            }
-        }
-        let is_idle = |id: &&DispatcherId| {
-            scheduler.held(id).is_none() && !self.members.running().contains(*id)
-        };
-        // None is looked for where all are busy.
-        let idle_max = scheduler.grants_max_at(now) + scheduler.failed_on_max();
-        let idle_max = idle_max.min(idle_count);
-        let alike = self.members.alike().filter(|(whole, _)| is_of_use(whole));
-        offers.extend(alike.flat_map(|(_, alike)| {
-            let idle = alike.iter().filter(is_idle).take(idle_max);
-            idle.filter_map(|id| Some(self.offer(id, self.members.get(id)?, None, scheduler)))
-        }));
-        offers.sort_by(|one, other| one.dispatcher.cmp(&other.dispatcher));
-        offers
-    }
-
-    fn offer(
-        &self,
-        id: &DispatcherId,
-        member: &Member,
-        held: Option<&Held>,
-        scheduler: &Scheduler,
-    ) -> Offer {
-        let mut free = member.free(held, scheduler, self.broken);
-        let mut whole = member.capacity().clone();
-        // What is a claim's alone is no slot.
-        if !self.broken.by(Breakage::ClaimsBelieved) {
-            let claimed = whole.slots;
-            whole.slots = claimed.min(member.shown.slots);
-            free.slots = free.slots.saturating_sub(claimed - whole.slots);
-        }
-        Offer { dispatcher: id.clone(), free, whole }
-    }
-
-    /// The programs that somebody offers.
-    #[must_use]
-    pub fn programs(&self) -> BTreeSet<&ProgramName> {
-        self.members.alike().flat_map(|(whole, _)| whole.programs.iter()).collect()
-    }
-
     /// Whether nobody was heard of.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
-    }
-}
-
-impl Member {
-    /// What is free beside its leases, `held`, and beside what it runs without one.
-    fn free(&self, held: Option<&Held>, scheduler: &Scheduler, broken: Broken) -> Capacity {
-        let mut free = self.capacity().clone();
-        let pipeline = scheduler.pipeline();
-        let mut take = |program: Option<&Program>, attempts: u32| {
-            let (memory, gpus) = program.map_or((0, 0), |needs| (needs.memory_bytes, needs.gpus));
-            let memory = memory.saturating_mul(attempts.into());
-            free.slots = free.slots.saturating_sub(attempts);
-            free.memory_bytes = free.memory_bytes.saturating_sub(memory);
-            free.gpus = free.gpus.saturating_sub(gpus.saturating_mul(attempts));
-        };
-        for (stage, attempts) in held.into_iter().flat_map(Held::stages) {
-            take(pipeline.programs.get(&pipeline.stage(stage).program), attempts);
-        }
-        if broken.by(Breakage::CapacityOfLeases) {
-            return free;
-        }
-        let is_held = |attempt| held.is_some_and(|held| held.attempts().contains(attempt));
-        for (_, program) in self.running().iter().filter(|(attempt, _)| !is_held(*attempt)) {
-            take(program.as_ref().and_then(|name| pipeline.programs.get(name)), 1);
-        }
-        free
     }
 }
 
@@ -367,7 +274,7 @@ fn shown(
     leases: impl Iterator<Item = (AttemptId, TaskId)>,
 ) -> Shown {
     let is_known = |(lease, of): &(AttemptId, TaskId)| {
-        beat.running.get(lease) == Some(of) || beat.held.contains(lease)
+        beat.running.get(lease).or_else(|| beat.held.get(lease)) == Some(of)
     };
     let (known, unknown): (Vec<_>, Vec<_>) = leases.partition(is_known);
     let mut shown = was.map_or_else(|| Shown::new(now, known.len()), |was| was.shown);

@@ -101,8 +101,8 @@ pub struct Beat {
     /// The attempts it has taken that have not ended: waiting, running or ending; each with its task. Each
     /// occupies a slot.
     pub running: BTreeMap<AttemptId, TaskId>,
-    /// The attempts that have ended and are held until a verdict comes. They occupy nothing.
-    pub held: BTreeSet<AttemptId>,
+    /// The attempts that have ended and are held until a verdict comes; each with its task. They occupy nothing.
+    pub held: BTreeMap<AttemptId, TaskId>,
 }
 
 /// What a dispatcher can run.

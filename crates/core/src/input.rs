@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     AttemptId, Block, DispatcherId, Epoch, Height, Offer, PipelineSpec, ProgramName, Report,
-    TaskId, Verdict,
+    TaskId, Verdict, WithdrawnBy,
 };
 
 /// Something asked of the scheduler.
@@ -38,6 +38,8 @@ pub enum Input {
         attempt: AttemptId,
         /// Why, for a person.
         message: String,
+        /// Whose doing it is; `None` where it is nobody's but the engine's own, and at no budget.
+        cause: Option<WithdrawnBy>,
     },
     /// Open a parked task again.
     Retry(TaskId),

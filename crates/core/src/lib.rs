@@ -41,7 +41,9 @@ pub use block::Block;
 pub use broken::Breakage;
 pub use chain::{Arrival, Chain, Known, Standing};
 pub use digest::{BlockHash, Digest, NotAHash, TaskId, Vkey};
-pub use event::{ClosedBy, Event, FailureClass, ParkedBy, ReopenedBy, ResultRef, Turn};
+pub use event::{
+    ClosedBy, Event, FailureClass, ParkedBy, ReopenedBy, ResultRef, Turn, WithdrawnBy,
+};
 pub use failure::Tally;
 pub use fleet::Fleet;
 pub use grant::{
@@ -61,6 +63,6 @@ pub use pipeline::{
 pub use plain::{plain, plain_json, plain_lines};
 pub use queue::Offer;
 pub use release::Release;
-pub use scheduler::{Effect, Reference, Referred, Scheduler, StageView, Totals};
+pub use scheduler::{Aside, Effect, Reference, Referred, Scheduler, StageView, Totals};
 pub use task::{Discarded, IllegalEvent, Lease, Task, TaskResult, TaskState};
 pub use time::{Deadline, Timestamp};

@@ -48,7 +48,7 @@ impl Limits {
     #[must_use]
     pub fn within(self, record_bytes_max: usize) -> Self {
         let share = |share: usize, bytes: usize| (record_bytes_max / share / bytes).max(1);
-        let inputs_max = self.inputs_max.min(share(3, INPUT_BYTES));
+        let inputs_max = self.inputs_max.min(share(3, INPUT_BYTES)).min(share(1, BOUND_BYTES));
         Self {
             record_bytes_max,
             inputs_max,
@@ -81,8 +81,8 @@ impl Default for Limits {
             blocks_max: 100_000,
             strays_max: 4_096,
             tasks_max: 100_000,
-            parts_max: 4_096,
-            inputs_max: 4_096,
+            parts_max: 2_048,
+            inputs_max: 2_048,
             reorder_max: 1_024,
             record_bytes_max: RECORD_BYTES,
             stray_wait: Duration::from_secs(2), // what messages of one client overtake one another by, and more
@@ -92,8 +92,8 @@ impl Default for Limits {
             remakes_max: 3,
             resupply_max: Duration::from_secs(300),
             report_grace: Duration::from_secs(300),
-            backoff_min: Duration::from_millis(200),
-            backoff_max: Duration::from_secs(30),
+            backoff_min: Duration::from_millis(500),
+            backoff_max: Duration::from_secs(300),
         }
     }
 }
@@ -106,6 +106,9 @@ const TURN_BYTES: usize = 256 * 1024;
 
 /// An input of a task, as an upper bound: `Event::bytes_max`.
 const INPUT_BYTES: usize = 84;
+
+/// An input of a grant, which is a message as large as a record may be, likewise: `Bound`.
+const BOUND_BYTES: usize = 448;
 
 /// A fact of no more than a few inputs and no words, likewise.
 const EVENT_BYTES: usize = 480;

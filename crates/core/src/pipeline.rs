@@ -258,6 +258,11 @@ pub struct Budgets {
     pub unprovable: u32,
     /// The verifier gave no verdict.
     pub unjudged: u32,
+    /// The first wait before a retry, and the longest; `None` is that of all ([`Limits`](crate::Limits)).
+    pub backoff: Option<(Duration, Duration)>,
+    /// How long a service that is away (`transient`) is waited for, whatever its budget; and how long a program that
+    /// nobody proves any more.
+    pub patience: Duration,
 }
 
 impl Pipeline {
@@ -340,6 +345,8 @@ impl Default for Budgets {
             invalid_input: 1,
             unprovable: 1,
             unjudged: 3,
+            backoff: None,
+            patience: Duration::from_secs(1_800),
         }
     }
 }

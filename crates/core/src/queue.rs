@@ -1,13 +1,14 @@
 //! The queue: which task goes first, and to whom.
 //!
-//! `oldest-first`: the lowest first height, then the stage nearest the end, then the older task. Strictly:
-//! the first that a free dispatcher could run goes before every later one, and no slot idles while it
-//! could run something. Where only busy dispatchers could run the first, one of them is kept for it.
+//! `oldest-first`: the lowest first height, then the stage nearest the end, then the older task; and what is made again
+//! of what was released long ago comes after all that is to be released yet. Strictly: the first that a free
+//! dispatcher could run goes before every later one, and no slot idles while it could run something. Where only busy dispatchers could run the first, one of them is kept for it.
 //!
 //! Not here: what makes a task ready (`task`), how a grant is recorded (`scheduler::assign`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::scheduler::May;
 use crate::{Capacity, DispatcherId, Height, Program, ProgramName, Seq, Task, TaskId, Timestamp};
 
 /// The tasks that may be tried, in order, and those that will be.
@@ -20,10 +21,20 @@ pub(crate) struct Queue {
 /// A task's place in the order.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Rank {
+    /// Whether it is below what is released: the head does not wait for it.
+    pub(crate) is_behind: bool,
     pub(crate) first: Height,
     pub(crate) from_end: u32,
     pub(crate) opened: Seq,
     pub(crate) task: TaskId,
+}
+
+impl Rank {
+    /// Before all that are behind, and after all that are not.
+    const fn first_behind() -> Self {
+        let (first, opened, task) = (Height(0), Seq(0), TaskId([0; 32]));
+        Self { is_behind: true, first, from_end: 0, opened, task }
+    }
 }
 
 /// What a dispatcher could take now.
@@ -75,7 +86,11 @@ impl Queue {
     /// The tasks that begin at `first` or before, and some others.
     pub(crate) fn up_to(&self, first: Height) -> impl Iterator<Item = TaskId> {
         let before = move |rank: &&Rank| rank.first <= first;
-        let ready = self.ready.values().flat_map(move |ready| ready.iter().take_while(before));
+        let behind = Rank::first_behind();
+        let ready = self.ready.values().flat_map(move |ready| {
+            let ahead = ready.range(..behind).take_while(before);
+            ahead.chain(ready.range(behind..).take_while(before))
+        });
         ready.map(|rank| rank.task).chain(self.delayed.keys().map(|(_, task)| *task))
     }
 
@@ -102,13 +117,16 @@ impl Queue {
         self.delayed.is_empty() && self.ready.values().all(BTreeSet::is_empty)
     }
 
-    /// Pairs what may be tried at `now` with what is offered, at most `grants_max` times.
+    /// Pairs what may be tried at `now` with what is offered, at most `grants_max` times. A dispatcher that may have no
+    /// more than a probe of a program (`may`) gets the last that waits, and none that it has failed before if there is
+    /// another: the head does not wait for it.
     pub(crate) fn assign<'a>(
         &self,
         now: Timestamp,
         offers: &[Offer],
         programs: &BTreeMap<ProgramName, Program>,
         task: impl Fn(&TaskId) -> Option<&'a Task>,
+        may: impl Fn(&DispatcherId, &ProgramName) -> May,
         grants_max: usize,
     ) -> Vec<(TaskId, DispatcherId)> {
         let due = self.due(now);
@@ -128,18 +146,64 @@ impl Queue {
             let first = lines.iter_mut().filter_map(|(name, line)| Some((line.peek()?, *name)));
             let Some((rank, name)) = first.min() else { break };
             let Some((program, task)) = programs.get(name).zip(task(&rank.task)) else { break };
-            if let Some(candidate) = best(&mut candidates, name, program, task) {
+            if let Some(candidate) = best(&mut candidates, name, program, task, &may) {
                 candidate.take(program);
                 grants.push((rank.task, candidate.offer.dispatcher.clone()));
                 lines.get_mut(name).map(Line::next);
             } else {
                 if !is_reserved {
-                    is_reserved = reserve(&mut candidates, name, program);
+                    is_reserved = reserve(&mut candidates, name, program, &may);
                 }
                 lines.remove(name);
             }
         }
+        let probes_max = grants_max - grants.len();
+        grants.extend(self.probes(&mut candidates, programs, task, may, &due, &grants, probes_max));
         grants
+    }
+
+    /// Who may have a probe, and of what.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the state of one assignment, of which it is the end"
+    )]
+    fn probes<'a>(
+        &self,
+        candidates: &mut [Candidate<'_>],
+        programs: &BTreeMap<ProgramName, Program>,
+        task: impl Fn(&TaskId) -> Option<&'a Task>,
+        may: impl Fn(&DispatcherId, &ProgramName) -> May,
+        due: &BTreeMap<&ProgramName, BTreeSet<Rank>>,
+        granted: &[(TaskId, DispatcherId)],
+        probes_max: usize,
+    ) -> Vec<(TaskId, DispatcherId)> {
+        let mut probes = Vec::<(TaskId, DispatcherId)>::new();
+        let none = BTreeSet::new();
+        for candidate in candidates {
+            for (name, program) in programs {
+                let who = &candidate.offer.dispatcher;
+                let is_full = probes.len() >= probes_max;
+                if is_full || !candidate.fits(name, program) || may(who, name) != May::Probe {
+                    continue;
+                }
+                let is_taken = |rank: &&Rank| {
+                    let mut taken = granted.iter().chain(&probes);
+                    taken.any(|(task, _)| *task == rank.task)
+                };
+                let ready = self.ready.get(name).unwrap_or(&none).iter().rev();
+                let waiting = ready.chain(due.get(name).unwrap_or(&none).iter().rev());
+                let mut waiting =
+                    waiting.filter(|rank| !is_taken(rank)).take(PROBED_MAX).peekable();
+                let last = waiting.peek().copied();
+                let is_new =
+                    |rank: &&Rank| task(&rank.task).is_some_and(|it| it.tally.place(who) == 0);
+                if let Some(rank) = waiting.find(is_new).or(last) {
+                    probes.push((rank.task, who.clone()));
+                    candidate.take(program);
+                }
+            }
+        }
+        probes
     }
 
     fn due(&self, now: Timestamp) -> BTreeMap<&ProgramName, BTreeSet<Rank>> {
@@ -219,31 +283,42 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// The best of the dispatchers that could run it now: one it has not failed on, then the one that has the least to do,
-/// so that none gets all for what it claims to have.
+/// The best of the dispatchers that could run it now: one it has not failed on, then any but the last that failed it, then
+/// the one that has the least to do, so that none gets all for what it claims to have.
 fn best<'a, 'b>(
     candidates: &'a mut [Candidate<'b>],
     name: &ProgramName,
     program: &Program,
     task: &Task,
+    may: impl Fn(&DispatcherId, &ProgramName) -> May,
 ) -> Option<&'a mut Candidate<'b>> {
-    let has_failed = |candidate: &Candidate<'_>| {
-        task.tally.dispatchers().any(|failed| *failed == candidate.offer.dispatcher)
-    };
-    let fitting = candidates.iter_mut().filter(|candidate| candidate.fits(name, program));
+    let fitting = candidates.iter_mut().filter(|candidate| {
+        candidate.fits(name, program) && may(&candidate.offer.dispatcher, name) == May::All
+    });
     fitting.min_by(|one, other| {
-        let place = |it: &Candidate<'_>| (has_failed(it), it.busy());
+        let place = |it: &Candidate<'_>| (task.tally.place(&it.offer.dispatcher), it.busy());
         let by_name = || one.offer.dispatcher.cmp(&other.offer.dispatcher);
         place(one).cmp(&place(other)).then_with(by_name)
     })
 }
 
 /// Keeps one dispatcher that could run it, if only it were idle, from taking anything else.
-fn reserve(candidates: &mut [Candidate<'_>], name: &ProgramName, program: &Program) -> bool {
-    let able = candidates.iter_mut().filter(|candidate| candidate.could_fit(name, program));
-    let freest = able.max_by_key(|candidate| (candidate.memory_bytes, candidate.slots));
+fn reserve(
+    candidates: &mut [Candidate<'_>],
+    name: &ProgramName,
+    program: &Program,
+    may: impl Fn(&DispatcherId, &ProgramName) -> May,
+) -> bool {
+    let able = candidates.iter_mut().filter(|candidate| {
+        candidate.could_fit(name, program) && may(&candidate.offer.dispatcher, name) == May::All
+    });
+    let freest =
+        able.max_by_key(|it| (it.gpus >= program.gpus, it.memory_bytes, it.gpus, it.slots));
     freest.is_some_and(|candidate| {
         candidate.slots = 0;
         true
     })
 }
+
+/// Of so many that wait, at most, one is looked for that a probe has not failed before.
+const PROBED_MAX: usize = 64;

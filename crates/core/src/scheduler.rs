@@ -21,6 +21,7 @@
 
 mod advance;
 mod apply;
+mod aside;
 mod assign;
 mod discard;
 mod end;
@@ -34,6 +35,9 @@ mod view;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+pub use self::aside::Aside;
+pub(crate) use self::aside::May;
+use self::aside::Records;
 use self::keys::Keys;
 pub(crate) use held::Held;
 pub use references::{Reference, Referred};
@@ -72,8 +76,12 @@ pub struct Scheduler {
     collectors: Vec<Collector>,
     feed: Feed,
     keys: BTreeMap<ProgramName, Keys>,
+    /// What came of the attempts at each program.
+    records: BTreeMap<ProgramName, Records>,
     /// The open tasks, by the height that they begin at.
     open: BTreeMap<Height, BTreeSet<TaskId>>,
+    /// How many of them are below what is released.
+    open_behind: usize,
     parked: BTreeSet<TaskId>,
     totals: Totals,
     effects: VecDeque<(Seq, Effect)>,
@@ -119,7 +127,9 @@ impl Scheduler {
             collectors: Vec::new(),
             feed: Feed::default(),
             keys: BTreeMap::new(),
+            records: BTreeMap::new(),
             open: BTreeMap::new(),
+            open_behind: 0,
             parked: BTreeSet::new(),
             totals: Totals::default(),
             effects: VecDeque::new(),
@@ -222,7 +232,9 @@ impl Scheduler {
             Input::Lose { dispatcher, but, message } => {
                 Ok(self.lose(now, dispatcher, but, message))
             }
-            Input::Withdraw { attempt, message } => self.withdraw(now, *attempt, message),
+            Input::Withdraw { attempt, message, cause } => {
+                self.withdraw(now, *attempt, message, *cause)
+            }
             Input::Retry(task) => self.retry(task),
             Input::Remake(task) => self.remake(task),
             Input::Discard { task, by, why } => self.fitting(self.discard(task, by, why)?),
@@ -251,7 +263,8 @@ impl Scheduler {
         let batch = self.next_age(now).map(|at| Deadline { at, why: "a batch is old enough" });
         let source = self.next_abandoned(now);
         let source = source.map(|at| Deadline { at, why: "a block is not delivered again" });
-        retry.into_iter().chain(lease).chain(batch).chain(source).min()
+        let all = retry.into_iter().chain(lease).chain(batch).chain(source);
+        all.chain(self.next_probe(now)).chain(self.next_led()).min()
     }
 
     /// What it holds itself to.

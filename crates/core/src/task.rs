@@ -35,7 +35,7 @@ pub enum TaskState {
     Leased(Box<Lease>),
     /// Has a verified result.
     Accepted,
-    /// Was set aside for a person to look at.
+    /// Waits for a person to look at it.
     Parked,
 }
 
@@ -161,8 +161,8 @@ impl Task {
     }
 
     /// Remembers what an event says beside the state it leads to; `holder` held the lease before it.
-    pub(crate) fn note(&mut self, event: &Event, holder: Option<DispatcherId>) {
-        self.tally.count(event, holder);
+    pub(crate) fn note(&mut self, at: Timestamp, event: &Event, holder: Option<DispatcherId>) {
+        self.tally.count(at, event, holder);
         if let Event::Parked { class, message, .. } = event {
             self.parked = Some((*class, message.as_str().into()));
         } else if let Event::Reopened { why, .. } = event {

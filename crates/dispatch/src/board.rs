@@ -245,7 +245,7 @@ impl Board {
             incarnation: self.incarnation,
             capacity,
             running: state.running.iter().map(|(attempt, entry)| (*attempt, entry.task)).collect(),
-            held: state.held.keys().copied().collect(),
+            held: state.held.iter().map(|(attempt, report)| (*attempt, report.task)).collect(),
         };
         (beat, state.held.values().cloned().collect())
     }

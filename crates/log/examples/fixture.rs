@@ -133,7 +133,7 @@ fn trouble() -> Result<Vec<Event>, Box<dyn Error>> {
     let (task, attempt, retry_at) = (TASK, ATTEMPT, Timestamp(1_790_000_001_000_000));
     let failed = |class| {
         let message = message.clone();
-        Event::Failed { task, attempt, class, message, ran_us: 17, retry_at }
+        Event::Failed { task, attempt, class, message, ran_us: 17, retry_at, excused: false }
     };
     Ok(vec![
         failed(FailureClass::Transient),
@@ -142,9 +142,16 @@ fn trouble() -> Result<Vec<Event>, Box<dyn Error>> {
         failed(FailureClass::Failed),
         failed(FailureClass::Unprovable),
         failed(FailureClass::InvalidInput),
-        Event::Rejected { task, attempt, message: message.clone(), ran_us: 17, retry_at },
+        Event::Rejected {
+            task,
+            attempt,
+            message: message.clone(),
+            ran_us: 17,
+            retry_at,
+            excused: false,
+        },
         Event::Lost { task, attempt, message: message.clone(), retry_at },
-        Event::Withdrawn { task, attempt, message: message.clone(), retry_at },
+        Event::Withdrawn { task, attempt, message: message.clone(), retry_at, cause: None },
         Event::Parked { task, class: ParkedBy::Rejected, message: String::new() },
         Event::Parked { task: OTHER, class: ParkedBy::Dispatchers, message },
         Event::Reopened { task, why: ReopenedBy::Operator },

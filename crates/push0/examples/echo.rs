@@ -15,7 +15,7 @@
 
 #![expect(clippy::print_stdout, reason = "it measures, and prints it")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::path::Path;
@@ -28,7 +28,7 @@ use push0::engine::{Engine, EngineError, Gone, Handle, Ports};
 use push0_core::{
     AttemptId, Beat, Block, BlockHash, Capacity, Digest, DispatcherId, Effect, Epoch, Event,
     FromDispatcher, Grant, Height, Input, Limits, Offer, Outcome, PipelineSpec, ProgramSpec,
-    Rejection, Report, ResultRef, Scheduler, StageSpec, Timestamp, ToDispatcher, Turn,
+    Rejection, Report, ResultRef, Scheduler, StageSpec, TaskId, Timestamp, ToDispatcher, Turn,
 };
 use push0_log::conformance::finish;
 use push0_log::{Directory, FileLog, Log as _, Settings};
@@ -137,7 +137,7 @@ impl Running {
         let engine = thread::spawn(move || runtime.block_on(engine.run()));
         let configure = Input::Configure(Box::new(pipeline(limits.blocks_max)));
         handle.ask_all(vec![Input::Claim(Epoch(1)), configure])??;
-        let echo = Echo { handle: handle.clone(), held: BTreeSet::new(), slots };
+        let echo = Echo { handle: handle.clone(), held: BTreeMap::new(), slots };
         let echo = thread::spawn(move || echo.run(messages));
         Ok(Self { handle, engine, echo })
     }
@@ -178,7 +178,7 @@ impl Running {
 struct Echo {
     handle: Handle,
     /// Reported, and no verdict has come.
-    held: BTreeSet<AttemptId>,
+    held: BTreeMap<AttemptId, TaskId>,
     slots: u32,
 }
 
@@ -189,7 +189,9 @@ impl Echo {
         while let Some(message) = messages.blocking_recv() {
             match message {
                 // What was not taken in time comes with a beat, and what was is not reported twice.
-                ToDispatcher::Grant(grant) if self.held.insert(grant.attempt) => {
+                ToDispatcher::Grant(grant)
+                    if self.held.insert(grant.attempt, grant.task).is_none() =>
+                {
                     self.handle.heard(FromDispatcher::Report(proved(&grant)))?;
                 }
                 ToDispatcher::Grant(_) => {}

@@ -110,19 +110,37 @@ impl Display for Fields<'_> {
             Event::Surplus { task, attempt, output } => {
                 write!(f, "{} output={}", of(task).ended(*attempt), output.short())
             }
-            Event::Failed { task, attempt, class, message, ran_us, .. } => {
+            Event::Failed { task, attempt, class, message, ran_us, excused, .. } => {
                 let (of, ran, message) = (of(task).ended(*attempt), Ran(*ran_us), Message(message));
-                write!(f, "{of} class={} {ran} {message}", word(class))
+                write!(f, "{of} class={} {ran}{} {message}", word(class), Excused(*excused))
             }
-            Event::Rejected { task, attempt, message, ran_us, .. } => {
+            Event::Rejected { task, attempt, message, ran_us, excused, .. } => {
                 let of = of(task).ended(*attempt);
-                write!(f, "{of} {} {}", Ran(*ran_us), Message(message))
+                write!(f, "{of} {}{} {}", Ran(*ran_us), Excused(*excused), Message(message))
             }
+            Event::SetAside { dispatcher, program, failures, until, message } => {
+                let until = time(*until);
+                write!(f, "dispatcher={dispatcher} program={program} failures={failures} ")?;
+                write!(f, "until={until} {}", Message(message))
+            }
+            Event::Restored { dispatcher, program } => {
+                write!(f, "dispatcher={dispatcher} program={program}")
+            }
+            Event::Led {} => Ok(()),
             Event::Lost { task, attempt, message, .. }
             | Event::Withdrawn { task, attempt, message, .. } => {
                 write!(f, "{} {}", of(task).ended(*attempt), Message(message))
             }
         }
+    }
+}
+
+/// That an end counts against no budget of its task.
+struct Excused(bool);
+
+impl Display for Excused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0 { " excused" } else { "" })
     }
 }
 

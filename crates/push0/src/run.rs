@@ -106,6 +106,9 @@ struct Run {
     no_room: Option<NoRoom>,
     /// Since when nothing happens and nothing will.
     stuck: Option<Instant>,
+    /// Since when a program is held, and with how many accepted results.
+    held: Option<(Instant, u64)>,
+    patience: Duration,
     interrupts: u32,
     gone: BTreeMap<String, String>,
     /// Since when only programs are wanted that nobody can run.
@@ -156,6 +159,8 @@ impl Run {
             looking: None,
             no_room: None,
             stuck: None,
+            held: None,
+            patience: args.patience,
             interrupts: 0,
             gone: BTreeMap::new(),
             unoffered: None,
@@ -318,7 +323,23 @@ impl Run {
         } else if self.stuck.get_or_insert_with(Instant::now).elapsed() >= STUCK_MIN {
             return self.stuck(standing);
         }
-        self.check_offers(standing)
+        match self.is_out_of_patience(standing) {
+            true => Ok(Some(Exit::Unproved)),
+            false => self.check_offers(standing),
+        }
+    }
+
+    /// Whether a program has been held for too long, with nothing proved meanwhile.
+    fn is_out_of_patience(&mut self, standing: &Standing) -> bool {
+        let accepted = standing.totals.accepted;
+        let since =
+            self.held.filter(|(_, before)| *before == accepted && !standing.held.is_empty());
+        if standing.held.is_empty() {
+            self.held = None;
+            return false;
+        }
+        let (since, _) = *self.held.insert(since.unwrap_or_else(|| (Instant::now(), accepted)));
+        since.elapsed() >= self.patience
     }
 
     /// How the run is over where nothing more will happen.

@@ -5,6 +5,7 @@
 mod cluster;
 mod head;
 mod room;
+mod trouble;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,6 +17,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::cluster::{Cannot, Cluster, DispatcherView, EngineView};
 use self::head::Head;
 pub(crate) use self::room::LogRoom;
+use self::trouble::Trouble;
+pub(crate) use self::trouble::is_held;
 use crate::cli::{gist, table};
 use crate::engine::is_short;
 use crate::lines;
@@ -37,6 +40,9 @@ pub struct Status {
     attempts: Attempts,
     parked: Vec<Parked>,
     head: Option<Head>,
+    /// Who is set aside, and for what.
+    #[serde(default, skip_serializing_if = "Trouble::is_none")]
+    trouble: Trouble,
     /// How full the log is, where it has a bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) log: Option<LogRoom>,
@@ -88,7 +94,7 @@ struct Attempts {
     lost: u64,
     withdrawn: u64,
     rejected: u64,
-    /// Another's result closed their task, or it was set aside under them.
+    /// Another's result closed their task, or it was parked under them.
     #[serde(default)]
     overtaken: u64,
     /// Of those accepted, the ones that had ended otherwise before.
@@ -151,6 +157,7 @@ impl Status {
             stages,
             parked: parked(scheduler, parked_max),
             head: Head::of(scheduler, fleet),
+            trouble: Trouble::of(scheduler, fleet),
             log: None,
             dispatcher: None,
             cluster: None,
@@ -230,6 +237,7 @@ impl Status {
         if let Some(head) = &self.head {
             sections.push(format!("head of the chain: block {}: {}", head.block, head.why));
         }
+        sections.extend(self.trouble.shown());
         sections.extend(self.log.as_ref().map(LogRoom::shown));
         sections.extend(self.dispatcher.as_ref().map(dispatcher_shown));
         sections.extend(self.cluster.as_ref().map(Cluster::dispatchers_shown));
@@ -254,7 +262,7 @@ impl Status {
 
     fn parked_shown(&self, place: Place<'_>) -> String {
         let all: u64 = self.stages.iter().map(|stage| stage.parked).sum();
-        let mut lines = vec![format!("parked, set aside for you: {all}")];
+        let mut lines = vec![format!("parked, they wait for you: {all}")];
         for parked in self.parked.iter().take(PARKED_SHOWN_MAX) {
             let Parked { task, stage, key, class, message } = parked;
             let class = class.map(lines::word).unwrap_or_default();

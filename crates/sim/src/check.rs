@@ -37,6 +37,8 @@ checks! {
     Limits "limits",
     /// No task is tried more often than its budgets allow, nor parked before.
     Budgets "budgets",
+    /// A dispatcher is set aside when it fails what others may prove, and never else; it gets probes then, and no more.
+    SetAside "set-aside",
     /// What the log says is what the engine holds.
     ReplayEqualsLive "replay-equals-live",
     /// No promise leaves before its cause is durable, and no grant before its engine's claim.

@@ -135,7 +135,7 @@ impl Dispatcher {
             incarnation: self.life,
             capacity,
             running: self.running.iter().map(|(attempt, run)| (*attempt, run.grant.task)).collect(),
-            held: self.held.keys().copied().collect(),
+            held: self.held.iter().map(|(attempt, report)| (*attempt, report.task)).collect(),
         };
         let reports = self.held.values().cloned().map(FromDispatcher::Report);
         std::iter::once(FromDispatcher::Beat(beat)).chain(reports).map(Act::Send).collect()

@@ -4,6 +4,7 @@
 //! task stands, who holds which lease, what was cut where, what was released.
 
 mod taken_back;
+mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +14,7 @@ use push0_core::{
     Timestamp,
 };
 
+use self::trouble::Trouble;
 use crate::check::{Check, Found, holds};
 
 /// The log, read.
@@ -33,6 +35,7 @@ pub(crate) struct Ledger {
     pub(crate) cuts: BTreeMap<StageName, Vec<Cut>>,
     pub(crate) submitted: BTreeMap<BlockHash, Height>,
     pub(crate) ended: Option<Height>,
+    pub(crate) trouble: Trouble,
     /// The canonical chain, as its source has it.
     chain: Vec<(Height, BlockHash)>,
 }
@@ -48,6 +51,12 @@ pub(crate) struct Entry {
     /// How its attempts ended since it was last opened.
     pub(crate) ends: BTreeMap<&'static str, u32>,
     pub(crate) failed_on: BTreeSet<DispatcherId>,
+    /// Likewise, and those that are at no budget.
+    pub(crate) tried_on: BTreeSet<DispatcherId>,
+    /// Whether nobody else had tried it when it last ended so.
+    pub(crate) was_alone: BTreeMap<&'static str, bool>,
+    /// When it ended as transient first, and last.
+    pub(crate) transient: Option<(Timestamp, Timestamp)>,
     /// The public values of its first result.
     pub(crate) values: Option<Digest>,
     /// The attempts whose results came, in any order; those of before are forgotten when it is taken back.
@@ -129,17 +138,34 @@ impl Ledger {
             Event::Accepted { task, attempt, result, .. } => {
                 self.accepted(task, *attempt, result.statement)?;
             }
-            Event::Failed { task, attempt, retry_at, class, .. } => {
-                self.ended(task, *attempt, *retry_at, Some(class_word(*class)))?;
+            Event::Failed { task, attempt, retry_at, class, excused, .. } => {
+                let how = class_word(*class);
+                // Without a verdict it may be the pipeline's trouble, as long as nobody else has had one.
+                let is_told = *excused || *class != FailureClass::Unjudged;
+                self.missed(task, true, is_told.then_some(*excused))?;
+                self.tried(at, task, how, !excused)?;
+                self.ended(task, *attempt, *retry_at, Some(how).filter(|_| !excused))?;
             }
-            Event::Rejected { task, attempt, retry_at, .. } => {
-                self.ended(task, *attempt, *retry_at, Some("rejected"))?;
+            Event::Rejected { task, attempt, retry_at, excused, .. } => {
+                self.missed(task, true, Some(*excused))?;
+                self.tried(at, task, "rejected", !excused)?;
+                self.ended(task, *attempt, *retry_at, Some("rejected").filter(|_| !excused))?;
             }
             Event::Lost { task, attempt, retry_at, .. } => {
                 self.ended(task, *attempt, *retry_at, Some("lost"))?;
             }
-            Event::Withdrawn { task, attempt, retry_at, .. } => {
-                self.ended(task, *attempt, *retry_at, None)?;
+            Event::Withdrawn { task, attempt, retry_at, cause, .. } => {
+                if cause.is_some() {
+                    self.missed(task, false, None)?;
+                    self.tried(at, task, "withdrawn", true)?;
+                }
+                self.ended(task, *attempt, *retry_at, cause.map(|_| "withdrawn"))?;
+            }
+            Event::SetAside { dispatcher, program, until, .. } => {
+                self.trouble.set_aside(at, program, dispatcher, *until)?;
+            }
+            Event::Restored { dispatcher, program } => {
+                self.trouble.restored(program, dispatcher)?;
             }
             Event::Parked { task, .. } => self.moved(task, State::Parked)?,
             Event::Reopened { task, .. } => {
@@ -147,6 +173,8 @@ impl Ledger {
                 let entry = self.entry(task)?;
                 entry.ends.clear();
                 entry.failed_on.clear();
+                entry.tried_on.clear();
+                entry.transient = None;
             }
             Event::Released { number, key, tasks } => self.release(number.0, key, tasks)?,
             Event::Discarded { task, tasks, released, .. } => {
@@ -159,7 +187,8 @@ impl Ledger {
             | Event::Remade { .. }
             | Event::Pinned { .. }
             | Event::KeyNamed { .. }
-            | Event::Unpinned { .. } => {}
+            | Event::Unpinned { .. }
+            | Event::Led {} => {}
         }
         Ok(())
     }
@@ -229,6 +258,9 @@ impl Ledger {
             state: State::Ready(at),
             ends: BTreeMap::new(),
             failed_on: BTreeSet::new(),
+            tried_on: BTreeSet::new(),
+            was_alone: BTreeMap::new(),
+            transient: None,
             values: None,
             made: BTreeSet::new(),
             has_flowed: false,
@@ -251,8 +283,12 @@ impl Ledger {
         let words = || format!("{attempt} was granted of a task that is {:?}", entry.state);
         holds(Check::AcceptedOnce, is_ready, words)?;
         entry.state = State::Leased { attempt, dispatcher: dispatcher.clone() };
+        let stage = entry.stage;
         self.leases.insert(attempt, *task);
         self.ready.remove(task);
+        if let Some(pipeline) = &self.pipeline {
+            self.trouble.granted(&pipeline.stage(stage).program, dispatcher, attempt);
+        }
         Ok(())
     }
 
@@ -266,7 +302,54 @@ impl Ledger {
         entry.values = Some(values);
         entry.made.insert(attempt);
         entry.has_flowed = true;
+        let own = match &entry.state {
+            State::Leased { attempt: own, dispatcher } if *own == attempt => {
+                Some(dispatcher.clone())
+            }
+            State::Leased { .. } | State::Ready(_) | State::Accepted | State::Parked => None,
+        };
+        let stage = entry.stage;
+        if let Some(pipeline) = &self.pipeline {
+            self.trouble.proved(&pipeline.stage(stage).program, own.as_ref());
+        }
         self.moved(task, State::Accepted)
+    }
+
+    /// An attempt came to nothing, and is `excused` just where that is more than its task's trouble.
+    fn missed(
+        &mut self,
+        task: &TaskId,
+        was_begun: bool,
+        excused: Option<bool>,
+    ) -> Result<(), Found> {
+        let entry = self.entry(task)?;
+        let State::Leased { dispatcher, .. } = &entry.state else { return Ok(()) };
+        let (stage, who) = (entry.stage, dispatcher.clone());
+        let Some(pipeline) = &self.pipeline else { return Ok(()) };
+        let program = &pipeline.stage(stage).program;
+        let is_trouble = self.trouble.missed(program, &who, *task, was_begun);
+        holds(Check::SetAside, excused.is_none_or(|excused| excused == is_trouble), || {
+            format!("excused {excused:?}, and more than the task's trouble: {is_trouble}")
+        })
+    }
+
+    fn tried(
+        &mut self,
+        at: Timestamp,
+        task: &TaskId,
+        how: &'static str,
+        is_counted: bool,
+    ) -> Result<(), Found> {
+        let entry = self.entry(task)?;
+        let State::Leased { dispatcher, .. } = &entry.state else { return Ok(()) };
+        entry.tried_on.insert(dispatcher.clone());
+        if is_counted {
+            entry.was_alone.insert(how, entry.tried_on.len() == 1);
+        }
+        if how == "transient" && is_counted {
+            entry.transient = Some((entry.transient.map_or(at, |(first, _)| first), at));
+        }
+        Ok(())
     }
 
     fn ended(
@@ -286,7 +369,7 @@ impl Ledger {
         })?;
         if let Some(how) = how {
             *entry.ends.entry(how).or_default() += 1;
-            if !matches!(how, "lost" | "transient") {
+            if !matches!(how, "lost" | "transient" | "withdrawn") {
                 entry.failed_on.insert(dispatcher.clone());
             }
         }

@@ -1,7 +1,8 @@
 //! Who goes first, said as a rule about what was granted: not how it is found.
 //!
 //! A task that waits goes before every one behind it, unless nobody who is free can run it. A dispatcher
-//! that is free is passed over only where it is kept for a task that it alone could run once it is idle.
+//! that is free is passed over only where it is kept for a task that it alone could run once it is idle, or is set
+//! aside: then it gets a probe when that is due, of whatever task, and nothing else.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,7 @@ use crate::ledger::{Entry, Ledger, State};
 
 /// A task that waits.
 struct Waiting<'a> {
-    place: (Height, u32, Seq, TaskId),
+    place: (bool, Height, u32, Seq, TaskId),
     entry: &'a Entry,
     name: &'a ProgramName,
     program: &'a Program,
@@ -36,14 +37,25 @@ pub(crate) fn check(
         offers.iter().map(|offer| (&offer.dispatcher, offer.free.clone())).collect();
     for event in events {
         let Event::Granted { task, dispatcher, .. } = event else { continue };
-        let place = waiting.iter().position(|waiting| waiting.place.3 == *task);
+        let place = waiting.iter().position(|waiting| waiting.place.4 == *task);
         let Some(place) = place else {
             return Err((
                 Check::StrictOrder,
                 format!("task {task} was granted, and does not wait"),
             ));
         };
-        passed_over(&waiting, place, &free, offers)?;
+        let of = waiting.get(place).map(|task| task.name);
+        let is_probe = of.is_some_and(|name| ledger.trouble.is_aside(name, dispatcher));
+        if is_probe {
+            let runs = |attempt| ledger.leases.contains_key(&attempt);
+            let trouble = &ledger.trouble;
+            let is_due = of.is_some_and(|name| trouble.may_be_probed(now, name, dispatcher, runs));
+            holds(Check::SetAside, is_due, || {
+                format!("{dispatcher} is set aside, and is granted {task}")
+            })?;
+        } else {
+            passed_over(ledger, &waiting, place, &free, offers)?;
+        }
         let granted = waiting.remove(place);
         let Some(left) = free.get_mut(dispatcher) else {
             return Err((Check::Capacity, format!("{dispatcher} offers nothing")));
@@ -56,7 +68,7 @@ pub(crate) fn check(
         left.gpus -= granted.program.gpus;
     }
     match events.len() < grants_max {
-        true => passed_over(&waiting, waiting.len(), &free, offers),
+        true => passed_over(ledger, &waiting, waiting.len(), &free, offers),
         false => Ok(()),
     }
 }
@@ -71,7 +83,8 @@ fn waiting(ledger: &Ledger, now: Timestamp) -> Vec<Waiting<'_>> {
         }
         let (name, program) = ledger.program(entry)?;
         let from_end = ledger.stage(entry.stage)?.from_end;
-        let place = (entry.key.first, from_end, entry.opened, *id);
+        let is_behind = ledger.next().is_some_and(|next| entry.key.first < next);
+        let place = (is_behind, entry.key.first, from_end, entry.opened, *id);
         Some(Waiting { place, entry, name, program })
     });
     let mut waiting: Vec<_> = ready.collect();
@@ -81,6 +94,7 @@ fn waiting(ledger: &Ledger, now: Timestamp) -> Vec<Waiting<'_>> {
 
 /// None of the first `before` could be run now by a dispatcher that is not kept for one before it.
 fn passed_over(
+    ledger: &Ledger,
     waiting: &[Waiting<'_>],
     before: usize,
     free: &BTreeMap<&DispatcherId, Capacity>,
@@ -89,10 +103,15 @@ fn passed_over(
     let mut heads: Vec<&Waiting<'_>> = Vec::new();
     for task in waiting.iter().take(before) {
         let able = offers.iter().filter(|offer| {
-            free.get(&offer.dispatcher).is_some_and(|left| fits(left, task.name, task.program))
+            let left = free.get(&offer.dispatcher);
+            left.is_some_and(|left| fits(left, task.name, task.program))
+                && !ledger.trouble.is_aside(task.name, &offer.dispatcher)
         });
         for offer in able {
-            let is_kept = heads.iter().any(|head| fits(&offer.whole, head.name, head.program));
+            let is_kept = heads.iter().any(|head| {
+                fits(&offer.whole, head.name, head.program)
+                    && !ledger.trouble.is_aside(head.name, &offer.dispatcher)
+            });
             holds(Check::StrictOrder, is_kept, || {
                 let (key, dispatcher) = (task.entry.key, &offer.dispatcher);
                 format!("{key} waits, {dispatcher} could run it: {free:?}")

@@ -22,6 +22,7 @@ pub(crate) fn draw(chance: &mut Chance) -> PipelineSpec {
         program: Some("small".to_owned()),
         timeout: Some(chance.millis(3_000, 8_000)),
         retry: retry(chance),
+        patience: Some(chance.millis(0, 20_000)),
         ..StageSpec::default()
     };
     spec.stages.insert("leaf".to_owned(), stage);
@@ -77,6 +78,7 @@ fn stage(chance: &mut Chance) -> StageSpec {
         timeout: Some(chance.millis(3_000, 8_000)),
         grace: Some(chance.millis(200, 1_000)),
         retry: retry(chance),
+        patience: Some(chance.millis(0, 20_000)),
         ..StageSpec::default()
     };
     let collect = match chance.below(10) {

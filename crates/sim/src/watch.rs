@@ -304,9 +304,13 @@ impl Watch {
         let opened = |event: &Event| {
             if let Event::TaskOpened { key, .. } = event { Some(key.first) } else { None }
         };
-        let firsts: Vec<_> = events.iter().filter_map(opened).collect();
+        // What is below what is released is made again, beside all that is to come.
+        let ahead = ledger.next().unwrap_or_default();
+        let firsts = events.iter().filter_map(opened).filter(|first| *first >= ahead);
+        let firsts: Vec<_> = firsts.collect();
         if !firsts.is_empty() {
             let open = ledger.tasks.values().filter(|entry| entry.is_open());
+            let open = open.filter(|entry| entry.key.first >= ahead);
             let lowest = open.clone().map(|entry| entry.key.first).min();
             let lowest = lowest.or_else(|| firsts.iter().min().copied()).unwrap_or_default();
             let window = ledger.pipeline.as_ref().map_or(0, |pipeline| pipeline.window);
@@ -348,7 +352,16 @@ impl Watch {
         let Some(stage) = self.ledger.stage(entry.stage) else { return Ok(()) };
         for (how, times) in &entry.ends {
             let budget = report::budget(&stage.retry, how);
-            holds(Check::Budgets, *times < budget, || {
+            let goes_on = match *how {
+                "lost" | "withdrawn" | "unprovable" | "invalid_input" => false,
+                // A service is waited for.
+                "transient" => entry
+                    .transient
+                    .is_some_and(|(first, last)| last.since(first) < stage.retry.patience),
+                // Another is to fail it too.
+                how => entry.was_alone.get(how).copied().unwrap_or_default(),
+            };
+            holds(Check::Budgets, *times < budget || goes_on, || {
                 format!("{} is tried again, and ended {times} times as {how}", entry.key)
             })?;
         }
@@ -372,6 +385,6 @@ fn message(event: &Event) -> Option<&String> {
     }
 }
 
-/// Facts of one report at the most: a key that is named, that is pinned by it, the acceptance, and what it was made in the
+/// Facts of one report at the most: a key that is named, that is pinned by it, the acceptance, that its dispatcher is restored, and what it was made in the
 /// place of.
-const OF_A_REPORT: usize = 4;
+const OF_A_REPORT: usize = 5;

@@ -14,7 +14,7 @@ const BROKEN: &[(Broken, &[Check], u64)] = &[
     (Broken::Core(Breakage::LateProofRefused), &[Check::LateProof], 300),
     (Broken::Core(Breakage::ZombieFailureCounts), &[Check::OwnFailure], 60),
     (Broken::Core(Breakage::AnyonesFailureCounts), &[Check::OwnFailure], 60),
-    (Broken::Core(Breakage::ClaimsBelieved), &[Check::Capacity], 300),
+    (Broken::Core(Breakage::ClaimsBelieved), &[Check::Capacity], 2_500),
     (Broken::Core(Breakage::FirstKeyPins), &[Check::LateProof], 300),
     (Broken::Core(Breakage::AnyResupply), &[Check::Limits], 60),
     (
@@ -33,7 +33,7 @@ const BROKEN: &[(Broken, &[Check], u64)] = &[
     (Broken::Core(Breakage::AcceptedTwice), &[Check::AcceptedOnce], 300),
     (
         Broken::Core(Breakage::RemadeFlowsAgain),
-        &[Check::Legal, Check::Model, Check::AcceptedOnce],
+        &[Check::Legal, Check::Model, Check::AcceptedOnce, Check::StrictOrder],
         60,
     ),
     (Broken::Core(Breakage::PastRepeated), &[Check::ReplayEqualsLive, Check::Legal], 60),
@@ -81,7 +81,7 @@ fn a_ghost_that_is_taken_for_an_attempt_is_caught() {
     let story = |seed| Story { broken, ..Story::of(seed) };
     let caught = (4_000..12_000).find_map(|seed| story(seed).run().violation);
     let check = caught.map(|violation| violation.check);
-    assert_eq!(check, Some(Check::GhostCancelled));
+    assert!(matches!(check, Some(Check::GhostCancelled | Check::LeaseKnown)), "{check:?}");
 }
 
 #[test]

@@ -124,7 +124,7 @@ impl Fake {
             incarnation: LIFE,
             capacity: pipeline::capacity(self.shape.slots),
             running: work.running.clone(),
-            held: work.held.keys().copied().collect(),
+            held: work.held.iter().map(|(attempt, report)| (*attempt, report.task)).collect(),
         })
     }
 

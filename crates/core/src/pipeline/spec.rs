@@ -122,6 +122,12 @@ pub struct StageSpec {
     pub grace: Option<Duration>,
     /// `retry`.
     pub retry: BTreeMap<String, u64>,
+    /// `retry.backoff`: the first wait, and the longest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backoff: Option<(Duration, Duration)>,
+    /// `retry.patience`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patience: Option<Duration>,
     /// `verify`.
     pub verify: Option<String>,
 }

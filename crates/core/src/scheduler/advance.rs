@@ -3,11 +3,14 @@
 //! One call decides one of these; the caller repeats it until nothing is decided. So each decision sees
 //! the state that the one before it led to, and none yields more than `decision_max` facts.
 
+use std::time::Duration;
+
 use super::Scheduler;
 use crate::broken::Breakage;
 use crate::collect::Collector;
 use crate::{
-    Bounds, ClosedBy, Collect, Event, Height, InputId, Key, Stage, StageIndex, TaskId, Timestamp,
+    Bounds, ClosedBy, Collect, Deadline, Event, Height, InputId, Key, Stage, StageIndex, TaskId,
+    Timestamp,
 };
 
 impl Scheduler {
@@ -28,7 +31,18 @@ impl Scheduler {
         if events.is_empty() && self.is_choked() {
             events = self.close_at(now, self.chain.tip().map(|(tip, _)| tip));
         }
+        if events.is_empty() && self.next_led().is_some_and(|due| due.at <= now) {
+            events = vec![Event::Led {}];
+        }
         events
+    }
+
+    /// When it is to be recorded that an engine leads, if nothing else is: something runs out that would be given the time
+    /// in which nobody led.
+    pub(super) fn next_led(&self) -> Option<Deadline> {
+        let runs_out = !self.leases.is_empty() || self.next_abandoned(self.now).is_some();
+        let at = self.now + LED_EVERY;
+        runs_out.then_some(Deadline { at, why: "it is recorded that this engine leads" })
     }
 
     /// When a batch will be old enough to close, if that is after `now`.
@@ -49,7 +63,7 @@ impl Scheduler {
     /// Whether no block is admitted before one is released, and none will be: nothing is being proved, and
     /// what waits for its batch waits for blocks that cannot come.
     fn is_choked(&self) -> bool {
-        self.unreleased() >= self.limits.blocks_max && self.totals.tasks_open == 0
+        self.unreleased() >= self.limits.blocks_max && self.tasks_ahead() == 0
     }
 
     /// The batches to close, where no block follows `end`.
@@ -100,17 +114,29 @@ impl Scheduler {
         (is_old && !is_under).then_some((items, ClosedBy::Age))
     }
 
+    /// The tasks to open next, in the order of the queue: the head's first, of whatever stage.
     fn open(&self) -> Vec<Event> {
         let limits = &self.limits;
-        let room = limits.tasks_max.saturating_sub(self.totals.tasks_open).min(limits.decision_max);
+        let mut room = limits.tasks_max.saturating_sub(self.tasks_ahead());
         let horizon = self.horizon();
         let stages = (0..self.collectors.len()).map(StageIndex).rev();
+        let mut lines: Vec<_> =
+            stages.map(|index| self.candidates(index, horizon).peekable()).collect();
+        let next = std::iter::from_fn(|| {
+            let firsts = lines.iter_mut().enumerate().filter_map(|(index, line)| {
+                let (stage, key, _) = line.peek()?;
+                Some((key.first, stage.from_end, index))
+            });
+            let (.., index) = firsts.min()?;
+            lines.get_mut(index)?.next()
+        });
         let mut read = 0;
-        let candidates = stages.flat_map(|index| self.candidates(index, horizon));
-        let chosen = candidates.take(room).take_while(|(_, _, inputs)| {
-            let is_first = read == 0;
+        let chosen = next.take(limits.decision_max).take_while(|(_, key, inputs)| {
+            let (is_first, is_ahead) = (read == 0, !self.is_behind(key.first));
             read += inputs.len();
-            is_first || read <= limits.inputs_max
+            let has_room = !is_ahead || room > 0;
+            room = room.saturating_sub(usize::from(is_ahead));
+            has_room && (is_first || read <= limits.inputs_max)
         });
         chosen.map(|(stage, key, inputs)| self.opened(stage, key, inputs)).collect()
     }
@@ -165,13 +191,15 @@ impl Scheduler {
         event.into_iter().collect()
     }
 
-    /// The highest block that may have tasks: the window, measured from the lowest with an open task.
+    /// The highest block that may have tasks: the window, measured from the lowest with an open task that is to be
+    /// released yet.
     fn horizon(&self) -> Height {
-        let mut lowest = self.open.first_key_value().map(|(height, _)| *height);
+        let ahead = self.feed.next().unwrap_or_default();
+        let mut lowest = self.open.range(ahead..).next().map(|(height, _)| *height);
         if self.broken.by(Breakage::WindowFromRelease) {
             lowest = self.feed.next();
         }
-        let lowest = lowest.or_else(|| self.lowest_waiting()).unwrap_or_default();
+        let lowest = lowest.or_else(|| self.lowest_waiting()).unwrap_or_default().max(ahead);
         Height(lowest.0.saturating_add(self.pipeline.window - 1))
     }
 
@@ -197,6 +225,9 @@ impl Scheduler {
         })
     }
 }
+
+/// A takeover gives what runs so much more than it should have, at most; and a quiet log grows by a fact as often.
+const LED_EVERY: Duration = Duration::from_secs(30);
 
 /// The most items in `1..=known` that fit, given that fewer fit where more do; 0 if none.
 fn partition(known: usize, fits: impl Fn(usize) -> bool) -> usize {

@@ -71,13 +71,18 @@ impl Scheduler {
             Event::Unpinned { program, .. } => {
                 self.keys.remove(program);
             }
+            Event::SetAside { dispatcher, program, failures, until, message } => {
+                self.set_aside(at, (dispatcher, program), (*failures, *until, message));
+            }
+            Event::Restored { dispatcher, program } => self.restored(at, dispatcher, program),
+            Event::Led {} => {}
             Event::Discarded { task, released, .. } => self.discarded(seq, at, *task, released)?,
             Event::Released { number, key, tasks } => {
                 let release = Release { number: *number, key: *key, tasks: tasks.clone() };
                 if !self.is_past {
                     self.effects.push_back((seq, Effect::Release(release.clone())));
                 }
-                if !self.feed.release(release) {
+                if !self.release_next(release) {
                     return Err(illegal(seq, "a span was released out of order"));
                 }
             }
@@ -166,8 +171,7 @@ impl Scheduler {
             discarded: None,
         };
         self.tasks.insert(id, Box::new(task));
-        self.open.entry(key.first).or_default().insert(id);
-        self.totals.tasks_open += 1;
+        self.note_open(id, key.first, false, true);
         self.index(id);
         Ok(())
     }
@@ -213,17 +217,19 @@ impl Scheduler {
         let (was_open, first) = (task.is_open(), task.key.first);
         let was_there = task.state == TaskState::Accepted;
         let parked = task.parked.as_ref().map(|(class, _)| *class);
-        let holder = task.lease().map(|lease| lease.dispatcher.clone());
+        let holder = task.lease().map(|lease| (lease.dispatcher.clone(), lease.attempt));
+        let stage = task.stage;
         let overtaken = overtaken(task, event);
         self.effects.extend(overtaken.map(|cancel| (seq, cancel)));
         self.unindex(id);
         let mut is_open = was_open;
         if let Some(task) = self.tasks.get_mut(&id) {
             task.state = state;
-            task.note(event, holder);
+            task.note(at, event, holder.as_ref().map(|(holder, _)| holder.clone()));
             is_open = task.is_open();
         }
         self.index(id);
+        self.note_record(at, stage, event, holder);
         self.note_open(id, first, was_open, is_open);
         if let Event::Granted { dispatcher, .. } = event
             && !self.is_past
@@ -275,8 +281,10 @@ impl Scheduler {
     }
 
     pub(super) fn note_open(&mut self, id: TaskId, first: Height, was_open: bool, is_open: bool) {
+        let behind = usize::from(self.is_behind(first));
         if was_open && !is_open {
             self.totals.tasks_open -= 1;
+            self.open_behind -= behind;
             if let Some(tasks) = self.open.get_mut(&first) {
                 tasks.remove(&id);
                 if tasks.is_empty() {
@@ -285,8 +293,23 @@ impl Scheduler {
             }
         } else if is_open && !was_open {
             self.totals.tasks_open += 1;
+            self.open_behind += behind;
             self.open.entry(first).or_default().insert(id);
         }
+    }
+
+    /// Moves the feed on. What is open below it from here on holds nothing back. Answers whether it was the next.
+    fn release_next(&mut self, release: Release) -> bool {
+        let Some(next) = self.feed.next().filter(|next| *next <= release.key.last) else {
+            return false;
+        };
+        let passed = self.open.range(next..=release.key.last).flat_map(|(_, tasks)| tasks);
+        let passed: Vec<_> = passed.copied().collect();
+        passed.iter().for_each(|id| self.unindex(*id));
+        let is_next = self.feed.release(release);
+        self.open_behind += passed.len();
+        passed.iter().for_each(|id| self.index(*id));
+        is_next
     }
 
     fn stage_index(&self, seq: Seq, name: &StageName) -> Result<crate::StageIndex, IllegalEvent> {
@@ -319,6 +342,9 @@ fn overtaken(task: &Task, event: &Event) -> Option<Effect> {
         | Event::Pinned { .. }
         | Event::KeyNamed { .. }
         | Event::Unpinned { .. }
+        | Event::SetAside { .. }
+        | Event::Restored { .. }
+        | Event::Led {}
         | Event::Released { .. } => true,
     };
     (!is_own_word).then(|| Effect::Cancel(lease.dispatcher.clone(), lease.attempt))

@@ -16,6 +16,7 @@ impl Scheduler {
             offers,
             &self.pipeline.programs,
             |id| self.task(id),
+            |who, program| self.may(now, who, program),
             self.limits.decision_max,
         );
         let until = |id: &TaskId| {

@@ -7,8 +7,8 @@ use super::{Held, Scheduler};
 use crate::failure::Ending;
 use crate::input::Rejection;
 use crate::{
-    AttemptId, DispatcherId, Event, InputId, Outcome, ParkedBy, ReopenedBy, Report, TaskId,
-    TaskState, Timestamp,
+    AttemptId, DispatcherId, Event, InputId, Lease, Outcome, ParkedBy, ReopenedBy, Report, Task,
+    TaskId, TaskState, Timestamp, WithdrawnBy,
 };
 
 impl Scheduler {
@@ -43,10 +43,41 @@ impl Scheduler {
         now: Timestamp,
         attempt: AttemptId,
         message: &str,
+        cause: Option<WithdrawnBy>,
     ) -> Result<Vec<Event>, Rejection> {
-        let task = *self.leases.get(&attempt).ok_or(Rejection::Ended(attempt))?;
-        let message = self.bounded(message);
-        Ok(vec![Event::Withdrawn { task, attempt, message, retry_at: now }])
+        let id = *self.leases.get(&attempt).ok_or(Rejection::Ended(attempt))?;
+        let task = self.task(&id).ok_or(Rejection::Ended(attempt))?;
+        let lease = task.lease().ok_or(Rejection::Ended(attempt))?;
+        Ok(self.withdrawn(now, task, &nobodys_word(id, lease), message, cause))
+    }
+
+    /// An attempt that ended before its prover did. Where it has a cause the next waits longer each time, and a task of
+    /// which very many were withdrawn parks.
+    pub(super) fn withdrawn(
+        &self,
+        now: Timestamp,
+        task: &Task,
+        report: &Report,
+        message: &str,
+        cause: Option<WithdrawnBy>,
+    ) -> Vec<Event> {
+        let (id, attempt, message) = (report.task, report.attempt, self.bounded(message));
+        let ending = Ending::Withdrawn;
+        let Some(cause) = cause else {
+            return vec![Event::Withdrawn {
+                task: id,
+                attempt,
+                message,
+                retry_at: now,
+                cause: None,
+            }];
+        };
+        let wait = self.wait(task, report, task.tally.of(ending) + 1);
+        let parked = self.parks(now, task, report, ending, &message);
+        let aside = self.sets_aside(now, task, report, ending, &message);
+        let (retry_at, cause) = (now + wait, Some(cause));
+        let withdrawn = Event::Withdrawn { task: id, attempt, message, retry_at, cause };
+        std::iter::once(withdrawn).chain(parked).chain(aside).collect()
     }
 
     /// Opens a parked task again, and asks the source again for what it lacks.
@@ -109,7 +140,7 @@ impl Scheduler {
                     task.remakes + 1
                 )),
             }],
-            // It is being made, or was set aside: there is nothing to add.
+            // It is being made, or is parked: there is nothing to add.
             TaskState::Ready { .. } | TaskState::Leased(_) | TaskState::Parked => Vec::new(),
         })
     }
@@ -124,14 +155,20 @@ impl Scheduler {
         else {
             return Vec::new();
         };
-        let report = Report {
-            dispatcher: lease.dispatcher.clone(),
-            incarnation: 0, // nobody's word
-            attempt,
-            task: id,
-            outcome: Outcome::Cancelled,
-            ran: Duration::ZERO,
-        };
+        let report = nobodys_word(id, lease);
+        debug_assert_eq!(report.attempt, attempt, "the index is of leases");
         self.ended(now, task, &report, Ending::Lost, message).unwrap_or_default()
+    }
+}
+
+/// An end of an attempt that no dispatcher has told.
+fn nobodys_word(task: TaskId, lease: &Lease) -> Report {
+    Report {
+        dispatcher: lease.dispatcher.clone(),
+        incarnation: 0,
+        attempt: lease.attempt,
+        task,
+        outcome: Outcome::Cancelled,
+        ran: Duration::ZERO,
     }
 }

@@ -4,6 +4,7 @@
 //! dispatcher that holds the lease, and for that attempt.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::Scheduler;
 use super::assign::longest;
@@ -11,8 +12,8 @@ use crate::broken::Breakage;
 use crate::failure::{Ending, backoff};
 use crate::input::Rejection;
 use crate::{
-    Digest, Event, InputId, Lease, Outcome, Output, ParkedBy, ReopenedBy, Report, ResultRef, Task,
-    TaskState, Timestamp, Verdict,
+    Digest, Event, FailureClass, InputId, Lease, Outcome, Output, ParkedBy, ReopenedBy, Report,
+    ResultRef, Task, TaskState, Timestamp, Verdict, WithdrawnBy,
 };
 
 impl Scheduler {
@@ -30,6 +31,7 @@ impl Scheduler {
             }
             Outcome::InputLost { artifact } => self.input_lost(now, task, report, *artifact),
             Outcome::NotRun { message } => self.not_run(now, task, report, message),
+            // Who holds a lease was told of no end to it.
             Outcome::Cancelled => self.not_run(now, task, report, "cancelled"),
         }
     }
@@ -88,6 +90,7 @@ impl Scheduler {
             result: result.clone(),
             ran_us: self.ran_us(task, report),
         });
+        events.extend(self.restores(task, &report.dispatcher));
         if let Some(before) = &task.result {
             let (old, new) = (before.what.output, result.output);
             events.push(Event::Remade { task: report.task, old, new });
@@ -143,31 +146,56 @@ impl Scheduler {
             Some(_) | None => self.holds_lease(task, report)?,
         }
         let id = report.task;
-        let failures = task.tally.of(ending) + 1;
-        let wait = backoff(&self.limits, id, report.attempt, failures);
+        let wait = self.wait(task, report, task.tally.of(ending) + 1);
         let (message, retry_at) = (self.bounded(message), now + wait);
         let ran_us = self.ran_us(task, report);
-        let parked = self.parks(task, report, ending, &message);
+        let excused = ending != Ending::Lost && self.is_excused(now, task, report, ending);
+        let parked = match excused {
+            true => None,
+            false => self.parks(now, task, report, ending, &message),
+        };
+        let aside = self.sets_aside(now, task, report, ending, &message);
         let event = match ending {
             Ending::Failed(class) => {
-                Event::Failed { task: id, attempt, class, message, ran_us, retry_at }
+                Event::Failed { task: id, attempt, class, message, ran_us, retry_at, excused }
             }
-            Ending::Rejected => Event::Rejected { task: id, attempt, message, ran_us, retry_at },
-            Ending::Lost => Event::Lost { task: id, attempt, message, retry_at },
+            Ending::Rejected => {
+                Event::Rejected { task: id, attempt, message, ran_us, retry_at, excused }
+            }
+            Ending::Lost | Ending::Withdrawn => {
+                Event::Lost { task: id, attempt, message, retry_at }
+            }
         };
-        Ok(std::iter::once(event).chain(parked).collect())
+        Ok(std::iter::once(event).chain(parked).chain(aside).collect())
     }
 
-    /// Whether this ending is the last that the task's budgets allow.
-    fn parks(&self, task: &Task, report: &Report, ending: Ending, words: &str) -> Option<Event> {
+    /// The wait before the next attempt at a task, after so many that ended alike.
+    pub(super) fn wait(&self, task: &Task, report: &Report, failures: u32) -> Duration {
+        let of_all = (self.limits.backoff_min, self.limits.backoff_max);
+        let waits = self.pipeline.stage(task.stage).retry.backoff.unwrap_or(of_all);
+        backoff(waits, report.task, report.attempt, failures)
+    }
+
+    /// Whether this ending is the last that the task's budgets allow: so many that ended so, on more than one dispatcher
+    /// where there is more than one, and where a service may come back, after as long as the pipeline has patience.
+    pub(super) fn parks(
+        &self,
+        now: Timestamp,
+        task: &Task,
+        report: &Report,
+        ending: Ending,
+        words: &str,
+    ) -> Option<Event> {
         if self.broken.by(Breakage::RetryForEver) {
             return None;
         }
         let failures = task.tally.of(ending) + 1;
-        let budget = ending.budget(&self.pipeline.stage(task.stage).retry);
+        let budgets = &self.pipeline.stage(task.stage).retry;
+        let budget = ending.budget(budgets);
         let this = ending.counts_against_dispatcher().then_some(&report.dispatcher);
         let failed_on: BTreeSet<_> = task.tally.dispatchers().chain(this).collect();
-        let (class, cause) = if failures >= budget {
+        let (class, cause) = if failures >= budget && self.has_been_tried(now, task, report, ending)
+        {
             (ending.parks_as(), format!("attempt {failures} of {budget} that ended so"))
         } else if failed_on.len() >= self.limits.dispatchers_max {
             (ParkedBy::Dispatchers, format!("it failed on {} dispatchers", failed_on.len()))
@@ -176,6 +204,23 @@ impl Scheduler {
         };
         let message = self.bounded(&format!("{cause}: {words}"));
         Some(Event::Parked { task: report.task, class, message })
+    }
+
+    /// Whether a task whose budget is spent has had its chances: elsewhere, and for long enough.
+    fn has_been_tried(&self, now: Timestamp, task: &Task, report: &Report, ending: Ending) -> bool {
+        let patience = self.pipeline.stage(task.stage).retry.patience;
+        match ending {
+            Ending::Lost | Ending::Withdrawn => true,
+            Ending::Failed(FailureClass::Transient) => {
+                let since = task.tally.transient_since().unwrap_or(now);
+                now.since(since) >= patience
+            }
+            Ending::Failed(_) | Ending::Rejected => {
+                ending.is_a_word()
+                    || task.tally.has_failed_elsewhere(&report.dispatcher)
+                    || !self.has_another(now, task, &report.dispatcher)
+            }
+        }
     }
 
     /// An input was not in the store. Whoever made it makes it again; this attempt is not to blame. What was
@@ -189,13 +234,6 @@ impl Scheduler {
     ) -> Result<Vec<Event>, Rejection> {
         self.holds_lease(task, report)?;
         let what = format!("input {artifact} is missing from the store or damaged there");
-        let message = self.bounded(&what);
-        let withdrawn = Event::Withdrawn {
-            task: report.task,
-            attempt: report.attempt,
-            message,
-            retry_at: now + self.limits.backoff_min,
-        };
         let lost = task.inputs.iter().find(|input| self.bound(input) == Some(artifact));
         let remade = match lost {
             Some(InputId::Block(hash)) => self.chain.block(hash).and_then(|block| {
@@ -219,7 +257,11 @@ impl Scheduler {
             Some((event, _)) => Some(event),
             None => None,
         };
-        Ok(std::iter::once(withdrawn).chain(follows).collect())
+        // What is there, or has been made again since, is a complaint of one dispatcher's. The attempt is not to blame.
+        let cause = follows.is_none().then_some(WithdrawnBy::InputLost);
+        let mut events = self.withdrawn(now, task, report, &what, cause);
+        events.extend(follows);
+        Ok(events)
     }
 
     fn not_run(
@@ -230,12 +272,7 @@ impl Scheduler {
         message: &str,
     ) -> Result<Vec<Event>, Rejection> {
         self.holds_lease(task, report)?;
-        Ok(vec![Event::Withdrawn {
-            task: report.task,
-            attempt: report.attempt,
-            message: self.bounded(message),
-            retry_at: now + self.limits.backoff_min,
-        }])
+        Ok(self.withdrawn(now, task, report, message, Some(WithdrawnBy::NotRun)))
     }
 
     /// How long a prover ran by its dispatcher's word, which no attempt can do for longer than its stage allows.

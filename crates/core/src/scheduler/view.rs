@@ -36,7 +36,7 @@ pub struct Totals {
     pub rejected: u64,
     /// Attempts that failed otherwise.
     pub failed: BTreeMap<FailureClass, u64>,
-    /// Attempts whose task was closed by another's result, or set aside, while they held its lease.
+    /// Attempts whose task was closed by another's result, or parked, while they held its lease.
     pub overtaken: u64,
     /// Of those that were accepted, the ones that had ended otherwise before: given up as lost, say. With them each
     /// attempt that started is counted once: `started + late` are those that run, and all that ended.
@@ -70,7 +70,7 @@ pub struct StageView {
     pub leased: u64,
     /// Tasks with a result.
     pub accepted: u64,
-    /// Tasks set aside.
+    /// Tasks that wait for a person.
     pub parked: u64,
 }
 
@@ -129,7 +129,10 @@ impl Totals {
             | Event::Reopened { .. }
             | Event::Pinned { .. }
             | Event::KeyNamed { .. }
-            | Event::Unpinned { .. } => {}
+            | Event::Unpinned { .. }
+            | Event::SetAside { .. }
+            | Event::Restored { .. }
+            | Event::Led {} => {}
         }
     }
 }
@@ -165,7 +168,7 @@ impl Scheduler {
         self.tasks.iter().map(|(id, task)| (id, &**task))
     }
 
-    /// The tasks that were set aside.
+    /// The tasks that are parked.
     pub fn parked(&self) -> impl Iterator<Item = (&TaskId, &Task)> {
         self.parked.iter().filter_map(|id| Some((id, self.task(id)?)))
     }
@@ -280,6 +283,17 @@ impl Scheduler {
         ordered.into_iter().map(|(_, _, id)| id).collect()
     }
 
+    /// Whether what begins at `height` is below what is released. It is made again, if at all, for whoever reads the
+    /// feed again: nothing that is to be released waits for it.
+    pub(super) fn is_behind(&self, height: Height) -> bool {
+        self.feed.next().is_some_and(|next| height < next)
+    }
+
+    /// The open tasks that something waits for which is to be released yet.
+    pub(super) const fn tasks_ahead(&self) -> usize {
+        self.totals.tasks_open - self.open_behind
+    }
+
     /// Puts a task where its state says it belongs.
     pub(super) fn index(&mut self, id: TaskId) {
         let Some(task) = self.tasks.get(&id) else { return };
@@ -289,7 +303,8 @@ impl Scheduler {
         match &task.state {
             TaskState::Ready { at } => {
                 if is_fed(&self.tasks, &self.chain, task) {
-                    let (program, rank) = place(&self.pipeline, id, task, self.broken);
+                    let is_behind = self.is_behind(task.key.first);
+                    let (program, rank) = place(&self.pipeline, id, task, is_behind, self.broken);
                     self.queue.put(program, rank, *at, self.now);
                 } else {
                     self.starved.insert(id);
@@ -317,7 +332,8 @@ impl Scheduler {
         match &task.state {
             TaskState::Ready { at } => {
                 self.starved.remove(&id);
-                let (program, rank) = place(&self.pipeline, id, task, self.broken);
+                let is_behind = self.is_behind(task.key.first);
+                let (program, rank) = place(&self.pipeline, id, task, is_behind, self.broken);
                 self.queue.take(program, &rank, *at);
             }
             TaskState::Leased(lease) => {
@@ -370,6 +386,7 @@ fn place<'a>(
     pipeline: &'a Pipeline,
     id: TaskId,
     task: &Task,
+    is_behind: bool,
     broken: Broken,
 ) -> (&'a ProgramName, Rank) {
     let stage = pipeline.stage(task.stage);
@@ -377,5 +394,5 @@ fn place<'a>(
     if broken.by(Breakage::YoungestFirst) {
         first = Height(u64::MAX - first.0);
     }
-    (&stage.program, Rank { first, from_end, opened, task: id })
+    (&stage.program, Rank { is_behind, first, from_end, opened, task: id })
 }

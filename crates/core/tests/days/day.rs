@@ -1,6 +1,6 @@
 //! A simple day: one dispatcher, one stage that proves each block.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use push0_core::{
@@ -95,7 +95,7 @@ impl Day {
             incarnation: 1,
             capacity: Capacity { programs, slots: SLOTS, memory_bytes: MEMORY, gpus: 0 },
             running: running.into_iter().map(|attempt| (attempt, self.task_of(attempt))).collect(),
-            held: BTreeSet::new(),
+            held: BTreeMap::new(),
         }
     }
 

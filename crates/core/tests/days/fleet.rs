@@ -99,7 +99,7 @@ fn a_confirmed_grant_is_not_sent_again() {
 fn a_held_result_is_known_and_takes_no_slot() {
     let mut day = Day::with_grants(1);
     let lease = day.attempts().next().expect("one was granted");
-    let held = BTreeSet::from([lease, AttemptId(999)]);
+    let held = [(lease, day.task_of(lease)), (AttemptId(999), TaskId([9; 32]))].into();
     let beat = Beat { held, ..day.beat_of([]) };
     let answer = day.fleet.beat(day.now, &beat, &day.scheduler);
     assert_eq!(answer, (Vec::new(), Vec::new()));
@@ -111,7 +111,7 @@ fn a_stray_is_cancelled_and_takes_its_slot_and_memory_until_it_has_ended() {
     let mut day = Day::with_grants(1);
     let stray = day.attempts().next().expect("one was granted");
     day.beat([stray]);
-    let withdraw = Input::Withdraw { attempt: stray, message: String::new() };
+    let withdraw = Input::Withdraw { attempt: stray, message: String::new(), cause: None };
     day.ask(&withdraw);
     let (_, again) = day.beat([stray]);
     assert_eq!(again, [ToDispatcher::Cancel(stray)]);
@@ -148,7 +148,7 @@ fn another_life_keeps_the_leases_whose_results_it_holds() {
     let mut day = Day::with_grants(3);
     let attempts: Vec<_> = day.attempts().collect();
     day.beat(attempts.clone());
-    let held = attempts.iter().copied().take(1).collect();
+    let held = attempts.iter().map(|id| (*id, day.task_of(*id))).take(1).collect();
     let beat = Beat { incarnation: 2, held, ..day.beat_of([]) };
     let (inputs, _) = day.fleet.beat(day.now, &beat, &day.scheduler);
     inputs.iter().for_each(|input| day.ask(input));
@@ -302,7 +302,7 @@ fn a_ghost_is_cancelled_and_not_taken_for_the_attempt_of_its_number() {
 fn a_result_of_a_task_that_may_yet_be_known_is_not_answered_for_a_minute() {
     let mut day = Day::with_grants(1);
     let attempt = AttemptId(999);
-    let beat = Beat { held: [attempt].into(), ..day.beat_of([]) };
+    let beat = Beat { held: [(attempt, TaskId([8; 32]))].into(), ..day.beat_of([]) };
     let of = |task| day.report_on(attempt, task, Outcome::Proved(result()));
     let (stray, failed) = (of(TaskId([8; 32])), Outcome::Cancelled);
     let failed = day.report_on(attempt, TaskId([8; 32]), failed);

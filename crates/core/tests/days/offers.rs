@@ -140,7 +140,7 @@ fn beat(number: usize, kinds: &[(u32, u64, u8)]) -> Beat {
         incarnation: 1,
         capacity: Capacity { programs: programs.collect(), slots, memory_bytes, gpus: 0 },
         running: BTreeMap::new(),
-        held: BTreeSet::new(),
+        held: BTreeMap::new(),
     }
 }
 

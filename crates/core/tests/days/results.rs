@@ -146,7 +146,7 @@ fn take(day: &mut Day, task: TaskId, result: ResultRef) -> bool {
 /// Takes the one attempt back, and grants another.
 fn withdrawn(day: &mut Day) -> AttemptId {
     let attempt = day.attempts().next().expect("one was granted");
-    day.ask(&Input::Withdraw { attempt, message: String::new() });
+    day.ask(&Input::Withdraw { attempt, message: String::new(), cause: None });
     day.grant();
     attempt
 }

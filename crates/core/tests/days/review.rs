@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use push0_core::{
-    AttemptId, Block, BlockHash, Capacity, Digest, DispatcherId, Event, FailureClass, Input,
-    InputId, Limits, Offer, Outcome, Rejection, Report, ResultRef, StageSpec, TaskId, TaskState,
-    Verdict, Vkey,
+    AttemptId, Beat, Block, Capacity, Digest, DispatcherId, Event, FailureClass, Input, InputId,
+    Offer, Outcome, Rejection, Report, ResultRef, StageSpec, TaskId, TaskState, Verdict, Vkey,
 };
 
-use crate::day::{Day, block, pipeline, result};
+use crate::day::{Day, MEMORY, SILENCE_MAX, SLOTS, block, pipeline, result};
+
+mod head;
 
 fn id(name: &str) -> DispatcherId {
     name.parse().expect("a name")
@@ -149,40 +150,6 @@ fn r08_no_dispatchers_word_on_how_long_it_ran_ends_the_engine() {
     }
 }
 
-// 10. A stray keeps the source from ending.
-#[test]
-fn r10_a_block_whose_parent_never_comes_does_not_keep_the_source_open_for_ever() {
-    let mut day = Day::of(pipeline());
-    day.ask(&Input::Submit(Box::new(block(0))));
-    let orphan = Block { hash: BlockHash([7; 32]), parent: BlockHash([6; 32]), ..block(2) };
-    day.ask(&Input::Submit(Box::new(orphan)));
-    day.now = day.now + Duration::from_secs(30 * 24 * 3600);
-    day.follow_up();
-    let answer = day.scheduler.decide(day.now, &Input::EndSource);
-    assert!(answer.is_ok(), "{answer:?}");
-}
-
-// 11. `Full` says to come back when blocks are released.
-#[test]
-fn r11_what_is_refused_as_full_is_taken_once_blocks_are_released() {
-    let limits = Limits { strays_max: 2, ..Limits::default() };
-    let mut day = Day::under(limits, pipeline()).granted(2);
-    for salt in [1, 2] {
-        let beside = Block { hash: BlockHash([salt; 32]), ..block(1) };
-        day.ask(&Input::Submit(Box::new(beside)));
-    }
-    let ahead = Input::Submit(Box::new(block(3)));
-    let full = day.scheduler.decide(day.now, &ahead);
-    assert!(matches!(full, Err(Rejection::Full { .. })));
-    assert_eq!(day.scheduler.open_blocks(), 4, "two of the chain and two beside it");
-    for task in day.tried() {
-        day.report(task, Outcome::Proved(result()));
-    }
-    assert_eq!(day.scheduler.totals().blocks_released, 2);
-    assert_eq!(day.scheduler.open_blocks(), 0, "what is beside the released takes no room");
-    assert!(day.scheduler.decide(day.now, &ahead).is_ok(), "{}", full.expect_err("full"));
-}
-
 // 14. What a mock names is no program's key.
 #[test]
 fn r14_a_mock_pins_no_verification_key() {
@@ -217,13 +184,112 @@ fn r16_a_person_can_settle_a_contradiction() {
     panic!("honest results contradict the first for ever");
 }
 
-// 18. A block's numeric fields that nobody weighs.
+// 2. "A retry prefers another dispatcher."
 #[test]
-fn r18_what_the_pipeline_does_not_weigh_is_not_recorded() {
-    let day = Day::of(pipeline());
-    let fields = (0..2_000).map(|n| (format!("{n:064}"), n)).collect();
-    let submit = Input::Submit(Box::new(Block { fields, ..block(0) }));
-    let events = day.scheduler.decide(day.now, &submit).expect("it is taken");
-    let bytes = serde_json::to_vec(&events).expect("json").len();
-    assert!(bytes < 1_024, "{bytes} bytes of one block, counted as 512 by `Gathered::add`");
+fn r02_a_transient_failure_is_retried_elsewhere_where_there_is_room() {
+    let mut day = Day::with_grants(1); // on `one`
+    let task = day.tried()[0];
+    let mut went = vec!["one".to_owned()];
+    for _ in 0..4 {
+        let class = FailureClass::Transient;
+        day.report(task, Outcome::Failed { class, message: "store: access denied".into() });
+        day.now = day.now + Duration::from_secs(60);
+        let offers = vec![offer(&day, "one", 8, 8), offer(&day, "two", 2, 2)];
+        day.ask(&Input::Assign(offers));
+        if let Some(Event::Granted { dispatcher, .. }) = day.events.last() {
+            went.push(dispatcher.to_string());
+        }
+        if went.iter().any(|to| to == "two") {
+            return;
+        }
+    }
+    panic!("it went to {went:?}");
+}
+
+// 4. A dispatcher whose beats are heard and which hears nothing.
+#[test]
+fn r04_a_deaf_dispatcher_does_not_hold_the_head_for_ever() {
+    let mut day = Day::of(pipeline());
+    day.ask(&Input::Submit(Box::new(block(0))));
+    day.fleet.look(day.now);
+    let beat = |day: &Day, name: &str, slots| Beat {
+        dispatcher: id(name),
+        capacity: capacity(day, slots),
+        running: BTreeMap::new(),
+        ..day.beat_of([])
+    };
+    let mut went = BTreeMap::<String, u32>::new();
+    for _ in 0..3_600 {
+        day.now = day.now + Duration::from_secs(1);
+        day.fleet.look(day.now);
+        for (name, slots) in [("deaf", 8), ("good", 1)] {
+            let said = beat(&day, name, slots);
+            let (inputs, _) = day.fleet.beat(day.now, &said, &day.scheduler);
+            inputs.iter().for_each(|input| day.ask(input));
+        }
+        day.follow_up();
+        let offers = day.fleet.offers_at(day.now, &day.scheduler);
+        day.ask(&Input::Assign(offers));
+        if let Some((_, lease)) = day.scheduler.leases().next() {
+            *went.entry(lease.dispatcher.to_string()).or_default() += 1;
+            if lease.dispatcher == id("good") {
+                return;
+            }
+        }
+    }
+    let withdrawn = day.scheduler.totals().withdrawn;
+    panic!("an hour: {withdrawn} withdrawn, parked {}", day.scheduler.parked().count());
+}
+
+// 17. A lease outlives its time by what the leader before was idle.
+#[test]
+fn r17_a_takeover_gives_a_lease_the_time_in_which_nobody_led_and_no_more() {
+    let mut day = Day::with_grants(1);
+    let attempt = day.attempts().next().expect("one");
+    let until = |day: &Day| day.scheduler.leases().next().expect("it").1.until;
+    let before = until(&day);
+    // The leader hears a beat a second for an hour, and has nothing to record.
+    for _ in 0..3_600 {
+        day.now = day.now + Duration::from_secs(1);
+        day.fleet.look(day.now);
+        day.beat([attempt]);
+        day.follow_up();
+    }
+    // Another takes over within half a second.
+    day.now = day.now + Duration::from_millis(500);
+    day.ask(&Input::Claim(push0_core::Epoch(2)));
+    let more = until(&day).since(before);
+    assert!(more < Duration::from_secs(60), "{more:?} more");
+}
+
+// 19. A ghost that has ended and is held.
+#[test]
+fn r19_a_held_ghost_is_not_taken_for_the_attempt_of_its_number() {
+    let mut day = Day::with_grants(1);
+    let attempt = day.attempts().next().expect("one");
+    let beat = Beat { held: [(attempt, TaskId([8; 32]))].into(), ..day.beat_of([]) };
+    let ghost = day.report_on(attempt, TaskId([8; 32]), Outcome::Proved(result()));
+    for second in 1..=59 {
+        day.now = day.now + Duration::from_secs(1);
+        day.fleet.look(day.now);
+        let (inputs, _) = day.fleet.beat(day.now, &beat, &day.scheduler);
+        if !inputs.is_empty() {
+            assert!(second <= 5);
+            return;
+        }
+        assert!(day.fleet.awaits(day.now, &ghost, &day.scheduler));
+    }
+    panic!("for a minute nobody proves the task");
+}
+
+// 20. What runs without a lease is known by its task.
+#[test]
+fn r20_what_runs_on_after_its_lease_was_lost_takes_its_memory() {
+    let mut day = Day::with_grants(1);
+    let attempt = day.attempts().next().expect("one");
+    let said = day.beat_of([attempt]); // names the task
+    day.sleep(SILENCE_MAX + Duration::from_secs(2));
+    assert_eq!(day.lost(), 1);
+    let _ = day.fleet.beat(day.now, &said, &day.scheduler);
+    assert_eq!((day.free().slots, day.free().memory_bytes), (SLOTS - 1, MEMORY - 1));
 }

@@ -78,6 +78,9 @@ const fn happens_once(event: &Event) -> bool {
             | Event::Pinned { .. }
             | Event::KeyNamed { .. }
             | Event::Unpinned { .. }
+            | Event::SetAside { .. }
+            | Event::Restored { .. }
+            | Event::Led {}
     )
 }
 
@@ -119,6 +122,9 @@ fn effects_of(before: &Scheduler, seq: Seq, event: &Event) -> Vec<String> {
         | Event::Pinned { .. }
         | Event::KeyNamed { .. }
         | Event::Unpinned { .. }
+        | Event::SetAside { .. }
+        | Event::Restored { .. }
+        | Event::Led {}
         | Event::Discarded { .. } => Vec::new(), // nobody asks for the last two here
     }
 }

@@ -98,7 +98,7 @@ impl Machine {
             incarnation: self.incarnation,
             capacity: self.capacity.clone(),
             running: self.running.iter().map(|(attempt, grant)| (*attempt, grant.task)).collect(),
-            held: self.held.keys().copied().collect(),
+            held: self.held.iter().map(|(attempt, report)| (*attempt, report.task)).collect(),
         }
     }
 }

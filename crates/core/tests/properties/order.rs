@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use push0_core::{
-    Capacity, DispatcherId, Event, Input, InputId, Offer, Program, ProgramName, Scheduler, Task,
-    TaskId, TaskState, Timestamp,
+    Capacity, DispatcherId, Event, Input, InputId, Offer, Program, ProgramName, ReleaseNumber,
+    Scheduler, Task, TaskId, TaskState, Timestamp,
 };
 
 use crate::steps::{cases, remaking_cases};
@@ -99,6 +99,9 @@ type Granted = Vec<(TaskId, DispatcherId)>;
 
 fn assigned<'a>(decision: &'a Decision<'_>) -> Option<(&'a [Offer], Granted)> {
     let Input::Assign(offers) = decision.input else { return None };
+    if decision.before.asides().next().is_some() {
+        return None; // who is set aside gets probes, and is passed over else: the simulator has that
+    }
     let events = decision.answer.expect("an assignment is never refused");
     let granted = events.iter().map(|event| match event {
         Event::Granted { task, dispatcher, .. } => (*task, dispatcher.clone()),
@@ -115,7 +118,9 @@ fn in_order(scheduler: &Scheduler, now: Timestamp) -> Vec<(TaskId, &Task)> {
     let mut due: Vec<_> = due.map(|(id, task)| (*id, task)).collect();
     due.sort_by_key(|(_, task)| {
         let from_end = scheduler.pipeline().stage(task.stage).from_end;
-        (task.key.first, from_end, task.opened)
+        let released = scheduler.releases(ReleaseNumber(0)).last();
+        let is_behind = released.is_some_and(|release| task.key.first <= release.key.last);
+        (is_behind, task.key.first, from_end, task.opened)
     });
     due
 }
@@ -130,7 +135,7 @@ fn keep<'a>(
     let able = offers.iter().filter(|offer| fits(&offer.whole, name, program));
     let freest = able.max_by_key(|offer| {
         let free = free.get(&offer.dispatcher).expect("it was offered");
-        (free.memory_bytes, free.slots)
+        (free.gpus >= program.gpus, free.memory_bytes, free.gpus, free.slots)
     });
     freest.map(|offer| &offer.dispatcher)
 }

@@ -159,6 +159,7 @@ fn add<'a>(
         timeout: Some(Duration::from_secs(5)),
         grace: Some(Duration::from_secs(1)),
         retry: retry(),
+        patience: Some(Duration::ZERO),
         ..StageSpec::default()
     };
     spec.stages.insert(name.to_owned(), stage);

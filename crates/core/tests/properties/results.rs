@@ -106,9 +106,10 @@ proptest! {
         let mut opening = Openings::default();
         for (seq, event) in World::after(&case).events() {
             if let Event::Granted { task, .. } = event {
-                let Opening { ends, failed_on } = opening.of(task);
+                let Opening { ends, failed_on, .. } = opening.of(task);
                 for (class, ends) in ends {
-                    prop_assert!(*ends < budget(class), "{seq}: {ends} times {class}");
+                    let is_alone = opening.of(task).alone.contains(class);
+                    prop_assert!(*ends < budget(class) || is_alone, "{seq}: {ends} times {class}");
                 }
                 prop_assert!(failed_on.len() < dispatchers_max, "{seq}: {failed_on:?}");
             }
@@ -122,11 +123,11 @@ proptest! {
         let mut opening = Openings::default();
         for (seq, event) in World::after(&case).events() {
             if let Event::Parked { task, class, .. } = event {
-                let Opening { ends, failed_on } = opening.of(task);
+                let Opening { ends, failed_on, .. } = opening.of(task);
                 let is_spent = match class {
                     ParkedBy::InputLost | ParkedBy::Contradiction => true,
                     ParkedBy::Dispatchers => failed_on.len() >= dispatchers_max,
-                    class => ends.get(&parks_as(*class)).is_some_and(|ends| *ends == budget(parks_as(*class))),
+                    class => ends.get(&parks_as(*class)).is_some_and(|ends| *ends >= budget(parks_as(*class))),
                 };
                 prop_assert!(is_spent, "{seq}: {event:?} after {ends:?} on {failed_on:?}");
             }
@@ -197,6 +198,10 @@ struct Openings {
 struct Opening {
     ends: BTreeMap<&'static str, u64>,
     failed_on: BTreeSet<DispatcherId>,
+    /// All that came to no result on it, counted or not.
+    tried_on: BTreeSet<DispatcherId>,
+    /// The kinds of which the last was when nobody else had tried it: another is to.
+    alone: BTreeSet<&'static str>,
 }
 
 impl Openings {
@@ -212,22 +217,43 @@ impl Openings {
             Event::Granted { dispatcher, .. } => {
                 self.granted.insert(AttemptId(seq.0), dispatcher.clone());
             }
-            Event::Failed { task, attempt, class, .. } => {
-                self.end(
-                    task,
-                    name(*class),
-                    (*class != FailureClass::Transient).then_some(attempt),
-                );
+            Event::Failed { task, attempt, class, excused, .. } => {
+                let is_of_the_dispatcher = *class != FailureClass::Transient;
+                let blamed = is_of_the_dispatcher.then_some(attempt);
+                self.tried(task, attempt);
+                if !excused {
+                    self.end(task, name(*class), blamed);
+                }
             }
-            Event::Rejected { task, attempt, .. } => self.end(task, "rejected", Some(attempt)),
+            Event::Rejected { task, attempt, excused, .. } => {
+                self.tried(task, attempt);
+                if !excused {
+                    self.end(task, "rejected", Some(attempt));
+                }
+            }
+            Event::Withdrawn { task, attempt, cause: Some(_), .. } => {
+                self.tried(task, attempt);
+                self.end(task, "withdrawn", None);
+            }
             Event::Lost { task, .. } => self.end(task, "lost", None),
             _ => {}
         }
     }
 
+    fn tried(&mut self, task: &TaskId, attempt: &AttemptId) {
+        let opening = self.tasks.get_mut(task).expect("it was opened");
+        opening.tried_on.insert(self.granted[attempt].clone());
+    }
+
     fn end(&mut self, task: &TaskId, class: &'static str, to_blame: Option<&AttemptId>) {
         let opening = self.tasks.get_mut(task).expect("it was opened");
         *opening.ends.entry(class).or_default() += 1;
+        let is_alone = opening.tried_on.len() <= 1
+            && !["lost", "withdrawn", "transient", "unprovable", "invalid_input"].contains(&class);
+        match is_alone {
+            true => opening.alone.insert(class),
+            false => opening.alone.remove(class),
+        };
         opening.failed_on.extend(to_blame.map(|attempt| self.granted[attempt].clone()));
     }
 }
@@ -243,6 +269,7 @@ const fn parks_as(class: ParkedBy) -> &'static str {
         ParkedBy::Unjudged => "unjudged",
         ParkedBy::Rejected => "rejected",
         ParkedBy::Lost => "lost",
+        ParkedBy::Withdrawn => "withdrawn",
         ParkedBy::Dispatchers | ParkedBy::InputLost | ParkedBy::Contradiction => "of no class",
     }
 }
@@ -252,6 +279,7 @@ fn budget(class: &str) -> u64 {
     match class {
         "transient" | "lost" | "unjudged" => 3,
         "unprovable" | "invalid_input" => 1,
+        "withdrawn" => 100,
         _ => 2,
     }
 }

@@ -128,7 +128,7 @@ impl<'a> World<'a> {
             Step::Withdraw(grant) => {
                 if let Some((_, grant)) = grant.pick(&self.told) {
                     let (attempt, message) = (grant.attempt, "not there".to_owned());
-                    self.ask(&Input::Withdraw { attempt, message });
+                    self.ask(&Input::Withdraw { attempt, message, cause: None });
                 }
             }
             Step::Retry(task) => {

@@ -111,7 +111,7 @@ fn a_report_is_sent_again_until_there_is_a_verdict() {
     world.grant(&grant);
     let report = world.report_of(&grant);
     for _ in 0..3 {
-        assert!(world.beat_with(|beat| beat.held.contains(&grant.attempt)).incarnation > 0);
+        assert!(world.beat_with(|beat| beat.held.contains_key(&grant.attempt)).incarnation > 0);
         assert_eq!(world.report_of(&grant), report);
     }
     world.send(ToDispatcher::Verdict(grant.attempt, Verdict::AlreadyAccepted));

@@ -4,6 +4,7 @@
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use std::{fs, io, thread};
 
 use clap::Args;
@@ -39,9 +40,12 @@ pub struct RunArgs {
     /// Go on with this pipeline where the data directory has run another
     #[arg(long)]
     pub apply: bool,
-    /// Try again what was set aside
+    /// Try again what is parked
     #[arg(long)]
     pub retry_parked: bool,
+    /// How long to go on while a program is held: several of its tasks fail, and none is proved any more
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "5m")]
+    pub patience: Duration,
 }
 
 /// What of this machine provers may use.

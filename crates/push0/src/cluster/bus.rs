@@ -276,7 +276,7 @@ fn parcels<T>(said: Vec<T>, bytes: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
 /// How long a report or a beat is in JSON, roughly.
 fn weight_up(message: &FromDispatcher) -> usize {
     match message {
-        FromDispatcher::Beat(beat) => 512 + 96 * beat.running.len() + 24 * beat.held.len(),
+        FromDispatcher::Beat(beat) => 512 + 96 * beat.running.len() + 96 * beat.held.len(),
         FromDispatcher::Report(report) => match &report.outcome {
             Outcome::Proved(result) => 1_024 + 72 * result.parts.len(),
             // It holds what a prover has printed, with escapes.

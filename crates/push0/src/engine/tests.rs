@@ -1,6 +1,6 @@
 //! What leaves when, over a log that is held back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -294,7 +294,7 @@ fn beat() -> Beat {
         incarnation: 1,
         capacity: Capacity { programs, slots: 2, memory_bytes: 1 << 40, gpus: 0 },
         running: BTreeMap::new(),
-        held: BTreeSet::new(),
+        held: BTreeMap::new(),
     }
 }
 

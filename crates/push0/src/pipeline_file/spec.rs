@@ -102,6 +102,12 @@ fn stage(keys: &mut Keys<'_, '_, '_>) -> StageSpec {
         "grace", "retry", "verify",
     ];
     keys.only(&known, &["counts", "k", "rest", "use", "stall", "hedge"]);
+    let mut retry = keys.table("retry");
+    let times = retry.names().into_iter().filter(|name| !["backoff", "patience"].contains(name));
+    let times: Vec<_> = times.collect();
+    let times = times.into_iter().filter_map(|name| Some((name.to_owned(), retry.number(name)?)));
+    let times = times.collect();
+    let (backoff, patience) = (retry.durations("backoff"), retry.duration("patience"));
     StageSpec {
         inputs: keys.words("inputs").unwrap_or_default(),
         collect: keys.text("collect"),
@@ -114,7 +120,9 @@ fn stage(keys: &mut Keys<'_, '_, '_>) -> StageSpec {
         args: keys.words("args").unwrap_or_default(),
         timeout: keys.duration("timeout"),
         grace: keys.duration("grace"),
-        retry: keys.numbers("retry"),
+        retry: times,
+        backoff,
+        patience,
         verify: keys.text("verify"),
     }
 }

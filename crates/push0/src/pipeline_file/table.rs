@@ -183,6 +183,23 @@ impl<'t, 'f, 'a> Keys<'t, 'f, 'a> {
         duration
     }
 
+    /// A shortest and a longest duration, as in `1s..5m`.
+    pub(super) fn durations(&mut self, key: &str) -> Option<(Duration, Duration)> {
+        let (value, offset) = self.at(key)?;
+        let ends = value.as_str().and_then(|text| text.split_once(".."));
+        let ends = ends.and_then(|(from, to)| Some((unit::duration(from)?, unit::duration(to)?)));
+        if ends.is_none() {
+            self.no_unit(
+                key,
+                offset,
+                value,
+                "two durations",
+                "write the first and the longest, as in \"1s..5m\"",
+            );
+        }
+        ends
+    }
+
     /// Unit: bytes.
     pub(super) fn size(&mut self, key: &str) -> Option<u64> {
         let (value, offset) = self.at(key)?;

@@ -114,7 +114,7 @@ pub(super) fn begin(
         (scheduler.epoch(), leases, parked)
     })?;
     let message = "the engine was started again".to_owned();
-    let withdraw = |attempt| Input::Withdraw { attempt, message: message.clone() };
+    let withdraw = |attempt| Input::Withdraw { attempt, message: message.clone(), cause: None };
     let taking_over = [Input::Claim(Epoch(epoch.0 + 1))].into_iter();
     let taking_over = taking_over.chain(leases.into_iter().map(withdraw));
     let configure = Input::Configure(Box::new(loaded.spec.clone()));

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use push0_core::{Fleet, Scheduler, StageView, TaskId, Totals};
+use push0_core::{Fleet, ProgramName, Scheduler, StageView, TaskId, Totals};
+
+use crate::status::is_held;
 
 /// How a run stands.
 #[derive(Clone, Debug)]
@@ -15,6 +17,8 @@ pub(crate) struct Standing {
     /// Something is wanted, and nobody offers any of it.
     pub(crate) wants_only_unoffered: bool,
     pub(crate) running: u64,
+    /// Programs that nobody proves any more, and what is said of that.
+    pub(crate) held: Vec<(ProgramName, String)>,
     pub(crate) releases: u64,
     /// Canonical blocks, and the last there will be once the source has said so.
     pub(crate) blocks: u64,
@@ -25,7 +29,7 @@ pub(crate) struct Standing {
     pub(crate) blocks_parked: u64,
 }
 
-/// A task that was set aside.
+/// A task that is parked.
 #[derive(Clone, Debug)]
 pub(crate) struct Set {
     pub(crate) task: TaskId,
@@ -49,6 +53,7 @@ impl Standing {
                 && !wanted.is_empty()
                 && wanted.is_disjoint(&offered),
             running: stages.iter().map(|stage| stage.leased).sum(),
+            held: held(scheduler, fleet),
             releases: scheduler.releases(push0_core::ReleaseNumber(0)).len() as u64,
             blocks: scheduler.chain().len() as u64,
             stages,
@@ -72,6 +77,12 @@ impl Standing {
         let blocks = some(self.blocks - self.totals.blocks_released, "block");
         let tasks = some(self.stages.iter().map(|stage| stage.parked).sum(), "task");
         let mut words = format!("error: {blocks} not released ({}): {tasks} parked", self.pipeline);
+        for (program, message) in &self.held {
+            words += &format!(
+                "\n  program {program} is held: no attempt at it came to a result any more; the last: "
+            );
+            words += &plain(message);
+        }
         for set in &self.parked {
             let (stage, key, task) = (&set.stage, &set.key, set.task.short());
             let (class, message) = (&set.class, plain(&set.message));
@@ -82,7 +93,7 @@ impl Standing {
     }
 }
 
-/// The tasks that are set aside, lowest block first.
+/// The tasks that are parked, lowest block first.
 fn parked(scheduler: &Scheduler) -> Vec<Set> {
     let mut parked: Vec<_> = scheduler.parked().collect();
     parked.sort_by_key(|(_, task)| (task.key, task.stage));
@@ -97,6 +108,17 @@ fn parked(scheduler: &Scheduler) -> Vec<Set> {
         })
     });
     sets.collect()
+}
+
+/// The programs that are held, each with the words of the last failure.
+fn held(scheduler: &Scheduler, fleet: &Fleet) -> Vec<(ProgramName, String)> {
+    let mut held: Vec<_> = scheduler
+        .asides()
+        .filter(|(program, ..)| is_held(scheduler, Some(fleet), program))
+        .map(|(program, _, aside)| (program.clone(), aside.message.to_string()))
+        .collect();
+    held.dedup_by(|one, other| one.0 == other.0);
+    held
 }
 
 /// What a prover printed, in lines that belong to the first; a terminal must not obey it.

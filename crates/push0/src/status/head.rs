@@ -2,10 +2,11 @@
 //!
 //! Not here: any decision; the scheduler has made them.
 
-use push0_core::{Fleet, Height, InputId, Scheduler, Task, TaskId, TaskState};
+use push0_core::{Fleet, Height, InputId, ProgramName, Scheduler, Task, TaskId, TaskState};
 use serde::{Deserialize, Serialize};
 
 use super::named;
+use super::trouble::is_held;
 use crate::cli::gist;
 use crate::lines::{self, word};
 
@@ -74,8 +75,12 @@ fn words(scheduler: &Scheduler, fleet: Option<&Fleet>, task: &Task) -> String {
             format!("{what} waits for an input that is made again")
         }
         TaskState::Ready { .. } if !is_offered(scheduler, fleet, task) => {
-            let program = &scheduler.pipeline().stage(task.stage).program;
+            let program = program(scheduler, task);
             format!("{what} waits: no dispatcher runs its program, {program}")
+        }
+        TaskState::Ready { .. } if is_held(scheduler, fleet, program(scheduler, task)) => {
+            let program = program(scheduler, task);
+            format!("{what} waits: all dispatchers of its program, {program}, are set aside")
         }
         TaskState::Ready { at } if *at > scheduler.now() => {
             let (failures, at) = (task.tally.total(), lines::time(*at));
@@ -86,9 +91,13 @@ fn words(scheduler: &Scheduler, fleet: Option<&Fleet>, task: &Task) -> String {
     }
 }
 
+fn program<'a>(scheduler: &'a Scheduler, task: &Task) -> &'a ProgramName {
+    &scheduler.pipeline().stage(task.stage).program
+}
+
 /// Whether somebody offers its program; that is not known where nobody leads.
 fn is_offered(scheduler: &Scheduler, fleet: Option<&Fleet>, task: &Task) -> bool {
-    let program = &scheduler.pipeline().stage(task.stage).program;
+    let program = program(scheduler, task);
     fleet.is_none_or(|fleet| fleet.programs().contains(program))
 }
 

@@ -133,7 +133,13 @@ fn run_is_explained() {
               Go on with this pipeline where the data directory has run another
 
           --retry-parked
-              Try again what was set aside
+              Try again what is parked
+
+          --patience <TIME>
+              How long to go on while a program is held: several of its tasks fail, and none is proved
+              any more
+              
+              [default: 5m]
 
       -h, --help
               Print help (see a summary with '-h')

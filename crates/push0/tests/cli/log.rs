@@ -58,10 +58,10 @@ fn a_walk_shows_what_each_event_changed() {
            - stage leaf: 0 waiting, 0 ready, 1 running, 0 accepted, 0 parked
            - task 78443ef2 (leaf 5): running, attempt 5 on local until 2025-10-09T10:16:30.006000Z
            + stage leaf: 0 waiting, 1 ready, 0 running, 0 accepted, 0 parked
-           + task 78443ef2 (leaf 5): ready, to be tried from 2025-10-09T08:53:20.148960Z
+           + task 78443ef2 (leaf 5): ready, to be tried from 2025-10-09T08:53:20.361901Z
          7 2025-10-09T08:53:20.007000Z parked          task=78443ef2 class=unprovable message="attempt 1 of 1 that ended so: it says no\nand more"
            - stage leaf: 0 waiting, 1 ready, 0 running, 0 accepted, 0 parked
-           - task 78443ef2 (leaf 5): ready, to be tried from 2025-10-09T08:53:20.148960Z
+           - task 78443ef2 (leaf 5): ready, to be tried from 2025-10-09T08:53:20.361901Z
            + stage leaf: 0 waiting, 0 ready, 0 running, 0 accepted, 1 parked
            + task 78443ef2 (leaf 5): parked as unprovable
     --- stderr

@@ -50,7 +50,7 @@ fn a_parked_task_is_shown_with_what_to_do() {
 
     head of the chain: block 5: its proof waits at stage range for the rest of its batch; leaf 6 is parked: unprovable: attempt 1 of 1 that ended so: it says no and more
 
-    parked, set aside for you: 1
+    parked, they wait for you: 1
       4c5a33a0  leaf 6  unprovable: attempt 1 of 1 that ended so: it says no and more
                 push0 logs 4c5a33a0 --data DIR/data
     to try them again: push0 run PIPELINE --data DIR/data --retry-parked

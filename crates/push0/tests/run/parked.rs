@@ -1,4 +1,4 @@
-//! Tasks that are set aside: told, explained, and taken up again.
+//! Tasks that are parked: told, explained, and taken up again.
 
 use crate::support::{World, blocks, head, leaf_and_tree};
 

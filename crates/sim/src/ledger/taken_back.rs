@@ -56,6 +56,8 @@ impl Ledger {
             (entry.values, entry.discarded) = (None, position);
             entry.ends.clear();
             entry.failed_on.clear();
+            entry.tried_on.clear();
+            entry.transient = None;
             entry.made.clear();
         }
         for id in gone {

@@ -142,7 +142,7 @@ impl Watch {
 
 /// Whether a dispatcher knows of a lease. What it runs by the lease's number, at another task, is a ghost.
 fn knows(beat: &Beat, attempt: &AttemptId, task: &TaskId) -> bool {
-    beat.running.get(attempt) == Some(task) || beat.held.contains(attempt)
+    beat.running.get(attempt).or_else(|| beat.held.get(attempt)) == Some(task)
 }
 
 /// Which life of its dispatcher a beat is of, beside the latest heard.

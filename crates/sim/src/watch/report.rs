@@ -52,7 +52,7 @@ impl Watch {
         let Some(stage) = self.ledger.stage(entry.stage) else { return Ok(()) };
         let Some(how) = parks_for(class) else { return Ok(()) };
         let times = entry.ends.get(how).copied().unwrap_or_default();
-        holds(Check::Budgets, times == budget(&stage.retry, how), || {
+        holds(Check::Budgets, times >= budget(&stage.retry, how), || {
             format!("{} is parked as {class:?} after {times} times", entry.key)
         })
     }
@@ -110,6 +110,7 @@ pub(super) fn budget(budgets: &Budgets, how: &str) -> u32 {
         "lost" => budgets.lost,
         "unprovable" => budgets.unprovable,
         "unjudged" => budgets.unjudged,
+        "withdrawn" => 100,
         _ => budgets.invalid_input,
     };
     budget.max(1)
@@ -127,6 +128,7 @@ pub(super) const fn parks_for(class: ParkedBy) -> Option<&'static str> {
         ParkedBy::InvalidInput => Some("invalid_input"),
         ParkedBy::Rejected => Some("rejected"),
         ParkedBy::Lost => Some("lost"),
+        ParkedBy::Withdrawn => Some("withdrawn"),
         ParkedBy::Dispatchers | ParkedBy::InputLost | ParkedBy::Contradiction => None,
     }
 }

@@ -169,7 +169,7 @@ fn words_up(message: &FromDispatcher) -> String {
     match message {
         FromDispatcher::Beat(beat) => {
             let running: Vec<_> = beat.running.keys().map(|attempt| attempt.0).collect();
-            let held: Vec<_> = beat.held.iter().map(|attempt| attempt.0).collect();
+            let held: Vec<_> = beat.held.keys().map(|attempt| attempt.0).collect();
             format!("beat of life {}, runs {running:?}, holds {held:?}", beat.incarnation)
         }
         FromDispatcher::Report(report) => format!("{}: {:?}", report.attempt, report.outcome),

@@ -97,6 +97,15 @@ impl World {
         {
             return self.finish();
         }
+        if let Phase::Settling { until } = self.phase
+            && self.watch.ledger.trouble.is_held()
+            && self.agenda.now() + self.bound() > until + HELD_FOR
+        {
+            // Nobody proves a program any more, so nothing of it parks: somebody looks at it.
+            self.poison.values_mut().for_each(|poison| *poison = None);
+            self.phase = Phase::Curing { until: self.agenda.now() + self.bound(), rounds: 1 };
+            return;
+        }
         let rests = engine.rests() && self.crew.iter().all(|one| one.rests());
         if !rests || !self.source.rests(engine.durable()) {
             return;
@@ -179,6 +188,9 @@ impl World {
 
 /// Leases with their grace, silences, backoff, waits for a source and ages of batches, several in a row.
 const RUNNING_OUT: Duration = Duration::from_secs(600);
+
+/// So long a program is held before somebody looks at why.
+const HELD_FOR: Duration = Duration::from_secs(120);
 
 /// The longest that a prover takes, with what is around it.
 const PER_TASK: Duration = Duration::from_secs(4);

@@ -70,7 +70,8 @@ impl World {
         if self.scenario.is_one_process {
             // Provers die with their process.
             let message = "the engine was started again".to_owned();
-            let withdraw = |attempt| Input::Withdraw { attempt, message: message.clone() };
+            let withdraw =
+                |attempt| Input::Withdraw { attempt, message: message.clone(), cause: None };
             inputs.extend(leases.into_iter().map(withdraw));
         }
         inputs.push(Input::Configure(Box::new(self.spec.clone())));

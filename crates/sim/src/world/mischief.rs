@@ -211,7 +211,7 @@ impl World {
         if !leases.is_empty() && self.strikes(Fault::TakenBack) {
             let attempt = self.faults.chance(Fault::TakenBack).pick(&leases).copied();
             let message = "its program was updated".to_owned();
-            let withdraw = attempt.map(|attempt| Input::Withdraw { attempt, message });
+            let withdraw = attempt.map(|attempt| Input::Withdraw { attempt, message, cause: None });
             self.ask(Asker::Operator, withdraw.into_iter().collect());
         }
         if self.strikes(Fault::Reconfigured) {

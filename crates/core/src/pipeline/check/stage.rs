@@ -231,6 +231,27 @@ fn retry(at: &mut At<'_>) -> Budgets {
             ),
         }
     }
+    if let Some((min, max)) = at.spec.backoff {
+        let keys = ["stages", at.name, "retry", "backoff"];
+        match (DURATION_MIN..=DURATION_MAX).contains(&min) && min <= max && max <= DURATION_MAX {
+            true => budgets.backoff = Some((min, max)),
+            false => at.faults.add(
+                &keys,
+                format!("no waits from {min:?} to {max:?}"),
+                "write the first wait and the longest, as in \"1s..5m\"",
+            ),
+        }
+    }
+    if let Some(patience) = at.spec.patience {
+        match patience <= DURATION_MAX {
+            true => budgets.patience = patience,
+            false => at.faults.add(
+                &["stages", at.name, "retry", "patience"],
+                "more than a year",
+                "write a shorter one, as in \"30m\"",
+            ),
+        }
+    }
     budgets
 }
 
@@ -285,8 +306,17 @@ impl At<'_> {
 /// The weights that are no block field.
 const COUNTED: [&str; 3] = ["items", "blocks", "bytes"];
 /// The classes of failure with a budget of their own.
-const RETRIED: [&str; 7] =
-    ["transient", "resource", "timeout", "failed", "rejected", "lost", "unjudged"];
+const RETRIED: [&str; 9] = [
+    "transient",
+    "resource",
+    "timeout",
+    "failed",
+    "rejected",
+    "lost",
+    "unjudged",
+    "backoff",
+    "patience",
+];
 /// As `docs/formats.md` fixes it.
 const TIMEOUT: Duration = Duration::from_secs(3600);
 /// As `docs/formats.md` fixes it.

@@ -163,6 +163,9 @@ fn task_of(event: &Event) -> Option<&TaskId> {
         | Event::BatchClosed { .. }
         | Event::Released { .. }
         | Event::Unpinned { .. }
+        | Event::SetAside { .. }
+        | Event::Restored { .. }
+        | Event::Led {}
         | Event::Pinned { .. } => None,
     }
 }

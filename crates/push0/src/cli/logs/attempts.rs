@@ -124,6 +124,9 @@ fn ended(at: Timestamp, event: &Event) -> Option<(AttemptId, End)> {
         | Event::KeyNamed { .. }
         | Event::Unpinned { .. }
         | Event::Discarded { .. }
+        | Event::SetAside { .. }
+        | Event::Restored { .. }
+        | Event::Led {}
         | Event::Released { .. } => return None,
     };
     Some((*attempt, End { at, name: event.name(), class, message }))

@@ -1,0 +1,104 @@
+//! Who is set aside, and for what: dispatchers that fail what others prove, and programs that nobody proves any more.
+//!
+//! Not here: who decides it (`push0_core`).
+
+use push0_core::{Fleet, ProgramName, Scheduler};
+use serde::{Deserialize, Serialize};
+
+use crate::cli::gist;
+use crate::lines;
+
+/// What is wrong with dispatchers and programs, as far as the log tells.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub(super) struct Trouble {
+    /// Programs that nobody has proved anything of since several of its tasks failed. None of them parks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    programs: Vec<Held>,
+    /// Dispatchers that get no more than a probe now and then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    set_aside: Vec<Aside>,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct Held {
+    program: String,
+    since: String,
+    /// Whether all that offer it are set aside, as far as is known.
+    held: bool,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct Aside {
+    dispatcher: String,
+    program: String,
+    since: String,
+    /// When it may get a probe.
+    until: String,
+    failures: u32,
+    message: String,
+}
+
+impl Trouble {
+    pub(super) fn of(scheduler: &Scheduler, fleet: Option<&Fleet>) -> Self {
+        let programs = scheduler.pipeline().programs.keys().filter_map(|program| {
+            let since = lines::time(scheduler.troubled_since(program)?);
+            let held = is_held(scheduler, fleet, program);
+            Some(Held { program: program.to_string(), since, held })
+        });
+        let set_aside =
+            scheduler.asides().take(SHOWN_MAX).map(|(program, dispatcher, aside)| Aside {
+                dispatcher: dispatcher.to_string(),
+                program: program.to_string(),
+                since: lines::time(aside.since),
+                until: lines::time(aside.until),
+                failures: aside.failures,
+                message: gist(&aside.message),
+            });
+        Self { programs: programs.collect(), set_aside: set_aside.collect() }
+    }
+
+    pub(super) const fn is_none(&self) -> bool {
+        self.programs.is_empty() && self.set_aside.is_empty()
+    }
+
+    pub(super) fn shown(&self) -> Option<String> {
+        let mut told = Vec::new();
+        for Held { program, since, held } in &self.programs {
+            told.push(match held {
+                true => format!(
+                    "program {program} is held: nobody has proved any of it since {since}, and all its dispatchers are \
+                     set aside. Its tasks wait, none of them parks, and the first that is proved opens it again"
+                ),
+                false => format!("program {program}: nobody has proved any of it since {since}"),
+            });
+        }
+        if !self.set_aside.is_empty() {
+            told.push(
+                "set aside, for failing several tasks in a row; each is probed now and then:"
+                    .to_owned(),
+            );
+        }
+        for Aside { dispatcher, program, since, until, failures, message } in &self.set_aside {
+            told.push(format!(
+                "  {dispatcher} for {program}, since {since}: {failures} in a row, next probe from {until} on: {message}"
+            ));
+        }
+        (!told.is_empty()).then(|| told.join("\n"))
+    }
+}
+
+/// Whether all that offer a program are set aside for it; where nobody is known, all that are known to the log.
+pub(crate) fn is_held(scheduler: &Scheduler, fleet: Option<&Fleet>, program: &ProgramName) -> bool {
+    let mut asides = scheduler.asides().filter(|(of, ..)| *of == program).map(|(_, who, _)| who);
+    match fleet {
+        Some(fleet) => {
+            let asides: std::collections::BTreeSet<_> = asides.collect();
+            let mut offer = fleet.offering(program).peekable();
+            offer.peek().is_some() && offer.all(|who| asides.contains(who))
+        }
+        None => asides.next().is_some() && scheduler.troubled_since(program).is_some(),
+    }
+}
+
+/// Dispatchers that are told; a message has an end.
+const SHOWN_MAX: usize = 64;

@@ -1,0 +1,116 @@
+//! Whose trouble it is, told from the facts alone, in the simulator's own way: rows of attempts that came to nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use push0_core::{AttemptId, DispatcherId, ProgramName, TaskId, Timestamp};
+
+use crate::check::{Check, Found, holds};
+
+/// Rows of attempts that came to nothing, with none proved between; and who is set aside for one.
+#[derive(Debug, Default)]
+pub(crate) struct Trouble {
+    of_one: BTreeMap<(ProgramName, DispatcherId), Vec<Miss>>,
+    of_all: BTreeMap<ProgramName, Vec<Miss>>,
+    asides: BTreeMap<(ProgramName, DispatcherId), Aside>,
+}
+
+/// An attempt that came to nothing.
+#[derive(Clone, Copy, Debug)]
+struct Miss {
+    task: TaskId,
+    was_begun: bool,
+}
+
+#[derive(Debug)]
+struct Aside {
+    until: Timestamp,
+    probe: Option<AttemptId>,
+}
+
+impl Trouble {
+    /// An attempt came to nothing. Answers whether it is more than its task's trouble.
+    pub(super) fn missed(
+        &mut self,
+        program: &ProgramName,
+        who: &DispatcherId,
+        task: TaskId,
+        was_begun: bool,
+    ) -> bool {
+        let miss = Miss { task, was_begun };
+        let own = self.of_one.entry((program.clone(), who.clone())).or_default();
+        own.push(miss);
+        let is_own = is_trouble(own);
+        let all = self.of_all.entry(program.clone()).or_default();
+        all.push(miss);
+        is_own || is_trouble(all)
+    }
+
+    /// Something was proved; by `who`, if that is known.
+    pub(super) fn proved(&mut self, program: &ProgramName, who: Option<&DispatcherId>) {
+        self.of_all.remove(program);
+        if let Some(who) = who {
+            self.of_one.remove(&(program.clone(), who.clone()));
+        }
+    }
+
+    pub(super) fn granted(&mut self, program: &ProgramName, who: &DispatcherId, id: AttemptId) {
+        if let Some(aside) = self.asides.get_mut(&(program.clone(), who.clone())) {
+            aside.probe = Some(id);
+        }
+    }
+
+    pub(super) fn set_aside(
+        &mut self,
+        at: Timestamp,
+        program: &ProgramName,
+        who: &DispatcherId,
+        until: Timestamp,
+    ) -> Result<(), Found> {
+        let of = (program.clone(), who.clone());
+        let row = self.of_one.get(&of).map(Vec::as_slice).unwrap_or_default();
+        let words = || format!("{who} is set aside for {program} after {row:?}");
+        holds(Check::SetAside, is_trouble(row) && until > at, words)?;
+        self.asides.insert(of, Aside { until, probe: None });
+        Ok(())
+    }
+
+    pub(super) fn restored(
+        &mut self,
+        program: &ProgramName,
+        who: &DispatcherId,
+    ) -> Result<(), Found> {
+        let was = self.asides.remove(&(program.clone(), who.clone()));
+        self.proved(program, Some(who));
+        holds(Check::SetAside, was.is_some(), || format!("{who} was not set aside for {program}"))
+    }
+
+    /// Whether somebody is set aside for a program.
+    pub(crate) fn is_aside(&self, program: &ProgramName, who: &DispatcherId) -> bool {
+        self.asides.contains_key(&(program.clone(), who.clone()))
+    }
+
+    /// Whether one who is set aside may be probed, where `runs` tells of an attempt whether it holds a lease.
+    pub(crate) fn may_be_probed(
+        &self,
+        now: Timestamp,
+        program: &ProgramName,
+        who: &DispatcherId,
+        runs: impl Fn(AttemptId) -> bool,
+    ) -> bool {
+        self.asides
+            .get(&(program.clone(), who.clone()))
+            .is_some_and(|aside| aside.until <= now && !aside.probe.is_some_and(runs))
+    }
+
+    /// Whether nobody proves a program any more, though several of its tasks are tried.
+    pub(crate) fn is_held(&self) -> bool {
+        self.of_all.values().any(|row| is_trouble(row))
+    }
+}
+
+/// Several tasks failed, three times in a row, or were not begun sixteen times.
+fn is_trouble(row: &[Miss]) -> bool {
+    let tasks: BTreeSet<_> = row.iter().map(|miss| miss.task).collect();
+    let begun = row.iter().filter(|miss| miss.was_begun).count();
+    tasks.len() > 1 && (begun >= 3 || row.len() - begun >= 16)
+}
