@@ -53,6 +53,7 @@ mod settings;
 mod sizes;
 mod status;
 mod submit;
+mod take_back;
 mod trace;
 mod wire;
 mod witness;
