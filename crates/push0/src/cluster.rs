@@ -40,6 +40,7 @@ mod host;
 mod lead;
 mod lives;
 mod owned;
+mod present;
 mod proofs;
 mod rate;
 mod recalls;
