@@ -19,6 +19,7 @@ use super::bound::{Bound, LeftOut};
 use super::bus::{Bus, read};
 use super::glance::Glance;
 use super::lead::answer;
+use super::lives::Lives;
 use super::remake::Looks;
 use super::retry::Retries;
 use super::right::{FORMER, Right};
@@ -37,6 +38,8 @@ pub(super) struct Desk {
     pub(super) glance: Glance,
     pub(super) retries: Arc<Retries>,
     pub(super) take_backs: Arc<TakeBacks>,
+    /// Which dispatchers are heard.
+    pub(super) lives: Arc<Lives>,
     /// The engine's name.
     pub(super) engine: String,
     /// Questions that could not be answered, by what they hold.
@@ -48,11 +51,11 @@ impl Desk {
         bus: Bus,
         led: watch::Receiver<Option<Handle>>,
         store: Store,
-        engine: String,
+        (engine, lives): (String, Arc<Lives>),
     ) -> Self {
         let (looks, glance) = (Arc::new(Looks::new(store)), Glance::default());
         let (retries, take_backs) = (Arc::default(), Arc::default());
-        Self { bus, led, looks, glance, retries, take_backs, engine, unread: Arc::default() }
+        Self { bus, led, looks, glance, retries, take_backs, lives, engine, unread: Arc::default() }
     }
 
     /// Answers from here on.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use push0_core::{Arrival, Block, Epoch, Input, Rejection, SourceKind};
 use tokio::sync::mpsc;
@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::asked::Desk;
 use super::bus::NatsPost;
 use super::error::ClusterError;
+use super::glance::Seen;
 use super::owned::tie;
 use super::replica::Replica;
 use super::right::Right;
@@ -19,6 +20,7 @@ use super::take_back::Said;
 use super::wire::{Answer, Ask, Left};
 use crate::engine::{Engine, Gone, Handle, Ports, Taken, raise as raise_room};
 use crate::run::{Holders, News, difference, print, say, sweeper};
+use crate::status::{Cluster, Leader};
 
 /// How leading ended.
 pub(super) enum Led {
@@ -162,7 +164,7 @@ fn configure(shared: &Shared, replica: &Replica) -> Result<Option<Input>, Cluste
 /// leads then.
 pub(super) async fn answer(
     handle: &Handle,
-    Desk { glance, looks, retries, take_backs, .. }: &Desk,
+    Desk { glance, looks, retries, take_backs, engine, lives, .. }: &Desk,
     right: Right,
     asked: Ask,
 ) -> Option<Answer> {
@@ -194,7 +196,9 @@ pub(super) async fn answer(
         Ask::Remake(task) => looks.remake(handle, task).await,
         Ask::Apply(spec) => decided(handle, Input::Configure(spec)).await,
         Ask::Status => {
-            let status = glance.status(handle).await?;
+            let Seen { mut status, epoch } = glance.status(handle).await?;
+            let (engine, doubled) = (engine.clone(), lives.doubled(Instant::now()));
+            status.cluster = Some(Cluster::led_by(Leader { engine, epoch, doubled }));
             Some(Answer::Status(Box::new(status)))
         }
         Ask::Retry(named) => retries.named(handle, right, named).await,

@@ -116,8 +116,9 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
     if let Some(system) = &settings.system {
         aside.block_on(super::departures::listen(system, led.clone(), Arc::clone(&lives)))?;
     }
+    let named = (args.name(), Arc::clone(&lives));
     ears.spawn(present::engine(heard_by.clone(), led.clone(), args.name(), lives));
-    Desk::new(heard_by, led.clone(), store.clone(), args.name()).open(&ears);
+    Desk::new(heard_by, led.clone(), store.clone(), named).open(&ears);
     let named = (args.name(), store.identity().to_owned(), reigns);
     aside.spawn(beat(beats_by, led, named, sign.clone()));
     aside.spawn(signals(stopper));
