@@ -6,11 +6,14 @@
 //!
 //! Not here: a source's word on what is canonical after the fact (reorgs), and which strays are taken (`scheduler`).
 
+mod strays;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::strays::Strays;
 use crate::by_hash::ByHash;
 use crate::{Block, BlockHash, Digest, Height, Seq, Timestamp, Weights};
 
@@ -22,10 +25,7 @@ pub struct Chain {
     start: Height,
     /// The canonical branch from there.
     canonical: Vec<Link>,
-    /// Children of blocks that are not canonical yet, in order of arrival, each with its time.
-    waiting: BTreeMap<BlockHash, Vec<(BlockHash, Timestamp)>>,
-    /// How many blocks of each height are not canonical; none is zero.
-    strays: BTreeMap<Height, usize>,
+    strays: Strays,
     ended: Option<Height>,
     /// Blocks whose payload the store has lost, and since when.
     lost: BTreeMap<BlockHash, Timestamp>,
@@ -113,7 +113,7 @@ impl Chain {
             fields,
         };
         self.blocks.insert(block.hash, Box::new(known));
-        *self.strays.entry(block.number).or_default() += 1;
+        self.strays.add(block.number, block.hash);
         let mut connected = Vec::new();
         if self.canonical.is_empty() || self.follows_tip(block.hash) {
             self.extend(block.hash);
@@ -123,8 +123,9 @@ impl Chain {
                 connected.push(next);
             }
         } else if self.tip().is_some_and(|(tip, _)| block.number > tip) {
-            self.waiting.entry(block.parent).or_default().push((block.hash, at));
+            self.strays.add_child(block.parent, block.hash, at);
         }
+        self.find_beside(block.hash);
         connected
     }
 
@@ -171,6 +172,7 @@ impl Chain {
 
     pub(crate) fn end(&mut self, last: Height) {
         self.ended = Some(last);
+        self.strays.put_beside_past(last);
     }
 
     /// A known block.
@@ -266,19 +268,17 @@ impl Chain {
     /// Since when the first of the blocks has waited that wait for a parent which has not arrived.
     #[must_use]
     pub fn waiting_since(&self) -> Option<Timestamp> {
-        let waits =
-            |(child, _): &&(BlockHash, Timestamp)| self.standing(child) == Some(Standing::Waiting);
-        self.waiting.values().flatten().filter(waits).map(|(_, since)| *since).min()
+        self.strays.waiting_since()
     }
 
     /// How many blocks of `height` are not canonical.
     pub(crate) fn strays_at(&self, height: Height) -> usize {
-        self.strays.get(&height).copied().unwrap_or_default()
+        self.strays.of_height(height)
     }
 
     /// How many blocks from `height` on are not canonical.
     pub(crate) fn strays_from(&self, height: Height) -> usize {
-        self.strays.range(height..).map(|(_, count)| count).sum()
+        self.strays.from(height)
     }
 
     /// The blocks whose payload was asked for again and has not come.
@@ -304,14 +304,11 @@ impl Chain {
         self.blocks.len()
     }
 
-    /// How many blocks are known of a height at which another is canonical.
+    /// How many known blocks never become canonical ([`Standing::Beside`]). It is a count that is kept: no block is
+    /// looked at.
     #[must_use]
     pub fn beside(&self) -> usize {
-        if self.strays.is_empty() {
-            return 0;
-        }
-        let standings = self.blocks.iter().filter_map(|(hash, _)| self.standing(hash));
-        standings.filter(|standing| *standing == Standing::Beside).count()
+        self.strays.beside()
     }
 
     /// How the weight of `items` items over the canonical blocks `first..=last` stands to `limits`.
@@ -368,19 +365,26 @@ impl Chain {
         if self.canonical.is_empty() {
             self.start = known.number;
         }
-        if let Some(count) = self.strays.get_mut(&known.number) {
-            *count -= 1;
-            if *count == 0 {
-                self.strays.remove(&known.number);
-            }
-        }
+        self.strays.remove(known.number, hash);
         self.canonical.push(link);
     }
 
     fn waiting_child(&mut self) -> Option<BlockHash> {
         let (_, tip) = self.tip()?;
-        let children = self.waiting.remove(&tip)?;
-        children.into_iter().map(|(child, _)| child).find(|child| self.follows_tip(*child))
+        let children = self.strays.take_children(tip);
+        let next = children.iter().copied().find(|child| self.follows_tip(*child));
+        let others = children.into_iter().filter(|child| Some(*child) != next);
+        others.for_each(|other| self.strays.put_beside(other));
+        next
+    }
+
+    /// Finds out which of a block that has just come and of those that waited for it are beside the chain.
+    fn find_beside(&mut self, hash: BlockHash) {
+        for hash in [vec![hash], self.strays.children(hash)].concat() {
+            if self.standing(&hash) == Some(Standing::Beside) {
+                self.strays.put_beside(hash);
+            }
+        }
     }
 }
 

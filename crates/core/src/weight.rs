@@ -65,6 +65,20 @@ macro_rules! numbers {
     };
 }
 
+macro_rules! variants {
+    ($($name:ident),*) => {
+        $(fn $name(
+            self,
+            _: &'static str,
+            _: u32,
+            variant: &'static str,
+            _: usize,
+        ) -> Result<Self, NotWritten> {
+            self.begin(variant)
+        })*
+    };
+}
+
 impl Serializer for &mut Sum {
     type Ok = ();
     type Error = NotWritten;
@@ -151,15 +165,7 @@ impl Serializer for &mut Sum {
         self.begin("")
     }
 
-    fn serialize_tuple_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        variant: &'static str,
-        _: usize,
-    ) -> Result<Self, NotWritten> {
-        self.begin(variant)
-    }
+    variants! { serialize_tuple_variant, serialize_struct_variant }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Self, NotWritten> {
         self.begin("")
@@ -167,16 +173,6 @@ impl Serializer for &mut Sum {
 
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, NotWritten> {
         self.begin("")
-    }
-
-    fn serialize_struct_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        variant: &'static str,
-        _: usize,
-    ) -> Result<Self, NotWritten> {
-        self.begin(variant)
     }
 
     fn collect_str<T: Display + ?Sized>(self, word: &T) -> Result<(), NotWritten> {

@@ -258,11 +258,12 @@ fn end_former(own: &Path, mark: &str) {
     }
 }
 
-/// Whether a folder was made for some life of this mark. Versions before 0.2 had one for all lives.
+/// Whether a folder was made for some life of this mark. A version that named them by the directory's identity alone is not
+/// meant: a copy of the directory has the same identity, and whoever lives in the folder may be the first one's.
 fn is_of(path: &Path, mark: &str) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
     let rest = name.and_then(|name| name.strip_prefix("push0-")?.strip_prefix(mark));
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    rest.is_some_and(|rest| rest.starts_with('.'))
 }
 
 fn end(group: &Path) {
@@ -346,6 +347,17 @@ mod tests {
         let name = group.name;
         drop(group);
         assert_eq!(groups.take(TRIAL_BYTES).expect("a group").name, name);
+    }
+
+    #[test]
+    fn a_folder_is_of_the_mark_and_not_of_the_identity_alone() {
+        let (identity, place) = ("0123456789abcdef0123456789abcdef", "89abcdef");
+        let mark = format!("{identity}{place}");
+        let is_its = |name: &str| is_of(Path::new(name), &mark);
+        assert!(is_its(&format!("push0-{mark}.1f")));
+        for name in [identity, &format!("{identity}.1f"), &format!("{identity}01234567.1f")] {
+            assert!(!is_its(&format!("push0-{name}")), "{name}");
+        }
     }
 
     #[test]

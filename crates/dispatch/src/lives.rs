@@ -9,6 +9,9 @@
 //! group may not. The next life ends that: by the session, known from the file, and by the mark in the
 //! environment.
 //!
+//! What a version left behind that had no mark, but the directory's identity, is not ended. A copy of the directory has the
+//! same identity: what bears it may be a prover of the first one's dispatcher, at work, and nothing tells which.
+//!
 //! Not here: what is ended while this life lasts (`orphans`).
 
 use std::collections::BTreeMap;

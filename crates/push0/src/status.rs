@@ -14,7 +14,7 @@ use push0_core::{AttemptId, FailureClass, Fleet, ParkedBy, Scheduler, StageView}
 use push0_dispatch::About;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::cluster::{Cannot, Cluster, DispatcherView, EngineView};
+pub(crate) use self::cluster::{Cannot, Cluster, DispatcherView, EngineView, Leader};
 use self::head::Head;
 pub(crate) use self::room::LogRoom;
 use self::trouble::Trouble;
@@ -209,7 +209,7 @@ impl Status {
     /// The text for people.
     pub(crate) fn shown(&self, place: Place<'_>) -> String {
         let engine = match (&self.cluster, self.running) {
-            (Some(cluster), _) => cluster.engines_shown(),
+            (Some(cluster), running) => cluster.engines_shown(running),
             (None, running) => engine(running).to_owned(),
         };
         let (Some(pipeline), Some(at)) = (&self.pipeline, &self.at) else {

@@ -7,9 +7,10 @@
 
 mod scratch;
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -42,7 +43,7 @@ pub struct Verifier {
 /// Directories of push0's that a verifier may use.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Places<'a> {
-    /// In which it may keep things between runs.
+    /// In which it may keep things between runs; where none is named, they go with its envelope.
     pub cache: Option<&'a Path>,
     /// In which it finds its envelope; where none is named, the system's for what is temporary.
     pub scratch: Option<&'a Path>,
@@ -75,12 +76,10 @@ fn try_ask(verifier: &Verifier, envelope: &Envelope, places: Places<'_>) -> Resu
     let mut command = Command::new(program);
     command.args(arguments).arg("--input-path").arg(&path);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    if let Some(cache) = places.cache {
-        command.env("PUSH0_CACHE", cache);
-    }
+    // What push0 keeps is not another user's to write.
+    let cache = places.cache.filter(|_| surroundings.user.is_none()).unwrap_or_else(|| dir.path());
+    command.env("TMPDIR", dir.path()).env("PUSH0_CACHE", cache);
     if let Some(user) = &surroundings.user {
-        // What push0 keeps is not this user's to write.
-        command.env("PUSH0_CACHE", dir.path());
         push0_dispatch::run_as(&mut command, user, dir.path())
             .map_err(|error| format!("{error}: {}", error.remedy()))?;
     }
@@ -88,6 +87,21 @@ fn try_ask(verifier: &Verifier, envelope: &Envelope, places: Places<'_>) -> Resu
     let bounds = Bounds { timeout: asking.timeout, memory_bytes, output_bytes: OUTPUT_BYTES_MAX };
     child::run(command, surroundings, bounds)
         .map_err(|error| format!("`{program}` could not be run: {error}"))
+}
+
+/// Where verifiers may keep things beside a run: what `PUSH0_CACHE` of push0's own environment names, else a directory in
+/// the user's cache. None where neither can be had.
+pub(crate) fn kept() -> Option<PathBuf> {
+    let kept = kept_by(|name| std::env::var_os(name))?;
+    std::fs::create_dir_all(&kept).is_ok().then_some(kept)
+}
+
+fn kept_by(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let named = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    named("PUSH0_CACHE").or_else(|| {
+        let cache = named("XDG_CACHE_HOME").or_else(|| Some(named("HOME")?.join(".cache")))?;
+        Some(cache.join("push0/verifiers"))
+    })
 }
 
 fn read(asking: &Asking, ended: &Ended) -> Verdict {
@@ -196,6 +210,39 @@ mod tests {
             panic!("a verdict")
         };
         assert!(why.contains("no user no-such-user"), "{why}");
+    }
+
+    #[test]
+    fn it_has_a_directory_of_its_own_and_one_that_is_kept() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let cache = dir.path().join("cache");
+        fs::create_dir(&cache).expect("a directory");
+        let script =
+            "[ -e \"$TMPDIR/envelope.json\" ] && echo so > $PUSH0_CACHE/kept && echo $TMPDIR";
+        let verifier = verifier(script, by_hand(Believes::Exit));
+        for (kept, is_kept) in [(None, false), (Some(&*cache), true)] {
+            let places = Places { cache: kept, scratch: Some(dir.path()) };
+            let verdict = ask(&verifier, &envelope(), places);
+            assert!(matches!(verdict, Verdict::Accepted { .. }), "{verdict:?}");
+            assert_eq!(cache.join("kept").exists(), is_kept);
+        }
+        assert_eq!(fs::read_dir(dir.path()).expect("it is there").count(), 1, "its own are gone");
+    }
+
+    #[test]
+    fn what_is_kept_beside_a_run_is_where_the_user_keeps_such() {
+        let kept = |given: &[(&str, &str)]| {
+            let value = |name: &str| given.iter().find(|(of, _)| *of == name).map(|it| it.1.into());
+            kept_by(value).map(|path| path.display().to_string())
+        };
+        let (home, xdg, own) = (("HOME", "/h"), ("XDG_CACHE_HOME", "/x"), ("PUSH0_CACHE", "/c"));
+        assert_eq!(kept(&[home, xdg, own]).as_deref(), Some("/c"));
+        assert_eq!(kept(&[home, xdg]).as_deref(), Some("/x/push0/verifiers"));
+        assert_eq!(
+            kept(&[home, ("PUSH0_CACHE", "")]).as_deref(),
+            Some("/h/.cache/push0/verifiers")
+        );
+        assert_eq!(kept(&[]), None);
     }
 
     #[test]

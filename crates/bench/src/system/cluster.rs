@@ -344,7 +344,12 @@ async fn ask(bus: Bus, mut blocks: Vec<Block>) {
             Some(Answer::Refused { reason, .. }) => {
                 return say(&format!("a block is refused: {reason}"));
             }
-            Some(Answer::Status(_) | Answer::Added { .. } | Answer::Discarded { .. }) => 0,
+            Some(
+                Answer::Status(_)
+                | Answer::Added { .. }
+                | Answer::Discarded { .. }
+                | Answer::Position(_),
+            ) => 0,
             // At once, where there is no connection.
             None => {
                 sleep(LATER).await;

@@ -46,6 +46,27 @@ impl Scheduler {
         }])
     }
 
+    /// Of these tasks, those that were taken back after `seen`: an operator who looked then, and says it again, has been
+    /// heard.
+    pub fn discarded_since<'a>(
+        &'a self,
+        tasks: &'a [TaskId],
+        seen: Seq,
+    ) -> impl Iterator<Item = (TaskId, Seq)> + 'a {
+        let at = |id: &TaskId| Some((*id, self.task(id)?.discarded.as_ref()?.at));
+        tasks.iter().filter_map(at).filter(move |(_, at)| *at > seen)
+    }
+
+    /// What was taken back by the words at these positions: how many tasks, and which releases are recalled; without
+    /// what was taken back once more since.
+    #[must_use]
+    pub fn discarded_at(&self, positions: &BTreeSet<Seq>) -> (u64, Vec<ReleaseNumber>) {
+        let discarded = self.tasks().filter_map(|(_, task)| Some(task.discarded.as_ref()?.at));
+        let tasks = discarded.filter(|at| positions.contains(at)).count() as u64;
+        let released = self.recalled().filter(|(_, at)| positions.contains(at));
+        (tasks, released.map(|(number, _)| number).collect())
+    }
+
     /// The releases that were handed out and are made again since, each with the position of what recalled it last.
     pub fn recalled(&self) -> impl Iterator<Item = (ReleaseNumber, Seq)> {
         self.feed.recalled().iter().map(|(number, at)| (*number, *at))

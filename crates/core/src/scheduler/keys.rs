@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Scheduler;
 use crate::broken::Breakage;
 use crate::input::Rejection;
-use crate::{DispatcherId, Event, ProgramName, Report, ResultRef, Task, TaskId, Vkey};
+use crate::{DispatcherId, Event, ProgramName, Report, ResultRef, Seq, Task, TaskId, Vkey};
 
 /// What is known of the key of one program, beside what the pipeline says.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -120,6 +120,15 @@ impl Scheduler {
         }
         let (by, why) = (self.bounded(by), self.bounded(why));
         Ok(vec![Event::Unpinned { program: program.clone(), by, why }])
+    }
+
+    /// Since when something is named or pinned of a program's key: the position of the first of the results that named
+    /// it. None where nothing is: nobody named it, or all was forgotten.
+    #[must_use]
+    pub fn key_named_since(&self, program: &ProgramName) -> Option<Seq> {
+        let named = self.keys.get(program)?.named.values();
+        let at = named.map(|(_, task)| Some(self.task(task)?.result.as_ref()?.seq));
+        at.map(Option::unwrap_or_default).min().or(Some(Seq(0)))
     }
 
     pub(super) fn pin(&mut self, program: &ProgramName, vkey: Vkey) {

@@ -55,8 +55,12 @@ fn no_dispatcher_pins_a_key_for_the_others_alone_and_two_do() {
     assert!(!say("liar", 3, 9), "and that is what it is");
     assert!(say("three", 3, 7));
     let (by, why) = ("me".to_owned(), "the prover was updated".to_owned());
-    day.ask(&Input::Unpin { program: "prover".parse().expect("a name"), by, why });
-    assert_eq!(day.scheduler.vkey(&"prover".parse().expect("a name")), None);
+    let program = "prover".parse().expect("a name");
+    let first = day.scheduler.tasks().filter_map(|(_, task)| Some(task.result.as_ref()?.seq)).min();
+    assert_eq!(day.scheduler.key_named_since(&program), first);
+    day.ask(&Input::Unpin { program: program.clone(), by, why });
+    assert_eq!(day.scheduler.vkey(&program), None);
+    assert_eq!(day.scheduler.key_named_since(&program), None);
 }
 
 #[test]

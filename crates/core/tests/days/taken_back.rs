@@ -2,7 +2,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "a test that finds nothing there fails")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use push0_core::{
     Digest, Effect, Input, Limits, Outcome, PipelineSpec, Rejection, ReleaseNumber, ResultRef,
@@ -131,6 +131,27 @@ fn parts_that_were_joined_are_as_many_as_before() {
     assert_eq!([3, 2].map(|count| takes(&mut day, count)), [false, true]);
     prove_all(&mut day);
     assert_eq!(day.scheduler.totals().tasks_open, 0);
+}
+
+/// Who says it twice finds that it was heard the first time, also once the result is made again.
+#[test]
+fn what_was_taken_back_since_somebody_looked_is_known() {
+    let mut day = Day::of(wrapped()).granted(1);
+    let task = day.tried()[0];
+    day.report(task, Outcome::Proved(result()));
+    prove_all(&mut day);
+    let seen = day.scheduler.last();
+    let since =
+        |day: &Day| day.scheduler.discarded_since(&[task], seen).map(|(_, at)| at).collect();
+    let none: BTreeSet<Seq> = since(&day);
+    assert!(none.is_empty());
+    discard(&mut day, task);
+    prove_all(&mut day);
+    assert!(day.scheduler.task(&task).expect("it").result.is_some(), "it is made again");
+    let told = day.scheduler.discarded_at(&since(&day));
+    assert_eq!(told, (2, vec![ReleaseNumber(1)]));
+    let later = day.scheduler.last();
+    assert_eq!(day.scheduler.discarded_since(&[task], later).count(), 0);
 }
 
 #[test]

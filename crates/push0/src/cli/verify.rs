@@ -156,7 +156,9 @@ fn prove(trust: &Trust, stage: Option<String>, envelope: Envelope) -> Result<Pro
         return Err(NotAccepted::Refused(why.to_owned()));
     }
     let verifier = trust.verifier(&envelope)?;
-    let (reported, claim) = match verifier::ask(&verifier, &envelope, Places::default()) {
+    let cache = verifier::kept();
+    let places = Places { cache: cache.as_deref(), ..Places::default() };
+    let (reported, claim) = match verifier::ask(&verifier, &envelope, places) {
         Verdict::Accepted { vkey, claim } => (vkey, claim),
         Verdict::Refused { words } => return Err(NotAccepted::Refused(words)),
         Verdict::Undecided { why } | Verdict::None { why } => {

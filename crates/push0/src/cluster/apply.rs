@@ -2,6 +2,8 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+use push0_core::Seq;
+
 use super::client::Client;
 use super::error::{ClusterError, told};
 use super::replica::Replica;
@@ -33,32 +35,48 @@ pub(crate) fn discard(args: &DiscardArgs) -> Exit {
 /// Has the cluster forget a program's key.
 pub(crate) fn unpin(args: &UnpinArgs) -> Exit {
     let (program, by, why) = (args.program.clone(), args.said.by(), args.said.why.clone());
-    let ask = Ask::Unpin { program, by, why };
-    let asked = asked(&args.said, &ask, "push0-unpin");
-    told(asked.map(|_| say(&format!("what was named of {}'s key is forgotten", args.program))))
+    let ask = |seen| Ask::Unpin { program, by, why, seen };
+    let words = |answer: Answer| {
+        if let Answer::Done(0) = answer {
+            return format!("nothing is named of {}'s key", args.program);
+        }
+        format!("what was named of {}'s key is forgotten", args.program)
+    };
+    told(asked(&args.said, ask, "push0-unpin").map(|answer| say(&words(answer))))
 }
 
 fn discard_now(args: &DiscardArgs) -> Result<TakenBack, ClusterError> {
     let (tasks, by, why) = (args.tasks.clone(), args.said.by(), args.said.why.clone());
-    match asked(&args.said, &Ask::Discard { tasks, by, why }, "push0-discard")? {
-        Answer::Discarded { tasks, released } => Ok((tasks, released)),
-        Answer::Done(_) | Answer::Status(_) | Answer::Later { .. } | Answer::Added { .. } => {
-            let reason = "the engine's answer is to another question".to_owned();
-            Err(ClusterError::NotDone(reason))
-        }
-        Answer::Refused { reason, .. } => Err(ClusterError::NotDone(reason)),
-    }
+    let ask = |seen| Ask::Discard { tasks, by, why, seen };
+    let Answer::Discarded { tasks, released } = asked(&args.said, ask, "push0-discard")? else {
+        return Err(of_another_question());
+    };
+    Ok((tasks, released))
 }
 
-fn asked(said: &SaidArgs, ask: &Ask, name: &str) -> Result<Answer, ClusterError> {
+/// Asks what is not to be done twice: by how far the log is, the engine knows a question that comes again.
+fn asked(
+    said: &SaidArgs,
+    ask: impl FnOnce(Option<Seq>) -> Ask,
+    name: &str,
+) -> Result<Answer, ClusterError> {
     let settings = said.cluster.settings(Role::Operator, name)?;
     let runtime = runtime()?;
     let client = runtime.block_on(Client::connect(&settings, said.wait))?;
-    let answer = runtime.block_on(client.ask(ask))?;
+    let answer = not_refused(runtime.block_on(client.ask(&Ask::Position))?)?;
+    let Answer::Position(seen) = answer else { return Err(of_another_question()) };
+    not_refused(runtime.block_on(client.ask(&ask(Some(seen))))?)
+}
+
+fn not_refused(answer: Answer) -> Result<Answer, ClusterError> {
     if let Answer::Refused { reason, .. } = answer {
         return Err(ClusterError::NotDone(reason));
     }
     Ok(answer)
+}
+
+fn of_another_question() -> ClusterError {
+    ClusterError::NotDone("the engine's answer is to another question".to_owned())
 }
 
 fn apply_now(args: &ApplyArgs) -> Result<(), ClusterError> {

@@ -19,10 +19,12 @@ use super::bound::{Bound, LeftOut};
 use super::bus::{Bus, read};
 use super::glance::Glance;
 use super::lead::answer;
+use super::lives::Lives;
 use super::remake::Looks;
 use super::retry::Retries;
 use super::right::{FORMER, Right};
 use super::role::is_inbox;
+use super::take_back::TakeBacks;
 use super::wire::{Answer, Ask};
 use crate::engine::Handle;
 use crate::run::say;
@@ -33,8 +35,11 @@ pub(super) struct Desk {
     pub(super) bus: Bus,
     pub(super) led: watch::Receiver<Option<Handle>>,
     pub(super) looks: Arc<Looks>,
-    glance: Glance,
-    retries: Arc<Retries>,
+    pub(super) glance: Glance,
+    pub(super) retries: Arc<Retries>,
+    pub(super) take_backs: Arc<TakeBacks>,
+    /// Which dispatchers are heard.
+    pub(super) lives: Arc<Lives>,
     /// The engine's name.
     pub(super) engine: String,
     /// Questions that could not be answered, by what they hold.
@@ -46,11 +51,11 @@ impl Desk {
         bus: Bus,
         led: watch::Receiver<Option<Handle>>,
         store: Store,
-        engine: String,
+        (engine, lives): (String, Arc<Lives>),
     ) -> Self {
         let (looks, glance) = (Arc::new(Looks::new(store)), Glance::default());
-        let retries = Arc::default();
-        Self { bus, led, looks, glance, retries, engine, unread: Arc::default() }
+        let (retries, take_backs) = (Arc::default(), Arc::default());
+        Self { bus, led, looks, glance, retries, take_backs, lives, engine, unread: Arc::default() }
     }
 
     /// Answers from here on.
@@ -106,9 +111,7 @@ impl Desk {
             refused(format!("a question on {} has {most} bytes at the most", right.subject()))
         } else {
             match read::<Ask>(&message.payload) {
-                Some(asked) if right.allows(&asked) => {
-                    answer(handle, (&self.glance, &self.looks, &self.retries), right, asked).await
-                }
+                Some(asked) if right.allows(&asked) => answer(handle, self, right, asked).await,
                 Some(asked) => {
                     let (needs, has) = (Right::for_asking(&asked).name(), right.name());
                     refused(format!(

@@ -1,6 +1,6 @@
 //! How much of what others send is taken, and a word on what is not: one at once, then one a minute, with the count.
 //!
-//! Not here: what it is a bound on (`asked`, `serve`, `dispatch`).
+//! Not here: what it is a bound on (`asked`, `present`).
 
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,12 @@ impl Bound {
             false => self.left_out.add(1),
         }
         takes
+    }
+
+    /// Counts one that is not taken whatever room there is: `false`, as [`takes`](Self::takes) says it.
+    pub(super) const fn leaves_out(&mut self) -> bool {
+        self.left_out.add(1);
+        false
     }
 
     /// How many were left out since it was last told, where it is time to tell.

@@ -49,7 +49,8 @@ impl Client {
             Answer::Later { .. }
             | Answer::Status(_)
             | Answer::Added { .. }
-            | Answer::Discarded { .. } => {
+            | Answer::Discarded { .. }
+            | Answer::Position(_) => {
                 Err(ClusterError::NotDone("the engine's answer is to another question".to_owned()))
             }
         }

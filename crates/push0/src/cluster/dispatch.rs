@@ -11,19 +11,19 @@ use futures_util::StreamExt as _;
 use push0_core::{DispatcherId, FromDispatcher};
 use push0_dispatch::{Access, Config, Dispatcher, Started, Store};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-use super::bound::Bound;
-use super::bus::{BEAT, Bus, PRESENT, hear, life, read};
+use super::bus::{BEAT, Bus, hear, life, read};
 use super::departures::connection;
 use super::error::{ClusterError, told};
 use super::histories::{Followed, Heard};
 use super::host::host;
 use super::lives::Origin;
+use super::present;
 use super::role::Role;
-use super::serve::{CALLS_A_SECOND, runtime, sign};
+use super::serve::{runtime, sign};
 use super::settings::Settings;
-use super::wire::{Down, LeaderBeat, Present};
+use super::wire::{Down, LeaderBeat};
 use crate::alive::Sign;
 use crate::cli::{DispatchArgs, Exit};
 use crate::gpus::Gpus;
@@ -52,6 +52,8 @@ fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
     let sign = sign(args.alive.as_deref())?;
     let runtime = runtime()?;
     let bus = runtime.block_on(Bus::connect(&settings))?;
+    settings.nats.name = present::connection(&wanted.id);
+    let called_over = runtime.block_on(Bus::connect(&settings))?;
     let mut beats = runtime.block_on(bus.subscribe(BEAT));
     let mut stop = runtime.block_on(async { Stop::new() })?;
     say(&format!("{}: waits for an engine", wanted.id));
@@ -67,12 +69,14 @@ fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
         let store = config.store.to_string();
         return Err(ClusterError::OtherStore { store, own, theirs: first.store });
     }
+    let (views, view) = watch::channel(None);
+    runtime.spawn(present::dispatcher(called_over, view, config.id.clone()));
     let mut leader = first;
     loop {
         let after = push0_dispatch::last_life(&config.dir);
         let bus = bus.clone().speaking_as(Origin { connection: Some(number), after });
         let started = push0_dispatch::start(config.clone())?;
-        let carried = carry(&bus, started, (&mut beats, leader), &mut stop, &sign);
+        let carried = carry(&bus, started, (&mut beats, leader), &mut stop, (&sign, &views));
         leader = match runtime.block_on(carried)? {
             Ended::Stopped => return Ok(()),
             Ended::OtherHistory(leader) => leader,
@@ -144,15 +148,19 @@ async fn carry(
     started: Started,
     (beats, leader): (&mut async_nats::Subscriber, LeaderBeat),
     stop: &mut Stop,
-    sign: &Sign,
+    (sign, views): (&Sign, &watch::Sender<Option<DispatcherView>>),
 ) -> Result<Ended, ClusterError> {
     let Started { dispatcher, to, mut from, mut notices } = started;
     let own = dispatcher.life();
     say(&format!("{}: takes work", own.dispatcher));
     let up = hear(&own.dispatcher);
     let mut down = bus.subscribe(&life(&own)).await;
-    let (mut calls, mut bound) = (bus.subscribe(PRESENT).await, Bound::new(CALLS_A_SECOND));
     let (mut running, mut held, mut cannot) = (0, 0, Cannot::default());
+    let shows = |running, held, cannot: &Cannot| {
+        let view = DispatcherView::new(dispatcher.about().clone(), running, held, cannot);
+        views.send_replace(Some(view));
+    };
+    shows(running, held, &cannot);
     let mut said = Vec::new();
     let (mut leader, mut connects) = (Followed::new(Instant::now(), &leader), bus.connects());
     let ended = loop {
@@ -161,16 +169,11 @@ async fn carry(
                 for message in &said {
                     if let FromDispatcher::Beat(beat) = message {
                         (running, held) = (beat.running.len(), beat.held.len());
+                        shows(running, held, &cannot);
                     }
                 }
                 if bus.say(&up, std::mem::take(&mut said)).await {
                     sign.touch();
-                }
-            }
-            Some(call) = calls.next() => {
-                if bound.takes(Instant::now()) {
-                    let view = DispatcherView::new(dispatcher.about().clone(), running, held, &cannot);
-                    bus.answer(&call, &Present::Dispatcher(view)).await;
                 }
             }
             Some(message) = down.next() => {
@@ -198,7 +201,10 @@ async fn carry(
                     }
                 }
             }
-            Some(notice) = notices.recv() => say(&cannot.heard(&notice)),
+            Some(notice) = notices.recv() => {
+                say(&cannot.heard(&notice));
+                shows(running, held, &cannot);
+            }
             () = stop.comes() => break Ok(Ended::Stopped),
         }
     };

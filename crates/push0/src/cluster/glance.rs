@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use push0_core::{Epoch, Fleet, Scheduler};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::timeout_at;
@@ -17,26 +18,34 @@ use crate::status::Status;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Glance(Arc<Mutex<Looked>>);
 
+/// What a look has shown.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    pub(super) status: Status,
+    /// In which it is led.
+    pub(super) epoch: Epoch,
+}
+
 #[derive(Debug, Default)]
 struct Looked {
-    last: Option<(Instant, Status)>,
+    last: Option<(Instant, Seen)>,
     /// A look that is under way, and until when it is waited for: all who ask share that.
-    looks: Option<(tokio::time::Instant, JoinHandle<Result<Status, Gone>>)>,
+    looks: Option<(tokio::time::Instant, JoinHandle<Result<Seen, Gone>>)>,
 }
 
 impl Glance {
     /// The state as it was within the last second; or as it was last seen, where the engine has no time or no room. None
     /// where it was never seen: who asks asks again.
-    pub(super) async fn status(&self, handle: &Handle) -> Option<Status> {
+    pub(super) async fn status(&self, handle: &Handle) -> Option<Seen> {
         let mut looked = self.0.lock().await;
-        let is_new = |(at, _): &&(Instant, Status)| at.elapsed() < LOOK_EACH;
+        let is_new = |(at, _): &&(Instant, Seen)| at.elapsed() < LOOK_EACH;
         if looked.last.as_ref().filter(is_new).is_none() {
             looked.look(handle).await;
         }
-        let mut status = looked.last.as_ref().map(|(_, status)| status.clone())?;
+        let mut seen = looked.last.as_ref().map(|(_, seen)| seen.clone())?;
         drop(looked);
-        status.log = handle.room().map(Into::into);
-        Some(status)
+        seen.status.log = handle.room().map(Into::into);
+        Some(seen)
     }
 }
 
@@ -44,14 +53,20 @@ impl Looked {
     async fn look(&mut self, handle: &Handle) {
         let begin = || {
             let handle = handle.clone();
-            let looks = tokio::spawn(async move { handle.see(Status::sent).await });
+            let looks = tokio::spawn(async move {
+                let look = |scheduler: &Scheduler, fleet: &Fleet| {
+                    let (status, epoch) = (Status::sent(scheduler, fleet), scheduler.epoch());
+                    Seen { status, epoch }
+                };
+                handle.see(look).await
+            });
             (tokio::time::Instant::now() + LOOK_MAX, looks)
         };
         let (until, looks) = self.looks.get_or_insert_with(begin);
         let Ok(seen) = timeout_at(*until, looks).await else { return };
         self.looks = None;
-        if let Ok(Ok(status)) = seen {
-            self.last = Some((Instant::now(), status));
+        if let Ok(Ok(seen)) = seen {
+            self.last = Some((Instant::now(), seen));
         }
     }
 }

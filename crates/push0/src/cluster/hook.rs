@@ -116,6 +116,7 @@ pub(super) fn read_mark(mark: &Path) -> Result<Option<u64>, String> {
 pub(super) fn write_mark(mark: &Path, number: u64) -> io::Result<()> {
     let new = mark.with_extension("new");
     let mut file = File::create(&new)?;
+    let _ = file.try_lock(); // so that another's start does not take it for what a killed process left
     file.write_all(format!("{number}\n").as_bytes())?;
     file.sync_all()?;
     fs::rename(&new, mark)?;

@@ -2,24 +2,25 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use push0_core::{Arrival, Block, Epoch, Input, Rejection, SourceKind};
 use tokio::sync::mpsc;
 
+use super::asked::Desk;
 use super::bus::NatsPost;
 use super::error::ClusterError;
-use super::glance::Glance;
+use super::glance::Seen;
 use super::owned::tie;
-use super::remake::Looks;
 use super::replica::Replica;
-use super::retry::Retries;
 use super::right::Right;
 use super::serve::{Reign, Shared, ended};
 use super::sizes;
+use super::take_back::Said;
 use super::wire::{Answer, Ask, Left};
 use crate::engine::{Engine, Gone, Handle, Ports, Taken, raise as raise_room};
-use crate::run::{Holders, News, consequences, difference, print, results_named, say, sweeper};
+use crate::run::{Holders, News, difference, print, say, sweeper};
+use crate::status::{Cluster, Leader};
 
 /// How leading ended.
 pub(super) enum Led {
@@ -163,7 +164,7 @@ fn configure(shared: &Shared, replica: &Replica) -> Result<Option<Input>, Cluste
 /// leads then.
 pub(super) async fn answer(
     handle: &Handle,
-    (glance, looks, retries): (&Glance, &Looks, &Retries),
+    Desk { glance, looks, retries, take_backs, engine, lives, .. }: &Desk,
     right: Right,
     asked: Ask,
 ) -> Option<Answer> {
@@ -184,13 +185,20 @@ pub(super) async fn answer(
             let (arrivals, left) = added(handle, blocks).await?;
             Some(Answer::Added { arrivals, left })
         }
-        Ask::Discard { tasks, by, why } => take_back(handle, tasks, by, why).await,
-        Ask::Unpin { program, by, why } => decided(handle, Input::Unpin { program, by, why }).await,
+        Ask::Position => handle.probe().await.ok().map(|(_, last)| Answer::Position(last)),
+        Ask::Discard { tasks, by, why, seen } => {
+            take_backs.results(handle, tasks, Said { by, why, seen }).await
+        }
+        Ask::Unpin { program, by, why, seen } => {
+            take_backs.key(handle, program, Said { by, why, seen }).await
+        }
         Ask::Drain => decided(handle, Input::EndSource).await,
         Ask::Remake(task) => looks.remake(handle, task).await,
         Ask::Apply(spec) => decided(handle, Input::Configure(spec)).await,
         Ask::Status => {
-            let status = glance.status(handle).await?;
+            let Seen { mut status, epoch } = glance.status(handle).await?;
+            let (engine, doubled) = (engine.clone(), lives.doubled(Instant::now()));
+            status.cluster = Some(Cluster::led_by(Leader { engine, epoch, doubled }));
             Some(Answer::Status(Box::new(status)))
         }
         Ask::Retry(named) => retries.named(handle, right, named).await,
@@ -230,28 +238,6 @@ fn told(handle: &Handle, refused: &Rejection) -> String {
         Some(room) => format!("{refused}: {}", raise_room(&room)),
         None => refused.to_string(),
     }
-}
-
-/// Takes back the results of tasks; of one that another of them took with it there is nothing left to take.
-async fn take_back(handle: &Handle, named: Vec<String>, by: String, why: String) -> Option<Answer> {
-    let found = handle.see(move |scheduler, _| results_named(scheduler, &named)).await.ok()?;
-    let found = match found {
-        Ok(found) => found,
-        Err(reason) => return Some(Answer::Refused { taken: 0, reason }),
-    };
-    let (mut tasks, mut released) = (0, Vec::new());
-    for task in found {
-        let input = Input::Discard { task, by: by.clone(), why: why.clone() };
-        let looked = input.clone();
-        let told = handle.see(move |scheduler, _| consequences(scheduler, &looked)).await.ok()?;
-        if handle.decide(vec![input]).await.ok()?.is_ok() {
-            tasks += told.0;
-            released.extend(told.1);
-        }
-    }
-    released.sort_unstable();
-    released.dedup();
-    Some(Answer::Discarded { tasks, released })
 }
 
 pub(super) async fn decided(handle: &Handle, input: Input) -> Option<Answer> {

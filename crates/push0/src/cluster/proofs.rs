@@ -29,6 +29,7 @@ use crate::pipeline_file;
 use crate::programs::{self, Programs};
 use crate::publish::{self, Publication, PublishError};
 use crate::run::{due, say};
+use crate::verifier;
 
 /// Writes the files of all releases there are, or of all there will be.
 pub(crate) fn proofs(args: &ProofsArgs) -> Exit {
@@ -39,6 +40,8 @@ struct Reader<'a> {
     args: &'a ProofsArgs,
     store: Store,
     programs: Programs,
+    /// Where verifiers may keep things.
+    cache: Option<PathBuf>,
     out: PathBuf,
     hook: Option<Hook>,
     cursor: ReleaseNumber,
@@ -75,6 +78,7 @@ fn write_all(args: &ProofsArgs) -> Result<(), ClusterError> {
         args,
         store,
         programs,
+        cache: verifier::kept(),
         out,
         hook,
         cursor,
@@ -118,8 +122,9 @@ impl Reader<'_> {
         number: ReleaseNumber,
         publication: &Publication,
     ) -> Result<bool, ClusterError> {
+        let cache = self.cache.as_deref();
         let delivered =
-            match publish::publish(publication, &self.store, &self.programs, None, &self.out) {
+            match publish::publish(publication, &self.store, &self.programs, cache, &self.out) {
                 Err(
                     error @ (PublishError::Store { .. }
                     | PublishError::NoVerdict { .. }

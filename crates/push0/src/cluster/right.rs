@@ -48,7 +48,9 @@ impl Right {
             Ask::Submit(_) | Ask::Add(_) | Ask::Drain | Ask::Retry(_) | Ask::RetryAll => {
                 Self::Submit
             }
-            Ask::Apply(_) | Ask::Discard { .. } | Ask::Unpin { .. } => Self::Operate,
+            Ask::Apply(_) | Ask::Position | Ask::Discard { .. } | Ask::Unpin { .. } => {
+                Self::Operate
+            }
         }
     }
 
@@ -78,17 +80,21 @@ mod tests {
             Ask::Drain,
             Ask::Retry(vec![]),
             Ask::RetryAll,
-            Ask::Discard { tasks: vec![], by: String::new(), why: String::new() },
+            Ask::Position,
+            Ask::Discard { tasks: vec![], by: String::new(), why: String::new(), seen: None },
             Ask::Unpin {
                 program: "any".parse().expect("a name"),
                 by: String::new(),
                 why: String::new(),
+                seen: None,
             },
         ];
         for ask in &asks {
             let may: Vec<_> = Right::ALL.into_iter().filter(|right| right.allows(ask)).collect();
-            let is_for_operators =
-                matches!(ask, Ask::Apply(_) | Ask::Discard { .. } | Ask::Unpin { .. });
+            let is_for_operators = matches!(
+                ask,
+                Ask::Apply(_) | Ask::Position | Ask::Discard { .. } | Ask::Unpin { .. }
+            );
             let others = [Right::Read, Right::Submit].into_iter().filter(|_| !is_for_operators);
             let others = others.filter(|right| *right == Right::for_asking(ask));
             let wanted: Vec<_> = others.chain([Right::Operate]).collect();

@@ -22,20 +22,19 @@ use push0_log::AppendError;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio::time::timeout;
 
 use super::asked::Desk;
-use super::bound::Bound;
-use super::bus::{BEAT, Bus, PRESENT, read};
+use super::bus::{BEAT, Bus, read};
 use super::ears::hear;
 use super::error::{ClusterError, told};
 use super::lead::{Led, lead};
 use super::lives::Lives;
 use super::owned::owned;
+use super::present;
 use super::replica::{Came, Replica};
 use super::role::Role;
 use super::settings::Settings;
-use super::wire::{LeaderBeat, Present};
+use super::wire::LeaderBeat;
 use super::witness::Witness;
 use crate::alive::Sign;
 use crate::cli::{Exit, ServeArgs};
@@ -43,7 +42,6 @@ use crate::clock::wall;
 use crate::engine::{EngineError, Handle};
 use crate::pipeline_file::{self, LoadedPipeline};
 use crate::run::{chain, say};
-use crate::status::EngineView;
 
 /// What all parts of this process share.
 pub(super) struct Shared {
@@ -118,8 +116,9 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
     if let Some(system) = &settings.system {
         aside.block_on(super::departures::listen(system, led.clone(), Arc::clone(&lives)))?;
     }
-    Desk::new(heard_by, led.clone(), store.clone(), args.name()).open(&ears);
-    aside.spawn(present(beats_by.clone(), led.clone(), args.name(), lives));
+    let named = (args.name(), Arc::clone(&lives));
+    ears.spawn(present::engine(heard_by.clone(), led.clone(), args.name(), lives));
+    Desk::new(heard_by, led.clone(), store.clone(), named).open(&ears);
     let named = (args.name(), store.identity().to_owned(), reigns);
     aside.spawn(beat(beats_by, led, named, sign.clone()));
     aside.spawn(signals(stopper));
@@ -271,37 +270,6 @@ async fn listen(bus: Bus, heard: watch::Sender<Option<Seen>>, own: String) {
     }
 }
 
-/// Answers who asks who is there.
-async fn present(
-    bus: Bus,
-    led: watch::Receiver<Option<Handle>>,
-    engine: String,
-    lives: Arc<Lives>,
-) {
-    let (mut calls, mut bound) = (bus.subscribe(PRESENT).await, Bound::new(CALLS_A_SECOND));
-    while let Some(call) = calls.next().await {
-        let now = Instant::now();
-        let is_taken = bound.takes(now);
-        if let Some(count) = bound.tell(now) {
-            say(&format!(
-                "warning: {engine}: {count} roll calls were left out: it takes {CALLS_A_SECOND} a second"
-            ));
-        }
-        if !is_taken {
-            continue;
-        }
-        let handle = led.borrow().clone();
-        let leads = match handle {
-            Some(handle) => timeout(PROBE_MAX, handle.probe()).await.ok().and_then(Result::ok),
-            None => None,
-        };
-        let leads = leads.map(|(epoch, _)| epoch);
-        let doubled = if leads.is_some() { lives.doubled(now) } else { Vec::new() };
-        let view = EngineView { engine: engine.clone(), leads, doubled };
-        bus.answer(&call, &Present::Engine(view)).await;
-    }
-}
-
 /// Says that this engine leads, as long as its log says so too.
 async fn beat(
     bus: Bus,
@@ -372,12 +340,6 @@ const APART_MAX: Duration = Duration::from_secs(5);
 
 /// After so long an engine with another clock leads too: it is better than none.
 const APART_PATIENCE: Duration = Duration::from_secs(30);
-
-/// Roll calls that are answered a second, by each that is there: enough for many who look every second.
-pub(super) const CALLS_A_SECOND: u32 = 50;
-
-/// How long a roll call waits for the log.
-const PROBE_MAX: Duration = Duration::from_millis(300);
 
 /// Before a log that was out of reach is tried again.
 const PAUSE: Duration = Duration::from_millis(500);

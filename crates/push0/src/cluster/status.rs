@@ -1,4 +1,4 @@
-//! `push0 status` of a cluster: the leading engine's word on the work, and everybody's word on themselves.
+//! `push0 status` of a cluster: the leading engine's word on the work and on who leads, and everybody's word on themselves.
 
 use std::time::Duration;
 
@@ -33,11 +33,12 @@ fn read(args: &StatusArgs) -> Result<Status, ClusterError> {
     runtime()?.block_on(async {
         let bus = Bus::connect(&settings).await?;
         let (present, answer) = tokio::join!(bus.roll_call(ROLL_CALL), bus.ask(&Ask::Status));
-        let mut status = match answer {
-            Some(Answer::Status(status)) => *status,
-            _ => of_log(&settings).await?,
+        let (mut status, is_led) = match answer {
+            Some(Answer::Status(status)) => (*status, true),
+            _ => (of_log(&settings).await?, false),
         };
-        let mut there = Cluster::default();
+        let mut there =
+            Cluster { leader: status.cluster.and_then(|it| it.leader), ..Cluster::default() };
         for present in present {
             match present {
                 Present::Engine(engine) => there.engines.push(engine),
@@ -46,7 +47,7 @@ fn read(args: &StatusArgs) -> Result<Status, ClusterError> {
         }
         there.engines.sort();
         there.dispatchers.sort_by(|a, b| a.dispatcher.cmp(&b.dispatcher));
-        status.running = Some(there.engines.iter().any(|engine| engine.leads.is_some()));
+        status.running = Some(is_led);
         status.cluster = Some(there);
         Ok(status)
     })

@@ -78,10 +78,27 @@ pub enum Ask {
     Retry(Vec<String>),
     /// Try all parked tasks again.
     RetryAll,
+    /// Say how far the log is: from there on what is asked counts as heard.
+    Position,
     /// Take back the results of these tasks, each named by the first digits of its id, and all that was made from them.
-    Discard { tasks: Vec<String>, by: String, why: String },
+    Discard {
+        tasks: Vec<String>,
+        by: String,
+        why: String,
+        /// How far the log was when it was asked first. What was taken back after that is not taken back again. Clients of
+        /// before 0.2 do not say it: each of their questions takes back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Seq>,
+    },
     /// Forget what is pinned and was named of a program's key.
-    Unpin { program: ProgramName, by: String, why: String },
+    Unpin {
+        program: ProgramName,
+        by: String,
+        why: String,
+        /// Likewise: what was named after that is not forgotten.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Seq>,
+    },
 }
 
 /// What the leader answers, once it is durable.
@@ -112,6 +129,8 @@ pub enum Answer {
         #[serde(default)]
         released: Vec<ReleaseNumber>,
     },
+    /// So far the log is.
+    Position(Seq),
 }
 
 /// Why a block was not taken.

@@ -49,8 +49,11 @@ fn is_older(out: &Path) -> bool {
     proofs.any(|path| begins_with(&path, FIRST))
 }
 
-/// Whether a file of this name is one that [`put`] writes before it is in place.
+/// Whether a file of this name is one that [`put`], or a mark of how far a reader came, is written to before it is in place.
 fn is_temporary(name: &str) -> bool {
+    if MARKS_TO_BE.contains(&name) {
+        return true;
+    }
     let number = name.strip_prefix('.').and_then(|name| name.rsplit_once('.'));
     number.is_some_and(|(name, process)| {
         name.ends_with(PROOF)
@@ -94,6 +97,9 @@ const PROOF: &str = ".proof.json";
 /// What they begin with.
 const FIRST: &[u8] = b"{\"format\":\"push0.proof/";
 
+/// Marks of how far a reader came, while they are written.
+const MARKS_TO_BE: [&str; 2] = [".hooked.new", ".recalled.new"];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,13 +111,14 @@ mod tests {
         take(dir.path(), &name).expect("it is empty");
         let (left, written) = (".5-6-01.proof.json.7", ".5-6-02.proof.json.8");
         let others = ["5-6-01.proof.json", ".profile", ".5.proof.json.bak", ".hooked"];
-        for name in others.into_iter().chain([left, written]) {
+        for name in others.into_iter().chain([left, written, ".hooked.new"]) {
             fs::write(dir.path().join(name), "{").expect("a writable directory");
         }
         let writer = File::open(dir.path().join(written)).expect("it is there");
         writer.lock().expect("nobody has it");
         take(dir.path(), &name).expect("it is marked");
         assert!(!dir.path().join(left).exists() && dir.path().join(written).exists());
+        assert!(!dir.path().join(".hooked.new").exists());
         assert_eq!(others.map(|name| dir.path().join(name).exists()), [true; 4]);
     }
 

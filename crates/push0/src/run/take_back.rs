@@ -2,9 +2,10 @@
 //!
 //! Not here: what is taken back with it (`push0_core`), and the same in a cluster (`cluster`).
 
+use std::cell::OnceCell;
 use std::path::Path;
 
-use push0_core::{Epoch, Event, Input, ReleaseNumber, Scheduler, TaskId, Turn};
+use push0_core::{Epoch, Event, Input, ReleaseNumber, Scheduler, Seq, Task, TaskId, Turn};
 use push0_log::Log as _;
 
 use super::error::RunError;
@@ -15,28 +16,59 @@ use crate::data::Layout;
 /// What was taken back: how many tasks are open again, and which releases are recalled.
 pub(crate) type TakenBack = (u64, Vec<ReleaseNumber>);
 
-/// The tasks with a result that are meant by the first digits of their ids.
+/// The tasks with a result that are meant by the first digits of their ids; where it was asked before, at `seen`, also those
+/// whose result was taken back since.
 ///
 /// # Errors
 ///
-/// Which name means none or several, for a person.
+/// Which name means none or several, for a person. Where another was taken back since it was asked, one that means none
+/// was taken with it.
 pub(crate) fn results_named(
     scheduler: &Scheduler,
     named: &[String],
+    seen: Option<Seq>,
 ) -> Result<Vec<TaskId>, String> {
-    let find = |name: &String| {
-        let tasks = scheduler.tasks().filter(|(_, task)| task.result.is_some());
-        let is_it = |id: &TaskId| name.len() >= NAME_MIN && id.to_string().starts_with(name);
-        let mut found = tasks.map(|(id, _)| *id).filter(is_it);
-        match (found.next(), found.next()) {
-            (Some(task), None) => Ok(task),
-            (Some(_), Some(_)) => Err(format!("more than one task begins with {name}")),
-            (None, _) => {
-                Err(format!("no task with a result begins with {name} (of 4 digits at least)"))
-            }
-        }
+    let is_since = |task: &Task| {
+        let at = task.discarded.as_ref().map(|discarded| discarded.at);
+        at.zip(seen).is_some_and(|(at, seen)| at > seen)
     };
-    named.iter().map(find).collect()
+    let is_meant = |task: &Task| task.result.is_some() || is_since(task);
+    // All of them are gone through once, and only if a name is not whole.
+    let all = OnceCell::new();
+    let in_order = || {
+        let tasks = scheduler.tasks().filter(|(_, task)| is_meant(task));
+        tasks.map(|(id, _)| *id).collect::<Vec<_>>()
+    };
+    let (mut found, mut missed) = (Vec::new(), None);
+    for name in named {
+        let meant = match name.parse::<TaskId>() {
+            Ok(id) => {
+                scheduler.task(&id).filter(|task| is_meant(task)).map(|_| id).into_iter().collect()
+            }
+            Err(_) => begin_with(all.get_or_init(in_order), name),
+        };
+        match meant.as_slice() {
+            [task] => found.push(*task),
+            [] => missed = missed.or(Some(name)),
+            [..] => return Err(format!("more than one task begins with {name}")),
+        }
+    }
+    let is_heard = found.iter().filter_map(|id| scheduler.task(id)).any(is_since);
+    match missed.filter(|_| !is_heard) {
+        Some(name) => {
+            Err(format!("no task with a result begins with {name} (of 4 digits at least)"))
+        }
+        None => Ok(found),
+    }
+}
+
+/// The first two of those that begin with these digits.
+fn begin_with(in_order: &[TaskId], digits: &str) -> Vec<TaskId> {
+    let first = format!("{digits:0<64}").parse::<TaskId>().ok();
+    let first = first.filter(|_| digits.len() >= NAME_MIN);
+    let from = first.map_or(in_order.len(), |first| in_order.partition_point(|id| *id < first));
+    let begin = in_order.iter().skip(from).take_while(|id| id.to_string().starts_with(digits));
+    begin.take(2).copied().collect()
 }
 
 /// What deciding `input` takes back.
@@ -60,7 +92,7 @@ pub(crate) fn discard(
     why: &str,
 ) -> Result<TakenBack, RunError> {
     let what = |scheduler: &Scheduler| {
-        let tasks = results_named(scheduler, named)?.into_iter();
+        let tasks = results_named(scheduler, named, None)?.into_iter();
         let inputs = tasks.map(|task| Input::Discard { task, by: by.into(), why: why.into() });
         Ok(inputs.collect())
     };

@@ -1,4 +1,6 @@
-//! Who is there in a cluster, by their own word.
+//! Who is there in a cluster: the engine that leads, by its answer, and all by their own word.
+//!
+//! Whoever hears a roll call may answer it under any name. A question on how far it is reaches engines alone.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +13,21 @@ use crate::cli::table;
 /// The processes that answer at this moment.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Cluster {
+    /// By its answer to how far it is; absent where none leads, or one of before does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) leader: Option<Leader>,
     pub(crate) engines: Vec<EngineView>,
     pub(crate) dispatchers: Vec<DispatcherView>,
+}
+
+/// The engine that leads.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Leader {
+    pub(crate) engine: String,
+    pub(crate) epoch: Epoch,
+    /// Names that more than one dispatcher had a moment ago; all but one were refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) doubled: Vec<String>,
 }
 
 /// An engine, by its own word.
@@ -69,19 +84,39 @@ impl DispatcherView {
 }
 
 impl Cluster {
-    pub(super) fn engines_shown(&self) -> String {
-        let said = self.engines.iter().map(|EngineView { engine, leads, .. }| match leads {
-            Some(epoch) => format!("{engine} leads in {epoch}"),
-            None => format!("{engine} stands by"),
+    /// Those that the engine which leads says, and nobody else.
+    pub(crate) fn led_by(leader: Leader) -> Self {
+        Self { leader: Some(leader), ..Self::default() }
+    }
+
+    pub(super) fn engines_shown(&self, running: Option<bool>) -> String {
+        let leader = self.leader.as_ref();
+        let others = self.engines.iter().filter(|view| {
+            leader.is_none_or(|leader| {
+                (&leader.engine, Some(leader.epoch)) != (&view.engine, view.leads)
+            })
+        });
+        let said = others.map(|EngineView { engine, leads, .. }| match leads {
+            Some(epoch) => format!("{} leads in {epoch}", plain(engine)),
+            None => format!("{} stands by", plain(engine)),
         });
         let said = said.collect::<Vec<_>>().join(", ");
-        if said.is_empty() { "no engine answers".to_owned() } else { said }
+        let leads = match (leader, running) {
+            (Some(Leader { engine, epoch, .. }), _) => {
+                format!("{} leads in {epoch}", plain(engine))
+            }
+            (None, Some(true)) => "an engine leads".to_owned(),
+            (None, _) if said.is_empty() => "no engine answers".to_owned(),
+            (None, _) => "no engine that leads answers".to_owned(),
+        };
+        if said.is_empty() { leads } else { format!("{leads}; by their own word: {said}") }
     }
 
     /// What somebody is to see to.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let doubled = self.engines.iter().flat_map(|engine| &engine.doubled);
+        let doubled = self.leader.iter().flat_map(|leader| &leader.doubled);
         let warning = |name: &String| {
+            let name = plain(name);
             format!(
                 "warning: another dispatcher was named {name}, and was refused: give each a name of its own (--id)"
             )
@@ -89,7 +124,10 @@ impl Cluster {
         let cannot = self.dispatchers.iter().flat_map(|view| {
             let of = move |(program, why): (&String, &String)| {
                 let (dispatcher, program) = (plain(&view.dispatcher), plain(program));
-                format!("warning: {dispatcher} cannot run program {program}: {}", plain(why))
+                format!(
+                    "warning: {dispatcher} says that it cannot run program {program}: {}",
+                    plain(why)
+                )
             };
             view.cannot.iter().take(CANNOT_SHOWN_MAX).map(of)
         });
@@ -100,8 +138,15 @@ impl Cluster {
         if self.dispatchers.is_empty() {
             return "no dispatcher answers".to_owned();
         }
-        let head =
-            ["dispatcher", "slots", "running", "held", "memory", "GPUs", "memory of provers"];
+        let head = [
+            "dispatcher, by its own word",
+            "slots",
+            "running",
+            "held",
+            "memory",
+            "GPUs",
+            "memory of provers",
+        ];
         let rows = self.dispatchers.iter().map(|view| {
             let DispatcherView { dispatcher, slots, memory_bytes, gpus, .. } = view;
             let DispatcherView { memory_limit, running, held, .. } = view;
@@ -139,11 +184,14 @@ mod tests {
         cannot.heard(&gone);
         let told = |cannot: &Cannot| {
             let view = DispatcherView::new(about.clone(), 0, 0, cannot);
-            Cluster { engines: Vec::new(), dispatchers: vec![view] }.warnings()
+            Cluster { dispatchers: vec![view], ..Cluster::default() }.warnings()
         };
         let warnings = told(&cannot);
         let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
-        assert!(warning.starts_with("warning: gpu-1 cannot run program prover: no such file"));
+        assert!(
+            warning
+                .starts_with("warning: gpu-1 says that it cannot run program prover: no such file")
+        );
         assert!(!warning.contains(['\u{202e}', '\n']), "{warning:?}");
         cannot.heard(&Notice::ProgramBack { program: "prover".parse().expect("a name") });
         assert!(told(&cannot).is_empty());

@@ -1,13 +1,18 @@
 //! The directory in which a verifier finds its envelope: its own, and gone after it.
 //!
+//! ```text
+//!   push0-verify-…/       push0's own, whatever the verifier's user: so it is known at the next start, and goes
+//!   push0-verify-…/own/   the verifier's: its envelope, and what it keeps meanwhile
+//! ```
+//!
 //! One that a killed process left goes at the next start: whoever still uses it holds a lock on it.
 //!
 //! Not here: what is in it.
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use tempfile::TempDir;
@@ -15,7 +20,8 @@ use tempfile::TempDir;
 /// A directory of one verifier.
 #[derive(Debug)]
 pub(super) struct Scratch {
-    dir: TempDir,
+    _dir: TempDir,
+    own: PathBuf,
     /// Held while it is in use.
     _lock: File,
 }
@@ -38,11 +44,16 @@ impl Scratch {
         };
         let lock = File::open(dir.path())?;
         let _ = lock.try_lock(); // where there are no locks, another start may remove it, and no verdict comes
-        Ok(Self { dir, _lock: lock })
+        // Whoever it is given to passes through the outer one, and looks into the inner one alone.
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711))?;
+        let own = dir.path().join("own");
+        fs::DirBuilder::new().mode(0o700).create(&own)?;
+        Ok(Self { _dir: dir, own, _lock: lock })
     }
 
+    /// What is the verifier's own.
     pub(super) fn path(&self) -> &Path {
-        self.dir.path()
+        &self.own
     }
 }
 
@@ -79,5 +90,28 @@ mod tests {
         sweep(dir.path());
         assert!(!left.exists());
         assert!(in_use.path().exists() && other.join("envelope.json").exists() && link.exists());
+    }
+
+    #[test]
+    fn what_was_given_to_another_user_goes_too() {
+        if !rustix::process::geteuid().is_root() {
+            return; // nobody else can give it
+        }
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut scratch = Scratch::make(Some(dir.path())).expect("a writable directory");
+        let mut command = std::process::Command::new("true");
+        // Whether it could reach it there is another matter.
+        let _ = push0_dispatch::run_as(&mut command, "nobody", scratch.path());
+        let path = scratch.path().to_owned();
+        assert_eq!(fs::metadata(&path).expect("it is there").uid(), 65534);
+        scratch._dir.disable_cleanup(true);
+        drop(scratch); // as a process that is killed
+        assert!(path.exists());
+        // What another test has just forked holds the lock until it runs its program.
+        push0_testbed::until("it stays", || {
+            sweep(dir.path());
+            let left = fs::read_dir(dir.path()).expect("it is there").count();
+            (left == 0).then_some(())
+        });
     }
 }

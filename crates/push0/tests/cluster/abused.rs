@@ -47,7 +47,8 @@ fn what_is_too_large_is_refused_to_who_asks_and_ends_no_engine() {
             | Answer::Status(_)
             | Answer::Later { .. }
             | Answer::Added { .. }
-            | Answer::Discarded { .. } => panic!("{answer:?}"),
+            | Answer::Discarded { .. }
+            | Answer::Position(_) => panic!("{answer:?}"),
         }
     }
     world.submit();

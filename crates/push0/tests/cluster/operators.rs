@@ -25,7 +25,7 @@ fn status_names_who_is_there_and_what_is_done() {
     // An answer that takes too long is left out here too.
     push0_testbed::until("it does not say who leads and who stands by", || {
         let text = world.output(&["status"]);
-        text.contains("e1 leads in epoch-1, e2 stands by").then_some(())
+        text.contains("e1 leads in epoch-1; by their own word: e2 stands by").then_some(())
     });
     // Where no engine is, the log tells.
     for name in ["e1", "e2", "d1", "d2"] {

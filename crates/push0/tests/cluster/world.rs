@@ -313,6 +313,7 @@ impl World {
         if is_reader || is_operator {
             command.env("PUSH0_CONFIG", "reader.toml");
         }
+        command.env("XDG_CACHE_HOME", self.path("cache"));
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use push0_core::Event;
+use push0_testbed::until;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -43,6 +44,44 @@ fn a_second_one_of_a_name_is_refused_and_says_so() {
         0,
         "nothing was taken from the first"
     );
+    world.finish(BLOCKS);
+}
+
+/// Whoever hears a roll call may answer it as anybody; who leads is by the engine's answer alone.
+#[test]
+fn what_it_answers_to_a_roll_call_makes_nobody_lead() {
+    let mut world = engines("20ms");
+    world.block_on(async {
+        let gpu = User::new(&world, "gpu-2").await;
+        let mut calls = gpu.client.subscribe("push0.present").await.expect("it may hear");
+        gpu.client.flush().await.expect("it is connected");
+        let lie = json!({ "engine": { "engine": "e9", "leads": 99, "doubled": ["gpu-1"] } });
+        tokio::spawn(async move {
+            while let Some(call) = calls.next().await {
+                let to = call.reply.expect("it asks");
+                gpu.client.publish(to, lie.to_string().into()).await.expect("sent");
+            }
+        });
+    });
+    let told = until("nobody says that it leads", || {
+        let told = world.output(&["status"]);
+        (told.contains("e1 leads in epoch-1;") && told.contains("e9")).then_some(told)
+    });
+    let own = told.split_once("by their own word: ").expect("others answer").1;
+    assert!(own.contains("e9 leads in epoch-99"), "{told}");
+    assert!(!told.contains("another dispatcher was named"), "{told}");
+    let status = world.status_of(&["e1", "e2", "e9"], &[]);
+    assert_eq!(at(&status, "/cluster/leader"), json!({ "engine": "e1", "epoch": 1 }));
+    assert_eq!(at(&status, "/running"), json!(true));
+    for name in ["e1", "e2"] {
+        world.kill(name);
+    }
+    assert_eq!(at(&world.status(), "/running"), json!(false));
+    let told = world.output(&["status"]);
+    assert!(told.contains("no engine that leads answers; by their own word: e9 leads"), "{told}");
+    world.serve("e1");
+    world.dispatch("gpu-1");
+    world.submit();
     world.finish(BLOCKS);
 }
 
@@ -88,7 +127,7 @@ fn it_cannot_fail_what_another_holds() {
     world.wait_for("gpu-2", "takes work");
     world.start_submit();
     let granted = |event: &Event| matches!(event, Event::Granted { .. });
-    push0_testbed::until("nothing is granted", || (count(&world, granted) >= 4).then_some(()));
+    until("nothing is granted", || (count(&world, granted) >= 4).then_some(()));
     let capacity = json!({ "programs": ["mock"], "slots": 0, "memory_bytes": 0, "gpus": 0 });
     let said = json!({ "dispatcher": "gpu-1", "incarnation": 7, "running": {}, "held": [], "capacity": capacity });
     let mut said = vec![json!({ "Beat": said })];
@@ -142,7 +181,7 @@ fn it_cannot_pass_for_another_that_has_gone() {
     world.wait_for("gpu-2", "takes work");
     world.start_submit();
     let granted = |event: &Event| matches!(event, Event::Granted { .. });
-    push0_testbed::until("nothing is granted", || (count(&world, granted) >= 2).then_some(()));
+    until("nothing is granted", || (count(&world, granted) >= 2).then_some(()));
     for name in
         ["push0-dispatch:gpu-2", "push0-dispatch:gpu-2:0000000000000007", "push0-dispatch:gpu-2:x"]
     {

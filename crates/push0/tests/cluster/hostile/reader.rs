@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use push0_core::Event;
 use serde_json::json;
 
@@ -146,6 +147,44 @@ fn a_result_is_made_again_only_if_the_engine_finds_it_lost_too() {
         tokio::time::timeout(push0_testbed::PATIENCE, done).await.expect("it is lost");
     });
     assert_eq!(reopened(&world), 1);
+    world.finish(BLOCKS);
+}
+
+/// What it holds would be carried to every process.
+#[test]
+fn a_roll_call_that_holds_anything_is_answered_by_nobody() {
+    let mut world = engines("20ms");
+    world.dispatch("gpu-1");
+    world.wait_for("gpu-1", "takes work");
+    world.block_on(async {
+        let reader = User::new(&world, "reader").await;
+        let call = async |words: Vec<u8>| {
+            let inbox = reader.client.new_inbox();
+            let answers = reader.client.subscribe(inbox.clone()).await.expect("it may hear");
+            let called = reader.client.publish_with_reply("push0.present", inbox, words.into());
+            called.await.expect("sent");
+            answers
+        };
+        for _ in 0..200 {
+            call(vec![b' '; 900_000]).await;
+        }
+        let mut to_none = call(b"who?".to_vec()).await;
+        let mut to_all = call(Vec::new()).await;
+        for _ in ["e1", "e2", "gpu-1"] {
+            let answer = tokio::time::timeout(push0_testbed::PATIENCE, to_all.next()).await;
+            answer.expect("it is there").expect("an answer");
+        }
+        // They are answered in the order in which they come.
+        let none = tokio::time::timeout(Duration::from_millis(100), to_none.next()).await;
+        assert!(none.is_err(), "{none:?}");
+    });
+    for name in ["e1", "gpu-1"] {
+        world.wait_for(name, "roll calls were left out");
+    }
+    world.submit();
+    world.wait_accepted(BLOCKS);
+    assert_eq!(count(&world, |event| matches!(event, Event::Claimed { .. })), 1);
+    assert_eq!(count(&world, |event| matches!(event, Event::Lost { .. })), 0);
     world.finish(BLOCKS);
 }
 
