@@ -29,14 +29,6 @@ pub(crate) struct Rank {
     pub(crate) task: TaskId,
 }
 
-impl Rank {
-    /// Before all that are behind, and after all that are not.
-    const fn first_behind() -> Self {
-        let (first, opened, task) = (Height(0), Seq(0), TaskId([0; 32]));
-        Self { is_behind: true, first, from_end: 0, opened, task }
-    }
-}
-
 /// What a dispatcher could take now.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Offer {
@@ -81,17 +73,6 @@ impl Queue {
     pub(crate) fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
         let after = (now, TaskId([u8::MAX; 32]));
         self.delayed.range(after..).map(|((at, _), _)| *at).find(|at| *at > now)
-    }
-
-    /// The tasks that begin at `first` or before, and some others.
-    pub(crate) fn up_to(&self, first: Height) -> impl Iterator<Item = TaskId> {
-        let before = move |rank: &&Rank| rank.first <= first;
-        let behind = Rank::first_behind();
-        let ready = self.ready.values().flat_map(move |ready| {
-            let ahead = ready.range(..behind).take_while(before);
-            ahead.chain(ready.range(behind..).take_while(before))
-        });
-        ready.map(|rank| rank.task).chain(self.delayed.keys().map(|(_, task)| *task))
     }
 
     /// The programs that something waits for, be it ready or delayed.

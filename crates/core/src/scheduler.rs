@@ -30,6 +30,7 @@ mod held;
 mod keys;
 mod references;
 mod report;
+mod starved;
 mod submit;
 mod view;
 
@@ -41,6 +42,7 @@ use self::aside::Records;
 use self::keys::Keys;
 pub(crate) use held::Held;
 pub use references::{Reference, Referred};
+use starved::Starved;
 pub use view::{StageView, Totals};
 
 use crate::broken::{Breakage, Broken};
@@ -67,7 +69,9 @@ pub struct Scheduler {
     tasks: ByHash<TaskId, Box<Task>>,
     queue: Queue,
     /// Tasks that could be tried but for an input that is not there.
-    starved: BTreeSet<TaskId>,
+    starved: Starved,
+    /// The most blocks that a task is about: who reads what begins at a height begins no more than that below it.
+    widest: u64,
     leases: BTreeMap<AttemptId, TaskId>,
     /// The same leases by who holds them.
     held: BTreeMap<DispatcherId, Held>,
@@ -120,7 +124,8 @@ impl Scheduler {
             chain: Chain::default(),
             tasks: ByHash::default(),
             queue: Queue::default(),
-            starved: BTreeSet::new(),
+            starved: Starved::default(),
+            widest: 1,
             leases: BTreeMap::new(),
             held: BTreeMap::new(),
             overdue: BTreeSet::new(),

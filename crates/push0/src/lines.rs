@@ -89,13 +89,11 @@ impl Display for Fields<'_> {
             Event::Remade { task, old, new } => {
                 write!(f, "{} old={} new={}", of(task), old.short(), new.short())
             }
-            Event::Pinned { program, vkey } => write!(f, "program={program} vkey={vkey}"),
-            Event::KeyNamed { program, vkey, dispatcher, .. } => {
-                write!(f, "program={program} vkey={vkey} dispatcher={dispatcher}")
-            }
-            Event::Unpinned { program, by, why } => {
-                write!(f, "program={program} by={by:?} {}", Message(why))
-            }
+            Event::Pinned { .. }
+            | Event::KeyNamed { .. }
+            | Event::Unpinned { .. }
+            | Event::SetAside { .. }
+            | Event::Restored { .. } => of_program(f, self.event),
             Event::Discarded { task, by, why, tasks, released } => {
                 let (of, released) = (of(task), Numbers(released));
                 write!(f, "{of} by={by:?} tasks={tasks}{released} {}", Message(why))
@@ -118,14 +116,6 @@ impl Display for Fields<'_> {
                 let of = of(task).ended(*attempt);
                 write!(f, "{of} {}{} {}", Ran(*ran_us), Excused(*excused), Message(message))
             }
-            Event::SetAside { dispatcher, program, failures, until, message } => {
-                let until = time(*until);
-                write!(f, "dispatcher={dispatcher} program={program} failures={failures} ")?;
-                write!(f, "until={until} {}", Message(message))
-            }
-            Event::Restored { dispatcher, program } => {
-                write!(f, "dispatcher={dispatcher} program={program}")
-            }
             Event::Led {} => Ok(()),
             Event::Lost { task, attempt, message, .. }
             | Event::Withdrawn { task, attempt, message, .. } => {
@@ -133,6 +123,24 @@ impl Display for Fields<'_> {
             }
         }
     }
+}
+
+/// What is told of a program's key, and of who proves it.
+fn of_program(f: &mut fmt::Formatter<'_>, event: &Event) -> fmt::Result {
+    if let Event::Pinned { program, vkey } = event {
+        write!(f, "program={program} vkey={vkey}")?;
+    } else if let Event::KeyNamed { program, vkey, dispatcher, .. } = event {
+        write!(f, "program={program} vkey={vkey} dispatcher={dispatcher}")?;
+    } else if let Event::Unpinned { program, by, why } = event {
+        write!(f, "program={program} by={by:?} {}", Message(why))?;
+    } else if let Event::SetAside { dispatcher, program, failures, until, message } = event {
+        let until = time(*until);
+        write!(f, "dispatcher={dispatcher} program={program} failures={failures} ")?;
+        write!(f, "until={until} {}", Message(message))?;
+    } else if let Event::Restored { dispatcher, program } = event {
+        write!(f, "dispatcher={dispatcher} program={program}")?;
+    }
+    Ok(())
 }
 
 /// That an end counts against no budget of its task.

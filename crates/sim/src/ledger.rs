@@ -138,35 +138,12 @@ impl Ledger {
             Event::Accepted { task, attempt, result, .. } => {
                 self.accepted(task, *attempt, result.statement)?;
             }
-            Event::Failed { task, attempt, retry_at, class, excused, .. } => {
-                let how = class_word(*class);
-                // Without a verdict it may be the pipeline's trouble, as long as nobody else has had one.
-                let is_told = *excused || *class != FailureClass::Unjudged;
-                self.missed(task, true, is_told.then_some(*excused))?;
-                self.tried(at, task, how, !excused)?;
-                self.ended(task, *attempt, *retry_at, Some(how).filter(|_| !excused))?;
-            }
-            Event::Rejected { task, attempt, retry_at, excused, .. } => {
-                self.missed(task, true, Some(*excused))?;
-                self.tried(at, task, "rejected", !excused)?;
-                self.ended(task, *attempt, *retry_at, Some("rejected").filter(|_| !excused))?;
-            }
-            Event::Lost { task, attempt, retry_at, .. } => {
-                self.ended(task, *attempt, *retry_at, Some("lost"))?;
-            }
-            Event::Withdrawn { task, attempt, retry_at, cause, .. } => {
-                if cause.is_some() {
-                    self.missed(task, false, None)?;
-                    self.tried(at, task, "withdrawn", true)?;
-                }
-                self.ended(task, *attempt, *retry_at, cause.map(|_| "withdrawn"))?;
-            }
-            Event::SetAside { dispatcher, program, until, .. } => {
-                self.trouble.set_aside(at, program, dispatcher, *until)?;
-            }
-            Event::Restored { dispatcher, program } => {
-                self.trouble.restored(program, dispatcher)?;
-            }
+            Event::Failed { .. }
+            | Event::Rejected { .. }
+            | Event::Lost { .. }
+            | Event::Withdrawn { .. }
+            | Event::SetAside { .. }
+            | Event::Restored { .. } => self.came_to_nothing(at, event)?,
             Event::Parked { task, .. } => self.moved(task, State::Parked)?,
             Event::Reopened { task, .. } => {
                 self.moved(task, State::Ready(at))?;
@@ -313,43 +290,6 @@ impl Ledger {
             self.trouble.proved(&pipeline.stage(stage).program, own.as_ref());
         }
         self.moved(task, State::Accepted)
-    }
-
-    /// An attempt came to nothing, and is `excused` just where that is more than its task's trouble.
-    fn missed(
-        &mut self,
-        task: &TaskId,
-        was_begun: bool,
-        excused: Option<bool>,
-    ) -> Result<(), Found> {
-        let entry = self.entry(task)?;
-        let State::Leased { dispatcher, .. } = &entry.state else { return Ok(()) };
-        let (stage, who) = (entry.stage, dispatcher.clone());
-        let Some(pipeline) = &self.pipeline else { return Ok(()) };
-        let program = &pipeline.stage(stage).program;
-        let is_trouble = self.trouble.missed(program, &who, *task, was_begun);
-        holds(Check::SetAside, excused.is_none_or(|excused| excused == is_trouble), || {
-            format!("excused {excused:?}, and more than the task's trouble: {is_trouble}")
-        })
-    }
-
-    fn tried(
-        &mut self,
-        at: Timestamp,
-        task: &TaskId,
-        how: &'static str,
-        is_counted: bool,
-    ) -> Result<(), Found> {
-        let entry = self.entry(task)?;
-        let State::Leased { dispatcher, .. } = &entry.state else { return Ok(()) };
-        entry.tried_on.insert(dispatcher.clone());
-        if is_counted {
-            entry.was_alone.insert(how, entry.tried_on.len() == 1);
-        }
-        if how == "transient" && is_counted {
-            entry.transient = Some((entry.transient.map_or(at, |(first, _)| first), at));
-        }
-        Ok(())
     }
 
     fn ended(

@@ -64,17 +64,11 @@ impl Scheduler {
             Event::Accepted { task, attempt, result, .. } => {
                 self.accepted(seq, at, *task, *attempt, result, event)?;
             }
-            Event::Pinned { program, vkey } => self.pin(program, *vkey),
-            Event::KeyNamed { program, vkey, dispatcher, task } => {
-                self.name_key(program, dispatcher, *vkey, *task);
-            }
-            Event::Unpinned { program, .. } => {
-                self.keys.remove(program);
-            }
-            Event::SetAside { dispatcher, program, failures, until, message } => {
-                self.set_aside(at, (dispatcher, program), (*failures, *until, message));
-            }
-            Event::Restored { dispatcher, program } => self.restored(at, dispatcher, program),
+            Event::Pinned { .. }
+            | Event::KeyNamed { .. }
+            | Event::Unpinned { .. }
+            | Event::SetAside { .. }
+            | Event::Restored { .. } => self.note_program(at, event),
             Event::Led {} => {}
             Event::Discarded { task, released, .. } => self.discarded(seq, at, *task, released)?,
             Event::Released { number, key, tasks } => {
@@ -92,6 +86,21 @@ impl Scheduler {
         Ok(())
     }
 
+    /// What is known of a program's key, and of who proves it.
+    fn note_program(&mut self, at: Timestamp, event: &Event) {
+        if let Event::Pinned { program, vkey } = event {
+            self.pin(program, *vkey);
+        } else if let Event::KeyNamed { program, vkey, dispatcher, task } = event {
+            self.name_key(program, dispatcher, *vkey, *task);
+        } else if let Event::Unpinned { program, .. } = event {
+            self.keys.remove(program);
+        } else if let Event::SetAside { dispatcher, program, failures, until, message } = event {
+            self.set_aside(at, (dispatcher, program), (*failures, *until, message));
+        } else if let Event::Restored { dispatcher, program } = event {
+            self.restored(at, dispatcher, program);
+        }
+    }
+
     /// An engine took over; no fact was recorded for `gap`. What runs out has left what it had then, for nobody
     /// could be heard meanwhile.
     fn resume(&mut self, gap: Duration) {
@@ -103,7 +112,10 @@ impl Scheduler {
             }
             self.index(id);
         }
+        let starved: Vec<_> = self.starved.ids().collect();
+        starved.iter().for_each(|id| self.unindex(*id));
         self.chain.resume(gap);
+        starved.iter().for_each(|id| self.index(*id));
     }
 
     fn configured(&mut self, seq: Seq, spec: &PipelineSpec) -> Result<(), IllegalEvent> {
@@ -171,6 +183,7 @@ impl Scheduler {
             discarded: None,
         };
         self.tasks.insert(id, Box::new(task));
+        self.widest = self.widest.max(key.blocks());
         self.note_open(id, key.first, false, true);
         self.index(id);
         Ok(())

@@ -100,9 +100,10 @@ impl Scheduler {
 
     /// Tasks that wait for a block which the source was asked for and has not delivered.
     pub(super) fn abandon(&self, now: Timestamp) -> Vec<Event> {
-        let due = self.starved_by_source().filter(|(_, at)| *at <= now);
+        let waited = |asked: Timestamp| asked + self.limits.resupply_max <= now;
+        let due = self.starved.by_source().take_while(|(asked, _)| waited(*asked));
         due.take(self.limits.decision_max)
-            .map(|(task, _)| Event::Parked {
+            .map(|(_, task)| Event::Parked {
                 task,
                 class: ParkedBy::InputLost,
                 message: self.bounded("the source did not deliver a lost block again"),
@@ -112,17 +113,12 @@ impl Scheduler {
 
     /// When the next task is parked by [`Self::abandon`].
     pub(super) fn next_abandoned(&self, now: Timestamp) -> Option<Timestamp> {
-        self.starved_by_source().map(|(_, at)| at).filter(|at| *at > now).min()
-    }
-
-    /// Tasks that wait for a block from the source, and until when.
-    fn starved_by_source(&self) -> impl Iterator<Item = (TaskId, Timestamp)> {
-        self.starved.iter().filter_map(|id| {
-            let lost = self.task(id)?.inputs.iter().filter_map(|input| match input {
-                InputId::Block(hash) => self.chain.lost_since(hash),
-                InputId::Task(_) | InputId::Part(..) => None,
-            });
-            Some((*id, lost.min()? + self.limits.resupply_max))
+        let wait = self.limits.resupply_max;
+        let first = self.starved.by_source().next().map(|(asked, _)| asked + wait);
+        first.filter(|at| *at > now).or_else(|| {
+            let over = u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
+            let after = Timestamp(now.0.saturating_sub(over));
+            Some(self.starved.asked_after(after)? + wait)
         })
     }
 

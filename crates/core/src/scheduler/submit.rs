@@ -130,7 +130,9 @@ impl Scheduler {
         let resupplied =
             Event::Resupplied { block: block.hash, payload: block.payload, bytes: block.bytes };
         let input = InputId::Block(block.hash);
-        let parked = self.parked.iter().filter_map(|id| Some((*id, self.task(id)?)));
+        let around = self.open_around(block.number);
+        let parked = around.filter(|id| self.parked.contains(id));
+        let parked = parked.filter_map(|id| Some((id, self.task(&id)?)));
         let reopened = parked
             .filter(|(_, task)| task.inputs.contains(&input))
             .filter(|(_, task)| {

@@ -307,7 +307,11 @@ impl Scheduler {
                     let (program, rank) = place(&self.pipeline, id, task, is_behind, self.broken);
                     self.queue.put(program, rank, *at, self.now);
                 } else {
-                    self.starved.insert(id);
+                    let asked = task.inputs.iter().filter_map(|input| match input {
+                        InputId::Block(hash) => self.chain.lost_since(hash),
+                        InputId::Task(_) | InputId::Part(..) => None,
+                    });
+                    self.starved.insert(id, asked.min());
                 }
             }
             TaskState::Leased(lease) => {
@@ -353,6 +357,12 @@ impl Scheduler {
         }
     }
 
+    /// The open tasks that may be about what begins at `first`.
+    pub(super) fn open_around(&self, first: Height) -> impl Iterator<Item = TaskId> {
+        let lowest = Height(first.0.saturating_sub(self.widest - 1));
+        self.open.range(lowest..=first).flat_map(|(_, tasks)| tasks.iter().copied())
+    }
+
     /// Looks again whether the tasks that read `input` may be tried. What it is about begins at `first`, and
     /// so no reader begins later.
     pub(super) fn requeue_users(&mut self, input: InputId, first: Height) {
@@ -361,9 +371,8 @@ impl Scheduler {
                 *read == input || (read.maker().is_some() && read.maker() == input.maker())
             })
         };
-        let candidates = self.queue.up_to(first).chain(self.starved.iter().copied());
         let is_user = |task: &Task| matches!(task.state, TaskState::Ready { .. }) && reads(task);
-        let users = candidates.filter(|id| self.task(id).is_some_and(is_user));
+        let users = self.open_around(first).filter(|id| self.task(id).is_some_and(is_user));
         for id in users.collect::<Vec<_>>() {
             self.unindex(id);
             self.index(id);

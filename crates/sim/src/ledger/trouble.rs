@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use push0_core::{AttemptId, DispatcherId, ProgramName, TaskId, Timestamp};
+use push0_core::{AttemptId, DispatcherId, Event, FailureClass, ProgramName, TaskId, Timestamp};
 
+use super::{Ledger, State, class_word};
 use crate::check::{Check, Found, holds};
 
 /// Rows of attempts that came to nothing, with none proved between; and who is set aside for one.
@@ -113,4 +114,72 @@ fn is_trouble(row: &[Miss]) -> bool {
     let tasks: BTreeSet<_> = row.iter().map(|miss| miss.task).collect();
     let begun = row.iter().filter(|miss| miss.was_begun).count();
     tasks.len() > 1 && (begun >= 3 || row.len() - begun >= 16)
+}
+
+impl Ledger {
+    /// Reads how an attempt came to nothing, and what that says of its dispatcher.
+    pub(super) fn came_to_nothing(&mut self, at: Timestamp, event: &Event) -> Result<(), Found> {
+        if let Event::Failed { task, attempt, retry_at, class, excused, .. } = event {
+            let how = class_word(*class);
+            // Without a verdict it may be the pipeline's trouble, as long as nobody else has had one.
+            let is_told = *excused || *class != FailureClass::Unjudged;
+            self.missed(task, true, is_told.then_some(*excused))?;
+            self.tried(at, task, how, !excused)?;
+            self.ended(task, *attempt, *retry_at, Some(how).filter(|_| !excused))?;
+        } else if let Event::Rejected { task, attempt, retry_at, excused, .. } = event {
+            self.missed(task, true, Some(*excused))?;
+            self.tried(at, task, "rejected", !excused)?;
+            self.ended(task, *attempt, *retry_at, Some("rejected").filter(|_| !excused))?;
+        } else if let Event::Lost { task, attempt, retry_at, .. } = event {
+            self.ended(task, *attempt, *retry_at, Some("lost"))?;
+        } else if let Event::Withdrawn { task, attempt, retry_at, cause, .. } = event {
+            if cause.is_some() {
+                self.missed(task, false, None)?;
+                self.tried(at, task, "withdrawn", true)?;
+            }
+            self.ended(task, *attempt, *retry_at, cause.map(|_| "withdrawn"))?;
+        } else if let Event::SetAside { dispatcher, program, until, .. } = event {
+            self.trouble.set_aside(at, program, dispatcher, *until)?;
+        } else if let Event::Restored { dispatcher, program } = event {
+            self.trouble.restored(program, dispatcher)?;
+        }
+        Ok(())
+    }
+
+    /// An attempt came to nothing, and is `excused` just where that is more than its task's trouble.
+    fn missed(
+        &mut self,
+        task: &TaskId,
+        was_begun: bool,
+        excused: Option<bool>,
+    ) -> Result<(), Found> {
+        let entry = self.entry(task)?;
+        let State::Leased { dispatcher, .. } = &entry.state else { return Ok(()) };
+        let (stage, who) = (entry.stage, dispatcher.clone());
+        let Some(pipeline) = &self.pipeline else { return Ok(()) };
+        let program = &pipeline.stage(stage).program;
+        let is_trouble = self.trouble.missed(program, &who, *task, was_begun);
+        holds(Check::SetAside, excused.is_none_or(|excused| excused == is_trouble), || {
+            format!("excused {excused:?}, and more than the task's trouble: {is_trouble}")
+        })
+    }
+
+    fn tried(
+        &mut self,
+        at: Timestamp,
+        task: &TaskId,
+        how: &'static str,
+        is_counted: bool,
+    ) -> Result<(), Found> {
+        let entry = self.entry(task)?;
+        let State::Leased { dispatcher, .. } = &entry.state else { return Ok(()) };
+        entry.tried_on.insert(dispatcher.clone());
+        if is_counted {
+            entry.was_alone.insert(how, entry.tried_on.len() == 1);
+        }
+        if how == "transient" && is_counted {
+            entry.transient = Some((entry.transient.map_or(at, |(first, _)| first), at));
+        }
+        Ok(())
+    }
 }
