@@ -55,8 +55,12 @@ facts! {
     pub enum Event {
         /// From here on this pipeline runs.
         Configured { pipeline: Box<PipelineSpec> },
-        /// An engine took the log over.
-        Claimed { epoch: Epoch },
+        /// An engine took the log over. From here on the ids of attempts hold its epoch, if it says so.
+        Claimed {
+            epoch: Epoch,
+            #[serde(default, skip_serializing_if = "is_false")]
+            ids_hold_it: bool,
+        },
         /// A block joined the tree.
         BlockSubmitted { block: Block },
         /// The source has delivered its last block.
@@ -75,7 +79,7 @@ facts! {
             key: Key,
             inputs: Vec<InputId>,
         },
-        /// `dispatcher` may try. The attempt's id is the position of this event.
+        /// `dispatcher` may try. The attempt's id is the position of this event, and the epoch ([`AttemptId::of`]).
         Granted { task: TaskId, dispatcher: DispatcherId, until: Timestamp },
         /// The task has a verified result.
         Accepted { task: TaskId, attempt: AttemptId, result: ResultRef, ran_us: u64 },
@@ -107,7 +111,8 @@ facts! {
         },
         /// The attempt's dispatcher is gone.
         Lost { task: TaskId, attempt: AttemptId, message: String, retry_at: Timestamp },
-        /// The attempt ended before its prover did, for this `cause`. Without one it is nobody's fault, and at no budget.
+        /// The attempt ended before its prover did, for this `cause`. Without one it is nobody's fault, and at no budget; nor
+        /// is one that is `excused`, as above.
         Withdrawn {
             task: TaskId,
             attempt: AttemptId,
@@ -115,8 +120,10 @@ facts! {
             retry_at: Timestamp,
             #[serde(default, skip_serializing_if = "Option::is_none")]
             cause: Option<WithdrawnBy>,
+            #[serde(default, skip_serializing_if = "is_false")]
+            excused: bool,
         },
-        /// `dispatcher` has failed so many attempts at `program` in a row, with none proved between: it gets no more of
+        /// So many attempts of `dispatcher` at `program` in a row came to nothing, with none proved between: it gets no more of
         /// it until a probe, from `until` on, is proved.
         SetAside {
             dispatcher: DispatcherId,

@@ -26,6 +26,8 @@ struct Failures {
     last: Option<DispatcherId>,
     /// The first that was transient.
     transient_since: Option<Timestamp>,
+    /// Those that are at no budget. They make the next wait longer all the same.
+    excused: u32,
 }
 
 /// The ways in which an attempt can end that a budget counts.
@@ -42,11 +44,15 @@ impl Tally {
     pub(crate) fn count(&mut self, at: Timestamp, event: &Event, holder: Option<DispatcherId>) {
         let Some(ending) = Ending::of(event) else { return };
         let failures = self.0.get_or_insert_default();
-        if !ending.is_of_a_dispatcher_gone() {
+        if ending != Ending::Lost {
             failures.tried.extend(holder.clone());
-            failures.last.clone_from(&holder);
         }
-        if let Event::Failed { excused: true, .. } | Event::Rejected { excused: true, .. } = event {
+        failures.last.clone_from(&holder);
+        if let Event::Failed { excused: true, .. }
+        | Event::Rejected { excused: true, .. }
+        | Event::Withdrawn { excused: true, .. } = event
+        {
+            failures.excused = failures.excused.saturating_add(1);
             return;
         }
         let count = failures.counts.entry(ending).or_default();
@@ -63,6 +69,11 @@ impl Tally {
     pub(crate) fn of(&self, ending: Ending) -> u32 {
         let counts = self.0.as_ref().map(|failures| &failures.counts);
         counts.and_then(|counts| counts.get(&ending)).copied().unwrap_or_default()
+    }
+
+    /// How many attempts are at no budget.
+    pub(crate) fn excused(&self) -> u32 {
+        self.0.as_ref().map_or(0, |failures| failures.excused)
     }
 
     /// How ill a dispatcher is placed for the next try: the last that failed it is placed worst.
@@ -91,7 +102,7 @@ impl Tally {
     /// All of them.
     #[must_use]
     pub fn total(&self) -> u32 {
-        self.0.iter().flat_map(|failures| failures.counts.values()).sum()
+        self.excused() + self.0.iter().flat_map(|failures| failures.counts.values()).sum::<u32>()
     }
 }
 
@@ -168,11 +179,6 @@ impl Ending {
         !matches!(self, Self::Lost | Self::Withdrawn | Self::Failed(FailureClass::Transient))
     }
 
-    /// Whether nothing is known but that its dispatcher went: a retry may go there again.
-    const fn is_of_a_dispatcher_gone(self) -> bool {
-        matches!(self, Self::Lost)
-    }
-
     /// Whether it is the prover's own word on the task, which another try seldom changes.
     pub(crate) const fn is_a_word(self) -> bool {
         matches!(self, Self::Failed(FailureClass::Unprovable | FailureClass::InvalidInput))
@@ -221,7 +227,7 @@ mod tests {
         }
         tally.count(AT, &failed(FailureClass::Timeout, false), None);
         tally.count(AT, &failed(FailureClass::Timeout, true), None);
-        assert_eq!((tally.of(Ending::Lost), tally.total()), (2, 3));
+        assert_eq!((tally.of(Ending::Lost), tally.total(), tally.excused()), (2, 4, 1));
     }
 
     #[test]

@@ -9,11 +9,13 @@
 //! Not here: how messages travel (the bus), and who gets what (`queue`).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
     AttemptId, Digest, DispatcherId, FailureClass, InputId, Key, Output, ProgramName, ResultRef,
@@ -102,7 +104,39 @@ pub struct Beat {
     /// occupies a slot.
     pub running: BTreeMap<AttemptId, TaskId>,
     /// The attempts that have ended and are held until a verdict comes; each with its task. They occupy nothing.
+    #[serde(deserialize_with = "held")]
     pub held: BTreeMap<AttemptId, TaskId>,
+}
+
+/// Takes what dispatchers of before say too: a list of attempts, whose tasks nobody can tell.
+fn held<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<AttemptId, TaskId>, D::Error> {
+    struct Held;
+
+    impl<'de> Visitor<'de> for Held {
+        type Value = BTreeMap<AttemptId, TaskId>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("attempts, each with its task")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut held = BTreeMap::new();
+            while let Some((attempt, task)) = map.next_entry()? {
+                held.insert(attempt, task);
+            }
+            Ok(held)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut held = BTreeMap::new();
+            while let Some(attempt) = list.next_element()? {
+                held.insert(attempt, TaskId([0; 32]));
+            }
+            Ok(held)
+        }
+    }
+
+    from.deserialize_any(Held)
 }
 
 /// What a dispatcher can run.
@@ -215,4 +249,24 @@ pub enum Verdict {
     Recorded,
     /// Nobody waits for it.
     Unwanted,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_is_read_as_it_is_said_now_and_as_it_was() {
+        let capacity = r#"{"programs":[],"slots":1,"memory_bytes":0,"gpus":0}"#;
+        let read = |held: &str| {
+            let beat = format!(
+                r#"{{"dispatcher":"one","incarnation":1,"capacity":{capacity},"running":{{}},"held":{held}}}"#
+            );
+            serde_json::from_str::<Beat>(&beat).expect("it is a beat").held
+        };
+        let task = TaskId([7; 32]);
+        assert_eq!(read("[]"), BTreeMap::new());
+        assert!(read("[5]").contains_key(&AttemptId(5)));
+        assert_eq!(read(&format!(r#"{{"5":"{task}"}}"#)), [(AttemptId(5), task)].into());
+    }
 }

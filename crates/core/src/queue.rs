@@ -126,65 +126,26 @@ impl Queue {
         while grants.len() < grants_max {
             let first = lines.iter_mut().filter_map(|(name, line)| Some((line.peek()?, *name)));
             let Some((rank, name)) = first.min() else { break };
-            let Some((program, task)) = programs.get(name).zip(task(&rank.task)) else { break };
-            if let Some(candidate) = best(&mut candidates, name, program, task, &may) {
+            let Some((program, first)) = programs.get(name).zip(task(&rank.task)) else { break };
+            if let Some(candidate) = best(&mut candidates, name, program, first, &may) {
                 candidate.take(program);
                 grants.push((rank.task, candidate.offer.dispatcher.clone()));
                 lines.get_mut(name).map(Line::next);
             } else {
-                if !is_reserved {
+                let (ready, due) = (self.ready.get(name), due.get(name));
+                let (ready, due) = (ready.unwrap_or(&none), due.unwrap_or(&none));
+                let (waiting, room) = (Waiting { ready, due }, grants_max - grants.len());
+                let of = (name, program);
+                let probes = probes(&mut candidates, &waiting, &grants, of, &task, &may, room);
+                let is_probed = !probes.is_empty();
+                grants.extend(probes);
+                if !is_reserved && !is_probed {
                     is_reserved = reserve(&mut candidates, name, program, &may);
                 }
                 lines.remove(name);
             }
         }
-        let probes_max = grants_max - grants.len();
-        grants.extend(self.probes(&mut candidates, programs, task, may, &due, &grants, probes_max));
         grants
-    }
-
-    /// Who may have a probe, and of what.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the state of one assignment, of which it is the end"
-    )]
-    fn probes<'a>(
-        &self,
-        candidates: &mut [Candidate<'_>],
-        programs: &BTreeMap<ProgramName, Program>,
-        task: impl Fn(&TaskId) -> Option<&'a Task>,
-        may: impl Fn(&DispatcherId, &ProgramName) -> May,
-        due: &BTreeMap<&ProgramName, BTreeSet<Rank>>,
-        granted: &[(TaskId, DispatcherId)],
-        probes_max: usize,
-    ) -> Vec<(TaskId, DispatcherId)> {
-        let mut probes = Vec::<(TaskId, DispatcherId)>::new();
-        let none = BTreeSet::new();
-        for candidate in candidates {
-            for (name, program) in programs {
-                let who = &candidate.offer.dispatcher;
-                let is_full = probes.len() >= probes_max;
-                if is_full || !candidate.fits(name, program) || may(who, name) != May::Probe {
-                    continue;
-                }
-                let is_taken = |rank: &&Rank| {
-                    let mut taken = granted.iter().chain(&probes);
-                    taken.any(|(task, _)| *task == rank.task)
-                };
-                let ready = self.ready.get(name).unwrap_or(&none).iter().rev();
-                let waiting = ready.chain(due.get(name).unwrap_or(&none).iter().rev());
-                let mut waiting =
-                    waiting.filter(|rank| !is_taken(rank)).take(PROBED_MAX).peekable();
-                let last = waiting.peek().copied();
-                let is_new =
-                    |rank: &&Rank| task(&rank.task).is_some_and(|it| it.tally.place(who) == 0);
-                if let Some(rank) = waiting.find(is_new).or(last) {
-                    probes.push((rank.task, who.clone()));
-                    candidate.take(program);
-                }
-            }
-        }
-        probes
     }
 
     fn due(&self, now: Timestamp) -> BTreeMap<&ProgramName, BTreeSet<Rank>> {
@@ -283,6 +244,51 @@ fn best<'a, 'b>(
     })
 }
 
+/// All that waits for a program.
+struct Waiting<'a> {
+    ready: &'a BTreeSet<Rank>,
+    due: &'a BTreeSet<Rank>,
+}
+
+/// Who may have a probe of a program of which nobody else can take what waits, and of what.
+fn probes<'a>(
+    candidates: &mut [Candidate<'_>],
+    waiting: &Waiting<'_>,
+    granted: &[(TaskId, DispatcherId)],
+    (name, program): (&ProgramName, &Program),
+    task: impl Fn(&TaskId) -> Option<&'a Task>,
+    may: impl Fn(&DispatcherId, &ProgramName) -> May,
+    probes_max: usize,
+) -> Vec<(TaskId, DispatcherId)> {
+    let mut probes = Vec::<(TaskId, DispatcherId)>::new();
+    for candidate in candidates {
+        let who = &candidate.offer.dispatcher;
+        if probes.len() >= probes_max || !candidate.fits(name, program) {
+            continue;
+        }
+        let May::Probe { is_of_the_head } = may(who, name) else { continue };
+        let is_free = |rank: &&Rank| {
+            let mut taken = granted.iter().chain(&probes);
+            !taken.any(|(task, _)| *task == rank.task)
+        };
+        let is_new = |rank: &&Rank| task(&rank.task).is_some_and(|it| it.tally.place(who) == 0);
+        let rank = match is_of_the_head {
+            true => waiting.ready.iter().chain(waiting.due).find(is_free),
+            false => {
+                let last_first = waiting.ready.iter().rev().chain(waiting.due.iter().rev());
+                let mut waiting = last_first.filter(is_free).take(PROBED_MAX).peekable();
+                let last = waiting.peek().copied();
+                waiting.find(is_new).or(last)
+            }
+        };
+        if let Some(rank) = rank {
+            probes.push((rank.task, who.clone()));
+            candidate.take(program);
+        }
+    }
+    probes
+}
+
 /// Keeps one dispatcher that could run it, if only it were idle, from taking anything else.
 fn reserve(
     candidates: &mut [Candidate<'_>],
@@ -290,11 +296,16 @@ fn reserve(
     program: &Program,
     may: impl Fn(&DispatcherId, &ProgramName) -> May,
 ) -> bool {
-    let able = candidates.iter_mut().filter(|candidate| {
-        candidate.could_fit(name, program) && may(&candidate.offer.dispatcher, name) == May::All
+    // One that may get a probe alone is kept where there is none that may have all.
+    let able = candidates.iter_mut().filter_map(|candidate| {
+        let may = may(&candidate.offer.dispatcher, name);
+        (candidate.could_fit(name, program) && may != May::Nothing)
+            .then_some((may == May::All, candidate))
     });
-    let freest =
-        able.max_by_key(|it| (it.gpus >= program.gpus, it.memory_bytes, it.gpus, it.slots));
+    let freest = able.max_by_key(|(is_well, it)| {
+        (*is_well, it.gpus >= program.gpus, it.memory_bytes, it.gpus, it.slots)
+    });
+    let freest = freest.map(|(_, candidate)| candidate);
     freest.is_some_and(|candidate| {
         candidate.slots = 0;
         true

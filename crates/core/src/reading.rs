@@ -172,7 +172,7 @@ mod tests {
         let text = r#"{"event":"claimed","later":[{"epoch":1}],"epoch":3,"event":"again"}"#;
         assert_eq!(
             serde_json::from_str::<Event>(text).ok(),
-            Some(Event::Claimed { epoch: Epoch(3) })
+            Some(Event::Claimed { epoch: Epoch(3), ids_hold_it: false })
         );
     }
 

@@ -27,6 +27,7 @@ mod discard;
 mod end;
 mod flow;
 mod held;
+mod index;
 mod keys;
 mod references;
 mod report;
@@ -63,6 +64,8 @@ pub struct Scheduler {
     limits: Limits,
     pipeline: Pipeline,
     epoch: Epoch,
+    /// Whether the ids of attempts hold the epoch.
+    ids_hold_epoch: bool,
     last: Seq,
     now: Timestamp,
     chain: Chain,
@@ -82,6 +85,8 @@ pub struct Scheduler {
     keys: BTreeMap<ProgramName, Keys>,
     /// What came of the attempts at each program.
     records: BTreeMap<ProgramName, Records>,
+    /// How many are set aside, of whatever program.
+    asides: usize,
     /// The open tasks, by the height that they begin at.
     open: BTreeMap<Height, BTreeSet<TaskId>>,
     /// How many of them are below what is released.
@@ -119,6 +124,7 @@ impl Scheduler {
             limits,
             pipeline: Pipeline::none(),
             epoch: Epoch::default(),
+            ids_hold_epoch: false,
             last: Seq::default(),
             now: Timestamp::default(),
             chain: Chain::default(),
@@ -133,6 +139,7 @@ impl Scheduler {
             feed: Feed::default(),
             keys: BTreeMap::new(),
             records: BTreeMap::new(),
+            asides: 0,
             open: BTreeMap::new(),
             open_behind: 0,
             parked: BTreeSet::new(),
@@ -311,6 +318,15 @@ impl Scheduler {
     #[must_use]
     pub const fn epoch(&self) -> Epoch {
         self.epoch
+    }
+
+    /// The attempt that would be granted at a position.
+    #[must_use]
+    pub const fn attempt_at(&self, at: Seq) -> AttemptId {
+        match self.ids_hold_epoch {
+            true => AttemptId::of(self.epoch, at),
+            false => AttemptId(at.0),
+        }
     }
 
     /// Every known block.

@@ -102,7 +102,7 @@ pub struct TaskResult {
 }
 
 impl TaskState {
-    /// The state after `event`, which stands at `seq` and happened at `at`; `None` is a task that nobody
+    /// The state after `event`, which happened at `at`, and which grants `id` if it grants; `None` is a task that nobody
     /// opened.
     ///
     /// # Errors
@@ -111,7 +111,7 @@ impl TaskState {
     /// log. There is no right state to go on from, so stop.
     pub fn after(
         state: Option<&Self>,
-        seq: Seq,
+        id: AttemptId,
         at: Timestamp,
         event: &Event,
     ) -> Result<Self, IllegalEvent> {
@@ -121,7 +121,7 @@ impl TaskState {
             (None, Event::TaskOpened { .. }) => Ready { at },
             (Some(Ready { .. }), Event::Granted { dispatcher, until, .. }) => {
                 Leased(Box::new(Lease {
-                    attempt: AttemptId(seq.0),
+                    attempt: id,
                     dispatcher: dispatcher.clone(),
                     since: at,
                     until: *until,
@@ -140,7 +140,7 @@ impl TaskState {
             (Some(Accepted | Parked), Event::Reopened { .. }) => Ready { at },
             (state, event) => {
                 return Err(IllegalEvent {
-                    seq,
+                    seq: id.position(),
                     what: format!("{event:?} cannot follow {state:?}").into(),
                 });
             }
@@ -205,15 +205,15 @@ mod tests {
 
     #[test]
     fn only_the_attempt_that_holds_the_lease_ends_it() {
-        let (task, at, seq) = (TaskId([0; 32]), Timestamp(1), Seq(7));
+        let (task, at, id) = (TaskId([0; 32]), Timestamp(1), AttemptId(7));
         let dispatcher: DispatcherId = "one".parse().expect("a name");
         let granted = Event::Granted { task, dispatcher, until: Timestamp(9) };
-        let leased = TaskState::after(Some(&TaskState::Ready { at }), seq, at, &granted);
+        let leased = TaskState::after(Some(&TaskState::Ready { at }), id, at, &granted);
         let leased = leased.expect("it is ready");
         for (attempt, is_legal) in [(7, true), (6, false), (8, false)] {
             let (attempt, message, retry_at) = (AttemptId(attempt), String::new(), at);
             let lost = Event::Lost { task, attempt, message, retry_at };
-            let after = TaskState::after(Some(&leased), Seq(9), at, &lost);
+            let after = TaskState::after(Some(&leased), AttemptId(9), at, &lost);
             assert_eq!(after.is_ok(), is_legal, "{attempt}");
         }
     }

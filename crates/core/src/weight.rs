@@ -311,10 +311,10 @@ mod tests {
         let program: crate::ProgramName = name.parse().expect("a name");
         let dispatcher = name.parse().expect("a name");
         let pipeline = PipelineSpec { name: words.clone(), window: Some(7), ..Default::default() };
-        let class = FailureClass::InvalidInput;
-        vec![
+        let mut facts = ends(&words);
+        facts.extend([
             Event::Configured { pipeline: Box::new(pipeline) },
-            Event::Claimed { epoch: Epoch(u64::MAX) },
+            Event::Claimed { epoch: Epoch(u64::MAX), ids_hold_it: true },
             Event::BlockSubmitted { block },
             Event::BlockSubmitted { block: bare },
             Event::SourceEnded { last },
@@ -332,28 +332,36 @@ mod tests {
             Event::Accepted { task, attempt, result: with_key, ran_us },
             Event::Surplus { task, attempt, output: digest },
             Event::Remade { task, old: digest, new: digest },
+            Event::Parked { task, class: crate::ParkedBy::Contradiction, message: words },
+            Event::Reopened { task, why: crate::ReopenedBy::ResultLost },
+            Event::Released { number: ReleaseNumber(7), key, tasks: vec![task; 9] },
+        ]);
+        facts
+    }
+
+    fn ends(words: &str) -> Vec<Event> {
+        let (task, attempt, message) = (TaskId([0xa5; 32]), AttemptId(u64::MAX), words.to_owned());
+        let (ran_us, retry_at, excused) = (u64::MAX, Timestamp(u64::MAX), true);
+        let (class, cause) = (FailureClass::InvalidInput, Some(crate::WithdrawnBy::InputLost));
+        let program: crate::ProgramName = "p".repeat(40).parse().expect("a name");
+        let dispatcher: crate::DispatcherId = "d".repeat(40).parse().expect("a name");
+        let (failures, until) = (u32::MAX, retry_at);
+        vec![
             Event::Failed {
                 task,
                 attempt,
                 class,
-                message: words.clone(),
+                message: message.clone(),
                 ran_us,
                 retry_at,
-                excused: true,
+                excused,
             },
-            Event::Rejected {
-                task,
-                attempt,
-                message: words.clone(),
-                ran_us,
-                retry_at,
-                excused: true,
-            },
-            Event::Lost { task, attempt, message: words.clone(), retry_at },
-            Event::Withdrawn { task, attempt, message: String::new(), retry_at, cause: None },
-            Event::Parked { task, class: crate::ParkedBy::Contradiction, message: words },
-            Event::Reopened { task, why: crate::ReopenedBy::ResultLost },
-            Event::Released { number: ReleaseNumber(7), key, tasks: vec![task; 9] },
+            Event::Rejected { task, attempt, message: message.clone(), ran_us, retry_at, excused },
+            Event::Lost { task, attempt, message: message.clone(), retry_at },
+            Event::Withdrawn { task, attempt, message: message.clone(), retry_at, cause, excused },
+            Event::Restored { dispatcher: dispatcher.clone(), program: program.clone() },
+            Event::SetAside { dispatcher, program, failures, until, message },
+            Event::Led {},
         ]
     }
 }

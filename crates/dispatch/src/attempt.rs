@@ -164,7 +164,7 @@ impl Attempt {
             if left < self.grant.timeout / 2 {
                 return Err(failed(FailureClass::Transient, message));
             }
-            let attempt = self.grant.attempt.0;
+            let attempt = self.grant.attempt.position();
             self.context.trouble("store", format!("attempt {attempt} waits: {message}"));
             match patience.pause(&self.reins).await {
                 Next::Again => {}

@@ -92,7 +92,7 @@ impl fmt::Display for Notice {
                 write!(f, "warning: nothing new is begun, what runs goes on: {room}")
             }
             Self::ProofThere { program, attempt, class, how } => {
-                let (attempt, class) = (attempt.0, word(*class));
+                let (attempt, class) = (attempt.position(), word(*class));
                 write!(
                     f,
                     "warning: attempt {attempt} of {program} did not end well ({class}), and its proof was there, \

@@ -80,7 +80,7 @@ impl Logs {
     pub(crate) fn keep(&self, grant: &Grant, ended: &str, ran: Duration, output: &Output) {
         let Grant { attempt, task, stage, program, key, .. } = grant;
         let ran = ran.as_secs_f64();
-        let number = attempt.0;
+        let number = attempt.position();
         let mut text = format!(
             "task {task}\nattempt {number}\nstage {stage}, program {program}, key {key}\n\
              ended {ended} after {ran:.1} s\n\n"

@@ -91,7 +91,7 @@ pub(crate) async fn judge(
         if tries == Tries::Once || is_last {
             return Judged::NoVerdict { message };
         }
-        let (program, attempt) = (&case.grant.program, case.grant.attempt.0);
+        let (program, attempt) = (&case.grant.program, case.grant.attempt.position());
         let kept = format!(
             "the proof of attempt {attempt} is kept, and the verifier of {program} is asked again: \
              {message}"

@@ -87,7 +87,7 @@ fn start() -> Result<Vec<Event>, Box<dyn Error>> {
     let gas = BTreeMap::from([("gasUsed".to_owned(), 21_000)]);
     Ok(vec![
         Event::Configured { pipeline: Box::new(pipeline) },
-        Event::Claimed { epoch: Epoch(1) },
+        Event::Claimed { epoch: Epoch(1), ids_hold_it: false },
         Event::BlockSubmitted { block: block(0, gas) },
         Event::BlockSubmitted { block: block(1, BTreeMap::new()) },
         Event::SourceEnded { last: Height(16_525_001) },
@@ -151,7 +151,14 @@ fn trouble() -> Result<Vec<Event>, Box<dyn Error>> {
             excused: false,
         },
         Event::Lost { task, attempt, message: message.clone(), retry_at },
-        Event::Withdrawn { task, attempt, message: message.clone(), retry_at, cause: None },
+        Event::Withdrawn {
+            task,
+            attempt,
+            message: message.clone(),
+            retry_at,
+            cause: None,
+            excused: false,
+        },
         Event::Parked { task, class: ParkedBy::Rejected, message: String::new() },
         Event::Parked { task: OTHER, class: ParkedBy::Dispatchers, message },
         Event::Reopened { task, why: ReopenedBy::Operator },

@@ -199,7 +199,9 @@ async fn append_some<L: Log>(log: &mut L) -> Vec<Turn> {
 }
 
 fn turn(first: Seq, events: u64) -> Turn {
-    let events = (0..events).map(|height| Event::Claimed { epoch: Epoch(height) }).collect();
+    let events = (0..events)
+        .map(|height| Event::Claimed { epoch: Epoch(height), ids_hold_it: false })
+        .collect();
     Turn { epoch: Epoch(1), first, at: Timestamp(first.0), events }
 }
 

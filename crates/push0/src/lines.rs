@@ -62,7 +62,7 @@ impl Display for Fields<'_> {
         let of = |task: &TaskId| Of { about: (self.about)(task), task: *task, attempt: None };
         match self.event {
             Event::Configured { pipeline } => write!(f, "pipeline={}", pipeline.name),
-            Event::Claimed { epoch } => write!(f, "epoch={}", epoch.0),
+            Event::Claimed { epoch, .. } => write!(f, "epoch={}", epoch.0),
             Event::BlockSubmitted { block } => {
                 let (number, hash, bytes) = (block.number, block.hash.short(), block.bytes);
                 write!(f, "number={number} hash={hash} bytes={bytes}")
@@ -185,7 +185,7 @@ impl Display for Of<'_> {
             write!(f, "stage={stage} key={key} ")?;
         }
         write!(f, "task={}", self.task.short())?;
-        self.attempt.map_or(Ok(()), |attempt| write!(f, " attempt={}", attempt.0))
+        self.attempt.map_or(Ok(()), |attempt| write!(f, " attempt={}", attempt.position()))
     }
 }
 

@@ -28,6 +28,7 @@ mod summary;
 pub(crate) mod sweeper;
 mod take_back;
 mod threads;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -299,69 +300,6 @@ impl Run {
         ));
         self.deliverer.rewind(number);
         self.handle.ask(Input::Remake(task))?.map_err(|refused| RunError::Remake { task, refused })
-    }
-
-    /// Whether, and how, the run is over.
-    fn verdict(&mut self, standing: &Standing) -> Result<Option<Exit>, RunError> {
-        let is_delivered = self.published.len() as u64 == standing.releases;
-        if standing.is_complete && is_delivered && self.feed.is_some() {
-            return Ok(Some(Exit::Done));
-        }
-        if self.interrupts > 0 && standing.running == 0 {
-            return Ok(Some(Exit::Interrupted));
-        }
-        let is_delivering = self.deliverer.cursor().0 > self.published.len() as u64;
-        if let Some(no_room) = &self.no_room
-            && standing.running == 0
-        {
-            no_room.check()?;
-        }
-        let is_fed = self.feed.is_some() || self.waits.for_engine();
-        let waits_for_disk = self.no_room.is_some() || self.waits.for_disk();
-        if !standing.is_stuck() || is_delivering || !is_fed || waits_for_disk {
-            self.stuck = None;
-        } else if self.stuck.get_or_insert_with(Instant::now).elapsed() >= STUCK_MIN {
-            return self.stuck(standing);
-        }
-        match self.is_out_of_patience(standing) {
-            true => Ok(Some(Exit::Unproved)),
-            false => self.check_offers(standing),
-        }
-    }
-
-    /// Whether a program has been held for too long, with nothing proved meanwhile.
-    fn is_out_of_patience(&mut self, standing: &Standing) -> bool {
-        let accepted = standing.totals.accepted;
-        let since =
-            self.held.filter(|(_, before)| *before == accepted && !standing.held.is_empty());
-        if standing.held.is_empty() {
-            self.held = None;
-            return false;
-        }
-        let (since, _) = *self.held.insert(since.unwrap_or_else(|| (Instant::now(), accepted)));
-        since.elapsed() >= self.patience
-    }
-
-    /// How the run is over where nothing more will happen.
-    fn stuck(&mut self, standing: &Standing) -> Result<Option<Exit>, RunError> {
-        match self.deliverer.take_failure() {
-            _ if !standing.parked.is_empty() => Ok(Some(Exit::Unproved)),
-            Some(error) => Err(error),
-            None if standing.is_complete => Ok(None), // the next look hands over what is left
-            None => Err(RunError::Wedged),
-        }
-    }
-
-    /// Gives up where only programs are wanted that cannot be run.
-    fn check_offers(&mut self, standing: &Standing) -> Result<Option<Exit>, RunError> {
-        if standing.running > 0 || !standing.wants_only_unoffered {
-            self.unoffered = None;
-        } else if self.unoffered.get_or_insert_with(Instant::now).elapsed() > UNOFFERED_MAX {
-            let words =
-                self.gone.iter().map(|(program, words)| format!("program {program}: {words}"));
-            return Err(RunError::Unoffered(words.collect::<Vec<_>>().join("; ")));
-        }
-        Ok(None)
     }
 
     /// Ends provers, then the engine, in this order: what the provers still report is recorded.

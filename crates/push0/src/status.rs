@@ -341,7 +341,7 @@ fn dispatcher_shown(about: &About) -> String {
 
 /// An attempt as people name it to `push0 logs`.
 fn named(attempt: AttemptId) -> String {
-    format!("attempt {}", attempt.0)
+    format!("attempt {}", attempt.position())
 }
 
 /// A word that a shell takes as one.

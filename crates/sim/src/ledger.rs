@@ -9,9 +9,9 @@ mod trouble;
 use std::collections::{BTreeMap, BTreeSet};
 
 use push0_core::{
-    AttemptId, BlockHash, ClosedBy, Digest, DispatcherId, Event, FailureClass, Height, InputId,
-    Key, ParkedBy, Pipeline, Program, ProgramName, Seq, Stage, StageIndex, StageName, TaskId,
-    Timestamp,
+    AttemptId, BlockHash, ClosedBy, Digest, DispatcherId, Epoch, Event, FailureClass, Height,
+    InputId, Key, ParkedBy, Pipeline, Program, ProgramName, Seq, Stage, StageIndex, StageName,
+    TaskId, Timestamp,
 };
 
 use self::trouble::Trouble;
@@ -21,6 +21,7 @@ use crate::check::{Check, Found, holds};
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     pub(crate) last: Seq,
+    pub(crate) epoch: Epoch,
     pub(crate) pipeline: Option<Pipeline>,
     /// How often a pipeline was configured.
     pub(crate) configured: u32,
@@ -160,8 +161,8 @@ impl Ledger {
             Event::Surplus { task, attempt, .. } => {
                 self.entry(task)?.made.insert(*attempt);
             }
-            Event::Claimed { .. }
-            | Event::Remade { .. }
+            Event::Claimed { epoch, .. } => self.epoch = *epoch,
+            Event::Remade { .. }
             | Event::Pinned { .. }
             | Event::KeyNamed { .. }
             | Event::Unpinned { .. }
@@ -254,7 +255,7 @@ impl Ledger {
         task: &TaskId,
         dispatcher: &DispatcherId,
     ) -> Result<(), Found> {
-        let attempt = AttemptId(self.last.0);
+        let attempt = AttemptId::of(self.epoch, self.last);
         let entry = self.entry(task)?;
         let is_ready = matches!(entry.state, State::Ready(ready) if ready <= at);
         let words = || format!("{attempt} was granted of a task that is {:?}", entry.state);

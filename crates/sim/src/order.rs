@@ -54,7 +54,7 @@ pub(crate) fn check(
                 format!("{dispatcher} is set aside, and is granted {task}")
             })?;
         } else {
-            passed_over(ledger, &waiting, place, &free, offers)?;
+            passed_over((ledger, now), &waiting, place, &free, offers)?;
         }
         let granted = waiting.remove(place);
         let Some(left) = free.get_mut(dispatcher) else {
@@ -68,7 +68,7 @@ pub(crate) fn check(
         left.gpus -= granted.program.gpus;
     }
     match events.len() < grants_max {
-        true => passed_over(ledger, &waiting, waiting.len(), &free, offers),
+        true => passed_over((ledger, now), &waiting, waiting.len(), &free, offers),
         false => Ok(()),
     }
 }
@@ -94,7 +94,7 @@ fn waiting(ledger: &Ledger, now: Timestamp) -> Vec<Waiting<'_>> {
 
 /// None of the first `before` could be run now by a dispatcher that is not kept for one before it.
 fn passed_over(
-    ledger: &Ledger,
+    (ledger, now): (&Ledger, Timestamp),
     waiting: &[Waiting<'_>],
     before: usize,
     free: &BTreeMap<&DispatcherId, Capacity>,
@@ -109,8 +109,12 @@ fn passed_over(
         });
         for offer in able {
             let is_kept = heads.iter().any(|head| {
-                fits(&offer.whole, head.name, head.program)
-                    && !ledger.trouble.is_aside(head.name, &offer.dispatcher)
+                let runs = |attempt| ledger.leases.contains_key(&attempt);
+                let (name, who) = (head.name, &offer.dispatcher);
+                // One that is to be probed may be kept for that.
+                let is_of_use = !ledger.trouble.is_aside(name, who)
+                    || ledger.trouble.may_be_probed(now, name, who, runs);
+                fits(&offer.whole, name, head.program) && is_of_use
             });
             holds(Check::StrictOrder, is_kept, || {
                 let (key, dispatcher) = (task.entry.key, &offer.dispatcher);

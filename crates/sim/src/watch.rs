@@ -353,13 +353,13 @@ impl Watch {
         for (how, times) in &entry.ends {
             let budget = report::budget(&stage.retry, how);
             let goes_on = match *how {
-                "lost" | "withdrawn" | "unprovable" | "invalid_input" => false,
+                "lost" | "withdrawn" => false,
                 // A service is waited for.
                 "transient" => entry
                     .transient
                     .is_some_and(|(first, last)| last.since(first) < stage.retry.patience),
                 // Another is to fail it too.
-                how => entry.was_alone.get(how).copied().unwrap_or_default(),
+                how => *times < 3 * budget && entry.was_alone.get(how).copied().unwrap_or_default(),
             };
             holds(Check::Budgets, *times < budget || goes_on, || {
                 format!("{} is tried again, and ended {times} times as {how}", entry.key)

@@ -23,8 +23,9 @@ impl Scheduler {
         self.queue.promote(at);
         match event {
             Event::Configured { pipeline } => self.configured(seq, pipeline)?,
-            Event::Claimed { epoch } if *epoch > self.epoch => {
+            Event::Claimed { epoch, ids_hold_it } if *epoch > self.epoch => {
                 self.epoch = *epoch;
+                self.ids_hold_epoch = *ids_hold_it;
                 self.resume(at.since(before));
             }
             Event::Claimed { .. } => return Err(illegal(seq, "an epoch went back")),
@@ -164,7 +165,7 @@ impl Scheduler {
     ) -> Result<(), IllegalEvent> {
         let index = self.stage_index(seq, stage)?;
         let known = self.task(&id).map(|task| &task.state);
-        let state = TaskState::after(known, seq, at, event)?;
+        let state = TaskState::after(known, self.attempt_at(seq), at, event)?;
         let is_ripe =
             self.collectors.get_mut(index.0).is_some_and(|collector| collector.open(key, inputs));
         if !is_ripe {
@@ -226,12 +227,14 @@ impl Scheduler {
             return Err(illegal(seq, &format!("{event:?} is about an unknown task")));
         };
         self.totals.count_end(task.lease(), event);
-        let state = TaskState::after(Some(&task.state), seq, at, event)?;
+        let state = TaskState::after(Some(&task.state), self.attempt_at(seq), at, event)?;
         let (was_open, first) = (task.is_open(), task.key.first);
         let was_there = task.state == TaskState::Accepted;
         let parked = task.parked.as_ref().map(|(class, _)| *class);
         let holder = task.lease().map(|lease| (lease.dispatcher.clone(), lease.attempt));
         let stage = task.stage;
+        let failed_elsewhere =
+            holder.as_ref().is_some_and(|(who, _)| task.tally.has_failed_elsewhere(who));
         let overtaken = overtaken(task, event);
         self.effects.extend(overtaken.map(|cancel| (seq, cancel)));
         self.unindex(id);
@@ -242,11 +245,11 @@ impl Scheduler {
             is_open = task.is_open();
         }
         self.index(id);
-        self.note_record(at, stage, event, holder);
+        self.note_record(at, stage, event, holder, failed_elsewhere);
         self.note_open(id, first, was_open, is_open);
         if let Event::Granted { dispatcher, .. } = event
             && !self.is_past
-            && let Some(grant) = self.grant(AttemptId(seq.0))
+            && let Some(grant) = self.grant(self.attempt_at(seq))
         {
             self.grants.push_back((seq, Effect::Grant(dispatcher.clone(), Box::new(grant))));
         }

@@ -2,7 +2,8 @@
 //!
 //! A dispatcher that fails several tasks of a program in a row, with none proved between, is **set aside** for it: what
 //! fails there is charged to it, and to no task. It gets one probe now and then, at growing intervals, and a probe that is
-//! proved restores it. One task that fails everywhere sets nobody aside: that takes two different ones.
+//! proved restores it. One task that fails everywhere sets nobody aside: that takes two different ones, which nobody else
+//! has failed, unless nobody proves anything. A machine that goes again and again with all that it runs is no better than one that fails.
 //!
 //! While nobody has proved anything of a program since several of its tasks failed, the trouble is the **program's**: a
 //! driver was updated, a key has run out, a node is away. Nothing parks then. Once all its dispatchers are set aside the
@@ -13,14 +14,17 @@
 //!
 //! Not here: who is alive (`Fleet`), and which task a probe gets (`queue`).
 
+mod row;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use self::row::{Miss, Row};
 use super::Scheduler;
 use crate::failure::Ending;
 use crate::{
     AttemptId, Deadline, DispatcherId, Event, FailureClass, ProgramName, Report, StageIndex, Task,
-    TaskId, Timestamp,
+    Timestamp,
 };
 
 /// What came of the attempts at one program.
@@ -40,18 +44,6 @@ struct Record {
     proved: Option<Timestamp>,
     /// When an attempt of it last ended.
     ended: Timestamp,
-}
-
-/// Attempts that came to nothing in a row, with none proved between.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-struct Row {
-    /// Those that failed, or made what does not verify.
-    failed: u32,
-    /// Those that were not begun.
-    withdrawn: u32,
-    /// The first task of them, and the first that is another.
-    tasks: (Option<TaskId>, Option<TaskId>),
-    since: Option<Timestamp>,
 }
 
 /// That a dispatcher gets no more work of a program, but for a probe now and then.
@@ -75,33 +67,10 @@ pub struct Aside {
 pub(crate) enum May {
     /// Whatever fits.
     All,
-    /// One task, to see.
-    Probe,
+    /// One task, to see: the last that waits, or for a change the first, which may be the only one that can be proved.
+    Probe { is_of_the_head: bool },
     /// Nothing now.
     Nothing,
-}
-
-impl Row {
-    fn add(&mut self, at: Timestamp, ending: Ending, task: TaskId) {
-        match ending {
-            Ending::Withdrawn => self.withdrawn = self.withdrawn.saturating_add(1),
-            Ending::Failed(_) | Ending::Rejected => self.failed = self.failed.saturating_add(1),
-            Ending::Lost => return, // a dispatcher that is gone is no worse for it
-        }
-        self.since.get_or_insert(at);
-        match self.tasks.0 {
-            None => self.tasks.0 = Some(task),
-            Some(first) if first != task => {
-                self.tasks.1.get_or_insert(task);
-            }
-            Some(_) => {}
-        }
-    }
-
-    /// Whether it is more than one task's trouble.
-    const fn is_trouble(&self) -> bool {
-        self.tasks.1.is_some() && (self.failed >= FAILED_MAX || self.withdrawn >= WITHDRAWN_MAX)
-    }
 }
 
 impl Scheduler {
@@ -117,7 +86,7 @@ impl Scheduler {
     #[must_use]
     pub fn troubled_since(&self, program: &ProgramName) -> Option<Timestamp> {
         let row = &self.records.get(program)?.of_all;
-        row.since.filter(|_| row.is_trouble())
+        row.since.filter(|_| row.is_trouble() || row.is_lasting())
     }
 
     /// What a dispatcher may get of a program at `now`.
@@ -125,13 +94,18 @@ impl Scheduler {
         let record = self.records.get(program).and_then(|records| records.by.get(who));
         match record.and_then(|record| record.aside.as_ref()) {
             None => May::All,
-            Some(aside) if aside.until <= now && !self.probes(aside) => May::Probe,
+            Some(aside) if aside.until <= now && !self.probes(aside) => {
+                May::Probe { is_of_the_head: aside.probes % 2 == 1 }
+            }
             Some(_) => May::Nothing,
         }
     }
 
     /// How many dispatchers are set aside for one program, at most.
     pub(crate) fn asides_max(&self) -> usize {
+        if self.asides == 0 {
+            return 0;
+        }
         let counts = self
             .records
             .values()
@@ -141,6 +115,9 @@ impl Scheduler {
 
     /// When the next probe may go out.
     pub(super) fn next_probe(&self, now: Timestamp) -> Option<Deadline> {
+        if self.asides == 0 {
+            return None;
+        }
         let wanted = self.queue.wanted();
         let wanted = self.asides().filter(|(program, ..)| wanted.contains(program));
         let due = wanted.filter(|(.., aside)| aside.until > now && !self.probes(aside));
@@ -152,7 +129,8 @@ impl Scheduler {
         aside.probe.is_some_and(|probe| self.leases.contains_key(&probe))
     }
 
-    /// Whether an attempt that ends so at `now` is charged to its dispatcher or its program, and to no task.
+    /// Whether an attempt that ends so at `now` is charged to its dispatcher or its program, and to no task. What a prover
+    /// says of its task is believed.
     pub(super) fn is_excused(
         &self,
         now: Timestamp,
@@ -160,22 +138,35 @@ impl Scheduler {
         report: &Report,
         ending: Ending,
     ) -> bool {
-        if !self.may_be_of_the_machine(now, task, report, ending) {
+        let is_of_the_task = ending == Ending::Lost || ending.is_a_word();
+        if is_of_the_task || !self.may_be_of_the_machine(now, task, report, ending) {
             return false;
         }
-        let program = &self.pipeline.stage(task.stage).program;
-        let records = self.records.get(program);
-        let after = |row: Option<&Row>| {
-            let mut row = row.cloned().unwrap_or_default();
-            row.add(now, ending, report.task);
-            row.is_trouble()
-        };
-        let own = records.and_then(|records| records.by.get(&report.dispatcher));
-        after(records.map(|records| &records.of_all)) || after(own.map(|own| &own.row))
+        let records = self.records.get(&self.pipeline.stage(task.stage).program);
+        let mut all = records.map(|records| records.of_all.clone()).unwrap_or_default();
+        let (mut own, is_aside) = self.own_row(task, report);
+        let miss = self.miss(report, ending);
+        all.add(now, miss);
+        if all.is_trouble() || !task.tally.has_failed_elsewhere(&report.dispatcher) {
+            own.add(now, miss);
+        }
+        is_aside || all.is_trouble() || own.is_trouble()
+    }
+
+    fn miss(&self, report: &Report, ending: Ending) -> Miss {
+        let (task, attempt, seq) = (report.task, report.attempt, self.last.next());
+        Miss { task, attempt, ending, seq }
+    }
+
+    /// The row of a report's dispatcher, and whether it is set aside.
+    fn own_row(&self, task: &Task, report: &Report) -> (Row, bool) {
+        let records = self.records.get(&self.pipeline.stage(task.stage).program);
+        let record = records.and_then(|records| records.by.get(&report.dispatcher));
+        record.map(|record| (record.row.clone(), record.aside.is_some())).unwrap_or_default()
     }
 
     /// Whether such an end may be a machine's fault. That there is no verdict is the pipeline's, which names no verifier or
-    /// a wrong one, as long as nobody has had one; and a verifier that may come to itself was waited for by its dispatcher.
+    /// a wrong one, as long as nobody has had one; and what a prover says of its task is so, as long as nobody proves.
     fn may_be_of_the_machine(
         &self,
         now: Timestamp,
@@ -183,8 +174,8 @@ impl Scheduler {
         report: &Report,
         ending: Ending,
     ) -> bool {
-        ending != Ending::Failed(FailureClass::Unjudged)
-            || self.has_another(now, task, &report.dispatcher)
+        let is_told = ending == Ending::Failed(FailureClass::Unjudged) || ending.is_a_word();
+        !is_told || self.has_another(now, task, &report.dispatcher)
     }
 
     /// That the dispatcher of an attempt which ends so is set aside by it, or for longer.
@@ -197,22 +188,29 @@ impl Scheduler {
         words: &str,
     ) -> Option<Event> {
         let program = &self.pipeline.stage(task.stage).program;
-        let record =
-            self.records.get(program).and_then(|records| records.by.get(&report.dispatcher));
-        let mut row = record.map(|record| record.row.clone()).unwrap_or_default();
-        row.add(now, ending, report.task);
-        let aside = record.and_then(|record| record.aside.as_ref());
-        let is_due = aside.is_none_or(|aside| aside.probe == Some(report.attempt));
+        let records = self.records.get(program);
+        let aside = records.and_then(|records| records.by.get(&report.dispatcher)?.aside.as_ref());
+        let (mut row, _) = self.own_row(task, report);
+        let mut all = records.map(|records| records.of_all.clone()).unwrap_or_default();
+        all.add(now, self.miss(report, ending));
+        if all.is_trouble() || !task.tally.has_failed_elsewhere(&report.dispatcher) {
+            row.add(now, self.miss(report, ending));
+        }
+        let is_due = match aside {
+            None => row.is_lasting() && self.may_be_of_the_machine(now, task, report, ending),
+            Some(aside) => aside.probe == Some(report.attempt),
+        };
         let probes = aside.map_or(0, |aside| aside.probes + 1);
         let wait = ASIDE_MIN.saturating_mul(2_u32.saturating_pow(probes)).min(ASIDE_MAX);
-        let is_its_own =
-            ending != Ending::Lost && self.may_be_of_the_machine(now, task, report, ending);
-        (row.is_trouble() && is_due && is_its_own).then(|| Event::SetAside {
+        // However many are, the log grows by a few probes a minute.
+        let crowd = u32::try_from(self.asides / CROWD).unwrap_or(u32::MAX);
+        let wait = wait.saturating_mul(1 + crowd);
+        is_due.then(|| Event::SetAside {
             dispatcher: report.dispatcher.clone(),
             program: program.clone(),
-            failures: row.failed.saturating_add(row.withdrawn),
+            failures: row.rounds.saturating_add(row.refusals),
             until: now + wait,
-            message: self.bounded(words),
+            message: self.bounded_to(words, WORDS_MAX),
         })
     }
 
@@ -243,17 +241,19 @@ impl Scheduler {
         stage: StageIndex,
         event: &Event,
         holder: Option<(DispatcherId, AttemptId)>,
+        has_failed_elsewhere: bool,
     ) {
+        let granted = self.attempt_at(self.last.next());
         let program = &self.pipeline.stage(stage).program;
         if let Event::Granted { dispatcher, .. } = event {
             let records = self.records.get_mut(program);
             let record = records.and_then(|records| records.by.get_mut(dispatcher));
             if let Some(aside) = record.and_then(|record| record.aside.as_mut()) {
-                aside.probe = Some(AttemptId(self.last.next().0));
+                aside.probe = Some(granted);
             }
             return;
         }
-        let ending = Ending::of(event).filter(|ending| *ending != Ending::Lost);
+        let (ending, seq) = (Ending::of(event), self.last.next());
         let is_result = matches!(event, Event::Accepted { .. });
         if ending.is_none() && !is_result {
             return;
@@ -272,12 +272,19 @@ impl Scheduler {
             Some(ending),
             Event::Failed { task, .. }
             | Event::Rejected { task, .. }
+            | Event::Lost { task, .. }
             | Event::Withdrawn { task, .. },
-            Some((holder, _)),
+            Some((holder, attempt)),
         ) = (ending, event, holder)
         {
-            records.of_all.add(at, ending, *task);
-            records.record(at, holder).row.add(at, ending, *task);
+            let miss = Miss { task: *task, attempt, ending, seq };
+            records.of_all.add(at, miss);
+            // What fails everywhere says nothing of one, unless all else does too.
+            let is_counted = records.of_all.is_trouble() || !has_failed_elsewhere;
+            let record = records.record(at, holder);
+            if is_counted {
+                record.row.add(at, miss);
+            }
         }
     }
 
@@ -290,6 +297,7 @@ impl Scheduler {
         let records = self.records.entry(program.clone()).or_default();
         let record = records.record(at, dispatcher.clone());
         let was = record.aside.take();
+        self.asides += usize::from(was.is_none());
         record.aside = Some(Aside {
             since: was.as_ref().map_or(at, |was| was.since),
             until,
@@ -303,6 +311,7 @@ impl Scheduler {
     pub(super) fn restored(&mut self, at: Timestamp, who: &DispatcherId, program: &ProgramName) {
         let records = self.records.entry(program.clone()).or_default();
         let record = records.record(at, who.clone());
+        self.asides -= usize::from(record.aside.is_some());
         (record.row, record.aside, record.proved) = (Row::default(), None, Some(at));
     }
 }
@@ -311,8 +320,8 @@ impl Records {
     /// The record of one, which has just ended an attempt. Of very many names the one that was heard of least lately goes.
     fn record(&mut self, at: Timestamp, who: DispatcherId) -> &mut Record {
         if !self.by.contains_key(&who) && self.by.len() >= RECORDS_MAX {
-            let oldest = self.by.iter().min_by_key(|(_, record)| record.ended);
-            let oldest = oldest.map(|(id, _)| id.clone());
+            let known = self.by.iter().filter(|(_, record)| record.aside.is_none());
+            let oldest = known.min_by_key(|(_, record)| record.ended).map(|(id, _)| id.clone());
             oldest.and_then(|id| self.by.remove(&id));
         }
         let record = self.by.entry(who).or_default();
@@ -321,16 +330,16 @@ impl Records {
     }
 }
 
-/// Failures in a row that are more than chance: two may be two bad blocks, and a sick machine fails all.
-const FAILED_MAX: u32 = 3;
+/// Each so many that are set aside make the wait of each as long again.
+const CROWD: usize = 16;
 
-/// Attempts in a row that are not begun. A full or leaving dispatcher may refuse a few grants that crossed its word.
-const WITHDRAWN_MAX: u32 = 16;
+/// The words of a failure that are told again with each probe. Unit: bytes.
+const WORDS_MAX: usize = 256;
 
 /// The first wait for a probe; it doubles with each that fails.
 const ASIDE_MIN: Duration = Duration::from_secs(1);
 
-/// The longest: a machine that is mended is back in five minutes.
+/// The longest: a machine that is mended is back in five minutes, if there are not many.
 const ASIDE_MAX: Duration = Duration::from_secs(300);
 
 /// Dispatchers of one program that are remembered: more than a fleet has.

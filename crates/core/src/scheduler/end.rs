@@ -21,21 +21,23 @@ impl Scheduler {
         message: &str,
     ) -> Vec<Event> {
         let theirs = self.held(dispatcher).into_iter().flat_map(Held::attempts);
-        theirs
+        let ended = theirs
             .filter(|attempt| !but.contains(attempt))
             .take(self.endings_max())
             .filter_map(|attempt| Some((*attempt, *self.leases.get(attempt)?)))
             .flat_map(|(attempt, task)| self.lost(now, attempt, task, message))
-            .collect()
+            .collect::<Vec<_>>();
+        aside_once(ended)
     }
 
     /// Leases that ended by themselves.
     pub(super) fn expire(&self, now: Timestamp) -> Vec<Event> {
         let due = self.overdue.iter().take_while(|(until, _)| *until <= now);
-        due.take(self.endings_max())
+        let ended = due
+            .take(self.endings_max())
             .filter_map(|(_, attempt)| Some((*attempt, *self.leases.get(attempt)?)))
-            .flat_map(|(attempt, task)| self.lost(now, attempt, task, "no word by its deadline"))
-            .collect()
+            .flat_map(|(attempt, task)| self.lost(now, attempt, task, "no word by its deadline"));
+        aside_once(ended.collect())
     }
 
     pub(super) fn withdraw(
@@ -63,20 +65,19 @@ impl Scheduler {
     ) -> Vec<Event> {
         let (id, attempt, message) = (report.task, report.attempt, self.bounded(message));
         let ending = Ending::Withdrawn;
-        let Some(cause) = cause else {
-            return vec![Event::Withdrawn {
-                task: id,
-                attempt,
-                message,
-                retry_at: now,
-                cause: None,
-            }];
+        if cause.is_none() {
+            let (retry_at, excused) = (now, false);
+            return vec![Event::Withdrawn { task: id, attempt, message, retry_at, cause, excused }];
+        }
+        let wait = self.wait(task, report, ending);
+        let excused = self.is_excused(now, task, report, ending);
+        let parked = match excused {
+            true => None,
+            false => self.parks(now, task, report, ending, &message),
         };
-        let wait = self.wait(task, report, task.tally.of(ending) + 1);
-        let parked = self.parks(now, task, report, ending, &message);
         let aside = self.sets_aside(now, task, report, ending, &message);
-        let (retry_at, cause) = (now + wait, Some(cause));
-        let withdrawn = Event::Withdrawn { task: id, attempt, message, retry_at, cause };
+        let retry_at = now + wait;
+        let withdrawn = Event::Withdrawn { task: id, attempt, message, retry_at, cause, excused };
         std::iter::once(withdrawn).chain(parked).chain(aside).collect()
     }
 
@@ -141,9 +142,9 @@ impl Scheduler {
         })
     }
 
-    /// As many attempts as one decision may end: each may park its task.
+    /// As many attempts as one decision may end: each may park its task, and set its dispatcher aside.
     fn endings_max(&self) -> usize {
-        (self.limits.decision_max / 2).max(1)
+        (self.limits.decision_max / 3).max(1)
     }
 
     fn lost(&self, now: Timestamp, attempt: AttemptId, id: TaskId, message: &str) -> Vec<Event> {
@@ -155,6 +156,16 @@ impl Scheduler {
         debug_assert_eq!(report.attempt, attempt, "the index is of leases");
         self.ended(now, task, &report, Ending::Lost, message).unwrap_or_default()
     }
+}
+
+/// Attempts that end together are of one round: their dispatcher is set aside once for it.
+fn aside_once(mut events: Vec<Event>) -> Vec<Event> {
+    let mut seen = BTreeSet::new();
+    events.retain(|event| {
+        let Event::SetAside { dispatcher, program, .. } = event else { return true };
+        seen.insert((dispatcher.clone(), program.clone()))
+    });
+    events
 }
 
 /// An end of an attempt that no dispatcher has told.

@@ -47,7 +47,7 @@ impl Scheduler {
         if self.broken.by(Breakage::LateProofRefused) && is_zombie {
             return Err(Rejection::Answered(Verdict::Unwanted));
         }
-        if task.discarded.as_ref().is_some_and(|gone| report.attempt.0 < gone.at.0) {
+        if task.discarded.as_ref().is_some_and(|gone| report.attempt.position() < gone.at) {
             return Err(Rejection::Answered(Verdict::Unwanted));
         }
         if let Some(answer) = told_again(task, report) {
@@ -146,10 +146,10 @@ impl Scheduler {
             Some(_) | None => self.holds_lease(task, report)?,
         }
         let id = report.task;
-        let wait = self.wait(task, report, task.tally.of(ending) + 1);
+        let wait = self.wait(task, report, ending);
         let (message, retry_at) = (self.bounded(message), now + wait);
         let ran_us = self.ran_us(task, report);
-        let excused = ending != Ending::Lost && self.is_excused(now, task, report, ending);
+        let excused = self.is_excused(now, task, report, ending);
         let parked = match excused {
             true => None,
             false => self.parks(now, task, report, ending, &message),
@@ -169,8 +169,9 @@ impl Scheduler {
         Ok(std::iter::once(event).chain(parked).chain(aside).collect())
     }
 
-    /// The wait before the next attempt at a task, after so many that ended alike.
-    pub(super) fn wait(&self, task: &Task, report: &Report, failures: u32) -> Duration {
+    /// The wait before the next attempt at a task: the longer, the more ended so, or are at no budget.
+    pub(super) fn wait(&self, task: &Task, report: &Report, ending: Ending) -> Duration {
+        let failures = task.tally.of(ending) + task.tally.excused() + 1;
         let of_all = (self.limits.backoff_min, self.limits.backoff_max);
         let waits = self.pipeline.stage(task.stage).retry.backoff.unwrap_or(of_all);
         backoff(waits, report.task, report.attempt, failures)
@@ -194,9 +195,10 @@ impl Scheduler {
         let budget = ending.budget(budgets);
         let this = ending.counts_against_dispatcher().then_some(&report.dispatcher);
         let failed_on: BTreeSet<_> = task.tally.dispatchers().chain(this).collect();
-        let (class, cause) = if failures >= budget && self.has_been_tried(now, task, report, ending)
+        let (class, cause) = if failures >= budget
+            && self.has_been_tried(now, task, report, ending, failures / budget)
         {
-            (ending.parks_as(), format!("attempt {failures} of {budget} that ended so"))
+            (ending.parks_as(), spent(failures, budget))
         } else if failed_on.len() >= self.limits.dispatchers_max {
             (ParkedBy::Dispatchers, format!("it failed on {} dispatchers", failed_on.len()))
         } else {
@@ -206,8 +208,15 @@ impl Scheduler {
         Some(Event::Parked { task: report.task, class, message })
     }
 
-    /// Whether a task whose budget is spent has had its chances: elsewhere, and for long enough.
-    fn has_been_tried(&self, now: Timestamp, task: &Task, report: &Report, ending: Ending) -> bool {
+    /// Whether a task whose budget is spent so many times has had its chances: elsewhere, and for long enough.
+    fn has_been_tried(
+        &self,
+        now: Timestamp,
+        task: &Task,
+        report: &Report,
+        ending: Ending,
+        times: u32,
+    ) -> bool {
         let patience = self.pipeline.stage(task.stage).retry.patience;
         match ending {
             Ending::Lost | Ending::Withdrawn => true,
@@ -216,7 +225,7 @@ impl Scheduler {
                 now.since(since) >= patience
             }
             Ending::Failed(_) | Ending::Rejected => {
-                ending.is_a_word()
+                times >= ALONE_MAX
                     || task.tally.has_failed_elsewhere(&report.dispatcher)
                     || !self.has_another(now, task, &report.dispatcher)
             }
@@ -237,12 +246,13 @@ impl Scheduler {
         let lost = task.inputs.iter().find(|input| self.bound(input) == Some(artifact));
         let remade = match lost {
             Some(InputId::Block(hash)) => self.chain.block(hash).and_then(|block| {
-                let is_there = !block.payload_lost && block.delivered.0 < report.attempt.0;
+                let is_there = !block.payload_lost && block.delivered < report.attempt.position();
                 is_there.then_some((Event::PayloadLost { block: *hash }, block.losses))
             }),
             Some(InputId::Task(id) | InputId::Part(id, _)) => self.task(id).and_then(|maker| {
                 let made = maker.result.as_ref()?.seq;
-                let is_there = maker.state == TaskState::Accepted && made.0 < report.attempt.0;
+                let is_there =
+                    maker.state == TaskState::Accepted && made < report.attempt.position();
                 let reopened = Event::Reopened { task: *id, why: ReopenedBy::ResultLost };
                 is_there.then_some((reopened, maker.remakes))
             }),
@@ -296,11 +306,25 @@ impl Scheduler {
 
     /// The end of a message, as much of it as a fact keeps: what went wrong is said last.
     pub(super) fn bounded(&self, message: &str) -> String {
-        let mut start = message.len().saturating_sub(self.limits.message_bytes_max);
+        self.bounded_to(message, usize::MAX)
+    }
+
+    /// Likewise, and no more than so many bytes.
+    pub(super) fn bounded_to(&self, message: &str, bytes_max: usize) -> String {
+        let bytes_max = bytes_max.min(self.limits.message_bytes_max);
+        let mut start = message.len().saturating_sub(bytes_max);
         while !message.is_char_boundary(start) {
             start += 1;
         }
         message.get(start..).unwrap_or_default().to_owned()
+    }
+}
+
+/// That a budget is spent, for a person.
+fn spent(failures: u32, budget: u32) -> String {
+    match failures > budget {
+        true => format!("attempt {failures} that ended so, past a budget of {budget}"),
+        false => format!("attempt {failures} of {budget} that ended so"),
     }
 }
 
@@ -333,3 +357,6 @@ fn told_again(task: &Task, report: &Report) -> Option<Result<Vec<Event>, Rejecti
 
 /// Attempts remembered whose results came too late; past it they are answered and not recorded.
 const SURPLUS_MAX: usize = 16;
+
+/// Budgets that a task may spend on one dispatcher while another might prove it, and has no room.
+const ALONE_MAX: u32 = 3;

@@ -24,7 +24,7 @@ impl Scheduler {
         if epoch <= self.epoch {
             return Err(Rejection::Epoch { claimed: epoch, current: self.epoch });
         }
-        Ok(vec![Event::Claimed { epoch }])
+        Ok(vec![Event::Claimed { epoch, ids_hold_it: true }])
     }
 
     pub(super) fn submit(&self, block: &Block) -> Result<Vec<Event>, Rejection> {

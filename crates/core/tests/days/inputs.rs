@@ -214,8 +214,8 @@ fn a_grant_may_leave_before_it_is_durable_and_leaves_once() {
         Some(Effect::Grant(_, grant)) => Some(grant.attempt),
         Some(Effect::Cancel(..) | Effect::Release(_) | Effect::AskSource(_)) | None => None,
     };
-    assert_eq!(day.scheduler.poll_effect(Seq(first.0 - 1)), None);
-    assert_eq!(granted(day.scheduler.poll_effect(Seq(first.0))), Some(first));
+    assert_eq!(day.scheduler.poll_effect(Seq(first.position().0 - 1)), None);
+    assert_eq!(granted(day.scheduler.poll_effect(first.position())), Some(first));
     assert_eq!(granted(day.scheduler.poll_grant()), Some(second));
     assert_eq!(day.scheduler.poll_grant(), None);
     assert_eq!(day.scheduler.poll_effect(Seq(u64::MAX)), None);

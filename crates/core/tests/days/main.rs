@@ -2,6 +2,7 @@
 //!
 //! Not here: what is true whatever happens (`properties`).
 
+mod aside;
 mod batches;
 mod chain;
 mod day;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use push0_core::{
-    AttemptId, DispatcherId, Event, FailureClass, Input, Outcome, ParkedBy, Rejection, Report,
-    Scheduler, Seq, TaskId, TaskState,
+    AttemptId, DispatcherId, Epoch, Event, FailureClass, Input, Outcome, ParkedBy, Rejection,
+    Report, Scheduler, Seq, TaskId, TaskState,
 };
 
 use crate::steps::{cases, failing_cases, losing_cases, lying_cases};
@@ -192,6 +192,7 @@ fn holds_lease(scheduler: &Scheduler, report: &Report) -> bool {
 struct Openings {
     tasks: BTreeMap<TaskId, Opening>,
     granted: BTreeMap<AttemptId, DispatcherId>,
+    epoch: Epoch,
 }
 
 #[derive(Default)]
@@ -211,11 +212,12 @@ impl Openings {
 
     fn note(&mut self, seq: Seq, event: &Event) {
         match event {
+            Event::Claimed { epoch, .. } => self.epoch = *epoch,
             Event::TaskOpened { task, .. } | Event::Reopened { task, .. } => {
                 self.tasks.insert(*task, Opening::default());
             }
             Event::Granted { dispatcher, .. } => {
-                self.granted.insert(AttemptId(seq.0), dispatcher.clone());
+                self.granted.insert(AttemptId::of(self.epoch, seq), dispatcher.clone());
             }
             Event::Failed { task, attempt, class, excused, .. } => {
                 let is_of_the_dispatcher = *class != FailureClass::Transient;

@@ -178,8 +178,10 @@ impl Attempt {
                     error.to_string()
                 }
             };
-            let kept =
-                format!("the result of attempt {} is kept, and put again: {message}", attempt.0);
+            let kept = format!(
+                "the result of attempt {} is kept, and put again: {message}",
+                attempt.position()
+            );
             self.context.trouble("store", kept);
             match patience.pause(&self.reins).await {
                 Next::Again => {}

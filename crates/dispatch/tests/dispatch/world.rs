@@ -275,10 +275,10 @@ pub(crate) fn written(path: &Path) -> String {
     })
 }
 
-/// Whether a process is there, and not just waiting to be reaped.
+/// Whether a process is there, and not just waiting to be reaped, or being so.
 pub(crate) fn lives(pid: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
 /// Asks again until there is an answer.

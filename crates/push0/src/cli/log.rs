@@ -6,7 +6,7 @@ mod step;
 
 use std::path::Path;
 
-use push0_core::{Event, Timestamp};
+use push0_core::{AttemptId, Event, Seq, Timestamp};
 use push0_log::{Cut, Ending, Report};
 use serde_json::json;
 
@@ -26,11 +26,19 @@ pub(super) fn log(args: &LogArgs) -> Exit {
 
 /// Prints every event that can be read, then what is wrong with the rest.
 fn cat(data: &Path, wants_json: bool) -> Exit {
-    let mut lines = Lines::new();
+    let (mut lines, mut epoch) = (Lines::new(), None);
     let report = Layout::new(data).scan(&mut |turn| {
         for (seq, event) in (turn.first.0..).zip(&turn.events) {
+            if let Event::Claimed { epoch: claimed, ids_hold_it } = event {
+                epoch = ids_hold_it.then_some(*claimed);
+            }
+            let granted = matches!(event, Event::Granted { .. });
+            let granted = granted.then(|| match epoch {
+                Some(epoch) => AttemptId::of(epoch, Seq(seq)),
+                None => AttemptId(seq),
+            });
             lines.line(&match wants_json {
-                true => json_line(seq, turn.at, event),
+                true => json_line(seq, turn.at, event, granted),
                 false => plain_line(seq, turn.at, event),
             });
         }
@@ -43,12 +51,11 @@ fn cat(data: &Path, wants_json: bool) -> Exit {
 }
 
 /// `{"seq":…,"at":…,"event":…, …}`: the event's own fields follow, as they are in the log. A grant also
-/// names its attempt, which is its own position, so that it can be joined with how that ended.
-fn json_line(seq: u64, at: Timestamp, event: &Event) -> String {
+/// names its attempt, so that it can be joined with how that ended.
+fn json_line(seq: u64, at: Timestamp, event: &Event, granted: Option<AttemptId>) -> String {
     let event_json = serde_json::to_string(event).expect("facts are made of what JSON has");
     let fields = event_json.trim_start_matches('{').strip_suffix('}').unwrap_or_default();
-    let is_grant = matches!(event, Event::Granted { .. });
-    let attempt = if is_grant { format!(",\"attempt\":{seq}") } else { String::new() };
+    let attempt = granted.map(|attempt| format!(",\"attempt\":{}", attempt.0)).unwrap_or_default();
     format!("{{\"seq\":{seq},\"at\":\"{}\",{fields}{attempt}}}", time(at))
 }
 

@@ -126,8 +126,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use push0_core::{
-        AttemptId, Block, BlockHash, Digest, Epoch, Event, Height, Limits, PipelineSpec,
-        ProgramSpec, ResultRef, StageSpec, Timestamp, Vkey,
+        Block, BlockHash, Digest, Epoch, Event, Height, Limits, PipelineSpec, ProgramSpec,
+        ResultRef, StageSpec, Timestamp, Vkey,
     };
 
     use super::*;
@@ -205,7 +205,7 @@ mod tests {
         let task = open(scheduler).expect("it was opened");
         let dispatcher: push0_core::DispatcherId = "one".parse().expect("a name");
         let (until, vkey) = (Timestamp(1), Vkey([7; 32]));
-        let attempt = AttemptId(scheduler.last().next().0);
+        let attempt = scheduler.attempt_at(scheduler.last().next());
         let digest = Digest::of(b"proof");
         let result = ResultRef {
             output: digest,

@@ -22,7 +22,7 @@ async fn a_grant_leaves_before_it_is_durable_and_its_verdict_after() {
     let submitted = world.handle.clone();
     let submitted = tokio::spawn(async move { submitted.decide(vec![submit(0)]).await });
     let grant = world.grant().await;
-    assert!(world.memory.history().iter().all(|turn| turn.last() < Seq(grant.attempt.0)));
+    assert!(world.memory.history().iter().all(|turn| turn.last() < grant.attempt.position()));
     world.hears(FromDispatcher::Report(proved(&grant)));
     world.hears_nothing().await;
     assert!(!submitted.is_finished(), "nothing was promised");

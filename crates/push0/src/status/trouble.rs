@@ -2,7 +2,7 @@
 //!
 //! Not here: who decides it (`push0_core`).
 
-use push0_core::{Fleet, ProgramName, Scheduler};
+use push0_core::{DispatcherId, Fleet, ProgramName, Scheduler};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::gist;
@@ -45,15 +45,17 @@ impl Trouble {
             let held = is_held(scheduler, fleet, program);
             Some(Held { program: program.to_string(), since, held })
         });
-        let set_aside =
-            scheduler.asides().take(SHOWN_MAX).map(|(program, dispatcher, aside)| Aside {
-                dispatcher: dispatcher.to_string(),
-                program: program.to_string(),
-                since: lines::time(aside.since),
-                until: lines::time(aside.until),
-                failures: aside.failures,
-                message: gist(&aside.message),
-            });
+        // Of those that are gone for good nobody wants to hear.
+        let is_here = |who: &DispatcherId| fleet.is_none_or(|fleet| fleet.life(who).is_some());
+        let asides = scheduler.asides().filter(|(_, who, _)| is_here(who));
+        let set_aside = asides.take(SHOWN_MAX).map(|(program, dispatcher, aside)| Aside {
+            dispatcher: dispatcher.to_string(),
+            program: program.to_string(),
+            since: lines::time(aside.since),
+            until: lines::time(aside.until),
+            failures: aside.failures,
+            message: gist(&aside.message),
+        });
         Self { programs: programs.collect(), set_aside: set_aside.collect() }
     }
 
@@ -74,7 +76,7 @@ impl Trouble {
         }
         if !self.set_aside.is_empty() {
             told.push(
-                "set aside, for failing several tasks in a row; each is probed now and then:"
+                "set aside, since several tasks in a row came to nothing there; each is probed now and then:"
                     .to_owned(),
             );
         }

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use push0_core::{AttemptId, DispatcherId, Event, FailureClass, ProgramName, TaskId, Timestamp};
+use push0_core::{
+    AttemptId, DispatcherId, Event, FailureClass, ProgramName, Seq, TaskId, Timestamp,
+};
 
 use super::{Ledger, State, class_word};
 use crate::check::{Check, Found, holds};
@@ -17,9 +19,12 @@ pub(crate) struct Trouble {
 
 /// An attempt that came to nothing.
 #[derive(Clone, Copy, Debug)]
-struct Miss {
-    task: TaskId,
-    was_begun: bool,
+pub(super) struct Miss {
+    pub(super) task: TaskId,
+    pub(super) attempt: AttemptId,
+    /// Where that stands.
+    pub(super) seq: Seq,
+    pub(super) how: &'static str,
 }
 
 #[derive(Debug)]
@@ -29,21 +34,24 @@ struct Aside {
 }
 
 impl Trouble {
-    /// An attempt came to nothing. Answers whether it is more than its task's trouble.
+    /// An attempt came to nothing, at a task that others may have failed too. Answers whether it is more than its task's
+    /// trouble.
     pub(super) fn missed(
         &mut self,
         program: &ProgramName,
         who: &DispatcherId,
-        task: TaskId,
-        was_begun: bool,
+        miss: Miss,
+        is_failed_elsewhere: bool,
     ) -> bool {
-        let miss = Miss { task, was_begun };
-        let own = self.of_one.entry((program.clone(), who.clone())).or_default();
-        own.push(miss);
-        let is_own = is_trouble(own);
         let all = self.of_all.entry(program.clone()).or_default();
         all.push(miss);
-        is_own || is_trouble(all)
+        let is_of_all = is_trouble(all);
+        let own = self.of_one.entry((program.clone(), who.clone())).or_default();
+        own.extend((is_of_all || !is_failed_elsewhere).then_some(miss));
+        let is_own = is_trouble(own);
+        let is_of_the_task = matches!(miss.how, "lost" | "unprovable" | "invalid_input");
+        let is_trouble = self.is_aside(program, who) || is_own || is_of_all;
+        is_trouble && !is_of_the_task
     }
 
     /// Something was proved; by `who`, if that is known.
@@ -70,7 +78,8 @@ impl Trouble {
         let of = (program.clone(), who.clone());
         let row = self.of_one.get(&of).map(Vec::as_slice).unwrap_or_default();
         let words = || format!("{who} is set aside for {program} after {row:?}");
-        holds(Check::SetAside, is_trouble(row) && until > at, words)?;
+        let is_longer = self.asides.contains_key(&of);
+        holds(Check::SetAside, (is_longer || is_lasting(row)) && until > at, words)?;
         self.asides.insert(of, Aside { until, probe: None });
         Ok(())
     }
@@ -109,11 +118,31 @@ impl Trouble {
     }
 }
 
-/// Several tasks failed, three times in a row, or were not begun sixteen times.
+/// Three failures in a row, of several tasks; what a prover says of its task is none.
 fn is_trouble(row: &[Miss]) -> bool {
+    let is_failure =
+        |miss: &&Miss| !matches!(miss.how, "lost" | "withdrawn" | "unprovable" | "invalid_input");
+    is_of_several(row) && row.iter().filter(is_failure).count() >= 3
+}
+
+/// Three rounds in a row, or sixteen of what was not begun: what was granted before the last that counted is of its round.
+fn is_lasting(row: &[Miss]) -> bool {
+    let (mut counted, mut rounds, mut refusals) = (Seq(0), 0, 0);
+    for miss in row.iter().filter(|miss| miss.attempt.position() > Seq(0)) {
+        if miss.attempt.position() > counted {
+            counted = miss.seq;
+            match miss.how {
+                "withdrawn" => refusals += 1,
+                _ => rounds += 1,
+            }
+        }
+    }
+    is_of_several(row) && (rounds >= 3 || refusals >= 16)
+}
+
+fn is_of_several(row: &[Miss]) -> bool {
     let tasks: BTreeSet<_> = row.iter().map(|miss| miss.task).collect();
-    let begun = row.iter().filter(|miss| miss.was_begun).count();
-    tasks.len() > 1 && (begun >= 3 || row.len() - begun >= 16)
+    tasks.len() > 1
 }
 
 impl Ledger {
@@ -123,21 +152,23 @@ impl Ledger {
             let how = class_word(*class);
             // Without a verdict it may be the pipeline's trouble, as long as nobody else has had one.
             let is_told = *excused || *class != FailureClass::Unjudged;
-            self.missed(task, true, is_told.then_some(*excused))?;
+            self.missed(task, how, is_told.then_some(*excused))?;
             self.tried(at, task, how, !excused)?;
             self.ended(task, *attempt, *retry_at, Some(how).filter(|_| !excused))?;
         } else if let Event::Rejected { task, attempt, retry_at, excused, .. } = event {
-            self.missed(task, true, Some(*excused))?;
+            self.missed(task, "rejected", Some(*excused))?;
             self.tried(at, task, "rejected", !excused)?;
             self.ended(task, *attempt, *retry_at, Some("rejected").filter(|_| !excused))?;
         } else if let Event::Lost { task, attempt, retry_at, .. } = event {
+            self.missed(task, "lost", Some(false))?;
             self.ended(task, *attempt, *retry_at, Some("lost"))?;
-        } else if let Event::Withdrawn { task, attempt, retry_at, cause, .. } = event {
-            if cause.is_some() {
-                self.missed(task, false, None)?;
-                self.tried(at, task, "withdrawn", true)?;
+        } else if let Event::Withdrawn { task, attempt, retry_at, cause, excused, .. } = event {
+            let how = cause.map(|_| "withdrawn");
+            if let Some(how) = how {
+                self.missed(task, how, Some(*excused))?;
+                self.tried(at, task, how, !excused)?;
             }
-            self.ended(task, *attempt, *retry_at, cause.map(|_| "withdrawn"))?;
+            self.ended(task, *attempt, *retry_at, how.filter(|_| !excused))?;
         } else if let Event::SetAside { dispatcher, program, until, .. } = event {
             self.trouble.set_aside(at, program, dispatcher, *until)?;
         } else if let Event::Restored { dispatcher, program } = event {
@@ -150,17 +181,20 @@ impl Ledger {
     fn missed(
         &mut self,
         task: &TaskId,
-        was_begun: bool,
+        how: &'static str,
         excused: Option<bool>,
     ) -> Result<(), Found> {
+        let seq = self.last;
         let entry = self.entry(task)?;
-        let State::Leased { dispatcher, .. } = &entry.state else { return Ok(()) };
+        let State::Leased { attempt, dispatcher } = &entry.state else { return Ok(()) };
+        let miss = Miss { task: *task, attempt: *attempt, seq, how };
+        let is_failed_elsewhere = entry.tried_on.iter().any(|tried| tried != dispatcher);
         let (stage, who) = (entry.stage, dispatcher.clone());
         let Some(pipeline) = &self.pipeline else { return Ok(()) };
         let program = &pipeline.stage(stage).program;
-        let is_trouble = self.trouble.missed(program, &who, *task, was_begun);
+        let is_trouble = self.trouble.missed(program, &who, miss, is_failed_elsewhere);
         holds(Check::SetAside, excused.is_none_or(|excused| excused == is_trouble), || {
-            format!("excused {excused:?}, and more than the task's trouble: {is_trouble}")
+            format!("{how}, excused {excused:?}, and more than the task's trouble: {is_trouble}")
         })
     }
 

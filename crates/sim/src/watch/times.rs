@@ -38,7 +38,7 @@ impl Watch {
     ) -> Result<(), Found> {
         let ran = self.ran();
         if let Event::Granted { until, .. } = event {
-            let attempt = AttemptId(self.ledger.last.0 + 1);
+            let attempt = AttemptId::of(self.ledger.epoch, self.ledger.last.next());
             self.times.granted.insert(attempt, (ran, until.since(at)));
         } else if let Event::PayloadLost { block } = event {
             self.times.lost.insert(*block, ran);

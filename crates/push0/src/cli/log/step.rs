@@ -120,7 +120,7 @@ impl<'a> Walk<'a> {
             let state = match &task.state {
                 TaskState::Ready { at } => format!("ready, to be tried from {}", time(*at)),
                 TaskState::Leased(lease) => {
-                    let (attempt, until) = (lease.attempt.0, time(lease.until));
+                    let (attempt, until) = (lease.attempt.position(), time(lease.until));
                     format!("running, attempt {attempt} on {} until {until}", lease.dispatcher)
                 }
                 TaskState::Accepted => match &task.result {

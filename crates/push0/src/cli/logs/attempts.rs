@@ -54,7 +54,7 @@ impl Attempts {
                 let attempt = Attempt { number, task, of, since, ..Attempt::default() };
                 self.all.insert(number, attempt);
             } else if let Some((attempt, end)) = ended(turn.at, event)
-                && let Some(attempt) = self.all.get_mut(&attempt.0)
+                && let Some(attempt) = self.all.get_mut(&attempt.position().0)
             {
                 attempt.end = Some(end);
             }
@@ -63,7 +63,8 @@ impl Attempts {
 
     /// Adds where output is kept.
     pub(super) fn keep(&mut self, kept: Vec<AttemptLog>) {
-        for AttemptLog { attempt: AttemptId(number), task, path } in kept {
+        for AttemptLog { attempt, task, path } in kept {
+            let number = attempt.position().0;
             let attempt = Attempt { number, task, ..Attempt::default() };
             self.all.entry(number).or_insert(attempt).path = Some(path);
         }
@@ -71,7 +72,9 @@ impl Attempts {
 
     /// Those that `named` means: an attempt's number, or a task by its id or the first digits of it.
     pub(super) fn named(&self, named: &str) -> Result<Vec<&Attempt>, String> {
-        let number: Option<u64> = named.strip_prefix("attempt-").unwrap_or(named).parse().ok();
+        let number = named.strip_prefix("attempt-").unwrap_or(named);
+        let number = number.split_once("-of-").map_or(number, |(number, _)| number);
+        let number: Option<u64> = number.parse().ok();
         let by_number = number.and_then(|number| self.all.get(&number));
         let by_task: Vec<&Attempt> = match named.len() {
             PREFIX_MIN.. => self.all.values().filter(|one| one.task.starts_with(named)).collect(),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use push0_core::Event;
+use push0_core::{AttemptId, Event, Seq};
 use push0_testbed::until;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -132,8 +132,8 @@ fn it_cannot_fail_what_another_holds() {
     let said = json!({ "dispatcher": "gpu-1", "incarnation": 7, "running": {}, "held": [], "capacity": capacity });
     let mut said = vec![json!({ "Beat": said })];
     for turn in world.history() {
-        // An attempt's number is the position of its grant.
-        for (attempt, event) in (turn.first.0..).zip(&turn.events) {
+        for (at, event) in (turn.first.0..).zip(&turn.events) {
+            let attempt = AttemptId::of(turn.epoch, Seq(at)).0;
             let Event::Granted { task, .. } = event else { continue };
             for outcome in [
                 json!({ "Failed": { "class": "unprovable", "message": "said by gpu-1" } }),

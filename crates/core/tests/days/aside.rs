@@ -1,0 +1,281 @@
+//! Whose trouble it is: a task's, a dispatcher's, or everybody's.
+
+use std::time::Duration;
+
+use push0_core::{
+    Capacity, Event, FailureClass, Input, Limits, Offer, Outcome, ParkedBy, PipelineSpec, Report,
+    TaskId, TaskState, Timestamp,
+};
+
+use crate::day::{Day, block, pipeline, result};
+
+/// A day on which so many tasks wait, and nobody has tried any.
+fn waiting(spec: PipelineSpec, tasks: u64) -> Day {
+    let mut day = Day::under(Limits::default(), spec);
+    (0..tasks).for_each(|number| day.ask(&Input::Submit(Box::new(block(number)))));
+    day.fleet.look(day.now);
+    day.follow_up();
+    day
+}
+
+fn offer(day: &Day, name: &str, slots: u32) -> Offer {
+    let capacity = Capacity { slots, ..day.beat_of([]).capacity };
+    Offer { dispatcher: name.parse().expect("a name"), free: capacity.clone(), whole: capacity }
+}
+
+/// Grants what these may get, and answers it as task and dispatcher.
+fn grant(day: &mut Day, offers: &[(&str, u32)]) -> Vec<(TaskId, String)> {
+    let offers = offers.iter().map(|(name, slots)| offer(day, name, *slots)).collect();
+    let before = day.events.len();
+    day.ask(&Input::Assign(offers));
+    let granted = day.events.iter().skip(before).filter_map(|event| {
+        let Event::Granted { task, dispatcher, .. } = event else { return None };
+        Some((*task, dispatcher.to_string()))
+    });
+    granted.collect()
+}
+
+/// Ends the attempt at `task`, by the word of who holds it.
+fn end(day: &mut Day, task: TaskId, outcome: Outcome) {
+    let lease = day.scheduler.task(&task).and_then(|task| task.lease()).cloned();
+    let lease = lease.expect("it is being tried");
+    let ran = Duration::from_secs(1);
+    let (dispatcher, attempt) = (lease.dispatcher, lease.attempt);
+    day.ask(&Input::Report(Report { dispatcher, incarnation: 1, attempt, task, outcome, ran }));
+    day.follow_up();
+}
+
+fn failed(class: FailureClass) -> Outcome {
+    Outcome::Failed { class, message: "the driver is gone".to_owned() }
+}
+
+fn later(day: &mut Day, time: Duration) {
+    day.now = day.now + time;
+    day.follow_up();
+}
+
+fn asides(day: &Day) -> Vec<(String, Timestamp)> {
+    let asides = day.scheduler.asides();
+    asides.map(|(_, who, aside)| (who.to_string(), aside.until)).collect()
+}
+
+/// `sick` fails three, while `well` has proved one; `well` has no slot free any more.
+fn with_one_set_aside() -> Day {
+    let mut day = waiting(pipeline(), 8);
+    for (task, _) in grant(&mut day, &[("well", 1)]) {
+        end(&mut day, task, Outcome::Proved(result()));
+    }
+    while asides(&day).is_empty() {
+        later(&mut day, Duration::from_secs(60));
+        for (task, _) in grant(&mut day, &[("sick", 2)]) {
+            end(&mut day, task, failed(FailureClass::Failed));
+        }
+    }
+    day
+}
+
+#[test]
+fn who_fails_what_others_may_prove_is_set_aside_and_gets_one_probe_at_a_time() {
+    let mut day = with_one_set_aside();
+    assert_eq!(asides(&day).len(), 1);
+    let mut waits = Vec::new();
+    for _ in 0..12 {
+        let until = asides(&day).pop().expect("it is set aside").1;
+        waits.push(until.since(day.now));
+        assert_eq!(grant(&mut day, &[("sick", 8)]), [], "not before its time");
+        assert!(day.scheduler.poll_timeout(day.now).is_some_and(|due| due.at <= until));
+        day.now = until;
+        day.follow_up();
+        let probe = grant(&mut day, &[("sick", 8)]);
+        assert_eq!((probe.len(), grant(&mut day, &[("sick", 7)]).len()), (1, 0), "one at a time");
+        let (task, _) = probe.first().expect("one").clone();
+        end(&mut day, task, failed(FailureClass::Failed));
+    }
+    let doubled = waits.is_sorted();
+    assert!(doubled && waits.last() == Some(&Duration::from_secs(300)), "{waits:?}");
+    assert_eq!(day.scheduler.parked().count(), 0, "what fails there is charged to it");
+    later(&mut day, Duration::from_secs(300));
+    let (task, _) = grant(&mut day, &[("sick", 8)]).pop().expect("a probe");
+    end(&mut day, task, Outcome::Proved(result()));
+    assert!(asides(&day).is_empty() && matches!(day.events.last(), Some(Event::Restored { .. })));
+    assert!(grant(&mut day, &[("sick", 8)]).len() > 1, "it gets work again");
+}
+
+#[test]
+fn a_probe_is_not_the_head_and_goes_to_nobody_where_the_others_are_free() {
+    let mut day = with_one_set_aside();
+    later(&mut day, Duration::from_secs(300));
+    let granted = grant(&mut day, &[("sick", 8), ("well", 8)]);
+    assert!(granted.len() >= 7 && granted.iter().all(|(_, who)| who == "well"), "{granted:?}");
+    let mut day = with_one_set_aside();
+    later(&mut day, Duration::from_secs(300));
+    let granted = grant(&mut day, &[("sick", 8), ("well", 1)]);
+    let first = |task: &TaskId| day.scheduler.task(task).expect("it").key.first;
+    let [(head, well), (probe, sick)] = granted.as_slice() else { panic!("{granted:?}") };
+    assert_eq!((well.as_str(), sick.as_str()), ("well", "sick"));
+    assert!(first(head) < first(probe));
+}
+
+#[test]
+fn while_nobody_proves_a_program_nothing_of_it_parks_and_one_success_ends_that() {
+    for class in [FailureClass::Failed, FailureClass::Transient, FailureClass::Timeout] {
+        let mut day = waiting(pipeline(), 20);
+        let program = "prover".parse().expect("a name");
+        for _ in 0..40 {
+            later(&mut day, Duration::from_secs(400));
+            for (task, _) in grant(&mut day, &[("one", 4), ("two", 4)]) {
+                end(&mut day, task, failed(class));
+            }
+        }
+        let parked = day.scheduler.parked().count();
+        assert!(parked <= 2, "{class:?}: {parked} parked"); // the first may be their own fault
+        assert!(day.scheduler.troubled_since(&program).is_some());
+        assert_eq!(asides(&day).len(), 2);
+        later(&mut day, Duration::from_secs(400));
+        let (task, _) = grant(&mut day, &[("one", 4)]).pop().expect("a probe");
+        end(&mut day, task, Outcome::Proved(result()));
+        assert_eq!(day.scheduler.troubled_since(&program), None);
+    }
+}
+
+#[test]
+fn what_provers_say_of_their_tasks_is_believed_while_nobody_proves_and_a_second_word_is_heard_after()
+ {
+    let mut day = waiting(pipeline(), 6);
+    for (task, _) in grant(&mut day, &[("one", 2)]) {
+        end(&mut day, task, failed(FailureClass::Unprovable));
+    }
+    assert_eq!(day.scheduler.parked().count(), 2);
+    let (proved, _) = grant(&mut day, &[("well", 1)]).pop().expect("one");
+    end(&mut day, proved, Outcome::Proved(result()));
+    let (task, _) = grant(&mut day, &[("one", 1)]).pop().expect("one");
+    end(&mut day, task, failed(FailureClass::Unprovable));
+    assert_eq!(day.scheduler.parked().count(), 2, "another proves this program");
+    later(&mut day, Duration::from_secs(60));
+    for (task, _) in grant(&mut day, &[("well", 8)]) {
+        end(&mut day, task, failed(FailureClass::Unprovable));
+    }
+    assert!(day.scheduler.task(&task).expect("it").state == TaskState::Parked);
+}
+
+#[test]
+fn a_machine_that_stops_with_all_that_it_runs_is_not_set_aside_for_it() {
+    let mut day = waiting(pipeline(), 40);
+    for (round, outcome) in [
+        Outcome::NotRun { message: "its dispatcher was stopped".to_owned() },
+        failed(FailureClass::Failed),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for (task, _) in grant(&mut day, &[("large", 32)]) {
+            end(&mut day, task, outcome.clone());
+        }
+        assert_eq!(asides(&day), [], "round {round}");
+        later(&mut day, Duration::from_secs(60));
+    }
+}
+
+#[test]
+fn one_task_that_fails_everywhere_sets_nobody_aside() {
+    let mut day = waiting(pipeline(), 1);
+    let tasks: Vec<_> = day.scheduler.tasks().map(|(id, _)| *id).collect();
+    let task = *tasks.first().expect("one");
+    for _ in 0..10 {
+        later(&mut day, Duration::from_secs(400));
+        for (task, _) in grant(&mut day, &[("one", 4), ("two", 4), ("three", 4)]) {
+            end(&mut day, task, failed(FailureClass::Failed));
+        }
+    }
+    assert_eq!(asides(&day), []);
+    let parked = day.scheduler.task(&task).and_then(|task| task.parked.as_ref());
+    assert!(matches!(parked, Some((ParkedBy::Dispatchers | ParkedBy::Failed, _))), "{parked:?}");
+}
+
+#[test]
+fn a_task_parks_only_once_another_that_proves_has_failed_it_too() {
+    let mut day = waiting(pipeline(), 2);
+    let (proved, _) = grant(&mut day, &[("well", 1)]).pop().expect("one");
+    end(&mut day, proved, Outcome::Proved(result()));
+    let mut tries = 0;
+    for who in ["sick", "sick", "sick", "sick", "sick", "sick", "sick", "well"] {
+        later(&mut day, Duration::from_secs(100));
+        let (task, _) = grant(&mut day, &[(who, 1)]).pop().expect("it waits to be tried");
+        tries += 1;
+        end(&mut day, task, failed(FailureClass::Failed));
+        let is_parked = day.scheduler.task(&task).expect("it").state == TaskState::Parked;
+        assert_eq!(is_parked, who == "well", "after {tries} tries");
+    }
+}
+
+#[test]
+fn what_is_away_for_a_while_is_waited_for_as_long_as_the_pipeline_says() {
+    let mut spec = pipeline();
+    for stage in spec.stages.values_mut() {
+        stage.patience = Some(Duration::from_secs(600));
+        stage.backoff = Some((Duration::from_secs(1), Duration::from_secs(60)));
+    }
+    let mut day = waiting(spec, 1);
+    let since = day.now;
+    let mut tries = 0;
+    while day.scheduler.parked().next().is_none() {
+        later(&mut day, Duration::from_secs(1));
+        for (task, _) in grant(&mut day, &[("one", 1)]) {
+            tries += 1;
+            end(&mut day, task, failed(FailureClass::Transient));
+        }
+    }
+    let waited = day.now.since(since);
+    assert!(waited >= Duration::from_secs(600) && waited < Duration::from_secs(700), "{waited:?}");
+    assert!((10..40).contains(&tries), "{tries} tries");
+}
+
+#[test]
+fn what_nobody_begins_has_a_budget_too() {
+    let mut day = waiting(pipeline(), 1);
+    let since = day.now;
+    while day.scheduler.parked().next().is_none() {
+        later(&mut day, Duration::from_secs(10));
+        for (task, _) in grant(&mut day, &[("one", 1)]) {
+            end(&mut day, task, Outcome::NotRun { message: "full".to_owned() });
+        }
+    }
+    let why = day.scheduler.parked().next().and_then(|(_, task)| task.parked.clone());
+    assert!(
+        matches!(&why, Some((ParkedBy::Withdrawn, words)) if words.contains("full")),
+        "{why:?}"
+    );
+    assert!(day.now.since(since) > Duration::from_secs(3_600), "{:?}", day.now.since(since));
+    assert!(day.events.len() < 500, "{} facts", day.events.len());
+}
+
+#[test]
+fn who_begins_nothing_is_set_aside_as_well() {
+    let mut day = waiting(pipeline(), 8);
+    let mut refused = 0;
+    while asides(&day).is_empty() {
+        later(&mut day, Duration::from_secs(1));
+        for (task, _) in grant(&mut day, &[("hole", 8)]) {
+            refused += 1;
+            end(&mut day, task, Outcome::NotRun { message: "busy".to_owned() });
+        }
+        assert!(refused < 300);
+    }
+    assert!(refused >= 16, "a full one may refuse a few: {refused}");
+}
+
+#[test]
+fn who_was_set_aside_is_so_after_a_replay_and_after_a_takeover() {
+    let mut day = with_one_set_aside();
+    day.ask(&Input::Claim(push0_core::Epoch(2)));
+    let turn = push0_core::Turn {
+        epoch: push0_core::Epoch(1),
+        first: push0_core::Seq(1),
+        at: day.now,
+        events: day.events.clone(),
+    };
+    let limits = *day.scheduler.limits();
+    let again = push0_core::Scheduler::replay(limits, [&turn]).expect("it is a log");
+    let told: Vec<_> = again.asides().map(|(_, who, _)| who.to_string()).collect();
+    assert_eq!(told, ["sick"]);
+}
