@@ -25,8 +25,6 @@ pub enum Breakage {
     ClaimsBelieved,
     /// A late beat of a dispatcher's former life is believed.
     PastLifeHeard,
-    /// What a dispatcher runs is taken for the attempt of its number, whatever its task.
-    GhostTaken,
     /// A result is refused at once whose task is not known.
     GhostRefused,
     /// The first key that a dispatcher names is pinned.

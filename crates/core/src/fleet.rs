@@ -8,11 +8,9 @@
 //! holds, less what it says it still runs. And what it announced is a claim: it is believed as far as it was shown
 //! (`fleet::claims`).
 //!
-//! **Ghosts.** Grants leave before they are durable, and attempts are named by their positions in the log. So a
-//! dispatcher may run an attempt whose record was lost with its engine, and the next engine may give its number to
-//! another task. A beat names the task of each attempt that runs: what the log does not know so is a ghost, is
-//! cancelled, and is not taken for the attempt of that number, which is sent again, and withdrawn if its dispatcher
-//! does not take it. A ghost's result is of a task that may be known soon, for whoever asked for it was not answered,
+//! **Ghosts.** Grants leave before they are durable. So a dispatcher may run an attempt whose record was lost with its
+//! engine. Its id is of no other, since it holds that engine's epoch (in logs of before it may be another's too, so a beat
+//! names the task of each attempt): what the log does not know so is a ghost, and is cancelled. A ghost's result is of a task that may be known soon, for whoever asked for it was not answered,
 //! and asks again: it is not refused before a minute has passed.
 //!
 //! Not here: what a lost lease leads to (`scheduler`).
@@ -118,14 +116,12 @@ impl Fleet {
             shown(now, beat, was.as_ref(), leases.iter().map(|(id, (of, _))| (*id, *of)));
         let mut inputs = Vec::new();
         let mut again = Vec::new();
-        let is_it =
-            |task: &TaskId, lease: &TaskId| task == lease || self.broken.by(Breakage::GhostTaken);
         let knows = |lease: &AttemptId, of: &TaskId| {
             let task = beat.running.get(lease).or_else(|| beat.held.get(lease));
-            task.is_some_and(|task| is_it(task, of))
+            task.is_some_and(|task| task == of)
         };
         let is_wanted = |attempt: &AttemptId, task: &TaskId| {
-            leases.get(attempt).is_some_and(|(of, _)| is_it(task, of))
+            leases.get(attempt).is_some_and(|(of, _)| task == of)
         };
         let unwanted = beat.running.iter().filter(|(attempt, task)| !is_wanted(attempt, task));
         again.extend(unwanted.map(|(attempt, _)| ToDispatcher::Cancel(*attempt)));

@@ -73,17 +73,6 @@ fn every_breakage_is_caught() {
     assert!(missed.is_empty(), "{}", missed.join("\n"));
 }
 
-/// An engine that dies in an append and a next one that gives the same number to the same dispatcher, while that still
-/// runs what the first gave it: one of some thousand worlds has it.
-#[test]
-fn a_ghost_that_is_taken_for_an_attempt_is_caught() {
-    let broken = Some(Broken::Core(Breakage::GhostTaken));
-    let story = |seed| Story { broken, ..Story::of(seed) };
-    let caught = (4_000..12_000).find_map(|seed| story(seed).run().violation);
-    let check = caught.map(|violation| violation.check);
-    assert!(matches!(check, Some(Check::GhostCancelled | Check::LeaseKnown)), "{check:?}");
-}
-
 #[test]
 fn a_failure_is_shrunk_to_what_it_takes() {
     let broken = Some(Broken::Core(Breakage::LateProofRefused));

@@ -100,7 +100,9 @@ fn effects_of(before: &Scheduler, seq: Seq, event: &Event) -> Vec<String> {
             .collect()
     };
     match event {
-        Event::Granted { dispatcher, .. } => vec![format!("grant {dispatcher} attempt-{seq}")],
+        Event::Granted { dispatcher, .. } => {
+            vec![format!("grant {dispatcher} {}", before.attempt_at(seq))]
+        }
         Event::Released { number, .. } => vec![format!("release {number}")],
         Event::PayloadLost { block } => vec![format!("ask {block}")],
         Event::Accepted { task, attempt, .. } => overtaken(task, Some(*attempt)),

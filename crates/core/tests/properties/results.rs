@@ -68,7 +68,7 @@ proptest! {
             });
             // What was asked before a result was taken back may stand on the same lie.
             let is_of_before =
-                task.discarded.as_ref().is_some_and(|gone| report.attempt.0 < gone.at.0);
+                task.discarded.as_ref().is_some_and(|gone| report.attempt.position() < gone.at);
             let is_same = before.is_none_or(|before| before == result.statement);
             if task.state != TaskState::Accepted && is_same && !is_told_again && !is_of_before {
                 let events = decision.answer.expect("a result is not refused");
@@ -146,7 +146,7 @@ proptest! {
                     Event::PayloadLost { block } => decision.before.chain().block(block).map(|block| block.delivered),
                     _ => continue,
                 };
-                assert!(since.is_some_and(|since| since.0 < report.attempt.0), "{artifact} came at {since:?}");
+                assert!(since.is_some_and(|since| since < report.attempt.position()), "{artifact} came at {since:?}");
             }
         });
     }

@@ -282,7 +282,7 @@ impl<'a> World<'a> {
         assert_eq!(known, place, "{} is of two grants", grant.attempt);
         let durable = self.log.iter().take(self.synced);
         let durable = durable.flat_map(|turn| &turn.events);
-        let position = usize::try_from(grant.attempt.0).expect("small") - 1;
+        let position = usize::try_from(grant.attempt.position().0).expect("small") - 1;
         let cause = durable.skip(position).take(1).next();
         let is_cause = matches!(cause, Some(Event::Granted { task, .. }) if *task == grant.task);
         assert!(is_cause, "{} was told, and {cause:?} is durable", grant.attempt);

@@ -9,7 +9,7 @@
 //!
 //! Not here: what is in it.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -30,6 +30,21 @@ impl Scratch {
     /// Makes one in `within`, or where the system keeps what is temporary.
     pub(super) fn make(within: Option<&Path>) -> io::Result<Self> {
         static SWEPT: Once = Once::new();
+        if within.is_none() {
+            SWEPT.call_once(|| sweep(&std::env::temp_dir()));
+        }
+        // What another start takes for a dead one's before it is locked is gone, and another is made.
+        for _ in 1..TRIES_MAX {
+            if let Some(scratch) = Self::try_once(within)? {
+                return Ok(scratch);
+            }
+        }
+        let swept = || io::Error::other("other starts of push0 remove it as soon as it is made");
+        Self::try_once(within)?.ok_or_else(swept)
+    }
+
+    /// None where it was removed before it was known to be in use.
+    fn try_once(within: Option<&Path>) -> io::Result<Option<Self>> {
         let mut builder = tempfile::Builder::new();
         builder.prefix(PREFIX);
         let dir = match within {
@@ -37,18 +52,22 @@ impl Scratch {
                 fs::create_dir_all(within)?;
                 builder.tempdir_in(within)?
             }
-            None => {
-                SWEPT.call_once(|| sweep(&std::env::temp_dir()));
-                builder.tempdir()?
-            }
+            None => builder.tempdir()?,
         };
-        let lock = File::open(dir.path())?;
-        let _ = lock.try_lock(); // where there are no locks, another start may remove it, and no verdict comes
+        let lock = match File::open(dir.path()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            lock => lock?,
+        };
+        // Where there are no locks, another start may remove it, and no verdict comes.
+        let is_taken = matches!(lock.try_lock(), Err(TryLockError::WouldBlock));
+        if is_taken || !dir.path().exists() {
+            return Ok(None);
+        }
         // Whoever it is given to passes through the outer one, and looks into the inner one alone.
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711))?;
         let own = dir.path().join("own");
         fs::DirBuilder::new().mode(0o700).create(&own)?;
-        Ok(Self { _dir: dir, own, _lock: lock })
+        Ok(Some(Self { _dir: dir, own, _lock: lock }))
     }
 
     /// What is the verifier's own.
@@ -72,6 +91,9 @@ pub(crate) fn sweep(within: &Path) {
 
 const PREFIX: &str = "push0-verify-";
 
+/// As many other starts at one moment are no accident.
+const TRIES_MAX: u32 = 8;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +112,26 @@ mod tests {
         sweep(dir.path());
         assert!(!left.exists());
         assert!(in_use.path().exists() && other.join("envelope.json").exists() && link.exists());
+    }
+
+    #[test]
+    fn one_is_had_while_others_sweep() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    sweep(dir.path());
+                }
+            });
+            for _ in 0..200 {
+                let scratch = Scratch::make(Some(dir.path()));
+                let is_there = scratch.as_ref().is_ok_and(|scratch| scratch.path().is_dir());
+                over.store(!is_there, std::sync::atomic::Ordering::Relaxed);
+                assert!(is_there, "{scratch:?}");
+            }
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
     }
 
     #[test]

@@ -78,7 +78,7 @@ fn the_output_of_an_attempt_that_a_kill_ended_is_gone() {
     world.submit(5..6);
     let grant = world.grants().remove(0);
     world.kill();
-    let number = grant.attempt.0.to_string();
+    let number = grant.attempt.0.to_string(); // its whole id, as `log cat --json` has it
     insta::assert_snapshot!(world.push0(&["logs", &number]).shown(&world), @r"
     == attempt 5, leaf 5, task 78443ef2 ==
     attempt 5 ran (since 2025-10-09T08:53:20.006000Z) when push0 was killed; its output went with it

@@ -74,7 +74,8 @@ impl Attempts {
     pub(super) fn named(&self, named: &str) -> Result<Vec<&Attempt>, String> {
         let number = named.strip_prefix("attempt-").unwrap_or(named);
         let number = number.split_once("-of-").map_or(number, |(number, _)| number);
-        let number: Option<u64> = number.parse().ok();
+        // Its position, or its whole id.
+        let number = number.parse().ok().map(|number| AttemptId(number).position().0);
         let by_number = number.and_then(|number| self.all.get(&number));
         let by_task: Vec<&Attempt> = match named.len() {
             PREFIX_MIN.. => self.all.values().filter(|one| one.task.starts_with(named)).collect(),

@@ -130,7 +130,7 @@ impl History {
 
     /// How each attempt ended.
     fn endings(&self) -> BTreeMap<u64, Vec<&str>> {
-        let granted = self.all("granted").map(|event| (number(event, "/seq"), Vec::new()));
+        let granted = self.all("granted").map(|event| (number(event, "/attempt"), Vec::new()));
         let mut endings: BTreeMap<_, _> = granted.collect();
         for event in self.0.iter().filter(|event| ENDINGS.contains(&text(event, "/event"))) {
             let attempt = endings.get_mut(&number(event, "/attempt"));
