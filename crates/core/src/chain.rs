@@ -113,9 +113,12 @@ impl Chain {
             fields,
         };
         self.blocks.insert(block.hash, Box::new(known));
-        self.strays.add(block.number, block.hash);
+        let is_next = self.canonical.is_empty() || self.follows_tip(block.hash);
+        if !is_next {
+            self.strays.add(block.number, block.hash);
+        }
         let mut connected = Vec::new();
-        if self.canonical.is_empty() || self.follows_tip(block.hash) {
+        if is_next {
             self.extend(block.hash);
             connected.push(block.hash);
             while let Some(next) = self.waiting_child() {
@@ -125,7 +128,9 @@ impl Chain {
         } else if self.tip().is_some_and(|(tip, _)| block.number > tip) {
             self.strays.add_child(block.parent, block.hash, at);
         }
-        self.find_beside(block.hash);
+        if !is_next || self.strays.has_children() {
+            self.find_beside(block.hash);
+        }
         connected
     }
 

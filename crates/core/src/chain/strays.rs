@@ -74,6 +74,11 @@ impl Strays {
         past.into_iter().for_each(|hash| self.put_beside(hash));
     }
 
+    /// Whether any came before its parent, and waits for it or did.
+    pub(super) fn has_children(&self) -> bool {
+        !self.children.is_empty()
+    }
+
     pub(super) fn beside(&self) -> usize {
         self.beside.len()
     }

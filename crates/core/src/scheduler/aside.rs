@@ -219,6 +219,9 @@ impl Scheduler {
 
     /// That a dispatcher which has proved something of a program is set aside for it no longer.
     pub(super) fn restores(&self, task: &Task, who: &DispatcherId) -> Option<Event> {
+        if self.asides == 0 {
+            return None;
+        }
         let program = &self.pipeline.stage(task.stage).program;
         let record = self.records.get(program)?.by.get(who)?;
         let (dispatcher, program) = (who.clone(), program.clone());
@@ -246,13 +249,15 @@ impl Scheduler {
         holder: Option<(DispatcherId, AttemptId)>,
         has_failed_elsewhere: bool,
     ) {
-        let granted = self.attempt_at(self.last.next());
         let program = &self.pipeline.stage(stage).program;
         if let Event::Granted { dispatcher, .. } = event {
-            let records = self.records.get_mut(program);
-            let record = records.and_then(|records| records.by.get_mut(dispatcher));
-            if let Some(aside) = record.and_then(|record| record.aside.as_mut()) {
-                aside.probe = Some(granted);
+            if self.asides > 0 {
+                let granted = self.attempt_at(self.last.next());
+                let records = self.records.get_mut(program);
+                let record = records.and_then(|records| records.by.get_mut(dispatcher));
+                if let Some(aside) = record.and_then(|record| record.aside.as_mut()) {
+                    aside.probe = Some(granted);
+                }
             }
             return;
         }
@@ -261,10 +266,7 @@ impl Scheduler {
         if ending.is_none() && !is_result {
             return;
         }
-        if !self.records.contains_key(program) {
-            self.records.insert(program.clone(), Records::default());
-        }
-        let Some(records) = self.records.get_mut(program) else { return };
+        let records = self.records.entry(program.clone()).or_default();
         if let Event::Accepted { attempt, .. } = event {
             records.of_all = Row::default();
             if let Some((holder, _)) = holder.filter(|(_, own)| own == attempt) {
@@ -322,7 +324,7 @@ impl Scheduler {
 impl Records {
     /// The record of one, which has just ended an attempt. Of very many names the one that was heard of least lately goes.
     fn record(&mut self, at: Timestamp, who: DispatcherId) -> &mut Record {
-        if !self.by.contains_key(&who) && self.by.len() >= RECORDS_MAX {
+        if self.by.len() >= RECORDS_MAX && !self.by.contains_key(&who) {
             let known = self.by.iter().filter(|(_, record)| record.aside.is_none());
             let oldest = known.min_by_key(|(_, record)| record.ended).map(|(id, _)| id.clone());
             oldest.and_then(|id| self.by.remove(&id));

@@ -34,7 +34,10 @@ impl<L: Log> Engine<L> {
         let (attempt, ran) = (report.attempt, report.ran);
         let (dispatcher, incarnation) = (report.dispatcher.clone(), report.incarnation);
         let is_result = matches!(report.outcome, Outcome::Proved(_));
-        let lease = self.scheduler.task(&report.task).and_then(|task| task.lease().cloned());
+        let lease = self.scheduler.task(&report.task).and_then(|task| task.lease());
+        // When its attempt was granted, and whether it is the one that holds the lease.
+        let lease = lease
+            .map(|lease| (lease.since, lease.attempt == attempt && lease.dispatcher == dispatcher));
         let before = gathered.events.len();
         let verdict = match self.decide(now, &Input::Report(report), gathered)? {
             Err(Rejection::Answered(verdict)) => verdict,
@@ -42,9 +45,9 @@ impl<L: Log> Engine<L> {
             Ok(()) => gathered.verdict(before, self.scheduler.last()),
         };
         let to = Life { dispatcher, incarnation };
-        if let (Verdict::Accepted(_), true, Some(lease)) = (verdict, is_result, lease) {
-            gathered.accepted.push((lease.since, ran));
-            if lease.attempt == attempt && lease.dispatcher == to.dispatcher {
+        if let (Verdict::Accepted(_), true, Some((since, is_its))) = (verdict, is_result, lease) {
+            gathered.accepted.push((since, ran));
+            if is_its {
                 self.fleet.proved(&to);
             }
         }
