@@ -7,6 +7,7 @@
 //! Not here: a source's word on what is canonical after the fact (reorgs), and which strays are taken (`scheduler`).
 
 mod strays;
+mod weighed;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::strays::Strays;
+pub(crate) use self::weighed::Weighed;
 use crate::by_hash::ByHash;
 use crate::{Block, BlockHash, Digest, Height, Seq, Timestamp, Weights};
 
@@ -114,9 +116,6 @@ impl Chain {
         };
         self.blocks.insert(block.hash, Box::new(known));
         let is_next = self.canonical.is_empty() || self.follows_tip(block.hash);
-        if !is_next {
-            self.strays.add(block.number, block.hash);
-        }
         let mut connected = Vec::new();
         if is_next {
             self.extend(block.hash);
@@ -125,8 +124,11 @@ impl Chain {
                 self.extend(next);
                 connected.push(next);
             }
-        } else if self.tip().is_some_and(|(tip, _)| block.number > tip) {
-            self.strays.add_child(block.parent, block.hash, at);
+        } else {
+            self.strays.add(block.number, block.hash);
+            if self.tip().is_some_and(|(tip, _)| block.number > tip) {
+                self.strays.add_child(block.parent, block.hash, at);
+            }
         }
         if !is_next || self.strays.has_children() {
             self.find_beside(block.hash);
@@ -391,15 +393,4 @@ impl Chain {
             }
         }
     }
-}
-
-/// How a weight stands to limits, of which there may be several.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Weighed {
-    /// It is over one of them.
-    pub(crate) is_over: bool,
-    /// It is at one of them, or over.
-    pub(crate) is_reached: bool,
-    /// It is under one of them.
-    pub(crate) is_under: bool,
 }
