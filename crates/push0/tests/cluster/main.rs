@@ -30,6 +30,7 @@ mod results_held;
 mod roles;
 mod rolling;
 mod secured;
+mod sick;
 mod store_of_one_log;
 mod stream_replaced;
 mod taken_back;
