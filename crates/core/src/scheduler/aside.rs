@@ -145,27 +145,29 @@ impl Scheduler {
         if is_of_the_task || !self.may_be_of_the_machine(now, task, report, ending) {
             return false;
         }
+        let (own, all, aside) = self.after(now, task, report, ending);
+        aside.is_some() || all.is_trouble() || own.is_trouble()
+    }
+
+    /// The rows of a report's dispatcher and of all, once it has ended so; and whether its dispatcher is set aside.
+    fn after(
+        &self,
+        now: Timestamp,
+        task: &Task,
+        report: &Report,
+        ending: Ending,
+    ) -> (Row, Row, Option<&Aside>) {
         let records = self.records.get(&self.pipeline.stage(task.stage).program);
+        let record = records.and_then(|records| records.by.get(&report.dispatcher));
         let mut all = records.map(|records| records.of_all.clone()).unwrap_or_default();
-        let (mut own, is_aside) = self.own_row(task, report);
-        let miss = self.miss(report, ending);
+        let mut own = record.map(|record| record.row.clone()).unwrap_or_default();
+        let (task_id, attempt, seq) = (report.task, report.attempt, self.last.next());
+        let miss = Miss { task: task_id, attempt, ending, seq };
         all.add(now, miss);
         if all.is_trouble() || !task.tally.has_failed_elsewhere(&report.dispatcher) {
             own.add(now, miss);
         }
-        is_aside || all.is_trouble() || own.is_trouble()
-    }
-
-    fn miss(&self, report: &Report, ending: Ending) -> Miss {
-        let (task, attempt, seq) = (report.task, report.attempt, self.last.next());
-        Miss { task, attempt, ending, seq }
-    }
-
-    /// The row of a report's dispatcher, and whether it is set aside.
-    fn own_row(&self, task: &Task, report: &Report) -> (Row, bool) {
-        let records = self.records.get(&self.pipeline.stage(task.stage).program);
-        let record = records.and_then(|records| records.by.get(&report.dispatcher));
-        record.map(|record| (record.row.clone(), record.aside.is_some())).unwrap_or_default()
+        (own, all, record.and_then(|record| record.aside.as_ref()))
     }
 
     /// Whether such an end may be a machine's fault. That there is no verdict is the pipeline's, which names no verifier or
@@ -191,14 +193,7 @@ impl Scheduler {
         words: &str,
     ) -> Option<Event> {
         let program = &self.pipeline.stage(task.stage).program;
-        let records = self.records.get(program);
-        let aside = records.and_then(|records| records.by.get(&report.dispatcher)?.aside.as_ref());
-        let (mut row, _) = self.own_row(task, report);
-        let mut all = records.map(|records| records.of_all.clone()).unwrap_or_default();
-        all.add(now, self.miss(report, ending));
-        if all.is_trouble() || !task.tally.has_failed_elsewhere(&report.dispatcher) {
-            row.add(now, self.miss(report, ending));
-        }
+        let (row, _, aside) = self.after(now, task, report, ending);
         let is_due = match aside {
             None => row.is_lasting() && self.may_be_of_the_machine(now, task, report, ending),
             Some(aside) => aside.probe == Some(report.attempt),
@@ -223,9 +218,8 @@ impl Scheduler {
             return None;
         }
         let program = &self.pipeline.stage(task.stage).program;
-        let record = self.records.get(program)?.by.get(who)?;
-        let (dispatcher, program) = (who.clone(), program.clone());
-        record.aside.as_ref().map(|_| Event::Restored { dispatcher, program })
+        self.records.get(program)?.by.get(who)?.aside.as_ref()?;
+        Some(Event::Restored { dispatcher: who.clone(), program: program.clone() })
     }
 
     /// Whether another than `one` has proved something of this program, not long ago, and may be given more.

@@ -38,12 +38,11 @@ impl Run {
     /// Whether a program has been held for too long, with nothing proved meanwhile.
     fn is_out_of_patience(&mut self, standing: &Standing) -> bool {
         let accepted = standing.totals.accepted;
-        let since =
-            self.held.filter(|(_, before)| *before == accepted && !standing.held.is_empty());
         if standing.held.is_empty() {
             self.held = None;
             return false;
         }
+        let since = self.held.filter(|(_, before)| *before == accepted);
         let (since, _) = *self.held.insert(since.unwrap_or_else(|| (Instant::now(), accepted)));
         since.elapsed() >= self.patience && standing.running == 0
     }
