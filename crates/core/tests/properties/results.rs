@@ -17,12 +17,22 @@ proptest! {
     #[test]
     fn a_task_is_accepted_once_for_each_opening(case in lying_cases()) {
         let (mut open, mut lost) = (BTreeSet::new(), BTreeSet::new());
+        let (mut readers, mut anew) = (Readers::default(), BTreeSet::new());
         for (seq, event) in World::after(&case).events() {
+            readers.note(event);
             match event {
-                Event::TaskOpened { task, .. } => prop_assert!(open.insert(*task), "{seq}: opened twice"),
+                Event::TaskOpened { task, .. } => {
+                    prop_assert!(open.insert(*task) || anew.remove(task), "{seq}: opened twice");
+                }
                 Event::Reopened { task, .. } => { open.insert(*task); }
                 // Its result was lost once too often; another is taken, for all that it is parked.
                 Event::Parked { task, .. } if !open.contains(task) => { lost.insert(*task); }
+                Event::Discarded { task, .. } => {
+                    let made = readers.made_from(*task);
+                    open.extend(made.iter().copied());
+                    // What read the parts of a split is opened again, once there are others.
+                    anew.extend(made.into_iter().filter(|of| of != task));
+                }
                 Event::Accepted { task, .. } => {
                     let was_lost = lost.remove(task);
                     prop_assert!(open.remove(task) || was_lost, "{seq}: accepted twice");
@@ -154,13 +164,14 @@ proptest! {
     #[test]
     fn a_parked_task_stays_visible_until_it_is_opened_again_or_accepted(case in lying_cases()) {
         let world = World::after(&case);
-        let mut parked = BTreeSet::new();
+        let (mut parked, mut readers) = (BTreeSet::new(), Readers::default());
         for (_, event) in world.events() {
+            readers.note(event);
             match event {
                 Event::Parked { task, .. } => { parked.insert(*task); }
                 Event::Reopened { task, .. } | Event::Accepted { task, .. } => { parked.remove(task); }
                 Event::Discarded { task, .. } => {
-                    parked.retain(|id| !world.scheduler.history(&[*id]).contains(task));
+                    parked.retain(|id| !readers.made_from(*task).contains(id));
                 }
                 _ => {}
             }
@@ -172,6 +183,29 @@ proptest! {
         for task in parked {
             prop_assert!(world.scheduler.decide(world.now, &Input::Retry(task)).is_ok());
         }
+    }
+}
+
+/// What read which task's result, by the log.
+#[derive(Default)]
+struct Readers(BTreeMap<TaskId, BTreeSet<TaskId>>);
+
+impl Readers {
+    fn note(&mut self, event: &Event) {
+        let Event::TaskOpened { task, inputs, .. } = event else { return };
+        for maker in inputs.iter().filter_map(|input| input.maker()) {
+            self.0.entry(maker).or_default().insert(*task);
+        }
+    }
+
+    /// A task, and all that were made from its result.
+    fn made_from(&self, task: TaskId) -> BTreeSet<TaskId> {
+        let (mut found, mut next) = (BTreeSet::from([task]), vec![task]);
+        while let Some(task) = next.pop() {
+            let readers = self.0.get(&task).into_iter().flatten();
+            next.extend(readers.copied().filter(|reader| found.insert(*reader)));
+        }
+        found
     }
 }
 
