@@ -157,10 +157,10 @@ impl<L: Log> Engine<L> {
                     self.post_unless_busy();
                     continue;
                 }
-                received = self.inbox.recv_many(&mut batch, BATCH_MAX),
-                    if may_decide && self.left.is_empty() =>
+                received = self.inbox.recv_many(&mut batch, BATCH_MAX - self.left.len()),
+                    if may_decide && self.left.len() < BATCH_MAX =>
                 {
-                    if received == 0 {
+                    if received == 0 && self.left.is_empty() {
                         break;
                     }
                 }
@@ -558,6 +558,8 @@ impl<L: Log> Engine<L> {
 
 async fn sleep_until(due: Option<Instant>) {
     match due {
+        // A timer would round it up to the next millisecond, which is many turns.
+        Some(due) if due <= Instant::now() => tokio::task::yield_now().await,
         Some(due) => tokio::time::sleep_until(due.into()).await,
         None => std::future::pending().await,
     }
