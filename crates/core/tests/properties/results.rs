@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use push0_core::{
     AttemptId, DispatcherId, Epoch, Event, FailureClass, Input, Outcome, ParkedBy, Rejection,
-    Report, Scheduler, Seq, TaskId, TaskState,
+    Report, Scheduler, Seq, Task, TaskId, TaskState, Verdict,
 };
 
 use crate::steps::{cases, failing_cases, losing_cases, lying_cases};
@@ -70,7 +70,7 @@ proptest! {
         World::watched(&case, &mut |decision| {
             let Some(report) = reported(decision) else { return };
             let Outcome::Proved(result) = &report.outcome else { return };
-            let task = decision.before.task(&report.task).expect("it was granted");
+            let Some(task) = task_of(decision, report) else { return };
             let before = task.result.as_ref().map(|result| result.what.statement);
             // What is told again is as lost as when it was found so.
             let is_told_again = task.result.as_ref().is_some_and(|result| {
@@ -95,7 +95,7 @@ proptest! {
         World::watched(&case, &mut |decision| {
             let Some(report) = reported(decision) else { return };
             let Outcome::Proved(result) = &report.outcome else { return };
-            let task = decision.before.task(&report.task).expect("it was granted");
+            let Some(task) = task_of(decision, report) else { return };
             let before = task.result.as_ref().map(|result| result.what.statement);
             // Who holds no lease parks nothing.
             let holds_lease = task.lease().is_some_and(|lease| {
@@ -214,6 +214,16 @@ fn reported<'a>(decision: &'a Decision<'_>) -> Option<&'a Report> {
         Input::Report(report) => Some(report),
         _ => None,
     }
+}
+
+/// The task that a report is of. One that read what was taken back may be no more: then nothing is taken of it.
+fn task_of<'a>(decision: &Decision<'a>, report: &Report) -> Option<&'a Task> {
+    let task = decision.before.task(&report.task);
+    if task.is_none() {
+        let unwanted = Err(&Rejection::Answered(Verdict::Unwanted));
+        assert_eq!(decision.answer, unwanted, "of no task that is open");
+    }
+    task
 }
 
 fn holds_lease(scheduler: &Scheduler, report: &Report) -> bool {

@@ -104,8 +104,13 @@ impl Case {
 
 /// As many cases as `PROPTEST_CASES` says; no file is kept of those that failed.
 pub(crate) fn config() -> ProptestConfig {
-    ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    // A property may set aside half of its cases, however many there are.
+    ProptestConfig { max_global_rejects: config.cases.saturating_add(REJECTS_MIN), ..config }
 }
+
+/// Rejected cases that are always allowed: what proptest allows of itself.
+const REJECTS_MIN: u32 = 1_024;
 
 /// Cases in which whoever tells of a result tells the truth about what it says.
 pub(crate) fn cases() -> impl Strategy<Value = Case> {
