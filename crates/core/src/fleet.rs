@@ -26,8 +26,8 @@ use self::claims::{Shown, believable};
 use self::members::{Member, Members};
 use crate::broken::{Breakage, Broken};
 use crate::{
-    AttemptId, Beat, Deadline, DispatcherId, Input, Life, Outcome, Report, Scheduler, TaskId,
-    Timestamp, ToDispatcher, WithdrawnBy,
+    Attempt, AttemptId, Beat, Deadline, DispatcherId, Input, Life, Outcome, Report, Scheduler,
+    TaskId, Timestamp, ToDispatcher, WithdrawnBy,
 };
 
 /// Every dispatcher that was heard of.
@@ -94,12 +94,12 @@ impl Fleet {
         {
             return (Vec::new(), Vec::new());
         }
-        let leases = scheduler.leases_of(&beat.dispatcher);
-        let leases: BTreeMap<_, _> = leases.map(|(lease, id, task)| (lease, (id, task))).collect();
+        let leases = scheduler.attempts_of(&beat.dispatcher);
+        let leases: BTreeMap<_, _> = leases.map(|attempt| (attempt.id, attempt)).collect();
         let was = self.members.remove(&beat.dispatcher);
         self.unheard.remove(&beat.dispatcher);
         let program = |attempt: &AttemptId| match leases.get(attempt) {
-            Some((_, task)) => Some(scheduler.pipeline().stage(task.stage).program.clone()),
+            Some(lives) => Some(scheduler.pipeline().stage(lives.stage).program.clone()),
             // What its lease was lost of is what its task says.
             None => {
                 let task = beat.running.get(attempt).and_then(|task| scheduler.task(task));
@@ -112,8 +112,7 @@ impl Fleet {
         let mut member = Member::new(now, beat, capacity, program);
         member.strays = was.as_ref().map(|was| was.strays.clone()).unwrap_or_default();
         member.strays.retain(|attempt, _| beat.held.contains_key(attempt));
-        member.shown =
-            shown(now, beat, was.as_ref(), leases.iter().map(|(id, (of, _))| (*id, *of)));
+        member.shown = shown(now, beat, was.as_ref(), leases.iter().map(|(id, of)| (*id, of.task)));
         let mut inputs = Vec::new();
         let mut again = Vec::new();
         let knows = |lease: &AttemptId, of: &TaskId| {
@@ -121,13 +120,13 @@ impl Fleet {
             task.is_some_and(|task| task == of)
         };
         let is_wanted = |attempt: &AttemptId, task: &TaskId| {
-            leases.get(attempt).is_some_and(|(of, _)| task == of)
+            leases.get(attempt).is_some_and(|of| *task == of.task)
         };
         let unwanted = beat.running.iter().filter(|(attempt, task)| !is_wanted(attempt, task));
         again.extend(unwanted.map(|(attempt, _)| ToDispatcher::Cancel(*attempt)));
         match was {
             Some(was) if was.incarnation != beat.incarnation => {
-                let is_known = |(lease, (of, _)): &(&AttemptId, &(TaskId, _))| knows(lease, of);
+                let is_known = |(lease, of): &(&AttemptId, &&Attempt)| knows(lease, &of.task);
                 let known = leases.iter().filter(is_known).map(|(lease, _)| *lease);
                 let but: BTreeSet<_> = known.collect();
                 let gone = leases.len() - but.len();
@@ -136,8 +135,8 @@ impl Fleet {
             }
             was => {
                 let before = was.map(|was| was.absent).unwrap_or_default();
-                for (attempt, (of, task)) in leases {
-                    if knows(&attempt, &of) {
+                for (attempt, of) in leases {
+                    if knows(&attempt, &of.task) {
                         continue;
                     }
                     let beats = before.get(&attempt).copied().unwrap_or_default() + 1;
@@ -146,7 +145,7 @@ impl Fleet {
                         let message = format!("its dispatcher knew nothing of it in {beats} beats");
                         let cause = Some(WithdrawnBy::NotTaken);
                         inputs.push(Input::Withdraw { attempt, message, cause });
-                    } else if !scheduler.has_time_for(now, task) {
+                    } else if !scheduler.has_time_for(now, of) {
                         let message = "too late to start it: it could not end in time".to_owned();
                         inputs.push(Input::Withdraw { attempt, message, cause: None });
                     } else if let Some(grant) = scheduler.grant(attempt) {
@@ -209,7 +208,7 @@ impl Fleet {
         }
         self.members.remove(dispatcher);
         let (why, leases) =
-            ("its dispatcher's connection was lost", scheduler.leases_of(dispatcher));
+            ("its dispatcher's connection was lost", scheduler.attempts_of(dispatcher));
         lose_all(dispatcher, BTreeSet::new(), why, leases.count()).collect()
     }
 
@@ -225,7 +224,7 @@ impl Fleet {
             self.members.remove(dispatcher);
         }
         self.unheard.extend(gone);
-        self.unheard.retain(|dispatcher, _| scheduler.leases_of(dispatcher).next().is_some());
+        self.unheard.retain(|dispatcher, _| scheduler.attempts_of(dispatcher).next().is_some());
         for holder in scheduler.holders().filter(|holder| self.members.get(holder).is_none()) {
             if !self.unheard.contains_key(holder) {
                 self.unheard.insert(holder.clone(), now);

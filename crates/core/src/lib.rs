@@ -10,6 +10,7 @@
 //!
 //! Not here: any I/O, clock, thread, randomness or logging.
 
+mod attempt;
 mod block;
 mod broken;
 mod by_hash;
@@ -36,6 +37,7 @@ mod task_id;
 mod time;
 mod weight;
 
+pub use attempt::{Attempt, Does};
 pub use block::Block;
 #[doc(hidden)]
 pub use broken::Breakage;
@@ -64,5 +66,5 @@ pub use plain::{plain, plain_json, plain_lines};
 pub use queue::Offer;
 pub use release::Release;
 pub use scheduler::{Aside, Effect, Reference, Referred, Scheduler, StageView, Totals};
-pub use task::{Discarded, IllegalEvent, Lease, Task, TaskResult, TaskState};
+pub use task::{Discarded, IllegalEvent, Task, TaskResult, TaskState};
 pub use time::{Deadline, Timestamp};

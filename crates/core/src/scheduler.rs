@@ -26,7 +26,6 @@ mod assign;
 mod discard;
 mod end;
 mod flow;
-mod held;
 mod index;
 mod keys;
 mod references;
@@ -41,11 +40,11 @@ pub use self::aside::Aside;
 pub(crate) use self::aside::May;
 use self::aside::Records;
 use self::keys::Keys;
-pub(crate) use held::Held;
 pub use references::{Reference, Referred};
 use starved::Starved;
 pub use view::{StageView, Totals};
 
+use crate::attempt::Attempts;
 use crate::broken::{Breakage, Broken};
 use crate::by_hash::ByHash;
 use crate::chain::Chain;
@@ -75,10 +74,7 @@ pub struct Scheduler {
     starved: Starved,
     /// The most blocks that a task is about: who reads what begins at a height begins no more than that below it.
     widest: u64,
-    leases: BTreeMap<AttemptId, TaskId>,
-    /// The same leases by who holds them.
-    held: BTreeMap<DispatcherId, Held>,
-    overdue: BTreeSet<(Timestamp, AttemptId)>,
+    attempts: Attempts,
     /// By stage, in the pipeline's order.
     collectors: Vec<Collector>,
     feed: Feed,
@@ -132,9 +128,7 @@ impl Scheduler {
             queue: Queue::default(),
             starved: Starved::default(),
             widest: 1,
-            leases: BTreeMap::new(),
-            held: BTreeMap::new(),
-            overdue: BTreeSet::new(),
+            attempts: Attempts::default(),
             collectors: Vec::new(),
             feed: Feed::default(),
             keys: BTreeMap::new(),
@@ -271,7 +265,7 @@ impl Scheduler {
     pub fn poll_timeout(&self, now: Timestamp) -> Option<Deadline> {
         let retry =
             self.queue.next_due(now).map(|at| Deadline { at, why: "a task may be tried again" });
-        let lease = self.overdue.first().map(|(at, _)| Deadline { at: *at, why: "a lease ends" });
+        let lease = self.attempts.next_end().map(|at| Deadline { at, why: "a lease ends" });
         let batch = self.next_age(now).map(|at| Deadline { at, why: "a batch is old enough" });
         let source = self.next_abandoned(now);
         let source = source.map(|at| Deadline { at, why: "a block is not delivered again" });

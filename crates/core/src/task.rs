@@ -31,25 +31,15 @@ pub enum TaskState {
         /// When it became so, or will.
         at: Timestamp,
     },
-    /// Is being tried.
-    Leased(Box<Lease>),
+    /// Is being tried, by so many attempts: which, `attempt` knows.
+    Leased {
+        /// How many live; never none.
+        live: u32,
+    },
     /// Has a verified result.
     Accepted,
     /// Waits for a person to look at it.
     Parked,
-}
-
-/// The right of one dispatcher to try a task.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Lease {
-    /// The try.
-    pub attempt: AttemptId,
-    /// Whose.
-    pub dispatcher: DispatcherId,
-    /// From when.
-    pub since: Timestamp,
-    /// When it ends by itself, if nothing is heard.
-    pub until: Timestamp,
 }
 
 /// One proof to make.
@@ -102,8 +92,8 @@ pub struct TaskResult {
 }
 
 impl TaskState {
-    /// The state after `event`, which happened at `at`, and which grants `id` if it grants; `None` is a task that nobody
-    /// opened.
+    /// The state after `event`, which stands at `seq` and happened at `at`; `None` is a task that nobody opened. An attempt
+    /// that the event ends is one of those that live: the table of them says so.
     ///
     /// # Errors
     ///
@@ -111,7 +101,7 @@ impl TaskState {
     /// log. There is no right state to go on from, so stop.
     pub fn after(
         state: Option<&Self>,
-        id: AttemptId,
+        seq: Seq,
         at: Timestamp,
         event: &Event,
     ) -> Result<Self, IllegalEvent> {
@@ -119,28 +109,24 @@ impl TaskState {
 
         Ok(match (state, event) {
             (None, Event::TaskOpened { .. }) => Ready { at },
-            (Some(Ready { .. }), Event::Granted { dispatcher, until, .. }) => {
-                Leased(Box::new(Lease {
-                    attempt: id,
-                    dispatcher: dispatcher.clone(),
-                    since: at,
-                    until: *until,
-                }))
-            }
+            (Some(Ready { .. }), Event::Granted { .. }) => Leased { live: 1 },
             (
-                Some(Leased(lease)),
-                Event::Failed { attempt, retry_at, .. }
-                | Event::Rejected { attempt, retry_at, .. }
-                | Event::Lost { attempt, retry_at, .. }
-                | Event::Withdrawn { attempt, retry_at, .. },
-            ) if lease.attempt == *attempt => Ready { at: *retry_at },
-            (Some(Ready { .. } | Leased(_) | Accepted), Event::Parked { .. }) => Parked,
-            (Some(Ready { .. } | Leased(_) | Parked), Event::Accepted { .. }) => Accepted,
+                Some(Leased { live }),
+                Event::Failed { retry_at, .. }
+                | Event::Rejected { retry_at, .. }
+                | Event::Lost { retry_at, .. }
+                | Event::Withdrawn { retry_at, .. },
+            ) => match live.saturating_sub(1) {
+                0 => Ready { at: *retry_at },
+                live => Leased { live },
+            },
+            (Some(Ready { .. } | Leased { .. } | Accepted), Event::Parked { .. }) => Parked,
+            (Some(Ready { .. } | Leased { .. } | Parked), Event::Accepted { .. }) => Accepted,
             (Some(Accepted), Event::Surplus { .. } | Event::Remade { .. }) => Accepted,
             (Some(Accepted | Parked), Event::Reopened { .. }) => Ready { at },
             (state, event) => {
                 return Err(IllegalEvent {
-                    seq: id.position(),
+                    seq,
                     what: format!("{event:?} cannot follow {state:?}").into(),
                 });
             }
@@ -160,7 +146,7 @@ impl Task {
         self.result.is_some() || self.discarded.as_ref().is_some_and(|gone| gone.has_flowed)
     }
 
-    /// Remembers what an event says beside the state it leads to; `holder` held the lease before it.
+    /// Remembers what an event says beside the state it leads to; `holder` held the attempt that it names.
     pub(crate) fn note(&mut self, at: Timestamp, event: &Event, holder: Option<DispatcherId>) {
         self.tally.count(at, event, holder);
         if let Event::Parked { class, message, .. } = event {
@@ -177,15 +163,6 @@ impl Task {
             result.surplus = result.surplus.iter().copied().chain([*attempt]).collect();
         }
     }
-
-    /// The lease, while it is being tried.
-    #[must_use]
-    pub fn lease(&self) -> Option<&Lease> {
-        match &self.state {
-            TaskState::Leased(lease) => Some(lease),
-            TaskState::Ready { .. } | TaskState::Accepted | TaskState::Parked => None,
-        }
-    }
 }
 
 /// An event that cannot follow the state it was applied to.
@@ -196,25 +173,4 @@ pub struct IllegalEvent {
     pub seq: Seq,
     /// What is wrong with it.
     pub what: Box<str>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::TaskId;
-
-    #[test]
-    fn only_the_attempt_that_holds_the_lease_ends_it() {
-        let (task, at, id) = (TaskId([0; 32]), Timestamp(1), AttemptId(7));
-        let dispatcher: DispatcherId = "one".parse().expect("a name");
-        let granted = Event::Granted { task, dispatcher, until: Timestamp(9) };
-        let leased = TaskState::after(Some(&TaskState::Ready { at }), id, at, &granted);
-        let leased = leased.expect("it is ready");
-        for (attempt, is_legal) in [(7, true), (6, false), (8, false)] {
-            let (attempt, message, retry_at) = (AttemptId(attempt), String::new(), at);
-            let lost = Event::Lost { task, attempt, message, retry_at };
-            let after = TaskState::after(Some(&leased), AttemptId(9), at, &lost);
-            assert_eq!(after.is_ok(), is_legal, "{attempt}");
-        }
-    }
 }

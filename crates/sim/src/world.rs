@@ -215,10 +215,10 @@ impl World {
                     stage.parked
                 ));
             }
-            for (_, lease) in scheduler.leases() {
+            for attempt in scheduler.attempts() {
                 lines.push(format!(
                     "{} at {} until {:?}",
-                    lease.attempt, lease.dispatcher, lease.until
+                    attempt.id, attempt.dispatcher, attempt.until
                 ));
             }
             let released = scheduler.totals().blocks_released;

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use super::Fleet;
 use super::members::Member;
+use crate::attempt::Held;
 use crate::broken::{Breakage, Broken};
-use crate::scheduler::Held;
 use crate::{Capacity, DispatcherId, Offer, Program, ProgramName, Scheduler, Timestamp};
 
 impl Fleet {

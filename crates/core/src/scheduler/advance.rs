@@ -40,7 +40,7 @@ impl Scheduler {
     /// When it is to be recorded that an engine leads, if nothing else is: something runs out that would be given the time
     /// in which nobody led.
     pub(super) fn next_led(&self) -> Option<Deadline> {
-        let runs_out = !self.leases.is_empty() || self.next_abandoned(self.now).is_some();
+        let runs_out = !self.attempts.is_empty() || self.next_abandoned(self.now).is_some();
         let at = self.now + LED_EVERY;
         runs_out.then_some(Deadline { at, why: "it is recorded that this engine leads" })
     }

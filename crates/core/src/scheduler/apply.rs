@@ -9,8 +9,8 @@ use crate::failure::Tally;
 use crate::release::Release;
 use crate::task::{IllegalEvent, Task, TaskResult, TaskState};
 use crate::{
-    AttemptId, Block, Event, FailureClass, Height, InputId, Key, ParkedBy, Pipeline, PipelineSpec,
-    ReopenedBy, ResultRef, Seq, StageName, TaskId, Timestamp,
+    Attempt, AttemptId, Block, DispatcherId, Does, Event, FailureClass, Height, InputId, Key,
+    ParkedBy, Pipeline, PipelineSpec, ReopenedBy, ResultRef, Seq, StageName, TaskId, Timestamp,
 };
 
 impl Scheduler {
@@ -105,14 +105,7 @@ impl Scheduler {
     /// An engine took over; no fact was recorded for `gap`. What runs out has left what it had then, for nobody
     /// could be heard meanwhile.
     fn resume(&mut self, gap: Duration) {
-        for id in self.leases.values().copied().collect::<Vec<_>>() {
-            self.unindex(id);
-            let state = self.tasks.get_mut(&id).map(|task| &mut task.state);
-            if let Some(TaskState::Leased(lease)) = state {
-                lease.until = lease.until + gap;
-            }
-            self.index(id);
-        }
+        self.attempts.prolong(gap);
         let starved: Vec<_> = self.starved.ids().collect();
         starved.iter().for_each(|id| self.unindex(*id));
         self.chain.resume(gap);
@@ -165,7 +158,7 @@ impl Scheduler {
     ) -> Result<(), IllegalEvent> {
         let index = self.stage_index(seq, stage)?;
         let known = self.task(&id).map(|task| &task.state);
-        let state = TaskState::after(known, self.attempt_at(seq), at, event)?;
+        let state = TaskState::after(known, seq, at, event)?;
         let is_ripe =
             self.collectors.get_mut(index.0).is_some_and(|collector| collector.open(key, inputs));
         if !is_ripe {
@@ -226,17 +219,29 @@ impl Scheduler {
         let Some(task) = self.tasks.get(&id) else {
             return Err(illegal(seq, &format!("{event:?} is about an unknown task")));
         };
-        self.totals.count_end(task.lease(), event);
-        let state = TaskState::after(Some(&task.state), self.attempt_at(seq), at, event)?;
+        let holder = self.holder_of(seq, id, event)?;
+        let state = TaskState::after(Some(&task.state), seq, at, event)?;
         let (was_open, first) = (task.is_open(), task.key.first);
         let was_there = task.state == TaskState::Accepted;
         let parked = task.parked.as_ref().map(|(class, _)| *class);
-        let holder = task.lease().map(|lease| (lease.dispatcher.clone(), lease.attempt));
         let stage = task.stage;
         let failed_elsewhere =
             holder.as_ref().is_some_and(|(who, _)| task.tally.has_failed_elsewhere(who));
-        let overtaken = overtaken(task, event);
-        self.effects.extend(overtaken.map(|cancel| (seq, cancel)));
+        self.end_attempts(seq, id, event, holder.as_ref().map(|(_, attempt)| *attempt));
+        if let Event::Granted { dispatcher, until, .. } = event {
+            let (attempt, dispatcher, does) =
+                (self.attempt_at(seq), dispatcher.clone(), Does::Prove);
+            let (since, until) = (at, *until);
+            self.attempts.begin(Attempt {
+                id: attempt,
+                task: id,
+                stage,
+                dispatcher,
+                does,
+                since,
+                until,
+            });
+        }
         self.unindex(id);
         let mut is_open = was_open;
         if let Some(task) = self.tasks.get_mut(&id) {
@@ -269,6 +274,51 @@ impl Scheduler {
             self.doubt(id);
         }
         Ok(())
+    }
+
+    /// The attempt at a task that an event names, if it lives: whose it is, and which.
+    fn holder_of(
+        &self,
+        seq: Seq,
+        id: TaskId,
+        event: &Event,
+    ) -> Result<Option<(DispatcherId, AttemptId)>, IllegalEvent> {
+        let (Event::Accepted { attempt, .. }
+        | Event::Failed { attempt, .. }
+        | Event::Rejected { attempt, .. }
+        | Event::Lost { attempt, .. }
+        | Event::Withdrawn { attempt, .. }) = event
+        else {
+            return Ok(None);
+        };
+        let is_any_taken = matches!(event, Event::Accepted { .. });
+        let lives = self.attempt(*attempt).filter(|attempt| attempt.task == id);
+        match lives {
+            None if !is_any_taken => {
+                Err(illegal(seq, &format!("{event:?} ends no attempt that lives")))
+            }
+            lives => Ok(lives.map(|attempt| (attempt.dispatcher.clone(), attempt.id))),
+        }
+    }
+
+    /// Ends the attempts that an event about their task ends. Each dispatcher is told, but for the one whose own word it is.
+    fn end_attempts(&mut self, seq: Seq, id: TaskId, event: &Event, own: Option<AttemptId>) {
+        let is_result = matches!(event, Event::Accepted { .. });
+        let is_own_word =
+            is_result || matches!(event, Event::Failed { .. } | Event::Rejected { .. });
+        self.totals.late += u64::from(is_result && own.is_none());
+        let ended = if is_result || matches!(event, Event::Parked { .. }) {
+            self.attempts.end_all(id)
+        } else {
+            own.and_then(|own| self.attempts.end(own)).into_iter().collect()
+        };
+        for attempt in ended {
+            let is_own = own == Some(attempt.id);
+            self.totals.overtaken += u64::from(!is_own);
+            if !(is_own && is_own_word) {
+                self.effects.push_back((seq, Effect::Cancel(attempt.dispatcher, attempt.id)));
+            }
+        }
     }
 
     /// The payloads that a task reads may be why it failed.
@@ -332,38 +382,6 @@ impl Scheduler {
         let missing = || illegal(seq, &format!("the pipeline has no stage {name}"));
         self.pipeline.find(name).ok_or_else(missing)
     }
-}
-
-/// What a dispatcher is told of an attempt that ends by another's word.
-fn overtaken(task: &Task, event: &Event) -> Option<Effect> {
-    let lease = task.lease()?;
-    let is_own_word = match event {
-        Event::Accepted { attempt, .. } => *attempt == lease.attempt,
-        Event::Discarded { .. } => true, // all that it opens again is looked at there
-        Event::Lost { .. } | Event::Withdrawn { .. } | Event::Parked { .. } => false,
-        Event::Configured { .. }
-        | Event::Claimed { .. }
-        | Event::BlockSubmitted { .. }
-        | Event::SourceEnded { .. }
-        | Event::Resupplied { .. }
-        | Event::PayloadLost { .. }
-        | Event::BatchClosed { .. }
-        | Event::TaskOpened { .. }
-        | Event::Granted { .. }
-        | Event::Surplus { .. }
-        | Event::Remade { .. }
-        | Event::Failed { .. }
-        | Event::Rejected { .. }
-        | Event::Reopened { .. }
-        | Event::Pinned { .. }
-        | Event::KeyNamed { .. }
-        | Event::Unpinned { .. }
-        | Event::SetAside { .. }
-        | Event::Restored { .. }
-        | Event::Led {}
-        | Event::Released { .. } => true,
-    };
-    (!is_own_word).then(|| Effect::Cancel(lease.dispatcher.clone(), lease.attempt))
 }
 
 fn illegal(seq: Seq, what: &str) -> IllegalEvent {

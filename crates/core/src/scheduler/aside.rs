@@ -129,7 +129,7 @@ impl Scheduler {
     }
 
     fn probes(&self, aside: &Aside) -> bool {
-        aside.probe.is_some_and(|probe| self.leases.contains_key(&probe))
+        aside.probe.is_some_and(|probe| self.attempt(probe).is_some())
     }
 
     /// Whether an attempt that ends so at `now` is charged to its dispatcher or its program, and to no task. What a prover

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Scheduler;
 use crate::failure::failed_on_max;
-use crate::{Bound, Event, Grant, InputId, Offer, Stage, Task, TaskId, Timestamp};
+use crate::{Attempt, Bound, Event, Grant, InputId, Offer, Stage, TaskId, Timestamp};
 
 impl Scheduler {
     pub(super) fn assign(&self, now: Timestamp, offers: &[Offer]) -> Vec<Event> {
@@ -40,10 +40,10 @@ impl Scheduler {
         stages.map(|stage| failed_on_max(&stage.retry)).max().unwrap_or_default()
     }
 
-    /// The grant of an attempt that holds a lease, with the bindings of this moment.
+    /// The grant of an attempt that lives, with the bindings of this moment.
     #[must_use]
     pub fn grant(&self, attempt: crate::AttemptId) -> Option<Grant> {
-        let id = *self.leases.get(&attempt)?;
+        let id = self.attempt(attempt)?.task;
         let task = self.task(&id)?;
         let stage = self.pipeline.stage(task.stage);
         let inputs = task.inputs.iter().map(|input| {
@@ -64,10 +64,9 @@ impl Scheduler {
         })
     }
 
-    /// Whether an attempt at `task` that starts at `now` could end before its lease does.
-    pub(crate) fn has_time_for(&self, now: Timestamp, task: &Task) -> bool {
-        let longest = longest(self.pipeline.stage(task.stage));
-        task.lease().is_some_and(|lease| now + longest <= lease.until)
+    /// Whether an attempt that starts at `now` could end before its lease does.
+    pub(crate) fn has_time_for(&self, now: Timestamp, attempt: &Attempt) -> bool {
+        now + longest(self.pipeline.stage(attempt.stage)) <= attempt.until
     }
 
     /// The artifact that stands for an input at the moment.

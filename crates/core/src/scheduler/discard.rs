@@ -168,27 +168,26 @@ impl Scheduler {
         let parts = parts.or_else(|| task.discarded.as_ref()?.parts).filter(|_| has_flowed);
         let ready = match task.state {
             TaskState::Ready { at } => at,
-            TaskState::Leased(_) | TaskState::Accepted | TaskState::Parked => at,
+            TaskState::Leased { .. } | TaskState::Accepted | TaskState::Parked => at,
         };
-        let was = std::mem::replace(&mut task.state, TaskState::Ready { at: ready });
+        task.state = TaskState::Ready { at: ready };
         (task.tally, task.parked, task.remakes) = (Tally::default(), None, 0);
         task.result = None;
         task.discarded = Some(Box::new(Discarded { at: seq, has_flowed, parts }));
-        self.cancel(seq, &was);
+        self.cancel_all(seq, id);
         self.note_open(id, first, was_open, true);
     }
 
     /// A task that is in no index is no more: what it was of may never come again.
     fn supersede(&mut self, seq: Seq, id: TaskId) {
         let Some(task) = self.tasks.remove(&id) else { return };
-        self.cancel(seq, &task.state);
+        self.cancel_all(seq, id);
         self.note_open(id, task.key.first, task.is_open(), false);
     }
 
-    fn cancel(&mut self, seq: Seq, state: &TaskState) {
-        if let TaskState::Leased(lease) = state {
-            let cancel = Effect::Cancel(lease.dispatcher.clone(), lease.attempt);
-            self.effects.push_back((seq, cancel));
+    fn cancel_all(&mut self, seq: Seq, id: TaskId) {
+        for attempt in self.attempts.end_all(id) {
+            self.effects.push_back((seq, Effect::Cancel(attempt.dispatcher, attempt.id)));
             self.totals.overtaken += 1;
         }
     }

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Held, Scheduler};
+use super::Scheduler;
 use crate::failure::Ending;
 use crate::input::Rejection;
 use crate::{
-    AttemptId, DispatcherId, Event, InputId, Lease, Outcome, ParkedBy, ReopenedBy, Report, Task,
+    Attempt, AttemptId, DispatcherId, Event, InputId, Outcome, ParkedBy, ReopenedBy, Report, Task,
     TaskId, TaskState, Timestamp, WithdrawnBy,
 };
 
@@ -20,23 +20,16 @@ impl Scheduler {
         but: &BTreeSet<AttemptId>,
         message: &str,
     ) -> Vec<Event> {
-        let theirs = self.held(dispatcher).into_iter().flat_map(Held::attempts);
-        let ended = theirs
-            .filter(|attempt| !but.contains(attempt))
-            .take(self.endings_max())
-            .filter_map(|attempt| Some((*attempt, *self.leases.get(attempt)?)))
-            .flat_map(|(attempt, task)| self.lost(now, attempt, task, message))
-            .collect::<Vec<_>>();
-        aside_once(ended)
+        let theirs = self.attempts_of(dispatcher).filter(|attempt| !but.contains(&attempt.id));
+        let ended =
+            theirs.take(self.endings_max()).flat_map(|attempt| self.lost(now, attempt, message));
+        aside_once(ended.collect())
     }
 
     /// Leases that ended by themselves.
     pub(super) fn expire(&self, now: Timestamp) -> Vec<Event> {
-        let due = self.overdue.iter().take_while(|(until, _)| *until <= now);
-        let ended = due
-            .take(self.endings_max())
-            .filter_map(|(_, attempt)| Some((*attempt, *self.leases.get(attempt)?)))
-            .flat_map(|(attempt, task)| self.lost(now, attempt, task, "no word by its deadline"));
+        let due = self.attempts.overdue(now).take(self.endings_max());
+        let ended = due.flat_map(|attempt| self.lost(now, attempt, "no word by its deadline"));
         aside_once(ended.collect())
     }
 
@@ -47,10 +40,9 @@ impl Scheduler {
         message: &str,
         cause: Option<WithdrawnBy>,
     ) -> Result<Vec<Event>, Rejection> {
-        let id = *self.leases.get(&attempt).ok_or(Rejection::Ended(attempt))?;
-        let task = self.task(&id).ok_or(Rejection::Ended(attempt))?;
-        let lease = task.lease().ok_or(Rejection::Ended(attempt))?;
-        Ok(self.withdrawn(now, task, &nobodys_word(id, lease), message, cause))
+        let lives = self.attempt(attempt).ok_or(Rejection::Ended(attempt))?;
+        let task = self.task(&lives.task).ok_or(Rejection::Ended(attempt))?;
+        Ok(self.withdrawn(now, task, &nobodys_word(lives), message, cause))
     }
 
     /// An attempt that ended before its prover did. Where it has a cause the next waits longer each time, and a task of
@@ -138,7 +130,7 @@ impl Scheduler {
                 )),
             }],
             // It is being made, or is parked: there is nothing to add.
-            TaskState::Ready { .. } | TaskState::Leased(_) | TaskState::Parked => Vec::new(),
+            TaskState::Ready { .. } | TaskState::Leased { .. } | TaskState::Parked => Vec::new(),
         })
     }
 
@@ -147,13 +139,9 @@ impl Scheduler {
         (self.limits.decision_max / 3).max(1)
     }
 
-    fn lost(&self, now: Timestamp, attempt: AttemptId, id: TaskId, message: &str) -> Vec<Event> {
-        let Some((task, lease)) = self.task(&id).and_then(|task| Some((task, task.lease()?)))
-        else {
-            return Vec::new();
-        };
-        let report = nobodys_word(id, lease);
-        debug_assert_eq!(report.attempt, attempt, "the index is of leases");
+    fn lost(&self, now: Timestamp, attempt: &Attempt, message: &str) -> Vec<Event> {
+        let Some(task) = self.task(&attempt.task) else { return Vec::new() };
+        let report = nobodys_word(attempt);
         self.ended(now, task, &report, Ending::Lost, message).unwrap_or_default()
     }
 }
@@ -169,12 +157,12 @@ fn aside_once(mut events: Vec<Event>) -> Vec<Event> {
 }
 
 /// An end of an attempt that no dispatcher has told.
-fn nobodys_word(task: TaskId, lease: &Lease) -> Report {
+fn nobodys_word(attempt: &Attempt) -> Report {
     Report {
-        dispatcher: lease.dispatcher.clone(),
+        dispatcher: attempt.dispatcher.clone(),
         incarnation: 0,
-        attempt: lease.attempt,
-        task,
+        attempt: attempt.id,
+        task: attempt.task,
         outcome: Outcome::Cancelled,
         ran: Duration::ZERO,
     }

@@ -27,16 +27,10 @@ impl Scheduler {
                     self.starved.insert(id, asked.min());
                 }
             }
-            TaskState::Leased(lease) => {
-                self.leases.insert(lease.attempt, id);
-                let held = self.held.entry(lease.dispatcher.clone()).or_default();
-                held.add(lease.attempt, task.stage);
-                self.overdue.insert((lease.until, lease.attempt));
-            }
             TaskState::Parked => {
                 self.parked.insert(id);
             }
-            TaskState::Accepted => {}
+            TaskState::Leased { .. } | TaskState::Accepted => {}
         }
     }
 
@@ -53,20 +47,10 @@ impl Scheduler {
                 let (program, rank) = place(&self.pipeline, id, task, is_behind, self.broken);
                 self.queue.take(program, &rank, *at);
             }
-            TaskState::Leased(lease) => {
-                self.leases.remove(&lease.attempt);
-                if let Some(held) = self.held.get_mut(&lease.dispatcher) {
-                    held.remove(lease.attempt, task.stage);
-                    if held.attempts().is_empty() {
-                        self.held.remove(&lease.dispatcher);
-                    }
-                }
-                self.overdue.remove(&(lease.until, lease.attempt));
-            }
             TaskState::Parked => {
                 self.parked.remove(&id);
             }
-            TaskState::Accepted => {}
+            TaskState::Leased { .. } | TaskState::Accepted => {}
         }
     }
 

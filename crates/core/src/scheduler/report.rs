@@ -12,8 +12,8 @@ use crate::broken::Breakage;
 use crate::failure::{Ending, backoff};
 use crate::input::Rejection;
 use crate::{
-    Digest, Event, FailureClass, InputId, Lease, Outcome, Output, ParkedBy, ReopenedBy, Report,
-    ResultRef, Task, TaskState, Timestamp, Verdict, WithdrawnBy,
+    Digest, Event, FailureClass, InputId, Outcome, Output, ParkedBy, ReopenedBy, Report, ResultRef,
+    Task, TaskState, Timestamp, Verdict, WithdrawnBy,
 };
 
 impl Scheduler {
@@ -43,8 +43,7 @@ impl Scheduler {
         report: &Report,
         result: &ResultRef,
     ) -> Result<Vec<Event>, Rejection> {
-        let is_zombie = task.lease().is_none_or(|lease| lease.attempt != report.attempt);
-        if self.broken.by(Breakage::LateProofRefused) && is_zombie {
+        if self.broken.by(Breakage::LateProofRefused) && self.attempt(report.attempt).is_none() {
             return Err(Rejection::Answered(Verdict::Unwanted));
         }
         if task.discarded.as_ref().is_some_and(|gone| report.attempt.position() < gone.at) {
@@ -71,9 +70,9 @@ impl Scheduler {
         let contradiction = contradiction(task, result);
         let contradiction = contradiction.filter(|_| !self.broken.by(Breakage::AnyRemake));
         if let Some(contradiction) = contradiction {
-            self.holds_lease(task, report)?; // who was not asked parks nothing
+            self.holds_lease(report)?; // who was not asked parks nothing
             return match task.state {
-                TaskState::Ready { .. } | TaskState::Leased(_) => Ok(vec![Event::Parked {
+                TaskState::Ready { .. } | TaskState::Leased { .. } => Ok(vec![Event::Parked {
                     task: report.task,
                     class: ParkedBy::Contradiction,
                     message: self.bounded(&contradiction),
@@ -141,9 +140,9 @@ impl Scheduler {
         message: &str,
     ) -> Result<Vec<Event>, Rejection> {
         let mut attempt = report.attempt;
-        match task.lease() {
-            Some(lease) if self.broken.by(Breakage::ZombieFailureCounts) => attempt = lease.attempt,
-            Some(_) | None => self.holds_lease(task, report)?,
+        match self.attempts_at(report.task).next() {
+            Some(lives) if self.broken.by(Breakage::ZombieFailureCounts) => attempt = lives.id,
+            Some(_) | None => self.holds_lease(report)?,
         }
         let id = report.task;
         let wait = self.wait(task, report, ending);
@@ -241,7 +240,7 @@ impl Scheduler {
         report: &Report,
         artifact: Digest,
     ) -> Result<Vec<Event>, Rejection> {
-        self.holds_lease(task, report)?;
+        self.holds_lease(report)?;
         let what = format!("input {artifact} is missing from the store or damaged there");
         let lost = task.inputs.iter().find(|input| self.bound(input) == Some(artifact));
         let remade = match lost {
@@ -281,7 +280,7 @@ impl Scheduler {
         report: &Report,
         message: &str,
     ) -> Result<Vec<Event>, Rejection> {
-        self.holds_lease(task, report)?;
+        self.holds_lease(report)?;
         Ok(self.withdrawn(now, task, report, message, Some(WithdrawnBy::NotRun)))
     }
 
@@ -292,16 +291,9 @@ impl Scheduler {
         u64::try_from(ran.as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// A failure counts only for the attempt that holds the lease, and only from who was granted it: an attempt's
-    /// number can be guessed, and a ghost elsewhere may have the same.
-    fn holds_lease(&self, task: &Task, report: &Report) -> Result<(), Rejection> {
-        let is_theirs = |lease: &Lease| {
-            lease.dispatcher == report.dispatcher || self.broken.by(Breakage::AnyonesFailureCounts)
-        };
-        match task.lease() {
-            Some(lease) if lease.attempt == report.attempt && is_theirs(lease) => Ok(()),
-            Some(_) | None => Err(Rejection::Answered(Verdict::Unwanted)),
-        }
+    /// A failure counts only for an attempt that lives, and only from who was granted it.
+    fn holds_lease(&self, report: &Report) -> Result<(), Rejection> {
+        self.held_by(report).map(|_| ()).ok_or(Rejection::Answered(Verdict::Unwanted))
     }
 
     /// The end of a message, as much of it as a fact keeps: what went wrong is said last.
@@ -351,7 +343,7 @@ fn told_again(task: &Task, report: &Report) -> Option<Result<Vec<Event>, Rejecti
     };
     Some(match task.state {
         TaskState::Accepted => Err(Rejection::Answered(verdict)),
-        TaskState::Ready { .. } | TaskState::Leased(_) | TaskState::Parked => Ok(Vec::new()),
+        TaskState::Ready { .. } | TaskState::Leased { .. } | TaskState::Parked => Ok(Vec::new()),
     })
 }
 

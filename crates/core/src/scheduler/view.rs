@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Held, Scheduler};
+use super::Scheduler;
+use crate::attempt::Held;
+use crate::broken::Breakage;
 use crate::collect::Collector;
 use crate::release::Release;
 use crate::{
-    AttemptId, DispatcherId, Event, FailureClass, Height, Lease, ProgramName, ReleaseNumber,
-    StageIndex, StageName, Task, TaskId, TaskState, Timestamp,
+    Attempt, AttemptId, DispatcherId, Event, FailureClass, Height, ProgramName, ReleaseNumber,
+    Report, StageIndex, StageName, Task, TaskId, TaskState, Timestamp,
 };
 
 /// Counts over the whole log.
@@ -76,21 +78,10 @@ impl Totals {
         let counts = self.stages.get_mut(stage.0)?;
         Some(match state {
             TaskState::Ready { .. } => &mut counts.ready,
-            TaskState::Leased(_) => &mut counts.leased,
+            TaskState::Leased { .. } => &mut counts.leased,
             TaskState::Accepted => &mut counts.accepted,
             TaskState::Parked => &mut counts.parked,
         })
-    }
-
-    /// Counts an attempt that ends by what is said of its task, which `lease` was given for.
-    pub(super) fn count_end(&mut self, lease: Option<&Lease>, event: &Event) {
-        let is_own = |attempt| lease.is_some_and(|lease| lease.attempt == attempt);
-        if let Event::Accepted { attempt, .. } = event {
-            self.late += u64::from(!is_own(*attempt));
-            self.overtaken += u64::from(lease.is_some() && !is_own(*attempt));
-        } else if matches!(event, Event::Parked { .. }) {
-            self.overtaken += u64::from(lease.is_some());
-        }
     }
 
     pub(super) fn count(&mut self, event: &Event) {
@@ -199,36 +190,55 @@ impl Scheduler {
         open.chain(ripe).max().unwrap_or_default()
     }
 
-    /// The attempts that hold a lease.
-    pub fn leases(&self) -> impl Iterator<Item = (&TaskId, &Lease)> {
-        self.leases.values().filter_map(|id| Some((id, self.task(id)?.lease()?)))
+    /// The attempts that live, oldest first.
+    pub fn attempts(&self) -> impl Iterator<Item = &Attempt> {
+        self.attempts.iter()
     }
 
-    /// The attempts by which a dispatcher holds a lease, oldest first, each with its task.
-    pub fn leases_of(
-        &self,
-        dispatcher: &DispatcherId,
-    ) -> impl Iterator<Item = (AttemptId, TaskId, &Task)> {
-        let attempts = self.held(dispatcher).into_iter().flat_map(Held::attempts);
-        attempts.filter_map(|attempt| {
-            let id = self.leases.get(attempt)?;
-            Some((*attempt, *id, self.task(id)?))
-        })
+    /// An attempt, while it lives.
+    #[must_use]
+    pub fn attempt(&self, id: AttemptId) -> Option<&Attempt> {
+        self.attempts.get(id)
+    }
+
+    /// Those at a task, oldest first.
+    pub fn attempts_at(&self, task: TaskId) -> impl Iterator<Item = &Attempt> {
+        self.attempts.at(task)
+    }
+
+    /// Those that a dispatcher holds, oldest first.
+    pub fn attempts_of(&self, dispatcher: &DispatcherId) -> impl Iterator<Item = &Attempt> {
+        let held = self.held(dispatcher).into_iter().flat_map(Held::attempts);
+        held.filter_map(|id| self.attempt(*id))
+    }
+
+    /// Whether a report is of an attempt that lives, and from who holds it.
+    #[must_use]
+    pub fn is_holders(&self, report: &Report) -> bool {
+        self.held_by(report).is_some()
+    }
+
+    /// The attempt that a report is of, if it lives, and its holder says so. Numbers can be guessed.
+    pub(super) fn held_by(&self, report: &Report) -> Option<&Attempt> {
+        let attempt = self.attempt(report.attempt).filter(|it| it.task == report.task)?;
+        let is_its = attempt.dispatcher == report.dispatcher
+            || self.broken.by(Breakage::AnyonesFailureCounts);
+        is_its.then_some(attempt)
     }
 
     /// What a dispatcher holds, if anything.
     pub(crate) fn held(&self, dispatcher: &DispatcherId) -> Option<&Held> {
-        self.held.get(dispatcher)
+        self.attempts.held(dispatcher)
     }
 
-    /// The dispatchers that hold a lease, by name, each with what it holds.
+    /// The dispatchers that hold an attempt, by name, each with what it holds.
     pub(crate) fn holdings(&self) -> impl Iterator<Item = (&DispatcherId, &Held)> {
-        self.held.iter()
+        self.attempts.holdings()
     }
 
-    /// The dispatchers that hold a lease.
+    /// The dispatchers that hold an attempt.
     pub fn holders(&self) -> impl Iterator<Item = &DispatcherId> {
-        self.held.keys()
+        self.holdings().map(|(holder, _)| holder)
     }
 
     /// The programs that something waits for.
@@ -260,7 +270,7 @@ impl Scheduler {
     /// tried, and no time changes that.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.leases.is_empty() && self.queue.is_empty() && self.poll_timeout(self.now).is_none()
+        self.attempts.is_empty() && self.queue.is_empty() && self.poll_timeout(self.now).is_none()
     }
 
     /// The tasks beneath these and themselves, inputs before what reads them.

@@ -37,10 +37,10 @@ fn grant(day: &mut Day, offers: &[(&str, u32)]) -> Vec<(TaskId, String)> {
 
 /// Ends the attempt at `task`, by the word of who holds it.
 fn end(day: &mut Day, task: TaskId, outcome: Outcome) {
-    let lease = day.scheduler.task(&task).and_then(|task| task.lease()).cloned();
+    let lease = day.scheduler.attempts_at(task).next().cloned();
     let lease = lease.expect("it is being tried");
     let ran = Duration::from_secs(1);
-    let (dispatcher, attempt) = (lease.dispatcher, lease.attempt);
+    let (dispatcher, attempt) = (lease.dispatcher, lease.id);
     day.ask(&Input::Report(Report { dispatcher, incarnation: 1, attempt, task, outcome, ran }));
     day.follow_up();
 }

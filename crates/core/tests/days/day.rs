@@ -43,11 +43,11 @@ impl Day {
         day.fleet.look(day.now);
         day.beat([]);
         day.follow_up();
-        while (day.scheduler.leases().count() as u64) < grants {
+        while (day.scheduler.attempts().count() as u64) < grants {
             let offers = day.fleet.offers(&day.scheduler);
             day.ask(&Input::Assign(offers));
         }
-        assert_eq!(day.scheduler.leases().count() as u64, grants);
+        assert_eq!(day.scheduler.attempts().count() as u64, grants);
         self
     }
 
@@ -101,9 +101,7 @@ impl Day {
 
     /// What an attempt is at; for one that holds no lease, some task.
     pub(crate) fn task_of(&self, attempt: AttemptId) -> TaskId {
-        let mut leases = self.scheduler.leases();
-        let found = leases.find(|(_, lease)| lease.attempt == attempt);
-        found.map_or(TaskId([9; 32]), |(task, _)| *task)
+        self.scheduler.attempt(attempt).map_or(TaskId([9; 32]), |attempt| attempt.task)
     }
 
     pub(crate) fn free(&self) -> Capacity {
@@ -111,13 +109,12 @@ impl Day {
     }
 
     pub(crate) fn attempts(&self) -> impl Iterator<Item = AttemptId> {
-        self.scheduler.leases().map(|(_, lease)| lease.attempt)
+        self.scheduler.attempts().map(|attempt| attempt.id)
     }
 
     /// Reports the end of the attempt that holds the lease of `task`.
     pub(crate) fn report(&mut self, task: TaskId, outcome: Outcome) {
-        let attempt =
-            self.scheduler.task(&task).and_then(|task| task.lease()).map(|lease| lease.attempt);
+        let attempt = self.scheduler.attempts_at(task).next().map(|attempt| attempt.id);
         let attempt = attempt.expect("it is being tried");
         self.report_of(attempt, task, outcome);
     }
@@ -141,7 +138,7 @@ impl Day {
 
     /// The tasks that are being tried, in no order that means anything.
     pub(crate) fn tried(&self) -> Vec<TaskId> {
-        self.scheduler.leases().map(|(task, _)| *task).collect()
+        self.scheduler.attempts().map(|attempt| attempt.task).collect()
     }
 
     pub(crate) fn lost(&self) -> usize {

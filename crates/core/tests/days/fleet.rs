@@ -48,7 +48,7 @@ fn a_holder_that_a_new_engine_never_hears_of_is_given_up() {
 fn all_that_a_lost_dispatcher_held_is_lost_though_one_decision_does_not_hold_it() {
     let mut day = Day::with_grants(7); // decisions hold 2
     day.sleep(SILENCE_MAX + Duration::from_secs(5));
-    assert_eq!((day.lost(), day.scheduler.leases().count()), (7, 0));
+    assert_eq!((day.lost(), day.scheduler.attempts().count()), (7, 0));
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn of_those_that_offer_the_same_none_gets_all() {
         let offers = day.fleet.offers_at(day.now, &day.scheduler);
         day.ask(&Input::Assign(offers));
     }
-    let modest = day.scheduler.leases().filter(|(_, lease)| lease.dispatcher.as_str() == "modest");
+    let modest = day.scheduler.attempts().filter(|attempt| attempt.dispatcher.as_str() == "modest");
     assert_eq!(modest.count(), 4);
 }
 

@@ -19,7 +19,7 @@ fn a_lost_payload_is_asked_of_the_source_and_tried_again_once_it_has_come() {
     day.ask(&Input::Submit(Box::new(block(0))));
     assert!(matches!(day.events.last(), Some(Event::Resupplied { .. })));
     day.grant();
-    assert!(matches!(state(&day, task), TaskState::Leased(_)));
+    assert!(matches!(state(&day, task), TaskState::Leased { .. }));
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_complaint_about_a_payload_that_has_come_since_is_not_about_it() {
     day.beat([]);
     day.follow_up();
     day.grant();
-    let held: Vec<_> = day.scheduler.leases().map(|(id, held)| (*id, held.attempt)).collect();
+    let held: Vec<_> = day.scheduler.attempts().map(|attempt| (attempt.task, attempt.id)).collect();
     let [(first, one), (task, attempt)] = *held else { panic!("each stage has a task") };
     day.report_of(one, first, missing());
     day.ask(&Input::Submit(Box::new(block(0)))); // the same bytes, delivered since the grant
@@ -95,7 +95,7 @@ fn a_complaint_about_a_payload_that_has_come_since_is_not_about_it() {
     assert_eq!((asked(&mut day), parked(&day, task)), (0, None));
     day.now = day.now + Limits::default().backoff_max;
     day.grant();
-    assert!(matches!(state(&day, task), TaskState::Leased(_)));
+    assert!(matches!(state(&day, task), TaskState::Leased { .. }));
 }
 
 #[test]
@@ -173,7 +173,8 @@ fn a_result_that_is_made_again_and_says_something_else_parks() {
 #[test]
 fn a_result_that_is_lost_too_often_parks_and_a_retry_begins_anew() {
     let mut day = Day::with_grants(1);
-    let task = *day.scheduler.leases().map(|(id, _)| id).next().expect("one was granted");
+    let task =
+        day.scheduler.attempts().map(|attempt| attempt.task).next().expect("one was granted");
     for losses in 0..=Limits::default().remakes_max {
         day.grant();
         day.report(task, proved());
@@ -192,7 +193,7 @@ fn a_result_that_is_lost_too_often_parks_and_a_retry_begins_anew() {
 #[test]
 fn a_result_without_a_key_is_no_proof_under_a_pinned_one() {
     let mut day = Day::with_grants(2);
-    let tasks: Vec<_> = day.scheduler.leases().map(|(id, _)| *id).collect();
+    let tasks: Vec<_> = day.scheduler.attempts().map(|attempt| attempt.task).collect();
     let [first, second] = tasks.as_slice() else { panic!("two were granted") };
     let keyed = ResultRef { vkey: Some(Vkey([7; 32])), ..result() };
     day.report(*first, Outcome::Proved(keyed));
@@ -224,7 +225,8 @@ fn a_grant_may_leave_before_it_is_durable_and_leaves_once() {
 /// One task, whose attempt did not find its block.
 fn lost() -> (Day, TaskId) {
     let mut day = Day::with_grants(1);
-    let task = *day.scheduler.leases().map(|(id, _)| id).next().expect("one was granted");
+    let task =
+        day.scheduler.attempts().map(|attempt| attempt.task).next().expect("one was granted");
     day.report(task, missing());
     (day, task)
 }

@@ -113,13 +113,13 @@ fn hear(day: &mut Day, crew: &[Beat]) {
 
 /// One of the attempts that hold a lease has ended.
 fn end(day: &mut Day, which: &prop::sample::Index, outcome: Outcome) {
-    let mut leases: Vec<_> = day.scheduler.leases().collect();
+    let mut leases: Vec<_> = day.scheduler.attempts().collect();
     if leases.is_empty() {
         return;
     }
-    leases.sort_by_key(|(_, lease)| lease.attempt);
-    let (task, lease) = which.get(&leases);
-    let (task, attempt, dispatcher) = (**task, lease.attempt, lease.dispatcher.clone());
+    leases.sort_by_key(|lease| lease.id);
+    let lease = which.get(&leases);
+    let (task, attempt, dispatcher) = (lease.task, lease.id, lease.dispatcher.clone());
     let ran = Duration::from_secs(1);
     let report = Report { dispatcher, incarnation: 1, attempt, task, outcome, ran };
     day.ask(&Input::Report(report));

@@ -63,15 +63,14 @@ fn r03_a_dispatcher_that_refuses_everything_does_not_hold_the_head_for_ever() {
     for _ in 0..1_000 {
         let offers = vec![offer(&day, "good", 1, 1), offer(&day, "hole", 8, 8)];
         day.ask(&Input::Assign(offers));
-        let Some((task, lease)) = day.scheduler.leases().map(|(t, l)| (*t, l.clone())).next()
-        else {
+        let Some(lease) = day.scheduler.attempts().next().cloned() else {
             break;
         };
         *went.entry(lease.dispatcher.to_string()).or_default() += 1;
         if lease.dispatcher == id("good") {
             return;
         }
-        day.ask(&report("hole", lease.attempt, task, Outcome::NotRun { message: "busy".into() }));
+        day.ask(&report("hole", lease.id, lease.task, Outcome::NotRun { message: "busy".into() }));
         day.now = day.now + Duration::from_secs(1);
         day.follow_up();
     }
@@ -143,7 +142,7 @@ fn r07_one_heavy_block_does_not_make_all_later_ones_weigh_nothing() {
 fn r08_no_dispatchers_word_on_how_long_it_ran_ends_the_engine() {
     let mut day = Day::with_grants(2);
     for task in day.tried() {
-        let attempt = day.scheduler.task(&task).and_then(|task| task.lease()).expect("it").attempt;
+        let attempt = day.scheduler.attempts_at(task).next().expect("it").id;
         let mut said = day.report_on(attempt, task, Outcome::Proved(result()));
         said.ran = Duration::MAX;
         day.ask(&Input::Report(said));
@@ -230,7 +229,7 @@ fn r04_a_deaf_dispatcher_does_not_hold_the_head_for_ever() {
         day.follow_up();
         let offers = day.fleet.offers_at(day.now, &day.scheduler);
         day.ask(&Input::Assign(offers));
-        if let Some((_, lease)) = day.scheduler.leases().next() {
+        if let Some(lease) = day.scheduler.attempts().next() {
             *went.entry(lease.dispatcher.to_string()).or_default() += 1;
             if lease.dispatcher == id("good") {
                 return;
@@ -246,7 +245,7 @@ fn r04_a_deaf_dispatcher_does_not_hold_the_head_for_ever() {
 fn r17_a_takeover_gives_a_lease_the_time_in_which_nobody_led_and_no_more() {
     let mut day = Day::with_grants(1);
     let attempt = day.attempts().next().expect("one");
-    let until = |day: &Day| day.scheduler.leases().next().expect("it").1.until;
+    let until = |day: &Day| day.scheduler.attempts().next().expect("it").until;
     let before = until(&day);
     // The leader hears a beat a second for an hour, and has nothing to record.
     for _ in 0..3_600 {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use push0_core::{
-    Block, BlockHash, Capacity, Digest, Event, FailureClass, Height, Input, Limits, Offer, Outcome,
-    PipelineSpec, Rejection, ResultRef, Scheduler, TaskState, Timestamp,
+    AttemptId, Block, BlockHash, Capacity, Digest, Event, FailureClass, Height, Input, Limits,
+    Offer, Outcome, PipelineSpec, Rejection, ResultRef, Scheduler, TaskState, Timestamp,
 };
 
 use crate::day::{Day, block, pipeline};
@@ -12,7 +12,7 @@ use crate::day::{Day, block, pipeline};
 #[test]
 fn a_lease_is_as_long_as_an_attempt_can_take_and_some() {
     let day = Day::with_grants(1);
-    let (_, lease) = day.scheduler.leases().next().expect("one was granted");
+    let lease = day.scheduler.attempts().next().expect("one was granted");
     let stage = day.scheduler.pipeline().stages.first().expect("there is one").clone();
     let proving = stage.timeout + stage.grace;
     let verifying = stage.timeout * 3 / 10;
@@ -30,8 +30,7 @@ fn a_message_is_kept_and_of_a_long_one_the_end() {
         ("é".repeat(limit) + "!", "é".repeat(limit / 2 - 1) + "!"),
     ] {
         let mut day = Day::with_grants(1);
-        let (task, _) =
-            day.scheduler.leases().next().map(|(id, it)| (*id, it.clone())).expect("one");
+        let task = day.scheduler.attempts().next().expect("one").task;
         day.report(task, Outcome::Failed { class: FailureClass::Failed, message: told });
         let is_it =
             |event: &Event| matches!(event, Event::Failed { message, .. } if *message == kept);
@@ -92,7 +91,7 @@ fn what_waits_wants_its_program() {
 #[test]
 fn what_happened_is_counted() {
     let mut day = Day::with_grants(3);
-    let tasks: Vec<_> = day.scheduler.leases().map(|(task, _)| *task).collect();
+    let tasks: Vec<_> = day.scheduler.attempts().map(|attempt| attempt.task).collect();
     let &[proved, failed, _] = tasks.as_slice() else { panic!("three were granted") };
     let output = Digest::of(b"a");
     let (statement, parts) = (output, Vec::new());
@@ -103,7 +102,7 @@ fn what_happened_is_counted() {
     assert_eq!((totals.blocks_submitted, totals.started, totals.accepted), (3, 3, 1));
     assert_eq!(totals.failed.get(&FailureClass::Timeout), Some(&1));
     assert_eq!(totals.ran_us, 2_000_000, "a second each");
-    let running = day.scheduler.leases().count() as u64;
+    let running = day.scheduler.attempts().count() as u64;
     assert_eq!(totals.started + totals.late, running + ended(totals));
 }
 
@@ -111,18 +110,17 @@ fn what_happened_is_counted() {
 #[test]
 fn each_attempt_is_counted_once_however_it_ended() {
     let mut day = Day::with_grants(1);
-    let (task, first) =
-        day.scheduler.leases().next().map(|(id, it)| (*id, it.clone())).expect("one");
+    let first = day.scheduler.attempts().next().cloned().expect("one");
     let message = "gone".to_owned();
     let lose = Input::Lose { dispatcher: first.dispatcher, but: BTreeSet::new(), message };
     day.ask(&lose);
     day.grant();
-    let (started, running) = (day.scheduler.totals().started, day.scheduler.leases().count());
+    let (started, running) = (day.scheduler.totals().started, day.scheduler.attempts().count());
     assert_eq!((started, running), (2, 1), "it was granted again");
     let output = Digest::of(b"a");
     let result =
         ResultRef { output, bytes: 1, statement: output, vkey: None, mock: false, parts: vec![] };
-    day.report_of(first.attempt, task, Outcome::Proved(result));
+    day.report_of(first.id, first.task, Outcome::Proved(result));
     let totals = day.scheduler.totals();
     assert_eq!((totals.accepted, totals.late, totals.overtaken, totals.lost), (1, 1, 1, 1));
     assert_eq!(totals.started + totals.late, ended(totals), "none runs");
@@ -239,4 +237,22 @@ fn strays_are_counted_apart_from_the_chain() {
     let ahead = Block { parent: BlockHash([9; 32]), ..block(7) };
     assert_eq!(submit(ahead), Err(Rejection::Full { open: 2, limit: 2 }));
     assert_eq!(scheduler.chain().known(), 7);
+}
+
+/// A log in which another attempt than the one that lives ends, or one of another task, was written by no scheduler.
+#[test]
+fn only_an_attempt_of_its_task_that_lives_is_ended() {
+    let day = Day::with_grants(2);
+    let [one, two] = day.scheduler.attempts().collect::<Vec<_>>()[..] else { panic!("two live") };
+    let lost = |task, attempt| {
+        let (message, retry_at) = (String::new(), day.now);
+        day.scheduler
+            .clone()
+            .apply_all(day.now, &[Event::Lost { task, attempt, message, retry_at }])
+    };
+    assert!(lost(one.task, one.id).is_ok());
+    for attempt in [two.id, AttemptId(one.id.0 + 1_000), AttemptId(0)] {
+        let refused = lost(one.task, attempt).expect_err("it does not live at this task");
+        assert!(refused.what.contains("no attempt that lives"), "{refused}");
+    }
 }

@@ -91,13 +91,9 @@ fn without_crashes(mut case: Case) -> Case {
 
 /// What somebody must be told of an event.
 fn effects_of(before: &Scheduler, seq: Seq, event: &Event) -> Vec<String> {
-    let overtaken = |task, but: Option<push0_core::AttemptId>| {
-        let lease = before.task(task).and_then(|task| task.lease());
-        let lease = lease.filter(|lease| Some(lease.attempt) != but);
-        lease
-            .map(|lease| format!("cancel {} {}", lease.dispatcher, lease.attempt))
-            .into_iter()
-            .collect()
+    let overtaken = |task: &push0_core::TaskId, but: Option<push0_core::AttemptId>| {
+        let others = before.attempts_at(*task).filter(|attempt| Some(attempt.id) != but);
+        others.map(|attempt| format!("cancel {} {}", attempt.dispatcher, attempt.id)).collect()
     };
     match event {
         Event::Granted { dispatcher, .. } => {

@@ -23,10 +23,10 @@ proptest! {
             world.fleet.look(world.now);
             world.follow_up();
             world.commit();
-            for (_, lease) in world.scheduler.leases() {
-                prop_assert!(lease.until > world.now, "{lease:?} at {:?}", world.now);
+            for attempt in world.scheduler.attempts() {
+                prop_assert!(attempt.until > world.now, "{attempt:?} at {:?}", world.now);
             }
-            if world.fleet.is_empty() && world.scheduler.leases().next().is_none() {
+            if world.fleet.is_empty() && world.scheduler.attempts().next().is_none() {
                 continue;
             }
             // Nobody answers: every attempt ends by its deadline, and every task runs out of budget.
@@ -39,7 +39,7 @@ proptest! {
         let next = world.scheduler.poll_timeout(world.now).map(|deadline| deadline.at);
         for (id, task) in world.scheduler.tasks() {
             let due = match &task.state {
-                TaskState::Leased(lease) => Some(lease.until),
+                TaskState::Leased { .. } => world.scheduler.attempts_at(*id).map(|attempt| attempt.until).min(),
                 TaskState::Ready { at } => {
                     let is_bound = task.inputs.iter().all(|input| crate::order::is_there(&world.scheduler, input));
                     (*at > world.now && is_bound).then_some(*at)
@@ -75,7 +75,7 @@ proptest! {
         world.commit();
         world.sync();
         let held = |world: &World<'_>| {
-            world.scheduler.leases().map(|(_, lease)| lease.attempt).collect::<Vec<_>>()
+            world.scheduler.attempts().map(|attempt| attempt.id).collect::<Vec<_>>()
         };
         let parked =
             |world: &World<'_>| world.scheduler.parked().map(|(id, _)| *id).collect::<Vec<_>>();
@@ -94,7 +94,7 @@ proptest! {
             machine.restart();
             let id = machine.id.clone();
             world.beat(index);
-            prop_assert_eq!(world.scheduler.leases_of(&id).count(), 0, "{}", id);
+            prop_assert_eq!(world.scheduler.attempts_of(&id).count(), 0, "{}", id);
             world.follow_up();
         }
     }

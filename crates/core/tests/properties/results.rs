@@ -98,9 +98,7 @@ proptest! {
             let Some(task) = task_of(decision, report) else { return };
             let before = task.result.as_ref().map(|result| result.what.statement);
             // Who holds no lease parks nothing.
-            let holds_lease = task.lease().is_some_and(|lease| {
-                (lease.attempt, &lease.dispatcher) == (report.attempt, &report.dispatcher)
-            });
+            let holds_lease = decision.before.is_holders(report);
             if holds_lease && before.is_some_and(|before| before != result.statement) {
                 let task = decision.after.task(&report.task).expect("it is still there");
                 let why = task.parked.as_ref().map(|(why, _)| *why);
@@ -227,8 +225,7 @@ fn task_of<'a>(decision: &Decision<'a>, report: &Report) -> Option<&'a Task> {
 }
 
 fn holds_lease(scheduler: &Scheduler, report: &Report) -> bool {
-    let lease = scheduler.task(&report.task).and_then(|task| task.lease());
-    lease.is_some_and(|lease| lease.attempt == report.attempt)
+    scheduler.attempts_at(report.task).any(|attempt| attempt.id == report.attempt)
 }
 
 /// How the attempts ended since each task was last opened, as the log tells it.

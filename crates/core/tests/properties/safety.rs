@@ -181,7 +181,7 @@ proptest! {
             let (ready, leased, accepted, parked) = counts.entry(task.stage).or_insert((0, 0, 0, 0));
             *match task.state {
                 TaskState::Ready { .. } => ready,
-                TaskState::Leased(_) => leased,
+                TaskState::Leased { .. } => leased,
                 TaskState::Accepted => accepted,
                 TaskState::Parked => parked,
             } += 1;
@@ -193,8 +193,13 @@ proptest! {
         }
         let open = world.scheduler.tasks().filter(|(_, task)| task.is_open()).count();
         prop_assert_eq!(world.scheduler.totals().tasks_open, open);
-        let leases = world.scheduler.tasks().filter(|(_, task)| task.lease().is_some()).count();
-        prop_assert_eq!(world.scheduler.leases().count(), leases);
+        for (id, task) in world.scheduler.tasks() {
+            let live = match task.state {
+                TaskState::Leased { live } => live,
+                TaskState::Ready { .. } | TaskState::Accepted | TaskState::Parked => 0,
+            };
+            prop_assert_eq!(world.scheduler.attempts_at(*id).count(), live as usize);
+        }
     }
 }
 

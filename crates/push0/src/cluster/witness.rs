@@ -213,11 +213,7 @@ async fn judge(handle: &Handle, looker: &Looker, known: &Mutex<Known>, mut repor
 
 /// Whether the attempt is this dispatcher's, and the artifact one that it was given.
 fn is_its(scheduler: &Scheduler, report: &Report, artifact: Digest) -> bool {
-    let lease = scheduler.task(&report.task).and_then(|task| task.lease());
-    let holds = lease.is_some_and(|lease| {
-        lease.attempt == report.attempt && lease.dispatcher == report.dispatcher
-    });
-    let grant = holds.then(|| scheduler.grant(report.attempt)).flatten();
+    let grant = scheduler.is_holders(report).then(|| scheduler.grant(report.attempt)).flatten();
     grant.is_some_and(|grant| grant.inputs.iter().any(|input| input.artifact == artifact))
 }
 

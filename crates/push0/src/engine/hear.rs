@@ -34,10 +34,9 @@ impl<L: Log> Engine<L> {
         let (attempt, ran) = (report.attempt, report.ran);
         let (dispatcher, incarnation) = (report.dispatcher.clone(), report.incarnation);
         let is_result = matches!(report.outcome, Outcome::Proved(_));
-        let lease = self.scheduler.task(&report.task).and_then(|task| task.lease());
-        // When its attempt was granted, and whether it is the one that holds the lease.
-        let lease = lease
-            .map(|lease| (lease.since, lease.attempt == attempt && lease.dispatcher == dispatcher));
+        let lives = self.scheduler.attempts_at(report.task).next();
+        // When what is tried was granted, and whether this is its word.
+        let lives = lives.map(|lives| (lives.since, self.scheduler.is_holders(&report)));
         let before = gathered.events.len();
         let verdict = match self.decide(now, &Input::Report(report), gathered)? {
             Err(Rejection::Answered(verdict)) => verdict,
@@ -45,7 +44,7 @@ impl<L: Log> Engine<L> {
             Ok(()) => gathered.verdict(before, self.scheduler.last()),
         };
         let to = Life { dispatcher, incarnation };
-        if let (Verdict::Accepted(_), true, Some((since, is_its))) = (verdict, is_result, lease) {
+        if let (Verdict::Accepted(_), true, Some((since, is_its))) = (verdict, is_result, lives) {
             gathered.accepted.push((since, ran));
             if is_its {
                 self.fleet.proved(&to);

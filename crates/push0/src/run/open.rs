@@ -109,7 +109,7 @@ pub(super) fn begin(
     loaded: &LoadedPipeline,
 ) -> Result<(), RunError> {
     let (epoch, leases, parked) = handle.look(|scheduler, _| {
-        let leases: Vec<_> = scheduler.leases().map(|(_, lease)| lease.attempt).collect();
+        let leases: Vec<_> = scheduler.attempts().map(|attempt| attempt.id).collect();
         let parked: Vec<_> = scheduler.parked().map(|(task, _)| *task).collect();
         (scheduler.epoch(), leases, parked)
     })?;

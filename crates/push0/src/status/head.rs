@@ -41,7 +41,7 @@ fn held(scheduler: &Scheduler, fleet: Option<&Fleet>, next: Height) -> (String, 
     }
     let own = scheduler.open_up_to(next).filter(|(_, task)| task.key.last >= next);
     if let Some((id, task)) = own.min_by_key(|(_, task)| (!is_parked(task), task.stage)) {
-        return (words(scheduler, fleet, task), Some(*id));
+        return (words(scheduler, fleet, (*id, task)), Some(*id));
     }
     let waits = match scheduler.waits_at(next) {
         Some(stage) => {
@@ -54,12 +54,14 @@ fn held(scheduler: &Scheduler, fleet: Option<&Fleet>, next: Height) -> (String, 
     let parked = parked.min_by_key(|(_, task)| (task.key.first, task.stage));
     let lowest = parked.or_else(|| scheduler.open_up_to(Height(u64::MAX)).next());
     match lowest {
-        Some((id, task)) => (format!("{waits}; {}", words(scheduler, fleet, task)), Some(*id)),
+        Some((id, task)) => {
+            (format!("{waits}; {}", words(scheduler, fleet, (*id, task))), Some(*id))
+        }
         None => (waits, None),
     }
 }
 
-fn words(scheduler: &Scheduler, fleet: Option<&Fleet>, task: &Task) -> String {
+fn words(scheduler: &Scheduler, fleet: Option<&Fleet>, (id, task): (TaskId, &Task)) -> String {
     let what = format!("{} {}", scheduler.pipeline().stage(task.stage).name, task.key);
     match &task.state {
         TaskState::Parked => {
@@ -67,9 +69,12 @@ fn words(scheduler: &Scheduler, fleet: Option<&Fleet>, task: &Task) -> String {
             let why = why.map(|(class, message)| format!("{}: {}", word(class), gist(message)));
             format!("{what} is parked: {}", why.unwrap_or_default())
         }
-        TaskState::Leased(lease) => {
-            let (attempt, since) = (named(lease.attempt), lines::time(lease.since));
-            format!("{what} is being proved: {attempt} on {}, since {since}", lease.dispatcher)
+        TaskState::Leased { .. } => {
+            let runs = scheduler.attempts_at(id).map(|attempt| {
+                let (named, since) = (named(attempt.id), lines::time(attempt.since));
+                format!("{named} on {}, since {since}", attempt.dispatcher)
+            });
+            format!("{what} is being proved: {}", runs.collect::<Vec<_>>().join("; "))
         }
         TaskState::Ready { .. } if !has_inputs(scheduler, task) => {
             format!("{what} waits for an input that is made again")

@@ -62,9 +62,7 @@ impl Engine {
         let (dispatcher, incarnation) = (report.dispatcher.clone(), report.incarnation);
         let (attempt, to) = (report.attempt, Life { dispatcher, incarnation });
         let is_result = matches!(report.outcome, Outcome::Proved(_));
-        let lease = self.scheduler.task(&report.task).and_then(|task| task.lease());
-        let is_holder = lease
-            .is_some_and(|lease| lease.attempt == attempt && lease.dispatcher == to.dispatcher);
+        let is_holder = self.scheduler.is_holders(&report);
         let before = gathered.events.len();
         let verdict = match self.decide(now, &Input::Report(report), gathered, watch)? {
             Err(Rejection::Answered(verdict)) => verdict,

@@ -64,7 +64,7 @@ impl World {
             _ => wall.max(scheduler.now()),
         };
         let clock = Clock::start(anchor, now, self.rate);
-        let leases: Vec<_> = scheduler.leases().map(|(_, lease)| lease.attempt).collect();
+        let leases: Vec<_> = scheduler.attempts().map(|attempt| attempt.id).collect();
         let epoch = Epoch(scheduler.epoch().0 + 1);
         let mut inputs = vec![Input::Claim(epoch)];
         if self.scenario.is_one_process {

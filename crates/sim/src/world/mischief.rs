@@ -121,8 +121,8 @@ impl World {
             return;
         };
         let (dispatcher, incarnation) = (one.id.clone(), one.life);
-        let others = engine.scheduler.leases().filter(|(_, lease)| lease.dispatcher != dispatcher);
-        let others: Vec<_> = others.map(|(task, lease)| (*task, lease.attempt)).collect();
+        let others = engine.scheduler.attempts().filter(|attempt| attempt.dispatcher != dispatcher);
+        let others: Vec<_> = others.map(|attempt| (attempt.task, attempt.id)).collect();
         if others.is_empty() || !self.strikes(Fault::SpeaksForOther) {
             return;
         }
@@ -199,7 +199,7 @@ impl World {
         let is_accepted = |state: &TaskState| *state == TaskState::Accepted;
         let accepted = scheduler.tasks().filter(|(_, task)| is_accepted(&task.state));
         let accepted: Vec<_> = accepted.map(|(id, _)| *id).collect();
-        let leases: Vec<_> = scheduler.leases().map(|(_, lease)| lease.attempt).collect();
+        let leases: Vec<_> = scheduler.attempts().map(|attempt| attempt.id).collect();
         if !parked.is_empty() && self.strikes(Fault::Retried) {
             let task = self.faults.chance(Fault::Retried).pick(&parked).copied();
             self.ask(Asker::Operator, task.map(Input::Retry).into_iter().collect());

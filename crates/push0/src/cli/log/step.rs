@@ -119,9 +119,12 @@ impl<'a> Walk<'a> {
             let stage = &scheduler.pipeline().stage(task.stage).name;
             let state = match &task.state {
                 TaskState::Ready { at } => format!("ready, to be tried from {}", time(*at)),
-                TaskState::Leased(lease) => {
-                    let (attempt, until) = (lease.attempt.position(), time(lease.until));
-                    format!("running, attempt {attempt} on {} until {until}", lease.dispatcher)
+                TaskState::Leased { .. } => {
+                    let runs = scheduler.attempts_at(*id).map(|attempt| {
+                        let (id, until) = (attempt.id.position(), time(attempt.until));
+                        format!("attempt {id} on {} until {until}", attempt.dispatcher)
+                    });
+                    format!("running, {}", runs.collect::<Vec<_>>().join(", "))
                 }
                 TaskState::Accepted => match &task.result {
                     Some(result) => format!("accepted, result {}", result.what.output.short()),
