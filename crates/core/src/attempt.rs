@@ -44,24 +44,25 @@ pub enum Does {
 /// Every attempt that lives.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Attempts {
-    all: BTreeMap<AttemptId, Attempt>,
-    by_task: BTreeSet<(TaskId, AttemptId)>,
+    all: BTreeMap<AttemptId, Box<Attempt>>,
+    /// By the first bytes of the task's id, which are those of few others.
+    by_task: BTreeSet<(u64, AttemptId)>,
     by_holder: BTreeMap<DispatcherId, Held>,
     by_end: BTreeSet<(Timestamp, AttemptId)>,
 }
 
 impl Attempts {
     pub(crate) fn begin(&mut self, attempt: Attempt) {
-        self.by_task.insert((attempt.task, attempt.id));
+        self.by_task.insert((first_of(attempt.task), attempt.id));
         self.by_end.insert((attempt.until, attempt.id));
         let held = self.by_holder.entry(attempt.dispatcher.clone()).or_default();
         held.add(attempt.id, attempt.stage);
-        self.all.insert(attempt.id, attempt);
+        self.all.insert(attempt.id, Box::new(attempt));
     }
 
     pub(crate) fn end(&mut self, id: AttemptId) -> Option<Attempt> {
         let attempt = self.all.remove(&id)?;
-        self.by_task.remove(&(attempt.task, id));
+        self.by_task.remove(&(first_of(attempt.task), id));
         self.by_end.remove(&(attempt.until, id));
         if let Some(held) = self.by_holder.get_mut(&attempt.dispatcher) {
             held.remove(id, attempt.stage);
@@ -69,7 +70,7 @@ impl Attempts {
                 self.by_holder.remove(&attempt.dispatcher);
             }
         }
-        Some(attempt)
+        Some(*attempt)
     }
 
     /// Ends all that there are at a task, oldest first.
@@ -85,12 +86,12 @@ impl Attempts {
     }
 
     pub(crate) fn get(&self, id: AttemptId) -> Option<&Attempt> {
-        self.all.get(&id)
+        self.all.get(&id).map(|attempt| &**attempt)
     }
 
     /// Oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Attempt> {
-        self.all.values()
+        self.all.values().map(|attempt| &**attempt)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -99,8 +100,9 @@ impl Attempts {
 
     /// Those at a task, oldest first.
     pub(crate) fn at(&self, task: TaskId) -> impl Iterator<Item = &Attempt> {
-        let ids = self.by_task.range((task, AttemptId(0))..=(task, AttemptId(u64::MAX)));
-        ids.filter_map(|(_, id)| self.get(*id))
+        let first = first_of(task);
+        let ids = self.by_task.range((first, AttemptId(0))..=(first, AttemptId(u64::MAX)));
+        ids.filter_map(|(_, id)| self.get(*id)).filter(move |attempt| attempt.task == task)
     }
 
     /// What a dispatcher holds, if anything.
@@ -123,6 +125,11 @@ impl Attempts {
     pub(crate) fn next_end(&self) -> Option<Timestamp> {
         self.by_end.first().map(|(until, _)| *until)
     }
+}
+
+fn first_of(task: TaskId) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = task.0;
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
 #[cfg(test)]

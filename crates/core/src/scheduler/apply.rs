@@ -307,12 +307,12 @@ impl Scheduler {
         let is_own_word =
             is_result || matches!(event, Event::Failed { .. } | Event::Rejected { .. });
         self.totals.late += u64::from(is_result && own.is_none());
-        let ended = if is_result || matches!(event, Event::Parked { .. }) {
-            self.attempts.end_all(id)
-        } else {
-            own.and_then(|own| self.attempts.end(own)).into_iter().collect()
+        let own_end = own.and_then(|own| self.attempts.end(own));
+        let others = match is_result || matches!(event, Event::Parked { .. }) {
+            true => self.attempts.end_all(id),
+            false => Vec::new(),
         };
-        for attempt in ended {
+        for attempt in own_end.into_iter().chain(others) {
             let is_own = own == Some(attempt.id);
             self.totals.overtaken += u64::from(!is_own);
             if !(is_own && is_own_word) {
