@@ -89,6 +89,11 @@ impl Tally {
         self.0.iter().flat_map(|failures| &failures.tried).any(|tried| tried != one)
     }
 
+    /// Whether an attempt at it ran out of memory.
+    pub(crate) fn has_lacked_memory(&self) -> bool {
+        self.of(Ending::Failed(FailureClass::Resource)) > 0
+    }
+
     /// When it first ended as transient.
     pub(crate) fn transient_since(&self) -> Option<Timestamp> {
         self.0.as_ref()?.transient_since

@@ -275,6 +275,16 @@ impl Pipeline {
         check::check(spec)
     }
 
+    /// Makes what a log says that ran, whatever [`check`](Self::check) would say to it today.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, where no pipeline can be made of it.
+    pub(crate) fn of_log(spec: &PipelineSpec) -> Result<Self, Vec<Fault>> {
+        let (pipeline, faults) = check::built(spec);
+        pipeline.ok_or(faults)
+    }
+
     /// Whether this proves the same as `other`, by the same rules, so that a log of one may go on with the other: its
     /// digest is that of what is asked, and whether a mock may pass is what an answer is worth.
     #[must_use]

@@ -225,8 +225,9 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// The best of the dispatchers that could run it now: one it has not failed on, then any but the last that failed it, then
-/// the one that has the least to do, so that none gets all for what it claims to have.
+/// The best of the dispatchers that could run it now: one it has not failed on, then any but the last that failed it; for
+/// what ran out of memory then the one that has the most; then the one that has the least to do, so that none gets all for
+/// what it claims to have.
 fn best<'a, 'b>(
     candidates: &'a mut [Candidate<'b>],
     name: &ProgramName,
@@ -238,7 +239,11 @@ fn best<'a, 'b>(
         candidate.fits(name, program) && may(&candidate.offer.dispatcher, name) == May::All
     });
     fitting.min_by(|one, other| {
-        let place = |it: &Candidate<'_>| (task.tally.place(&it.offer.dispatcher), it.busy());
+        let lacked_memory = task.tally.has_lacked_memory();
+        let place = |it: &Candidate<'_>| {
+            let lacks = if lacked_memory { u64::MAX - it.offer.whole.memory_bytes } else { 0 };
+            (task.tally.place(&it.offer.dispatcher), lacks, it.busy())
+        };
         let by_name = || one.offer.dispatcher.cmp(&other.offer.dispatcher);
         place(one).cmp(&place(other)).then_with(by_name)
     })

@@ -50,6 +50,14 @@ impl fmt::Display for Fault {
 }
 
 pub(super) fn check(spec: &PipelineSpec) -> Result<Pipeline, Vec<Fault>> {
+    match built(spec) {
+        (Some(pipeline), faults) if faults.is_empty() => Ok(pipeline),
+        (_, faults) => Err(faults),
+    }
+}
+
+/// The pipeline, unless something is missing that it cannot be made without; and all that is wrong with it.
+pub(super) fn built(spec: &PipelineSpec) -> (Option<Pipeline>, Vec<Fault>) {
     let mut faults = Faults::default();
     let name = head(spec, &mut faults);
     let source = source(&spec.source, &mut faults);
@@ -58,15 +66,17 @@ pub(super) fn check(spec: &PipelineSpec) -> Result<Pipeline, Vec<Fault>> {
     let drafts = stage::check(spec, &fields, &mut faults);
     let graph = graph::check(spec, &mut faults);
 
-    let (Some(name), Some(source), Some(graph), true) = (name, source, graph, faults.0.is_empty())
-    else {
-        return Err(faults.0);
+    let (Some(name), Some(source), Some(graph)) = (name, source, graph) else {
+        return (None, faults.0);
     };
     let release = graph.release();
     let stages = graph.stages(&name, &programs, drafts);
+    let is_whole = !stages.is_empty()
+        && (stages.len(), programs.len()) == (spec.stages.len(), spec.programs.len());
     let window = spec.window.unwrap_or(WINDOW);
     let allow_mock = spec.allow_mock;
-    Ok(Pipeline { name, window, allow_mock, source, programs, stages, release, fields })
+    let pipeline = Pipeline { name, window, allow_mock, source, programs, stages, release, fields };
+    (is_whole.then_some(pipeline), faults.0)
 }
 
 fn head(spec: &PipelineSpec, faults: &mut Faults) -> Option<PipelineName> {

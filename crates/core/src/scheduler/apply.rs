@@ -113,7 +113,7 @@ impl Scheduler {
     }
 
     fn configured(&mut self, seq: Seq, spec: &PipelineSpec) -> Result<(), IllegalEvent> {
-        let pipeline = Pipeline::check(spec)
+        let pipeline = Pipeline::of_log(spec)
             .map_err(|faults| illegal(seq, &format!("a faulty pipeline runs: {faults:?}")))?;
         if !self.is_configured() {
             self.collectors = pipeline.stages.iter().map(Collector::of).collect();

@@ -279,3 +279,30 @@ fn who_was_set_aside_is_so_after_a_replay_and_after_a_takeover() {
     let told: Vec<_> = again.asides().map(|(_, who, _)| who.to_string()).collect();
     assert_eq!(told, ["sick"]);
 }
+
+/// Of machines that have not failed it, one with more memory is tried next, however much it has to do.
+#[test]
+fn what_ran_out_of_memory_is_tried_again_where_there_is_most() {
+    let mut day = waiting(pipeline(), 1);
+    let [(task, small)] = &grant(&mut day, &[("a-small", 4)])[..] else { panic!("one waits") };
+    assert_eq!(small, "a-small");
+    end(&mut day, *task, failed(FailureClass::Resource));
+    day.now = day.now + Duration::from_secs(600);
+    day.follow_up();
+    let of = |name: &str, slots, gigabytes: u64| {
+        let mut offer = offer(&day, name, slots);
+        offer.whole.memory_bytes = gigabytes << 30;
+        offer.free.memory_bytes = gigabytes << 30;
+        offer
+    };
+    let mut large = of("large", 4, 64);
+    large.free.slots = 1; // it is busy
+    let offers = vec![of("a-small", 4, 8), of("middling", 4, 32), large];
+    let before = day.events.len();
+    day.ask(&Input::Assign(offers));
+    let granted = day.events.iter().skip(before).find_map(|event| {
+        let Event::Granted { dispatcher, .. } = event else { return None };
+        Some(dispatcher.to_string())
+    });
+    assert_eq!(granted.as_deref(), Some("large"));
+}

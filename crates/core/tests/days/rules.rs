@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use push0_core::{
-    AttemptId, Block, BlockHash, Capacity, Digest, Event, FailureClass, Height, Input, Limits,
-    Offer, Outcome, PipelineSpec, Rejection, ResultRef, Scheduler, TaskState, Timestamp,
+    AttemptId, Block, BlockHash, Capacity, Digest, Epoch, Event, FailureClass, Height, Input,
+    Limits, Offer, Outcome, Pipeline, PipelineSpec, Rejection, ResultRef, Scheduler, TaskState,
+    Timestamp,
 };
 
 use crate::day::{Day, block, pipeline};
@@ -255,4 +256,22 @@ fn only_an_attempt_of_its_task_that_lives_is_ended() {
         let refused = lost(one.task, attempt).expect_err("it does not live at this task");
         assert!(refused.what.contains("no attempt that lives"), "{refused}");
     }
+}
+
+/// What ran once is read for ever, whatever `check` came to refuse since; what no pipeline can be made of never ran.
+#[test]
+fn a_log_of_a_pipeline_that_would_be_refused_today_is_read() {
+    let replayed = |spec: PipelineSpec| {
+        let events = [
+            Event::Claimed { epoch: Epoch(1), ids_hold_it: true },
+            Event::Configured { pipeline: Box::new(spec) },
+        ];
+        Scheduler::new(Limits::default()).apply_all(Timestamp(1), &events)
+    };
+    let strict = PipelineSpec { window: Some(u64::MAX), ..pipeline() };
+    assert!(Pipeline::check(&strict).is_err(), "it would be refused");
+    assert_eq!(replayed(strict), Ok(()));
+    let mut broken = pipeline();
+    broken.stages.values_mut().for_each(|stage| stage.program = None);
+    assert!(replayed(broken).is_err());
 }
