@@ -242,6 +242,8 @@ fn build(config: &S3Config, retries: usize) -> object_store::Result<AmazonS3> {
         .with_access_key_id(&config.access_key_id)
         .with_secret_access_key(config.secret_access_key.expose_secret())
         .with_virtual_hosted_style_request(!config.path_style)
+        // Objects are removed one at a time, and several kinds of S3 cannot remove many at once.
+        .with_disable_bulk_delete(true)
         .with_client_options(options)
         .with_retry(retry);
     if let Some(url) = config.url() {
