@@ -51,6 +51,20 @@ checks! {
     LateProof "late-proof-taken",
     /// A task's id depends on what is asked alone.
     SameId "same-id",
+    /// A result is not taken that anybody can object to: a mock, of another key, of other parts or values.
+    UnfitRefused "unfit-refused",
+    /// A key is named and pinned when enough name it, and never else.
+    Keys "keys",
+    /// A complaint about what was made again since is not acted on.
+    StaleComplaint "stale-complaint",
+    /// The next try waits as long as it must, and no longer.
+    Backoff "backoff",
+    /// A batch closes when its rule says, neither early nor late.
+    Batches "batches",
+    /// What is due is decided, and what will be is woken up for.
+    Deadlines "deadlines",
+    /// No more than so much happens at one instant.
+    Instants "instants",
     /// Results of one task have the same public values.
     SameValues "same-values",
     /// What is taken back takes with it all that was made from it, and nothing else.

@@ -180,6 +180,11 @@ impl Engine {
         Some(self.clock.when(next.at))
     }
 
+    /// The virtual time at which its clock shows `at`.
+    pub(crate) fn when(&self, at: Timestamp) -> Duration {
+        self.clock.when(at)
+    }
+
     /// Decides a batch. What it allows leaves with [`Self::finish`], once its append is over; grants leave with
     /// [`Self::grants`].
     ///

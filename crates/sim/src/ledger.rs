@@ -3,17 +3,29 @@
 //! It knows nothing of queues, collectors or effects. What it keeps is what the checks ask for: where each
 //! task stands, who holds which lease, what was cut where, what was released.
 
+mod batches;
+mod due;
+mod entry;
+mod id;
+mod keys;
 mod taken_back;
 mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use push0_core::{
-    AttemptId, BlockHash, ClosedBy, Digest, DispatcherId, Epoch, Event, FailureClass, Height,
-    InputId, Key, ParkedBy, Pipeline, Program, ProgramName, Seq, Stage, StageIndex, StageName,
-    TaskId, Timestamp,
+    AttemptId, Block, BlockHash, Collect, DispatcherId, Epoch, Event, FailureClass, Height,
+    InputId, Key, ParkedBy, Pipeline, Program, ProgramName, ResultRef, Seq, Stage, StageIndex,
+    StageName, TaskId, Timestamp,
 };
 
+use self::batches::Arrivals;
+pub(crate) use self::batches::Closing;
+pub(crate) use self::entry::{Cut, Entry, How, State};
+use self::id::id;
+use self::keys::Keys;
+pub(crate) use self::keys::Naming;
+pub(crate) use self::trouble::End;
 use self::trouble::Trouble;
 use crate::check::{Check, Found, holds};
 
@@ -29,68 +41,23 @@ pub(crate) struct Ledger {
     /// Those that are ready, be it now or later.
     pub(crate) ready: BTreeSet<TaskId>,
     pub(crate) leases: BTreeMap<AttemptId, TaskId>,
-    pub(crate) lost_payloads: BTreeSet<BlockHash>,
+    /// Those that the store has lost, and since when the source is asked.
+    pub(crate) lost_payloads: BTreeMap<BlockHash, Timestamp>,
+    /// Where each block was delivered last.
+    delivered: BTreeMap<BlockHash, Seq>,
     /// Those that some task could not be proved from.
     pub(crate) doubted: BTreeSet<BlockHash>,
     pub(crate) released: Vec<(Key, Vec<TaskId>)>,
     pub(crate) cuts: BTreeMap<StageName, Vec<Cut>>,
-    pub(crate) submitted: BTreeMap<BlockHash, Height>,
+    pub(crate) submitted: BTreeMap<BlockHash, Block>,
     pub(crate) ended: Option<Height>,
     pub(crate) trouble: Trouble,
+    /// The time of the last fact.
+    pub(crate) at: Timestamp,
+    keys: BTreeMap<ProgramName, Keys>,
+    arrivals: Arrivals,
     /// The canonical chain, as its source has it.
     chain: Vec<(Height, BlockHash)>,
-}
-
-/// A task.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub(crate) stage: StageIndex,
-    pub(crate) key: Key,
-    pub(crate) inputs: Vec<InputId>,
-    pub(crate) opened: Seq,
-    pub(crate) state: State,
-    /// How its attempts ended since it was last opened.
-    pub(crate) ends: BTreeMap<&'static str, u32>,
-    pub(crate) failed_on: BTreeSet<DispatcherId>,
-    /// Likewise, and those that are at no budget.
-    pub(crate) tried_on: BTreeSet<DispatcherId>,
-    /// Whether nobody else had tried it when it last ended so.
-    pub(crate) was_alone: BTreeMap<&'static str, bool>,
-    /// When it ended as transient first, and last.
-    pub(crate) transient: Option<(Timestamp, Timestamp)>,
-    /// The public values of its first result.
-    pub(crate) values: Option<Digest>,
-    /// The attempts whose results came, in any order; those of before are forgotten when it is taken back.
-    pub(crate) made: BTreeSet<AttemptId>,
-    /// Whether what it made has flowed on.
-    pub(crate) has_flowed: bool,
-    /// The position at which its result, or one that it read, was taken back last.
-    pub(crate) discarded: Seq,
-}
-
-/// Where a task stands.
-#[derive(Clone, Debug)]
-pub(crate) enum State {
-    Ready(Timestamp),
-    Leased { attempt: AttemptId, dispatcher: DispatcherId },
-    Accepted,
-    Parked,
-}
-
-/// A batch, as its closing says.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Cut {
-    pub(crate) key: Key,
-    pub(crate) items: u64,
-    pub(crate) why: ClosedBy,
-    /// Whether the source had ended.
-    pub(crate) is_at_end: bool,
-}
-
-impl Entry {
-    pub(crate) const fn is_open(&self) -> bool {
-        !matches!(self.state, State::Accepted)
-    }
 }
 
 impl Ledger {
@@ -116,28 +83,27 @@ impl Ledger {
                 self.pipeline = Pipeline::check(pipeline).ok();
                 self.configured += 1;
             }
-            Event::BlockSubmitted { block } => {
-                self.submitted.insert(block.hash, block.number);
-            }
+            Event::BlockSubmitted { block } => self.submitted(at, block),
             Event::SourceEnded { last } => self.ended = Some(*last),
             Event::Resupplied { block, .. } => {
                 self.lost_payloads.remove(block);
                 self.doubted.remove(block);
+                self.delivered.insert(*block, self.last);
             }
-            Event::PayloadLost { block } => {
-                self.lost_payloads.insert(*block);
-            }
+            Event::PayloadLost { block } => self.payload_lost(at, *block),
             Event::BatchClosed { stage, key, items, why } => {
                 let is_at_end = self.ended.is_some();
-                let cut = Cut { key: *key, items: *items, why: *why, is_at_end };
+                let cut = Cut { key: *key, items: *items, why: *why, at, is_at_end };
                 self.cuts.entry(stage.clone()).or_default().push(cut);
             }
             Event::TaskOpened { task, stage, key, inputs, .. } => {
                 self.opened(at, *task, stage, key, inputs)?;
             }
-            Event::Granted { task, dispatcher, .. } => self.granted(at, task, dispatcher)?,
+            Event::Granted { task, dispatcher, until } => {
+                self.granted(at, task, dispatcher, *until)?;
+            }
             Event::Accepted { task, attempt, result, .. } => {
-                self.accepted(task, *attempt, result.statement)?;
+                self.accepted(at, task, *attempt, result)?;
             }
             Event::Failed { .. }
             | Event::Rejected { .. }
@@ -148,11 +114,7 @@ impl Ledger {
             Event::Parked { task, .. } => self.moved(task, State::Parked)?,
             Event::Reopened { task, .. } => {
                 self.moved(task, State::Ready(at))?;
-                let entry = self.entry(task)?;
-                entry.ends.clear();
-                entry.failed_on.clear();
-                entry.tried_on.clear();
-                entry.transient = None;
+                self.entry(task)?.begins_anew();
             }
             Event::Released { number, key, tasks } => self.release(number.0, key, tasks)?,
             Event::Discarded { task, tasks, released, .. } => {
@@ -161,14 +123,33 @@ impl Ledger {
             Event::Surplus { task, attempt, .. } => {
                 self.entry(task)?.made.insert(*attempt);
             }
-            Event::Claimed { epoch, .. } => self.epoch = *epoch,
-            Event::Remade { .. }
-            | Event::Pinned { .. }
-            | Event::KeyNamed { .. }
-            | Event::Unpinned { .. }
-            | Event::Led {} => {}
+            Event::Claimed { epoch, .. } => {
+                self.epoch = *epoch;
+                self.resumed(at);
+            }
+            Event::Pinned { program, vkey } => {
+                self.keys.entry(program.clone()).or_default().pinned = Some(*vkey);
+            }
+            Event::KeyNamed { program, vkey, dispatcher, task } => {
+                self.names(program, dispatcher, (*vkey, *task));
+            }
+            Event::Unpinned { program, .. } => {
+                self.keys.remove(program);
+            }
+            Event::Remade { .. } | Event::Led {} => {}
         }
+        self.at = at;
         Ok(())
+    }
+
+    fn submitted(&mut self, at: Timestamp, block: &Block) {
+        self.delivered.insert(block.hash, self.last);
+        self.submitted.insert(block.hash, block.clone());
+        let (chain, submitted) = (&self.chain, &self.submitted);
+        let known = |place: usize| submitted.get(&chain.get(place)?.1);
+        if let Some(pipeline) = &self.pipeline {
+            self.arrivals.connect(at, pipeline, known);
+        }
     }
 
     fn doubt(&mut self, task: &TaskId) {
@@ -183,7 +164,7 @@ impl Ledger {
     /// Whether everything a task reads is there, as far as the log tells.
     pub(crate) fn is_fed(&self, entry: &Entry) -> bool {
         entry.inputs.iter().all(|input| match input {
-            InputId::Block(hash) => !self.lost_payloads.contains(hash),
+            InputId::Block(hash) => !self.lost_payloads.contains_key(hash),
             InputId::Task(maker) | InputId::Part(maker, _) => {
                 self.tasks.get(maker).is_some_and(|maker| !maker.is_open())
             }
@@ -228,22 +209,10 @@ impl Ledger {
         holds(Check::SameId, expected == Some(task), || {
             format!("{stage} {key} has the id {task}, and what is asked hashes to {expected:?}")
         })?;
-        let entry = Entry {
-            stage: index,
-            key: *key,
-            inputs: inputs.to_vec(),
-            opened: self.last,
-            state: State::Ready(at),
-            ends: BTreeMap::new(),
-            failed_on: BTreeSet::new(),
-            tried_on: BTreeSet::new(),
-            was_alone: BTreeMap::new(),
-            transient: None,
-            values: None,
-            made: BTreeSet::new(),
-            has_flowed: false,
-            discarded: Seq(0),
-        };
+        if matches!(pipeline.stage(index).collect, Collect::Tree(..)) {
+            self.arrivals.join(index, key);
+        }
+        let entry = Entry::new(index, *key, inputs.to_vec(), self.last, at);
         let was = self.tasks.insert(task, entry);
         self.ready.insert(task);
         holds(Check::AcceptedOnce, was.is_none(), || format!("{stage} {key} was opened twice"))
@@ -254,13 +223,14 @@ impl Ledger {
         at: Timestamp,
         task: &TaskId,
         dispatcher: &DispatcherId,
+        until: Timestamp,
     ) -> Result<(), Found> {
         let attempt = AttemptId::of(self.epoch, self.last);
         let entry = self.entry(task)?;
         let is_ready = matches!(entry.state, State::Ready(ready) if ready <= at);
         let words = || format!("{attempt} was granted of a task that is {:?}", entry.state);
         holds(Check::AcceptedOnce, is_ready, words)?;
-        entry.state = State::Leased { attempt, dispatcher: dispatcher.clone() };
+        entry.state = State::Leased { attempt, dispatcher: dispatcher.clone(), until };
         let stage = entry.stage;
         self.leases.insert(attempt, *task);
         self.ready.remove(task);
@@ -270,25 +240,32 @@ impl Ledger {
         Ok(())
     }
 
-    fn accepted(&mut self, task: &TaskId, attempt: AttemptId, values: Digest) -> Result<(), Found> {
+    fn accepted(
+        &mut self,
+        at: Timestamp,
+        task: &TaskId,
+        attempt: AttemptId,
+        result: &ResultRef,
+    ) -> Result<(), Found> {
+        let position = self.last;
         let entry = self.entry(task)?;
         holds(Check::AcceptedOnce, entry.is_open(), || {
             format!("{} was accepted a second time, of {attempt}", entry.key)
         })?;
-        let is_same = entry.values.is_none_or(|before| before == values);
-        holds(Check::SameValues, is_same, || format!("{} has other public values", entry.key))?;
-        entry.values = Some(values);
+        let is_same = entry.result.as_ref().is_none_or(|before| {
+            (before.statement, &before.parts) == (result.statement, &result.parts)
+        });
+        holds(Check::SameValues, is_same, || {
+            format!("{} has other public values, or other parts", entry.key)
+        })?;
+        (entry.result, entry.accepted) = (Some(result.clone()), position);
         entry.made.insert(attempt);
         entry.has_flowed = true;
-        let own = match &entry.state {
-            State::Leased { attempt: own, dispatcher } if *own == attempt => {
-                Some(dispatcher.clone())
-            }
-            State::Leased { .. } | State::Ready(_) | State::Accepted | State::Parked => None,
-        };
-        let stage = entry.stage;
+        let own = entry.holder().filter(|(own, _)| *own == attempt).map(|(_, who)| who.clone());
+        let (stage, key) = (entry.stage, entry.key);
+        self.arrivals.prove(at, stage, &key);
         if let Some(pipeline) = &self.pipeline {
-            self.trouble.proved(&pipeline.stage(stage).program, own.as_ref());
+            self.trouble.proved(at, &pipeline.stage(stage).program, own.as_ref());
         }
         self.moved(task, State::Accepted)
     }
@@ -298,21 +275,20 @@ impl Ledger {
         task: &TaskId,
         attempt: AttemptId,
         retry_at: Timestamp,
-        how: Option<&'static str>,
+        how: Option<How>,
     ) -> Result<(), Found> {
         let entry = self.entry(task)?;
-        let State::Leased { attempt: holder, dispatcher, .. } = &entry.state else {
+        let Some((holder, dispatcher)) = entry.holder() else {
             let what = format!("{attempt} ended, and its task is {:?}", entry.state);
             return Err((Check::OwnFailure, what));
         };
-        holds(Check::OwnFailure, *holder == attempt, || {
+        holds(Check::OwnFailure, holder == attempt, || {
             format!("{attempt} ended, and {holder} holds the lease")
         })?;
+        let dispatcher = dispatcher.clone();
         if let Some(how) = how {
             *entry.ends.entry(how).or_default() += 1;
-            if !matches!(how, "lost" | "transient" | "withdrawn") {
-                entry.failed_on.insert(dispatcher.clone());
-            }
+            entry.failed_on.extend(how.is_of_the_task().then_some(dispatcher));
         }
         self.moved(task, State::Ready(retry_at))
     }
@@ -341,7 +317,7 @@ impl Ledger {
             format!("{key} was released, and is not canonical")
         })?;
         let has_values =
-            |task: &TaskId| self.tasks.get(task).is_some_and(|entry| entry.values.is_some());
+            |task: &TaskId| self.tasks.get(task).is_some_and(|entry| entry.result.is_some());
         holds(Check::GaplessPrefix, tasks.iter().all(has_values), || {
             format!("{key} was released, and not all of it was accepted")
         })?;
@@ -353,43 +329,4 @@ impl Ledger {
         let unknown = || (Check::Legal, format!("nobody opened task {task}"));
         self.tasks.get_mut(task).ok_or_else(unknown)
     }
-}
-
-/// The name of a class of failure.
-pub(crate) const fn class_word(class: FailureClass) -> &'static str {
-    match class {
-        FailureClass::Transient => "transient",
-        FailureClass::Resource => "resource",
-        FailureClass::Timeout => "timeout",
-        FailureClass::Failed => "failed",
-        FailureClass::Unprovable => "unprovable",
-        FailureClass::InvalidInput => "invalid_input",
-        FailureClass::Unjudged => "unjudged",
-    }
-}
-
-/// What is asked, hashed, from what is written about it.
-fn id(pipeline: &Pipeline, index: StageIndex, key: &Key, inputs: &[InputId]) -> Option<TaskId> {
-    let stage = pipeline.stage(index);
-    let program = pipeline.programs.get(&stage.program)?;
-    let name = stage.program.as_str();
-    let mut text = b"push0.task/1".to_vec();
-    text.extend(stage.digest.0);
-    text.extend((name.len() as u64).to_be_bytes());
-    text.extend(name.bytes());
-    text.extend(program.vkey.map_or([0; 32], |vkey| vkey.0));
-    text.extend([key.chain.0, key.first.0, key.last.0].map(u64::to_be_bytes).concat());
-    text.extend(key.part.map_or(u64::MAX, u64::from).to_be_bytes());
-    text.extend(key.tip.0);
-    for input in inputs {
-        let (kind, hash, part) = match input {
-            InputId::Block(hash) => (0, hash.0, 0),
-            InputId::Task(task) => (1, task.0, 0),
-            InputId::Part(task, part) => (2, task.0, *part),
-        };
-        text.push(kind);
-        text.extend(hash);
-        text.extend(part.to_be_bytes());
-    }
-    Some(TaskId(Digest::of(&text).0))
 }

@@ -57,7 +57,9 @@ pub(crate) fn check(ledger: &Ledger, blocks: &[Block], limits: &Limits) -> Resul
         .released
         .iter()
         .map(|(key, tasks)| {
-            let values = tasks.iter().filter_map(|task| ledger.tasks.get(task)?.values);
+            let values = tasks
+                .iter()
+                .filter_map(|task| Some(ledger.tasks.get(task)?.result.as_ref()?.statement));
             (key.first, key.last, values.collect::<Vec<_>>())
         })
         .collect();

@@ -2,7 +2,8 @@
 //!
 //! A task that waits goes before every one behind it, unless nobody who is free can run it. A dispatcher
 //! that is free is passed over only where it is kept for a task that it alone could run once it is idle, or is set
-//! aside: then it gets a probe when that is due, of whatever task, and nothing else.
+//! aside: then it gets a probe when that is due, of whatever task, and nothing else. The first that waits has one kept
+//! for it, if any could ever run it; and a task goes to who has not failed it, then to who has the least to do.
 
 use std::collections::BTreeMap;
 
@@ -33,6 +34,9 @@ pub(crate) fn check(
         return holds(Check::Capacity, events.is_empty(), || "granted, and nothing is free".into());
     }
     let mut waiting = waiting(ledger, now);
+    if events.len() < grants_max {
+        kept_for_the_first((ledger, now), &waiting, offers, events)?;
+    }
     let mut free: BTreeMap<&DispatcherId, Capacity> =
         offers.iter().map(|offer| (&offer.dispatcher, offer.free.clone())).collect();
     for event in events {
@@ -55,6 +59,10 @@ pub(crate) fn check(
             })?;
         } else {
             passed_over((ledger, now), &waiting, place, &free, offers)?;
+            // Behind one that waits somebody is kept: who that is, is not said here.
+            if let (Some(first), 0) = (waiting.first(), place) {
+                well_placed(ledger, first, dispatcher, &free, offers)?;
+            }
         }
         let granted = waiting.remove(place);
         let Some(left) = free.get_mut(dispatcher) else {
@@ -90,6 +98,69 @@ fn waiting(ledger: &Ledger, now: Timestamp) -> Vec<Waiting<'_>> {
     let mut waiting: Vec<_> = ready.collect();
     waiting.sort_by_key(|waiting| waiting.place);
     waiting
+}
+
+/// Nobody would have been a better place for a task than who was granted it.
+fn well_placed(
+    ledger: &Ledger,
+    task: &Waiting<'_>,
+    granted: &DispatcherId,
+    free: &BTreeMap<&DispatcherId, Capacity>,
+    offers: &[Offer],
+) -> Result<(), Found> {
+    let place = |offer: &Offer| {
+        let left = free.get(&offer.dispatcher).filter(|left| {
+            fits(left, task.name, task.program)
+                && !ledger.trouble.is_aside(task.name, &offer.dispatcher)
+        })?;
+        let busy = offer.whole.slots.saturating_sub(left.slots);
+        Some((task.entry.place(&offer.dispatcher), busy))
+    };
+    let best = offers.iter().filter_map(place).min();
+    let given = offers.iter().find(|offer| offer.dispatcher == *granted).and_then(place);
+    holds(Check::StrictOrder, given == best, || {
+        format!("{} went to {granted}, placed {given:?}, and {best:?} is there", task.entry.key)
+    })
+}
+
+/// Of those that could run the first that waits once they are idle, one gets nothing that is behind it.
+fn kept_for_the_first(
+    (ledger, now): (&Ledger, Timestamp),
+    waiting: &[Waiting<'_>],
+    offers: &[Offer],
+    events: &[Event],
+) -> Result<(), Found> {
+    let grants = events.iter().filter_map(|event| {
+        if let Event::Granted { task, dispatcher, .. } = event {
+            Some((task, dispatcher))
+        } else {
+            None
+        }
+    });
+    let granted: BTreeMap<_, _> = grants.collect();
+    let is_granted = |task: &Waiting<'_>| granted.contains_key(&task.place.4);
+    let Some(first) = waiting.iter().position(|task| !is_granted(task)) else { return Ok(()) };
+    let (Some(head), behind) = (waiting.get(first), waiting.iter().skip(first + 1)) else {
+        return Ok(());
+    };
+    let is_aside = |who: &DispatcherId| ledger.trouble.is_aside(head.name, who);
+    let of_head = waiting.iter().filter(|task| task.name == head.name);
+    let mut takers = of_head.filter_map(|task| granted.get(&task.place.4));
+    if takers.any(|who| is_aside(who)) {
+        return Ok(()); // a probe is of it
+    }
+    let runs = |attempt| ledger.leases.contains_key(&attempt);
+    let able = offers.iter().filter(|offer| {
+        let who = &offer.dispatcher;
+        let may = !is_aside(who) || ledger.trouble.may_be_probed(now, head.name, who, runs);
+        may && fits(&offer.whole, head.name, head.program)
+    });
+    let able: Vec<_> = able.map(|offer| &offer.dispatcher).collect();
+    let busy: Vec<_> = behind.filter_map(|task| granted.get(&task.place.4)).collect();
+    let is_kept = able.is_empty() || able.iter().any(|who| !busy.contains(&who));
+    holds(Check::StrictOrder, is_kept, || {
+        format!("{} waits, and all of {able:?} are given what is behind it", head.entry.key)
+    })
 }
 
 /// None of the first `before` could be run now by a dispatcher that is not kept for one before it.

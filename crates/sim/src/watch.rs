@@ -2,6 +2,8 @@
 //!
 //! What it knows of the log it reads by itself (`Ledger`); what it knows of the world, no engine knows.
 
+mod due;
+mod ends;
 mod fleet;
 mod report;
 mod times;
@@ -45,7 +47,9 @@ pub(crate) struct Watch {
     absent: BTreeMap<AttemptId, u32>,
     /// The latest life that the engine heard of each.
     lives: BTreeMap<DispatcherId, u64>,
-    hearing: Which,
+    /// Of which life the beat is that is decided about, if one is; and what it knows of.
+    hearing: Option<Which>,
+    known: BTreeMap<AttemptId, TaskId>,
     announced: BTreeMap<DispatcherId, Capacity>,
     /// What everyone could take: an engine looks at some of it, and is to decide as if it saw all.
     offered: Vec<Offer>,
@@ -56,6 +60,11 @@ pub(crate) struct Watch {
     /// How much each has shown: beats, proofs, and what it knew of at first.
     shown: BTreeMap<DispatcherId, u64>,
     times: Times,
+    /// When something is due that was decided.
+    next_due: Option<Timestamp>,
+    /// The time of the last steps, and how many they were.
+    instant: Duration,
+    at_instant: u32,
 }
 
 impl Watch {
@@ -74,7 +83,8 @@ impl Watch {
             heard_from: Duration::ZERO,
             absent: BTreeMap::new(),
             lives: BTreeMap::new(),
-            hearing: Which::default(),
+            hearing: None,
+            known: BTreeMap::new(),
             announced: BTreeMap::new(),
             offered: Vec::new(),
             running: BTreeMap::new(),
@@ -82,6 +92,9 @@ impl Watch {
             own_keys: BTreeSet::new(),
             shown: BTreeMap::new(),
             times: Times::default(),
+            next_due: None,
+            instant: Duration::ZERO,
+            at_instant: 0,
         }
     }
 
@@ -179,10 +192,9 @@ impl Watch {
                 )?;
                 order::check(&self.ledger, at, &self.offered, grants, self.limits.decision_max)?;
             }
-            Input::Lose { dispatcher, message, .. } if message.contains("silent") => {
-                self.check_silence(dispatcher, decided.unwrap_or_default())?;
+            Input::Lose { dispatcher, .. } => {
+                self.check_lost(dispatcher, decided.unwrap_or_default())?;
             }
-            Input::Lose { dispatcher, .. } => self.check_restart(dispatcher)?,
             Input::Configure(_)
             | Input::Claim(_)
             | Input::Submit(_)
@@ -196,9 +208,12 @@ impl Watch {
         }
         let Ok(events) = decided else { return Ok(()) };
         self.check_limits(input, events)?;
+        self.check_ends(at, input, events)?;
+        self.check_batches(at, events)?;
+        let is_by_itself = Self::is_by_itself(input);
         for event in events {
             self.check_budgets(event)?;
-            self.check_times(at, event)?;
+            self.check_times(at, event, is_by_itself)?;
             self.ledger.read(at, event)?;
         }
         match input {
@@ -283,6 +298,7 @@ impl Watch {
 
     /// A new engine knows nothing of dispatchers.
     pub(crate) fn forget_fleet(&mut self) {
+        self.next_due = None;
         self.absent.clear();
         self.lives.clear();
         self.announced.clear();
@@ -324,7 +340,7 @@ impl Watch {
         for event in events {
             if let Event::Resupplied { block, .. } = event {
                 let can_matter =
-                    ledger.lost_payloads.contains(block) || ledger.doubted.contains(block);
+                    ledger.lost_payloads.contains_key(block) || ledger.doubted.contains(block);
                 holds(Check::Limits, can_matter, || {
                     format!("{block} came again, nothing was wrong with it, and it is recorded")
                 })?;
@@ -333,55 +349,10 @@ impl Watch {
         let is_new = events.iter().any(|event| matches!(event, Event::BlockSubmitted { .. }));
         // What is beside the chain below what is released is in nobody's way.
         let next = ledger.next().unwrap_or_default();
-        let unreleased = ledger.submitted.values().filter(|number| **number >= next).count() as u64;
+        let unreleased = ledger.submitted.values().filter(|block| block.number >= next);
+        let unreleased = unreleased.count() as u64;
         let most = (limits.blocks_max + limits.strays_max) as u64;
         holds(Check::Limits, !is_new || unreleased < most, || format!("{unreleased} blocks"))
-    }
-
-    fn check_budgets(&self, event: &Event) -> Result<(), Found> {
-        if let Some(message) = message(event) {
-            let bytes = message.len();
-            let is_short = bytes <= self.limits.message_bytes_max;
-            holds(Check::Limits, is_short, || format!("a message of {bytes} bytes"))?;
-        }
-        if let Event::Parked { task, class, .. } = event {
-            return self.check_parked(task, *class);
-        }
-        let Event::Granted { task, .. } = event else { return Ok(()) };
-        let Some(entry) = self.ledger.tasks.get(task) else { return Ok(()) };
-        let Some(stage) = self.ledger.stage(entry.stage) else { return Ok(()) };
-        for (how, times) in &entry.ends {
-            let budget = report::budget(&stage.retry, how);
-            let goes_on = match *how {
-                "lost" | "withdrawn" => false,
-                // A service is waited for.
-                "transient" => entry
-                    .transient
-                    .is_some_and(|(first, last)| last.since(first) < stage.retry.patience),
-                // Another is to fail it too.
-                how => *times < 3 * budget && entry.was_alone.get(how).copied().unwrap_or_default(),
-            };
-            holds(Check::Budgets, *times < budget || goes_on, || {
-                format!("{} is tried again, and ended {times} times as {how}", entry.key)
-            })?;
-        }
-        let failed_on = entry.failed_on.len();
-        holds(Check::Budgets, failed_on < self.limits.dispatchers_max, || {
-            format!("{} is tried again, and failed on {failed_on} dispatchers", entry.key)
-        })
-    }
-}
-
-fn message(event: &Event) -> Option<&String> {
-    if let Event::Failed { message, .. }
-    | Event::Rejected { message, .. }
-    | Event::Lost { message, .. }
-    | Event::Withdrawn { message, .. }
-    | Event::Parked { message, .. } = event
-    {
-        Some(message)
-    } else {
-        None
     }
 }
 

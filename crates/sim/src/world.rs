@@ -48,6 +48,8 @@ pub(crate) struct World {
     frozen: Duration,
     /// When the engine looks next.
     look: Option<Duration>,
+    /// When the engine could last not decide.
+    unable: Duration,
     /// How far the wall clock is off. Unit: microseconds.
     wall_step: i64,
     /// How fast the engine's clock runs.
@@ -89,6 +91,7 @@ impl World {
             life: 0,
             frozen: Duration::ZERO,
             look: None,
+            unable: Duration::ZERO,
             wall_step: 0,
             rate: Rate::TRUE,
             cut: crew.iter().map(|_| false).collect(),
@@ -116,9 +119,11 @@ impl World {
                 break;
             };
             self.watch.now = self.agenda.now();
+            self.watch.count_instant();
             self.steps += 1;
             self.happen(happening);
             self.check_bound();
+            self.check_lateness();
             each(self);
         }
     }

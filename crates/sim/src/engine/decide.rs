@@ -38,7 +38,7 @@ impl Engine {
                 let (dispatcher, incarnation) = (beat.dispatcher.clone(), beat.incarnation);
                 let to = Life { dispatcher, incarnation };
                 let to = |message| (to.clone(), message);
-                watch.hears(&beat, &again);
+                watch.hears(now, &beat, &again);
                 gathered.messages.extend(again.into_iter().map(to));
                 self.decide_all(now, inputs, gathered, watch)?;
                 watch.beat(&beat);
@@ -88,16 +88,23 @@ impl Engine {
         }
         let silent = self.fleet.silent(now, &self.scheduler);
         self.decide_all(now, silent, gathered, watch)?;
-        while !gathered.is_full() {
+        for times in 0.. {
+            if gathered.is_full() || !watch.wakes(times) {
+                break;
+            }
             let before = gathered.events.len();
             let _ = self.decide(now, &Input::Wake, gathered, watch)?;
             if gathered.events.len() == before {
+                watch.settled(now);
                 break;
             }
         }
         watch.offered(self.fleet.offers(&self.scheduler));
         let offers = self.fleet.offers_at(now, &self.scheduler);
         let _ = self.decide(now, &Input::Assign(offers), gathered, watch)?;
+        if !gathered.is_full() {
+            watch.sleeps(now, self.scheduler.poll_timeout(now));
+        }
         Ok(())
     }
 

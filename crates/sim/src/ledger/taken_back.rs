@@ -16,7 +16,7 @@ impl Ledger {
         tasks: u64,
         released: &[ReleaseNumber],
     ) -> Result<(), Found> {
-        let had = self.entry(&task)?.values.is_some();
+        let had = self.entry(&task)?.result.is_some();
         holds(Check::Legal, had, || format!("{task} was discarded, and had no result"))?;
         let all = self.made_from(task);
         holds(Check::Discarded, all.len() as u64 == tasks, || {
@@ -45,6 +45,7 @@ impl Ledger {
                 self.entry(split)?.has_flowed = false;
             }
         }
+        self.unnames(&all);
         let position = self.last;
         for id in &all {
             let to = match self.entry(id)?.state {
@@ -53,11 +54,10 @@ impl Ledger {
             };
             self.moved(id, State::Ready(to))?;
             let entry = self.entry(id)?;
-            (entry.values, entry.discarded) = (None, position);
-            entry.ends.clear();
-            entry.failed_on.clear();
-            entry.tried_on.clear();
-            entry.transient = None;
+            let parts = entry.result.take().map(|result| result.parts.len());
+            entry.joined_parts = parts.or(entry.joined_parts).filter(|_| entry.has_flowed);
+            entry.discarded = position;
+            entry.begins_anew();
             entry.made.clear();
         }
         for id in gone {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use push0_core::{AttemptId, Beat, DispatcherId, Event, Offer, TaskId, ToDispatcher};
+use push0_core::{AttemptId, Beat, DispatcherId, Event, Offer, TaskId, Timestamp, ToDispatcher};
 
 use super::Watch;
 use crate::check::{Check, Found, holds};
@@ -12,10 +12,12 @@ use crate::ledger::{Entry, State};
 impl Watch {
     /// A beat is about to be decided about, and is answered so: of what runs there all is cancelled that nobody
     /// waits for.
-    pub(crate) fn hears(&mut self, beat: &Beat, answer: &[ToDispatcher]) {
+    pub(crate) fn hears(&mut self, now: Timestamp, beat: &Beat, answer: &[ToDispatcher]) {
+        let result = self.check_sent_again(now, answer);
+        self.note(result);
         let is_wanted = |(attempt, task): &(&AttemptId, &TaskId)| {
             let entry = self.ledger.tasks.get(*task).map(|entry| &entry.state);
-            matches!(entry, Some(State::Leased { attempt: lease, dispatcher })
+            matches!(entry, Some(State::Leased { attempt: lease, dispatcher, .. })
                 if lease == *attempt && *dispatcher == beat.dispatcher)
         };
         let unwanted = beat.running.iter().filter(|running| !is_wanted(running));
@@ -28,24 +30,27 @@ impl Watch {
         }));
         let life = beat.incarnation;
         let before = self.lives.get(&beat.dispatcher).copied();
-        self.hearing = match before {
+        self.hearing = Some(match before {
             Some(before) if life < before => Which::Over,
             Some(before) if life > before => Which::Next,
             Some(_) | None => Which::Same,
-        };
+        });
+        let known = beat.running.iter().chain(&beat.held);
+        self.known = known.map(|(attempt, task)| (*attempt, *task)).collect();
         self.lives.insert(beat.dispatcher.clone(), life.max(before.unwrap_or_default()));
     }
 
     /// It was decided about.
     pub(crate) fn beat(&mut self, beat: &Beat) {
-        if self.hearing == Which::Over {
+        let hearing = self.hearing.take();
+        if hearing == Some(Which::Over) {
             return; // nothing is learnt of it
         }
-        if self.hearing == Which::Next {
+        if hearing == Some(Which::Next) {
             let left = self.ledger.leases.values();
             let left = left.filter_map(|task| Some((task, self.ledger.tasks.get(task)?)));
             let is_left = |(task, entry): &(&TaskId, &Entry)| match &entry.state {
-                State::Leased { dispatcher, attempt } => {
+                State::Leased { dispatcher, attempt, .. } => {
                     *dispatcher == beat.dispatcher && !knows(beat, attempt, task)
                 }
                 State::Ready(_) | State::Accepted | State::Parked => false,
@@ -82,11 +87,42 @@ impl Watch {
         }));
     }
 
-    pub(super) fn check_silence(
+    /// A grant that is sent again can be carried out in its time.
+    fn check_sent_again(&self, now: Timestamp, answer: &[ToDispatcher]) -> Result<(), Found> {
+        for message in answer {
+            let ToDispatcher::Grant(grant) = message else { continue };
+            let entry = self.ledger.tasks.get(&grant.task);
+            let stage = entry.and_then(|entry| self.ledger.stage(entry.stage));
+            let Some((stage, until)) = stage.zip(entry.and_then(Entry::until)) else { continue };
+            let longest = stage.timeout + stage.grace + stage.timeout * 3 / 10;
+            holds(Check::Deadlines, now + longest <= until, || {
+                format!("{} is sent again at {now:?}, its lease ends at {until:?}", grant.attempt)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A dispatcher is given up: while a beat of it is decided about, for that; else for its silence.
+    pub(super) fn check_lost(
         &self,
         dispatcher: &DispatcherId,
         events: &[Event],
     ) -> Result<(), Found> {
+        let Some(hearing) = self.hearing else { return self.check_silence(dispatcher, events) };
+        holds(Check::LiveNotLost, hearing != Which::Over, || {
+            format!("{dispatcher} was given up on a late beat of a former life")
+        })?;
+        let is_known = |event: &&Event| {
+            let Event::Lost { task, attempt, .. } = event else { return false };
+            self.known.get(attempt) == Some(task)
+        };
+        let known = events.iter().find(is_known);
+        holds(Check::LiveNotLost, known.is_none(), || {
+            format!("{dispatcher} was started again, knows of an attempt, and: {known:?}")
+        })
+    }
+
+    fn check_silence(&self, dispatcher: &DispatcherId, events: &[Event]) -> Result<(), Found> {
         let troubled = self.troubles.get(dispatcher).copied().unwrap_or_default();
         let heard = |since: Duration| self.now.saturating_sub(since) < SILENCE_DOUBT;
         let is_live = !heard(troubled) && !events.is_empty();
@@ -96,13 +132,6 @@ impl Watch {
         })?;
         holds(Check::LiveNotLost, !is_deaf, || {
             format!("{dispatcher} was given up, its engine hears since {:?}", self.heard_from)
-        })
-    }
-
-    /// A beat that comes after the next life's first says nothing of what that life runs.
-    pub(super) fn check_restart(&self, dispatcher: &DispatcherId) -> Result<(), Found> {
-        holds(Check::LiveNotLost, self.hearing != Which::Over, || {
-            format!("{dispatcher} was given up on a late beat of a former life")
         })
     }
 
@@ -125,13 +154,16 @@ impl Watch {
             let running = self.running.get(dispatcher).unwrap_or(&none);
             let beside = running.keys().filter(|attempt| !held.contains_key(attempt)).count();
             let programs = held.values().filter_map(|entry| self.ledger.program(entry));
-            let memory: u64 = programs.map(|(_, program)| program.memory_bytes).sum();
+            let needs = programs.map(|(_, program)| (program.memory_bytes, program.gpus));
+            let (memory, gpus): (Vec<_>, Vec<_>) = needs.unzip();
+            let (memory, gpus) = (memory.iter().sum::<u64>(), gpus.iter().sum::<u32>());
             let slots = (held.len() + beside) as u64;
             let shown = self.shown.get(dispatcher).copied().unwrap_or_default();
             holds(Check::Capacity, held.len() as u64 <= shown, || {
                 format!("{dispatcher} holds {}, and has shown {shown}", held.len())
             })?;
-            let is_beyond = slots > u64::from(whole.slots) || memory > whole.memory_bytes;
+            let is_beyond =
+                slots > u64::from(whole.slots) || memory > whole.memory_bytes || gpus > whole.gpus;
             holds(Check::Capacity, !is_beyond, || {
                 format!("{dispatcher} has {whole:?}, and {} leases and {beside} more", held.len())
             })?;
@@ -146,10 +178,9 @@ fn knows(beat: &Beat, attempt: &AttemptId, task: &TaskId) -> bool {
 }
 
 /// Which life of its dispatcher a beat is of, beside the latest heard.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Which {
     Over,
-    #[default]
     Same,
     Next,
 }

@@ -1,10 +1,12 @@
 //! What must become of a report, and of a proof that its dispatcher lets go.
 
-use push0_core::{Budgets, Event, Outcome, ParkedBy, Rejection, Report, TaskId};
+use push0_core::{
+    Budgets, Event, FailureClass, Outcome, ParkedBy, Rejection, Report, ResultRef, TaskId,
+};
 
 use super::Watch;
 use crate::check::{Check, Found, holds};
-use crate::ledger::State;
+use crate::ledger::{Entry, How, Naming};
 use crate::truth;
 
 impl Watch {
@@ -41,7 +43,7 @@ impl Watch {
         let is_over =
             report.attempt.position() < entry.discarded || entry.made.contains(&report.attempt);
         let is_over = is_over || self.own_keys.contains(&report.dispatcher);
-        let is_kept = entry.values.is_some() || !is_fit || is_over;
+        let is_kept = entry.result.is_some() || !is_fit || is_over;
         let words = || format!("a proof of {} was let go, and it has none", entry.key);
         let result = holds(Check::ProofKept, is_kept, words);
         self.note(result);
@@ -52,7 +54,7 @@ impl Watch {
         let Some(entry) = self.ledger.tasks.get(task) else { return Ok(()) };
         let Some(stage) = self.ledger.stage(entry.stage) else { return Ok(()) };
         let Some(how) = parks_for(class) else { return Ok(()) };
-        let times = entry.ends.get(how).copied().unwrap_or_default();
+        let times = entry.ends.get(&how).copied().unwrap_or_default();
         holds(Check::Budgets, times >= budget(&stage.retry, how), || {
             format!("{} is parked as {class:?} after {times} times", entry.key)
         })
@@ -64,8 +66,7 @@ impl Watch {
         decided: Result<&[Event], &Rejection>,
     ) -> Result<(), Found> {
         let Some(entry) = self.ledger.tasks.get(&report.task) else { return Ok(()) };
-        let holds_lease = matches!(&entry.state, State::Leased { attempt, dispatcher }
-                if *attempt == report.attempt && *dispatcher == report.dispatcher);
+        let holds_lease = entry.holder() == Some((report.attempt, &report.dispatcher));
         let is_answered = matches!(decided, Err(Rejection::Answered(_)));
         let Outcome::Proved(result) = &report.outcome else {
             let is_ignored = holds_lease || is_answered;
@@ -74,63 +75,99 @@ impl Watch {
                 format!("{attempt} of {who} holds no lease, and its {:?} counts", report.outcome)
             });
         };
-        let Some(stage) = self.ledger.stage(entry.stage) else { return Ok(()) };
+        let events = decided.unwrap_or_default();
         let is_accepted = |event: &Event| matches!(event, Event::Accepted { attempt, .. } if *attempt == report.attempt);
+        let is_taken = events.iter().any(is_accepted);
         let is_over =
             report.attempt.position() < entry.discarded || entry.made.contains(&report.attempt);
         if is_over {
-            let taken = decided.unwrap_or_default();
-            let is_taken = taken.iter().any(|event| matches!(event, Event::Accepted { .. }));
             return holds(Check::Discarded, !is_taken, || {
                 format!("a result of {} that was taken back, or told before, is taken", entry.key)
             });
         }
-        // What was accepted before may be false; one that had a key of its own may be held to it.
-        let contradicts = entry.values.is_some_and(|values| values != result.statement);
-        if contradicts || self.own_keys.contains(&report.dispatcher) {
-            return Ok(());
+        let objection = self.ledger.objection(entry, report, result, &self.limits);
+        holds(Check::UnfitRefused, !is_taken || objection.is_none(), || {
+            format!("a result of {} is taken: {}", entry.key, objection.unwrap_or_default())
+        })?;
+        let must = entry.is_open() && objection.is_none();
+        holds(Check::LateProof, is_taken || !must, || {
+            format!("a proof of {} ({:?}) led to {decided:?}", entry.key, entry.state)
+        })?;
+        // Who was not asked parks nothing, and what contradicts is no failure of who holds the lease.
+        let is_left = holds_lease || is_taken || events.iter().all(is_surplus);
+        holds(Check::OwnFailure, is_left, || {
+            format!("{} holds no lease, and its result led to {events:?}", report.attempt)
+        })?;
+        match is_taken {
+            true => self.check_taken(entry, report, result, events),
+            false => Ok(()),
         }
-        if truth::is_fit(stage, &entry.key, result) && entry.is_open() {
-            let events = decided.unwrap_or_default();
-            let is_taken = events.iter().any(is_accepted);
-            return holds(Check::LateProof, is_taken, || {
-                format!("a proof of {} ({:?}) led to {decided:?}", entry.key, entry.state)
-            });
-        }
-        Ok(())
+    }
+
+    /// What must follow from a result that is taken: what it names of a key, and that who made it is in trouble no more.
+    fn check_taken(
+        &self,
+        entry: &Entry,
+        report: &Report,
+        result: &ResultRef,
+        events: &[Event],
+    ) -> Result<(), Found> {
+        let naming = self.ledger.naming(entry, report, result);
+        let is_there = |is_it: fn(&Event) -> bool| events.iter().any(is_it);
+        let named = is_there(|event| matches!(event, Event::KeyNamed { .. }));
+        let pinned = is_there(|event| matches!(event, Event::Pinned { .. }));
+        let must = match naming {
+            Naming::Nothing => (false, false),
+            Naming::Named => (true, false),
+            Naming::Pinned => (true, true),
+        };
+        holds(Check::Keys, (named, pinned) == must, || {
+            format!("a key is {naming:?} by {report:?}, which led to {events:?}")
+        })?;
+        let program = self.ledger.program(entry).map(|(name, _)| name);
+        let trouble = &self.ledger.trouble;
+        let is_aside = program.is_some_and(|name| trouble.is_aside(name, &report.dispatcher));
+        let is_restored = is_there(|event| matches!(event, Event::Restored { .. }));
+        holds(Check::SetAside, is_aside == is_restored, || {
+            format!("set aside {is_aside}, restored {is_restored} by {report:?}")
+        })
     }
 }
 
+const fn is_surplus(event: &Event) -> bool {
+    matches!(event, Event::Surplus { .. })
+}
+
 /// How often attempts may end so.
-pub(super) fn budget(budgets: &Budgets, how: &str) -> u32 {
+pub(super) fn budget(budgets: &Budgets, how: How) -> u32 {
     let budget = match how {
-        "transient" => budgets.transient,
-        "resource" => budgets.resource,
-        "timeout" => budgets.timeout,
-        "failed" => budgets.failed,
-        "rejected" => budgets.rejected,
-        "lost" => budgets.lost,
-        "unprovable" => budgets.unprovable,
-        "unjudged" => budgets.unjudged,
-        "withdrawn" => 100,
-        _ => budgets.invalid_input,
+        How::Failed(FailureClass::Transient) => budgets.transient,
+        How::Failed(FailureClass::Resource) => budgets.resource,
+        How::Failed(FailureClass::Timeout) => budgets.timeout,
+        How::Failed(FailureClass::Failed) => budgets.failed,
+        How::Failed(FailureClass::Unprovable) => budgets.unprovable,
+        How::Failed(FailureClass::InvalidInput) => budgets.invalid_input,
+        How::Failed(FailureClass::Unjudged) => budgets.unjudged,
+        How::Rejected => budgets.rejected,
+        How::Lost => budgets.lost,
+        How::Withdrawn => 100,
     };
     budget.max(1)
 }
 
 /// What ends a task is parked for; none where no budget is.
-pub(super) const fn parks_for(class: ParkedBy) -> Option<&'static str> {
+const fn parks_for(class: ParkedBy) -> Option<How> {
     match class {
-        ParkedBy::Transient => Some("transient"),
-        ParkedBy::Resource => Some("resource"),
-        ParkedBy::Timeout => Some("timeout"),
-        ParkedBy::Failed => Some("failed"),
-        ParkedBy::Unprovable => Some("unprovable"),
-        ParkedBy::Unjudged => Some("unjudged"),
-        ParkedBy::InvalidInput => Some("invalid_input"),
-        ParkedBy::Rejected => Some("rejected"),
-        ParkedBy::Lost => Some("lost"),
-        ParkedBy::Withdrawn => Some("withdrawn"),
+        ParkedBy::Transient => Some(How::Failed(FailureClass::Transient)),
+        ParkedBy::Resource => Some(How::Failed(FailureClass::Resource)),
+        ParkedBy::Timeout => Some(How::Failed(FailureClass::Timeout)),
+        ParkedBy::Failed => Some(How::Failed(FailureClass::Failed)),
+        ParkedBy::Unprovable => Some(How::Failed(FailureClass::Unprovable)),
+        ParkedBy::Unjudged => Some(How::Failed(FailureClass::Unjudged)),
+        ParkedBy::InvalidInput => Some(How::Failed(FailureClass::InvalidInput)),
+        ParkedBy::Rejected => Some(How::Rejected),
+        ParkedBy::Lost => Some(How::Lost),
+        ParkedBy::Withdrawn => Some(How::Withdrawn),
         ParkedBy::Dispatchers | ParkedBy::InputLost | ParkedBy::Contradiction => None,
     }
 }

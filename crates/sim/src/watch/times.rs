@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use push0_core::{AttemptId, Event, InputId};
+use push0_core::{AttemptId, Event, InputId, ParkedBy};
 
 use super::Watch;
 use crate::check::{Check, Found, holds};
@@ -35,6 +35,7 @@ impl Watch {
         &mut self,
         at: push0_core::Timestamp,
         event: &Event,
+        is_by_itself: bool,
     ) -> Result<(), Found> {
         let ran = self.ran();
         if let Event::Granted { until, .. } = event {
@@ -42,16 +43,14 @@ impl Watch {
             self.times.granted.insert(attempt, (ran, until.since(at)));
         } else if let Event::PayloadLost { block } = event {
             self.times.lost.insert(*block, ran);
-        } else if let Event::Lost { attempt, message, .. } = event
-            && message.contains("deadline")
-        {
+        } else if let (Event::Lost { attempt, .. }, true) = (event, is_by_itself) {
             let (from, length) = self.times.granted.get(attempt).copied().unwrap_or_default();
             let had = ran.saturating_sub(from);
             return holds(Check::OwnTime, had >= length * 9 / 10, || {
                 format!("{attempt} had {had:?} of its {length:?} while an engine ran")
             });
-        } else if let Event::Parked { task, message, .. } = event
-            && message.contains("deliver")
+        } else if let (Event::Parked { task, class: ParkedBy::InputLost, .. }, true) =
+            (event, is_by_itself)
         {
             let entry = self.ledger.tasks.get(task);
             let inputs = entry.into_iter().flat_map(|entry| &entry.inputs);

@@ -177,4 +177,4 @@ fn words_up(message: &FromDispatcher) -> String {
 }
 
 /// As often as the real ones.
-const HEARTBEAT: Duration = Duration::from_secs(1);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(1);

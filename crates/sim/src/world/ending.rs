@@ -51,7 +51,7 @@ impl World {
     /// Whether all that was released has a result, and nothing that is accepted is false.
     fn is_whole(&self) -> bool {
         let ledger = &self.watch.ledger;
-        let is_made = |id: &TaskId| ledger.tasks.get(id).is_some_and(|it| it.values.is_some());
+        let is_made = |id: &TaskId| ledger.tasks.get(id).is_some_and(|it| it.result.is_some());
         let mut released = ledger.released.iter().flat_map(|(_, tasks)| tasks);
         released.all(is_made) && self.lies().is_empty()
     }

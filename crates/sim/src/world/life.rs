@@ -6,6 +6,7 @@ use push0_core::{Epoch, Input, Timestamp, Turn};
 use push0_log::{AppendError, FileLog, LogId, OpenError, Settings};
 
 use super::World;
+use super::crew::HEARTBEAT;
 use crate::agenda::Happening;
 use crate::broken::Broken;
 use crate::check::{Check, Found};
@@ -144,6 +145,21 @@ impl World {
             self.record();
         }
         self.look_again();
+    }
+
+    /// An engine that can decide meets each deadline within two beats.
+    pub(super) fn check_lateness(&mut self) {
+        let now = self.agenda.now();
+        let is_able = |engine: &&Engine| now >= self.frozen && engine.may_decide();
+        let Some(engine) = self.engine.as_ref().filter(is_able) else {
+            self.unable = now;
+            return;
+        };
+        let due = self.watch.next_due().map(|at| engine.when(at));
+        let late = due.map(|due| now.saturating_sub(due.max(self.unable)));
+        if let Some(late) = late.filter(|late| *late > 2 * HEARTBEAT) {
+            self.watch.late(late);
+        }
     }
 
     /// Has an engine that decides ahead look when it next has something to do.
