@@ -20,6 +20,7 @@ use crate::agenda::Step;
 use crate::broken::Broken;
 use crate::clock::Rate;
 use crate::fault::Faults;
+use crate::scenario::Bad;
 use crate::store::Store;
 use crate::watch::Watch;
 
@@ -44,6 +45,8 @@ pub(crate) struct Dispatcher {
     pub(crate) boasts_until: Duration,
     /// Whether its proofs are under a key that is nobody else's.
     pub(crate) has_own_key: bool,
+    /// Whether it proves nothing, and what comes of its attempts then.
+    pub(crate) bad: Option<Bad>,
     broken: Option<Broken>,
 }
 
@@ -62,6 +65,8 @@ pub(crate) struct Around<'a> {
     pub(crate) watch: &'a mut Watch,
     /// Tasks that no prover can prove, and how they fail; by stage and key.
     pub(crate) poison: &'a mut BTreeMap<String, Option<push0_core::FailureClass>>,
+    /// Until when everybody fails, and how; without a class they make proofs of nothing.
+    pub(crate) all_fail: (Duration, Option<push0_core::FailureClass>),
     pub(crate) proving_max: Duration,
 }
 
@@ -81,23 +86,27 @@ impl Dispatcher {
             gone: BTreeSet::new(),
             boasts_until: Duration::ZERO,
             has_own_key: false,
+            bad: None,
             broken,
         }
     }
 
-    /// A new process.
-    pub(crate) const fn start(&mut self) {
+    /// A new process, which holds what the one before has left.
+    pub(crate) fn start(&mut self) {
         self.is_up = true;
         self.life += 1;
+        self.held.values_mut().for_each(|report| report.incarnation = self.life);
     }
 
-    /// Its process is gone, and all that it ran and held.
-    pub(crate) fn die(&mut self) {
+    /// Its process is gone, and all that it ran; and what it held, unless it kept that.
+    pub(crate) fn die(&mut self, keeps_held: bool) {
         self.is_up = false;
         self.frozen = Duration::ZERO;
         (self.is_open, self.withdrawn) = (true, BTreeSet::new());
         self.running.clear();
-        self.held.clear();
+        if !keeps_held {
+            self.held.clear();
+        }
         self.gone.clear();
     }
 
@@ -166,7 +175,7 @@ impl Dispatcher {
         if is_known && !starts_again {
             return Vec::new();
         }
-        let refusal = if !self.is_open {
+        let refusal = if !self.is_open || self.bad == Some(Bad::Refuses) {
             Some("no room")
         } else if !self.capacity.programs.contains(&grant.program)
             || self.withdrawn.contains(&grant.program)
@@ -187,13 +196,15 @@ impl Dispatcher {
 
     fn has_seat(&self, grant: &Grant, around: &Around<'_>) -> bool {
         let programs = around.watch.ledger.pipeline.as_ref().map(|pipeline| &pipeline.programs);
-        let memory = |name: &ProgramName| {
+        let needs = |name: &ProgramName| {
             let program: Option<&Program> = programs.and_then(|programs| programs.get(name));
-            program.map_or(0, |program| program.memory_bytes)
+            program.map_or((0, 0), |program| (program.memory_bytes, program.gpus))
         };
-        let used: u64 = self.running.values().map(|run| memory(&run.grant.program)).sum();
+        let all = self.running.values().map(|run| &run.grant.program).chain([&grant.program]);
+        let (memory, gpus): (Vec<_>, Vec<_>) = all.map(needs).unzip();
         let has_slot = (self.running.len() as u64) < u64::from(self.capacity.slots);
-        has_slot && used + memory(&grant.program) <= self.capacity.memory_bytes
+        let has_memory = memory.iter().sum::<u64>() <= self.capacity.memory_bytes;
+        has_slot && has_memory && gpus.iter().sum::<u32>() <= self.capacity.gpus
     }
 
     /// An attempt has ended: its report is held until a verdict comes.

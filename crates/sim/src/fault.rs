@@ -127,6 +127,20 @@ faults! {
     TakenBack "taken-back" 12,
     /// An operator changes windows and bounds.
     Reconfigured "reconfigured" 8,
+    /// What a dispatcher holds outlives its process: its next life holds it.
+    HeldKept "held-kept" 400,
+    /// A payload that is lost is not delivered again until somebody finds it.
+    PayloadGone "payload-gone" 250,
+    /// A grant, or a result, is more than the bus takes: each time that it is sent it is lost.
+    TooLarge "too-large" 12,
+    /// Everybody fails whatever they prove, for a while.
+    FleetFails "fleet-fails" 8,
+    /// What a dispatcher says does not reach the engine for a while.
+    Mute "mute" 8,
+    /// What the engine says does not reach a dispatcher for a while.
+    Deaf "deaf" 8,
+    /// A result made again has other parts.
+    OtherParts "other-parts" 120,
 }
 
 impl fmt::Display for Fault {

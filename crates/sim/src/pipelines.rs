@@ -4,9 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use push0_core::{Pipeline, PipelineSpec, ProgramSpec, StageSpec};
+use push0_core::{Pipeline, PipelineSpec, ProgramName, ProgramSpec, StageSpec};
 
 use crate::chance::Chance;
+use crate::truth;
 
 /// A legal pipeline.
 pub(crate) fn draw(chance: &mut Chance) -> PipelineSpec {
@@ -28,6 +29,21 @@ pub(crate) fn draw(chance: &mut Chance) -> PipelineSpec {
     spec.stages.insert("leaf".to_owned(), stage);
     spec.release.inputs = vec!["leaf".to_owned()];
     spec
+}
+
+/// In some worlds the pipeline says which key its proofs are under, or how long to wait between two tries.
+pub(crate) fn declare(spec: &mut PipelineSpec, chance: &mut Chance) {
+    if chance.permille(200) {
+        for (name, program) in &mut spec.programs {
+            let name: ProgramName = name.parse().expect("it is a name");
+            program.vkey = chance.flip().then(|| truth::vkey(&name).to_string());
+        }
+    }
+    if chance.permille(200) {
+        for stage in spec.stages.values_mut() {
+            stage.backoff = Some((chance.millis(20, 400), chance.millis(400, 4_000)));
+        }
+    }
 }
 
 /// The same under another policy: nothing that it proves differs.

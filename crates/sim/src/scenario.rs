@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use push0_core::{Block, BlockHash, Capacity, Digest, Height, Limits, PipelineSpec};
+use push0_core::{Block, BlockHash, Capacity, Digest, FailureClass, Height, Limits, PipelineSpec};
 
 use crate::chance::Chance;
 use crate::pipelines;
@@ -25,19 +25,41 @@ pub(crate) struct Scenario {
     pub(crate) is_one_process: bool,
     /// What the disk writes whole or not at all. Unit: bytes.
     pub(crate) sector: usize,
+    /// A machine that proves nothing until somebody mends it, by its place, and what comes of all that it is granted.
+    pub(crate) bad: Option<(usize, Bad)>,
+}
+
+/// What comes of every attempt at a machine that is bad.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Bad {
+    /// It fails so.
+    Fails(FailureClass),
+    /// It makes proofs of nothing.
+    Lies,
+    /// It begins nothing.
+    Refuses,
 }
 
 impl Scenario {
     /// That of a seed, with fewer blocks where `blocks` says so.
     pub(crate) fn of(seed: u64, blocks: Option<u64>) -> Self {
         let chance = &mut Chance::of(seed, STREAM);
-        let spec = pipelines::draw(chance);
-        let limits = limits(chance);
-        let drawn = chance.within(1, 24);
+        let rare = &mut Chance::of(seed, RARE_STREAM);
+        let mut spec = pipelines::draw(chance);
+        let mut limits = limits(chance);
+        let few = chance.within(1, 24);
+        let drawn = if rare.permille(LONG_WORLDS) { rare.within(25, BLOCKS_MAX) } else { few };
         let count = blocks.map_or(drawn, |blocks| blocks.min(drawn));
+        let mut dispatchers = dispatchers(chance, &spec);
+        pipelines::declare(&mut spec, rare);
+        equip(&mut dispatchers, &mut spec, rare);
+        if rare.permille(250) {
+            limits.report_grace = rare.millis(100, 2_000);
+        }
         Self {
             limits,
-            dispatchers: dispatchers(chance, &spec),
+            bad: bad(rare, dispatchers.len()),
+            dispatchers,
             cruel: chance.millis(5_000, 40_000),
             pace: match chance.below(3) {
                 0 => Duration::from_millis(1),
@@ -149,8 +171,47 @@ fn dispatchers(chance: &mut Chance, spec: &PipelineSpec) -> Vec<Capacity> {
     std::iter::once(able).chain(others).collect()
 }
 
+/// Some programs need GPUs in some worlds, and some machines have them; the first has what each needs.
+fn equip(dispatchers: &mut [Capacity], spec: &mut PipelineSpec, rare: &mut Chance) {
+    if !rare.permille(250) {
+        return;
+    }
+    for program in spec.programs.values_mut() {
+        program.gpus = rare.below(3);
+    }
+    let needed = spec.programs.values().map(|program| program.gpus).max().unwrap_or_default();
+    for (capacity, least) in dispatchers.iter_mut().zip([needed, 0, 0, 0]) {
+        capacity.gpus = u32::try_from(least + rare.below(3)).unwrap_or_default();
+    }
+}
+
+/// In some worlds one machine is bad; never the first, which can run everything.
+fn bad(rare: &mut Chance, machines: usize) -> Option<(usize, Bad)> {
+    let is_there = rare.permille(120) && machines > 1;
+    let who = usize::try_from(rare.within(1, 3)).unwrap_or(1);
+    let ways = [
+        Bad::Fails(FailureClass::Failed),
+        Bad::Fails(FailureClass::Resource),
+        Bad::Fails(FailureClass::Transient),
+        Bad::Fails(FailureClass::Unjudged),
+        Bad::Lies,
+        Bad::Refuses,
+    ];
+    let way = rare.pick(&ways).copied()?;
+    is_there.then_some((who.min(machines - 1), way))
+}
+
 /// Where the canonical chain starts.
 pub(crate) const START: u64 = 100;
 
 /// Above those of the faults and the swarm.
 const STREAM: u64 = 1001;
+
+/// What few worlds have, apart, so that it moves nothing of what all have.
+const RARE_STREAM: u64 = 1004;
+
+/// So many of a thousand worlds have many blocks.
+const LONG_WORLDS: u64 = 15;
+
+/// The most blocks that a world has.
+pub(crate) const BLOCKS_MAX: u64 = 200;

@@ -13,7 +13,7 @@ mod source;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use push0_core::{DispatcherId, FailureClass, PipelineSpec};
+use push0_core::{DispatcherId, FailureClass, PipelineSpec, TaskId};
 
 use self::ending::Phase;
 use self::reader::Reader;
@@ -55,8 +55,12 @@ pub(crate) struct World {
     /// How fast the engine's clock runs.
     rate: Rate,
     crew: Vec<Dispatcher>,
-    /// Whether nothing passes between a dispatcher and the engine.
-    cut: Vec<bool>,
+    /// Which ways nothing passes between a dispatcher and the engine.
+    cut: Vec<Cut>,
+    /// Tasks of which a message is more than the bus takes: the grant, or the result.
+    too_large: BTreeMap<TaskId, Option<Way>>,
+    /// Until when every prover fails, and how.
+    all_fail: (Duration, Option<FailureClass>),
     source: Source,
     reader: Reader,
     watch: Watch,
@@ -70,6 +74,22 @@ pub(crate) struct World {
     steps: u64,
 }
 
+/// Which ways a dispatcher is cut off.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cut {
+    up: bool,
+    down: bool,
+}
+
+/// Which way a message goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Way {
+    /// To the engine.
+    Up,
+    /// To a dispatcher.
+    Down,
+}
+
 impl World {
     pub(crate) fn new(story: &Story, is_told: bool) -> Self {
         let scenario = Scenario::of(story.seed, story.blocks);
@@ -79,7 +99,10 @@ impl World {
             let id: DispatcherId = name.parse().expect("it is a name");
             Dispatcher::new(id, capacity.clone(), broken)
         });
-        let crew: Vec<_> = crew.collect();
+        let mut crew: Vec<_> = crew.collect();
+        if let Some((who, bad)) = scenario.bad {
+            crew.get_mut(who).into_iter().for_each(|one| one.bad = Some(bad));
+        }
         let is_lying = broken == Some(Broken::LyingDisk);
         Self {
             agenda: Agenda::default(),
@@ -94,7 +117,9 @@ impl World {
             unable: Duration::ZERO,
             wall_step: 0,
             rate: Rate::TRUE,
-            cut: crew.iter().map(|_| false).collect(),
+            cut: crew.iter().map(|_| Cut::default()).collect(),
+            too_large: BTreeMap::new(),
+            all_fail: (Duration::ZERO, None),
             crew,
             source: Source::default(),
             reader: Reader::default(),
@@ -182,7 +207,9 @@ impl World {
     fn heals(&mut self, healed: Healed) {
         self.say(|| format!("heals: {healed:?}"));
         match healed {
-            Healed::Link(who) => self.cut.get_mut(who).into_iter().for_each(|cut| *cut = false),
+            Healed::Link(who) => {
+                self.cut.get_mut(who).into_iter().for_each(|cut| *cut = Cut::default());
+            }
             Healed::Room(who) => {
                 self.crew.get_mut(who).into_iter().for_each(|one| one.is_open = true);
             }

@@ -13,6 +13,7 @@ use push0_core::{AttemptId, Digest, DispatcherId, FailureClass, Grant, Outcome, 
 use super::{Act, Around, Dispatcher};
 use crate::agenda::Step;
 use crate::fault::Fault;
+use crate::scenario::Bad;
 use crate::store::Read;
 use crate::truth;
 
@@ -125,7 +126,11 @@ impl Dispatcher {
                 }
             }
         }
-        let end = end(&run.grant, around);
+        let end = match self.bad {
+            Some(Bad::Fails(class)) => End::Fails(class),
+            Some(Bad::Lies) => End::Lie,
+            Some(Bad::Refuses) | None => end(&run.grant, around),
+        };
         let mut takes =
             around.faults.chance(Fault::ProverSlow).millis(1, 1 + millis(around.proving_max));
         if around.faults.strikes(around.now, Fault::ProverSlow) {
@@ -231,6 +236,10 @@ fn end(grant: &Grant, around: &mut Around<'_>) -> End {
     if let Some(class) = poison {
         return End::Fails(*class);
     }
+    let (until, class) = around.all_fail;
+    if now < until {
+        return class.map_or(End::Lie, End::Fails);
+    }
     if faults.strikes(now, Fault::ProverSilent) {
         return End::Silent;
     }
@@ -275,6 +284,9 @@ fn result(
     };
     if was_made && around.faults.strikes(now, Fault::OtherValues) {
         result.statement = Digest::of(format!("{stage} {key} {}", grant.attempt).as_bytes());
+    } else if was_made && count > 0 && around.faults.strikes(now, Fault::OtherParts) {
+        let other = |part: u32| Digest::of(format!("{part} of {}", grant.attempt).as_bytes());
+        result.parts = (0..count).map(other).collect();
     } else if around.faults.strikes(now, Fault::Unfit) {
         match around.faults.chance(Fault::Unfit).below(3) {
             0 => result.mock = true,

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use push0_core::{AttemptId, FromDispatcher, Life, ToDispatcher};
+use push0_core::{AttemptId, FromDispatcher, Life, Outcome, Report, TaskId, ToDispatcher};
 
-use super::World;
+use super::{Way, World};
 use crate::agenda::{Happening, Step};
 use crate::dispatcher::{Act, Around, Dispatcher};
 use crate::engine::Request;
@@ -22,10 +22,11 @@ impl World {
 
     pub(super) fn dispatcher_dies(&mut self, who: usize) {
         let Some(one) = self.crew.get_mut(who).filter(|one| one.is_up) else { return };
-        one.die();
+        let keeps_held = self.faults.strikes(self.agenda.now(), Fault::HeldKept);
+        one.die(keeps_held);
         let id = one.id.clone();
         self.watch.trouble(&id);
-        self.say(|| format!("{id} dies"));
+        self.say(|| format!("{id} dies, keeps what it holds {keeps_held}"));
     }
 
     pub(super) fn beats(&mut self, who: usize, life: u64) {
@@ -79,7 +80,11 @@ impl World {
         let life = to.incarnation;
         let Some(to) = self.crew.iter().position(|one| one.id == to.dispatcher) else { return };
         self.say(|| format!("engine sends to {to}: {}", words_down(&message)));
-        if self.cut.get(to).copied().unwrap_or_default() {
+        let is_lost = match &message {
+            ToDispatcher::Grant(grant) => self.is_too_large(grant.task, Way::Down),
+            ToDispatcher::Cancel(_) | ToDispatcher::Verdict(..) => false,
+        };
+        if is_lost || self.cut.get(to).is_some_and(|cut| cut.down) {
             return;
         }
         for wait in self.ways(to, false) {
@@ -89,13 +94,31 @@ impl World {
     }
 
     fn send_up(&mut self, from: usize, message: &FromDispatcher) {
-        if self.cut.get(from).copied().unwrap_or_default() {
+        let is_lost = match message {
+            FromDispatcher::Report(Report { task, outcome: Outcome::Proved(_), .. }) => {
+                self.is_too_large(*task, Way::Up)
+            }
+            FromDispatcher::Report(_) | FromDispatcher::Beat(_) => false,
+        };
+        if is_lost || self.cut.get(from).is_some_and(|cut| cut.up) {
             return;
         }
         for wait in self.ways(from, true) {
             let message = message.clone();
             self.agenda.after(wait, Happening::ToEngine { from, message });
         }
+    }
+
+    /// Whether what is said of a task is more than the bus takes: that is so each time, until somebody sees to it.
+    fn is_too_large(&mut self, task: TaskId, way: Way) -> bool {
+        let now = self.agenda.now();
+        let faults = &mut self.faults;
+        let found = self.too_large.entry(task).or_insert_with(|| {
+            let is_large = faults.strikes(now, Fault::TooLarge);
+            let is_up = is_large && faults.chance(Fault::TooLarge).flip();
+            is_large.then_some(if is_up { Way::Up } else { Way::Down })
+        });
+        *found == Some(way)
     }
 
     /// How long each copy of a message takes; a message that is lost has none.
@@ -145,6 +168,7 @@ impl World {
             store: &mut self.store,
             watch: &mut self.watch,
             poison: &mut self.poison,
+            all_fail: self.all_fail,
             proving_max: self.scenario.proving_max,
         };
         act(one, &mut around)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use push0_core::{Collect, Inflow, Input, TaskId};
 use push0_log::{FileLog, LogId, Settings};
 
-use super::World;
+use super::{Cut, World};
 use crate::broken::Broken;
 use crate::check::{Check, Found, holds};
 use crate::engine::Asker;
@@ -34,7 +34,9 @@ impl World {
         self.faults.stop();
         self.store.set_down(false);
         self.disk.fill(false);
-        self.cut.iter_mut().for_each(|cut| *cut = false);
+        self.cut.iter_mut().for_each(|cut| *cut = Cut::default());
+        self.too_large.clear();
+        self.all_fail = (Duration::ZERO, None);
         for one in &mut self.crew {
             one.is_open = true;
             one.withdrawn.clear();
@@ -102,7 +104,7 @@ impl World {
             && self.agenda.now() + self.bound() > until + HELD_FOR
         {
             // Nobody proves a program any more, so nothing of it parks: somebody looks at it.
-            self.poison.values_mut().for_each(|poison| *poison = None);
+            self.cure();
             self.phase = Phase::Curing { until: self.agenda.now() + self.bound(), rounds: 1 };
             return;
         }
@@ -116,7 +118,7 @@ impl World {
             Phase::Settling { .. } => {
                 let held = self.check_held();
                 self.watch.note(held);
-                self.poison.values_mut().for_each(|poison| *poison = None);
+                self.cure();
                 self.phase = Phase::Curing { until, rounds: 1 };
             }
             Phase::Curing { rounds, .. } => {
@@ -132,6 +134,13 @@ impl World {
         for task in parked {
             self.ask(Asker::Operator, vec![Input::Retry(task)]);
         }
+    }
+
+    /// A person mends what is bad, and finds what is gone.
+    fn cure(&mut self) {
+        self.poison.values_mut().for_each(|poison| *poison = None);
+        self.crew.iter_mut().for_each(|one| one.bad = None);
+        self.source.finds_all();
     }
 
     /// What is released next is held by something that is parked.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use push0_core::{FailureClass, FromDispatcher, Input, Outcome, Report, Task, TaskId, TaskState};
 
-use super::{MISCHIEF, World};
+use super::{Cut, MISCHIEF, World};
 use crate::agenda::{Happening, Healed};
 use crate::clock::Rate;
 use crate::engine::Asker;
@@ -30,6 +30,7 @@ impl World {
         self.agenda.after(MISCHIEF, Happening::Mischief);
         self.trouble_of_engine();
         self.trouble_of_store();
+        self.trouble_of_all();
         for who in 0..self.crew.len() {
             self.trouble_of_dispatcher(who);
             self.lie_of_dispatcher(who);
@@ -78,6 +79,22 @@ impl World {
         }
     }
 
+    /// A driver was updated everywhere, or a node is away.
+    fn trouble_of_all(&mut self) {
+        if !self.strikes(Fault::FleetFails) {
+            return;
+        }
+        let chance = self.faults.chance(Fault::FleetFails);
+        let ways = [
+            Some(FailureClass::Failed),
+            Some(FailureClass::Transient),
+            Some(FailureClass::Unjudged),
+            None,
+        ];
+        let way = chance.pick(&ways).copied().flatten();
+        self.all_fail = (self.agenda.now() + chance.millis(2_000, 30_000), way);
+    }
+
     fn trouble_of_dispatcher(&mut self, who: usize) {
         let Some(one) = self.crew.get(who).filter(|one| one.is_up) else { return };
         let (id, programs) = (one.id.clone(), one.capacity.programs.clone());
@@ -98,9 +115,13 @@ impl World {
                 .for_each(|one| one.frozen = one.frozen.max(now + wait));
         }
         if self.strikes(Fault::Partition) {
-            self.cut.get_mut(who).into_iter().for_each(|cut| *cut = true);
-            let wait = self.heals_after(Fault::Partition, 20_000, Healed::Link(who));
-            self.watch.trouble_until(&id, now + wait);
+            self.cut_off(who, Fault::Partition, Cut { up: true, down: true });
+        }
+        if self.strikes(Fault::Mute) {
+            self.cut_off(who, Fault::Mute, Cut { up: true, down: false });
+        }
+        if self.strikes(Fault::Deaf) {
+            self.cut_off(who, Fault::Deaf, Cut { up: false, down: true });
         }
         if self.strikes(Fault::NoRoom) {
             self.crew.get_mut(who).into_iter().for_each(|one| one.is_open = false);
@@ -111,6 +132,16 @@ impl World {
             let gone = self.faults.chance(Fault::ProgramGone).pick(&programs).cloned();
             self.crew.get_mut(who).into_iter().for_each(|one| one.withdrawn.extend(gone.clone()));
             self.heals_after(Fault::ProgramGone, 8_000, Healed::Program(who));
+        }
+    }
+
+    fn cut_off(&mut self, who: usize, fault: Fault, ways: Cut) {
+        let wait = self.heals_after(fault, 20_000, Healed::Link(who));
+        self.cut.get_mut(who).into_iter().for_each(|cut| *cut = ways);
+        let id = self.crew.get(who).map(|one| one.id.clone());
+        if let Some(id) = id.filter(|_| ways.up) {
+            let until = self.agenda.now() + wait;
+            self.watch.trouble_until(&id, until);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The source, as `push0 run` feeds a file: from the first block at every start, one submission at a time,
 //! and again what the store has lost. Its faults are those of clients: they repeat, reorder and flood.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use push0_core::{BlockHash, Input, Rejection, Seq};
@@ -24,6 +24,8 @@ pub(super) struct Source {
     /// Where the log was when the engine had no room for its next block, and how often in a row.
     full_at: Option<(Seq, u32)>,
     lost: VecDeque<BlockHash>,
+    /// What it cannot deliver again, whatever it is asked.
+    gone: BTreeSet<BlockHash>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -35,7 +37,12 @@ enum Asks {
 
 impl Source {
     pub(super) fn begin(&mut self) {
-        *self = Self::default();
+        *self = Self { gone: std::mem::take(&mut self.gone), ..Self::default() };
+    }
+
+    /// It can deliver everything again.
+    pub(super) fn finds_all(&mut self) {
+        self.gone.clear();
     }
 
     /// Whether it does nothing more unless it is asked, or there is room in an engine that had none at
@@ -69,6 +76,10 @@ impl World {
             }
             return;
         };
+        if self.source.gone.contains(&block.hash) {
+            self.source.next += 1; // the log knows the block, and lacks its payload
+            return self.source_waits(Duration::ZERO);
+        }
         if self.store.read(&block.payload) != Read::Sound && !self.store.put(block.payload) {
             return self.source_waits(STORE_WAIT);
         }
@@ -106,6 +117,12 @@ impl World {
 
     /// The engine asks for a payload again.
     pub(super) fn source_is_asked(&mut self, block: BlockHash) {
+        if self.faults.strikes(self.agenda.now(), Fault::PayloadGone) {
+            self.source.gone.insert(block);
+        }
+        if self.source.gone.contains(&block) {
+            return self.say(|| format!("the source is asked for {block}, and has it no more"));
+        }
         self.say(|| format!("the source is asked for {block}"));
         self.source.lost.push_back(block);
         self.source_waits(Duration::ZERO);
