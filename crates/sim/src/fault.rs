@@ -139,6 +139,8 @@ faults! {
     Mute "mute" 8,
     /// What the engine says does not reach a dispatcher for a while.
     Deaf "deaf" 8,
+    /// A dispatcher complains, after a while, of an input that may be there.
+    Complains "complains" 15,
     /// A result made again has other parts.
     OtherParts "other-parts" 120,
 }

@@ -28,6 +28,7 @@ pub(crate) use self::keys::Naming;
 pub(crate) use self::trouble::End;
 use self::trouble::Trouble;
 use crate::check::{Check, Found, holds};
+use crate::truth;
 
 /// The log, read.
 #[derive(Debug, Default)]
@@ -258,14 +259,17 @@ impl Ledger {
         holds(Check::SameValues, is_same, || {
             format!("{} has other public values, or other parts", entry.key)
         })?;
+        let (stage, key) = (entry.stage, entry.key);
         (entry.result, entry.accepted) = (Some(result.clone()), position);
         entry.made.insert(attempt);
         entry.has_flowed = true;
         let own = entry.holder().filter(|(own, _)| *own == attempt).map(|(_, who)| who.clone());
-        let (stage, key) = (entry.stage, entry.key);
         self.arrivals.prove(at, stage, &key);
         if let Some(pipeline) = &self.pipeline {
-            self.trouble.proved(at, &pipeline.stage(stage).program, own.as_ref());
+            let stage = pipeline.stage(stage);
+            self.trouble.proved(at, &stage.program, own.as_ref());
+            let is_lie = !truth::is_fit(stage, &key, result);
+            self.tasks.get_mut(task).into_iter().for_each(|entry| entry.is_lie = is_lie);
         }
         self.moved(task, State::Accepted)
     }

@@ -28,8 +28,8 @@ struct Args {
     /// Walk through the world event by event, with what each changes: enter goes on.
     #[arg(long, requires = "seed")]
     step: bool,
-    /// Tell only how the world comes out.
-    #[arg(long, requires = "seed")]
+    /// Tell only how a world comes out: of one that fails no shorter story is looked for.
+    #[arg(long)]
     quiet: bool,
     /// At most so many blocks.
     #[arg(long, requires = "seed")]
@@ -122,9 +122,12 @@ fn many(args: &Args, seeds: u64, out: &mut impl Write) -> io::Result<bool> {
     let mut told = Instant::now();
     for (done, seed) in (1..=seeds).zip(from..) {
         let story = Story::of(seed);
-        if story.run().violation.is_some() {
+        if let Some(violation) = story.run().violation {
             failed += 1;
-            tell_failure(&story, out)?;
+            match args.quiet {
+                true => writeln!(out, "FAILED seed {seed}: {violation}")?,
+                false => tell_failure(&story, out)?,
+            }
             if !args.keep_going {
                 return Ok(false);
             }

@@ -211,7 +211,45 @@ const STREAM: u64 = 1001;
 const RARE_STREAM: u64 = 1004;
 
 /// So many of a thousand worlds have many blocks.
-const LONG_WORLDS: u64 = 15;
+const LONG_WORLDS: u64 = 25;
 
 /// The most blocks that a world has.
-pub(crate) const BLOCKS_MAX: u64 = 200;
+const BLOCKS_MAX: u64 = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_few_worlds_have_is_drawn_in_some_seeds_and_not_in_most() {
+        let mut counts = BTreeMap::<_, u32>::new();
+        for seed in 0..SEEDS {
+            let world = Scenario::of(seed, None);
+            let programs = || world.spec.programs.values();
+            let way = |bad: Bad| world.bad.is_some_and(|(_, it)| it == bad);
+            let drawn = [
+                ("many blocks", world.blocks.len() > 24),
+                ("most blocks", world.blocks.len() > 150),
+                ("needs gpus", programs().any(|program| program.gpus > 0)),
+                ("declares keys", programs().any(|program| program.vkey.is_some())),
+                ("waits of its own", world.spec.stages.values().any(|it| it.backoff.is_some())),
+                ("little time to report", world.limits.report_grace < Duration::from_secs(2)),
+                ("a machine fails", way(Bad::Fails(FailureClass::Failed))),
+                ("a machine has no memory", way(Bad::Fails(FailureClass::Resource))),
+                ("a machine has no store", way(Bad::Fails(FailureClass::Transient))),
+                ("a machine has no verdict", way(Bad::Fails(FailureClass::Unjudged))),
+                ("a machine lies", way(Bad::Lies)),
+                ("a machine refuses", way(Bad::Refuses)),
+            ];
+            for (what, is_drawn) in drawn {
+                *counts.entry(what).or_default() += u32::from(is_drawn);
+            }
+        }
+        for (what, count) in counts {
+            assert!((1..SEEDS_HALF).contains(&count), "{what}: {count} of {SEEDS} seeds");
+        }
+    }
+
+    const SEEDS: u64 = 1_000;
+    const SEEDS_HALF: u32 = 500;
+}

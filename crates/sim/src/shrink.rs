@@ -73,7 +73,7 @@ impl Search {
     }
 
     fn leave_out_blocks(&mut self) {
-        for blocks in 1..BLOCKS_MAX {
+        for blocks in (1..FEW_BLOCKS).chain([FEW_BLOCKS, 2 * FEW_BLOCKS, 4 * FEW_BLOCKS]) {
             if self.story.blocks.is_some_and(|now| now <= blocks) {
                 return;
             }
@@ -102,5 +102,5 @@ impl Search {
 /// A story is tried so often.
 const RUNS_MAX: u32 = 600;
 
-/// Above what any world has.
-const BLOCKS_MAX: u64 = 24;
+/// What most worlds have at the most; each number below is tried, and few above.
+const FEW_BLOCKS: u64 = 24;

@@ -15,7 +15,7 @@ const BROKEN: &[(Broken, &[Check], u64)] = &[
     (Broken::Core(Breakage::ZombieFailureCounts), &[Check::OwnFailure], 60),
     (Broken::Core(Breakage::AnyonesFailureCounts), &[Check::OwnFailure], 60),
     (Broken::Core(Breakage::ClaimsBelieved), &[Check::Capacity], 2_500),
-    (Broken::Core(Breakage::FirstKeyPins), &[Check::LateProof], 300),
+    (Broken::Core(Breakage::FirstKeyPins), &[Check::Keys], 10),
     (Broken::Core(Breakage::AnyResupply), &[Check::Limits], 60),
     (
         Broken::Core(Breakage::DiscardedAlone),
@@ -28,7 +28,7 @@ const BROKEN: &[(Broken, &[Check], u64)] = &[
     (Broken::Core(Breakage::CapacityOfLeases), &[Check::Capacity], 60),
     (Broken::Core(Breakage::PastLifeHeard), &[Check::LiveNotLost], 2_500),
     (Broken::Core(Breakage::YoungestFirst), &[Check::StrictOrder], 10),
-    (Broken::Core(Breakage::BatchOfArrivals), &[Check::Model], 30),
+    (Broken::Core(Breakage::BatchOfArrivals), &[Check::Batches], 30),
     (Broken::Core(Breakage::AnyRemake), &[Check::SameValues], 300),
     (Broken::Core(Breakage::AcceptedTwice), &[Check::AcceptedOnce], 300),
     (

@@ -1,9 +1,10 @@
 //! Seeds that must hold: the same ones every time, and fresh ones.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use push0_sim::{Story, shrink};
+use push0_sim::{Fault, Story, shrink};
 
 #[test]
 fn a_thousand_fixed_seeds_hold() {
@@ -33,6 +34,21 @@ fn the_same_seed_is_the_same_history_byte_for_byte() {
 }
 
 #[test]
+fn every_kind_of_fault_strikes_in_some_seed() {
+    let mut missing: BTreeSet<_> = Fault::ALL.iter().copied().collect();
+    for seed in 0..SEEDS_MAX {
+        let outcome = Story::of(seed).run();
+        for struck in &outcome.struck {
+            missing.remove(&struck.strike.fault);
+        }
+        if missing.is_empty() {
+            return;
+        }
+    }
+    panic!("in {SEEDS_MAX} seeds none of these strikes: {missing:?}");
+}
+
+#[test]
 fn a_story_without_its_faults_holds() {
     for seed in 0..40 {
         let story = Story { only: Some([].into()), ..Story::of(seed) };
@@ -50,3 +66,6 @@ fn hold(from: u64, count: u64) {
         }
     }
 }
+
+/// In so many worlds everything goes wrong that can.
+const SEEDS_MAX: u64 = 1_000;

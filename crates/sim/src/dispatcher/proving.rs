@@ -24,6 +24,8 @@ pub(super) struct Run {
     began: Duration,
     /// How its prover ends by itself; none before it began.
     end: End,
+    /// What it will say that it has not found.
+    complaint: Option<Digest>,
     /// Until when its result may be verified and stored.
     patience: Duration,
 }
@@ -61,8 +63,8 @@ impl Dispatcher {
             Act::Wait(self.rate.elapsed(grant.timeout), attempt, Step::TimeOver),
         ];
         let patience = grant.timeout * 3 / 10;
-        let run =
-            Run { grant, phase: Phase::Preparing, began: around.now, end: End::Proof, patience };
+        let (began, end, complaint) = (around.now, End::Proof, None);
+        let run = Run { grant, phase: Phase::Preparing, began, end, complaint, patience };
         self.running.insert(attempt, run);
         waits
     }
@@ -112,7 +114,16 @@ impl Dispatcher {
     }
 
     fn prepared(&mut self, attempt: AttemptId, around: &mut Around<'_>) -> Vec<Act> {
-        let Some(run) = self.running.get(&attempt) else { return Vec::new() };
+        let Some(run) = self.running.get_mut(&attempt) else { return Vec::new() };
+        if let Some(artifact) = run.complaint {
+            return self.end(attempt, Outcome::InputLost { artifact }, around);
+        }
+        if around.faults.strikes(around.now, Fault::Complains) {
+            let inputs: Vec<_> = run.grant.inputs.iter().map(|input| input.artifact).collect();
+            let chance = around.faults.chance(Fault::Complains);
+            run.complaint = chance.pick(&inputs).copied();
+            return vec![Act::Wait(chance.millis(10, 6_000), attempt, Step::Prepared)];
+        }
         for input in &run.grant.inputs {
             match around.store.read(&input.artifact) {
                 Read::Sound => {}

@@ -30,7 +30,9 @@ pub(crate) struct Entry {
     pub(crate) transient: Option<(Timestamp, Timestamp)>,
     /// Its latest result, kept while it is made again.
     pub(crate) result: Option<ResultRef>,
-    /// Where that was accepted.
+    /// Whether that says something false.
+    pub(crate) is_lie: bool,
+    /// Where it was accepted.
     pub(crate) accepted: Seq,
     /// The attempts whose results came, in any order; those of before are forgotten when it is taken back.
     pub(crate) made: BTreeSet<AttemptId>,
@@ -93,6 +95,7 @@ impl Entry {
             was_alone: BTreeMap::new(),
             transient: None,
             result: None,
+            is_lie: false,
             accepted: Seq(0),
             made: BTreeSet::new(),
             has_flowed: false,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use push0_core::{DispatcherId, Limits, Output, ProgramName, Report, ResultRef, TaskId, Vkey};
 
 use super::{Entry, Ledger};
+use crate::check::Check;
 
 /// What is known of the key of one program, beside what the pipeline says.
 #[derive(Debug, Default)]
@@ -86,7 +87,7 @@ impl Ledger {
         report: &Report,
         result: &ResultRef,
         limits: &Limits,
-    ) -> Option<&'static str> {
+    ) -> Option<(Check, &'static str)> {
         let stage = self.stage(entry.stage)?;
         let (program, who) = (&stage.program, &report.dispatcher);
         let parts = result.parts.len();
@@ -110,11 +111,11 @@ impl Ledger {
             (before.statement, &before.parts) != (result.statement, &result.parts)
         });
         let found = [
-            (result.mock, "it is a mock"),
-            (is_other, "it is under another key"),
-            (are_wrong, "its parts are not legal"),
-            (differs, "it contradicts the one before"),
+            (result.mock, Check::UnfitRefused, "it is a mock"),
+            (is_other, Check::UnfitRefused, "it is under another key"),
+            (are_wrong, Check::UnfitRefused, "its parts are not legal"),
+            (differs, Check::SameValues, "it contradicts the one before"),
         ];
-        found.into_iter().find(|(is_so, _)| *is_so).map(|(_, why)| why)
+        found.into_iter().find(|(is_so, ..)| *is_so).map(|(_, check, why)| (check, why))
     }
 }

@@ -55,6 +55,12 @@ impl Watch {
         let Some(stage) = self.ledger.stage(entry.stage) else { return Ok(()) };
         let Some(how) = parks_for(class) else { return Ok(()) };
         let times = entry.ends.get(&how).copied().unwrap_or_default();
+        let since = entry.transient.map(|(first, last)| last.since(first)).unwrap_or_default();
+        let is_awaited = how == How::Failed(FailureClass::Transient);
+        let is_in_time = !is_awaited || since >= stage.retry.patience;
+        holds(Check::Budgets, is_in_time, || {
+            format!("{} is parked after {since:?} of a service that may come back", entry.key)
+        })?;
         holds(Check::Budgets, times >= budget(&stage.retry, how), || {
             format!("{} is parked as {class:?} after {times} times", entry.key)
         })
@@ -86,9 +92,10 @@ impl Watch {
             });
         }
         let objection = self.ledger.objection(entry, report, result, &self.limits);
-        holds(Check::UnfitRefused, !is_taken || objection.is_none(), || {
-            format!("a result of {} is taken: {}", entry.key, objection.unwrap_or_default())
-        })?;
+        // What is accepted a second time is seen where it is read.
+        if let (Some((check, why)), true, true) = (objection, is_taken, entry.is_open()) {
+            return Err((check, format!("a result of {} is taken: {why}", entry.key)));
+        }
         let must = entry.is_open() && objection.is_none();
         holds(Check::LateProof, is_taken || !must, || {
             format!("a proof of {} ({:?}) led to {decided:?}", entry.key, entry.state)

@@ -122,7 +122,8 @@ impl World {
                 self.phase = Phase::Curing { until, rounds: 1 };
             }
             Phase::Curing { rounds, .. } => {
-                let may_go_on = rounds <= ROUNDS_MAX && !parked.is_empty();
+                let blocks = u32::try_from(self.scenario.blocks.len()).unwrap_or(u32::MAX);
+                let may_go_on = rounds <= ROUNDS_MAX + blocks && !parked.is_empty();
                 let state = || format!("after {rounds} rounds: {}", self.state().join("; "));
                 let result = holds(Check::Settles, may_go_on, state);
                 self.watch.note(result);
@@ -204,5 +205,6 @@ const HELD_FOR: Duration = Duration::from_secs(120);
 /// The longest that a prover takes, with what is around it.
 const PER_TASK: Duration = Duration::from_secs(4);
 
-/// As often as a person opens what is parked again: a task that lost what it reads parks anew.
+/// As often as a person opens what is parked again, and once more for each block: a task that lost what it reads parks
+/// anew, and so does one whose prover is seldom done in its time.
 const ROUNDS_MAX: u32 = 12;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use push0_core::{FailureClass, FromDispatcher, Input, Outcome, Report, Task, TaskId, TaskState};
+use push0_core::{FailureClass, FromDispatcher, Input, Outcome, Report, TaskId, TaskState};
 
 use super::{Cut, MISCHIEF, World};
 use crate::agenda::{Happening, Healed};
@@ -10,7 +10,6 @@ use crate::clock::Rate;
 use crate::engine::Asker;
 use crate::fault::Fault;
 use crate::pipelines;
-use crate::truth;
 
 impl World {
     /// Some clocks run fast or slow, for good.
@@ -211,16 +210,13 @@ impl World {
         }
     }
 
-    /// The tasks whose result is false, by the engine's own state.
+    /// The tasks whose result is false, where an engine is there to take one back.
     pub(super) fn lies(&self) -> Vec<TaskId> {
-        let Some(engine) = &self.engine else { return Vec::new() };
-        let scheduler = &engine.scheduler;
-        let is_lie = |task: &Task| {
-            let stage = scheduler.pipeline().stage(task.stage);
-            let result = task.result.as_ref().map(|result| &result.what);
-            result.is_some_and(|result| !truth::is_fit(stage, &task.key, result))
-        };
-        scheduler.tasks().filter(|(_, task)| is_lie(task)).map(|(id, _)| *id).collect()
+        let tasks = self.engine.as_ref().map(|_| &self.watch.ledger.tasks);
+        let lies = tasks.into_iter().flatten();
+        lies.filter(|(_, entry)| entry.result.is_some() && entry.is_lie)
+            .map(|(id, _)| *id)
+            .collect()
     }
 
     fn operate(&mut self) {
