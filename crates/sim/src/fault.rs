@@ -139,8 +139,8 @@ faults! {
     Mute "mute" 8,
     /// What the engine says does not reach a dispatcher for a while.
     Deaf "deaf" 8,
-    /// A dispatcher complains, after a while, of an input that may be there.
-    Complains "complains" 15,
+    /// The store does not find what it has, for a while: who looks for something then complains of it, sooner or later.
+    Complains "complains" 20,
     /// A result made again has other parts.
     OtherParts "other-parts" 120,
 }

@@ -56,6 +56,8 @@ pub(crate) struct Ledger {
     /// The time of the last fact.
     pub(crate) at: Timestamp,
     keys: BTreeMap<ProgramName, Keys>,
+    /// Tasks that are no more, for what they read was taken back, and where that stands.
+    superseded: BTreeMap<TaskId, Seq>,
     arrivals: Arrivals,
     /// The canonical chain, as its source has it.
     chain: Vec<(Height, BlockHash)>,
@@ -213,7 +215,8 @@ impl Ledger {
         if matches!(pipeline.stage(index).collect, Collect::Tree(..)) {
             self.arrivals.join(index, key);
         }
-        let entry = Entry::new(index, *key, inputs.to_vec(), self.last, at);
+        let mut entry = Entry::new(index, *key, inputs.to_vec(), self.last, at);
+        entry.superseded = self.superseded.get(&task).copied().unwrap_or_default();
         let was = self.tasks.insert(task, entry);
         self.ready.insert(task);
         holds(Check::AcceptedOnce, was.is_none(), || format!("{stage} {key} was opened twice"))

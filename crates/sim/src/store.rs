@@ -2,6 +2,7 @@
 //! every crash, unless a fault takes or damages it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use push0_core::Digest;
 
@@ -11,6 +12,8 @@ pub(crate) struct Store {
     /// Whether each is sound; one that is not is damaged.
     artifacts: BTreeMap<Digest, bool>,
     is_down: bool,
+    /// Until when who looks for something may not find it, though it is there.
+    blind: Duration,
 }
 
 /// What a read finds.
@@ -38,6 +41,14 @@ impl Store {
             Some(true) => Read::Sound,
             Some(false) | None => Read::Lost,
         }
+    }
+
+    pub(crate) const fn blind(&mut self, until: Duration) {
+        self.blind = until;
+    }
+
+    pub(crate) fn is_blind(&self, now: Duration) -> bool {
+        now < self.blind
     }
 
     pub(crate) fn set_down(&mut self, is_down: bool) {

@@ -119,9 +119,12 @@ impl Dispatcher {
             return self.end(attempt, Outcome::InputLost { artifact }, around);
         }
         if around.faults.strikes(around.now, Fault::Complains) {
-            let inputs: Vec<_> = run.grant.inputs.iter().map(|input| input.artifact).collect();
-            let chance = around.faults.chance(Fault::Complains);
-            run.complaint = chance.pick(&inputs).copied();
+            let wait = around.faults.chance(Fault::Complains).millis(100, 3_000);
+            around.store.blind(around.now + wait);
+        }
+        let chance = around.faults.chance(Fault::Complains);
+        if around.store.is_blind(around.now) && chance.flip() {
+            run.complaint = chance.pick(&run.grant.inputs).map(|input| input.artifact);
             return vec![Act::Wait(chance.millis(10, 6_000), attempt, Step::Prepared)];
         }
         for input in &run.grant.inputs {

@@ -42,6 +42,8 @@ pub(crate) struct Entry {
     pub(crate) joined_parts: Option<usize>,
     /// The position at which its result, or one that it read, was taken back last.
     pub(crate) discarded: Seq,
+    /// The same of a task of its id that is no more.
+    pub(crate) superseded: Seq,
 }
 
 /// Where a task stands.
@@ -101,6 +103,7 @@ impl Entry {
             has_flowed: false,
             joined_parts: None,
             discarded: Seq(0),
+            superseded: Seq(0),
         }
     }
 

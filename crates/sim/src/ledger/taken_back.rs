@@ -62,6 +62,7 @@ impl Ledger {
         }
         for id in gone {
             self.tasks.remove(&id);
+            self.superseded.insert(id, position);
             self.ready.remove(&id);
         }
         Ok(())

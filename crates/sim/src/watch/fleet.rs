@@ -162,8 +162,16 @@ impl Watch {
             holds(Check::Capacity, held.len() as u64 <= shown, || {
                 format!("{dispatcher} holds {}, and has shown {shown}", held.len())
             })?;
-            let is_beyond =
-                slots > u64::from(whole.slots) || memory > whole.memory_bytes || gpus > whole.gpus;
+            // Who has claimed more before may hold more GPUs than it has: it gets none to it then.
+            let needs_gpus = |event: &Event| {
+                let Event::Granted { task, dispatcher: to, .. } = event else { return false };
+                let entry = self.ledger.tasks.get(task).filter(|_| to == dispatcher);
+                let program = entry.and_then(|entry| self.ledger.program(entry));
+                program.is_some_and(|(_, program)| program.gpus > 0)
+            };
+            let is_beyond = slots > u64::from(whole.slots)
+                || memory > whole.memory_bytes
+                || (gpus > whole.gpus && events.iter().any(needs_gpus));
             holds(Check::Capacity, !is_beyond, || {
                 format!("{dispatcher} has {whole:?}, and {} leases and {beside} more", held.len())
             })?;

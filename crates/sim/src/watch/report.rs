@@ -40,8 +40,8 @@ impl Watch {
         let Some(stage) = self.ledger.stage(entry.stage) else { return };
         let is_fit = truth::is_fit(stage, &entry.key, result);
         // What was made from what is taken back is worth nothing; what is told again is known.
-        let is_over =
-            report.attempt.position() < entry.discarded || entry.made.contains(&report.attempt);
+        let is_over = report.attempt.position() < entry.discarded.max(entry.superseded)
+            || entry.made.contains(&report.attempt);
         let is_over = is_over || self.own_keys.contains(&report.dispatcher);
         let is_kept = entry.result.is_some() || !is_fit || is_over;
         let words = || format!("a proof of {} was let go, and it has none", entry.key);
