@@ -142,7 +142,7 @@ faults! {
     /// The store does not find what it has, for a while: who looks for something then complains of it, sooner or later.
     Complains "complains" 20,
     /// A result made again has other parts.
-    OtherParts "other-parts" 120,
+    OtherParts "other-parts" 600,
 }
 
 impl fmt::Display for Fault {

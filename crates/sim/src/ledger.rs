@@ -124,7 +124,9 @@ impl Ledger {
                 self.discarded(at, *task, *tasks, released)?;
             }
             Event::Surplus { task, attempt, .. } => {
-                self.entry(task)?.made.insert(*attempt);
+                let entry = self.entry(task)?;
+                entry.made.insert(*attempt);
+                entry.known.insert(*attempt);
             }
             Event::Claimed { epoch, .. } => {
                 self.epoch = *epoch;
@@ -265,6 +267,7 @@ impl Ledger {
         let (stage, key) = (entry.stage, entry.key);
         (entry.result, entry.accepted) = (Some(result.clone()), position);
         entry.made.insert(attempt);
+        entry.known = BTreeSet::from([attempt]);
         entry.has_flowed = true;
         let own = entry.holder().filter(|(own, _)| *own == attempt).map(|(_, who)| who.clone());
         self.arrivals.prove(at, stage, &key);

@@ -9,6 +9,11 @@
 //!           Faults: swarm weights, each strike with a number
 //! ```
 //!
+//! What few worlds have is drawn apart (`scenario`), so that most are as they were: many blocks, GPUs, declared keys, a
+//! machine that is always bad. What is checked is said from the log as the simulator reads it (`ledger`), in its own
+//! words; why something happened is a value, never a message's text. `tools/mutants` breaks one rule of the core at a
+//! time, by the patches in `mutants/`, and says which check sees it.
+//!
 //! A world that fails has a [`Story`]; [`shrink`](fn@shrink) finds a shorter one that fails alike.
 //!
 //! What is real: all of `push0-core`, and the file log with its recovery. What is mirrored: the engine's turn

@@ -60,7 +60,8 @@ pub(crate) fn check(
         } else {
             passed_over((ledger, now), &waiting, place, &free, offers)?;
             // Behind one that waits somebody is kept: who that is, is not said here.
-            if let (Some(first), 0) = (waiting.first(), place) {
+            if let (Some(first), 0) = (waiting.first().filter(|it| !it.entry.lacked_memory), place)
+            {
                 well_placed(ledger, first, dispatcher, &free, offers)?;
             }
         }

@@ -68,4 +68,4 @@ fn hold(from: u64, count: u64) {
 }
 
 /// In so many worlds everything goes wrong that can.
-const SEEDS_MAX: u64 = 1_000;
+const SEEDS_MAX: u64 = 4_000;

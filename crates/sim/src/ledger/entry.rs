@@ -24,6 +24,8 @@ pub(crate) struct Entry {
     pub(crate) tried_on: BTreeSet<DispatcherId>,
     /// Who tried it last and came to nothing.
     pub(crate) last_on: Option<DispatcherId>,
+    /// Whether it ran out of memory: who has the most of it is tried first then.
+    pub(crate) lacked_memory: bool,
     /// Whether nobody else had tried it when it last ended so.
     pub(crate) was_alone: BTreeMap<How, bool>,
     /// When it ended as transient first, and last.
@@ -36,6 +38,8 @@ pub(crate) struct Entry {
     pub(crate) accepted: Seq,
     /// The attempts whose results came, in any order; those of before are forgotten when it is taken back.
     pub(crate) made: BTreeSet<AttemptId>,
+    /// Those of them that came since its latest result: of the others no engine knows any more.
+    pub(crate) known: BTreeSet<AttemptId>,
     /// Whether what it made has flowed on.
     pub(crate) has_flowed: bool,
     /// The parts of a result that was taken back, where as many must come again.
@@ -94,12 +98,14 @@ impl Entry {
             failed_on: BTreeSet::new(),
             tried_on: BTreeSet::new(),
             last_on: None,
+            lacked_memory: false,
             was_alone: BTreeMap::new(),
             transient: None,
             result: None,
             is_lie: false,
             accepted: Seq(0),
             made: BTreeSet::new(),
+            known: BTreeSet::new(),
             has_flowed: false,
             joined_parts: None,
             discarded: Seq(0),
@@ -126,6 +132,7 @@ impl Entry {
         self.failed_on.clear();
         self.tried_on.clear();
         self.last_on = None;
+        self.lacked_memory = false;
         self.transient = None;
     }
 

@@ -59,6 +59,7 @@ impl Ledger {
             entry.discarded = position;
             entry.begins_anew();
             entry.made.clear();
+            entry.known.clear();
         }
         for id in gone {
             self.tasks.remove(&id);

@@ -166,9 +166,9 @@ impl Trouble {
         due.map(|((program, _), aside)| (program, aside.until))
     }
 
-    /// Whether nobody proves a program any more, though several of its tasks are tried.
+    /// Whether somebody is set aside, who may have nothing to prove but what cannot be proved; or nobody proves a program,
     pub(crate) fn is_held(&self) -> bool {
-        self.of_all.values().any(|row| is_trouble(row))
+        !self.asides.is_empty() || self.of_all.values().any(|row| is_trouble(row))
     }
 }
 
@@ -268,6 +268,7 @@ impl Ledger {
         let Some((_, who)) = entry.holder() else { return Ok(()) };
         let who = who.clone();
         entry.last_on = Some(who.clone());
+        entry.lacked_memory |= how == How::Failed(FailureClass::Resource);
         if how == How::Lost {
             return Ok(());
         }
