@@ -65,6 +65,9 @@ pub struct Task {
     pub parked: Option<(ParkedBy, Box<str>)>,
     /// That a result of it was taken back, or one that it read.
     pub discarded: Option<Box<Discarded>>,
+    /// No result of an attempt that was granted before is taken: what it reads was taken back then, and a task of its id
+    /// with it.
+    pub not_before: Seq,
 }
 
 /// What is left of a result that was taken back.
@@ -89,6 +92,8 @@ pub struct TaskResult {
     pub seq: Seq,
     /// The attempts whose results came too late, as far as they are remembered.
     pub surplus: Box<[AttemptId]>,
+    /// The attempts whose results it took the place of, as far as they are remembered: told again, they are as lost as before.
+    pub before: Box<[AttemptId]>,
 }
 
 impl TaskState {
@@ -141,6 +146,11 @@ impl Task {
         !matches!(self.state, TaskState::Accepted)
     }
 
+    /// The position at which it, or what it reads, was last taken back: no result of an attempt before counts.
+    pub(crate) fn taken_back(&self) -> Seq {
+        self.discarded.as_ref().map_or(self.not_before, |gone| gone.at.max(self.not_before))
+    }
+
     /// Whether a result of it has flowed on: that happens once.
     pub(crate) fn has_flowed(&self) -> bool {
         self.result.is_some() || self.discarded.as_ref().is_some_and(|gone| gone.has_flowed)
@@ -164,6 +174,23 @@ impl Task {
         }
     }
 }
+
+impl TaskResult {
+    /// Whether a result of this attempt is known, and is not the one that counts.
+    pub(crate) fn has_overtaken(&self, attempt: AttemptId) -> bool {
+        self.surplus.contains(&attempt) || self.before.contains(&attempt)
+    }
+
+    /// Those whose results the next one takes the place of; of very many the latest.
+    pub(crate) fn overtaken_by_the_next(&self) -> Box<[AttemptId]> {
+        let all = self.before.iter().chain(&self.surplus).chain([&self.attempt]);
+        let all: Vec<_> = all.copied().collect();
+        all.get(all.len().saturating_sub(BEFORE_MAX)..).unwrap_or_default().into()
+    }
+}
+
+/// Results that were replaced of which it is known who made them: more than a task is made again.
+const BEFORE_MAX: usize = 64;
 
 /// An event that cannot follow the state it was applied to.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

@@ -124,9 +124,7 @@ impl Ledger {
                 self.discarded(at, *task, *tasks, released)?;
             }
             Event::Surplus { task, attempt, .. } => {
-                let entry = self.entry(task)?;
-                entry.made.insert(*attempt);
-                entry.known.insert(*attempt);
+                self.entry(task)?.made.insert(*attempt);
             }
             Event::Claimed { epoch, .. } => {
                 self.epoch = *epoch;
@@ -218,7 +216,11 @@ impl Ledger {
             self.arrivals.join(index, key);
         }
         let mut entry = Entry::new(index, *key, inputs.to_vec(), self.last, at);
-        entry.superseded = self.superseded.get(&task).copied().unwrap_or_default();
+        // A ghost may have been granted it before, on what was taken back since.
+        let makers = inputs.iter().filter_map(|input| self.tasks.get(&input.maker()?));
+        let makers = makers.map(|maker| maker.discarded.max(maker.superseded));
+        entry.superseded =
+            self.superseded.get(&task).copied().into_iter().chain(makers).max().unwrap_or_default();
         let was = self.tasks.insert(task, entry);
         self.ready.insert(task);
         holds(Check::AcceptedOnce, was.is_none(), || format!("{stage} {key} was opened twice"))
@@ -267,7 +269,6 @@ impl Ledger {
         let (stage, key) = (entry.stage, entry.key);
         (entry.result, entry.accepted) = (Some(result.clone()), position);
         entry.made.insert(attempt);
-        entry.known = BTreeSet::from([attempt]);
         entry.has_flowed = true;
         let own = entry.holder().filter(|(own, _)| *own == attempt).map(|(_, who)| who.clone());
         self.arrivals.prove(at, stage, &key);

@@ -175,6 +175,7 @@ impl Scheduler {
             remakes: 0,
             parked: None,
             discarded: None,
+            not_before: self.taken_back_below(inputs),
         };
         self.tasks.insert(id, Box::new(task));
         self.widest = self.widest.max(key.blocks());
@@ -197,7 +198,10 @@ impl Scheduler {
             return Err(illegal(seq, "an unknown task has a result"));
         };
         let is_first = !task.has_flowed() || self.broken.by(Breakage::RemadeFlowsAgain);
-        let result_of = TaskResult { what: result.clone(), attempt, seq, surplus: Box::default() };
+        let before = task.result.as_ref().map(|before| before.overtaken_by_the_next());
+        let before = before.unwrap_or_default();
+        let (what, surplus) = (result.clone(), Box::default());
+        let result_of = TaskResult { what, attempt, seq, surplus, before };
         task.result = Some(Box::new(result_of));
         let (stage, key) = (task.stage, task.key);
         if is_first {

@@ -104,6 +104,13 @@ impl Scheduler {
         Ok(())
     }
 
+    /// The last position at which something was taken back that a task with these inputs reads. A task of its id may have
+    /// been then, and attempts at that read what is gone.
+    pub(super) fn taken_back_below(&self, inputs: &[InputId]) -> Seq {
+        let makers = inputs.iter().filter_map(|input| self.task(&input.maker()?));
+        makers.map(Task::taken_back).max().unwrap_or_default()
+    }
+
     /// A task, and all that were made from it.
     fn made_from(&self, id: TaskId) -> BTreeSet<TaskId> {
         let mut found = BTreeSet::from([id]);

@@ -46,7 +46,7 @@ impl Scheduler {
         if self.broken.by(Breakage::LateProofRefused) && self.attempt(report.attempt).is_none() {
             return Err(Rejection::Answered(Verdict::Unwanted));
         }
-        if task.discarded.as_ref().is_some_and(|gone| report.attempt.position() < gone.at) {
+        if report.attempt.position() < task.taken_back() {
             return Err(Rejection::Answered(Verdict::Unwanted));
         }
         if let Some(answer) = told_again(task, report) {
@@ -338,7 +338,7 @@ fn told_again(task: &Task, report: &Report) -> Option<Result<Vec<Event>, Rejecti
     let known = task.result.as_ref()?;
     let verdict = match report.attempt {
         attempt if attempt == known.attempt => Verdict::Accepted(known.seq),
-        attempt if known.surplus.contains(&attempt) => Verdict::AlreadyAccepted,
+        attempt if known.has_overtaken(attempt) => Verdict::AlreadyAccepted,
         _ => return None,
     };
     Some(match task.state {

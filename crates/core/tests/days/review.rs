@@ -100,6 +100,23 @@ fn r05_a_result_that_was_found_lost_is_not_accepted_again_because_it_is_told_aga
     assert!(!is_same && *state != TaskState::Accepted, "remade as the very bytes that are lost");
 }
 
+// 5, once more: whoever made one of the results before is as well known as who made the last.
+#[test]
+fn r05_a_result_that_was_replaced_and_is_told_again_does_not_come_back() {
+    let mut day = Day::with_grants(1);
+    let (task, first) = (day.tried()[0], day.attempts().next().expect("one"));
+    day.report(task, Outcome::Proved(result()));
+    for _ in 0..2 {
+        day.ask(&Input::Remake(task));
+        day.follow_up();
+        day.report_of(first, task, Outcome::Proved(result()));
+        assert!(day.scheduler.task(&task).expect("it").is_open(), "it is still lost");
+        day.grant();
+        day.report(task, Outcome::Proved(result()));
+        assert_eq!(day.scheduler.task(&task).expect("it").state, TaskState::Accepted);
+    }
+}
+
 // 6. protocol 1: "once accepted, it is recorded and ignored".
 #[test]
 fn r06_another_payload_of_a_block_that_is_proved_binds_nothing() {

@@ -115,6 +115,27 @@ fn the_parts_of_a_split_that_is_taken_back_may_be_others() {
     }
 }
 
+/// The parts of a lie were proved, and the proof comes once the same parts are asked for again.
+#[test]
+fn what_was_made_from_the_parts_of_a_lie_is_not_taken_for_those_that_are_made_again() {
+    let mut day = Day::of(split()).granted(1);
+    let splits = day.tried()[0];
+    let of = |lie: u8| (0..2).map(|part| Digest::of(&[lie, part])).collect::<Vec<_>>();
+    day.report(splits, Outcome::Proved(ResultRef { parts: of(1), ..result() }));
+    day.grant();
+    let (part, attempt) = (day.tried()[0], day.attempts().next().expect("a part is tried"));
+    discard(&mut day, splits);
+    day.grant();
+    day.report(splits, Outcome::Proved(ResultRef { parts: of(2), ..result() }));
+    assert!(day.scheduler.task(&part).expect("it is opened again").is_open());
+    let late = Input::Report(day.report_on(attempt, part, Outcome::Proved(result())));
+    let answer = day.scheduler.decide(day.now, &late);
+    assert_eq!(answer, Err(Rejection::Answered(Verdict::Unwanted)));
+    prove_all(&mut day);
+    assert_eq!(day.scheduler.totals().tasks_open, 0, "those of after are taken");
+    assert_same_after_replay(&day);
+}
+
 #[test]
 fn parts_that_were_joined_are_as_many_as_before() {
     let mut day = Day::of(split()).granted(1);

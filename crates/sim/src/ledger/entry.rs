@@ -38,8 +38,6 @@ pub(crate) struct Entry {
     pub(crate) accepted: Seq,
     /// The attempts whose results came, in any order; those of before are forgotten when it is taken back.
     pub(crate) made: BTreeSet<AttemptId>,
-    /// Those of them that came since its latest result: of the others no engine knows any more.
-    pub(crate) known: BTreeSet<AttemptId>,
     /// Whether what it made has flowed on.
     pub(crate) has_flowed: bool,
     /// The parts of a result that was taken back, where as many must come again.
@@ -105,7 +103,6 @@ impl Entry {
             is_lie: false,
             accepted: Seq(0),
             made: BTreeSet::new(),
-            known: BTreeSet::new(),
             has_flowed: false,
             joined_parts: None,
             discarded: Seq(0),

@@ -59,7 +59,6 @@ impl Ledger {
             entry.discarded = position;
             entry.begins_anew();
             entry.made.clear();
-            entry.known.clear();
         }
         for id in gone {
             self.tasks.remove(&id);

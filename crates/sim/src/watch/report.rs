@@ -84,8 +84,8 @@ impl Watch {
         let events = decided.unwrap_or_default();
         let is_accepted = |event: &Event| matches!(event, Event::Accepted { attempt, .. } if *attempt == report.attempt);
         let is_taken = events.iter().any(is_accepted);
-        let is_over =
-            report.attempt.position() < entry.discarded || entry.known.contains(&report.attempt);
+        let is_over = report.attempt.position() < entry.discarded.max(entry.superseded)
+            || entry.made.contains(&report.attempt);
         if is_over {
             return holds(Check::Discarded, !is_taken, || {
                 format!("a result of {} that was taken back, or told before, is taken", entry.key)
