@@ -99,8 +99,7 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
     // lead stays, and grants leave.
     let own = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let own = own.map_err(ClusterError::Thread)?;
-    let ears = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let ears = ears.map_err(ClusterError::Thread)?;
+    let ears = hearing_thread().map_err(ClusterError::Thread)?;
     let bus = own.block_on(Bus::connect(&settings))?;
     let heard_by = ears.block_on(Bus::connect(&settings))?;
     let beats_by = aside.block_on(Bus::connect(&settings))?;
@@ -320,6 +319,13 @@ pub(super) fn runtime() -> Result<Runtime, ClusterError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.map_err(ClusterError::Thread)
+}
+
+/// Where what others say is read. One thread, so that between its connection and its words there is no other to wake; that
+/// costs an attempt as much as to decide it.
+fn hearing_thread() -> std::io::Result<Runtime> {
+    let mut one = tokio::runtime::Builder::new_multi_thread();
+    one.worker_threads(1).on_thread_start(push0_dispatch::shorten_time_slice).enable_all().build()
 }
 
 /// From one beat of the leader to the next.
