@@ -321,8 +321,7 @@ pub(super) fn runtime() -> Result<Runtime, ClusterError> {
     runtime.map_err(ClusterError::Thread)
 }
 
-/// Where what others say is read. One thread, so that between its connection and its words there is no other to wake; that
-/// costs an attempt as much as to decide it.
+/// Where what others say is read. One thread, so that between its connection and its words there is no other to wake.
 fn hearing_thread() -> std::io::Result<Runtime> {
     let mut one = tokio::runtime::Builder::new_multi_thread();
     one.worker_threads(1).on_thread_start(push0_dispatch::shorten_time_slice).enable_all().build()
