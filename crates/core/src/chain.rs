@@ -231,20 +231,16 @@ impl Chain {
     }
 
     /// Whether what stands at `number` after `parent`, past the tip, never becomes canonical: it is past the end, a
-    /// number is missing before it, or another block is canonical where one before it is.
-    fn leads_nowhere(&self, mut number: Height, mut parent: BlockHash) -> bool {
+    /// number is missing before it, or it follows what is canonical and is not its next, or what is beside. Only the
+    /// parent is looked at: how it stands is known, however many blocks wait before it.
+    fn leads_nowhere(&self, number: Height, parent: BlockHash) -> bool {
         if self.ended.is_some_and(|last| number > last) {
             return true;
         }
-        loop {
-            let Some(before) = self.blocks.get(&parent) else { return false };
-            let is_gap = before.number.next() != number;
-            if is_gap || self.hash_at(before.number).is_some() {
-                // Had it followed the canonical one, it would have been canonical itself.
-                return true;
-            }
-            (number, parent) = (before.number, before.parent);
-        }
+        let Some(before) = self.blocks.get(&parent) else { return false };
+        let is_gap = before.number.next() != number;
+        // Had it followed the canonical one, it would have been canonical itself.
+        is_gap || self.hash_at(before.number).is_some() || self.strays.is_beside(&parent)
     }
 
     /// The canonical hash at a height.

@@ -79,6 +79,10 @@ impl Strays {
         !self.children.is_empty()
     }
 
+    pub(super) fn is_beside(&self, hash: &BlockHash) -> bool {
+        self.beside.contains(hash)
+    }
+
     pub(super) fn beside(&self) -> usize {
         self.beside.len()
     }
@@ -110,7 +114,7 @@ mod tests {
     proptest! {
         /// Forks, gaps, blocks before their parents and blocks with a number that does not follow, in any order, and an end.
         #[test]
-        fn the_count_of_those_beside_agrees_with_a_walk(
+        fn how_each_stands_agrees_with_a_walk(
             blocks in proptest::collection::vec((0_u8..24, 0_u64..6, any::<bool>()), 1..40),
             order in any::<prop::sample::Index>(),
             ends_after in any::<prop::sample::Index>(),
@@ -135,6 +139,9 @@ mod tests {
                 if let (true, Some((tip, _))) = (came == ends_after, chain.tip()) {
                     chain.end(tip);
                 }
+                for (hash, _) in chain.blocks.iter() {
+                    prop_assert_eq!(chain.standing(hash), Some(walk(&chain, hash)));
+                }
                 prop_assert_eq!(chain.beside(), walked(&chain, Standing::Beside));
                 let strays = walked(&chain, Standing::Beside) + walked(&chain, Standing::Waiting);
                 prop_assert_eq!(chain.strays_from(Height(0)), strays);
@@ -143,8 +150,26 @@ mod tests {
     }
 
     fn walked(chain: &Chain, standing: Standing) -> usize {
-        let standings = chain.blocks.iter().filter_map(|(hash, _)| chain.standing(hash));
-        standings.filter(|it| *it == standing).count()
+        chain.blocks.iter().filter(|(hash, _)| walk(chain, hash) == standing).count()
+    }
+
+    /// How a known block stands, by every block before it.
+    fn walk(chain: &Chain, hash: &BlockHash) -> Standing {
+        let (mut hash, mut is_first) = (*hash, true);
+        while let Some(known) = chain.blocks.get(&hash) {
+            match chain.hash_at(known.number) {
+                Some(canonical) if canonical == hash && is_first => return Standing::Canonical,
+                Some(_) => return Standing::Beside,
+                None => {}
+            }
+            let is_past = chain.ended().is_some_and(|last| known.number > last);
+            let before = chain.blocks.get(&known.parent);
+            if is_past || before.is_some_and(|before| before.number.next() != known.number) {
+                return Standing::Beside;
+            }
+            (hash, is_first) = (known.parent, false);
+        }
+        Standing::Waiting
     }
 
     fn block(number: u8, height: u64, parent: BlockHash) -> Block {
