@@ -11,9 +11,10 @@ use std::time::Instant;
 
 use async_nats::Message;
 use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use push0_dispatch::Store;
 use tokio::runtime::Runtime;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::bound::{Bound, LeftOut};
 use super::bus::{Bus, read};
@@ -67,11 +68,16 @@ impl Desk {
     }
 
     async fn hear(self, right: Right) {
-        let (mut bound, room) =
-            (Bound::new(a_second(right)), Arc::new(Semaphore::new(seats(right))));
-        let mut crowd = LeftOut::default();
+        let (mut bound, mut crowd) = (Bound::new(a_second(right)), LeftOut::default());
         let mut messages = self.bus.subscribe(right.subject()).await;
-        while let Some(message) = messages.next().await {
+        // Begun in the order in which they came: a block that is submitted after another comes after it.
+        let mut answers = FuturesUnordered::new();
+        loop {
+            let message = tokio::select! {
+                message = messages.next() => message,
+                Some(()) = answers.next() => continue,
+            };
+            let Some(message) = message else { return };
             let handle = self.led.borrow().clone();
             let Some(handle) = handle else { continue };
             let now = Instant::now();
@@ -86,7 +92,7 @@ impl Desk {
             if !is_taken {
                 continue;
             }
-            let Ok(seat) = Arc::clone(&room).try_acquire_owned() else {
+            if answers.len() >= seats(right) {
                 crowd.add(1);
                 if let Some(count) = crowd.tell(now) {
                     let (most, name) = (seats(right), right.subject());
@@ -95,12 +101,9 @@ impl Desk {
                     ));
                 }
                 continue;
-            };
-            let desk = self.clone();
-            tokio::spawn(async move {
-                desk.answer(right, &handle, &message).await;
-                drop(seat);
-            });
+            }
+            let desk = &self;
+            answers.push(async move { desk.answer(right, &handle, &message).await });
         }
     }
 
