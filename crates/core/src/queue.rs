@@ -2,7 +2,9 @@
 //!
 //! `oldest-first`: the lowest first height, then the stage nearest the end, then the older task; and what is made again
 //! of what was released long ago comes after all that is to be released yet. Strictly: the first that a free
-//! dispatcher could run goes before every later one, and no slot idles while it could run something. Where only busy dispatchers could run the first, one of them is kept for it.
+//! dispatcher could run goes before every later one, and no slot idles while it could run something. Where only busy
+//! dispatchers could run the first, one of them is kept for it. A probe that is due goes before what waits for another
+//! program: it comes at growing intervals, so that waits a bounded time.
 //!
 //! Not here: what makes a task ready (`task`), how a grant is recorded (`scheduler::assign`).
 

@@ -157,8 +157,11 @@ fn kept_for_the_first(
         may && fits(&offer.whole, head.name, head.program)
     });
     let able: Vec<_> = able.map(|offer| &offer.dispatcher).collect();
-    let busy: Vec<_> = behind.filter_map(|task| granted.get(&task.place.4)).collect();
-    let is_kept = able.is_empty() || able.iter().any(|who| !busy.contains(&who));
+    // A probe that is due is no work behind it: it comes at growing intervals, and what it takes is given back soon.
+    let busy = behind.filter_map(|task| Some((task.name, granted.get(&task.place.4)?)));
+    let busy = busy.filter(|(name, who)| !ledger.trouble.is_aside(name, who));
+    let busy: Vec<_> = busy.map(|(_, who)| *who).collect();
+    let is_kept = able.is_empty() || able.iter().any(|who| !busy.contains(who));
     holds(Check::StrictOrder, is_kept, || {
         format!("{} waits, and all of {able:?} are given what is behind it", head.entry.key)
     })
