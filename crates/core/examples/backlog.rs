@@ -65,6 +65,7 @@ impl Backlog {
             capacity,
             running: [].into(),
             held: [].into(),
+            leaving: false,
         };
         backlog.fleet.beat(now, &beat, &backlog.scheduler);
         backlog

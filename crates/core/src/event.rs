@@ -158,6 +158,12 @@ facts! {
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
             released: Vec<ReleaseNumber>,
         },
+        /// An operator keeps new work from a dispatcher, whichever life of it comes.
+        Cordoned { dispatcher: DispatcherId, by: String, why: String },
+        /// It gets work again.
+        Uncordoned { dispatcher: DispatcherId, by: String, why: String },
+        /// Blocks may follow again: that the source had ended was taken back before anything closed by it.
+        SourceResumed { by: String, why: String },
         /// A span has all its final proofs, by these tasks, and every span before it was released.
         Released { number: ReleaseNumber, key: Key, tasks: Vec<TaskId> },
     }
@@ -211,6 +217,9 @@ impl Event {
             Self::KeyNamed { .. } => "key_named",
             Self::Unpinned { .. } => "unpinned",
             Self::Discarded { .. } => "discarded",
+            Self::Cordoned { .. } => "cordoned",
+            Self::Uncordoned { .. } => "uncordoned",
+            Self::SourceResumed { .. } => "source_resumed",
             Self::Released { .. } => "released",
         }
     }

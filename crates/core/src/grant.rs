@@ -106,6 +106,14 @@ pub struct Beat {
     /// The attempts that have ended and are held until a verdict comes; each with its task. They occupy nothing.
     #[serde(deserialize_with = "held")]
     pub held: BTreeMap<AttemptId, TaskId>,
+    /// Whether it takes nothing new, ends what runs, and goes then.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub leaving: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// Takes what dispatchers of before say too: a list of attempts, whose tasks nobody can tell.

@@ -20,6 +20,13 @@ pub enum Input {
     Submit(Box<Block>),
     /// No block follows.
     EndSource,
+    /// Blocks follow after all.
+    ResumeSource {
+        /// Who says so, for a person.
+        by: String,
+        /// And why.
+        why: String,
+    },
     /// Take a dispatcher's word on an attempt.
     Report(Report),
     /// Give up on a dispatcher: it is gone, and with it what it ran. One decision holds `decision_max` of
@@ -58,6 +65,24 @@ pub enum Input {
     Unpin {
         /// Of which program.
         program: ProgramName,
+        /// Who says so, for a person.
+        by: String,
+        /// And why.
+        why: String,
+    },
+    /// Give no new work to a dispatcher, whichever life of it comes.
+    Cordon {
+        /// Which.
+        dispatcher: DispatcherId,
+        /// Who says so, for a person.
+        by: String,
+        /// And why.
+        why: String,
+    },
+    /// Give it work again.
+    Uncordon {
+        /// Which.
+        dispatcher: DispatcherId,
         /// Who says so, for a person.
         by: String,
         /// And why.
@@ -164,6 +189,15 @@ pub enum Rejection {
     /// Ask again in a moment, or submit a block first: the source cannot end here.
     #[error("the source cannot end: {0}")]
     CannotEnd(&'static str),
+    /// Nothing to do: blocks may follow, or it is too late.
+    #[error("that no block follows cannot be taken back: {0}")]
+    CannotResume(&'static str),
+    /// Take some of them off first: a log has a place for so many.
+    #[error("{0} dispatchers are cordoned, and no more can be: uncordon some that are gone")]
+    TooManyCordoned(usize),
+    /// Nothing to do: it gets work as it is.
+    #[error("dispatcher {0} is not cordoned")]
+    NotCordoned(DispatcherId),
     /// Tell the dispatcher this; the report changes nothing.
     #[error("nothing is recorded of the report: {0:?}")]
     Answered(Verdict),

@@ -28,6 +28,7 @@ mod end;
 mod flow;
 mod index;
 mod keys;
+mod operator;
 mod references;
 mod report;
 mod starved;
@@ -40,6 +41,7 @@ pub use self::aside::Aside;
 pub(crate) use self::aside::May;
 use self::aside::Records;
 use self::keys::Keys;
+pub use self::operator::Cordon;
 pub use references::{Reference, Referred};
 use starved::Starved;
 pub use view::{StageView, Totals};
@@ -83,6 +85,10 @@ pub struct Scheduler {
     records: BTreeMap<ProgramName, Records>,
     /// How many are set aside, of whatever program.
     asides: usize,
+    /// Those that get no new work by an operator's word.
+    cordons: BTreeMap<DispatcherId, Cordon>,
+    /// Whether something was closed because no block follows.
+    has_closed_by_end: bool,
     /// The open tasks, by the height that they begin at.
     open: BTreeMap<Height, BTreeSet<TaskId>>,
     /// How many of them are below what is released.
@@ -134,6 +140,8 @@ impl Scheduler {
             keys: BTreeMap::new(),
             records: BTreeMap::new(),
             asides: 0,
+            cordons: BTreeMap::new(),
+            has_closed_by_end: false,
             open: BTreeMap::new(),
             open_behind: 0,
             parked: BTreeSet::new(),
@@ -234,6 +242,7 @@ impl Scheduler {
             Input::Claim(epoch) => self.claim(*epoch),
             Input::Submit(block) => self.fitting(self.submit(block)?),
             Input::EndSource => self.end_source(now),
+            Input::ResumeSource { by, why } => self.fitting(self.resume_source(by, why)?),
             Input::Report(report) => self.report(now, report),
             Input::Lose { dispatcher, but, message } => {
                 Ok(self.lose(now, dispatcher, but, message))
@@ -245,6 +254,12 @@ impl Scheduler {
             Input::Remake(task) => self.remake(task),
             Input::Discard { task, by, why } => self.fitting(self.discard(task, by, why)?),
             Input::Unpin { program, by, why } => self.fitting(self.unpin(program, by, why)?),
+            Input::Cordon { dispatcher, by, why } => {
+                self.fitting(self.cordon(dispatcher, by, why)?)
+            }
+            Input::Uncordon { dispatcher, by, why } => {
+                self.fitting(self.uncordon(dispatcher, by, why)?)
+            }
             Input::Wake => Ok(self.advance(now)),
             Input::Assign(offers) => Ok(self.assign(now, offers)),
         }

@@ -360,6 +360,12 @@ mod tests {
             Event::Lost { task, attempt, message: message.clone(), retry_at },
             Event::Withdrawn { task, attempt, message: message.clone(), retry_at, cause, excused },
             Event::Restored { dispatcher: dispatcher.clone(), program: program.clone() },
+            Event::Cordoned {
+                dispatcher: dispatcher.clone(),
+                by: message.clone(),
+                why: message.clone(),
+            },
+            Event::SourceResumed { by: message.clone(), why: message.clone() },
             Event::SetAside { dispatcher, program, failures, until, message },
             Event::Led {},
         ]

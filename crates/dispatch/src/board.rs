@@ -246,6 +246,7 @@ impl Board {
             capacity,
             running: state.running.iter().map(|(attempt, entry)| (*attempt, entry.task)).collect(),
             held: state.held.iter().map(|(attempt, report)| (*attempt, report.task)).collect(),
+            leaving: false,
         };
         (beat, state.held.values().cloned().collect())
     }

@@ -214,6 +214,7 @@ impl Echo {
             capacity: capacity(self.slots),
             running: BTreeMap::new(),
             held: self.held.clone(),
+            leaving: false,
         }))
     }
 }

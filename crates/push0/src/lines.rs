@@ -94,6 +94,10 @@ impl Display for Fields<'_> {
             | Event::Unpinned { .. }
             | Event::SetAside { .. }
             | Event::Restored { .. } => of_program(f, self.event),
+            Event::Cordoned { dispatcher, by, why } | Event::Uncordoned { dispatcher, by, why } => {
+                write!(f, "dispatcher={dispatcher} by={by:?} {}", Message(why))
+            }
+            Event::SourceResumed { by, why } => write!(f, "by={by:?} {}", Message(why)),
             Event::Discarded { task, by, why, tasks, released } => {
                 let (of, released) = (of(task), Numbers(released));
                 write!(f, "{of} by={by:?} tasks={tasks}{released} {}", Message(why))

@@ -37,6 +37,8 @@ checks! {
     Limits "limits",
     /// No task is tried more often than its budgets allow, nor parked before.
     Budgets "budgets",
+    /// Who is cordoned gets nothing new.
+    Cordoned "cordoned",
     /// A dispatcher is set aside when it fails what others may prove, and never else; it gets probes then, and no more.
     SetAside "set-aside",
     /// What the log says is what the engine holds.

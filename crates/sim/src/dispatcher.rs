@@ -145,6 +145,7 @@ impl Dispatcher {
             capacity,
             running: self.running.iter().map(|(attempt, run)| (*attempt, run.grant.task)).collect(),
             held: self.held.iter().map(|(attempt, report)| (*attempt, report.task)).collect(),
+            leaving: false,
         };
         let reports = self.held.values().cloned().map(FromDispatcher::Report);
         std::iter::once(FromDispatcher::Beat(beat)).chain(reports).map(Act::Send).collect()

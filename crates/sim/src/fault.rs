@@ -141,6 +141,8 @@ faults! {
     Deaf "deaf" 8,
     /// The store does not find what it has, for a while: who looks for something then complains of it, sooner or later.
     Complains "complains" 20,
+    /// An operator keeps new work from a dispatcher for a while.
+    Cordoned "cordoned" 15,
     /// A result made again has other parts.
     OtherParts "other-parts" 600,
 }

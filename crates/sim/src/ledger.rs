@@ -53,6 +53,7 @@ pub(crate) struct Ledger {
     pub(crate) submitted: BTreeMap<BlockHash, Block>,
     pub(crate) ended: Option<Height>,
     pub(crate) trouble: Trouble,
+    cordoned: BTreeSet<DispatcherId>,
     /// The time of the last fact.
     pub(crate) at: Timestamp,
     keys: BTreeMap<ProgramName, Keys>,
@@ -139,6 +140,13 @@ impl Ledger {
             Event::Unpinned { program, .. } => {
                 self.keys.remove(program);
             }
+            Event::Cordoned { dispatcher, .. } => {
+                self.cordoned.insert(dispatcher.clone());
+            }
+            Event::Uncordoned { dispatcher, .. } => {
+                self.cordoned.remove(dispatcher);
+            }
+            Event::SourceResumed { .. } => self.ended = None,
             Event::Remade { .. } | Event::Led {} => {}
         }
         self.at = at;
@@ -234,6 +242,9 @@ impl Ledger {
         until: Timestamp,
     ) -> Result<(), Found> {
         let attempt = AttemptId::of(self.epoch, self.last);
+        holds(Check::Cordoned, !self.cordoned.contains(dispatcher), || {
+            format!("{attempt} is granted to {dispatcher}, which gets nothing new")
+        })?;
         let entry = self.entry(task)?;
         let is_ready = matches!(entry.state, State::Ready(ready) if ready <= at);
         let words = || format!("{attempt} was granted of a task that is {:?}", entry.state);

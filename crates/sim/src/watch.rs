@@ -202,6 +202,9 @@ impl Watch {
             | Input::Claim(_)
             | Input::Submit(_)
             | Input::EndSource
+            | Input::ResumeSource { .. }
+            | Input::Cordon { .. }
+            | Input::Uncordon { .. }
             | Input::Withdraw { .. }
             | Input::Retry(_)
             | Input::Remake(_)
@@ -225,6 +228,9 @@ impl Watch {
             | Input::Claim(_)
             | Input::Submit(_)
             | Input::EndSource
+            | Input::ResumeSource { .. }
+            | Input::Cordon { .. }
+            | Input::Uncordon { .. }
             | Input::Report(_)
             | Input::Lose { .. }
             | Input::Withdraw { .. }

@@ -125,6 +125,7 @@ impl Fake {
             capacity: pipeline::capacity(self.shape.slots),
             running: work.running.clone(),
             held: work.held.iter().map(|(attempt, report)| (*attempt, report.task)).collect(),
+            leaving: false,
         })
     }
 

@@ -74,6 +74,15 @@ impl Strays {
         past.into_iter().for_each(|hash| self.put_beside(hash));
     }
 
+    /// Those past `last`, lowest first: each may become canonical after all, for what is known here.
+    pub(super) fn take_from_beside_past(&mut self, last: Height) -> Vec<BlockHash> {
+        let past: Vec<_> = self.at.range(last.next()..).flat_map(|(_, at)| at.clone()).collect();
+        for hash in &past {
+            self.beside.remove(hash);
+        }
+        past
+    }
+
     /// Whether any came before its parent, and waits for it or did.
     pub(super) fn has_children(&self) -> bool {
         !self.children.is_empty()
@@ -118,6 +127,7 @@ mod tests {
             blocks in proptest::collection::vec((0_u8..24, 0_u64..6, any::<bool>()), 1..40),
             order in any::<prop::sample::Index>(),
             ends_after in any::<prop::sample::Index>(),
+            resumes_after in any::<prop::sample::Index>(),
         ) {
             let mut tree: Vec<Block> = vec![block(0, 10, BlockHash([255; 32]))];
             for (number, (parent, skips, is_strange)) in (1_u8..).zip(blocks) {
@@ -130,6 +140,7 @@ mod tests {
             let at = order.index(tree.len());
             tree.rotate_left(at);
             let ends_after = ends_after.index(2 * tree.len());
+            let resumes_after = resumes_after.index(2 * tree.len());
             let mut chain = Chain::default();
             for (came, block) in std::iter::once(first).chain(tree).enumerate() {
                 if chain.ended().is_some_and(|last| block.number > last) {
@@ -138,6 +149,9 @@ mod tests {
                 chain.add(Timestamp(came as u64), Seq(came as u64 + 1), &block, Box::default());
                 if let (true, Some((tip, _))) = (came == ends_after, chain.tip()) {
                     chain.end(tip);
+                }
+                if came == resumes_after {
+                    chain.resume_source();
                 }
                 for (hash, _) in chain.blocks.iter() {
                     prop_assert_eq!(chain.standing(hash), Some(walk(&chain, hash)));

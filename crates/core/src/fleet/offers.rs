@@ -14,8 +14,9 @@ impl Fleet {
     /// What each dispatcher could take now.
     #[must_use]
     pub fn offers(&self, scheduler: &Scheduler) -> Vec<Offer> {
+        let members = self.members.iter().filter(|(id, _)| !scheduler.is_cordoned(id));
         let offer = |(id, member)| self.offer(id, member, scheduler.held(id), scheduler);
-        self.members.iter().map(offer).collect()
+        members.map(offer).collect()
     }
 
     /// Those of the [`offers`](Self::offers) that decide who gets what may be tried at `now`.
@@ -41,12 +42,14 @@ impl Fleet {
             let held = holding.next_if(|(other, _)| *other == id).map(|(_, held)| held);
             if !runs && held.is_none() {
                 idle_count += 1;
-            } else if is_of_use(member.capacity()) {
+            } else if is_of_use(member.capacity()) && !scheduler.is_cordoned(id) {
                 offers.push(self.offer(id, member, held, scheduler));
             }
         }
         let is_idle = |id: &&DispatcherId| {
-            scheduler.held(id).is_none() && !self.members.running().contains(*id)
+            scheduler.held(id).is_none()
+                && !self.members.running().contains(*id)
+                && !scheduler.is_cordoned(id)
         };
         // None is looked for where all are busy.
         let idle_max = scheduler.grants_max_at(now) + scheduler.failed_on_max();

@@ -9,8 +9,9 @@ use crate::failure::Tally;
 use crate::release::Release;
 use crate::task::{IllegalEvent, Task, TaskResult, TaskState};
 use crate::{
-    Attempt, AttemptId, Block, DispatcherId, Does, Event, FailureClass, Height, InputId, Key,
-    ParkedBy, Pipeline, PipelineSpec, ReopenedBy, ResultRef, Seq, StageName, TaskId, Timestamp,
+    Attempt, AttemptId, Block, ClosedBy, DispatcherId, Does, Event, FailureClass, Height, InputId,
+    Key, ParkedBy, Pipeline, PipelineSpec, ReopenedBy, ResultRef, Seq, StageName, TaskId,
+    Timestamp,
 };
 
 impl Scheduler {
@@ -31,6 +32,7 @@ impl Scheduler {
             Event::Claimed { .. } => return Err(illegal(seq, "an epoch went back")),
             Event::BlockSubmitted { block } => self.block_submitted(at, seq, block)?,
             Event::SourceEnded { last } => self.chain.end(*last),
+            Event::SourceResumed { .. } => self.resumed(seq)?,
             Event::Resupplied { block, payload, bytes } => {
                 let Some(number) = self.chain.resupply(seq, *block, *payload, *bytes) else {
                     return Err(illegal(seq, "an unknown block came again"));
@@ -44,8 +46,10 @@ impl Scheduler {
                 self.requeue_users(InputId::Block(*block), number);
                 self.effects.push_back((seq, Effect::AskSource(*block)));
             }
-            Event::BatchClosed { stage, key, items, .. } => {
+            Event::BatchClosed { stage, key, items, why } => {
                 let index = self.stage_index(seq, stage)?;
+                self.has_closed_by_end |=
+                    *why == ClosedBy::Boundary && self.chain.ended().is_some();
                 if let Some(root) = self.close_batch(seq, index, key, *items)? {
                     self.flow_root(at, index, root);
                 }
@@ -71,6 +75,8 @@ impl Scheduler {
             | Event::SetAside { .. }
             | Event::Restored { .. } => self.note_program(at, event),
             Event::Led {} => {}
+            Event::Cordoned { dispatcher, by, why } => self.cordoned(at, dispatcher, by, why),
+            Event::Uncordoned { dispatcher, .. } => self.uncordoned(dispatcher),
             Event::Discarded { task, released, .. } => self.discarded(seq, at, *task, released)?,
             Event::Released { number, key, tasks } => {
                 let release = Release { number: *number, key: *key, tasks: tasks.clone() };

@@ -120,6 +120,9 @@ impl Totals {
             | Event::Unpinned { .. }
             | Event::SetAside { .. }
             | Event::Restored { .. }
+            | Event::Cordoned { .. }
+            | Event::Uncordoned { .. }
+            | Event::SourceResumed { .. }
             | Event::Led {} => {}
         }
     }

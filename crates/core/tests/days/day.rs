@@ -96,6 +96,7 @@ impl Day {
             capacity: Capacity { programs, slots: SLOTS, memory_bytes: MEMORY, gpus: 0 },
             running: running.into_iter().map(|attempt| (attempt, self.task_of(attempt))).collect(),
             held: BTreeMap::new(),
+            leaving: false,
         }
     }
 

@@ -9,6 +9,7 @@ mod day;
 mod fleet;
 mod inputs;
 mod offers;
+mod operator;
 mod results;
 mod review;
 mod rules;

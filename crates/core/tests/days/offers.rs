@@ -141,6 +141,7 @@ fn beat(number: usize, kinds: &[(u32, u64, u8)]) -> Beat {
         capacity: Capacity { programs: programs.collect(), slots, memory_bytes, gpus: 0 },
         running: BTreeMap::new(),
         held: BTreeMap::new(),
+        leaving: false,
     }
 }
 

@@ -80,6 +80,9 @@ const fn happens_once(event: &Event) -> bool {
             | Event::Unpinned { .. }
             | Event::SetAside { .. }
             | Event::Restored { .. }
+            | Event::Cordoned { .. }
+            | Event::Uncordoned { .. }
+            | Event::SourceResumed { .. }
             | Event::Led {}
     )
 }
@@ -122,6 +125,9 @@ fn effects_of(before: &Scheduler, seq: Seq, event: &Event) -> Vec<String> {
         | Event::Unpinned { .. }
         | Event::SetAside { .. }
         | Event::Restored { .. }
+        | Event::Cordoned { .. }
+        | Event::Uncordoned { .. }
+        | Event::SourceResumed { .. }
         | Event::Led {}
         | Event::Discarded { .. } => Vec::new(), // nobody asks for the last two here
     }

@@ -99,6 +99,7 @@ impl Machine {
             capacity: self.capacity.clone(),
             running: self.running.iter().map(|(attempt, grant)| (*attempt, grant.task)).collect(),
             held: self.held.iter().map(|(attempt, report)| (*attempt, report.task)).collect(),
+            leaving: false,
         }
     }
 }

@@ -370,6 +370,7 @@ mod tests {
             capacity: Capacity::default(),
             running: [].into(),
             held: [].into(),
+            leaving: false,
         });
         let said_on = |subject: &str| Message {
             subject: format!("push0.{subject}").into(),

@@ -215,6 +215,7 @@ mod tests {
                 capacity: Capacity::default(),
                 running: [].into(),
                 held: [].into(),
+                leaving: false,
             });
             let now = self.1 + Duration::from_millis(at_ms);
             self.0.judge(now, vec![beat], Origin { connection: Some(life), after })

@@ -341,6 +341,7 @@ mod tests {
             capacity,
             running: [].into(),
             held: [].into(),
+            leaving: false,
         };
         match witness.sift(vec![FromDispatcher::Beat(beat)]).pop() {
             Some(FromDispatcher::Beat(beat)) => beat.capacity.slots,

@@ -295,6 +295,7 @@ fn beat() -> Beat {
         capacity: Capacity { programs, slots: 2, memory_bytes: 1 << 40, gpus: 0 },
         running: BTreeMap::new(),
         held: BTreeMap::new(),
+        leaving: false,
     }
 }
 

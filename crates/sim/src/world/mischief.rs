@@ -241,11 +241,33 @@ impl World {
             let withdraw = attempt.map(|attempt| Input::Withdraw { attempt, message, cause: None });
             self.ask(Asker::Operator, withdraw.into_iter().collect());
         }
+        self.cordon();
         if self.strikes(Fault::Reconfigured) {
             self.spec =
                 pipelines::with_other_policy(&self.spec, self.faults.chance(Fault::Reconfigured));
             let configure = Input::Configure(Box::new(self.spec.clone()));
             self.ask(Asker::Operator, vec![configure]);
+        }
+    }
+
+    /// Keeps new work from a dispatcher, and lets it have some again.
+    fn cordon(&mut self) {
+        let cordoned = self.engine.iter().flat_map(|engine| engine.scheduler.cordons());
+        let cordoned: Vec<_> = cordoned.map(|(id, _)| id.clone()).collect();
+        let said = || ("an operator".to_owned(), "a disk is changed".to_owned());
+        for dispatcher in cordoned {
+            if !self.is_cruel() || self.faults.chance(Fault::Cordoned).below(8) == 0 {
+                let (by, why) = said();
+                self.ask(Asker::Operator, vec![Input::Uncordon { dispatcher, by, why }]);
+            }
+        }
+        if self.strikes(Fault::Cordoned) {
+            let who = self.faults.chance(Fault::Cordoned).pick(&self.crew);
+            let cordon = who.map(|one| {
+                let ((by, why), dispatcher) = (said(), one.id.clone());
+                Input::Cordon { dispatcher, by, why }
+            });
+            self.ask(Asker::Operator, cordon.into_iter().collect());
         }
     }
 

@@ -168,6 +168,9 @@ fn task_of(event: &Event) -> Option<&TaskId> {
         | Event::Unpinned { .. }
         | Event::SetAside { .. }
         | Event::Restored { .. }
+        | Event::Cordoned { .. }
+        | Event::Uncordoned { .. }
+        | Event::SourceResumed { .. }
         | Event::Led {}
         | Event::Pinned { .. } => None,
     }

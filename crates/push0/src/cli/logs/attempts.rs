@@ -127,6 +127,9 @@ fn ended(at: Timestamp, event: &Event) -> Option<(AttemptId, End)> {
         | Event::Pinned { .. }
         | Event::KeyNamed { .. }
         | Event::Unpinned { .. }
+        | Event::Cordoned { .. }
+        | Event::Uncordoned { .. }
+        | Event::SourceResumed { .. }
         | Event::Discarded { .. }
         | Event::SetAside { .. }
         | Event::Restored { .. }
