@@ -188,6 +188,17 @@ impl Board {
         self.lock().is_leaving = true;
     }
 
+    /// Whether it takes nothing more.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.lock().is_leaving
+    }
+
+    /// How many attempts have not ended, and how many reports wait for a verdict.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.running.len(), state.held.len())
+    }
+
     /// Whether something may be begun.
     pub(crate) fn is_open(&self) -> bool {
         self.lock().is_open
@@ -246,7 +257,7 @@ impl Board {
             capacity,
             running: state.running.iter().map(|(attempt, entry)| (*attempt, entry.task)).collect(),
             held: state.held.iter().map(|(attempt, report)| (*attempt, report.task)).collect(),
-            leaving: false,
+            leaving: state.is_leaving,
         };
         (beat, state.held.values().cloned().collect())
     }

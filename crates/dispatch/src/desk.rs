@@ -112,6 +112,10 @@ impl Desk {
         if !self.context.board.take(&grant) {
             return;
         }
+        if self.context.board.is_leaving() {
+            let message = "its dispatcher is leaving".to_owned();
+            return attempt::not_run(&self.context, &grant, message);
+        }
         if !self.context.board.is_open() {
             let message = "no room: its disk is nearly full, or does not answer".to_owned();
             return attempt::not_run(&self.context, &grant, message);

@@ -148,7 +148,19 @@ impl Dispatcher {
         Life { dispatcher: self.context.config.id.clone(), incarnation: board.incarnation() }
     }
 
-    /// Announces from here on that it takes nothing more, and says so at once.
+    /// How many attempts have not ended, and how many results wait for a verdict.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        self.context.board.counts()
+    }
+
+    /// Whether it announces that it takes nothing more.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.context.board.is_leaving()
+    }
+
+    /// Announces from here on that it takes nothing more, and says so at once. What runs goes on.
     pub fn leave(&self) {
         self.context.board.leave();
         self.beat_now();

@@ -26,8 +26,8 @@ use clap::{Args, Parser, Subcommand};
 use push0_prover::Vkey;
 
 pub(crate) use cluster_args::{
-    AliveArgs, ApplyArgs, DiscardArgs, DispatchArgs, DrainArgs, ProofsArgs, RetryArgs, SaidArgs,
-    ServeArgs, SubmitArgs, UnpinArgs,
+    AliveArgs, ApplyArgs, CordonArgs, DiscardArgs, DispatchArgs, DrainArgs, FinishArgs, ProofsArgs,
+    RetryArgs, SaidArgs, ServeArgs, SubmitArgs, UncordonArgs, UnpinArgs,
 };
 pub use exit::Exit;
 pub(crate) use output::{gist, table};
@@ -64,7 +64,10 @@ enum Command {
     Serve(ServeArgs),
     Dispatch(DispatchArgs),
     Submit(SubmitArgs),
+    Finish(FinishArgs),
     Drain(DrainArgs),
+    Cordon(CordonArgs),
+    Uncordon(UncordonArgs),
     Apply(ApplyArgs),
     Retry(RetryArgs),
     Discard(DiscardArgs),
@@ -285,7 +288,10 @@ impl Cli {
             Command::Serve(args) => cluster::serve(&args),
             Command::Dispatch(args) => cluster::dispatch(&args),
             Command::Submit(args) => cluster::submit(&args),
+            Command::Finish(args) => cluster::finish(&args),
             Command::Drain(args) => cluster::drain(&args),
+            Command::Cordon(args) => cluster::cordon(&args),
+            Command::Uncordon(args) => cluster::uncordon(&args),
             Command::Apply(args) => cluster::apply(&args),
             Command::Retry(args) => cluster::retry(&args),
             Command::Discard(args) => take_back::discard(&args),

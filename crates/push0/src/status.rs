@@ -3,6 +3,7 @@
 //! Not here: what holds the head of the chain (`head`), where the state comes from (`cli::status`, `cluster`).
 
 mod cluster;
+mod cordoned;
 mod head;
 mod room;
 mod trouble;
@@ -15,6 +16,7 @@ use push0_dispatch::About;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::cluster::{Cannot, Cluster, DispatcherView, EngineView, Leader};
+use self::cordoned::Cordoned;
 use self::head::Head;
 pub(crate) use self::room::LogRoom;
 use self::trouble::Trouble;
@@ -43,6 +45,9 @@ pub struct Status {
     /// Who is set aside, and for what.
     #[serde(default, skip_serializing_if = "Trouble::is_none")]
     trouble: Trouble,
+    /// Who gets no new work by an operator's word.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    cordoned: Vec<Cordoned>,
     /// How full the log is, where it has a bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) log: Option<LogRoom>,
@@ -158,6 +163,7 @@ impl Status {
             parked: parked(scheduler, parked_max),
             head: Head::of(scheduler, fleet),
             trouble: Trouble::of(scheduler, fleet),
+            cordoned: Cordoned::of(scheduler),
             log: None,
             dispatcher: None,
             cluster: None,
@@ -238,6 +244,7 @@ impl Status {
             sections.push(format!("head of the chain: block {}: {}", head.block, head.why));
         }
         sections.extend(self.trouble.shown());
+        sections.extend(Cordoned::shown(&self.cordoned));
         sections.extend(self.log.as_ref().map(LogRoom::shown));
         sections.extend(self.dispatcher.as_ref().map(dispatcher_shown));
         sections.extend(self.cluster.as_ref().map(Cluster::dispatchers_shown));

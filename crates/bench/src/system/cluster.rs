@@ -348,7 +348,9 @@ async fn ask(bus: Bus, mut blocks: Vec<Block>) {
                 Answer::Status(_)
                 | Answer::Added { .. }
                 | Answer::Discarded { .. }
-                | Answer::Position(_),
+                | Answer::Position(_)
+                | Answer::Leaving { .. }
+                | Answer::Cordoned { .. },
             ) => 0,
             // At once, where there is no connection.
             None => {

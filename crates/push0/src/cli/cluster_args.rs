@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use push0_core::ProgramName;
+use push0_core::{DispatcherId, ProgramName};
+use push0_dispatch::Reclaim;
 
 use super::run_args::MachineArgs;
 pub(crate) use crate::cluster::ClusterArgs;
@@ -41,7 +42,8 @@ impl ServeArgs {
 /// Runs provers for a cluster; comes and goes as it likes
 ///
 /// It announces the pipeline's programs, takes what the leading engine grants, and holds each result until it
-/// is recorded. SIGTERM or Ctrl-C stops its provers; what they worked on is given to others.
+/// is recorded. SIGTERM, SIGUSR1 or Ctrl-C has it leave: it takes nothing new, ends what it runs, hands over its results, and
+/// goes. SIGTERM or Ctrl-C again stops its provers at once; what they worked on is given to others.
 #[derive(Args, Clone, Debug)]
 #[command(
     after_long_help = "Example:\n  push0 dispatch pipeline.toml --nats nats://a:4222 --store s3://bucket/prefix --id gpu-1"
@@ -55,6 +57,12 @@ pub(crate) struct DispatchArgs {
     /// Its own directory: attempts, provers' output [default: ./NAME.ID, after the pipeline's name]
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
+    /// How long it waits for what it runs when it leaves; then that is stopped, and given to others [default: 30m]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) drain: Option<Duration>,
+    /// Leave once this file is there, or this http:// address says that the machine is taken back
+    #[arg(long, value_name = "FILE|URL")]
+    pub(crate) notice: Option<Reclaim>,
     /// Touch this file while there is a connection; `push0 alive FILE` tells
     #[arg(long, value_name = "FILE")]
     pub(crate) alive: Option<PathBuf>,
@@ -85,14 +93,105 @@ pub(crate) struct SubmitArgs {
 }
 
 /// Says that no block follows: open batches close, and the cluster ends its work
+///
+/// Blocks past the last one are refused from then on. It can be taken back (--undo) until a batch closes by it.
 #[derive(Args, Clone, Debug)]
-#[command(after_long_help = "Example:\n  push0 drain --nats nats://a:4222")]
-pub(crate) struct DrainArgs {
+#[command(
+    after_long_help = "Examples:\n  push0 finish --nats nats://a:4222\n  push0 finish --undo"
+)]
+pub(crate) struct FinishArgs {
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Take it back: blocks follow after all
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) undo: bool,
+    #[command(flatten)]
+    pub(crate) who: WhoArgs,
     /// How long to look for an engine
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
     pub(crate) wait: Duration,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
+}
+
+/// Has dispatchers leave: each takes nothing new, ends what it runs, and goes
+///
+/// It is what SIGTERM does on the dispatcher's own machine. How long it waits for its provers is said there (`push0
+/// dispatch --drain`). Whatever starts it again brings it back; `push0 cordon` keeps work from it then too.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_long_help = "Examples:\n  push0 drain gpu-1 gpu-2 --nats nats://a:4222\n  push0 drain --all"
+)]
+pub(crate) struct DrainArgs {
+    /// Their names
+    #[arg(value_name = "ID", conflicts_with = "all")]
+    pub(crate) dispatchers: Vec<DispatcherId>,
+    /// All that are there
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) who: WhoArgs,
+    /// How long to look for an engine
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    pub(crate) wait: Duration,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+}
+
+/// Keeps new work from dispatchers; what they run goes on
+///
+/// It holds whoever leads, and whenever a dispatcher of that name starts again, until `push0 uncordon`. Who says so and
+/// why stands in the log for ever.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_long_help = "Example:\n  push0 cordon gpu-1 --why 'its fan is loud' --nats nats://a:4222"
+)]
+pub(crate) struct CordonArgs {
+    /// Their names
+    #[arg(value_name = "ID", required = true)]
+    pub(crate) dispatchers: Vec<DispatcherId>,
+    #[command(flatten)]
+    pub(crate) who: WhoArgs,
+    /// How long to look for an engine
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    pub(crate) wait: Duration,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+}
+
+/// Gives work again to dispatchers that are cordoned
+#[derive(Args, Clone, Debug)]
+#[command(after_long_help = "Example:\n  push0 uncordon gpu-1 --nats nats://a:4222")]
+pub(crate) struct UncordonArgs {
+    #[command(flatten)]
+    pub(crate) cordon: CordonArgs,
+}
+
+/// Who says something, and why.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct WhoArgs {
+    /// Why, for whoever reads the log
+    #[arg(long, value_name = "TEXT")]
+    why: Option<String>,
+    /// Who says so [default: the user's name]
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+}
+
+impl WhoArgs {
+    pub(crate) fn by(&self) -> String {
+        named_or_user(self.by.as_deref())
+    }
+
+    pub(crate) fn why(&self) -> String {
+        self.why.clone().unwrap_or_default()
+    }
+}
+
+fn named_or_user(name: Option<&str>) -> String {
+    let user = || ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    name.map(ToOwned::to_owned).or_else(user).unwrap_or_else(|| "an operator".to_owned())
 }
 
 /// Has a cluster go on with a changed pipeline file
@@ -186,8 +285,7 @@ pub(crate) struct SaidArgs {
 
 impl SaidArgs {
     pub(crate) fn by(&self) -> String {
-        let user = || ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
-        self.by.clone().or_else(user).unwrap_or_else(|| "an operator".to_owned())
+        named_or_user(self.by.as_deref())
     }
 }
 

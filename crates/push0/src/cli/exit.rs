@@ -162,6 +162,7 @@ impl From<&ClusterError> for Exit {
             | ClusterError::NotConfirmed
             | ClusterError::NothingRuns
             | ClusterError::NotDone(_)
+            | ClusterError::NobodyNamed
             | ClusterError::Forbidden { .. }
             | ClusterError::Setting { .. }
             | ClusterError::FromFile { .. }
@@ -201,6 +202,7 @@ impl From<&ClusterError> for Exit {
             | ClusterError::Store(_)
             | ClusterError::Dispatcher(_)
             | ClusterError::NoEngine(_)
+            | ClusterError::NotLeaving(_)
             | ClusterError::LogSilent
             | ClusterError::Dir { .. }
             | ClusterError::Thread(_) => Self::OutOfReach,

@@ -68,14 +68,14 @@ fn asked(
     not_refused(runtime.block_on(client.ask(&ask(Some(seen))))?)
 }
 
-fn not_refused(answer: Answer) -> Result<Answer, ClusterError> {
+pub(super) fn not_refused(answer: Answer) -> Result<Answer, ClusterError> {
     if let Answer::Refused { reason, .. } = answer {
         return Err(ClusterError::NotDone(reason));
     }
     Ok(answer)
 }
 
-fn of_another_question() -> ClusterError {
+pub(super) fn of_another_question() -> ClusterError {
     ClusterError::NotDone("the engine's answer is to another question".to_owned())
 }
 
@@ -95,7 +95,7 @@ fn apply_now(args: &ApplyArgs) -> Result<(), ClusterError> {
         return Ok(());
     }
     say(&format!("against the pipeline that runs:\n{difference}"));
-    if !args.yes && !is_confirmed() {
+    if !args.yes && !is_confirmed("apply?") {
         return Err(ClusterError::NotConfirmed);
     }
     let client = runtime.block_on(Client::connect(&settings, args.wait))?;
@@ -119,12 +119,12 @@ fn retry_now(args: &RetryArgs) -> Result<usize, ClusterError> {
 }
 
 /// Asks a person, where there is one.
-fn is_confirmed() -> bool {
+pub(super) fn is_confirmed(question: &str) -> bool {
     let input = std::io::stdin();
     if !input.is_terminal() {
         return false;
     }
-    let _ = write!(std::io::stderr(), "apply? [y/N] ");
+    let _ = write!(std::io::stderr(), "{question} [y/N] ");
     let mut answer = String::new();
     input.read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "yes")
 }

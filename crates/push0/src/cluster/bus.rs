@@ -73,7 +73,14 @@ impl Bus {
 
     /// Tells a life of a dispatcher that it is not heard, since another has its name.
     pub(super) async fn refuse(&self, of: &Life) {
-        let down = Down { epoch: Epoch(0), messages: Vec::new(), name_is_taken: true };
+        let down = Down { epoch: Epoch(0), messages: Vec::new(), name_is_taken: true, leave: None };
+        self.publish(&life(of), &down).await;
+    }
+
+    /// Asks a life of a dispatcher to leave, in the name of the engine that leads in `epoch`.
+    pub(super) async fn ask_to_leave(&self, epoch: Epoch, of: &Life, by: &str) {
+        let leave = Some(by.to_owned());
+        let down = Down { epoch, messages: Vec::new(), name_is_taken: false, leave };
         self.publish(&life(of), &down).await;
     }
 
@@ -322,7 +329,7 @@ impl Post for NatsPost {
         let subject = self.bus.subject(&life(to));
         for messages in parcels(messages, weight_down) {
             let headers = Trace::headers_of(messages.iter().filter_map(Trace::of_down));
-            let down = Down { epoch: self.epoch, messages, name_is_taken: false };
+            let down = Down { epoch: self.epoch, messages, name_is_taken: false, leave: None };
             let Ok(json) = serde_json::to_vec(&down) else { return };
             let publish =
                 self.bus.client.publish_with_headers(subject.clone(), headers, json.into());

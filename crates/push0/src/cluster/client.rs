@@ -50,7 +50,9 @@ impl Client {
             | Answer::Status(_)
             | Answer::Added { .. }
             | Answer::Discarded { .. }
-            | Answer::Position(_) => {
+            | Answer::Position(_)
+            | Answer::Leaving { .. }
+            | Answer::Cordoned { .. } => {
                 Err(ClusterError::NotDone("the engine's answer is to another question".to_owned()))
             }
         }

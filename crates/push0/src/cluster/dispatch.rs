@@ -8,9 +8,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
-use push0_core::{DispatcherId, FromDispatcher};
-use push0_dispatch::{Access, Config, Dispatcher, Started, Store};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use push0_core::{DispatcherId, FromDispatcher, plain};
+use push0_dispatch::{Access, Config, Dispatcher, Reclaim, Started, Store};
 use tokio::sync::{mpsc, watch};
 
 use super::bus::{BEAT, Bus, hear, life, read};
@@ -18,6 +17,7 @@ use super::departures::connection;
 use super::error::{ClusterError, told};
 use super::histories::{Followed, Heard};
 use super::host::host;
+use super::leaving::{Ends, Leaving, Stop, Told, counted, kept};
 use super::lives::Origin;
 use super::present;
 use super::role::Role;
@@ -55,7 +55,7 @@ fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
     settings.nats.name = present::connection(&wanted.id);
     let called_over = runtime.block_on(Bus::connect(&settings))?;
     let mut beats = runtime.block_on(bus.subscribe(BEAT));
-    let mut stop = runtime.block_on(async { Stop::new() })?;
+    let mut stop = runtime.block_on(async { Stop::new(wanted.notice.clone()) })?;
     say(&format!("{}: waits for an engine", wanted.id));
     let Some(first) = runtime.block_on(first_beat(&bus, &mut beats, &sign, &mut stop)) else {
         say("stops: no engine was heard");
@@ -63,12 +63,15 @@ fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
     };
     // An engine that leads has made it: where there is none, it is this machine that does not see it.
     let store = settings.store(Access::Write)?;
+    let wanted_drain = wanted.drain;
     let config = config(&loaded, wanted, store);
     let own = config.store.identity().to_owned();
     if first.store != own {
         let store = config.store.to_string();
         return Err(ClusterError::OtherStore { store, own, theirs: first.store });
     }
+    let graces = loaded.pipeline.stages.iter().map(|stage| stage.grace);
+    let ends = Ends { drain: wanted_drain, grace: graces.max().unwrap_or(STOP_GRACE) };
     let (views, view) = watch::channel(None);
     runtime.spawn(present::dispatcher(called_over, view, config.id.clone()));
     let mut leader = first;
@@ -76,7 +79,7 @@ fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
         let after = push0_dispatch::last_life(&config.dir);
         let bus = bus.clone().speaking_as(Origin { connection: Some(number), after });
         let started = push0_dispatch::start(config.clone())?;
-        let carried = carry(&bus, started, (&mut beats, leader), &mut stop, (&sign, &views));
+        let carried = carry(&bus, started, (&mut beats, leader), &mut stop, (&sign, &views, ends));
         leader = match runtime.block_on(carried)? {
             Ended::Stopped => return Ok(()),
             Ended::OtherHistory(leader) => leader,
@@ -86,34 +89,10 @@ fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
 
 /// Why a life of the dispatcher has ended.
 enum Ended {
-    /// It was told to stop.
+    /// It was told to leave, and what it ran has ended; or to stop.
     Stopped,
     /// The log of the engine that leads is another than that of the grants which this life has.
     OtherHistory(LeaderBeat),
-}
-
-/// What tells this process to stop.
-struct Stop {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Stop {
-    /// Listens from here on.
-    fn new() -> Result<Self, ClusterError> {
-        let on = |kind| signal(kind).map_err(ClusterError::Thread);
-        Ok(Self {
-            interrupt: on(SignalKind::interrupt())?,
-            terminate: on(SignalKind::terminate())?,
-        })
-    }
-
-    async fn comes(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }
 
 /// Waits for a leader to be heard; nothing, where it is told to stop before.
@@ -136,19 +115,19 @@ async fn first_beat(
                     sign.touch();
                 }
             }
-            () = stop.comes() => return None,
+            _ = stop.comes() => return None,
         }
     }
 }
 
-/// Carries messages until it is told to stop, or what it was granted is of no log any more; then ends the provers, and
-/// says so. Results that wait for a verdict are the next life's.
+/// Carries messages until it has left, is told to stop, or what it was granted is of no log any more; then ends the
+/// provers that still run, and says so. Results that wait for a verdict are the next life's.
 async fn carry(
     bus: &Bus,
     started: Started,
     (beats, leader): (&mut async_nats::Subscriber, LeaderBeat),
     stop: &mut Stop,
-    (sign, views): (&Sign, &watch::Sender<Option<DispatcherView>>),
+    (sign, views, ends): (&Sign, &watch::Sender<Option<DispatcherView>>, Ends),
 ) -> Result<Ended, ClusterError> {
     let Started { dispatcher, to, mut from, mut notices } = started;
     let own = dispatcher.life();
@@ -158,9 +137,11 @@ async fn carry(
     let (mut running, mut held, mut cannot) = (0, 0, Cannot::default());
     let shows = |running, held, cannot: &Cannot| {
         let view = DispatcherView::new(dispatcher.about().clone(), running, held, cannot);
-        views.send_replace(Some(view));
+        let leaving = dispatcher.is_leaving();
+        views.send_replace(Some(DispatcherView { leaving, ..view }));
     };
     shows(running, held, &cannot);
+    let (mut leaving, mut ticks) = (None, tokio::time::interval(LOOK));
     let mut said = Vec::new();
     let (mut leader, mut connects) = (Followed::new(Instant::now(), &leader), bus.connects());
     let ended = loop {
@@ -180,6 +161,11 @@ async fn carry(
                 let down = read::<Down>(&message.payload);
                 if down.as_ref().is_some_and(|down| down.name_is_taken) {
                     break Err(ClusterError::NameTaken(own.dispatcher.clone()));
+                }
+                let asks = down.as_ref().and_then(|down| Some((down.epoch, down.leave.as_ref()?)));
+                if let Some((_, by)) = asks.filter(|(epoch, _)| *epoch >= leader.latest()) {
+                    let by = format!("{} asked for it", plain(by));
+                    leaving.get_or_insert_with(|| Leaving::begin(&dispatcher, ends, &by));
                 }
                 // What an engine says that leads no more was decided without knowing what is.
                 if let Some(said) = down.filter(|said| said.epoch >= leader.latest()) {
@@ -205,29 +191,53 @@ async fn carry(
                 say(&cannot.heard(&notice));
                 shows(running, held, &cannot);
             }
-            () = stop.comes() => break Ok(Ended::Stopped),
+            told = stop.comes() => match told {
+                // Said again it is to stop at once.
+                Told::Signal(_) if leaving.is_some() => break Ok(Ended::Stopped),
+                Told::Signal(why) => {
+                    leaving = Some(Leaving::begin(&dispatcher, ends, why));
+                }
+                Told::Notice(why) => {
+                    let why = format!("this machine is taken back ({why})");
+                    leaving.get_or_insert_with(|| Leaving::begin(&dispatcher, ends, &why));
+                }
+            },
+            _ = ticks.tick(), if leaving.is_some() => {
+                let is_over = leaving.as_ref().is_some_and(|it| Instant::now() >= it.until);
+                if is_over || dispatcher.counts() == (0, 0) {
+                    break Ok(Ended::Stopped);
+                }
+            }
         }
     };
-    say(match ended {
-        Ok(Ended::Stopped) | Err(_) => "stops: its attempts are taken back",
-        Ok(Ended::OtherHistory(_)) => {
-            "warning: the engines' log was put back to an older copy, or made again: attempts of before are given up, \
-             results that wait are kept, and work goes on"
+    let is_over = leaving.is_some_and(|leaving: Leaving| Instant::now() >= leaving.until);
+    let (running, held) = dispatcher.counts();
+    match ended {
+        Ok(Ended::Stopped) if (running, held) == (0, 0) => say("leaves: nothing is left to do"),
+        Ok(Ended::Stopped) | Err(_) => {
+            let are = if running == 1 { "is" } else { "are" };
+            let attempts = counted(running, "attempt");
+            say(&format!("stops: {attempts} {are} taken back{}", kept(held)));
         }
-    });
-    leave(bus, &up, dispatcher, from).await;
+        Ok(Ended::OtherHistory(_)) => say(
+            "warning: the engines' log was put back to an older copy, or made again: attempts of before are given up, \
+             results that wait are kept, and work goes on",
+        ),
+    }
+    stop_at_once(bus, &up, dispatcher, from, if is_over { ends.grace } else { STOP_GRACE }).await;
     ended
 }
 
 /// Ends the provers, and tells that what they worked on was not run.
-async fn leave(
+async fn stop_at_once(
     bus: &Bus,
     up: &str,
     dispatcher: Dispatcher,
     mut from: mpsc::Receiver<FromDispatcher>,
+    grace: Duration,
 ) {
     dispatcher.leave();
-    let ended = tokio::task::spawn_blocking(move || dispatcher.shutdown(STOP_GRACE));
+    let ended = tokio::task::spawn_blocking(move || dispatcher.shutdown(grace));
     while let Some(message) = from.recv().await {
         bus.say(up, vec![message]).await;
     }
@@ -243,6 +253,8 @@ struct Wanted {
     slots: u32,
     gpus: u32,
     programs: Programs,
+    drain: Duration,
+    notice: Option<Reclaim>,
 }
 
 fn wanted(
@@ -278,11 +290,19 @@ fn wanted(
     gpus.warning.iter().for_each(|warning| say(warning));
     let dir = std::path::absolute(&dir).unwrap_or(dir);
     let programs = programs::resolve(loaded).map_err(ClusterError::missing(&args.pipeline))?;
-    Ok(Wanted { id, dir, memory_bytes, slots, gpus: gpus.count, programs })
+    let drain = table.drain.as_deref().map(|text| {
+        unit::duration(text).ok_or_else(|| fault(format!("dispatch.drain: {text:?} is no time")))
+    });
+    let drain = args.drain.or(drain.transpose()?).unwrap_or(DRAIN);
+    let notice = table.notice.as_deref().map(|text| {
+        text.parse().map_err(|error| fault(format!("dispatch.notice: {text:?}: {error}")))
+    });
+    let notice = args.notice.clone().or(notice.transpose()?);
+    Ok(Wanted { id, dir, memory_bytes, slots, gpus: gpus.count, programs, drain, notice })
 }
 
 fn config(loaded: &LoadedPipeline, wanted: Wanted, store: Store) -> Config {
-    let Wanted { id, dir, memory_bytes, slots, gpus, programs } = wanted;
+    let Wanted { id, dir, memory_bytes, slots, gpus, programs, .. } = wanted;
     Config {
         id,
         pipeline: loaded.pipeline.name.clone(),
@@ -300,6 +320,12 @@ fn config(loaded: &LoadedPipeline, wanted: Wanted, store: Store) -> Config {
 
 /// Messages of a dispatcher that are taken at once.
 const TOGETHER: usize = 64;
+
+/// How long what runs is waited for, where nobody says otherwise.
+const DRAIN: Duration = Duration::from_secs(1_800);
+
+/// From one look at what still runs to the next.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// For provers that are stopped while they work.
 const STOP_GRACE: Duration = Duration::from_secs(2);

@@ -97,8 +97,14 @@ pub(crate) enum ClusterError {
          --config)"
     )]
     Nowhere,
-    #[error("error: not applied: answer yes, or give --yes")]
+    #[error("error: nothing was changed: answer yes, or give --yes")]
     NotConfirmed,
+    #[error(
+        "error: no dispatcher is named: name some, or all of them (--all); to say that no block follows, use `push0 finish`"
+    )]
+    NobodyNamed,
+    #[error("error: not all were asked: {0}: push0 status shows who is there")]
+    NotLeaving(String),
     #[error("error: the log does not answer: see to the NATS servers, and try again")]
     LogSilent,
     #[error("error: the log has no pipeline yet: start an engine with it (`push0 serve`)")]

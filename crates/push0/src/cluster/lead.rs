@@ -11,6 +11,7 @@ use super::asked::Desk;
 use super::bus::NatsPost;
 use super::error::ClusterError;
 use super::glance::Seen;
+use super::leave;
 use super::owned::tie;
 use super::replica::Replica;
 use super::right::Right;
@@ -164,7 +165,7 @@ fn configure(shared: &Shared, replica: &Replica) -> Result<Option<Input>, Cluste
 /// leads then.
 pub(super) async fn answer(
     handle: &Handle,
-    Desk { glance, looks, retries, take_backs, engine, lives, .. }: &Desk,
+    Desk { bus, glance, looks, retries, take_backs, engine, lives, .. }: &Desk,
     right: Right,
     asked: Ask,
 ) -> Option<Answer> {
@@ -192,7 +193,22 @@ pub(super) async fn answer(
         Ask::Unpin { program, by, why, seen } => {
             take_backs.key(handle, program, Said { by, why, seen }).await
         }
-        Ask::Drain => decided(handle, Input::EndSource).await,
+        Ask::Finish => decided(handle, Input::EndSource).await,
+        Ask::Unfinish { by, why } => decided(handle, Input::ResumeSource { by, why }).await,
+        Ask::Leave { dispatchers, all, by } => {
+            let named = (!all).then_some(&*dispatchers);
+            leave::asked(handle, (bus, lives), named, by).await
+        }
+        Ask::Cordon { dispatchers, by, why } => {
+            let cordon =
+                |dispatcher| Input::Cordon { dispatcher, by: by.clone(), why: why.clone() };
+            leave::kept_from_work(handle, lives, dispatchers, cordon).await
+        }
+        Ask::Uncordon { dispatchers, by, why } => {
+            let uncordon =
+                |dispatcher| Input::Uncordon { dispatcher, by: by.clone(), why: why.clone() };
+            leave::kept_from_work(handle, lives, dispatchers, uncordon).await
+        }
         Ask::Remake(task) => looks.remake(handle, task).await,
         Ask::Apply(spec) => decided(handle, Input::Configure(spec)).await,
         Ask::Status => {

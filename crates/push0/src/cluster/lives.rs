@@ -62,6 +62,8 @@ struct Known {
     life: u64,
     connection: Option<u64>,
     heard: Instant,
+    /// Whether it said in its last beat that it leaves.
+    leaves: bool,
     /// By their lives.
     others: BTreeMap<u64, Other>,
     refused: LeftOut,
@@ -104,6 +106,7 @@ impl Lives {
             life: life.incarnation,
             connection: origin.connection,
             heard: now,
+            leaves: leaves(&said).unwrap_or_default(),
             others: BTreeMap::new(),
             refused: LeftOut::default(),
             refused_at: None,
@@ -116,6 +119,7 @@ impl Lives {
         };
         if at_work.life == life.incarnation {
             at_work.heard = now;
+            at_work.leaves = leaves(&said).unwrap_or(at_work.leaves);
             at_work.connection = origin.connection.or(at_work.connection);
             return Admitted { said, ..Admitted::default() };
         }
@@ -144,6 +148,19 @@ impl Lives {
         known.get(of).is_some_and(|known| known.connection == connection)
     }
 
+    /// Those of these names that were heard a moment ago, or all of them: which life of each, and whether it leaves.
+    pub(super) fn heard(&self, now: Instant, named: Option<&[DispatcherId]>) -> Vec<(Life, bool)> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_meant = |id: &DispatcherId| named.is_none_or(|named| named.contains(id));
+        let heard = known.iter().filter(|(id, known)| {
+            is_meant(id) && now.saturating_duration_since(known.heard) < SILENCE
+        });
+        let life = |(id, known): (&DispatcherId, &Known)| {
+            (Life { dispatcher: id.clone(), incarnation: known.life }, known.leaves)
+        };
+        heard.map(life).collect()
+    }
+
     /// The names that more than one had a moment ago.
     pub(super) fn doubled(&self, now: Instant) -> Vec<String> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -157,6 +174,14 @@ fn life_of(said: &FromDispatcher) -> Life {
     let (FromDispatcher::Beat(Beat { dispatcher, incarnation, .. })
     | FromDispatcher::Report(Report { dispatcher, incarnation, .. })) = said;
     Life { dispatcher: dispatcher.clone(), incarnation: *incarnation }
+}
+
+/// Whether a dispatcher leaves, by the last beat among what it says.
+fn leaves(said: &[FromDispatcher]) -> Option<bool> {
+    said.iter().rev().find_map(|said| match said {
+        FromDispatcher::Beat(beat) => Some(beat.leaving),
+        FromDispatcher::Report(_) => None,
+    })
 }
 
 /// What is known of another life of a name. Where too many are, the oldest is forgotten.
@@ -310,6 +335,7 @@ mod tests {
             life: 1,
             connection: None,
             heard: at,
+            leaves: false,
             others: BTreeMap::new(),
             refused: LeftOut::default(),
             refused_at: None,

@@ -4,7 +4,7 @@
 //! |---------|-------------------------|---------------------------|---------------------------------------------------|
 //! | read    | `PREFIX.engine.read`    | readers                   | how far it is; a result that the store has lost   |
 //! | submit  | `PREFIX.engine.submit`  | clients                   | blocks, their end, parked tasks tried again       |
-//! | operate | `PREFIX.engine.operate` | operators                 | another pipeline, and all of the above            |
+//! | operate | `PREFIX.engine.operate` | operators                 | another pipeline, who works, all of the above     |
 //!
 //! Nothing in a question says who asks it, so nothing in it can widen the right that its subject is.
 //!
@@ -45,12 +45,19 @@ impl Right {
     pub(super) const fn for_asking(ask: &Ask) -> Self {
         match ask {
             Ask::Status | Ask::Remake(_) => Self::Read,
-            Ask::Submit(_) | Ask::Add(_) | Ask::Drain | Ask::Retry(_) | Ask::RetryAll => {
-                Self::Submit
-            }
-            Ask::Apply(_) | Ask::Position | Ask::Discard { .. } | Ask::Unpin { .. } => {
-                Self::Operate
-            }
+            Ask::Submit(_)
+            | Ask::Add(_)
+            | Ask::Finish
+            | Ask::Unfinish { .. }
+            | Ask::Retry(_)
+            | Ask::RetryAll => Self::Submit,
+            Ask::Apply(_)
+            | Ask::Position
+            | Ask::Discard { .. }
+            | Ask::Unpin { .. }
+            | Ask::Leave { .. }
+            | Ask::Cordon { .. }
+            | Ask::Uncordon { .. } => Self::Operate,
         }
     }
 
@@ -77,7 +84,11 @@ mod tests {
             Ask::Remake(TaskId([7; 32])),
             Ask::Submit(vec![]),
             Ask::Add(vec![]),
-            Ask::Drain,
+            Ask::Finish,
+            Ask::Unfinish { by: String::new(), why: String::new() },
+            Ask::Leave { dispatchers: vec![], all: true, by: String::new() },
+            Ask::Cordon { dispatchers: vec![], by: String::new(), why: String::new() },
+            Ask::Uncordon { dispatchers: vec![], by: String::new(), why: String::new() },
             Ask::Retry(vec![]),
             Ask::RetryAll,
             Ask::Position,
@@ -93,7 +104,13 @@ mod tests {
             let may: Vec<_> = Right::ALL.into_iter().filter(|right| right.allows(ask)).collect();
             let is_for_operators = matches!(
                 ask,
-                Ask::Apply(_) | Ask::Position | Ask::Discard { .. } | Ask::Unpin { .. }
+                Ask::Apply(_)
+                    | Ask::Position
+                    | Ask::Discard { .. }
+                    | Ask::Unpin { .. }
+                    | Ask::Leave { .. }
+                    | Ask::Cordon { .. }
+                    | Ask::Uncordon { .. }
             );
             let others = [Right::Read, Right::Submit].into_iter().filter(|_| !is_for_operators);
             let others = others.filter(|right| *right == Right::for_asking(ask));

@@ -102,6 +102,8 @@ pub(crate) struct DispatchTable {
     pub(crate) slots: Option<u32>,
     pub(crate) gpus: Option<u32>,
     pub(crate) memory: Option<String>,
+    pub(crate) drain: Option<String>,
+    pub(crate) notice: Option<String>,
 }
 
 impl Default for NatsTable {

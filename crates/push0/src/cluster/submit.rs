@@ -1,4 +1,4 @@
-//! `push0 submit` and `push0 drain`: blocks from a file into a cluster, and the word that no more follow.
+//! `push0 submit`: blocks from a file into a cluster.
 //!
 //! Submitting a known block changes nothing, so a submission that was cut off is made again as it was.
 
@@ -16,7 +16,7 @@ use super::role::Role;
 use super::serve::runtime;
 use super::settings::Settings;
 use super::wire::{Answer, Ask, Left};
-use crate::cli::{DrainArgs, Exit, SubmitArgs};
+use crate::cli::{Exit, SubmitArgs};
 use crate::pipeline_file;
 use crate::run::say;
 use crate::source::{BlockFile, Rules};
@@ -27,11 +27,6 @@ pub(crate) fn submit(args: &SubmitArgs) -> Exit {
         say(&standing.to_string());
         standing.check()
     }))
-}
-
-/// Says that no block follows.
-pub(crate) fn drain(args: &DrainArgs) -> Exit {
-    told(drain_now(args))
 }
 
 fn submit_all(args: &SubmitArgs) -> Result<Standing, ClusterError> {
@@ -172,22 +167,6 @@ impl fmt::Display for Standing {
     }
 }
 
-fn drain_now(args: &DrainArgs) -> Result<(), ClusterError> {
-    let settings = args.cluster.settings(Role::Client, "push0-drain")?;
-    let runtime = runtime()?;
-    let client = runtime.block_on(Client::connect(&settings, args.wait))?;
-    let give_up = Instant::now() + DRAIN_WAIT;
-    loop {
-        match runtime.block_on(client.have(&Ask::Drain)) {
-            // A block that has just come may be on its way with its parent.
-            Err(ClusterError::NotDone(_)) if Instant::now() < give_up => {
-                std::thread::sleep(FULL_PAUSE);
-            }
-            drained => return drained.map(|_| ()),
-        }
-    }
-}
-
 /// Blocks in one message: far below what a server takes.
 const BATCH: usize = 64;
 
@@ -196,6 +175,3 @@ const STORE_PAUSE: Duration = Duration::from_millis(200);
 
 /// Before an engine that is full is asked again; it makes room as proofs are released.
 const FULL_PAUSE: Duration = Duration::from_millis(200);
-
-/// How long an engine that waits for the parent of a block is asked again: longer than it waits for one.
-const DRAIN_WAIT: Duration = Duration::from_secs(4);

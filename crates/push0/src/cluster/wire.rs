@@ -4,8 +4,8 @@
 //! are never in a message.
 
 use push0_core::{
-    Arrival, Block, Epoch, PipelineSpec, ProgramName, ReleaseNumber, Seq, TaskId, Timestamp,
-    ToDispatcher,
+    Arrival, Block, DispatcherId, Epoch, PipelineSpec, ProgramName, ReleaseNumber, Seq, TaskId,
+    Timestamp, ToDispatcher,
 };
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,9 @@ pub struct Down {
     /// Whether it is not heard, since another dispatcher of its name is at work.
     #[serde(default, skip_serializing_if = "is_false")]
     pub name_is_taken: bool,
+    /// Who asks it to leave: to take nothing new, end what runs, and go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leave: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
@@ -66,8 +69,22 @@ pub enum Ask {
     Submit(Vec<Block>),
     /// Likewise, and say how each stands.
     Add(Vec<Block>),
-    /// No block follows.
-    Drain,
+    /// No block follows. On the wire as clients of before say it.
+    #[serde(rename = "drain")]
+    Finish,
+    /// Blocks follow after all.
+    Unfinish { by: String, why: String },
+    /// Have these dispatchers leave, or all: each ends what runs, and goes.
+    Leave {
+        dispatchers: Vec<DispatcherId>,
+        #[serde(default)]
+        all: bool,
+        by: String,
+    },
+    /// Keep new work from these dispatchers.
+    Cordon { dispatchers: Vec<DispatcherId>, by: String, why: String },
+    /// Let them have work again.
+    Uncordon { dispatchers: Vec<DispatcherId>, by: String, why: String },
     /// Make this task's result again: the store has lost it.
     Remake(TaskId),
     /// Say how far it is.
@@ -131,6 +148,16 @@ pub enum Answer {
     },
     /// So far the log is.
     Position(Seq),
+    /// So many dispatchers leave; these have not said so, and of these names nobody is heard.
+    Leaving {
+        leaving: usize,
+        silent: Vec<String>,
+        unheard: Vec<String>,
+    },
+    /// It is so of all of them now; of these names nobody is heard.
+    Cordoned {
+        unheard: Vec<String>,
+    },
 }
 
 /// Why a block was not taken.

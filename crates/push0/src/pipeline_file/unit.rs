@@ -13,7 +13,7 @@ pub(crate) fn size(text: &str) -> Option<u64> {
 }
 
 /// The time that a text gives.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     humantime::parse_duration(text).ok()
 }
 

@@ -54,6 +54,9 @@ pub(crate) struct DispatcherView {
     pub(crate) running: usize,
     /// Results that no engine has taken yet.
     pub(crate) held: usize,
+    /// Whether it takes nothing new, ends what it runs, and goes.
+    #[serde(default)]
+    pub(crate) leaving: bool,
     /// Programs that it cannot run, and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) cannot: BTreeMap<String, String>,
@@ -79,7 +82,17 @@ impl DispatcherView {
     pub(crate) fn new(about: About, running: usize, held: usize, cannot: &Cannot) -> Self {
         let About { dispatcher, slots, memory_bytes, gpus, memory_limit } = about;
         let cannot = cannot.0.clone();
-        Self { dispatcher, slots, memory_bytes, gpus, memory_limit, running, held, cannot }
+        Self {
+            dispatcher,
+            slots,
+            memory_bytes,
+            gpus,
+            memory_limit,
+            running,
+            held,
+            leaving: false,
+            cannot,
+        }
     }
 }
 
@@ -153,7 +166,11 @@ impl Cluster {
             let memory = format!("{} MiB", memory_bytes >> 20);
             let [slots, gpus] = [slots, gpus].map(ToString::to_string);
             let [running, held] = [running, held].map(ToString::to_string);
-            [dispatcher.clone(), slots, running, held, memory, gpus, memory_limit.to_string()]
+            let name = match view.leaving {
+                true => format!("{dispatcher} (leaving)"),
+                false => dispatcher.clone(),
+            };
+            [name, slots, running, held, memory, gpus, memory_limit.to_string()]
         });
         table(&std::iter::once(head.map(ToOwned::to_owned)).chain(rows).collect::<Vec<_>>())
     }

@@ -47,8 +47,8 @@ fn every_command_of_a_container_is_one_that_push0_takes() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 7, "serve twice, dispatch, submit, drain, proofs, alive: {commands:?}");
-    let faulty = push0(&["drain", "--no-such-flag", "--help"]);
+    assert_eq!(checked, 7, "serve twice, dispatch, submit, finish, proofs, alive: {commands:?}");
+    let faulty = push0(&["finish", "--no-such-flag", "--help"]);
     assert_eq!(faulty.code, Some(2), "this finds faults");
 }
 

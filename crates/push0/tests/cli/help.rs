@@ -18,7 +18,10 @@ fn the_whole_is_explained() {
       serve      Runs an engine of a cluster: it stands by, or leads
       dispatch   Runs provers for a cluster; comes and goes as it likes
       submit     Submits the blocks of a file to a cluster
-      drain      Says that no block follows: open batches close, and the cluster ends its work
+      finish     Says that no block follows: open batches close, and the cluster ends its work
+      drain      Has dispatchers leave: each takes nothing new, ends what it runs, and goes
+      cordon     Keeps new work from dispatchers; what they run goes on
+      uncordon   Gives work again to dispatchers that are cordoned
       apply      Has a cluster go on with a changed pipeline file
       retry      Has a cluster try parked tasks again
       discard    Takes back accepted results, and all that was made from them

@@ -48,7 +48,9 @@ fn what_is_too_large_is_refused_to_who_asks_and_ends_no_engine() {
             | Answer::Later { .. }
             | Answer::Added { .. }
             | Answer::Discarded { .. }
-            | Answer::Position(_) => panic!("{answer:?}"),
+            | Answer::Position(_)
+            | Answer::Leaving { .. }
+            | Answer::Cordoned { .. } => panic!("{answer:?}"),
         }
     }
     world.submit();

@@ -18,6 +18,7 @@ mod engines_at_once;
 mod hostile;
 mod leader_frozen;
 mod leader_killed;
+mod leaving;
 mod nats_killed;
 mod no_consumers;
 mod operators;

@@ -40,7 +40,7 @@ fn the_settings_file_brings_certificates_and_a_token() {
         fs::write(dir.path().join(name), format!("{secured}{token:?}\n")).expect("there is room");
     }
 
-    let refused = Running::start(dir.path(), "stranger", &["drain"]).end();
+    let refused = Running::start(dir.path(), "stranger", &["finish", "--yes"]).end();
     assert_eq!(refused.0, Some(6), "{}", refused.1);
     assert!(refused.1.contains("does not let push0 in"), "{}", refused.1);
 
@@ -52,7 +52,7 @@ fn the_settings_file_brings_certificates_and_a_token() {
     let submit = ["submit", "pipeline.toml", &blocks, "--store", "store"];
     let submitted = Running::start(dir.path(), "known", &submit).end();
     assert_eq!(submitted.0, Some(0), "{}", submitted.1);
-    let drained = Running::start(dir.path(), "known", &["drain"]).end();
+    let drained = Running::start(dir.path(), "known", &["finish", "--yes"]).end();
     assert_eq!(drained.0, Some(0), "{}", drained.1);
 }
 

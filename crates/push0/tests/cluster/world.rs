@@ -140,7 +140,7 @@ impl World {
     }
 
     pub(crate) fn drain(&self) {
-        assert!(self.run(&["drain"]).success());
+        assert!(self.run(&["finish", "--yes"]).success());
     }
 
     /// Ends a process as `kill -9` does.
@@ -322,7 +322,7 @@ impl World {
         self.dir.path().join(name)
     }
 
-    fn signal(&self, name: &str, signal: Signal) {
+    pub(crate) fn signal(&self, name: &str, signal: Signal) {
         let child = self.running.get(name).expect("it runs");
         kill_process(Pid::from_child(child), signal).expect("it is ours");
     }

@@ -34,8 +34,12 @@ fn it_speaks_on_its_own_subjects_alone_and_hears_its_own_answers() {
 #[test]
 fn its_credentials_run_no_command_of_anothers() {
     let mut world = engines("20ms");
-    for (name, args) in [("apply", &["apply", "pipeline.toml", "--yes"][..]), ("drain", &["drain"])]
-    {
+    for (name, args) in [
+        ("apply", &["apply", "pipeline.toml", "--yes"][..]),
+        ("finish", &["finish", "--yes"]),
+        ("drain", &["drain", "--all"]),
+        ("cordon", &["cordon", "gpu-1"]),
+    ] {
         world.tell(name, "PUSH0_NATS_USER", "reader");
         world.start(name, args);
         let ended = world.wait_end(name);

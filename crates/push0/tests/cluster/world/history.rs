@@ -38,6 +38,19 @@ impl World {
         self.history().iter().flat_map(|turn| &turn.events).filter(is_accepted).count()
     }
 
+    /// How many facts of a kind the log has.
+    pub(crate) fn facts(&self, is_it: impl Fn(&Event) -> bool) -> usize {
+        self.history().iter().flat_map(|turn| &turn.events).filter(|fact| is_it(fact)).count()
+    }
+
+    /// Waits until a dispatcher was granted so much.
+    pub(crate) fn wait_granted_to(&self, id: &str, attempts: usize) {
+        let is_its = |fact: &Event| matches!(fact, Event::Granted { dispatcher, .. } if dispatcher.as_str() == id);
+        until(&format!("{id} is not granted {attempts}"), || {
+            (self.facts(is_its) >= attempts).then_some(())
+        });
+    }
+
     /// How long after `since` the log first has a turn like this.
     pub(crate) fn first_after(
         &self,

@@ -22,9 +22,12 @@ impl Users {
             (Self::None, _) => None,
             (Self::One | Self::Plain, _) => Some("push0"),
             (Self::Roles, b"serve") => Some("engine"),
-            (Self::Roles, b"submit" | b"drain" | b"retry") => Some("client"),
+            (Self::Roles, b"submit" | b"finish" | b"retry") => Some("client"),
             (Self::Roles, b"proofs" | b"status") => Some("reader"),
-            (Self::Roles, b"apply" | b"discard" | b"unpin") => Some("operator"),
+            (
+                Self::Roles,
+                b"apply" | b"discard" | b"unpin" | b"drain" | b"cordon" | b"uncordon",
+            ) => Some("operator"),
             (Self::Roles, _) => Some(role),
         }
     }

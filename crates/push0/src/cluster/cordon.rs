@@ -1,0 +1,90 @@
+//! `push0 drain`, `cordon` and `uncordon`: which dispatchers get work, by an operator's word.
+//!
+//! Not here: how a dispatcher leaves (`dispatch`), how it is asked to (`leave`).
+
+use super::apply::{not_refused, of_another_question};
+use super::client::Client;
+use super::error::{ClusterError, told};
+use super::leave::NAMES_MAX;
+use super::role::Role;
+use super::serve::runtime;
+use super::wire::{Answer, Ask};
+use crate::cli::{CordonArgs, DrainArgs, Exit, UncordonArgs};
+use crate::run::say;
+
+/// Has dispatchers leave.
+pub(crate) fn drain(args: &DrainArgs) -> Exit {
+    told(drain_now(args))
+}
+
+/// Keeps new work from dispatchers.
+pub(crate) fn cordon(args: &CordonArgs) -> Exit {
+    let (by, why) = (args.who.by(), args.who.why());
+    let ask = |dispatchers| Ask::Cordon { dispatchers, by: by.clone(), why: why.clone() };
+    told(cordon_now(args, "push0-cordon", "gets no new work, and ends what it runs", ask))
+}
+
+/// Gives dispatchers work again.
+pub(crate) fn uncordon(args: &UncordonArgs) -> Exit {
+    let UncordonArgs { cordon: args } = args;
+    let (by, why) = (args.who.by(), args.who.why());
+    let ask = |dispatchers| Ask::Uncordon { dispatchers, by: by.clone(), why: why.clone() };
+    told(cordon_now(args, "push0-uncordon", "gets work", ask))
+}
+
+fn drain_now(args: &DrainArgs) -> Result<(), ClusterError> {
+    if args.dispatchers.is_empty() && !args.all {
+        return Err(ClusterError::NobodyNamed);
+    }
+    let settings = args.cluster.settings(Role::Operator, "push0-drain")?;
+    let runtime = runtime()?;
+    let client = runtime.block_on(Client::connect(&settings, args.wait))?;
+    let (mut left, mut missed) = (0, Vec::new());
+    let chunks: Vec<_> = match args.all {
+        true => vec![Vec::new()],
+        false => args.dispatchers.chunks(NAMES_MAX).map(<[_]>::to_vec).collect(),
+    };
+    for dispatchers in chunks {
+        let ask = Ask::Leave { dispatchers, all: args.all, by: args.who.by() };
+        let answer = runtime.block_on(client.ask(&ask))?;
+        let Answer::Leaving { leaving, silent, unheard } = not_refused(answer)? else {
+            return Err(of_another_question());
+        };
+        left += leaving;
+        let silent = silent
+            .into_iter()
+            .map(|id| format!("{id} does not answer (its push0 may be of before 0.2)"));
+        missed.extend(silent.chain(unheard.into_iter().map(|id| format!("{id} is not there"))));
+    }
+    say(&format!(
+        "{left} {} and go",
+        if left == 1 { "dispatcher ends what it runs" } else { "dispatchers end what they run" }
+    ));
+    match missed.is_empty() {
+        true => Ok(()),
+        false => Err(ClusterError::NotLeaving(missed.join("; "))),
+    }
+}
+
+fn cordon_now(
+    args: &CordonArgs,
+    name: &str,
+    does: &str,
+    ask: impl Fn(Vec<push0_core::DispatcherId>) -> Ask,
+) -> Result<(), ClusterError> {
+    let settings = args.cluster.settings(Role::Operator, name)?;
+    let runtime = runtime()?;
+    let client = runtime.block_on(Client::connect(&settings, args.wait))?;
+    for dispatchers in args.dispatchers.chunks(NAMES_MAX) {
+        let answer = runtime.block_on(client.ask(&ask(dispatchers.to_vec())))?;
+        let Answer::Cordoned { unheard } = not_refused(answer)? else {
+            return Err(of_another_question());
+        };
+        for dispatcher in dispatchers {
+            let is_unheard = unheard.iter().any(|id| id == dispatcher.as_str());
+            let note = if is_unheard { " (nobody of that name is there now)" } else { "" };
+            say(&format!("{dispatcher} {does}{note}"));
+        }
+    }
+    Ok(())
+}

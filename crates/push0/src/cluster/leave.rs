@@ -1,0 +1,81 @@
+//! What an operator says of dispatchers: that they leave, and who gets no new work.
+//!
+//! A dispatcher is asked to leave again and again, until it says in a beat that it does. Nothing of it is a fact: it is
+//! the dispatcher that leaves, whichever engine leads then. A cordon is one, for it is to hold when nobody is there.
+//!
+//! Not here: how a dispatcher leaves (`dispatch`).
+
+use std::time::{Duration, Instant};
+
+use push0_core::{DispatcherId, Input, Life};
+
+use super::bus::Bus;
+use super::lives::Lives;
+use super::wire::Answer;
+use crate::engine::Handle;
+
+/// Asks those of these names to leave, or all that are heard, until each says that it does, or for [`LEAVE_MAX`].
+pub(super) async fn asked(
+    handle: &Handle,
+    (bus, lives): (&Bus, &Lives),
+    named: Option<&[DispatcherId]>,
+    by: String,
+) -> Option<Answer> {
+    let (epoch, _) = handle.probe().await.ok()?;
+    let by: String = by.chars().take(BY_MAX).collect();
+    let give_up = Instant::now() + LEAVE_MAX;
+    loop {
+        let heard = lives.heard(Instant::now(), named);
+        let (leaving, others): (Vec<_>, Vec<_>) = heard.iter().partition(|(_, leaves)| *leaves);
+        if others.is_empty() || Instant::now() >= give_up {
+            return Some(Answer::Leaving {
+                leaving: leaving.len(),
+                silent: names(others.iter().map(|(life, _)| &life.dispatcher)),
+                unheard: unheard(&heard, named.unwrap_or_default()),
+            });
+        }
+        for (life, _) in others {
+            bus.ask_to_leave(epoch, life, &by).await;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Has something recorded of each of these dispatchers; what is so already is no fault.
+pub(super) async fn kept_from_work(
+    handle: &Handle,
+    lives: &Lives,
+    dispatchers: Vec<DispatcherId>,
+    input: impl Fn(DispatcherId) -> Input,
+) -> Option<Answer> {
+    for dispatcher in dispatchers.iter().take(NAMES_MAX) {
+        if let Err(refused) = handle.decide(vec![input(dispatcher.clone())]).await.ok()?
+            && !matches!(refused, push0_core::Rejection::NotCordoned(_))
+        {
+            return Some(Answer::Refused { taken: 0, reason: refused.to_string() });
+        }
+    }
+    let heard = lives.heard(Instant::now(), Some(&dispatchers));
+    Some(Answer::Cordoned { unheard: unheard(&heard, &dispatchers) })
+}
+
+fn unheard(heard: &[(Life, bool)], named: &[DispatcherId]) -> Vec<String> {
+    let is_heard = |id: &&DispatcherId| heard.iter().any(|(life, _)| life.dispatcher == **id);
+    names(named.iter().filter(|id| !is_heard(id)))
+}
+
+fn names<'a>(of: impl Iterator<Item = &'a DispatcherId>) -> Vec<String> {
+    of.take(NAMES_MAX).map(ToString::to_string).collect()
+}
+
+/// Less than a client waits for an answer.
+const LEAVE_MAX: Duration = Duration::from_millis(1_500);
+
+/// From one asking to the next: a dispatcher that lives says at once that it leaves.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Names in one question, and in its answer: they fit into the least that a server takes (64 KiB).
+pub(super) const NAMES_MAX: usize = 256;
+
+/// Enough to know who asked. Unit: characters.
+const BY_MAX: usize = 100;

@@ -1,0 +1,44 @@
+//! The dispatchers that an operator keeps new work from.
+
+use push0_core::{Scheduler, plain};
+use serde::{Deserialize, Serialize};
+
+use super::gist;
+use crate::lines;
+
+/// One of them, by whom, and why.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct Cordoned {
+    dispatcher: String,
+    since: String,
+    by: String,
+    why: String,
+}
+
+impl Cordoned {
+    pub(super) fn of(scheduler: &Scheduler) -> Vec<Self> {
+        let cordoned = scheduler.cordons().take(SENT_MAX).map(|(id, cordon)| Self {
+            dispatcher: id.to_string(),
+            since: lines::time(cordon.since),
+            by: gist(&cordon.by),
+            why: gist(&cordon.why),
+        });
+        cordoned.collect()
+    }
+
+    pub(super) fn shown(all: &[Self]) -> Option<String> {
+        if all.is_empty() {
+            return None;
+        }
+        let mut lines = vec!["cordoned, they get no new work:".to_owned()];
+        lines.extend(all.iter().map(|Self { dispatcher, since, by, why }| {
+            let why = if why.is_empty() { String::new() } else { format!(": {}", plain(why)) };
+            format!("  {}, since {since}, by {}{why}", plain(dispatcher), plain(by))
+        }));
+        lines.push("to give one work again: push0 uncordon ID".to_owned());
+        Some(lines.join("\n"))
+    }
+}
+
+/// Those that are told; a message has an end.
+const SENT_MAX: usize = 64;
