@@ -52,7 +52,7 @@ class ThePackage(Room):
         self.assertEqual(self.run_to_end(paths, script=script).code, 0)
         made = push0_prover.ResultFile.decode(self.read("out"))
         self.assertEqual(int.from_bytes(made.proof, "big"), 4)
-        good = envelope("", key=block.key, public_values=made.public_values, proof=made.proof)
+        good = envelope(made.proof.decode(), key=block.key, public_values=made.public_values)
         self.assertEqual(self.verify(good, script=script).code, 0)
         for change in ({"proof": b"5"}, {"public_values": b"17"}, {"key": KEY}):
             done = self.verify(dataclasses.replace(good, **change), script=script)
