@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """A prover that does what its last argument says; its verifier does what the proof says. For tests."""
 
 import errno
