@@ -1,6 +1,6 @@
 //! The command line, from outside: the real binary over data directories that tests have made.
 //!
-//! Not here: `push0 run`.
+//! Not here: `push0 run`, but for that of provers in Python.
 
 mod bench;
 mod check;
@@ -10,6 +10,7 @@ mod log;
 mod logs;
 mod memory;
 mod proofs;
+mod python;
 mod status;
 mod verify;
 mod world;

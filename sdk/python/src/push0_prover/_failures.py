@@ -6,6 +6,8 @@ Not here: refusals of a verifier (`Refused`), which are no failures.
 from __future__ import annotations
 
 import errno
+import os
+import traceback
 from typing import Tuple
 
 
@@ -58,12 +60,20 @@ def classify(error: BaseException) -> Tuple[str, str]:
     """The class of an exception that a prover's code raised, and a message for people."""
     if isinstance(error, (Failure, Cancelled)):
         return error.failure_class, plain(text_of(error) or error.failure_class)
-    message = plain(f"{type(error).__name__}: {text_of(error)}")
+    message = plain(f"{type(error).__name__}: {text_of(error)}".rstrip(": "))
     if isinstance(error, MemoryError):
         return Resource.failure_class, message
     if isinstance(error, OSError) and error.errno in OUT_OF_ROOM:
         return Resource.failure_class, message
     return Failure.failure_class, message
+
+
+def trace(error: BaseException) -> str:
+    """The traceback of an exception, from where the prover's own code begins."""
+    at = error.__traceback__
+    while at is not None and os.path.dirname(at.tb_frame.f_code.co_filename) == HERE and at.tb_next:
+        at = at.tb_next
+    return "".join(traceback.format_exception(type(error), error, at))
 
 
 def plain(text: str) -> str:
@@ -84,6 +94,8 @@ def text_of(error: BaseException) -> str:
 EXIT_CODES = {"transient": 75, "unprovable": 77, "resource": 137}
 
 OUT_OF_ROOM = (errno.ENOMEM, errno.ENOSPC, errno.EDQUOT)
+
+HERE = os.path.dirname(__file__)
 
 #: Of a message so much is told.
 MESSAGE_CHARS_MAX = 8192

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import os
 import time
-import traceback
 from typing import Optional, Tuple, Type
 
-from ._failures import EXIT_CODES, Failure, classify
+from ._failures import EXIT_CODES, Failure, classify, trace
 from ._loaded import Loaded
 from ._output import store
 from ._progress import Progress
@@ -48,7 +47,7 @@ def fail(error: BaseException) -> int:
     """Says on stderr what went wrong, and gives the exit code of its class."""
     failure_class, message = classify(error)
     if not isinstance(error, Failure):
-        complain("".join(traceback.format_exception(type(error), error, error.__traceback__)))
+        complain(trace(error))
     complain(f"error: {message} ({failure_class})")
     return EXIT_CODES.get(failure_class, 1)
 

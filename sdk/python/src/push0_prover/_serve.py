@@ -18,12 +18,11 @@ import os
 import queue
 import threading
 import time
-import traceback
 from dataclasses import dataclass
 from typing import Any, Dict, Optional, Tuple, Type
 
 from . import _wire as wire
-from ._failures import Cancelled, Failure, classify
+from ._failures import Cancelled, Failure, classify, trace
 from ._file import fail
 from ._loaded import Loaded
 from ._output import store
@@ -167,7 +166,7 @@ def _attempt(
         if job.cancelled.is_set():
             return _failed(job, Cancelled.failure_class, "cancelled")
         if not isinstance(error, Failure):
-            complain("".join(traceback.format_exception(type(error), error, error.__traceback__)))
+            complain(trace(error))
         return _failed(job, *classify(error))
 
 

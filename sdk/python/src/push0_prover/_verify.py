@@ -15,11 +15,10 @@ Not here: the mathematics (`Prover.verify`), and which key to trust.
 from __future__ import annotations
 
 import json
-import traceback
 from typing import Any, Dict, Tuple, Type
 
 from ._envelope import Damaged, Envelope, EnvelopeError, compact, in_order
-from ._failures import Failure, classify, plain
+from ._failures import Failure, classify, plain, trace
 from ._loaded import Loaded
 from ._prover import Accepted, Prover, Refused
 from ._stdio import Replies, complain
@@ -93,7 +92,7 @@ def _refused(refused: Refused) -> Tuple[bytes, int]:
 
 def _undecided(error: BaseException) -> Tuple[bytes, int]:
     if not isinstance(error, (Failure, EnvelopeError)):
-        complain("".join(traceback.format_exception(type(error), error, error.__traceback__)))
+        complain(trace(error))
     _, message = classify(error)
     complain(f"error: no verdict: {message}")
     return _line({"undecided": message}), NO_VERDICT
