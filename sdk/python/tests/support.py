@@ -74,8 +74,8 @@ class Room(unittest.TestCase):
         data = envelope if isinstance(envelope, bytes) else envelope.encode()
         return self.run_to_end(["verify", "--input-path", self.write("envelope", data)], **more)
 
-    def serve(self, args=(), **env):
-        return Served(self.start(list(args), PUSH0_CONTRACT="serve", **env), self)
+    def serve(self, args=(), **more):
+        return Served(self.start(list(args), PUSH0_CONTRACT="serve", **more), self)
 
 
 class Ended:

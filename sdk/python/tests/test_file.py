@@ -120,6 +120,12 @@ class TheCommandLine(Room):
         self.assertIn("Does as it is told.", done.out)
         self.assertIn('{"refused":"why"}', done.out)
 
+    def test_main_takes_a_class(self):
+        text = HALF.replace("main(Half)", "main(5)")
+        done = self.run_to_end([], script=self.write("five.py", text.encode()))
+        self.assertEqual(done.code, 1)
+        self.assertIn("main takes the class of a prover, not 5", done.err)
+
     def test_a_class_that_misses_a_method_is_told(self):
         script = self.write("half.py", HALF.encode())
         paths = ["-i", self.write("in", b"5"), "-o", self.path("out")]

@@ -45,6 +45,14 @@ class TheServeContract(Room):
         self.assertEqual(served.reply(), {"done": {"attempt": 1}})
         self.assertEqual(served.end(), 0)
 
+    def test_imports_may_print_once_stdout_is_guarded(self):
+        guarded = "import os, push0_prover\npush0_prover.guard_stdout()\nos.write(1, b'noise')\n"
+        script = self.write("noisy.py", (guarded + SCRIPT).encode())
+        served = self.serve(script=script)
+        self.assertEqual(served.reply(), {"ready": {"vkey": None}})
+        self.assertEqual(served.end(), 0)
+        self.assertIn("Usage:", self.run_to_end(["--help"], script=script).out)
+
     def test_requests_are_not_there_for_the_prover_to_read(self):
         served = self.served()
         served.ask(1, "read")
@@ -133,3 +141,12 @@ class TheServeContract(Room):
         served = self.serve(args)
         self.assertEqual(served.reply(), {"ready": {"vkey": VKEY}})
         return served
+
+
+SCRIPT = """
+class Quiet(push0_prover.Prover):
+    def vkey(self): return None
+    def prove(self, task, progress): return push0_prover.Raw(b"")
+    def verify(self, envelope): return push0_prover.Refused("why")
+push0_prover.main(Quiet)
+"""

@@ -28,13 +28,15 @@ def main(of: Type[Prover]) -> NoReturn:
 
     It is the last line of a prover's file, and is given the class, not a value. It does not return.
     """
+    if not (isinstance(of, type) and issubclass(of, Prover)):
+        raise TypeError(f"main takes the class of a prover, not {of!r:.80}")
     try:
         command = _parse(sys.argv[1:])
     except UsageError as error:
         complain(f"error: {error}\n(--help says how it is used)")
         end(USAGE)
     if command.wants_help:
-        print(_help(of))
+        take_stdout().write(_help(of).encode("utf-8") + b"\n")
         end(0)
     if command.is_serve and _serves_nobody():
         complain(_help(of))
