@@ -58,6 +58,8 @@ class TheVerifier(Room):
 
     def test_another_claim_than_the_derived_one_is_refused(self):
         self.assert_refused(self.verify(envelope("accept", claim={"b": 2})), "the public values say")
+        almost = {"a": [0.5, None, "ü"], "b": True}
+        self.assert_refused(self.verify(envelope("accept", claim=almost)), "the public values say")
         same = {"a": [0.5, None, "ü"], "b": 1}
         self.assertEqual(self.verify(envelope("accept", claim=same)).code, 0)
 

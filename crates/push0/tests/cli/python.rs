@@ -35,6 +35,25 @@ fn the_example_proves_its_blocks_and_a_stranger_verifies_them() {
 }
 
 #[test]
+fn the_sdk_reads_what_push0_writes() {
+    for (released, kind) in
+        [(r#"["wrap"]"#, "Envelope 1"), (r#"["join", "wrap"]"#, "JointEnvelope 2")]
+    {
+        let place = Place::example(|pipeline| {
+            pipeline.replace(r#"inputs = ["wrap"]"#, &format!("inputs = {released}"))
+        });
+        place.push0(&["run", "pipeline.toml", "--data", "data"]);
+        let proofs = fs::read_dir(place.path("data/proofs")).expect("a directory");
+        let mut paths = proofs.map(|entry| entry.expect("an entry").path());
+        let is_proof = |path: &PathBuf| file(path).ends_with(".proof.json");
+        let proof = paths.find(is_proof).expect("a proof");
+        let mut python = Command::new("python3");
+        python.args(["-B", "-c", READ, file(&proof)]).env("PYTHONPATH", sdk());
+        assert_eq!(run(&mut python).stdout.trim(), format!("{kind} 16525000-16525004"));
+    }
+}
+
+#[test]
 fn a_lie_about_the_example_is_refused_by_its_verifier() {
     let place = Place::example(|pipeline| pipeline);
     let (proof, _) = place.proof();
@@ -293,6 +312,13 @@ const ONCE: &str = r#"retry = { transient = 1, resource = 1, timeout = 1, failed
 
 /// What Python compiles is no file of this repository.
 const NOT_KEPT: &str = "PYTHONDONTWRITEBYTECODE = \"1\"";
+
+const READ: &str = "
+import push0_prover, sys
+proof = push0_prover.read_proof_file(sys.argv[1])
+count = len(proof.split()) if isinstance(proof, push0_prover.JointEnvelope) else 1
+print(type(proof).__name__, count, f'{proof.key.first}-{proof.key.last}')
+";
 
 const VERIFIER: &str = "
 from push0_prover import Accepted, Prover, Refused, Unprovable, main

@@ -58,9 +58,11 @@ def _judge(of: Type[Prover], path: str) -> Tuple[Loaded, Any]:
         kind = type(said).__name__
         raise Failure(f"verify returned {kind}: return Accepted(claim) or Refused(why)")
     claim = in_order(said.claim)
-    if envelope.claim is not None and in_order(envelope.claim) != claim:
-        stated, derived = compact(in_order(envelope.claim)), compact(claim)
-        raise Refused(f"the envelope claims {stated}, the public values say {derived}")
+    if envelope.claim is not None:
+        # As text: to Python, true and 1 are equal.
+        stated, derived = (json.dumps(of, sort_keys=True) for of in (envelope.claim, claim))
+        if stated != derived:
+            raise Refused(f"the envelope claims {stated}, the public values say {derived}")
     return loaded, claim
 
 
