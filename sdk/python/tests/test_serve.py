@@ -73,6 +73,15 @@ class TheServeContract(Room):
             self.assertEqual(served.reply(), {"failed": failed})
         self.assertEqual(served.reply(), {"done": {"attempt": 3}})
 
+    def test_however_a_cancelled_attempt_ends_it_was_cancelled(self):
+        served = self.served()
+        for attempt, what in enumerate(["wait", "finish", "fail"]):
+            served.ask(attempt, what)
+            served.reply()
+            served.line(json.dumps({"cancel": {"attempt": attempt}}))
+            self.assertEqual(served.reply()["failed"]["class"], "cancelled", what)
+        self.assertFalse((self.folder / "out").exists())
+
     def test_the_end_of_stdin_ends_a_busy_prover(self):
         served = self.served()
         served.ask(1, "sleep")

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A prover that does what its last argument says; its verifier does what the proof says. For tests."""
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -66,6 +67,18 @@ def wait(_task, progress):
     while True:
         time.sleep(0.01)
         progress.check()
+
+
+def finish_cancelled(_task, progress):
+    with contextlib.suppress(sdk.Cancelled):
+        wait(None, progress)
+
+
+def fail_cancelled(_task, progress):
+    try:
+        wait(None, progress)
+    except sdk.Cancelled:
+        raise ValueError("cleaning up failed") from None
 
 
 def sleep_deaf(_task, progress):
@@ -145,6 +158,8 @@ DOES = {
     "print": print_everywhere,
     "read": read_everywhere,
     "wait": wait,
+    "finish": finish_cancelled,
+    "fail": fail_cancelled,
     "sleep": sleep_deaf,
     "native": work_natively,
     "fork": fork_and_stop_the_child,
