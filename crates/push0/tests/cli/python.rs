@@ -264,7 +264,7 @@ impl Place {
     fn events(&self, name: &str) -> Vec<Value> {
         let cat = self.push0(&["log", "cat", "--json", "--data", "data"]);
         assert_eq!(cat.code, Some(0), "{}", cat.stderr);
-        let events = cat.stdout.lines().map(|line| serde_json::from_str::<Value>(line));
+        let events = cat.stdout.lines().map(serde_json::from_str::<Value>);
         let events = events.map(|event| event.expect("JSON"));
         events.filter(|event| event.pointer("/event") == Some(&json!(name))).collect()
     }
