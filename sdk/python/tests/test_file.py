@@ -1,6 +1,8 @@
 """The file contract, with real processes."""
 
 import json
+import os
+import resource
 import signal
 import time
 
@@ -79,6 +81,21 @@ class TheFileContract(Room):
     def test_an_output_that_cannot_be_written_is_transient(self):
         paths = ["-i", self.write("in", b"5"), "-o", self.path("nowhere/out")]
         self.assertEqual(self.run_to_end([*paths, "prove"]).code, 75)
+
+    def test_an_output_that_cannot_be_written_leaves_nothing_behind_and_all_as_it_was(self):
+        self.write("out", b"before")
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+        try:
+            child = self.start(["-i", self.path("out"), "-o", self.path("out"), "prove"])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        child.communicate(timeout=60)
+        self.assertEqual((child.returncode, self.read("out")), (75, b"before"))
+        os.mkdir(self.path("folder"))
+        paths = ["-i", self.path("out"), "-o", self.path("folder")]
+        self.assertEqual(self.run_to_end([*paths, "prove"]).code, 75)
+        self.assertEqual({path.name for path in self.folder.iterdir()}, {"cache", "folder", "out"})
 
 
 class Signals(Room):
