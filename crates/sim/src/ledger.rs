@@ -131,26 +131,31 @@ impl Ledger {
                 self.epoch = *epoch;
                 self.resumed(at);
             }
-            Event::Pinned { program, vkey } => {
-                self.keys.entry(program.clone()).or_default().pinned = Some(*vkey);
-            }
-            Event::KeyNamed { program, vkey, dispatcher, task } => {
-                self.names(program, dispatcher, (*vkey, *task));
-            }
-            Event::Unpinned { program, .. } => {
-                self.keys.remove(program);
-            }
-            Event::Cordoned { dispatcher, .. } => {
-                self.cordoned.insert(dispatcher.clone());
-            }
-            Event::Uncordoned { dispatcher, .. } => {
-                self.cordoned.remove(dispatcher);
-            }
+            Event::Pinned { .. }
+            | Event::KeyNamed { .. }
+            | Event::Unpinned { .. }
+            | Event::Cordoned { .. }
+            | Event::Uncordoned { .. } => self.note(event),
             Event::SourceResumed { .. } => self.ended = None,
             Event::Remade { .. } | Event::Led {} => {}
         }
         self.at = at;
         Ok(())
+    }
+
+    /// What is known of keys, and of who is to get nothing.
+    fn note(&mut self, event: &Event) {
+        if let Event::Pinned { program, vkey } = event {
+            self.keys.entry(program.clone()).or_default().pinned = Some(*vkey);
+        } else if let Event::KeyNamed { program, vkey, dispatcher, task } = event {
+            self.names(program, dispatcher, (*vkey, *task));
+        } else if let Event::Unpinned { program, .. } = event {
+            self.keys.remove(program);
+        } else if let Event::Cordoned { dispatcher, .. } = event {
+            self.cordoned.insert(dispatcher.clone());
+        } else if let Event::Uncordoned { dispatcher, .. } = event {
+            self.cordoned.remove(dispatcher);
+        }
     }
 
     fn submitted(&mut self, at: Timestamp, block: &Block) {

@@ -47,12 +47,7 @@ impl Scheduler {
                 self.effects.push_back((seq, Effect::AskSource(*block)));
             }
             Event::BatchClosed { stage, key, items, why } => {
-                let index = self.stage_index(seq, stage)?;
-                self.has_closed_by_end |=
-                    *why == ClosedBy::Boundary && self.chain.ended().is_some();
-                if let Some(root) = self.close_batch(seq, index, key, *items)? {
-                    self.flow_root(at, index, root);
-                }
+                self.batch_closed(seq, at, (stage, *items, *why), key)?;
             }
             Event::TaskOpened { task, stage, key, inputs, .. } => {
                 self.task_opened(seq, at, event, *task, stage, key, inputs)?;
@@ -73,10 +68,10 @@ impl Scheduler {
             | Event::KeyNamed { .. }
             | Event::Unpinned { .. }
             | Event::SetAside { .. }
-            | Event::Restored { .. } => self.note_program(at, event),
+            | Event::Restored { .. }
+            | Event::Cordoned { .. }
+            | Event::Uncordoned { .. } => self.note(at, event),
             Event::Led {} => {}
-            Event::Cordoned { dispatcher, by, why } => self.cordoned(at, dispatcher, by, why),
-            Event::Uncordoned { dispatcher, .. } => self.uncordoned(dispatcher),
             Event::Discarded { task, released, .. } => self.discarded(seq, at, *task, released)?,
             Event::Released { number, key, tasks } => {
                 let release = Release { number: *number, key: *key, tasks: tasks.clone() };
@@ -93,19 +88,19 @@ impl Scheduler {
         Ok(())
     }
 
-    /// What is known of a program's key, and of who proves it.
-    fn note_program(&mut self, at: Timestamp, event: &Event) {
-        if let Event::Pinned { program, vkey } = event {
-            self.pin(program, *vkey);
-        } else if let Event::KeyNamed { program, vkey, dispatcher, task } = event {
-            self.name_key(program, dispatcher, *vkey, *task);
-        } else if let Event::Unpinned { program, .. } = event {
-            self.keys.remove(program);
-        } else if let Event::SetAside { dispatcher, program, failures, until, message } = event {
-            self.set_aside(at, (dispatcher, program), (*failures, *until, message));
-        } else if let Event::Restored { dispatcher, program } = event {
-            self.restored(at, dispatcher, program);
+    fn batch_closed(
+        &mut self,
+        seq: Seq,
+        at: Timestamp,
+        (stage, items, why): (&StageName, u64, ClosedBy),
+        key: &Key,
+    ) -> Result<(), IllegalEvent> {
+        self.has_closed_by_end |= why == ClosedBy::Boundary && self.chain.ended().is_some();
+        let index = self.stage_index(seq, stage)?;
+        if let Some(root) = self.close_batch(seq, index, key, items)? {
+            self.flow_root(at, index, root);
         }
+        Ok(())
     }
 
     /// An engine took over; no fact was recorded for `gap`. What runs out has left what it had then, for nobody

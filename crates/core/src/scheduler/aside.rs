@@ -74,6 +74,23 @@ pub(crate) enum May {
 }
 
 impl Scheduler {
+    /// What is known of a program's key, of who proves it, and of who is not to.
+    pub(super) fn note(&mut self, at: Timestamp, event: &Event) {
+        if let Event::Pinned { program, vkey } = event {
+            self.pin(program, *vkey);
+        } else if let Event::KeyNamed { program, vkey, dispatcher, task } = event {
+            self.name_key(program, dispatcher, *vkey, *task);
+        } else if let Event::Unpinned { program, .. } = event {
+            self.keys.remove(program);
+        } else if let Event::SetAside { dispatcher, program, failures, until, message } = event {
+            self.set_aside(at, (dispatcher, program), (*failures, *until, message));
+        } else if let Event::Restored { dispatcher, program } = event {
+            self.restored(at, dispatcher, program);
+        } else {
+            self.note_cordon(at, event);
+        }
+    }
+
     /// The dispatchers that are set aside, each with the program that they are set aside for.
     pub fn asides(&self) -> impl Iterator<Item = (&ProgramName, &DispatcherId, &Aside)> {
         self.records.iter().flat_map(|(program, records)| {

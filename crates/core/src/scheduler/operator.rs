@@ -58,19 +58,13 @@ impl Scheduler {
         Ok(vec![Event::Uncordoned { dispatcher: dispatcher.clone(), by, why }])
     }
 
-    pub(super) fn cordoned(
-        &mut self,
-        since: Timestamp,
-        dispatcher: &DispatcherId,
-        by: &str,
-        why: &str,
-    ) {
-        let cordon = Cordon { since, by: by.to_owned(), why: why.to_owned() };
-        self.cordons.insert(dispatcher.clone(), cordon);
-    }
-
-    pub(super) fn uncordoned(&mut self, dispatcher: &DispatcherId) {
-        self.cordons.remove(dispatcher);
+    pub(super) fn note_cordon(&mut self, since: Timestamp, event: &Event) {
+        if let Event::Cordoned { dispatcher, by, why } = event {
+            let cordon = Cordon { since, by: by.clone(), why: why.clone() };
+            self.cordons.insert(dispatcher.clone(), cordon);
+        } else if let Event::Uncordoned { dispatcher, .. } = event {
+            self.cordons.remove(dispatcher);
+        }
     }
 
     /// Whether a batch or a group was closed because no block follows.

@@ -131,7 +131,7 @@ fn assert_same_after_replay(day: &Day) {
         Turn { epoch: Epoch(1), first: Seq(seq), at, events: vec![event.clone()] }
     });
     let turns: Vec<_> = turns.collect();
-    let limits = day.scheduler.limits().clone();
+    let limits = *day.scheduler.limits();
     let replayed = Scheduler::replay(limits, &turns).expect("it is legal");
     let cordons =
         |scheduler: &Scheduler| scheduler.cordons().map(|(id, _)| id.clone()).collect::<Vec<_>>();

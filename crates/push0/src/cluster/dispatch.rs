@@ -4,11 +4,12 @@
 
 use std::hash::BuildHasher as _;
 use std::io::ErrorKind;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
-use push0_core::{DispatcherId, FromDispatcher, plain};
+use push0_core::{DispatcherId, FromDispatcher, ToDispatcher};
 use push0_dispatch::{Access, Config, Dispatcher, Reclaim, Started, Store};
 use tokio::sync::{mpsc, watch};
 
@@ -17,7 +18,7 @@ use super::departures::connection;
 use super::error::{ClusterError, told};
 use super::histories::{Followed, Heard};
 use super::host::host;
-use super::leaving::{Ends, Leaving, Stop, Told, counted, kept};
+use super::leaving::{Ends, Leaving, STOP_GRACE, Stop, stops};
 use super::lives::Origin;
 use super::present;
 use super::role::Role;
@@ -134,45 +135,30 @@ async fn carry(
     say(&format!("{}: takes work", own.dispatcher));
     let up = hear(&own.dispatcher);
     let mut down = bus.subscribe(&life(&own)).await;
-    let (mut running, mut held, mut cannot) = (0, 0, Cannot::default());
-    let shows = |running, held, cannot: &Cannot| {
+    let mut cannot = Cannot::default();
+    let shows = |cannot: &Cannot| {
+        let (running, held) = dispatcher.counts();
         let view = DispatcherView::new(dispatcher.about().clone(), running, held, cannot);
         let leaving = dispatcher.is_leaving();
         views.send_replace(Some(DispatcherView { leaving, ..view }));
     };
-    shows(running, held, &cannot);
-    let (mut leaving, mut ticks) = (None, tokio::time::interval(LOOK));
+    shows(&cannot);
+    let (mut leaving, mut ticks) = (Leaving::new(&dispatcher, ends), tokio::time::interval(LOOK));
     let mut said = Vec::new();
     let (mut leader, mut connects) = (Followed::new(Instant::now(), &leader), bus.connects());
     let ended = loop {
         tokio::select! {
             1.. = from.recv_many(&mut said, TOGETHER) => {
-                for message in &said {
-                    if let FromDispatcher::Beat(beat) = message {
-                        (running, held) = (beat.running.len(), beat.held.len());
-                        shows(running, held, &cannot);
-                    }
+                if said.iter().any(|said| matches!(said, FromDispatcher::Beat(_))) {
+                    shows(&cannot);
                 }
                 if bus.say(&up, std::mem::take(&mut said)).await {
                     sign.touch();
                 }
             }
             Some(message) = down.next() => {
-                let down = read::<Down>(&message.payload);
-                if down.as_ref().is_some_and(|down| down.name_is_taken) {
+                if take(&message.payload, &mut leader, &mut leaving, &to).is_break() {
                     break Err(ClusterError::NameTaken(own.dispatcher.clone()));
-                }
-                let asks = down.as_ref().and_then(|down| Some((down.epoch, down.leave.as_ref()?)));
-                if let Some((_, by)) = asks.filter(|(epoch, _)| *epoch >= leader.latest()) {
-                    let by = format!("{} asked for it", plain(by));
-                    leaving.get_or_insert_with(|| Leaving::begin(&dispatcher, ends, &by));
-                }
-                // What an engine says that leads no more was decided without knowing what is.
-                if let Some(said) = down.filter(|said| said.epoch >= leader.latest()) {
-                    leader.hear_of(said.epoch);
-                    for message in said.messages {
-                        let _ = to.try_send(message); // what matters is sent again
-                    }
                 }
             }
             Some(message) = beats.next() => {
@@ -189,43 +175,50 @@ async fn carry(
             }
             Some(notice) = notices.recv() => {
                 say(&cannot.heard(&notice));
-                shows(running, held, &cannot);
+                shows(&cannot);
             }
-            told = stop.comes() => match told {
-                // Said again it is to stop at once.
-                Told::Signal(_) if leaving.is_some() => break Ok(Ended::Stopped),
-                Told::Signal(why) => {
-                    leaving = Some(Leaving::begin(&dispatcher, ends, why));
-                }
-                Told::Notice(why) => {
-                    let why = format!("this machine is taken back ({why})");
-                    leaving.get_or_insert_with(|| Leaving::begin(&dispatcher, ends, &why));
-                }
-            },
-            _ = ticks.tick(), if leaving.is_some() => {
-                let is_over = leaving.as_ref().is_some_and(|it| Instant::now() >= it.until);
-                if is_over || dispatcher.counts() == (0, 0) {
+            told = stop.comes() => leaving.told(told),
+            _ = ticks.tick(), if leaving.has_begun() => {
+                if leaving.is_over() {
                     break Ok(Ended::Stopped);
                 }
             }
         }
     };
-    let is_over = leaving.is_some_and(|leaving: Leaving| Instant::now() >= leaving.until);
-    let (running, held) = dispatcher.counts();
-    match ended {
-        Ok(Ended::Stopped) if (running, held) == (0, 0) => say("leaves: nothing is left to do"),
-        Ok(Ended::Stopped) | Err(_) => {
-            let are = if running == 1 { "is" } else { "are" };
-            let attempts = counted(running, "attempt");
-            say(&format!("stops: {attempts} {are} taken back{}", kept(held)));
-        }
-        Ok(Ended::OtherHistory(_)) => say(
-            "warning: the engines' log was put back to an older copy, or made again: attempts of before are given up, \
-             results that wait are kept, and work goes on",
-        ),
-    }
-    stop_at_once(bus, &up, dispatcher, from, if is_over { ends.grace } else { STOP_GRACE }).await;
+    let ended = match ended {
+        // No other life of it is begun.
+        Ok(Ended::OtherHistory(_)) if leaving.has_begun() => Ok(Ended::Stopped),
+        ended => ended,
+    };
+    let grace = leaving.grace();
+    say(&match ended {
+        Ok(Ended::OtherHistory(_)) => OTHER_HISTORY.to_owned(),
+        Ok(Ended::Stopped) | Err(_) => stops(dispatcher.counts()),
+    });
+    stop_at_once(bus, &up, dispatcher, from, grace).await;
     ended
+}
+
+/// Takes what the leading engine says; breaks where it is that another dispatcher of this name is at work.
+fn take(
+    payload: &[u8],
+    leader: &mut Followed,
+    leaving: &mut Leaving<'_>,
+    to: &mpsc::Sender<ToDispatcher>,
+) -> ControlFlow<()> {
+    let Some(down) = read::<Down>(payload) else { return ControlFlow::Continue(()) };
+    if down.name_is_taken {
+        return ControlFlow::Break(());
+    }
+    // What an engine says that leads no more was decided without knowing what is.
+    if down.epoch >= leader.latest() {
+        leader.hear_of(down.epoch);
+        down.leave.iter().for_each(|by| leaving.asked(by));
+        for message in down.messages {
+            let _ = to.try_send(message); // what matters is sent again
+        }
+    }
+    ControlFlow::Continue(())
 }
 
 /// Ends the provers, and tells that what they worked on was not run.
@@ -327,5 +320,5 @@ const DRAIN: Duration = Duration::from_secs(1_800);
 /// From one look at what still runs to the next.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// For provers that are stopped while they work.
-const STOP_GRACE: Duration = Duration::from_secs(2);
+const OTHER_HISTORY: &str = "warning: the engines' log was put back to an older copy, or made again: attempts of before are \
+    given up, results that wait are kept, and work goes on";

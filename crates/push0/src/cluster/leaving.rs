@@ -12,6 +12,7 @@
 
 use std::time::{Duration, Instant};
 
+use push0_core::plain;
 use push0_dispatch::{Dispatcher, Reclaim};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -72,38 +73,89 @@ impl Stop {
     }
 }
 
-/// That it takes nothing new, ends what it runs, hands over its results, and goes.
-pub(super) struct Leaving {
-    /// How long that is waited for.
-    pub(super) until: Instant,
+/// Whether a dispatcher leaves: takes nothing new, ends what it runs, hands over its results, and goes.
+pub(super) struct Leaving<'a> {
+    dispatcher: &'a Dispatcher,
+    ends: Ends,
+    /// How long what runs is waited for, once it leaves.
+    until: Option<Instant>,
+    /// Whether it is to stop at once.
+    is_hurried: bool,
 }
 
-impl Leaving {
-    /// From here on; `why` is for a person.
-    pub(super) fn begin(dispatcher: &Dispatcher, ends: Ends, why: &str) -> Self {
-        dispatcher.leave();
-        let (running, _) = dispatcher.counts();
-        if running > 0 {
-            let (runs, drain) =
-                (counted(running, "attempt"), humantime::format_duration(ends.drain));
-            say(&format!(
-                "leaves, since {why}: takes nothing new, and waits up to {drain} for {runs}; SIGTERM or Ctrl-C stops at once"
-            ));
-        } else {
-            say(&format!("leaves, since {why}"));
-        }
-        Self { until: Instant::now() + ends.drain }
+impl<'a> Leaving<'a> {
+    /// It works.
+    pub(super) const fn new(dispatcher: &'a Dispatcher, ends: Ends) -> Self {
+        Self { dispatcher, ends, until: None, is_hurried: false }
     }
+
+    /// Takes what this process is told.
+    pub(super) fn told(&mut self, told: Told) {
+        match told {
+            Told::Signal(_) if self.has_begun() => self.is_hurried = true,
+            Told::Signal(why) => self.begin(why),
+            Told::Notice(why) => self.begin(&format!("this machine is taken back ({why})")),
+        }
+    }
+
+    /// Takes an operator's word.
+    pub(super) fn asked(&mut self, by: &str) {
+        self.begin(&format!("{} asked for it", plain(by)));
+    }
+
+    fn begin(&mut self, why: &str) {
+        if self.has_begun() {
+            return;
+        }
+        self.until = Some(Instant::now() + self.ends.drain);
+        self.dispatcher.leave();
+        let (running, _) = self.dispatcher.counts();
+        if running == 0 {
+            return say(&format!("leaves, since {why}"));
+        }
+        let (runs, drain) =
+            (counted(running, "attempt"), humantime::format_duration(self.ends.drain));
+        say(&format!(
+            "leaves, since {why}: takes nothing new, and waits up to {drain} for {runs}; SIGTERM or Ctrl-C stops at once"
+        ));
+    }
+
+    pub(super) const fn has_begun(&self) -> bool {
+        self.until.is_some()
+    }
+
+    /// Whether nothing is left to do, or its time is over.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_hurried || self.is_late() || self.dispatcher.counts() == (0, 0)
+    }
+
+    fn is_late(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
+    }
+
+    /// From SIGTERM to SIGKILL for what still runs: whoever stops it at once is in a hurry.
+    pub(super) fn grace(&self) -> Duration {
+        if self.is_late() { self.ends.grace } else { STOP_GRACE }
+    }
+}
+
+/// What is said of attempts that run still, and of results that wait for a verdict, when a dispatcher stops.
+pub(super) fn stops((running, held): (usize, usize)) -> String {
+    if (running, held) == (0, 0) {
+        return "leaves: nothing is left to do".to_owned();
+    }
+    let are = if running == 1 { "is" } else { "are" };
+    let kept = match held {
+        0 => String::new(),
+        held => format!(", and {} kept for its next life", counted(held, "result")),
+    };
+    format!("stops: {} {are} taken back{kept}", counted(running, "attempt"))
 }
 
 /// `1 attempt`, `2 attempts`.
-pub(super) fn counted(count: usize, what: &str) -> String {
+fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
-pub(super) fn kept(held: usize) -> String {
-    match held {
-        0 => String::new(),
-        held => format!(", and {} wait for its next life", counted(held, "result")),
-    }
-}
+/// For provers that are stopped while they work.
+pub(super) const STOP_GRACE: Duration = Duration::from_secs(2);
