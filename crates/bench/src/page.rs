@@ -1,5 +1,7 @@
-//! `push0 bench page`: `docs/benchmarks.md` and its plots, from one file of results. Nothing is written that was not
-//! measured; what is known of the causes is in `notes.md` beside the plots, by hand.
+//! `push0 bench page`: from one file of results `docs/benchmarks.md`, and beside the plots `rows.md`. Nothing is written
+//! that was not measured.
+//!
+//! Beside the plots stand two files that are written by hand: `notes.md`, some lines that end the page, and `history.md`.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -28,8 +30,10 @@ pub(crate) fn write(results: &Path, docs: &Path) -> Result<(), Fault> {
         fs::write(&path, plot.draw()).map_err(|error| Fault::at(&path, &error))?;
         plotted.push((name, plot.title));
     }
+    let rows = folder.join("rows.md");
+    fs::write(&rows, rows_page(&report, &plotted)).map_err(|error| Fault::at(&rows, &error))?;
     let path = docs.join("benchmarks.md");
-    fs::write(&path, page(&report, &plotted, &notes)).map_err(|error| Fault::at(&path, &error))
+    fs::write(&path, page(&report, &notes)).map_err(|error| Fault::at(&path, &error))
 }
 
 /// Where the plots go, beside the page.
@@ -43,31 +47,22 @@ pub(crate) fn folder(docs: &Path) -> Result<PathBuf, Fault> {
     Ok(folder)
 }
 
-fn page(report: &Report, plotted: &[(String, String)], notes: &str) -> String {
+/// What is to be reached, and whether it is.
+fn page(report: &Report, notes: &str) -> String {
     let mut page = String::from(HEAD);
-    let machine = &report.machine;
-    let _ = writeln!(
-        page,
-        "Measured on {} with push0 {} of commit {} on {} cores of {} ({:.0} GB, Linux {}, load before {}), {}, {}.\n",
-        machine.date,
-        machine.push0,
-        machine.commit.as_deref().unwrap_or("unknown"),
-        machine.cores,
-        machine.cpu,
-        machine.memory_bytes as f64 / 1e9,
-        machine.kernel,
-        machine.load,
-        machine.nats_server.as_deref().unwrap_or("no nats-server"),
-        machine.postgres.as_deref().unwrap_or("no PostgreSQL"),
-    );
+    page.push_str(&measured_on(report));
     page.push_str(PUBLISHED);
     let limits = limits(&report.results);
     limits_table(&mut page, &limits);
     not_reached(&mut page, &limits);
-    if !notes.is_empty() {
-        page.push_str(notes);
-        page.push('\n');
-    }
+    page.push_str(notes);
+    page
+}
+
+/// All that was measured.
+fn rows_page(report: &Report, plotted: &[(String, String)]) -> String {
+    let mut page = String::from(ROWS_HEAD);
+    page.push_str(&measured_on(report));
     for (bench, title) in [
         ("overhead", "Overhead"),
         ("throughput", "Throughput"),
@@ -81,12 +76,29 @@ fn page(report: &Report, plotted: &[(String, String)], notes: &str) -> String {
         if !results.is_empty() {
             let _ = writeln!(page, "## {title}\n");
             for (name, title) in plotted.iter().filter(|(name, _)| name.starts_with(bench)) {
-                let _ = writeln!(page, "![{title}](benchmarks/{name})\n");
+                let _ = writeln!(page, "![{title}]({name})\n");
             }
             table(&mut page, &results);
         }
     }
     page
+}
+
+fn measured_on(report: &Report) -> String {
+    let machine = &report.machine;
+    format!(
+        "Measured on {} with push0 {} of commit {} on {} cores of {} ({:.0} GB, Linux {}, load before {}), {}, {}.\n\n",
+        machine.date,
+        machine.push0,
+        machine.commit.as_deref().unwrap_or("unknown"),
+        machine.cores,
+        machine.cpu,
+        machine.memory_bytes as f64 / 1e9,
+        machine.kernel,
+        machine.load,
+        machine.nats_server.as_deref().unwrap_or("no nats-server"),
+        machine.postgres.as_deref().unwrap_or("no PostgreSQL"),
+    )
 }
 
 fn limits_table(page: &mut String, limits: &[Limit]) {
@@ -321,28 +333,41 @@ fn lines(
 const HEAD: &str = "\
 # Benchmarks
 
-Made by `push0 bench all --out results.json --page docs`; `push0 bench --help` has the parts. Everything
-runs on one machine, over loopback, with real servers that were started for it: NATS with
-`sync_interval: always`, as `deploy/nats.conf` has it. Numbers are medians of as many runs as `runs` says, interleaved, so that all systems had
-the same machine: of one run, where it says 1. `echo` provers answer at once and `sleep` provers after a time, inside the dispatcher; nothing is proved here.
+This page holds the results against their limits. [Every row that was measured](benchmarks/rows.md) is on a page of its
+own, with plots. [The history](benchmarks/history.md) has causes and changes of method, by date.
 
-- *Overhead*: from the client's call that submits a task to the moment the client sees its durable result, less the time the prover
-  ran. Tasks arrive at a fixed rate, whatever comes back.
-- *floor*: the durable writes and hops of a task alone, at the same pace: on a file two fdatasyncs and a round trip over pipes, on
+To get these numbers, run `push0 bench all --out results.json --page docs` on a machine that does nothing else. It writes
+this page anew. `--quick` takes single runs of a second. `push0 bench --help` has the parts.
+
+Everything runs on one machine, over loopback, with real servers that were started for it. NATS servers sync before they
+acknowledge (`sync_interval: always`), as `deploy/nats.conf` has it. Each number is a median of as many runs as its row
+says. The runs of all systems take turns, so all had the same machine. Nothing is proved: `echo` provers answer at once,
+and `sleep` provers answer after a time.
+
+- *Overhead* of a task is the time from the client's submission to its durable result, less the time of the prover.
+- *floor* is the time of the durable writes and hops of a task alone: on a file two syncs and a round trip over pipes, on
   NATS two acknowledged publishes and two requests with their answers.
-- *pull*: push0's published architecture, re-made plainly: a JetStream work queue that dispatchers pull from, a stream of results, a
-  collector. *poll*: a Postgres table with `FOR UPDATE SKIP LOCKED`, at a poll of 1 s (`poll`) and as a tight loop (`poll-tight`). What
-  could not be measured has no numbers, and a note why.
-- *Efficiency*: the part of their time that dispatchers of one slot prove, while there is always more to prove. Each `sleep` prover ends at its own
-  moment, as on a machine of its own, and not together with all of its millisecond.
-- *busy*: beside a process of the lowest priority (nice 19) on every core.
+- *pull* is push0's published architecture, re-made plainly: a JetStream work queue that dispatchers pull from, a stream
+  of results, a collector.
+- *Efficiency* is the part of its time in which a dispatcher of one slot proves, while there is always more to prove.
+- *busy* runs have a process of the lowest priority (nice 19) beside them on every core.
+- `nats-r1` is a log on one NATS server, `nats-r3` on three, `file` in a directory.
 
 ";
 
 const PUBLISHED: &str = "\
-The original push0 reports 5 ms median overhead on Kubernetes and 3 to 10 ms in Docker, a P99 under 20 ms at 50 to 100 tasks/s, 99 to
-100 % scaling efficiency at 32 dispatchers, 8 to 14 MB a dispatcher and 0.5 s to recover a collector (arXiv 2602.16338), on other
-machines. Nobody else publishes any.
+The original push0 reports, on other machines: 5 ms median overhead on Kubernetes, 3 to 10 ms in Docker, a P99 under 20 ms
+at 50 to 100 tasks/s, 99 to 100 % efficiency at 32 dispatchers, 8 to 14 MB a dispatcher, and 0.5 s to recover a collector
+(arXiv 2602.16338). Nobody else publishes any.
+
+";
+
+const ROWS_HEAD: &str = "\
+# Benchmarks: every row
+
+[Benchmarks](../benchmarks.md) says what the words mean. Two more systems stand here. *poll* is a Postgres table with
+`FOR UPDATE SKIP LOCKED`, polled once a second. *poll-tight* polls it in a loop. What could not be measured has no numbers,
+and a note why.
 
 ";
 
@@ -363,15 +388,25 @@ mod tests {
             ..Row::default()
         };
         let report = Report { machine: crate::report::Machine::here(), results: vec![row] };
-        let page = page(&report, &[], "");
+        let (page, rows) = (page(&report, "Some words.\n"), rows_page(&report, &[]));
         assert!(
             page.contains("| tasks a second, file | ≥ 100000 /s | 50000 /s | **not reached** |")
         );
         assert!(page.contains(
             "## Not reached\n\n- tasks a second, file: 50000 /s, to be ≥ 100000 /s: 0.5000 of the limit.\n"
         ));
-        assert!(page.contains("| system | log | noise | runs | tasks/s |\n"));
-        assert!(!page.contains("## Overhead"));
+        assert!(page.ends_with("\n\nSome words.\n"));
+        assert!(rows.contains("## Throughput\n\n| system | log | noise | runs | tasks/s |\n"));
+        assert!(!rows.contains("## Overhead"));
+    }
+
+    #[test]
+    fn the_pages_of_the_repository_are_as_they_would_be_written() {
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+        let read = |name: &str| fs::read_to_string(docs.join(name)).expect("it is there");
+        let (page, rows) = (read("benchmarks.md"), read("benchmarks/rows.md"));
+        assert!(page.starts_with(HEAD) && page.contains(PUBLISHED) && rows.starts_with(ROWS_HEAD));
+        assert!(page.ends_with(&read("benchmarks/notes.md")));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! A page's commands in one shell, in the page's order, in a directory that looks like a clone of this repository.
 //!
-//! What a command left running is ended by its number when the page ends. Where a page speaks of the NATS server at
-//! 127.0.0.1:4222 it is given one of the test's own.
+//! What a command left running is ended by its number when the page ends. A page starts its NATS server itself, the one that
+//! all tests run against, at a free port in place of 4222. Two commands do nothing here: `cargo build`, since what it builds
+//! is there, and `./test`, which runs these tests.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -12,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use push0_testbed::Nats;
+use push0_testbed::{binary, free_ports};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
@@ -26,11 +27,8 @@ pub(crate) fn run(path: &str) {
     let fences = page.fences();
     let blocks: Vec<_> = fences.iter().filter(|fence| fence.language == "sh").collect();
     assert!(!blocks.is_empty(), "{path} has no commands");
-    let needs_nats = blocks.iter().any(|block| block.text.contains(NATS));
-    let nats = needs_nats.then(|| Nats::start(1));
     let dir = clone();
-    let address = nats.as_ref().map(|nats| format!("127.0.0.1:{}", nats.port(0)));
-    let script = script(&blocks, dir.path(), address.as_deref());
+    let script = script(&blocks, dir.path(), free_ports(1).remove(0));
     let (code, at) = shell(dir.path(), &script);
     let said = |block: &Fence| {
         fs::read_to_string(dir.path().join(format!(".pages/{}", block.line))).unwrap_or_default()
@@ -58,15 +56,16 @@ fn clone() -> TempDir {
     for folder in ["examples", "deploy"] {
         copy(&workspace().join(folder), &dir.path().join(folder));
     }
-    // Three blocks say what twenty would, in a build that is not optimised too.
+    // Two blocks say what twenty would, in a build that is not optimised too.
     let blocks = dir.path().join("examples/scroll/scroll-mainnet-16525000-20.jsonl");
     let all = fs::read_to_string(&blocks).expect("the example's blocks");
-    let few: String = all.lines().take(3).fold(String::new(), |few, line| few + line + "\n");
+    let few: String = all.lines().take(2).fold(String::new(), |few, line| few + line + "\n");
     fs::write(blocks, few).expect("it is ours");
     fs::create_dir_all(dir.path().join("target")).expect("it is ours");
     let built = push0().parent().expect("a folder");
     symlink(built, dir.path().join("target/release")).expect("it is ours");
     fs::create_dir(dir.path().join(".pages")).expect("it is ours");
+    symlink("/bin/true", dir.path().join("test")).expect("it is ours");
     dir
 }
 
@@ -84,7 +83,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// `cargo build` is a word that does nothing here: what it builds is there.
-fn script(blocks: &[&Fence], dir: &Path, nats: Option<&str>) -> String {
+fn script(blocks: &[&Fence], dir: &Path, port: u16) -> String {
     let mut script = String::from(
         "set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || :; wait' EXIT\ncargo() { [ \"$1\" = build ]; }\n",
     );
@@ -92,8 +91,7 @@ fn script(blocks: &[&Fence], dir: &Path, nats: Option<&str>) -> String {
         let log = dir.join(".pages");
         let log = log.display();
         let _ = writeln!(script, "echo {line} >{log}/at\nexec >{log}/{line} 2>&1");
-        let text = nats.map_or_else(|| text.clone(), |nats| text.replace(NATS, nats));
-        script.push_str(&text);
+        script.push_str(&text.replace(PORT, &port.to_string()));
     }
     script
 }
@@ -102,8 +100,9 @@ fn script(blocks: &[&Fence], dir: &Path, nats: Option<&str>) -> String {
 fn shell(dir: &Path, script: &str) -> (Option<i32>, usize) {
     let file = dir.join(".pages/script");
     fs::write(&file, script).expect("it is ours");
-    let beside = push0().parent().expect("a folder");
-    let path = format!("{}:/usr/local/bin:/usr/bin:/bin", beside.display());
+    let (push0, server) = (push0(), binary());
+    let folders = [push0, &server].map(|it| it.parent().expect("a folder").display().to_string());
+    let path = format!("{}:/usr/local/bin:/usr/bin:/bin", folders.join(":"));
     let mut bash = Command::new("bash");
     bash.arg(&file).current_dir(dir).process_group(0).env_clear();
     bash.env("PATH", path).env("HOME", dir).env("LANG", "C.UTF-8").env("USER", "reader");
@@ -128,6 +127,7 @@ fn ended(mut bash: Child) -> Option<i32> {
     bash.wait().expect("it is ours").code()
 }
 
-const NATS: &str = "127.0.0.1:4222";
-/// Of a page.
-const TIME_MAX: Duration = Duration::from_secs(110);
+/// Where pages have their NATS server.
+const PORT: &str = "4222";
+/// Of a page: the README proves, with a prover that is not optimised.
+const TIME_MAX: Duration = Duration::from_secs(300);
