@@ -100,9 +100,12 @@ fn script(blocks: &[&Fence], dir: &Path, port: u16) -> String {
 fn shell(dir: &Path, script: &str) -> (Option<i32>, usize) {
     let file = dir.join(".pages/script");
     fs::write(&file, script).expect("it is ours");
-    let (push0, server) = (push0(), binary());
-    let folders = [push0, &server].map(|it| it.parent().expect("a folder").display().to_string());
-    let path = format!("{}:/usr/local/bin:/usr/bin:/bin", folders.join(":"));
+    let mut folders = vec![push0()];
+    let server = script.contains("nats-server ").then(binary);
+    folders.extend(server.as_deref());
+    let folders = folders.iter().filter_map(|it| it.parent()).map(|it| it.display().to_string());
+    let path =
+        folders.chain(["/usr/local/bin:/usr/bin:/bin".to_owned()]).collect::<Vec<_>>().join(":");
     let mut bash = Command::new("bash");
     bash.arg(&file).current_dir(dir).process_group(0).env_clear();
     bash.env("PATH", path).env("HOME", dir).env("LANG", "C.UTF-8").env("USER", "reader");
