@@ -290,6 +290,32 @@ mod tests {
         }
     }
 
+    /// Pages name commands that take minutes, so no test runs them: that they are commands is what is held here.
+    #[test]
+    fn every_command_of_a_page_is_one_that_is_known() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let pages = ["README.md", "docs/benchmarks.md", "docs/benchmarks/history.md"];
+        let pages = pages.iter().chain(&["docs/measured.md", "docs/paper.md", "docs/sizing.md"]);
+        let mut known = 0;
+        for page in pages {
+            let text = fs::read_to_string(root.join(page)).expect("a page");
+            for command in text.split("push0 bench ").skip(1) {
+                let command = command.split(['`', '#', '\n']).next().unwrap_or_default();
+                let words: Vec<_> = command.split_whitespace().collect();
+                let lacks_out = words.first() == Some(&"all") && !words.contains(&"--out");
+                let out: &[&str] = if lacks_out { &["--out", "o.json"] } else { &[] };
+                if !matches!(words[..], [] | ["--help"]) {
+                    let args = ["push0-bench"].iter().chain(&words).chain(out);
+                    if let Err(error) = Cli::try_parse_from(args) {
+                        panic!("{page}: push0 bench {command}: {error}");
+                    }
+                    known += 1;
+                }
+            }
+        }
+        assert!(known > 20, "{known}");
+    }
+
     #[test]
     fn what_is_said_of_how_named_servers_sync_is_told() {
         let named = ["--nats", "nats://a:4222,nats://b:4222"];
