@@ -39,6 +39,20 @@ fn the_page_of_results_is_short() {
     assert!(text.lines().count() <= 120, "{} lines", text.lines().count());
 }
 
+/// A page that has commands is run by a test, or it says nothing that a shell would take.
+#[test]
+fn every_page_with_commands_is_run() {
+    let has_commands = |page: &Page| page.fences().iter().any(|fence| fence.language == "sh");
+    let with: BTreeSet<_> = pages(&workspace())
+        .into_iter()
+        .filter(has_commands)
+        .map(|page| page.path.to_string_lossy().into_owned())
+        .collect();
+    let run = crate::commands::RUN.iter().map(|path| (*path).to_owned());
+    let not_run = crate::commands::NOT_RUN.iter().map(|(path, _)| (*path).to_owned());
+    assert_eq!(with, run.chain(not_run).collect());
+}
+
 fn leads_somewhere(root: &Path, page: &Page, link: &str) -> bool {
     if ["https://", "http://", "mailto:"].iter().any(|scheme| link.starts_with(scheme)) {
         return true;
@@ -46,7 +60,7 @@ fn leads_somewhere(root: &Path, page: &Page, link: &str) -> bool {
     let (file, anchor) = link.split_once('#').map_or((link, None), |(file, it)| (file, Some(it)));
     let target = match file {
         "" => page.path.clone(),
-        file => plain(&page.path.parent().unwrap_or(Path::new("")).join(file)),
+        file => plain(&page.path.parent().unwrap_or_else(|| Path::new("")).join(file)),
     };
     let is_there = root.join(&target).exists();
     let is_page = target.extension().is_some_and(|ext| ext == "md");
@@ -67,20 +81,6 @@ fn plain(path: &Path) -> PathBuf {
         }
     }
     plain
-}
-
-/// A page that has commands is run by a test, or it says nothing that a shell would take.
-#[test]
-fn every_page_with_commands_is_run() {
-    let has_commands = |page: &Page| page.fences().iter().any(|fence| fence.language == "sh");
-    let with: BTreeSet<_> = pages(&workspace())
-        .into_iter()
-        .filter(has_commands)
-        .map(|page| page.path.to_string_lossy().into_owned())
-        .collect();
-    let run = crate::commands::RUN.iter().map(|path| (*path).to_owned());
-    let not_run = crate::commands::NOT_RUN.iter().map(|(path, _)| (*path).to_owned());
-    assert_eq!(with, run.chain(not_run).collect());
 }
 
 const SUMMARY: &str = "docs/SUMMARY.md";
