@@ -65,6 +65,19 @@ impl Tally {
         }
     }
 
+    /// The next try goes elsewhere than to this one.
+    pub(crate) fn came_to_nothing_on(&mut self, holder: Option<DispatcherId>) {
+        if holder.is_some() {
+            self.0.get_or_insert_default().last = holder;
+        }
+    }
+
+    /// Forgets all but who had it last: whoever opens the task again wants another to try.
+    pub(crate) fn begin_anew(&mut self) {
+        let last = self.0.take().and_then(|failures| failures.last);
+        self.came_to_nothing_on(last);
+    }
+
     /// How many attempts ended so.
     pub(crate) fn of(&self, ending: Ending) -> u32 {
         let counts = self.0.as_ref().map(|failures| &failures.counts);

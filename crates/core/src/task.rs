@@ -156,13 +156,15 @@ impl Task {
         self.result.is_some() || self.discarded.as_ref().is_some_and(|gone| gone.has_flowed)
     }
 
-    /// Remembers what an event says beside the state it leads to; `holder` held the attempt that it names.
+    /// Remembers what an event says beside the state it leads to; `holder` held the attempt that it names, or under which
+    /// it parks.
     pub(crate) fn note(&mut self, at: Timestamp, event: &Event, holder: Option<DispatcherId>) {
-        self.tally.count(at, event, holder);
+        self.tally.count(at, event, holder.clone());
         if let Event::Parked { class, message, .. } = event {
             self.parked = Some((*class, message.as_str().into()));
+            self.tally.came_to_nothing_on(holder);
         } else if let Event::Reopened { why, .. } = event {
-            self.tally = Tally::default();
+            self.tally.begin_anew();
             self.parked = None;
             self.remakes = match why {
                 ReopenedBy::ResultLost => self.remakes + 1,

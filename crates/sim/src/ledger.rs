@@ -326,8 +326,12 @@ impl Ledger {
             State::Leased { .. } | State::Accepted | State::Parked => self.ready.remove(task),
         };
         let entry = self.entry(task)?;
+        let parks = matches!(state, State::Parked);
         let was = std::mem::replace(&mut entry.state, state);
-        if let State::Leased { attempt, .. } = was {
+        if let State::Leased { attempt, dispatcher, .. } = was {
+            if parks {
+                entry.last_on = Some(dispatcher);
+            }
             self.leases.remove(&attempt);
         }
         Ok(())

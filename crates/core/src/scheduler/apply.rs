@@ -232,6 +232,9 @@ impl Scheduler {
         let stage = task.stage;
         let failed_elsewhere =
             holder.as_ref().is_some_and(|(who, _)| task.tally.has_failed_elsewhere(who));
+        let parks = matches!(event, Event::Parked { .. });
+        let parked_under = self.attempts_at(id).next().filter(|_| parks);
+        let parked_under = parked_under.map(|attempt| attempt.dispatcher.clone());
         self.end_attempts(seq, id, event, holder.as_ref().map(|(_, attempt)| *attempt));
         if let Event::Granted { dispatcher, until, .. } = event {
             let (attempt, dispatcher, does) =
@@ -251,7 +254,7 @@ impl Scheduler {
         let mut is_open = was_open;
         if let Some(task) = self.tasks.get_mut(&id) {
             task.state = state;
-            task.note(at, event, holder.as_ref().map(|(holder, _)| holder.clone()));
+            task.note(at, event, holder.as_ref().map(|(who, _)| who.clone()).or(parked_under));
             is_open = task.is_open();
         }
         self.index(id);

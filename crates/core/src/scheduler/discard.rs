@@ -20,7 +20,6 @@ use std::collections::BTreeSet;
 
 use super::{Effect, Scheduler};
 use crate::broken::Breakage;
-use crate::failure::Tally;
 use crate::input::Rejection;
 use crate::task::{Discarded, IllegalEvent, Task, TaskState};
 use crate::{Event, InputId, Output, ReleaseNumber, Seq, TaskId, Timestamp};
@@ -178,7 +177,8 @@ impl Scheduler {
             TaskState::Leased { .. } | TaskState::Accepted | TaskState::Parked => at,
         };
         task.state = TaskState::Ready { at: ready };
-        (task.tally, task.parked, task.remakes) = (Tally::default(), None, 0);
+        task.tally.begin_anew();
+        (task.parked, task.remakes) = (None, 0);
         task.result = None;
         task.discarded = Some(Box::new(Discarded { at: seq, has_flowed, parts }));
         self.cancel_all(seq, id);

@@ -1,8 +1,8 @@
 //! What an operator says of a dispatcher and of the source, and what follows.
 
 use push0_core::{
-    Beat, Epoch, Event, Height, Input, Outcome, PipelineSpec, Rejection, Scheduler, Seq, StageSpec,
-    Standing, Timestamp, ToDispatcher, Turn,
+    Beat, Epoch, Event, FailureClass, Height, Input, Outcome, PipelineSpec, Rejection, Report,
+    Scheduler, Seq, StageSpec, Standing, Timestamp, ToDispatcher, Turn,
 };
 
 use crate::day::{Day, block, pipeline, result};
@@ -88,6 +88,39 @@ fn an_end_by_which_a_batch_closed_stays() {
     day.report(task, Outcome::Proved(result()));
     let closed = day.events.iter().any(|event| matches!(event, Event::BatchClosed { .. }));
     assert!(closed && refuses_to_resume(&day));
+}
+
+/// Two machines, of which the first by name is the one that cannot: a person who tries again wants the other to.
+#[test]
+fn what_is_opened_again_goes_elsewhere_than_to_who_had_it_last() {
+    let mut day = Day::with_grants(1);
+    let two = Beat { dispatcher: "two".parse().expect("a name"), ..day.beat_of([]) };
+    day.fleet.beat(day.now, &two, &day.scheduler);
+    let task = day.tried().pop().expect("one runs");
+    let is_parked = |day: &Day| day.scheduler.parked().next().is_some();
+    for _ in 0..50 {
+        let attempt = day.scheduler.attempts().next().expect("it is tried").clone();
+        let class = FailureClass::InvalidInput;
+        let outcome = Outcome::Failed { class, message: "it cannot be read".to_owned() };
+        let report = day.report_on(attempt.id, task, outcome);
+        day.ask(&Input::Report(Report { dispatcher: attempt.dispatcher, ..report }));
+        day.follow_up();
+        if is_parked(&day) {
+            break;
+        }
+        day.grant();
+    }
+    assert!(is_parked(&day));
+    let last = day.events.iter().rev().find_map(|event| {
+        if let Event::Granted { dispatcher, .. } = event { Some(dispatcher.clone()) } else { None }
+    });
+    day.ask(&Input::Retry(task));
+    for beat in [day.beat_of([]), two] {
+        day.fleet.beat(day.now, &beat, &day.scheduler);
+    }
+    day.grant();
+    let next = day.scheduler.attempts().next().expect("it is tried").dispatcher.clone();
+    assert_ne!(Some(next), last);
 }
 
 fn refuses_to_resume(day: &Day) -> bool {

@@ -123,12 +123,12 @@ impl Entry {
     }
 
     /// What came of its attempts counts no more.
+    /// All but who had it last is forgotten.
     pub(super) fn begins_anew(&mut self) {
         self.ends.clear();
         self.excused = 0;
         self.failed_on.clear();
         self.tried_on.clear();
-        self.last_on = None;
         self.lacked_memory = false;
         self.transient = None;
     }
