@@ -12,6 +12,7 @@ pub mod exit;
 mod log;
 mod logs;
 mod output;
+mod pages;
 mod panic;
 mod run_args;
 mod status;
@@ -49,7 +50,6 @@ use crate::run::say;
     version,
     max_term_width = 100,
     after_long_help = exit::HELP,
-    disable_help_subcommand = true,
     subcommand_required = true,
     arg_required_else_help = true
 )]
@@ -78,6 +78,8 @@ enum Command {
     Logs(LogsArgs),
     Artifacts(ArtifactsArgs),
     Bench(bench::BenchArgs),
+    Completions(pages::CompletionsArgs),
+    Man(pages::ManArgs),
 }
 
 /// Says all that is wrong with a pipeline file, or shows its stages
@@ -164,7 +166,11 @@ pub(crate) struct StatusArgs {
 ///
 /// Takes no lock, so it works beside a running engine and changes nothing.
 #[derive(Args, Debug)]
-#[command(subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
 pub(crate) struct LogArgs {
     #[command(subcommand)]
     pub(crate) command: LogCommand,
@@ -299,6 +305,8 @@ impl Cli {
             Command::Logs(args) => logs::logs(&args),
             Command::Artifacts(args) => artifacts::artifacts(&args),
             Command::Bench(args) => bench::bench(&args),
+            Command::Completions(args) => pages::completions(&args),
+            Command::Man(args) => pages::man(&args),
         }
     }
 }

@@ -47,6 +47,15 @@ pub(super) fn print(text: &str) -> io::Result<()> {
     lines.finish()
 }
 
+/// Prints what push0 itself has made, byte for byte.
+pub(super) fn print_bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut to = io::stdout().lock();
+    match to.write_all(bytes).and_then(|()| to.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
+}
+
 /// Columns, each as wide as its widest cell; the first row is the head.
 pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| {

@@ -14,24 +14,27 @@ fn the_whole_is_explained() {
     Usage: push0 <COMMAND>
 
     Commands:
-      run        Proves what the pipeline's source gives, until it ends; goes on where it was
-      serve      Runs an engine of a cluster: it stands by, or leads
-      dispatch   Runs provers for a cluster; comes and goes as it likes
-      submit     Submits the blocks of a file to a cluster
-      drain      Says that no block follows: open batches close, and the cluster ends its work
-      apply      Has a cluster go on with a changed pipeline file
-      retry      Has a cluster try parked tasks again
-      discard    Takes back accepted results, and all that was made from them
-      unpin      Forgets which verification key a program's proofs are under
-      proofs     Writes the final proofs of a cluster as files, in the order of their release
-      alive      Tells whether an engine or a dispatcher lives, by the file that its --alive names
-      check      Says all that is wrong with a pipeline file, or shows its stages
-      verify     Verifies final proofs as a stranger would, and shows what they claim
-      status     Shows how far a run or a cluster is
-      log        Reads the log of a data directory: every fact since the first
-      logs       Shows how the attempts at a task ended, and what their provers printed
-      artifacts  Shows what the store holds, and why
-      bench      Measures what push0 costs here, beside the floor of the machine and other designs
+      run          Proves what the pipeline's source gives, until it ends; goes on where it was
+      serve        Runs an engine of a cluster: it stands by, or leads
+      dispatch     Runs provers for a cluster; comes and goes as it likes
+      submit       Submits the blocks of a file to a cluster
+      drain        Says that no block follows: open batches close, and the cluster ends its work
+      apply        Has a cluster go on with a changed pipeline file
+      retry        Has a cluster try parked tasks again
+      discard      Takes back accepted results, and all that was made from them
+      unpin        Forgets which verification key a program's proofs are under
+      proofs       Writes the final proofs of a cluster as files, in the order of their release
+      alive        Tells whether an engine or a dispatcher lives, by the file that its --alive names
+      check        Says all that is wrong with a pipeline file, or shows its stages
+      verify       Verifies final proofs as a stranger would, and shows what they claim
+      status       Shows how far a run or a cluster is
+      log          Reads the log of a data directory: every fact since the first
+      logs         Shows how the attempts at a task ended, and what their provers printed
+      artifacts    Shows what the store holds, and why
+      bench        Measures what push0 costs here, beside the floor of the machine and other designs
+      completions  Prints what a shell needs to complete push0's commands and flags
+      man          Prints the manual page of push0, or writes those of all commands
+      help         Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help

@@ -9,6 +9,7 @@ mod help;
 mod log;
 mod logs;
 mod memory;
+mod pages;
 mod proofs;
 mod status;
 mod verify;
