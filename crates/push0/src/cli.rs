@@ -9,6 +9,7 @@ mod bench;
 mod check;
 mod cluster_args;
 pub mod exit;
+mod init;
 mod log;
 mod logs;
 mod output;
@@ -61,6 +62,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(RunArgs),
+    Init(init::InitArgs),
     Serve(ServeArgs),
     Dispatch(DispatchArgs),
     Submit(SubmitArgs),
@@ -288,6 +290,7 @@ impl Cli {
     fn execute(self) -> Exit {
         match self.command {
             Command::Run(args) => crate::run::run(&args),
+            Command::Init(args) => init::init(&args),
             Command::Serve(args) => cluster::serve(&args),
             Command::Dispatch(args) => cluster::dispatch(&args),
             Command::Submit(args) => cluster::submit(&args),

@@ -6,6 +6,7 @@ mod bench;
 mod check;
 mod deploy;
 mod help;
+mod init;
 mod log;
 mod logs;
 mod memory;
