@@ -9,6 +9,7 @@ mod bench;
 mod check;
 mod cluster_args;
 pub mod exit;
+mod findings;
 mod init;
 mod log;
 mod logs;
@@ -23,6 +24,7 @@ mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use push0_prover::Vkey;
@@ -32,6 +34,7 @@ pub(crate) use cluster_args::{
     ServeArgs, SubmitArgs, UnpinArgs,
 };
 pub use exit::Exit;
+pub(crate) use findings::FindingsOut;
 pub(crate) use output::{gist, table};
 pub use run_args::{MachineArgs, RunArgs};
 pub(crate) use status::show;
@@ -86,13 +89,27 @@ enum Command {
 
 /// Says all that is wrong with a pipeline file, or shows its stages
 ///
-/// Each fault has its line and what to do. Nothing is run. A program that is not to be found on this
-/// machine is a warning: the pipeline may be for another.
+/// Each fault has its line and what to do. A program that is not to be found on this machine is a warning: the
+/// pipeline may be for another. Nothing is run, unless with --try.
+///
+/// With --try, a few blocks go through every program, in a directory of their own that goes at the end: the first ones
+/// of the source, or made-up ones. Told, line by line, with what to do: whether each program starts, answers in time,
+/// writes what its contract says, and with how much memory; whether its verifier accepts that, and refuses copies with
+/// a flipped bit. Exit 2: one of them does not.
 #[derive(Args, Debug)]
-#[command(after_long_help = "Example:\n  push0 check examples/scroll/pipeline.toml")]
+#[command(after_long_help = CHECK_EXAMPLES)]
 pub(crate) struct CheckArgs {
     /// The pipeline's file
     pub(crate) pipeline: PathBuf,
+    /// Run every program, and its verifier, on a few blocks
+    #[arg(long = "try")]
+    pub(crate) is_tried: bool,
+    /// With --try: take the first blocks of this file
+    #[arg(long, value_name = "FILE", requires = "is_tried")]
+    pub(crate) blocks: Option<PathBuf>,
+    /// With --try: how long a prover or a verifier may take, where its pipeline gives it more
+    #[arg(long, value_name = "TIME", value_parser = check::within, default_value = "5m")]
+    pub(crate) within: Duration,
 }
 
 /// Verifies final proofs as a stranger would, and shows what they claim
@@ -313,6 +330,11 @@ impl Cli {
         }
     }
 }
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  push0 check examples/scroll/pipeline.toml
+  push0 check pipeline.toml --try --within 30s";
 
 const STATUS_EXAMPLES: &str = "\
 Examples:

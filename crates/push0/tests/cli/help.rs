@@ -160,21 +160,38 @@ fn check_is_explained() {
     insta::assert_snapshot!(help(&["check", "--help"]), @r"
     Says all that is wrong with a pipeline file, or shows its stages
 
-    Each fault has its line and what to do. Nothing is run. A program that is not to be found on this
-    machine is a warning: the pipeline may be for another.
+    Each fault has its line and what to do. A program that is not to be found on this machine is a
+    warning: the pipeline may be for another. Nothing is run, unless with --try.
 
-    Usage: push0 check <PIPELINE>
+    With --try, a few blocks go through every program, in a directory of their own that goes at the end:
+    the first ones of the source, or made-up ones. Told, line by line, with what to do: whether each
+    program starts, answers in time, writes what its contract says, and with how much memory; whether
+    its verifier accepts that, and refuses copies with a flipped bit. Exit 2: one of them does not.
+
+    Usage: push0 check [OPTIONS] <PIPELINE>
 
     Arguments:
       <PIPELINE>
               The pipeline's file
 
     Options:
+          --try
+              Run every program, and its verifier, on a few blocks
+
+          --blocks <FILE>
+              With --try: take the first blocks of this file
+
+          --within <TIME>
+              With --try: how long a prover or a verifier may take, where its pipeline gives it more
+              
+              [default: 5m]
+
       -h, --help
               Print help (see a summary with '-h')
 
-    Example:
+    Examples:
       push0 check examples/scroll/pipeline.toml
+      push0 check pipeline.toml --try --within 30s
     ");
 }
 

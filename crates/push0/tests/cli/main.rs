@@ -13,5 +13,6 @@ mod memory;
 mod pages;
 mod proofs;
 mod status;
+mod trial;
 mod verify;
 mod world;
