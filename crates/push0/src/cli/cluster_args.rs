@@ -64,18 +64,19 @@ pub(crate) struct DispatchArgs {
     pub(crate) cluster: ClusterArgs,
 }
 
-/// Submits the blocks of a file to a cluster
+/// Submits the blocks of a file, or of stdin, to a cluster
 ///
 /// Each payload goes into the store, then the block to the engine; when the engine is full, this waits. Known
-/// blocks change nothing, so the same command goes on where it was cut off.
+/// blocks change nothing, so the same command goes on where it was cut off. From stdin, what has come is submitted
+/// whenever no more comes for a moment, and the command ends with its input.
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_long_help = "Example:\n  push0 submit pipeline.toml blocks.jsonl --nats nats://a:4222 --store /shared"
+    after_long_help = "Examples:\n  push0 submit pipeline.toml blocks.jsonl --nats nats://a:4222 --store /shared\n  ./fetch-blocks | push0 submit pipeline.toml -"
 )]
 pub(crate) struct SubmitArgs {
     /// The pipeline's file
     pub(crate) pipeline: PathBuf,
-    /// The blocks, a JSON object a line
+    /// The blocks, a JSON object a line; - for stdin
     pub(crate) blocks: PathBuf,
     /// How long to look for an engine
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]

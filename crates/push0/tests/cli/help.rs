@@ -18,7 +18,7 @@ fn the_whole_is_explained() {
       init         Writes a pipeline to begin with, and a prover that runs at once
       serve        Runs an engine of a cluster: it stands by, or leads
       dispatch     Runs provers for a cluster; comes and goes as it likes
-      submit       Submits the blocks of a file to a cluster
+      submit       Submits the blocks of a file, or of stdin, to a cluster
       drain        Says that no block follows: open batches close, and the cluster ends its work
       apply        Has a cluster go on with a changed pipeline file
       retry        Has a cluster try parked tasks again

@@ -13,6 +13,7 @@ mod memory;
 mod pages;
 mod proofs;
 mod status;
+mod submit;
 mod trial;
 mod verify;
 mod world;
