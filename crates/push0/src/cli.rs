@@ -30,12 +30,12 @@ use clap::{Args, Parser, Subcommand};
 use push0_prover::Vkey;
 
 pub(crate) use cluster_args::{
-    AliveArgs, ApplyArgs, DiscardArgs, DispatchArgs, DrainArgs, ProofsArgs, RetryArgs, SaidArgs,
-    ServeArgs, SubmitArgs, UnpinArgs,
+    AliveArgs, ApplyArgs, DevArgs, DiscardArgs, DispatchArgs, DrainArgs, ProofsArgs, RetryArgs,
+    SaidArgs, ServeArgs, SubmitArgs, UnpinArgs,
 };
 pub use exit::Exit;
 pub(crate) use findings::FindingsOut;
-pub(crate) use output::{gist, table};
+pub(crate) use output::{gist, quoted, table};
 pub use run_args::{MachineArgs, RunArgs};
 pub(crate) use status::show;
 pub(crate) use take_back::words as taken_back;
@@ -66,6 +66,7 @@ pub struct Cli {
 enum Command {
     Run(RunArgs),
     Init(init::InitArgs),
+    Dev(DevArgs),
     Serve(ServeArgs),
     Dispatch(DispatchArgs),
     Submit(SubmitArgs),
@@ -308,6 +309,7 @@ impl Cli {
         match self.command {
             Command::Run(args) => crate::run::run(&args),
             Command::Init(args) => init::init(&args),
+            Command::Dev(args) => crate::dev::dev(&args),
             Command::Serve(args) => cluster::serve(&args),
             Command::Dispatch(args) => cluster::dispatch(&args),
             Command::Submit(args) => cluster::submit(&args),

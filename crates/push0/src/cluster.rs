@@ -68,5 +68,5 @@ pub(crate) use self::error::ClusterError;
 pub(crate) use self::proofs::proofs;
 pub(crate) use self::serve::serve;
 pub(crate) use self::settings::ClusterArgs;
-pub(crate) use self::status::status;
+pub(crate) use self::status::{is_led, status};
 pub(crate) use self::submit::{drain, submit};

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod clock;
 pub mod cluster;
 pub mod data;
+mod dev;
 pub mod engine;
 mod finding;
 mod gpus;

@@ -16,6 +16,7 @@ fn the_whole_is_explained() {
     Commands:
       run          Proves what the pipeline's source gives, until it ends; goes on where it was
       init         Writes a pipeline to begin with, and a prover that runs at once
+      dev          Runs a whole cluster on this machine, for trying things out, until Ctrl-C
       serve        Runs an engine of a cluster: it stands by, or leads
       dispatch     Runs provers for a cluster; comes and goes as it likes
       submit       Submits the blocks of a file, or of stdin, to a cluster

@@ -5,6 +5,7 @@
 mod bench;
 mod check;
 mod deploy;
+mod dev;
 mod help;
 mod init;
 mod log;
