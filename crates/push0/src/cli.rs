@@ -8,6 +8,7 @@ mod artifacts;
 mod bench;
 mod check;
 mod cluster_args;
+mod doctor_args;
 pub mod exit;
 mod findings;
 mod init;
@@ -33,6 +34,7 @@ pub(crate) use cluster_args::{
     AliveArgs, ApplyArgs, DevArgs, DiscardArgs, DispatchArgs, DrainArgs, ProofsArgs, RetryArgs,
     SaidArgs, ServeArgs, SubmitArgs, UnpinArgs,
 };
+pub(crate) use doctor_args::DoctorArgs;
 pub use exit::Exit;
 pub(crate) use findings::FindingsOut;
 pub(crate) use output::{gist, quoted, table};
@@ -78,6 +80,7 @@ enum Command {
     Proofs(ProofsArgs),
     Alive(AliveArgs),
     Check(CheckArgs),
+    Doctor(DoctorArgs),
     Verify(VerifyArgs),
     Status(StatusArgs),
     Log(LogArgs),
@@ -321,6 +324,7 @@ impl Cli {
             Command::Proofs(args) => cluster::proofs(&args),
             Command::Alive(args) => crate::alive::alive(&args),
             Command::Check(args) => check::check(&args),
+            Command::Doctor(args) => crate::doctor::doctor(&args),
             Command::Verify(args) => verify::verify(&args),
             Command::Status(args) => status::status(&args),
             Command::Log(args) => log::log(&args),

@@ -28,6 +28,7 @@ fn the_whole_is_explained() {
       proofs       Writes the final proofs of a cluster as files, in the order of their release
       alive        Tells whether an engine or a dispatcher lives, by the file that its --alive names
       check        Says all that is wrong with a pipeline file, or shows its stages
+      doctor       Looks at what push0 relies on here: machine, disk, clock, NATS, store, programs
       verify       Verifies final proofs as a stranger would, and shows what they claim
       status       Shows how far a run or a cluster is
       log          Reads the log of a data directory: every fact since the first
@@ -51,7 +52,7 @@ fn the_whole_is_explained() {
 
     Exit codes:
         0  done: everything released; proof accepted; pipeline valid
-        1  ended, but a block is parked or missed; verify: refused; alive: it is not
+        1  ended, but a block is parked or missed; verify: refused; alive: it is not; doctor: a failure
         2  usage or pipeline wrong
         3  a block file lies or cannot be read
         4  data directory damaged, of a newer version, or of another pipeline

@@ -6,6 +6,7 @@ mod bench;
 mod check;
 mod deploy;
 mod dev;
+mod doctor;
 mod help;
 mod init;
 mod log;
