@@ -16,7 +16,8 @@ mod course;
 mod footprint;
 mod look;
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,7 +25,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use push0_core::{PipelineSpec, ProgramName};
-use push0_dispatch::{Config, Retry, Started, Store, can_run_as, environment, unstartable};
+use push0_dispatch::{
+    Config, ProgramConfig, Retry, Started, Store, can_run_as, environment, unstartable,
+};
 use tempfile::TempDir;
 
 use self::course::Course;
@@ -32,6 +35,7 @@ use crate::finding::{Finding, Standing};
 use crate::gpus::Gpus;
 use crate::pipeline_file::LoadedPipeline;
 use crate::programs::{self, Programs};
+use crate::verifier::sweep_named;
 
 /// What is tried, and how.
 pub(crate) struct Trial<'a> {
@@ -76,12 +80,12 @@ impl Trial<'_> {
         let programs = programs::resolve(self.loaded).map_err(|missing| {
             Finding::fail(format!("program {}", missing.program), missing.to_string(), REPAIR)
         })?;
-        let dir = scratch(&programs).map_err(|(path, error)| {
+        let dir = Scratch::make(&programs).map_err(|(path, error)| {
             let said = format!("{}: {error}", path.display());
             Finding::fail("directory", said, "make room, or name another in TMPDIR")
         })?;
-        let tried = self.try_in(&dir, &programs, &blocks, tell);
-        let (path, closed) = (dir.path().to_owned(), dir.close());
+        let tried = self.try_in(dir.path(), &programs, &blocks, tell);
+        let (path, closed) = (dir.path().to_owned(), dir.dir.close());
         if let Err(error) = closed {
             let said = format!("{}: {error}", path.display());
             tell(Finding::warn("directory", said, "remove it; it is of no use any more"));
@@ -91,12 +95,12 @@ impl Trial<'_> {
 
     fn try_in(
         &self,
-        dir: &TempDir,
+        dir: &Path,
         programs: &Programs,
         blocks: &[crate::source::SourceBlock],
         tell: &mut Teller<'_>,
     ) -> Result<(), Finding> {
-        let store = Store::open(&dir.path().join("store"))
+        let store = Store::open(&dir.join("store"))
             .map_err(|error| Finding::fail("directory", error.to_string(), error.remedy()))?;
         let config = self.config(dir, programs, store.clone())?;
         let started = push0_dispatch::start_with(config, RETRY);
@@ -108,7 +112,7 @@ impl Trial<'_> {
         done
     }
 
-    fn config(&self, dir: &TempDir, programs: &Programs, store: Store) -> Result<Config, Finding> {
+    fn config(&self, dir: &Path, programs: &Programs, store: Store) -> Result<Config, Finding> {
         let pipeline = &self.loaded.pipeline;
         let Gpus { count, warning } = Gpus::find(None, Gpus::wanted(pipeline));
         if count < Gpus::wanted(pipeline) {
@@ -129,7 +133,7 @@ impl Trial<'_> {
         Ok(Config {
             id: "trial".parse().expect("it is a name"),
             pipeline: pipeline.name.clone(),
-            dir: dir.path().join("dispatch"),
+            dir: dir.join("dispatch"),
             store,
             slots: 1,
             memory_bytes: most.unwrap_or_default(),
@@ -178,17 +182,45 @@ pub(crate) fn startable(loaded: &LoadedPipeline) -> Vec<Finding> {
     findings
 }
 
-/// A directory of this trial alone, which goes with it. Another user, whom a program runs as, passes through.
-fn scratch(programs: &Programs) -> Result<TempDir, (PathBuf, std::io::Error)> {
-    let within = std::env::temp_dir();
-    let dir = tempfile::Builder::new().prefix("push0-trial-").tempdir();
-    let dir = dir.map_err(|error| (within, error))?;
-    let has_user = |config: &push0_dispatch::ProgramConfig| config.surroundings.user.is_some();
-    if programs.configs().values().any(has_user) {
-        let passed = fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711));
-        passed.map_err(|error| (dir.path().to_owned(), error))?;
+/// A directory of this trial alone, which goes with it.
+struct Scratch {
+    dir: TempDir,
+    /// Held while it is in use: one that a killed process left is locked by nobody, and goes at the next start.
+    _lock: File,
+}
+
+impl Scratch {
+    fn make(programs: &Programs) -> Result<Self, (PathBuf, io::Error)> {
+        let within = std::env::temp_dir();
+        sweep_named(&within, PREFIX);
+        for _ in 0..TRIES_MAX {
+            let made = Self::try_once().map_err(|error| (within.clone(), error))?;
+            let Some(scratch) = made else { continue };
+            // Another user, whom a program runs as, passes through.
+            let has_user = |config: &ProgramConfig| config.surroundings.user.is_some();
+            if programs.configs().values().any(has_user) {
+                let passed = fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o711));
+                passed.map_err(|error| (scratch.path().to_owned(), error))?;
+            }
+            return Ok(scratch);
+        }
+        Err((within, io::Error::other("other starts of push0 remove it as soon as it is made")))
     }
-    Ok(dir)
+
+    /// None where another start took it for a dead one's before it was locked.
+    fn try_once() -> io::Result<Option<Self>> {
+        let dir = tempfile::Builder::new().prefix(PREFIX).tempdir()?;
+        let lock = match File::open(dir.path()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            lock => lock?,
+        };
+        let is_taken = matches!(lock.try_lock(), Err(TryLockError::WouldBlock));
+        Ok(Some(Self { dir, _lock: lock }).filter(|made| !is_taken && made.path().exists()))
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
 }
 
 const REPAIR: &str = "repair it, or name another in `command`";
@@ -199,6 +231,12 @@ const RETRY: Retry = Retry {
     pause_max: Duration::from_millis(200),
     total: Duration::from_secs(2),
 };
+
+/// What the names of such directories begin with.
+const PREFIX: &str = "push0-trial-";
+
+/// As many other starts at one moment are no accident.
+const TRIES_MAX: u32 = 8;
 
 /// For provers that are kept warm, or stopped while they work.
 const STOP_GRACE: Duration = Duration::from_secs(2);

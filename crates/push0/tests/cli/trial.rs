@@ -169,6 +169,25 @@ fn told_to_stop_it_ends_what_it_began() {
     trial.is_clean();
 }
 
+#[test]
+fn what_a_killed_one_left_goes_at_the_next_start() {
+    let trial = Trial::new("submit", "echo $$ > $PUSH0_CACHE/../../../pid; sleep 1000", STRICT);
+    let child = trial.command(&[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let mut child = child.expect("it starts");
+    let pid = until("the prover does not start", || {
+        let text = fs::read_to_string(trial.tmp().join("pid")).ok()?;
+        text.trim().parse::<u32>().ok()
+    });
+    child.kill().expect("it is ours");
+    child.wait().expect("it is ours");
+    until("its prover lives", || (!Path::new(&format!("/proc/{pid}")).exists()).then_some(()));
+    fs::remove_file(trial.tmp().join("pid")).expect("the prover wrote it");
+    assert_eq!(fs::read_dir(trial.tmp()).expect("it is there").count(), 1, "its directory is left");
+    program(&trial.dir.path().join("prover"), &format!("{PATHS}printf proof > $out"));
+    assert_eq!(trial.check(&[]).code, Some(0));
+    trial.is_clean();
+}
+
 /// A pipeline of two stages with one program, and a place for what is temporary.
 struct Trial {
     dir: TempDir,
