@@ -14,12 +14,18 @@ use tokio::time::timeout;
 
 use crate::cli::DoctorArgs;
 use crate::cluster::{ClusterError, Role, fits, runtime};
-use crate::doctor::setting;
+use crate::doctor::{bounded, setting};
 use crate::finding::Finding;
 
 const ABOUT: &str = "NATS";
 
 pub(super) fn look(args: &DoctorArgs, pipeline: Option<&Pipeline>) -> Vec<Finding> {
+    let (args, pipeline) = (args.clone(), pipeline.cloned());
+    let looked = bounded(ABOUT, NATS_MAX, move || look_now(&args, pipeline.as_ref()));
+    looked.unwrap_or_else(|finding| vec![finding])
+}
+
+fn look_now(args: &DoctorArgs, pipeline: Option<&Pipeline>) -> Vec<Finding> {
     if !args.cluster.is_given() {
         return args.monitor.as_deref().map(synced).into_iter().collect();
     }
@@ -206,6 +212,9 @@ fn failed(error: &ClusterError) -> Finding {
 
 /// Of JetStream's errors: there is no such stream.
 const NO_STREAM: u64 = 10_059;
+
+/// All of it: a name may take long to be resolved, and a server may answer byte by byte.
+const NATS_MAX: Duration = Duration::from_secs(60);
 
 const CONNECT_MAX: Duration = Duration::from_secs(20);
 

@@ -86,6 +86,29 @@ fn nats_is_told_of_as_it_is_set_up() {
     }
 }
 
+/// Servers tell nobody who may not ask; and their monitoring port is looked at without a cluster, too.
+#[test]
+fn a_user_who_may_not_ask_and_a_port_that_is_none_are_told() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let more = "authorization { users: [{ user: a, password: b, permissions: { publish: [x], subscribe: [\">\"] } }] }";
+    let settings =
+        push0_testbed::Settings { nodes: 1, more: more.to_owned(), ..Default::default() };
+    let nats = push0_testbed::Nats::start_with(&settings);
+    let url = nats.urls().concat();
+    let config = dir.path().join("push0.toml");
+    let text_of = format!("[nats]\nurls = [\"{url}\"]\nuser = \"a\"\npassword = \"b\"\n");
+    fs::write(&config, text_of).expect("a writable directory");
+    let data = ["doctor", "--data", text(dir.path())];
+    let refused = push0(&[&data[..], &["--config", text(&config)]].concat());
+    assert_eq!(refused.code, Some(0), "{refused:?}");
+    let told = "warn  NATS: this user may not ask about the stream: Permissions Violation";
+    assert!(refused.stdout.contains(told), "{}", refused.stdout);
+    let monitor = format!("127.0.0.1:{}", nats.port(0));
+    let none = push0(&[&data[..], &["--monitor", &monitor]].concat());
+    assert_eq!(none.code, Some(1), "{none:?}");
+    assert!(none.stdout.contains("FAIL  NATS: its monitoring port"), "{}", none.stdout);
+}
+
 #[test]
 fn a_store_that_cannot_be_is_told_without_a_cluster() {
     let dir = tempfile::tempdir().expect("a directory");
