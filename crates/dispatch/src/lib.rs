@@ -91,6 +91,6 @@ pub use startable::unstartable;
 pub use store::{
     Access, Bucket, NoBucket, Owner, ReadError, S3Config, Store, StoreError, Stored, TieError,
 };
-pub use sys::{die_with_parent, shorten_time_slice};
+pub use sys::{clock_is_synchronized, die_with_parent, shorten_time_slice};
 pub use user::{NoUser, can_run_as, run_as};
 pub use verdict::{Ending, Verdict};

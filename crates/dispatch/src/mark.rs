@@ -28,6 +28,8 @@ pub enum Kind {
     Store,
     /// Final proofs.
     Proofs,
+    /// Of `push0 dev`: a NATS server's files, and all that a cluster of one machine has.
+    Dev,
 }
 
 /// Why a directory is not taken. Nothing in it was changed.
@@ -73,13 +75,14 @@ impl Kind {
             Self::Dispatch => "dispatch",
             Self::Store => "store",
             Self::Proofs => "proofs",
+            Self::Dev => "dev",
         }
     }
 
     /// The file that says so.
     const fn file_name(self) -> &'static str {
         match self {
-            Self::Data | Self::Dispatch | Self::Store => NAME,
+            Self::Data | Self::Dispatch | Self::Store | Self::Dev => NAME,
             Self::Proofs => HIDDEN,
         }
     }
@@ -91,6 +94,7 @@ impl Kind {
             Self::Dispatch => "a dispatcher's directory",
             Self::Store => "a store",
             Self::Proofs => "a directory of proofs",
+            Self::Dev => "a directory of `push0 dev`",
         }
     }
 }
@@ -154,7 +158,7 @@ fn bears_in(path: &Path, dir: &Path, kind: Kind) -> Result<bool, MarkError> {
     };
     let dir = dir.to_owned();
     if mark.push0 != kind.word() {
-        let known = [Kind::Data, Kind::Dispatch, Kind::Store, Kind::Proofs];
+        let known = [Kind::Data, Kind::Dispatch, Kind::Store, Kind::Proofs, Kind::Dev];
         let found = known.into_iter().find(|kind| kind.word() == mark.push0);
         let found = found.map_or("something of a newer one", Kind::shown).to_owned();
         return Err(MarkError::OtherKind { dir, found, wanted: kind.shown() });

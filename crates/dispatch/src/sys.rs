@@ -307,6 +307,18 @@ pub(crate) fn death(pid: Pid) -> io::Result<AsyncFd<OwnedFd>> {
     death.map_err(Into::into)
 }
 
+/// Whether a time service keeps the machine's clock, as far as the kernel knows; `None` where it does not say.
+#[must_use]
+pub fn clock_is_synchronized() -> Option<bool> {
+    // SAFETY: all zeros is a valid `timex` that asks for nothing to be changed; the call fills it.
+    #[expect(unsafe_code, reason = "neither the standard library nor rustix has this call")]
+    let (state, status) = unsafe {
+        let mut timex = std::mem::zeroed::<libc::timex>();
+        (libc::adjtimex(&raw mut timex), timex.status)
+    };
+    (state >= 0).then_some(state != libc::TIME_ERROR && status & libc::STA_UNSYNC == 0)
+}
+
 /// Whether a child has ended, which this leaves for its owner to reap.
 pub(crate) fn has_ended(pid: Pid) -> bool {
     let looks = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;

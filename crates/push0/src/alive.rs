@@ -73,7 +73,7 @@ pub(crate) fn alive(args: &AliveArgs) -> Exit {
 }
 
 /// How far the file's time is from now, since either may be set back; nothing, if it was never touched.
-fn age(path: &Path) -> io::Result<Option<Duration>> {
+pub(crate) fn age(path: &Path) -> io::Result<Option<Duration>> {
     let found = fs::metadata(path)?;
     let seconds = u64::try_from(found.mtime()).unwrap_or_default();
     let micros = u64::try_from(found.mtime_nsec()).unwrap_or_default() / 1_000;

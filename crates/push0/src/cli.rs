@@ -8,10 +8,14 @@ mod artifacts;
 mod bench;
 mod check;
 mod cluster_args;
+mod doctor_args;
 pub mod exit;
+mod findings;
+mod init;
 mod log;
 mod logs;
 mod output;
+mod pages;
 mod panic;
 mod run_args;
 mod status;
@@ -21,16 +25,19 @@ mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use push0_prover::Vkey;
 
 pub(crate) use cluster_args::{
-    AliveArgs, ApplyArgs, CordonArgs, DiscardArgs, DispatchArgs, DrainArgs, FinishArgs, ProofsArgs,
-    RetryArgs, SaidArgs, ServeArgs, SubmitArgs, UncordonArgs, UnpinArgs,
+    AliveArgs, ApplyArgs, CordonArgs, DevArgs, DiscardArgs, DispatchArgs, DrainArgs, FinishArgs,
+    ProofsArgs, RetryArgs, SaidArgs, ServeArgs, SubmitArgs, UncordonArgs, UnpinArgs,
 };
+pub(crate) use doctor_args::DoctorArgs;
 pub use exit::Exit;
-pub(crate) use output::{gist, table};
+pub(crate) use findings::FindingsOut;
+pub(crate) use output::{gist, quoted, table};
 pub use run_args::{MachineArgs, RunArgs};
 pub(crate) use status::show;
 pub(crate) use take_back::words as taken_back;
@@ -49,7 +56,6 @@ use crate::run::say;
     version,
     max_term_width = 100,
     after_long_help = exit::HELP,
-    disable_help_subcommand = true,
     subcommand_required = true,
     arg_required_else_help = true
 )]
@@ -61,6 +67,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(RunArgs),
+    Init(init::InitArgs),
+    Dev(DevArgs),
     Serve(ServeArgs),
     Dispatch(DispatchArgs),
     Submit(SubmitArgs),
@@ -75,23 +83,40 @@ enum Command {
     Proofs(ProofsArgs),
     Alive(AliveArgs),
     Check(CheckArgs),
+    Doctor(DoctorArgs),
     Verify(VerifyArgs),
     Status(StatusArgs),
     Log(LogArgs),
     Logs(LogsArgs),
     Artifacts(ArtifactsArgs),
     Bench(bench::BenchArgs),
+    Completions(pages::CompletionsArgs),
+    Man(pages::ManArgs),
 }
 
 /// Says all that is wrong with a pipeline file, or shows its stages
 ///
-/// Each fault has its line and what to do. Nothing is run. A program that is not to be found on this
-/// machine is a warning: the pipeline may be for another.
+/// Each fault has its line and what to do. A program that is not to be found on this machine is a warning: the
+/// pipeline may be for another. Nothing is run, unless with --try.
+///
+/// With --try, a few blocks go through every program, in a directory of their own that goes at the end: the first ones
+/// of the source, or made-up ones. Told, line by line, with what to do: whether each program starts, answers in time,
+/// writes what its contract says, and with how much memory; whether its verifier accepts that, and refuses copies with
+/// a flipped bit. Exit 2: one of them does not.
 #[derive(Args, Debug)]
-#[command(after_long_help = "Example:\n  push0 check examples/scroll/pipeline.toml")]
+#[command(after_long_help = CHECK_EXAMPLES)]
 pub(crate) struct CheckArgs {
     /// The pipeline's file
     pub(crate) pipeline: PathBuf,
+    /// Run every program, and its verifier, on a few blocks
+    #[arg(long = "try")]
+    pub(crate) is_tried: bool,
+    /// With --try: take the first blocks of this file
+    #[arg(long, value_name = "FILE", requires = "is_tried")]
+    pub(crate) blocks: Option<PathBuf>,
+    /// With --try: how long a prover or a verifier may take, where its pipeline gives it more
+    #[arg(long, value_name = "TIME", value_parser = check::within, default_value = "5m")]
+    pub(crate) within: Duration,
 }
 
 /// Verifies final proofs as a stranger would, and shows what they claim
@@ -167,7 +192,11 @@ pub(crate) struct StatusArgs {
 ///
 /// Takes no lock, so it works beside a running engine and changes nothing.
 #[derive(Args, Debug)]
-#[command(subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
 pub(crate) struct LogArgs {
     #[command(subcommand)]
     pub(crate) command: LogCommand,
@@ -285,6 +314,8 @@ impl Cli {
     fn execute(self) -> Exit {
         match self.command {
             Command::Run(args) => crate::run::run(&args),
+            Command::Init(args) => init::init(&args),
+            Command::Dev(args) => crate::dev::dev(&args),
             Command::Serve(args) => cluster::serve(&args),
             Command::Dispatch(args) => cluster::dispatch(&args),
             Command::Submit(args) => cluster::submit(&args),
@@ -299,15 +330,23 @@ impl Cli {
             Command::Proofs(args) => cluster::proofs(&args),
             Command::Alive(args) => crate::alive::alive(&args),
             Command::Check(args) => check::check(&args),
+            Command::Doctor(args) => crate::doctor::doctor(&args),
             Command::Verify(args) => verify::verify(&args),
             Command::Status(args) => status::status(&args),
             Command::Log(args) => log::log(&args),
             Command::Logs(args) => logs::logs(&args),
             Command::Artifacts(args) => artifacts::artifacts(&args),
             Command::Bench(args) => bench::bench(&args),
+            Command::Completions(args) => pages::completions(&args),
+            Command::Man(args) => pages::man(&args),
         }
     }
 }
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  push0 check examples/scroll/pipeline.toml
+  push0 check pipeline.toml --try --within 30s";
 
 const STATUS_EXAMPLES: &str = "\
 Examples:

@@ -105,6 +105,13 @@ pub fn find(dir: &Path, word: &str) -> Result<PathBuf, (String, &'static str)> {
     }))
 }
 
+/// The first program of this name in `PATH`.
+pub(crate) fn in_path(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let files = env::split_paths(&path).map(|dir| dir.join(name));
+    files.filter(|file| file.is_file()).find_map(|file| runnable(file).ok())
+}
+
 fn config(dir: &Path, program: &Program) -> Result<ProgramConfig, (String, &'static str)> {
     let located = |argv: &[String]| match argv {
         [] => Ok(Vec::new()),

@@ -81,6 +81,12 @@ impl Nats {
         self.node(node).port
     }
 
+    /// The port where this server says of itself how it is.
+    #[must_use]
+    pub fn monitor(&self, node: usize) -> u16 {
+        self.node(node).monitor
+    }
+
     /// The process of this server; none while it is dead.
     #[must_use]
     pub fn pid(&self, node: usize) -> Option<u32> {
@@ -261,7 +267,8 @@ pub fn binary() -> PathBuf {
 fn configuration(node: &Node, dir: &Path, routes: &[String], settings: &Settings) -> String {
     let Node { name, port, monitor, route, .. } = node;
     let store = dir.join(name);
-    let sync = if settings.lazy_sync { "2m" } else { "always" };
+    // Without its quotes that would be two million seconds.
+    let sync = if settings.lazy_sync { "\"2m\"" } else { "always" };
     let mut config = format!(
         "server_name: {name}\nlisten: 127.0.0.1:{port}\nhttp: 127.0.0.1:{monitor}\n\
          jetstream {{ store_dir: \"{}\", sync_interval: {sync}, max_file_store: 1GB }}\n{}\n",

@@ -1,8 +1,9 @@
-//! `push0 check`: all that is wrong with a pipeline file, or its stages in a table.
+//! `push0 check`: all that is wrong with a pipeline file, or its stages in a table; with `--try`, its programs too.
 //!
-//! Not here: what is wrong (`pipeline_file`, `push0_core`).
+//! Not here: what is wrong (`pipeline_file`, `push0_core`), and how programs are tried (`trial`).
 
 use std::path::Path;
+use std::time::Duration;
 
 use push0_core::{
     Believes, BlockHashing, Bounds, Collect, Inflow, Output, Pipeline, Program, ProgramName,
@@ -11,10 +12,13 @@ use push0_core::{
 use push0_dispatch::{can_run_as, environment, unstartable};
 
 use super::output::{print, table};
-use super::{CheckArgs, Exit};
+use super::{CheckArgs, Exit, FindingsOut};
+use crate::finding::Standing;
+use crate::interrupts;
 use crate::pipeline_file::{self, LoadedPipeline};
 use crate::programs;
 use crate::run::say;
+use crate::trial::Trial;
 
 pub(super) fn check(args: &CheckArgs) -> Exit {
     let loaded = match pipeline_file::load(&args.pipeline) {
@@ -31,7 +35,40 @@ pub(super) fn check(args: &CheckArgs) -> Exit {
     for warning in passed(&file, &loaded).into_iter().chain(guessed(&file, &loaded)) {
         say(&warning);
     }
-    Exit::of_print(print(&shown(&loaded.pipeline)))
+    let printed = Exit::of_print(print(&shown(&loaded.pipeline)));
+    match args.is_tried && printed == Exit::Done {
+        true => {
+            let _ = print(""); // a line between; what can be printed is told of below
+            tried(args, &loaded)
+        }
+        false => printed,
+    }
+}
+
+/// Tries its programs, and tells of each finding as it is found.
+fn tried(args: &CheckArgs, loaded: &LoadedPipeline) -> Exit {
+    let interrupts = match interrupts::count() {
+        Ok(interrupts) => interrupts,
+        Err(error) => {
+            say(&format!("error: no thread to be had ({error}): try again"));
+            return Exit::OutOfReach;
+        }
+    };
+    let trial = Trial {
+        loaded,
+        file: &args.pipeline,
+        blocks: args.blocks.as_deref(),
+        within: args.within,
+        interrupts,
+    };
+    let mut out = FindingsOut::new(false);
+    trial.run(&mut |finding| out.tell(finding));
+    let worst = out.worst();
+    match (out.finish(|findings| findings), worst) {
+        _ if trial.is_interrupted() => Exit::Interrupted,
+        (Exit::Done, Standing::Fail) => Exit::Usage,
+        (exit, _) => exit,
+    }
 }
 
 /// What stands between the pipeline and its blocks.
@@ -201,7 +238,7 @@ fn closes(pipeline: &Pipeline, stage: &Stage) -> String {
     }
     ways.push(match pipeline.source.kind {
         SourceKind::File { .. } => "end of source".to_owned(),
-        SourceKind::Submit => "drain".to_owned(),
+        SourceKind::Submit => "finish".to_owned(),
     });
     ways.join(", ")
 }
@@ -216,6 +253,16 @@ fn weights(pipeline: &Pipeline, weights: &Weights) -> Vec<String> {
     });
     fixed.chain(fields).collect()
 }
+
+/// A bound for a program that is tried: none of nothing, which none could keep, and none of years.
+pub(super) fn within(text: &str) -> Result<Duration, &'static str> {
+    let parsed = humantime::parse_duration(text).ok();
+    let fits = parsed.filter(|time| (WITHIN_MIN..=WITHIN_MAX).contains(time));
+    fits.ok_or("a time from 1ms to 24h is needed")
+}
+
+const WITHIN_MIN: Duration = Duration::from_millis(1);
+const WITHIN_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// What the names of provers that come with push0 begin with; the SDK has them know `verify`.
 const SHIPPED: &str = "push0-prover-";

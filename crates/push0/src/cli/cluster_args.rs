@@ -12,6 +12,25 @@ use push0_dispatch::Reclaim;
 use super::run_args::MachineArgs;
 pub(crate) use crate::cluster::ClusterArgs;
 
+/// Runs a whole cluster on this machine, for trying things out, until Ctrl-C
+///
+/// A NATS server on 127.0.0.1, an engine and a dispatcher, each a process of its own, and what to type next. The server
+/// is the nats-server in PATH, or what PUSH0_NATS_SERVER names. Everything is in one directory, and the same command goes
+/// on from there. Ctrl-C ends all three, and so does the death of this process. Whoever is on this machine may use
+/// the server: for what others depend on, see `push0 serve`.
+#[derive(Args, Clone, Debug)]
+#[command(after_long_help = "Example:\n  push0 dev pipeline.toml --data /tmp/demo")]
+pub(crate) struct DevArgs {
+    /// The pipeline's file; its source is of kind "submit"
+    pub(crate) pipeline: PathBuf,
+    /// Where the server's, the engine's and the dispatcher's files are [default: ./NAME.dev, after the pipeline's name]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// How many attempts run at once [default: the cores of this machine]
+    #[arg(long, value_name = "N")]
+    pub(crate) slots: Option<std::num::NonZeroU32>,
+}
+
 /// Runs an engine of a cluster: it stands by, or leads
 ///
 /// Any number may run. One leads; when it is gone, another one takes over within half a second, from the log.
@@ -72,18 +91,19 @@ pub(crate) struct DispatchArgs {
     pub(crate) cluster: ClusterArgs,
 }
 
-/// Submits the blocks of a file to a cluster
+/// Submits the blocks of a file, or of stdin, to a cluster
 ///
 /// Each payload goes into the store, then the block to the engine; when the engine is full, this waits. Known
-/// blocks change nothing, so the same command goes on where it was cut off.
+/// blocks change nothing, so the same command goes on where it was cut off. From stdin, what has come is submitted
+/// whenever no more comes for a moment, and the command ends with its input.
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_long_help = "Example:\n  push0 submit pipeline.toml blocks.jsonl --nats nats://a:4222 --store /shared"
+    after_long_help = "Examples:\n  push0 submit pipeline.toml blocks.jsonl --nats nats://a:4222 --store /shared\n  ./fetch-blocks | push0 submit pipeline.toml -"
 )]
 pub(crate) struct SubmitArgs {
     /// The pipeline's file
     pub(crate) pipeline: PathBuf,
-    /// The blocks, a JSON object a line
+    /// The blocks, a JSON object a line; - for stdin
     pub(crate) blocks: PathBuf,
     /// How long to look for an engine
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]

@@ -23,7 +23,7 @@ use crate::run::say;
 pub enum Exit {
     /// Everything is released; the proof is accepted; the pipeline is valid.
     Done = 0,
-    /// It ended, but a block is parked or missed; the proof is refused; it is not alive.
+    /// It ended, but a block is parked or missed; the proof is refused; it is not alive; the machine is not fit.
     Unproved = 1,
     /// The command line or the pipeline is wrong.
     Usage = 2,
@@ -224,7 +224,7 @@ Example, from a clone of the repository:
 
 Exit codes:
     0  done: everything released; proof accepted; pipeline valid
-    1  ended, but a block is parked or missed; verify: refused; alive: it is not
+    1  ended, but a block is parked or missed; verify: refused; alive: it is not; doctor: a failure
     2  usage or pipeline wrong
     3  a block file lies or cannot be read
     4  data directory damaged, of a newer version, or of another pipeline

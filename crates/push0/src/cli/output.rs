@@ -5,6 +5,7 @@
 //! Not here: progress of a run (`run`).
 
 use std::io::{self, BufWriter, ErrorKind, StdoutLock, Write as _};
+use std::path::Path;
 
 use push0_core::{plain, plain_json, plain_lines};
 
@@ -47,6 +48,25 @@ pub(super) fn print(text: &str) -> io::Result<()> {
     lines.finish()
 }
 
+/// Prints what push0 itself has made, byte for byte.
+pub(super) fn print_bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut to = io::stdout().lock();
+    match to.write_all(bytes).and_then(|()| to.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
+}
+
+/// As a shell takes it for one word.
+pub(crate) fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+".contains(letter);
+    match path.chars().all(is_plain) && !path.starts_with('-') {
+        true => path,
+        false => format!("'./{}'", path.replace('\'', r"'\''")).replace("'.//", "'/"),
+    }
+}
+
 /// Columns, each as wide as its widest cell; the first row is the head.
 pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| {
@@ -85,5 +105,13 @@ mod tests {
             "exit code 1; the end of its output: bad"
         );
         assert_eq!(gist("a:\nb\nc\u{1b}\n\n"), "a: … c\\u{1b}");
+    }
+
+    #[test]
+    fn a_directory_is_one_word_of_a_shell() {
+        let quoted = |dir: &str| quoted(Path::new(dir));
+        assert_eq!([quoted("a/b-1"), quoted("/x")], ["a/b-1", "/x"]);
+        assert_eq!([quoted("a b"), quoted("-x"), quoted("/a b")], ["'./a b'", "'./-x'", "'/a b'"]);
+        assert_eq!(quoted("it's"), r"'./it'\''s'");
     }
 }

@@ -56,10 +56,10 @@ fn drain_now(args: &DrainArgs) -> Result<(), ClusterError> {
             .map(|id| format!("{id} does not answer (its push0 may be of before 0.2)"));
         missed.extend(silent.chain(unheard.into_iter().map(|id| format!("{id} is not there"))));
     }
-    say(&format!(
-        "{left} {} and go",
-        if left == 1 { "dispatcher ends what it runs" } else { "dispatchers end what they run" }
-    ));
+    say(&match left {
+        1 => "1 dispatcher ends what it runs, and goes".to_owned(),
+        left => format!("{left} dispatchers end what they run, and go"),
+    });
     match missed.is_empty() {
         true => Ok(()),
         false => Err(ClusterError::NotLeaving(missed.join("; "))),

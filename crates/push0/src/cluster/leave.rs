@@ -14,7 +14,8 @@ use super::lives::Lives;
 use super::wire::Answer;
 use crate::engine::Handle;
 
-/// Asks those of these names to leave, or all that are heard, until each says that it does, or for [`LEAVE_MAX`].
+/// Asks those of these names to leave, or all that are heard, until each says that it does, or for [`LEAVE_MAX`]. What was
+/// said before may be of a life that has gone.
 pub(super) async fn asked(
     handle: &Handle,
     (bus, lives): (&Bus, &Lives),
@@ -23,11 +24,12 @@ pub(super) async fn asked(
 ) -> Option<Answer> {
     let (epoch, _) = handle.probe().await.ok()?;
     let by: String = by.chars().take(BY_MAX).collect();
-    let give_up = Instant::now() + LEAVE_MAX;
+    let began = Instant::now();
     loop {
         let heard = lives.heard(Instant::now(), named);
-        let (leaving, others): (Vec<_>, Vec<_>) = heard.iter().partition(|(_, leaves)| *leaves);
-        if others.is_empty() || Instant::now() >= give_up {
+        let says_so = |at: &Option<Instant>| at.is_some_and(|at| at >= began);
+        let (leaving, others): (Vec<_>, Vec<_>) = heard.iter().partition(|(_, at)| says_so(at));
+        if others.is_empty() || began.elapsed() >= LEAVE_MAX {
             return Some(Answer::Leaving {
                 leaving: leaving.len(),
                 silent: names(others.iter().map(|(life, _)| &life.dispatcher)),
@@ -59,7 +61,7 @@ pub(super) async fn kept_from_work(
     Some(Answer::Cordoned { unheard: unheard(&heard, &dispatchers) })
 }
 
-fn unheard(heard: &[(Life, bool)], named: &[DispatcherId]) -> Vec<String> {
+fn unheard(heard: &[(Life, Option<Instant>)], named: &[DispatcherId]) -> Vec<String> {
     let is_heard = |id: &&DispatcherId| heard.iter().any(|(life, _)| life.dispatcher == **id);
     names(named.iter().filter(|id| !is_heard(id)))
 }

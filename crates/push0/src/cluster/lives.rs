@@ -62,8 +62,8 @@ struct Known {
     life: u64,
     connection: Option<u64>,
     heard: Instant,
-    /// Whether it said in its last beat that it leaves.
-    leaves: bool,
+    /// When it last said that it leaves, if its last beat did.
+    leaves: Option<Instant>,
     /// By their lives.
     others: BTreeMap<u64, Other>,
     refused: LeftOut,
@@ -106,7 +106,7 @@ impl Lives {
             life: life.incarnation,
             connection: origin.connection,
             heard: now,
-            leaves: leaves(&said).unwrap_or_default(),
+            leaves: leaves(&said).filter(|leaves| *leaves).map(|_| now),
             others: BTreeMap::new(),
             refused: LeftOut::default(),
             refused_at: None,
@@ -119,7 +119,9 @@ impl Lives {
         };
         if at_work.life == life.incarnation {
             at_work.heard = now;
-            at_work.leaves = leaves(&said).unwrap_or(at_work.leaves);
+            if let Some(leaves) = leaves(&said) {
+                at_work.leaves = leaves.then_some(now);
+            }
             at_work.connection = origin.connection.or(at_work.connection);
             return Admitted { said, ..Admitted::default() };
         }
@@ -148,8 +150,13 @@ impl Lives {
         known.get(of).is_some_and(|known| known.connection == connection)
     }
 
-    /// Those of these names that were heard a moment ago, or all of them: which life of each, and whether it leaves.
-    pub(super) fn heard(&self, now: Instant, named: Option<&[DispatcherId]>) -> Vec<(Life, bool)> {
+    /// Those of these names that were heard a moment ago, or all of them: which life of each, and when it last said that
+    /// it leaves. One that has gone since says it no more.
+    pub(super) fn heard(
+        &self,
+        now: Instant,
+        named: Option<&[DispatcherId]>,
+    ) -> Vec<(Life, Option<Instant>)> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_meant = |id: &DispatcherId| named.is_none_or(|named| named.contains(id));
         let heard = known.iter().filter(|(id, known)| {
@@ -335,7 +342,7 @@ mod tests {
             life: 1,
             connection: None,
             heard: at,
-            leaves: false,
+            leaves: None,
             others: BTreeMap::new(),
             refused: LeftOut::default(),
             refused_at: None,

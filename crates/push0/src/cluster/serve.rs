@@ -315,7 +315,7 @@ pub(super) fn sign(alive: Option<&Path>) -> Result<Sign, ClusterError> {
 }
 
 /// For what must go on beside the engine.
-pub(super) fn runtime() -> Result<Runtime, ClusterError> {
+pub(crate) fn runtime() -> Result<Runtime, ClusterError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.map_err(ClusterError::Thread)

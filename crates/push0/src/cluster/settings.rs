@@ -54,6 +54,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// Whether a store is named.
+    pub(crate) const fn has_store(&self) -> bool {
+        self.store.is_some()
+    }
+
     /// Opens the store that all machines share. An engine makes it where there is none; nobody else does: where a mount
     /// is missing there is none either.
     pub(crate) fn store(&self, access: Access) -> Result<Store, ClusterError> {

@@ -31,6 +31,11 @@ pub(super) fn check(
     Ok(())
 }
 
+/// Whether servers whose messages are of this size could grant all that this pipeline asks for, as far as its file tells.
+pub(crate) fn fits(pipeline: &Pipeline, max_payload: usize) -> Result<(), ClusterError> {
+    check(&Limits::default(), pipeline, max_payload)
+}
+
 /// Refuses servers that cannot grant what is open already.
 pub(super) fn check_open(scheduler: &Scheduler, max_payload: usize) -> Result<(), ClusterError> {
     let (pipeline, inputs) = (scheduler.pipeline(), scheduler.inputs_most());

@@ -7,7 +7,7 @@ use super::error::{ClusterError, told};
 use super::replica::Replica;
 use super::role::Role;
 use super::serve::runtime;
-use super::settings::Settings;
+use super::settings::{ClusterArgs, Settings};
 use super::wire::{Answer, Ask, Present};
 use crate::cli::{Exit, StatusArgs, show};
 use crate::status::{Cluster, Place, Status};
@@ -23,6 +23,14 @@ pub(crate) fn status(args: &StatusArgs) -> Exit {
         }
         Err(error) => told(Err(error)),
     }
+}
+
+/// Whether an engine that leads answers.
+pub(crate) fn is_led(args: &ClusterArgs) -> bool {
+    let answer = args.settings(Role::Reader, "push0-status").and_then(|settings| {
+        runtime()?.block_on(async { Ok(Bus::connect(&settings).await?.ask(&Ask::Status).await) })
+    });
+    matches!(answer, Ok(Some(Answer::Status(_))))
 }
 
 fn read(args: &StatusArgs) -> Result<Status, ClusterError> {

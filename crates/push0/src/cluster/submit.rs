@@ -1,9 +1,10 @@
-//! `push0 submit`: blocks from a file into a cluster.
+//! `push0 submit`: blocks from a file or from stdin into a cluster.
 //!
 //! Submitting a known block changes nothing, so a submission that was cut off is made again as it was.
 
 use std::fmt;
 use std::io::ErrorKind;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use push0_core::{Arrival, Block};
@@ -19,7 +20,7 @@ use super::wire::{Answer, Ask, Left};
 use crate::cli::{Exit, SubmitArgs};
 use crate::pipeline_file;
 use crate::run::say;
-use crate::source::{BlockFile, Rules};
+use crate::source::{BlockFile, Rules, SourceBlock, SourceError};
 
 /// Submits every block of a file.
 pub(crate) fn submit(args: &SubmitArgs) -> Exit {
@@ -31,22 +32,15 @@ pub(crate) fn submit(args: &SubmitArgs) -> Exit {
 
 fn submit_all(args: &SubmitArgs) -> Result<Standing, ClusterError> {
     let loaded = pipeline_file::load(&args.pipeline)?;
+    // A file that is not there is told of before anybody is waited for.
+    let blocks = BlockFile::named(&args.blocks, &Rules::of(&loaded.pipeline))?;
     let settings = args.cluster.settings(Role::Client, "push0-submit")?;
     let runtime = runtime()?;
     let client = runtime.block_on(Client::connect(&settings, args.wait))?;
     let store = store(&settings, args.wait)?;
-    let mut blocks = BlockFile::open(&args.blocks, &Rules::of(&loaded.pipeline))?;
+    let blocks = Incoming::of(blocks)?;
     let mut standing = Standing::default();
-    loop {
-        let mut batch = Vec::new();
-        for next in blocks.by_ref().take(BATCH) {
-            let next = next?;
-            store.put(&next.payload)?; // before anybody is told of it
-            batch.push(next.block);
-        }
-        if batch.is_empty() {
-            break;
-        }
+    while let Some(batch) = blocks.batch(&store)? {
         runtime.block_on(send(&client, batch, &mut standing))?;
     }
     // What came before its parent may follow it by now.
@@ -60,6 +54,44 @@ fn submit_all(args: &SubmitArgs) -> Result<Standing, ClusterError> {
         standing.first_beside = standing.first_beside.take().or(again.first_beside);
     }
     Ok(standing)
+}
+
+/// Blocks as they are read: whoever writes them to a pipe may take a pause, in which what has come is submitted.
+struct Incoming(Receiver<Result<SourceBlock, SourceError>>);
+
+impl Incoming {
+    fn of(blocks: BlockFile) -> Result<Self, ClusterError> {
+        let (reader, read) = sync_channel(READ_MAX);
+        let body = move || {
+            for next in blocks {
+                if reader.send(next).is_err() {
+                    return; // nobody wants it any more
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("blocks".to_owned()).spawn(body);
+        thread.map(|_| Self(read)).map_err(ClusterError::Thread)
+    }
+
+    /// The next blocks, their payloads in the store; none once there are no more.
+    fn batch(&self, store: &Store) -> Result<Option<Vec<Block>>, ClusterError> {
+        let mut batch = Vec::new();
+        while batch.len() < BATCH {
+            let next = match batch.is_empty() {
+                true => self.0.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                false => self.0.recv_timeout(READ_PAUSE),
+            };
+            match next {
+                Ok(next) => {
+                    let next = next?;
+                    store.put(&next.payload)?; // before anybody is told of it
+                    batch.push(next.block);
+                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        Ok(Some(batch).filter(|batch| !batch.is_empty()))
+    }
 }
 
 /// Opens the store, which the first engine makes and ties to its log: that is waited for as long as an engine is. What is
@@ -169,6 +201,12 @@ impl fmt::Display for Standing {
 
 /// Blocks in one message: far below what a server takes.
 const BATCH: usize = 64;
+
+/// Blocks that were read and not submitted: a payload may have 8 MiB.
+const READ_MAX: usize = 2;
+
+/// How long a batch that is not full waits for more.
+const READ_PAUSE: Duration = Duration::from_millis(100);
 
 /// From one look for the store to the next.
 const STORE_PAUSE: Duration = Duration::from_millis(200);

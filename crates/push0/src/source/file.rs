@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
 use push0_core::{Block, BlockHash, BlockHashing, Digest, Height, Pipeline};
@@ -60,7 +61,34 @@ impl BlockFile {
             if kind.is_file() || kind.is_dir() { File::open(path) } else { Err(NO_FILE.into()) }
         };
         let file = open().map_err(|source| unreadable(path, source))?;
-        Ok(Self {
+        Ok(Self::over(path, file, rules))
+    }
+
+    /// As [`open`](Self::open), for a file that a command names: `-` is stdin, which is read once.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn named(path: &Path, rules: &Rules) -> Result<Self, SourceError> {
+        if path == Path::new(STDIN) {
+            let path = Path::new("stdin");
+            let own = io::stdin().as_fd().try_clone_to_owned();
+            let own = own.map_err(|source| unreadable(path, source))?;
+            return Ok(Self::over(path, own.into(), rules));
+        }
+        Self::open(path, rules).map_err(|error| match error {
+            SourceError::Unreadable { file, what, source, .. }
+                if matches!(source.kind(), io::ErrorKind::NotFound | NO_FILE) =>
+            {
+                let remedy = "name a file that is there, or - to read blocks from stdin";
+                SourceError::Unreadable { file, what, remedy, source }
+            }
+            error @ (SourceError::Unreadable { .. } | SourceError::Lies { .. }) => error,
+        })
+    }
+
+    fn over(path: &Path, file: File, rules: &Rules) -> Self {
+        Self {
             path: path.to_owned(),
             reader: BufReader::with_capacity(BUFFER_BYTES, file),
             rules: rules.clone(),
@@ -68,7 +96,7 @@ impl BlockFile {
             waiting: VecDeque::new(),
             before: None,
             has_ended: false,
-        })
+        }
     }
 
     /// The next line that is not blank, without its end; `None` at the end of the file.
@@ -282,6 +310,8 @@ fn unreadable(file: &Path, source: io::Error) -> SourceError {
     SourceError::Unreadable { file: file.to_owned(), what, remedy, source }
 }
 
+/// What stands for stdin.
+const STDIN: &str = "-";
 /// What is neither a file nor a directory.
 const NO_FILE: io::ErrorKind = io::ErrorKind::Unsupported;
 /// Added to a block: the state root that its parent leaves.

@@ -78,9 +78,14 @@ impl Scratch {
 
 /// Removes what killed processes left in `within`. Best effort: what stays goes at the next start.
 pub(crate) fn sweep(within: &Path) {
+    sweep_named(within, PREFIX);
+}
+
+/// The same of directories whose names begin otherwise, each locked by whoever uses it.
+pub(crate) fn sweep_named(within: &Path, prefix: &str) {
     let own = rustix::process::geteuid().as_raw();
     for entry in fs::read_dir(within).into_iter().flatten().flatten() {
-        let is_named = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+        let is_named = entry.file_name().to_str().is_some_and(|name| name.starts_with(prefix));
         // Not what a link leads to, and nothing of another user's.
         let is_own = || entry.metadata().is_ok_and(|it| it.is_dir() && it.uid() == own);
         if is_named && is_own() && File::open(entry.path()).is_ok_and(|it| it.try_lock().is_ok()) {

@@ -104,9 +104,9 @@ fn every_way_to_close_a_batch_is_named() {
     insta::assert_snapshot!(check(&world).shown(&world), @r#"
     pipeline demo: valid; blocks of chain 534352 as they are submitted
 
-    stage  from    collect   program  closes                                                   released
+    stage  from    collect   program  closes                                                    released
     leaf   blocks  each      mock     at once
-    range  leaf    sequence  mock     at 9 blocks or 100 gasUsed, 2h old with 3 blocks, drain  yes
+    range  leaf    sequence  mock     at 9 blocks or 100 gasUsed, 2h old with 3 blocks, finish  yes
     --- stderr
     warning: push0 run needs a file source (DIR/pipeline.toml, source.kind): write kind = "file" and a path
     --- exit 0

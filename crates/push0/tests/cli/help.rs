@@ -14,27 +14,33 @@ fn the_whole_is_explained() {
     Usage: push0 <COMMAND>
 
     Commands:
-      run        Proves what the pipeline's source gives, until it ends; goes on where it was
-      serve      Runs an engine of a cluster: it stands by, or leads
-      dispatch   Runs provers for a cluster; comes and goes as it likes
-      submit     Submits the blocks of a file to a cluster
-      finish     Says that no block follows: open batches close, and the cluster ends its work
-      drain      Has dispatchers leave: each takes nothing new, ends what it runs, and goes
-      cordon     Keeps new work from dispatchers; what they run goes on
-      uncordon   Gives work again to dispatchers that are cordoned
-      apply      Has a cluster go on with a changed pipeline file
-      retry      Has a cluster try parked tasks again
-      discard    Takes back accepted results, and all that was made from them
-      unpin      Forgets which verification key a program's proofs are under
-      proofs     Writes the final proofs of a cluster as files, in the order of their release
-      alive      Tells whether an engine or a dispatcher lives, by the file that its --alive names
-      check      Says all that is wrong with a pipeline file, or shows its stages
-      verify     Verifies final proofs as a stranger would, and shows what they claim
-      status     Shows how far a run or a cluster is
-      log        Reads the log of a data directory: every fact since the first
-      logs       Shows how the attempts at a task ended, and what their provers printed
-      artifacts  Shows what the store holds, and why
-      bench      Measures what push0 costs here, beside the floor of the machine and other designs
+      run          Proves what the pipeline's source gives, until it ends; goes on where it was
+      init         Writes a pipeline to begin with, and a prover that runs at once
+      dev          Runs a whole cluster on this machine, for trying things out, until Ctrl-C
+      serve        Runs an engine of a cluster: it stands by, or leads
+      dispatch     Runs provers for a cluster; comes and goes as it likes
+      submit       Submits the blocks of a file, or of stdin, to a cluster
+      finish       Says that no block follows: open batches close, and the cluster ends its work
+      drain        Has dispatchers leave: each takes nothing new, ends what it runs, and goes
+      cordon       Keeps new work from dispatchers; what they run goes on
+      uncordon     Gives work again to dispatchers that are cordoned
+      apply        Has a cluster go on with a changed pipeline file
+      retry        Has a cluster try parked tasks again
+      discard      Takes back accepted results, and all that was made from them
+      unpin        Forgets which verification key a program's proofs are under
+      proofs       Writes the final proofs of a cluster as files, in the order of their release
+      alive        Tells whether an engine or a dispatcher lives, by the file that its --alive names
+      check        Says all that is wrong with a pipeline file, or shows its stages
+      doctor       Looks at what push0 relies on here: machine, disk, clock, NATS, store, programs
+      verify       Verifies final proofs as a stranger would, and shows what they claim
+      status       Shows how far a run or a cluster is
+      log          Reads the log of a data directory: every fact since the first
+      logs         Shows how the attempts at a task ended, and what their provers printed
+      artifacts    Shows what the store holds, and why
+      bench        Measures what push0 costs here, beside the floor of the machine and other designs
+      completions  Prints what a shell needs to complete push0's commands and flags
+      man          Prints the manual page of push0, or writes those of all commands
+      help         Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help
@@ -49,7 +55,7 @@ fn the_whole_is_explained() {
 
     Exit codes:
         0  done: everything released; proof accepted; pipeline valid
-        1  ended, but a block is parked or missed; verify: refused; alive: it is not
+        1  ended, but a block is parked or missed; verify: refused; alive: it is not; doctor: a failure
         2  usage or pipeline wrong
         3  a block file lies or cannot be read
         4  data directory damaged, of a newer version, or of another pipeline
@@ -159,21 +165,38 @@ fn check_is_explained() {
     insta::assert_snapshot!(help(&["check", "--help"]), @r"
     Says all that is wrong with a pipeline file, or shows its stages
 
-    Each fault has its line and what to do. Nothing is run. A program that is not to be found on this
-    machine is a warning: the pipeline may be for another.
+    Each fault has its line and what to do. A program that is not to be found on this machine is a
+    warning: the pipeline may be for another. Nothing is run, unless with --try.
 
-    Usage: push0 check <PIPELINE>
+    With --try, a few blocks go through every program, in a directory of their own that goes at the end:
+    the first ones of the source, or made-up ones. Told, line by line, with what to do: whether each
+    program starts, answers in time, writes what its contract says, and with how much memory; whether
+    its verifier accepts that, and refuses copies with a flipped bit. Exit 2: one of them does not.
+
+    Usage: push0 check [OPTIONS] <PIPELINE>
 
     Arguments:
       <PIPELINE>
               The pipeline's file
 
     Options:
+          --try
+              Run every program, and its verifier, on a few blocks
+
+          --blocks <FILE>
+              With --try: take the first blocks of this file
+
+          --within <TIME>
+              With --try: how long a prover or a verifier may take, where its pipeline gives it more
+              
+              [default: 5m]
+
       -h, --help
               Print help (see a summary with '-h')
 
-    Example:
+    Examples:
       push0 check examples/scroll/pipeline.toml
+      push0 check pipeline.toml --try --within 30s
     ");
 }
 

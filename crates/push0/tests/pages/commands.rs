@@ -12,6 +12,7 @@ pub(crate) const RUN: &[&str] = &[
     "docs/sizing.md",
     "docs/troubleshooting.md",
     "examples/README.md",
+    "examples/python/README.md",
 ];
 
 /// The pages with commands that no test here runs, and why.
@@ -57,6 +58,11 @@ fn how_large_a_cluster_has_to_be() {
 #[test]
 fn how_to_get_out_of_trouble() {
     run("docs/troubleshooting.md");
+}
+
+#[test]
+fn the_example_in_python() {
+    run("examples/python/README.md");
 }
 
 #[test]

@@ -53,7 +53,7 @@ pub(crate) fn run(path: &str) {
 /// A directory with the examples and the settings of the repository, and its binaries where `cargo build` puts them.
 fn clone() -> TempDir {
     let dir = tempfile::tempdir().expect("a directory");
-    for folder in ["examples", "deploy"] {
+    for folder in ["examples", "deploy", "sdk"] {
         copy(&workspace().join(folder), &dir.path().join(folder));
     }
     // Two blocks say what twenty would, in a build that is not optimised too.

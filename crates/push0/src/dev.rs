@@ -1,0 +1,287 @@
+//! `push0 dev`: a whole cluster on this machine, for trying things out: a NATS server, an engine, a dispatcher.
+//!
+//! ```text
+//!   push0 dev ──spawns──▶ nats-server (127.0.0.1, a port of the system's choice)
+//!        ├─────spawns──▶ push0 serve
+//!        └─────spawns──▶ push0 dispatch ──▶ provers
+//! ```
+//!
+//! Each is a process of its own, as on many machines, in a process group of its own: a Ctrl-C reaches this one alone, which
+//! ends the others in order. If this one is killed, the kernel kills them, and what they started goes as it does when
+//! they are killed: nothing is left.
+//!
+//! Everything is in one marked directory, so the same command goes on where it was.
+//!
+//! Not here: what an engine and a dispatcher do (`cluster`), and a server that others can reach (`deploy`).
+
+mod child;
+mod server;
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use push0_core::SourceKind;
+use push0_dispatch::mark::{self, Kind, MarkError};
+use push0_log::ServerUrl;
+
+use self::child::{Child, Exited};
+use crate::cli::{DevArgs, Exit, quoted};
+use crate::cluster::{ClusterArgs, is_led};
+use crate::interrupts;
+use crate::pipeline_file::{self, PipelineFileError};
+use crate::run::say;
+
+/// Why there is no cluster, or no more.
+#[derive(Debug, thiserror::Error)]
+enum DevError {
+    #[error("{0}")]
+    Pipeline(#[from] PipelineFileError),
+    #[error(
+        "error: the source is a file ({}, source.kind): a cluster takes blocks from `push0 submit`; use kind = \"submit\", \
+         or `push0 run`", .0.display()
+    )]
+    FromFile(PathBuf),
+    #[error("error: {0}")]
+    Foreign(#[from] MarkError),
+    #[error("error: another push0 dev uses {}: end it, or name another directory (--data)", .0.display())]
+    Busy(PathBuf),
+    #[error("error: {}: {source}: see to it, or name another directory (--data)", path.display())]
+    Dir { path: PathBuf, source: io::Error },
+    #[error(
+        "error: there is no nats-server in PATH{named}: install it (in a clone of push0, tools/nats-server puts one into \
+         target, and prints where), and name it in PUSH0_NATS_SERVER"
+    )]
+    NoServer { named: String },
+    #[error("error: {what} could not be started: {source}: see to that")]
+    Spawn { what: &'static str, source: io::Error },
+    #[error("error: {what} was not ready within {} s: {words}; all were ended", .within.as_secs())]
+    Late { what: &'static str, within: Duration, words: String },
+    #[error("error: {0}; all others were ended")]
+    Ended(Exited),
+    #[error("error: no thread to be had ({0}): try again")]
+    Thread(#[source] io::Error),
+}
+
+/// The directory, as it is laid out.
+struct Place {
+    root: PathBuf,
+    /// Held while it is used.
+    _lock: File,
+}
+
+/// The three, in the order in which they were started.
+#[derive(Default)]
+struct Cluster(Vec<Child>);
+
+/// Runs a cluster until it is told to stop.
+pub(crate) fn dev(args: &DevArgs) -> Exit {
+    match run(args) {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            say(&error.to_string());
+            match error {
+                DevError::Pipeline(_)
+                | DevError::FromFile(_)
+                | DevError::Foreign(_)
+                | DevError::NoServer { .. } => Exit::Usage,
+                DevError::Busy(_) => Exit::Busy,
+                DevError::Dir { .. }
+                | DevError::Spawn { .. }
+                | DevError::Late { .. }
+                | DevError::Ended(_)
+                | DevError::Thread(_) => Exit::OutOfReach,
+            }
+        }
+    }
+}
+
+fn run(args: &DevArgs) -> Result<(), DevError> {
+    let loaded = pipeline_file::load(&args.pipeline)?;
+    if matches!(loaded.pipeline.source.kind, SourceKind::File { .. }) {
+        return Err(DevError::FromFile(args.pipeline.clone()));
+    }
+    let binary = server::find()?;
+    let name = &loaded.pipeline.name;
+    let root = args.data.clone().unwrap_or_else(|| PathBuf::from(format!("./{name}.dev")));
+    let place = Place::take(&root, name.as_str())?;
+    let interrupts = interrupts::count().map_err(DevError::Thread)?;
+    // Dropped on every way out, it ends what runs, the last that was started first.
+    let mut cluster = Cluster::default();
+    let nats = cluster.start_server(&place, &binary, &interrupts)?;
+    let is_ready = cluster.start_push0(args, &place, &nats, &interrupts)?;
+    if is_ready {
+        say(&place.next(args, &nats));
+    }
+    cluster.watch(&interrupts)?;
+    say("ending: dispatcher, engine, server");
+    cluster.end();
+    Ok(())
+}
+
+impl Place {
+    fn take(root: &Path, of: &str) -> Result<Self, DevError> {
+        let at = |path: &Path| {
+            let path = path.to_owned();
+            move |source| DevError::Dir { path, source }
+        };
+        mark::take(root, Kind::Dev, of, |_| false)?;
+        let root = fs::canonicalize(root).map_err(at(root))?;
+        let path = root.join("lock");
+        let lock = File::options().create(true).append(true).open(&path).map_err(at(&path))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { root, _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(DevError::Busy(root)),
+            Err(TryLockError::Error(source)) => Err(DevError::Dir { path, source }),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// What to type next.
+    fn next(&self, args: &DevArgs, nats: &str) -> String {
+        let (pipeline, store) = (quoted(&args.pipeline), quoted(&self.path("store")));
+        format!(
+            "ready: a NATS server, an engine and a dispatcher; Ctrl-C ends them, and the same command goes on. In another \
+             terminal:\n  \
+             push0 submit {pipeline} BLOCKS --nats {nats} --store {store}\n  \
+             push0 status --nats {nats}\n  \
+             push0 finish --nats {nats}\n  \
+             push0 proofs {pipeline} --nats {nats} --store {store} --follow\n\
+             or, for all of them: export PUSH0_NATS={nats} PUSH0_STORE={store}"
+        )
+    }
+}
+
+impl Cluster {
+    /// Starts the server, and waits until it says where it listens.
+    fn start_server(
+        &mut self,
+        place: &Place,
+        binary: &Path,
+        interrupts: &AtomicU32,
+    ) -> Result<String, DevError> {
+        let started = server::start(place, binary)?;
+        let (file, child) = (started.ports, started.child);
+        self.0.push(child);
+        let mut url = None;
+        self.wait(interrupts, || {
+            url = server::url(&file);
+            url.is_some()
+        })?;
+        Ok(url.unwrap_or_default())
+    }
+
+    /// Starts the engine and the dispatcher; whether both are ready, rather than told to stop.
+    fn start_push0(
+        &mut self,
+        args: &DevArgs,
+        place: &Place,
+        nats: &str,
+        interrupts: &AtomicU32,
+    ) -> Result<bool, DevError> {
+        let slots = args.slots.map(|slots| slots.to_string());
+        let own: [(&'static str, &[&str]); 2] = [
+            ("the engine", &["serve", "--name", "dev"]),
+            ("the dispatcher", &["dispatch", "--id", "dev"]),
+        ];
+        for (what, words) in own {
+            if interrupts.load(Ordering::Relaxed) > 0 {
+                return Ok(false);
+            }
+            let alive = place.path(&format!("{}.alive", words.first().unwrap_or(&"")));
+            remove(&alive)?;
+            let mut command = child::push0().map_err(|source| DevError::Spawn { what, source })?;
+            command.args(words).arg(&args.pipeline).args(["--nats", nats]);
+            command.arg("--store").arg(place.path("store")).arg("--alive").arg(&alive);
+            if words.contains(&"dispatch") {
+                command.arg("--dir").arg(place.path("dispatch"));
+                command.args(slots.iter().flat_map(|slots| ["--slots", slots]));
+            }
+            let child = Child::spawn(what, command, None);
+            self.0.push(child.map_err(|source| DevError::Spawn { what, source })?);
+            self.wait(interrupts, || is_alive(&alive))?;
+        }
+        let urls = vec![ServerUrl::from(nats)];
+        let cluster = ClusterArgs { config: None, nats: urls, store: None };
+        self.wait(interrupts, || is_led(&cluster))?;
+        Ok(interrupts.load(Ordering::Relaxed) == 0)
+    }
+
+    /// Waits until the last that was started `is_ready`, or somebody wants it to end; not longer than it may take.
+    fn wait(
+        &mut self,
+        interrupts: &AtomicU32,
+        mut is_ready: impl FnMut() -> bool,
+    ) -> Result<(), DevError> {
+        let until = Instant::now() + READY_MAX;
+        while !is_ready() && interrupts.load(Ordering::Relaxed) == 0 {
+            self.check()?;
+            if Instant::now() > until {
+                let last = self.0.last();
+                let what = last.map_or("it", Child::what);
+                let words = child::words(last.and_then(Child::log));
+                return Err(DevError::Late { what, within: READY_MAX, words });
+            }
+            sleep(LOOK);
+        }
+        Ok(())
+    }
+
+    /// Until somebody wants it to end. No process may end before.
+    fn watch(&mut self, interrupts: &AtomicU32) -> Result<(), DevError> {
+        while interrupts.load(Ordering::Relaxed) == 0 {
+            self.check()?;
+            sleep(LOOK);
+        }
+        Ok(())
+    }
+
+    fn check(&mut self) -> Result<(), DevError> {
+        match self.0.iter_mut().find_map(Child::exited) {
+            None => Ok(()),
+            Some(exited) => Err(DevError::Ended(exited)),
+        }
+    }
+
+    /// Ends all, the last that was started first.
+    fn end(&mut self) {
+        while let Some(child) = self.0.pop() {
+            child.end();
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Whether a process shows that it has its log, or its connection.
+fn is_alive(file: &Path) -> bool {
+    crate::alive::age(file).is_ok_and(|age| age.is_some_and(|age| age < ALIVE_WITHIN))
+}
+
+fn remove(path: &Path) -> Result<(), DevError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(DevError::Dir { path: path.to_owned(), source })
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// For a server to recover what it has, or an engine to lead.
+const READY_MAX: Duration = Duration::from_secs(60);
+
+/// So lately one was touched that is alive.
+const ALIVE_WITHIN: Duration = Duration::from_secs(10);
+
+/// From one look at the processes to the next.
+const LOOK: Duration = Duration::from_millis(50);
