@@ -6,6 +6,7 @@
 //!
 //! Not here: a source's word on what is canonical after the fact (reorgs), and which strays are taken (`scheduler`).
 
+mod end;
 mod strays;
 mod weighed;
 
@@ -175,23 +176,6 @@ impl Chain {
         if let Some(known) = self.blocks.get_mut(&hash) {
             known.is_doubted = true;
         }
-    }
-
-    pub(crate) fn end(&mut self, last: Height) {
-        self.ended = Some(last);
-        self.strays.put_beside_past(last);
-    }
-
-    /// Blocks follow after all; answers whether the source had ended. What was past its end may follow the chain again.
-    pub(crate) fn resume_source(&mut self) -> bool {
-        let Some(last) = self.ended.take() else { return false };
-        // Lowest first, so that how a block's parent stands is known before its own place is looked for.
-        for hash in self.strays.take_from_beside_past(last) {
-            if self.standing(&hash) == Some(Standing::Beside) {
-                self.strays.put_beside(hash);
-            }
-        }
-        true
     }
 
     /// A known block.

@@ -195,6 +195,13 @@ impl Fleet {
         Some(Life { dispatcher: dispatcher.clone(), incarnation })
     }
 
+    /// How long a dispatcher has said nothing, by the last look.
+    #[must_use]
+    pub fn silence(&self, dispatcher: &DispatcherId) -> Option<Duration> {
+        let member = self.members.get(dispatcher)?;
+        Some(self.looked.since(member.heard))
+    }
+
     /// Gives up on a dispatcher whose connection was seen to end at `since`, unless it was heard of after that:
     /// answers what must be asked of the scheduler.
     pub fn departed(

@@ -151,7 +151,7 @@ impl Place {
              terminal:\n  \
              push0 submit {pipeline} BLOCKS --nats {nats} --store {store}\n  \
              push0 status --nats {nats}\n  \
-             push0 finish --nats {nats}\n  \
+             push0 finish --yes --nats {nats}\n  \
              push0 proofs {pipeline} --nats {nats} --store {store} --follow\n\
              or, for all of them: export PUSH0_NATS={nats} PUSH0_STORE={store}"
         )
@@ -188,7 +188,7 @@ impl Cluster {
         let slots = args.slots.map(|slots| slots.to_string());
         let own: [(&'static str, &[&str]); 2] = [
             ("the engine", &["serve", "--name", "dev"]),
-            ("the dispatcher", &["dispatch", "--id", "dev"]),
+            ("the dispatcher", &["dispatch", "--id", "dev", "--drain", "5s"]),
         ];
         for (what, words) in own {
             if interrupts.load(Ordering::Relaxed) > 0 {

@@ -5,6 +5,7 @@
 mod cluster;
 mod cordoned;
 mod head;
+mod reason;
 mod room;
 mod trouble;
 
@@ -22,6 +23,7 @@ pub(crate) use self::room::LogRoom;
 use self::trouble::Trouble;
 pub(crate) use self::trouble::is_held;
 use crate::cli::{gist, table};
+use crate::clock::wall;
 use crate::engine::is_short;
 use crate::lines;
 
@@ -161,7 +163,7 @@ impl Status {
             },
             stages,
             parked: parked(scheduler, parked_max),
-            head: Head::of(scheduler, fleet),
+            head: Head::of(scheduler, fleet, fleet.map_or_else(|| scheduler.now(), |_| wall())),
             trouble: Trouble::of(scheduler, fleet),
             cordoned: Cordoned::of(scheduler),
             log: None,
@@ -184,6 +186,15 @@ impl Status {
             fits
         });
         self
+    }
+
+    /// Notes whether an engine runs. Without one nothing is done for anything.
+    pub(crate) fn runs(&mut self, running: Option<bool>) {
+        self.running = running;
+        if running == Some(false) {
+            let has_dispatchers = self.cluster.is_some();
+            self.head = self.head.take().map(|head| head.without_engine(has_dispatchers));
+        }
     }
 
     /// Whether the log has so little room that no block is taken.

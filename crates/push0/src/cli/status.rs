@@ -36,7 +36,7 @@ fn read(data: &Path) -> Result<Status, DataError> {
     let layout = Layout::new(data);
     let Recorded { scheduler, .. } = layout.replay()?;
     let mut status = Status::of(&scheduler);
-    status.running = layout.has_writer().ok();
+    status.runs(layout.has_writer().ok());
     status.dispatcher = About::read(&layout.dispatch());
     Ok(status)
 }

@@ -45,8 +45,10 @@ fn read(args: &StatusArgs) -> Result<Status, ClusterError> {
             Some(Answer::Status(status)) => (*status, true),
             _ => (of_log(&settings).await?, false),
         };
-        let mut there =
-            Cluster { leader: status.cluster.and_then(|it| it.leader), ..Cluster::default() };
+        let mut there = Cluster {
+            leader: status.cluster.take().and_then(|it| it.leader),
+            ..Cluster::default()
+        };
         for present in present {
             match present {
                 Present::Engine(engine) => there.engines.push(engine),
@@ -55,8 +57,8 @@ fn read(args: &StatusArgs) -> Result<Status, ClusterError> {
         }
         there.engines.sort();
         there.dispatchers.sort_by(|a, b| a.dispatcher.cmp(&b.dispatcher));
-        status.running = Some(is_led);
         status.cluster = Some(there);
+        status.runs(Some(is_led));
         Ok(status)
     })
 }
