@@ -4,7 +4,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -34,7 +34,7 @@ impl Disk for Directory {
     }
 
     fn lock(&self) -> io::Result<Option<File>> {
-        let file = File::options().create(true).append(true).open(self.path(LOCK))?;
+        let file = File::options().create(true).append(true).mode(OWN).open(self.path(LOCK))?;
         for _ in 1..LOCK_TRIES {
             if file.try_lock().is_ok() {
                 return Ok(Some(file));
@@ -59,7 +59,7 @@ impl Disk for Directory {
     }
 
     fn create(&self, name: &str) -> io::Result<File> {
-        File::create(self.path(name))
+        File::options().write(true).create(true).truncate(true).mode(OWN).open(self.path(name))
     }
 
     fn write_at(&self, file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
@@ -109,9 +109,32 @@ fn sync(directory: &Path) -> io::Result<()> {
 /// Held locked by the log that writes here; empty.
 const LOCK: &str = "lock";
 
+/// Whom a file of a log is open to: its owner alone.
+const OWN: u32 = 0o600;
+
 /// A look at whether the log has a writer holds its lock for an instant (`push0 status`); a writer that
 /// is there keeps it.
 const LOCK_TRIES: u32 = 10;
 
 /// Between two tries.
 const LOCK_WAIT: Duration = Duration::from_millis(20);
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn what_it_makes_is_closed_to_others() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let directory = Directory::new(dir.path());
+        directory.create("a").expect("there is room");
+        directory.lock().expect("it is ours").expect("nobody has it");
+        for name in ["a", LOCK] {
+            let mode =
+                fs::metadata(directory.path(name)).expect("it is there").permissions().mode();
+            assert_eq!(mode & 0o777, OWN, "{name}");
+        }
+    }
+}

@@ -109,15 +109,19 @@ impl<'a> Leaving<'a> {
         }
         self.until = Some(Instant::now() + self.ends.drain);
         self.dispatcher.leave();
-        let (running, _) = self.dispatcher.counts();
-        if running == 0 {
-            return say(&format!("leaves, since {why}"));
-        }
-        let (runs, drain) =
-            (counted(running, "attempt"), humantime::format_duration(self.ends.drain));
-        say(&format!(
-            "leaves, since {why}: takes nothing new, and waits up to {drain} for {runs}; SIGTERM or Ctrl-C stops at once"
-        ));
+        let drain = humantime::format_duration(self.ends.drain);
+        let waits = match self.dispatcher.counts() {
+            (0, 0) => String::new(),
+            (0, held) => {
+                let results = counted(held, "result");
+                format!(": waits up to {drain} for an engine to take {results}; {AT_ONCE}")
+            }
+            (running, _) => {
+                let runs = counted(running, "attempt");
+                format!(": takes nothing new, and waits up to {drain} for {runs}; {AT_ONCE}")
+            }
+        };
+        say(&format!("leaves, since {why}{waits}"));
     }
 
     pub(super) const fn has_begun(&self) -> bool {
@@ -156,6 +160,8 @@ pub(super) fn stops((running, held): (usize, usize)) -> String {
 fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
+
+const AT_ONCE: &str = "SIGTERM or Ctrl-C stops at once";
 
 /// For provers that are stopped while they work.
 pub(super) const STOP_GRACE: Duration = Duration::from_secs(2);

@@ -187,7 +187,8 @@ impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { new, known, ahead, beside, .. } = self;
         let all = new + known + ahead.len() + beside;
-        write!(f, "{all} blocks submitted: {new} new, {known} known")?;
+        let blocks = if all == 1 { "block" } else { "blocks" };
+        write!(f, "{all} {blocks} submitted: {new} new, {known} known")?;
         if let Some(first) = ahead.first() {
             let (count, number) = (ahead.len(), first.number);
             write!(f, ", {count} ahead of a block that has not come (before block {number})")?;

@@ -22,7 +22,7 @@ fn what_it_says_to_type_next_proves() {
     let named = dev.type_in(&submit.replace("BLOCKS", "blocks.jsonl"), &[]);
     assert!(named.stderr.contains("4 blocks submitted: 4 new, 0 known"), "{named:?}");
     let piped = dev.type_in(&submit.replace("BLOCKS", "-"), first);
-    assert!(piped.stderr.contains("1 blocks submitted: 0 new, 1 known"), "{piped:?}");
+    assert!(piped.stderr.contains("1 block submitted: 0 new, 1 known"), "{piped:?}");
     let piped = dev.type_in(&submit.replace("BLOCKS", "-"), &[&rest.concat()[..], b"no block\n"]);
     assert_eq!(piped.code, Some(3));
     assert!(piped.stderr.contains("(stdin:4)"), "{piped:?}");

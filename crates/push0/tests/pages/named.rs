@@ -38,6 +38,11 @@ fn every_command_that_a_page_names_is_one_that_push0_has() {
 
 /// None where there is no such command.
 fn help_of(subcommand: &[&str]) -> Option<String> {
-    let asked = Command::new(push0()).args(subcommand).arg("--help").output().expect("it starts");
+    let mut command = Command::new(push0());
+    command.args(subcommand);
+    if subcommand != ["help"] {
+        command.arg("--help"); // that one is its own help
+    }
+    let asked = command.output().expect("it starts");
     asked.status.success().then(|| String::from_utf8_lossy(&asked.stdout).into_owned())
 }
