@@ -191,10 +191,11 @@ async fn carry(
         ended => ended,
     };
     let grace = leaving.grace();
-    say(&match ended {
-        Ok(Ended::OtherHistory(_)) => OTHER_HISTORY.to_owned(),
-        Ok(Ended::Stopped) | Err(_) => stops(dispatcher.counts()),
-    });
+    match ended {
+        Ok(Ended::OtherHistory(_)) => say(OTHER_HISTORY),
+        Err(_) if dispatcher.counts() == (0, 0) => {} // its error is all there is to say
+        Ok(Ended::Stopped) | Err(_) => say(&stops(dispatcher.counts())),
+    }
     stop_at_once(bus, &up, dispatcher, from, grace).await;
     ended
 }
