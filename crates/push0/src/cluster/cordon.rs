@@ -51,9 +51,9 @@ fn drain_now(args: &DrainArgs) -> Result<(), ClusterError> {
             return Err(of_another_question());
         };
         left += leaving;
-        let silent = silent
-            .into_iter()
-            .map(|id| format!("{id} does not answer (its push0 may be of before 0.2)"));
+        let silent = silent.into_iter().map(|id| {
+            format!("{id} does not answer (an older push0 cannot be asked: stop it there)")
+        });
         missed.extend(silent.chain(unheard.into_iter().map(|id| format!("{id} is not there"))));
     }
     say(&match left {
