@@ -21,5 +21,6 @@ pub mod run;
 pub mod source;
 pub mod status;
 pub mod sweep;
+mod temporary;
 mod trial;
 pub mod verifier;

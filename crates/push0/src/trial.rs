@@ -16,7 +16,7 @@ mod course;
 mod footprint;
 mod look;
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -28,14 +28,13 @@ use push0_core::{PipelineSpec, ProgramName};
 use push0_dispatch::{
     Config, ProgramConfig, Retry, Started, Store, can_run_as, environment, unstartable,
 };
-use tempfile::TempDir;
 
 use self::course::Course;
 use crate::finding::{Finding, Standing};
 use crate::gpus::Gpus;
 use crate::pipeline_file::LoadedPipeline;
 use crate::programs::{self, Programs};
-use crate::verifier::sweep_named;
+use crate::temporary::{self, Temporary};
 
 /// What is tried, and how.
 pub(crate) struct Trial<'a> {
@@ -80,12 +79,12 @@ impl Trial<'_> {
         let programs = programs::resolve(self.loaded).map_err(|missing| {
             Finding::fail(format!("program {}", missing.program), missing.to_string(), REPAIR)
         })?;
-        let dir = Scratch::make(&programs).map_err(|(path, error)| {
+        let dir = scratch(&programs).map_err(|(path, error)| {
             let said = format!("{}: {error}", path.display());
             Finding::fail("directory", said, "make room, or name another in TMPDIR")
         })?;
         let tried = self.try_in(dir.path(), &programs, &blocks, tell);
-        let (path, closed) = (dir.path().to_owned(), dir.dir.close());
+        let (path, closed) = (dir.path().to_owned(), dir.close());
         if let Err(error) = closed {
             let said = format!("{}: {error}", path.display());
             tell(Finding::warn("directory", said, "remove it; it is of no use any more"));
@@ -183,44 +182,17 @@ pub(crate) fn startable(loaded: &LoadedPipeline) -> Vec<Finding> {
 }
 
 /// A directory of this trial alone, which goes with it.
-struct Scratch {
-    dir: TempDir,
-    /// Held while it is in use: one that a killed process left is locked by nobody, and goes at the next start.
-    _lock: File,
-}
-
-impl Scratch {
-    fn make(programs: &Programs) -> Result<Self, (PathBuf, io::Error)> {
-        let within = std::env::temp_dir();
-        sweep_named(&within, PREFIX);
-        for _ in 0..TRIES_MAX {
-            let made = Self::try_once().map_err(|error| (within.clone(), error))?;
-            let Some(scratch) = made else { continue };
-            // Another user, whom a program runs as, passes through.
-            let has_user = |config: &ProgramConfig| config.surroundings.user.is_some();
-            if programs.configs().values().any(has_user) {
-                let passed = fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o711));
-                passed.map_err(|error| (scratch.path().to_owned(), error))?;
-            }
-            return Ok(scratch);
-        }
-        Err((within, io::Error::other("other starts of push0 remove it as soon as it is made")))
+fn scratch(programs: &Programs) -> Result<Temporary, (PathBuf, io::Error)> {
+    let within = std::env::temp_dir();
+    temporary::sweep(&within, PREFIX);
+    let made = Temporary::make(&within, PREFIX).map_err(|error| (within, error))?;
+    // Another user, whom a program runs as, passes through.
+    let has_user = |config: &ProgramConfig| config.surroundings.user.is_some();
+    if programs.configs().values().any(has_user) {
+        let passed = fs::set_permissions(made.path(), fs::Permissions::from_mode(0o711));
+        passed.map_err(|error| (made.path().to_owned(), error))?;
     }
-
-    /// None where another start took it for a dead one's before it was locked.
-    fn try_once() -> io::Result<Option<Self>> {
-        let dir = tempfile::Builder::new().prefix(PREFIX).tempdir()?;
-        let lock = match File::open(dir.path()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            lock => lock?,
-        };
-        let is_taken = matches!(lock.try_lock(), Err(TryLockError::WouldBlock));
-        Ok(Some(Self { dir, _lock: lock }).filter(|made| !is_taken && made.path().exists()))
-    }
-
-    fn path(&self) -> &Path {
-        self.dir.path()
-    }
+    Ok(made)
 }
 
 const REPAIR: &str = "repair it, or name another in `command`";
@@ -234,9 +206,6 @@ const RETRY: Retry = Retry {
 
 /// What the names of such directories begin with.
 const PREFIX: &str = "push0-trial-";
-
-/// As many other starts at one moment are no accident.
-const TRIES_MAX: u32 = 8;
 
 /// For provers that are kept warm, or stopped while they work.
 const STOP_GRACE: Duration = Duration::from_secs(2);

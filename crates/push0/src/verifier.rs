@@ -18,7 +18,7 @@ use push0_core::{Asking, Believes, Surroundings};
 use push0_dispatch::{Ending, Verdict};
 use push0_prover::Envelope;
 
-pub(crate) use self::scratch::{sweep, sweep_named};
+pub(crate) use self::scratch::sweep;
 
 use self::scratch::Scratch;
 use crate::child::{self, Bounds, Ended};

@@ -18,6 +18,7 @@ use push0_core::{ReleaseNumber, Surroundings};
 use super::error::ClusterError;
 use crate::child::{self, Bounds};
 use crate::run::say;
+use crate::temporary;
 
 /// A hook, and how far it came.
 pub(super) struct Hook {
@@ -115,11 +116,11 @@ pub(super) fn read_mark(mark: &Path) -> Result<Option<u64>, String> {
 /// Has a mark hold a number, durably.
 pub(super) fn write_mark(mark: &Path, number: u64) -> io::Result<()> {
     let new = mark.with_extension("new");
-    let mut file = File::create(&new)?;
-    let _ = file.try_lock(); // so that another's start does not take it for what a killed process left
-    file.write_all(format!("{number}\n").as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&new, mark)?;
+    temporary::write(&new, |file| {
+        file.write_all(format!("{number}\n").as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, mark)
+    })?;
     let folder = mark.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
 }

@@ -17,7 +17,7 @@ use push0_dispatch::mark::{self, Kind, MarkError};
 
 use crate::bounded;
 use crate::data::begins_with;
-use crate::verifier;
+use crate::{temporary, verifier};
 
 /// Takes `out` for the proofs of `pipeline`, and removes what killed processes left half written there.
 ///
@@ -35,9 +35,8 @@ pub(crate) fn clear(out: &Path) {
     verifier::sweep(out);
     for entry in fs::read_dir(out).into_iter().flatten().flatten() {
         let is_own = entry.file_name().to_str().is_some_and(is_temporary);
-        // Whoever still writes it holds it. Best effort: what stays goes at the next start.
-        if is_own && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
-            let _ = fs::remove_file(entry.path());
+        if is_own {
+            temporary::remove(&entry.path(), |path| fs::remove_file(path));
         }
     }
 }
@@ -84,11 +83,11 @@ pub(super) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn write(temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(temporary)?;
-    let _ = file.try_lock(); // where there are no locks, another start may remove it, and this write fails
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(temporary, path)
+    temporary::write(temporary, |file| {
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(temporary, path)
+    })
 }
 
 /// What the names of proofs end with.
