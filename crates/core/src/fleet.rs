@@ -24,7 +24,6 @@ use std::time::Duration;
 
 use self::claims::{Shown, believable};
 use self::members::{Member, Members};
-use crate::broken::{Breakage, Broken};
 use crate::{
     Attempt, AttemptId, Beat, Deadline, DispatcherId, Input, Life, Outcome, Report, Scheduler,
     TaskId, Timestamp, ToDispatcher, WithdrawnBy,
@@ -41,7 +40,6 @@ pub struct Fleet {
     looked: Timestamp,
     /// Before it nobody has been silent too long: of a thousand dispatchers none is looked at in each turn.
     silent_from: Timestamp,
-    broken: Broken,
 }
 
 impl Fleet {
@@ -54,23 +52,14 @@ impl Fleet {
             unheard: BTreeMap::new(),
             looked: Timestamp(0),
             silent_from: Timestamp(0),
-            broken: Broken::none(),
         }
-    }
-
-    /// A fleet that breaks a rule, for the simulator's tests.
-    #[cfg(feature = "broken")]
-    #[doc(hidden)]
-    #[must_use]
-    pub fn broken(silence_max: Duration, breakage: Breakage) -> Self {
-        Self { broken: Broken::of(breakage), ..Self::new(silence_max) }
     }
 
     /// Notes that the engine runs at `now`. A long time since the last look was the engine's own gap, in
     /// which it could not hear.
     pub fn look(&mut self, now: Timestamp) {
         let is_gap = now.since(self.looked) > self.silence_max / GAP_SHARE;
-        if is_gap && !self.broken.by(Breakage::SilenceAcrossFreeze) {
+        if is_gap {
             for member in self.members.iter_mut() {
                 member.heard = now;
             }
@@ -89,9 +78,7 @@ impl Fleet {
         scheduler: &Scheduler,
     ) -> (Vec<Input>, Vec<ToDispatcher>) {
         let is_of_the_past = |was: &Member| beat.incarnation < was.incarnation;
-        if self.members.get(&beat.dispatcher).is_some_and(is_of_the_past)
-            && !self.broken.by(Breakage::PastLifeHeard)
-        {
+        if self.members.get(&beat.dispatcher).is_some_and(is_of_the_past) {
             return (Vec::new(), Vec::new());
         }
         let leases = scheduler.attempts_of(&beat.dispatcher);
@@ -177,10 +164,7 @@ impl Fleet {
     /// the next beat.
     pub fn awaits(&mut self, now: Timestamp, report: &Report, scheduler: &Scheduler) -> bool {
         let is_result = matches!(report.outcome, Outcome::Proved(_));
-        if !is_result
-            || scheduler.task(&report.task).is_some()
-            || self.broken.by(Breakage::GhostRefused)
-        {
+        if !is_result || scheduler.task(&report.task).is_some() {
             return false;
         }
         let Some(member) = self.members.get_mut(&report.dispatcher) else { return true };

@@ -12,7 +12,6 @@
 
 mod attempt;
 mod block;
-mod broken;
 mod by_hash;
 mod chain;
 mod collect;
@@ -39,8 +38,6 @@ mod weight;
 
 pub use attempt::{Attempt, Does};
 pub use block::Block;
-#[doc(hidden)]
-pub use broken::Breakage;
 pub use chain::{Arrival, Chain, Known, Standing};
 pub use digest::{BlockHash, Digest, NotAHash, TaskId, Vkey};
 pub use event::{

@@ -47,7 +47,6 @@ use starved::Starved;
 pub use view::{StageView, Totals};
 
 use crate::attempt::Attempts;
-use crate::broken::{Breakage, Broken};
 use crate::by_hash::ByHash;
 use crate::chain::Chain;
 use crate::collect::Collector;
@@ -101,7 +100,6 @@ pub struct Scheduler {
     /// Whether what is applied is of the past: nothing is to be done about it, so the effects that take time
     /// to make are not made.
     is_past: bool,
-    broken: Broken,
 }
 
 /// Something for the caller to do. One that is lost in a crash is done again by the one after it: grants
@@ -149,16 +147,7 @@ impl Scheduler {
             effects: VecDeque::new(),
             grants: VecDeque::new(),
             is_past: false,
-            broken: Broken::none(),
         }
-    }
-
-    /// A scheduler that breaks a rule, for the simulator's tests.
-    #[cfg(feature = "broken")]
-    #[doc(hidden)]
-    #[must_use]
-    pub fn broken(limits: Limits, breakage: Breakage) -> Self {
-        Self { broken: Broken::of(breakage), ..Self::new(limits) }
     }
 
     /// The scheduler that `history` leads to. Effects of the past are not repeated.
@@ -190,10 +179,8 @@ impl Scheduler {
         self.is_past = true;
         self.apply_all(turn.at, &turn.events)?;
         self.is_past = false;
-        if !self.broken.by(Breakage::PastRepeated) {
-            self.effects.clear();
-            self.grants.clear();
-        }
+        self.effects.clear();
+        self.grants.clear();
         Ok(())
     }
 

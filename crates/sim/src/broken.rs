@@ -1,17 +1,10 @@
 //! What the simulator's own tests break, to see that the checks bite. Nothing here is in a world otherwise.
-
-#[cfg(feature = "broken")]
-use push0_core::Breakage;
-use push0_core::{Fleet, Limits, Scheduler};
-
-use std::time::Duration;
+//!
+//! Not here: broken rules of the core. They are patches (`crates/sim/mutants`).
 
 /// Something that is wrong on purpose.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Broken {
-    /// Within the core.
-    #[cfg(feature = "broken")]
-    Core(Breakage),
     /// The engine lets its promises go before it has appended their cause.
     EffectsFirst,
     /// The engine lets grants go before the claim by which it leads is durable.
@@ -30,26 +23,4 @@ pub enum Broken {
     StartsAgain,
     /// The log's disk says that it has synced, and has not.
     LyingDisk,
-}
-
-impl Broken {
-    /// A scheduler that is broken so.
-    pub(crate) fn scheduler(broken: Option<Self>, limits: Limits) -> Scheduler {
-        #[cfg(feature = "broken")]
-        if let Some(Self::Core(breakage)) = broken {
-            return Scheduler::broken(limits, breakage);
-        }
-        let _ = broken;
-        Scheduler::new(limits)
-    }
-
-    /// A fleet that is broken so.
-    pub(crate) fn fleet(broken: Option<Self>, silence_max: Duration) -> Fleet {
-        #[cfg(feature = "broken")]
-        if let Some(Self::Core(breakage)) = broken {
-            return Fleet::broken(silence_max, breakage);
-        }
-        let _ = broken;
-        Fleet::new(silence_max)
-    }
 }

@@ -120,7 +120,7 @@ impl Engine {
             under_way: 0,
             is_ahead,
             turned: scheduler.now(),
-            fleet: Broken::fleet(broken, SILENCE_MAX),
+            fleet: Fleet::new(SILENCE_MAX),
             has_claimed: false,
             inbox: VecDeque::new(),
             is_behind: false,

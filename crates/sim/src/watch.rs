@@ -18,7 +18,6 @@ use push0_core::{
 
 use self::fleet::Which;
 use self::times::Times;
-use crate::broken::Broken;
 use crate::check::{Check, Found, Violation, holds};
 use crate::ledger::Ledger;
 use crate::order;
@@ -29,7 +28,6 @@ pub(crate) struct Watch {
     /// Virtual time.
     pub(crate) now: Duration,
     limits: Limits,
-    broken: Option<Broken>,
     found: Option<Violation>,
     /// Every turn that an engine was told is durable.
     acknowledged: Vec<Turn>,
@@ -70,16 +68,15 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn new(ledger: Ledger, limits: Limits, broken: Option<Broken>) -> Self {
+    pub(crate) fn new(ledger: Ledger, limits: Limits) -> Self {
         Self {
             ledger,
             now: Duration::ZERO,
             limits,
-            broken,
             found: None,
             acknowledged: Vec::new(),
             under_way: None,
-            shadow: Broken::scheduler(broken, limits),
+            shadow: Scheduler::new(limits),
             led: Epoch(0),
             troubles: BTreeMap::new(),
             heard_from: Duration::ZERO,
@@ -147,7 +144,7 @@ impl Watch {
         let may_be_there = rest.is_empty() || rest.iter().eq(self.under_way.iter());
         holds(Check::Acknowledged, may_be_there, || format!("nobody appended {rest:?}"))?;
         self.under_way = None;
-        let mut shadow = Broken::scheduler(self.broken, self.limits);
+        let mut shadow = Scheduler::new(self.limits);
         let mut ledger = self.ledger.emptied();
         for turn in history {
             let illegal = |error| (Check::Legal, format!("the log cannot be replayed: {error}"));

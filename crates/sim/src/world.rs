@@ -123,7 +123,7 @@ impl World {
             crew,
             source: Source::default(),
             reader: Reader::default(),
-            watch: Watch::new(Ledger::new(chain), scenario.limits, broken),
+            watch: Watch::new(Ledger::new(chain), scenario.limits),
             poison: BTreeMap::new(),
             spec: scenario.spec.clone(),
             damage: None,

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use super::Fleet;
 use super::members::Member;
 use crate::attempt::Held;
-use crate::broken::{Breakage, Broken};
 use crate::{Capacity, DispatcherId, Offer, Program, ProgramName, Scheduler, Timestamp};
 
 impl Fleet {
@@ -71,14 +70,12 @@ impl Fleet {
         held: Option<&Held>,
         scheduler: &Scheduler,
     ) -> Offer {
-        let mut free = member.free(held, scheduler, self.broken);
+        let mut free = member.free(held, scheduler);
         let mut whole = member.capacity().clone();
         // What is a claim's alone is no slot.
-        if !self.broken.by(Breakage::ClaimsBelieved) {
-            let claimed = whole.slots;
-            whole.slots = claimed.min(member.shown.slots);
-            free.slots = free.slots.saturating_sub(claimed - whole.slots);
-        }
+        let claimed = whole.slots;
+        whole.slots = claimed.min(member.shown.slots);
+        free.slots = free.slots.saturating_sub(claimed - whole.slots);
         Offer { dispatcher: id.clone(), free, whole }
     }
 
@@ -97,7 +94,7 @@ impl Fleet {
 
 impl Member {
     /// What is free beside its leases, `held`, and beside what it runs without one.
-    fn free(&self, held: Option<&Held>, scheduler: &Scheduler, broken: Broken) -> Capacity {
+    fn free(&self, held: Option<&Held>, scheduler: &Scheduler) -> Capacity {
         let mut free = self.capacity().clone();
         let pipeline = scheduler.pipeline();
         let mut take = |program: Option<&Program>, attempts: u32| {
@@ -109,9 +106,6 @@ impl Member {
         };
         for (stage, attempts) in held.into_iter().flat_map(Held::stages) {
             take(pipeline.programs.get(&pipeline.stage(stage).program), attempts);
-        }
-        if broken.by(Breakage::CapacityOfLeases) {
-            return free;
         }
         let is_held = |attempt| held.is_some_and(|held| held.attempts().contains(attempt));
         for (_, program) in self.running().iter().filter(|(attempt, _)| !is_held(*attempt)) {

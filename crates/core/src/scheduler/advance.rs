@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use super::Scheduler;
-use crate::broken::Breakage;
 use crate::collect::Collector;
 use crate::{
     Bounds, ClosedBy, Collect, Deadline, Event, Height, InputId, Key, Stage, StageIndex, TaskId,
@@ -102,7 +101,7 @@ impl Scheduler {
         if extent.known == 0 {
             return None;
         }
-        if extent.is_full || self.broken.by(Breakage::BatchOfArrivals) {
+        if extent.is_full {
             return Some((extent.known, ClosedBy::Max));
         }
         if extent.is_last {
@@ -170,12 +169,7 @@ impl Scheduler {
     fn opened(&self, stage: &Stage, key: Key, inputs: Vec<InputId>) -> Event {
         let name = stage.program.clone();
         let program = self.pipeline.programs.get(&name).expect("check saw that the program exists");
-        let mut task = TaskId::of(stage, &name, program, &key, &inputs);
-        if self.broken.by(Breakage::IdOfBytes)
-            && let Some(bytes) = inputs.first().and_then(|input| self.bound(input))
-        {
-            task = TaskId(bytes.0);
-        }
+        let task = TaskId::of(stage, &name, program, &key, &inputs);
         Event::TaskOpened { task, stage: stage.name.clone(), program: name, key, inputs }
     }
 
@@ -195,10 +189,7 @@ impl Scheduler {
     /// released yet.
     fn horizon(&self) -> Height {
         let ahead = self.feed.next().unwrap_or_default();
-        let mut lowest = self.open.range(ahead..).next().map(|(height, _)| *height);
-        if self.broken.by(Breakage::WindowFromRelease) {
-            lowest = self.feed.next();
-        }
+        let lowest = self.open.range(ahead..).next().map(|(height, _)| *height);
         let lowest = lowest.or_else(|| self.lowest_waiting()).unwrap_or_default().max(ahead);
         Height(lowest.0.saturating_add(self.pipeline.window - 1))
     }

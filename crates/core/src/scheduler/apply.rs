@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::{Effect, Scheduler};
-use crate::broken::Breakage;
 use crate::collect::Collector;
 use crate::failure::Tally;
 use crate::release::Release;
@@ -198,7 +197,7 @@ impl Scheduler {
         let Some(task) = self.tasks.get_mut(&id) else {
             return Err(illegal(seq, "an unknown task has a result"));
         };
-        let is_first = !task.has_flowed() || self.broken.by(Breakage::RemadeFlowsAgain);
+        let is_first = !task.has_flowed();
         let before = task.result.as_ref().map(|before| before.overtaken_by_the_next());
         let before = before.unwrap_or_default();
         let (what, surplus) = (result.clone(), Box::default());

@@ -19,7 +19,6 @@
 use std::collections::BTreeSet;
 
 use super::{Effect, Scheduler};
-use crate::broken::Breakage;
 use crate::input::Rejection;
 use crate::task::{Discarded, IllegalEvent, Task, TaskState};
 use crate::{Event, InputId, Output, ReleaseNumber, Seq, TaskId, Timestamp};
@@ -82,10 +81,7 @@ impl Scheduler {
             let what = format!("task {id} has no result, and it was discarded").into();
             return Err(IllegalEvent { seq, what });
         }
-        let all = match self.broken.by(Breakage::DiscardedAlone) {
-            true => BTreeSet::from([id]),
-            false => self.made_from(id),
-        };
+        let all = self.made_from(id);
         let (splits, superseded) = self.parts_that_flow_anew(&all);
         self.unname_all(&all);
         all.iter().for_each(|id| self.unindex(*id)); // what is ready again depends on all of them

@@ -1,7 +1,6 @@
 //! The indexes that are kept beside the tasks: where each is found by where it stands.
 
 use super::Scheduler;
-use crate::broken::{Breakage, Broken};
 use crate::by_hash::ByHash;
 use crate::queue::Rank;
 use crate::{Chain, Height, InputId, Pipeline, ProgramName, Task, TaskId, TaskState};
@@ -17,7 +16,7 @@ impl Scheduler {
             TaskState::Ready { at } => {
                 if is_fed(&self.tasks, &self.chain, task) {
                     let is_behind = self.is_behind(task.key.first);
-                    let (program, rank) = place(&self.pipeline, id, task, is_behind, self.broken);
+                    let (program, rank) = place(&self.pipeline, id, task, is_behind);
                     self.queue.put(program, rank, *at, self.now);
                 } else {
                     let asked = task.inputs.iter().filter_map(|input| match input {
@@ -44,7 +43,7 @@ impl Scheduler {
             TaskState::Ready { at } => {
                 self.starved.remove(&id);
                 let is_behind = self.is_behind(task.key.first);
-                let (program, rank) = place(&self.pipeline, id, task, is_behind, self.broken);
+                let (program, rank) = place(&self.pipeline, id, task, is_behind);
                 self.queue.take(program, &rank, *at);
             }
             TaskState::Parked => {
@@ -93,12 +92,8 @@ fn place<'a>(
     id: TaskId,
     task: &Task,
     is_behind: bool,
-    broken: Broken,
 ) -> (&'a ProgramName, Rank) {
     let stage = pipeline.stage(task.stage);
-    let (mut first, from_end, opened) = (task.key.first, stage.from_end, task.opened);
-    if broken.by(Breakage::YoungestFirst) {
-        first = Height(u64::MAX - first.0);
-    }
+    let (first, from_end, opened) = (task.key.first, stage.from_end, task.opened);
     (&stage.program, Rank { is_behind, first, from_end, opened, task: id })
 }

@@ -16,7 +16,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Scheduler;
-use crate::broken::Breakage;
 use crate::input::Rejection;
 use crate::{DispatcherId, Event, ProgramName, Report, ResultRef, Seq, Task, TaskId, Vkey};
 
@@ -62,8 +61,7 @@ impl Scheduler {
         let (program, dispatcher) = (program.clone(), dispatcher.clone());
         let pinned = Event::Pinned { program: program.clone(), vkey };
         let named = Event::KeyNamed { program, vkey, dispatcher, task: report.task };
-        let is_pinned = is_agreed || self.broken.by(Breakage::FirstKeyPins);
-        std::iter::once(named).chain(is_pinned.then_some(pinned)).collect()
+        std::iter::once(named).chain(is_agreed.then_some(pinned)).collect()
     }
 
     fn has_named(&self, program: &ProgramName, dispatcher: &DispatcherId, vkey: Vkey) -> bool {

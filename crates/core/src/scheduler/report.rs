@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::Scheduler;
 use super::assign::longest;
-use crate::broken::Breakage;
 use crate::failure::{Ending, backoff};
 use crate::input::Rejection;
 use crate::{
@@ -43,9 +42,6 @@ impl Scheduler {
         report: &Report,
         result: &ResultRef,
     ) -> Result<Vec<Event>, Rejection> {
-        if self.broken.by(Breakage::LateProofRefused) && self.attempt(report.attempt).is_none() {
-            return Err(Rejection::Answered(Verdict::Unwanted));
-        }
         if report.attempt.position() < task.taken_back() {
             return Err(Rejection::Answered(Verdict::Unwanted));
         }
@@ -56,20 +52,13 @@ impl Scheduler {
             if accepted.surplus.len() >= SURPLUS_MAX {
                 return Err(Rejection::Answered(Verdict::AlreadyAccepted));
             }
-            let ran_us = self.ran_us(task, report);
             let (task, attempt, output) = (report.task, report.attempt, result.output);
-            if self.broken.by(Breakage::AcceptedTwice) {
-                let result = result.clone();
-                return Ok(vec![Event::Accepted { task, attempt, result, ran_us }]);
-            }
             return Ok(vec![Event::Surplus { task, attempt, output }]);
         }
         if let Some(objection) = self.objection(task, report, result) {
             return self.ended(now, task, report, Ending::Rejected, &objection);
         }
-        let contradiction = contradiction(task, result);
-        let contradiction = contradiction.filter(|_| !self.broken.by(Breakage::AnyRemake));
-        if let Some(contradiction) = contradiction {
+        if let Some(contradiction) = contradiction(task, result) {
             self.holds_lease(report)?; // who was not asked parks nothing
             return match task.state {
                 TaskState::Ready { .. } | TaskState::Leased { .. } => Ok(vec![Event::Parked {
@@ -139,12 +128,8 @@ impl Scheduler {
         ending: Ending,
         message: &str,
     ) -> Result<Vec<Event>, Rejection> {
-        let mut attempt = report.attempt;
-        match self.attempts_at(report.task).next() {
-            Some(lives) if self.broken.by(Breakage::ZombieFailureCounts) => attempt = lives.id,
-            Some(_) | None => self.holds_lease(report)?,
-        }
-        let id = report.task;
+        self.holds_lease(report)?;
+        let (id, attempt) = (report.task, report.attempt);
         let wait = self.wait(task, report, ending);
         let (message, retry_at) = (self.bounded(message), now + wait);
         let ran_us = self.ran_us(task, report);
@@ -186,9 +171,6 @@ impl Scheduler {
         ending: Ending,
         words: &str,
     ) -> Option<Event> {
-        if self.broken.by(Breakage::RetryForEver) {
-            return None;
-        }
         let failures = task.tally.of(ending) + 1;
         let budgets = &self.pipeline.stage(task.stage).retry;
         let budget = ending.budget(budgets);

@@ -1,7 +1,6 @@
 //! Decides about what begins things: pipelines, engines, blocks, the end of the source.
 
 use super::Scheduler;
-use crate::broken::Breakage;
 use crate::input::Rejection;
 use crate::{
     Arrival, Block, Epoch, Event, Height, InputId, Known, ParkedBy, Pipeline, PipelineSpec,
@@ -29,8 +28,7 @@ impl Scheduler {
 
     pub(super) fn submit(&self, block: &Block) -> Result<Vec<Event>, Rejection> {
         if let Some(known) = self.chain.block(&block.hash) {
-            let is_any = self.broken.by(Breakage::AnyResupply) && known.payload != block.payload;
-            return Ok(match is_any || can_matter(known, block) {
+            return Ok(match can_matter(known, block) {
                 true => self.resupply(block),
                 false => Vec::new(),
             });

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Scheduler;
 use crate::attempt::Held;
-use crate::broken::Breakage;
 use crate::collect::Collector;
 use crate::release::Release;
 use crate::{
@@ -224,9 +223,7 @@ impl Scheduler {
     /// The attempt that a report is of, if it lives, and its holder says so. Numbers can be guessed.
     pub(super) fn held_by(&self, report: &Report) -> Option<&Attempt> {
         let attempt = self.attempt(report.attempt).filter(|it| it.task == report.task)?;
-        let is_its = attempt.dispatcher == report.dispatcher
-            || self.broken.by(Breakage::AnyonesFailureCounts);
-        is_its.then_some(attempt)
+        (attempt.dispatcher == report.dispatcher).then_some(attempt)
     }
 
     /// What a dispatcher holds, if anything.

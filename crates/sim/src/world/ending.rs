@@ -5,11 +5,10 @@
 
 use std::time::Duration;
 
-use push0_core::{Collect, Inflow, Input, TaskId};
+use push0_core::{Collect, Inflow, Input, Scheduler, TaskId};
 use push0_log::{FileLog, LogId, Settings};
 
 use super::{Cut, World};
-use crate::broken::Broken;
 use crate::check::{Check, Found, holds};
 use crate::engine::Asker;
 use crate::model;
@@ -181,7 +180,7 @@ impl World {
             true => self.disk.power_loss(),
             false => self.disk.kill(),
         }
-        let mut scheduler = Broken::scheduler(self.broken, self.scenario.limits);
+        let mut scheduler = Scheduler::new(self.scenario.limits);
         let mut history = Vec::new();
         let settings =
             Settings { id: Some(LogId([7; 16])), fills_ahead: false, ..Settings::default() };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use push0_core::{Epoch, Input, Timestamp, Turn};
+use push0_core::{Epoch, Input, Scheduler, Timestamp, Turn};
 use push0_log::{AppendError, FileLog, LogId, OpenError, Settings};
 
 use super::World;
@@ -34,7 +34,7 @@ impl World {
             let what = format!("{} was damaged at {}, and opened", damage.name, damage.offset);
             self.watch.note(Err((Check::DamageRefused, what)));
         }
-        let mut scheduler = Broken::scheduler(self.broken, self.scenario.limits);
+        let mut scheduler = Scheduler::new(self.scenario.limits);
         for turn in &history {
             if let Err(error) = scheduler.replay_turn(turn) {
                 return self.watch.note(Err((Check::Legal, error.to_string())));
@@ -47,7 +47,7 @@ impl World {
 
     fn take_over(
         &mut self,
-        scheduler: push0_core::Scheduler,
+        scheduler: Scheduler,
         log: FileLog<crate::disk::SimDisk>,
         history: &[Turn],
     ) {
