@@ -48,6 +48,9 @@ pub(crate) struct ServeArgs {
     /// Touch this file while the log answers; `push0 alive FILE` tells
     #[arg(long, value_name = "FILE")]
     pub(crate) alive: Option<PathBuf>,
+    /// The store of this log is lost for good: begin with an empty one
+    #[arg(long = "store-lost")]
+    pub(crate) is_store_lost: bool,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
 }

@@ -170,6 +170,7 @@ impl From<&ClusterError> for Exit {
             | ClusterError::OtherStore { .. }
             | ClusterError::StoreOfOther { .. }
             | ClusterError::StoreOfUnknown { .. }
+            | ClusterError::StoreEmpty { .. }
             | ClusterError::Foreign(_)
             | ClusterError::Dispatcher(StartError::Foreign(_))
             | ClusterError::Nats(

@@ -37,7 +37,11 @@ pub(crate) fn words((tasks, released): &TakenBack) -> String {
             )
         }
     };
-    format!("{tasks} tasks are proved again{recalled}")
+    let tasks = match tasks {
+        1 => "1 task is".to_owned(),
+        tasks => format!("{tasks} tasks are"),
+    };
+    format!("{tasks} proved again{recalled}")
 }
 
 fn told(done: Result<String, RunError>) -> Exit {

@@ -50,6 +50,12 @@ pub(crate) enum ClusterError {
          log is gone for good, remove the store"
     )]
     StoreOfUnknown { store: String },
+    #[error(
+        "error: the store {store} is empty, and this log's artifacts were in one: mount it again, or name it (--store); \
+         if it is lost for good, begin with this one (--store-lost): what was not released is proved again, once its \
+         blocks are submitted again"
+    )]
+    StoreEmpty { store: String },
     #[error("error: {0}")]
     Foreign(#[from] MarkError),
     #[error(

@@ -12,7 +12,7 @@ use super::bus::NatsPost;
 use super::error::ClusterError;
 use super::glance::Seen;
 use super::leave;
-use super::owned::tie;
+use super::owned::{fits, tie};
 use super::replica::Replica;
 use super::right::Right;
 use super::serve::{Reign, Shared, ended};
@@ -45,7 +45,8 @@ pub(super) async fn lead(
     let configure = configure(shared, &replica)?;
     if !is_tied {
         let (log, name) = (replica.log.id().to_string(), &shared.loaded.pipeline.name);
-        tie(&shared.store, &log, name, replica.scheduler())?;
+        fits(&shared.store, replica.scheduler(), shared.args.is_store_lost)?;
+        tie(&shared.store, &log, name)?;
     }
     let epoch = Epoch(replica.scheduler().epoch().0.max(above.0).saturating_add(1));
     let (log, mut scheduler) = replica.take_over();

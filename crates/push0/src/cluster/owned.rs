@@ -3,9 +3,10 @@
 //! An engine ties a store to its log before it leads; a reader, and an engine that stands by, look whose it is.
 //! Dispatchers compare the store's identity with the leader's. Not here: how it is written (`push0_dispatch`).
 
+use std::collections::BTreeSet;
 use std::io;
 
-use push0_core::{PipelineName, Scheduler};
+use push0_core::{Digest, PipelineName, Scheduler};
 use push0_dispatch::{Owner, Store, StoreError, TieError};
 
 use super::error::ClusterError;
@@ -24,21 +25,12 @@ pub(super) fn owned(store: &Store, log: &str) -> Result<bool, ClusterError> {
     }
 }
 
-/// Ties the store to a log that is about to be led. One that is tied to none and holds artifacts, none of which this log
-/// knows, is of a log that an older push0 led: it is not taken from that.
+/// Ties the store to a log that is about to be led.
 ///
 /// # Errors
 ///
-/// [`ClusterError::StoreOfOther`], [`ClusterError::StoreOfUnknown`], or that the store does not answer.
-pub(super) fn tie(
-    store: &Store,
-    log: &str,
-    pipeline: &PipelineName,
-    scheduler: &Scheduler,
-) -> Result<(), ClusterError> {
-    if store.owner().map_err(silent(store))?.is_none() && is_strange(store, scheduler)? {
-        return Err(ClusterError::StoreOfUnknown { store: store.to_string() });
-    }
+/// [`ClusterError::StoreOfOther`], or that the store does not answer.
+pub(super) fn tie(store: &Store, log: &str, pipeline: &PipelineName) -> Result<(), ClusterError> {
     let owner = Owner { log: log.to_owned(), pipeline: pipeline.to_string() };
     store.tie(&owner).map_err(|error| match error {
         TieError::Other { owner } => ClusterError::StoreOfOther { store: store.to_string(), owner },
@@ -46,9 +38,37 @@ pub(super) fn tie(
     })
 }
 
-/// Whether there are artifacts, and none of the first of them is one that the log refers to.
-fn is_strange(store: &Store, scheduler: &Scheduler) -> Result<bool, ClusterError> {
-    let mut found = Vec::new();
+/// Makes sure that a store that is tied to no log may be this one's. It may not if it holds artifacts, none of which this
+/// log knows: it is of a log that an older push0 led. It may not if it holds none, and this log's were in a store: its
+/// mount is away, or it is another; unless that one is lost for good, as an operator says (`is_lost`).
+///
+/// # Errors
+///
+/// [`ClusterError::StoreOfUnknown`], [`ClusterError::StoreEmpty`], or that the store does not answer.
+pub(super) fn fits(
+    store: &Store,
+    scheduler: &Scheduler,
+    is_lost: bool,
+) -> Result<(), ClusterError> {
+    if store.owner().map_err(silent(store))?.is_some() {
+        return Ok(());
+    }
+    let found = first(store)?;
+    let mut known = scheduler.references().map(|known| known.artifact);
+    let is_one_known = known.any(|artifact| found.contains(&artifact));
+    let is_one_wanted = scheduler.references().next().is_some();
+    match (found.is_empty(), is_one_known) {
+        (false, false) => Err(ClusterError::StoreOfUnknown { store: store.to_string() }),
+        (true, _) if is_one_wanted && !is_lost => {
+            Err(ClusterError::StoreEmpty { store: store.to_string() })
+        }
+        (true, _) | (false, true) => Ok(()),
+    }
+}
+
+/// The first artifacts of the store, so many as are looked for in a log.
+fn first(store: &Store) -> Result<BTreeSet<Digest>, ClusterError> {
+    let mut found = BTreeSet::new();
     let walked = store.walk(&mut |stored| {
         found.extend(stored.digest);
         match found.len() < LOOKED_AT_MAX {
@@ -58,10 +78,7 @@ fn is_strange(store: &Store, scheduler: &Scheduler) -> Result<bool, ClusterError
     });
     match walked {
         Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(silent(store)(error)),
-        Ok(()) | Err(_) => {
-            let is_known = scheduler.references().any(|known| found.contains(&known.artifact));
-            Ok(!found.is_empty() && !is_known)
-        }
+        Ok(()) | Err(_) => Ok(found),
     }
 }
 

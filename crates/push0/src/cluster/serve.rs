@@ -29,7 +29,7 @@ use super::ears::hear;
 use super::error::{ClusterError, told};
 use super::lead::{Led, lead};
 use super::lives::Lives;
-use super::owned::owned;
+use super::owned::{fits, owned};
 use super::present;
 use super::replica::{Came, Replica};
 use super::role::Role;
@@ -176,6 +176,7 @@ async fn once(shared: &Arc<Shared>, patience: Duration) -> Result<Led, ClusterEr
         opened => opened?,
     };
     let is_tied = owned(&shared.store, &replica.log.id().to_string())?;
+    let mut is_compared = is_tied;
     replica.log.watch();
     let mut since = Instant::now();
     let mut looked = Instant::now();
@@ -189,6 +190,10 @@ async fn once(shared: &Arc<Shared>, patience: Duration) -> Result<Led, ClusterEr
         looked = Instant::now();
         if came != Came::Silence {
             shared.sign.touch();
+        }
+        // Now, and not on the night on which it is to lead.
+        if came == Came::Nothing && !std::mem::replace(&mut is_compared, true) {
+            fits(&shared.store, replica.scheduler(), shared.args.is_store_lost)?;
         }
         let seen = *shared.seen.borrow();
         let heard = seen.map_or(since, |seen| seen.at.max(since));

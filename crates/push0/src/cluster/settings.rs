@@ -157,6 +157,9 @@ impl ClusterArgs {
             Some(text) => unit::size(text)
                 .ok_or_else(|| fault("nats.max_bytes", "is no size: write one like \"8GiB\""))?,
         };
+        if max_bytes < LOG_BYTES_MIN {
+            return Err(fault("nats.max_bytes", "is too small for a log: write 1MiB or more"));
+        }
         let from_env = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
         let secret = |name: &str| from_env(name).map(SecretString::from);
         warn_of_argument(&self.nats);
@@ -212,6 +215,9 @@ fn warn_of_argument(urls: &[ServerUrl]) {
 
 /// What all subjects begin with, unless the file says otherwise.
 const PREFIX: &str = "push0";
+
+/// In less there is no room for a pipeline, its blocks and what operators do. Unit: bytes.
+const LOG_BYTES_MIN: u64 = 1 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -275,6 +281,22 @@ mod tests {
         assert_eq!((all.nats.replicas, reader.nats.replicas), (3, 3));
         assert_eq!(reader.nats.api, "push0.api");
         assert_eq!(format!("{:?}", all.store), format!("{:?}", reader.store));
+    }
+
+    #[test]
+    fn a_log_that_nothing_fits_in_is_refused() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("push0.toml");
+        let told = |size: &str| {
+            let text = format!("[nats]\nmax_bytes = \"{size}\"\n");
+            fs::write(&path, text).expect("a writable directory");
+            let args = ClusterArgs { config: Some(path.clone()), nats: vec![], store: None };
+            args.settings(Role::Engine, "engine").err().map(|error| error.to_string())
+        };
+        let small = told("9KiB").expect("it is too small");
+        assert!(small.contains("nats.max_bytes: is too small for a log"), "{small}");
+        let enough = told("1MiB").unwrap_or_default();
+        assert!(!enough.contains("max_bytes"), "{enough}");
     }
 
     #[test]

@@ -35,6 +35,38 @@ fn a_dispatcher_that_sees_no_store_makes_none() {
     world.finish(BLOCKS);
 }
 
+/// Nor does an engine, whose log's artifacts were in a store.
+#[test]
+fn an_engine_whose_store_is_away_takes_no_other_unless_it_is_lost_for_good() {
+    let mut world = World::usual(1, "20ms");
+    world.submit();
+    world.wait_accepted(BLOCKS);
+    for name in ["e1", "e2", "d1", "d2"] {
+        world.kill(name);
+    }
+    let (mount, away) = (world.path("store"), world.path("away"));
+    fs::rename(&mount, &away).expect("it is the test's");
+    fs::create_dir(&mount).expect("a directory");
+    world.serve("e3");
+    assert_eq!(world.wait_end("e3").code(), Some(2), "{}", world.said("e3"));
+    let said = world.said("e3");
+    assert!(said.contains("is empty, and this log's artifacts were in one: mount it"), "{said}");
+    world.start("e4", &["serve", "pipeline.toml", "--name", "e4", "--store-lost"]);
+    world.wait_for("e4", "leads in");
+    world.serve("e5");
+    world.wait_for("e5", "stands by");
+    for name in ["e4", "e5"] {
+        world.stop(name);
+    }
+    fs::remove_dir_all(&mount).expect("it is the test's");
+    fs::rename(&away, &mount).expect("it is the test's");
+    world.serve("e6");
+    world.wait_for("e6", "leads in");
+    world.dispatch("d3");
+    world.drain();
+    world.finish(BLOCKS);
+}
+
 /// A directory in use is not taken for a dispatcher's, nor for one of proofs.
 #[test]
 fn a_directory_of_something_else_is_refused_and_left_as_it_is() {
