@@ -9,9 +9,11 @@
 //! (`fleet::claims`).
 //!
 //! **Ghosts.** Grants leave before they are durable. So a dispatcher may run an attempt whose record was lost with its
-//! engine. Its id is of no other, since it holds that engine's epoch (in logs of before it may be another's too, so a beat
-//! names the task of each attempt): what the log does not know so is a ghost, and is cancelled. A ghost's result is of a task that may be known soon, for whoever asked for it was not answered,
-//! and asks again: it is not refused before a minute has passed.
+//! engine. The log knows no attempt of that id for that task: it is a ghost, and is cancelled. An id holds the epoch of its
+//! engine, so no other attempt has it; ids of older logs do not, so a beat also names the task of each attempt.
+//!
+//! A ghost's result is not refused before a minute has passed. Its task may become known: whoever asked for it got no
+//! answer, and asks again.
 //!
 //! Not here: what a lost lease leads to (`scheduler`).
 
@@ -282,12 +284,11 @@ fn lose_all(
     std::iter::repeat_n(lose, leases)
 }
 
-/// A lease that so many beats in a row do not mention was never taken.
+/// How many beats in a row may leave out a lease before it counts as never taken.
 const ABSENT_MAX: u32 = 3;
 
-/// So long a result waits for its task to be known: longer than an engine takes to follow another, and than a client
-/// waits before it asks again.
+/// How long a result may wait for its task to become known. A takeover takes less, and so does a client's retry.
 const STRAY_MAX: Duration = Duration::from_secs(60);
 
-/// A look that comes later than this share of the longest silence was held up by the engine itself.
+/// The engine itself was held up when it looks later than this share of the longest silence.
 const GAP_SHARE: u32 = 4;

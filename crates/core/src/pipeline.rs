@@ -26,7 +26,7 @@ use crate::{ChainId, Digest, PipelineName, ProgramName, StageName, Vkey};
 pub struct Pipeline {
     /// Its name; part of every task's id.
     pub name: PipelineName,
-    /// How many blocks past the lowest one with an open task may have tasks.
+    /// How many blocks ahead of the oldest unfinished one may be worked on.
     pub window: u64,
     /// Whether a result that proves nothing may pass.
     pub allow_mock: bool,

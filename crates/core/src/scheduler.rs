@@ -88,8 +88,8 @@ pub struct Scheduler {
     cordons: BTreeMap<DispatcherId, Cordon>,
     /// Whether something was closed because no block follows.
     has_closed_by_end: bool,
-    /// The open tasks, by the height that they begin at.
-    open: BTreeMap<Height, BTreeSet<TaskId>>,
+    /// The open tasks, by the height that they begin at. One set, not one for each height: those would cost 400 bytes each.
+    open: BTreeSet<(Height, TaskId)>,
     /// How many of them are below what is released.
     open_behind: usize,
     parked: BTreeSet<TaskId>,
@@ -140,7 +140,7 @@ impl Scheduler {
             asides: 0,
             cordons: BTreeMap::new(),
             has_closed_by_end: false,
-            open: BTreeMap::new(),
+            open: BTreeSet::new(),
             open_behind: 0,
             parked: BTreeSet::new(),
             totals: Totals::default(),

@@ -189,7 +189,7 @@ impl Scheduler {
     /// released yet.
     fn horizon(&self) -> Height {
         let ahead = self.feed.next().unwrap_or_default();
-        let lowest = self.open.range(ahead..).next().map(|(height, _)| *height);
+        let lowest = self.open.range((ahead, TaskId([0; 32]))..).next().map(|(height, _)| *height);
         let lowest = lowest.or_else(|| self.lowest_waiting()).unwrap_or_default().max(ahead);
         Height(lowest.0.saturating_add(self.pipeline.window - 1))
     }

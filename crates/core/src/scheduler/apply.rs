@@ -102,8 +102,8 @@ impl Scheduler {
         Ok(())
     }
 
-    /// An engine took over; no fact was recorded for `gap`. What runs out has left what it had then, for nobody
-    /// could be heard meanwhile.
+    /// An engine took over, and no fact was recorded for `gap`. Each deadline keeps the time that it had left at the last
+    /// fact: nobody could be heard in between.
     fn resume(&mut self, gap: Duration) {
         self.attempts.prolong(gap);
         let starved: Vec<_> = self.starved.ids().collect();
@@ -358,16 +358,11 @@ impl Scheduler {
         if was_open && !is_open {
             self.totals.tasks_open -= 1;
             self.open_behind -= behind;
-            if let Some(tasks) = self.open.get_mut(&first) {
-                tasks.remove(&id);
-                if tasks.is_empty() {
-                    self.open.remove(&first);
-                }
-            }
+            self.open.remove(&(first, id));
         } else if is_open && !was_open {
             self.totals.tasks_open += 1;
             self.open_behind += behind;
-            self.open.entry(first).or_default().insert(id);
+            self.open.insert((first, id));
         }
     }
 
@@ -376,8 +371,7 @@ impl Scheduler {
         let Some(next) = self.feed.next().filter(|next| *next <= release.key.last) else {
             return false;
         };
-        let passed = self.open.range(next..=release.key.last).flat_map(|(_, tasks)| tasks);
-        let passed: Vec<_> = passed.copied().collect();
+        let passed: Vec<_> = self.open_between(next, release.key.last).copied().collect();
         passed.iter().for_each(|id| self.unindex(*id));
         let is_next = self.feed.release(release);
         self.open_behind += passed.len();

@@ -56,7 +56,7 @@ impl Scheduler {
     /// The open tasks that may be about what begins at `first`.
     pub(super) fn open_around(&self, first: Height) -> impl Iterator<Item = TaskId> {
         let lowest = Height(first.0.saturating_sub(self.widest - 1));
-        self.open.range(lowest..=first).flat_map(|(_, tasks)| tasks.iter().copied())
+        self.open_between(lowest, first).copied()
     }
 
     /// Looks again whether the tasks that read `input` may be tried. What it is about begins at `first`, and

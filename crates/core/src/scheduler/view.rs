@@ -173,8 +173,17 @@ impl Scheduler {
 
     /// The open tasks that begin at `height` or before, lowest first.
     pub fn open_up_to(&self, height: Height) -> impl Iterator<Item = (&TaskId, &Task)> {
-        let tasks = self.open.range(..=height).flat_map(|(_, tasks)| tasks);
-        tasks.filter_map(|id| Some((id, self.task(id)?)))
+        self.open_between(Height(0), height).filter_map(|id| Some((id, self.task(id)?)))
+    }
+
+    /// The open tasks that begin at these heights, lowest first.
+    pub(super) fn open_between(
+        &self,
+        lowest: Height,
+        highest: Height,
+    ) -> impl Iterator<Item = &TaskId> {
+        let first = (lowest, TaskId([0; 32]));
+        self.open.range(first..).take_while(move |(height, _)| *height <= highest).map(|(_, id)| id)
     }
 
     /// The last stage in which what was made of `height` waits for others of its batch.
@@ -186,7 +195,7 @@ impl Scheduler {
     /// The most inputs that a task has which may be tried yet, or could be opened.
     #[must_use]
     pub fn inputs_most(&self) -> usize {
-        let open = self.open.values().flatten().filter_map(|id| Some(self.task(id)?.inputs.len()));
+        let open = self.open.iter().filter_map(|(_, id)| Some(self.task(id)?.inputs.len()));
         let ripe = self.collectors.iter().filter_map(Collector::ripe);
         let ripe = ripe.flat_map(|ripe| ripe.values().map(Vec::len));
         open.chain(ripe).max().unwrap_or_default()

@@ -62,8 +62,7 @@ impl Settings {
     /// Opens the store that all machines share. An engine makes it where there is none; nobody else does: where a mount
     /// is missing there is none either.
     pub(crate) fn store(&self, access: Access) -> Result<Store, ClusterError> {
-        let what = "neither store.path nor store.s3 is given: name the directory or the bucket that all \
-                    machines share (--store)";
+        let what = "no store is given: pass --store DIR, or set path or s3 in [store]; all machines share it";
         let missing = || ClusterError::Setting { file: None, line: None, what: what.to_owned() };
         Ok(self.store.as_ref().ok_or_else(missing)?.open(access)?)
     }
