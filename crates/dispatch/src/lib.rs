@@ -90,6 +90,7 @@ pub use serve::fuzzing;
 pub use startable::unstartable;
 pub use store::{
     Access, Bucket, NoBucket, Owner, ReadError, S3Config, Store, StoreError, Stored, TieError,
+    remedy_for,
 };
 pub use sys::{clock_is_synchronized, die_with_parent, shorten_time_slice};
 pub use user::{NoUser, can_run_as, run_as};

@@ -30,6 +30,7 @@ use s3::S3Store;
 use sha2::{Digest as _, Sha256};
 
 pub(crate) use dir::{identity, is_identity_to_be};
+pub use fault::remedy_for;
 pub use owner::{Owner, TieError};
 pub use s3::{Bucket, NoBucket, S3Config};
 

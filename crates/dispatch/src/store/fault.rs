@@ -34,10 +34,16 @@ pub(super) fn remedy(error: &io::Error) -> &'static str {
     if inner.is_some_and(|inner| inner.is::<MarkError>()) {
         return "nothing there was changed"; // its own words say what to do
     }
-    of_kind(error.kind()).unwrap_or("see to that; then the same command goes on")
+    remedy_for(error.kind())
 }
 
-/// What helps against an error of the system, where its kind tells.
+/// What helps against an error of the system in a directory that push0 uses.
+#[must_use]
+pub fn remedy_for(kind: io::ErrorKind) -> &'static str {
+    of_kind(kind).unwrap_or("see to that; then the same command goes on")
+}
+
+/// The same, where its kind tells.
 pub(super) fn of_kind(kind: io::ErrorKind) -> Option<&'static str> {
     let known = [
         (io::ErrorKind::PermissionDenied, "give this user the right to read and write there"),

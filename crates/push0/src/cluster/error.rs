@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use push0_core::IllegalEvent;
 use push0_dispatch::mark::MarkError;
-use push0_dispatch::{Owner, StartError, StoreError};
+use push0_dispatch::{Owner, StartError, StoreError, remedy_for};
 use push0_log::{AppendError, NatsError, ReadError};
 
 use crate::cli::Exit;
@@ -117,7 +117,7 @@ pub(crate) enum ClusterError {
     NothingRuns,
     #[error("error: no engine has answered for {} s: start one with `push0 serve`; the same command goes on", .0.as_secs())]
     NoEngine(std::time::Duration),
-    #[error("error: {source} ({}): give it access; the same command goes on", path.display())]
+    #[error("error: {source} ({}): {}", path.display(), remedy_for(source.kind()))]
     Dir { path: PathBuf, source: io::Error },
     #[error("error: {}: {}", .0, crate::publish::PublishError::remedy(.0))]
     Deliver(#[from] crate::publish::PublishError),
@@ -181,7 +181,12 @@ const fn engine_remedy(error: &EngineError) -> &'static str {
         EngineError::Append(AppendError::TooLarge { .. }) => {
             "nothing of it was recorded; report it, with what was asked last"
         }
-        EngineError::Append(_) => "the same command goes on",
+        EngineError::Append(AppendError::Fenced { .. }) => "it goes on there; this one has stopped",
+        EngineError::Append(AppendError::Full(_)) => "make room; then the same command goes on",
+        EngineError::Append(AppendError::Unavailable(_)) => {
+            "see to the NATS servers; then the same command goes on"
+        }
+        EngineError::Append(_) => "the same command reads the log again and goes on",
         EngineError::Bug(_) => "nothing of it was recorded: report it",
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use push0_core::{BlockHash, Height, IllegalEvent, Rejection, TaskId};
 use push0_dispatch::mark::MarkError;
-use push0_dispatch::{Owner, StartError, StoreError};
+use push0_dispatch::{Owner, StartError, StoreError, remedy_for};
 use push0_log::{AppendError, OpenError};
 
 use crate::data::DataError;
@@ -122,8 +122,8 @@ fn log_remedy(error: &OpenError) -> &'static str {
     match error {
         OpenError::Busy { .. } => "wait until it has ended, or use another --data",
         OpenError::Unreadable(error) => crate::data::remedy(error),
-        OpenError::Full(_) => "make room; the same command goes on",
-        OpenError::Unavailable(_) | _ => "give it access; the same command goes on",
+        OpenError::Full(error) | OpenError::Unavailable(error) => remedy_for(error.kind()),
+        _ => "see to that; then the same command goes on",
     }
 }
 
