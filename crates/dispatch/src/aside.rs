@@ -22,10 +22,11 @@ pub(crate) struct Aside {
 type Job = Box<dyn FnOnce() + Send>;
 
 impl Aside {
-    pub(crate) fn start() -> io::Result<Self> {
-        let (jobs, waiting) = sync_channel::<Job>(JOBS_MAX);
+    /// Starts it. What is more than `jobs_max` at once is left out.
+    pub(crate) fn start(name: &str, jobs_max: usize) -> io::Result<Self> {
+        let (jobs, waiting) = sync_channel::<Job>(jobs_max);
         let (ended, end) = channel();
-        thread::Builder::new().name("files".to_owned()).spawn(move || {
+        thread::Builder::new().name(name.to_owned()).spawn(move || {
             let _ended = ended;
             waiting.iter().for_each(|job| job());
         })?;
@@ -46,8 +47,8 @@ impl Drop for Aside {
     }
 }
 
-/// Two for each result in hand, and more.
-const JOBS_MAX: usize = 4096;
+/// Small files that wait to be written: two for each result in hand, and more.
+pub(crate) const FILES_MAX: usize = 4096;
 
 /// How long a disk that hangs is waited for at the end.
 const LAST_WORK: Duration = Duration::from_secs(2);

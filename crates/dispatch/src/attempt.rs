@@ -30,7 +30,7 @@ use crate::retry::{Next, Patience};
 use crate::room::is_full;
 use crate::serve::{Warm, idle_reins};
 use crate::tried::{Ended, Tried};
-use crate::{ProgramConfig, file, input};
+use crate::{ProgramConfig, file, input, logs, shelf};
 
 /// Runs an attempt from its admission to its report.
 pub(crate) async fn run(
@@ -44,6 +44,7 @@ pub(crate) async fn run(
     for warm in evicted {
         warm.end(EVICTION, idle_reins(&reins)).await;
     }
+    context.outputs.begin(grant.attempt);
     let mut attempt = Attempt { context, grant, program, seat, warm, reins, beside: None };
     let dir = attempt.context.work.join(format!("attempt-{}", attempt.grant.attempt.0));
     let (outcome, tried) = attempt.outcome(&dir).await;
@@ -187,6 +188,7 @@ impl Attempt {
             said = 0;
         }
         let Self { context, grant, program, reins, .. } = self;
+        context.outputs.prints(grant.attempt, warm.tail(), said);
         let ended = warm.prove(context, grant, program, (input, output), reins).await;
         let ran = began.elapsed();
         if !was_fresh && ran < DYING && warm.has_died_silent() {
@@ -251,11 +253,21 @@ impl Attempt {
     async fn end(self, dir: PathBuf, outcome: Outcome, tried: Option<Tried>) {
         let Self { context, grant, seat, warm, beside, .. } = self;
         context.board.note(grant.attempt, Doing::Ending);
+        let has_run = tried.is_some();
         let (ran, output) = tried.map(|tried| (tried.ran, tried.output)).unwrap_or_default();
-        let (desk, of, ended) = (Arc::clone(&context), Arc::clone(&grant), word(&outcome, beside));
+        let (desk, attempt) = (Arc::clone(&context), grant.attempt);
+        let text = logs::text(&grant, &word(&outcome, beside), ran, &output);
         let is_proved = matches!(outcome, Outcome::Proved(_));
+        let (keeper, of) = (Arc::clone(&context), (attempt, grant.task));
+        let copy = (has_run && shelf::is_kept(&outcome)).then(|| text.clone());
+        let shelve = async move {
+            if let (Some(shelf), Some(text)) = (&keeper.shelf, copy) {
+                shelf.put(of, text).await;
+            }
+        };
         let clear_up = blocking(move || {
-            desk.logs.keep(&of, &ended, ran, &output);
+            desk.logs.keep(attempt, &text);
+            desk.outputs.end(attempt);
             if !remove_now(&dir) {
                 desk.trouble("directories", stays(&dir));
             }
@@ -272,7 +284,7 @@ impl Attempt {
             give_back();
             clear_up.await;
         } else {
-            clear_up.await;
+            tokio::join!(clear_up, shelve);
             give_back();
         }
     }

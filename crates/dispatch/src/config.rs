@@ -38,14 +38,22 @@ pub struct Config {
     /// Whether the kernel is asked to keep provers to their memory, by control groups; else they are
     /// watched, as they are where there are no groups to be had.
     pub uses_cgroups: bool,
-    /// Whether results that wait for a verdict are kept on disk too, for the next life of it: where its engine
-    /// is another process.
+    /// Whether its engine is another process. Results that wait for a verdict are kept on disk too then, for its next life,
+    /// and what attempts printed that came to nothing goes into the store.
     pub keeps_results: bool,
 }
 
 impl Config {
     /// From one beat to the next.
     pub const HEARTBEAT: Duration = Duration::from_secs(1);
+
+    /// A program that has no command, or nobody who judges what it makes.
+    pub(crate) fn without_command(&self) -> Option<&ProgramName> {
+        let is_unjudged = |program: &ProgramConfig| !program.is_mock && program.verifier.is_empty();
+        let mut programs = self.programs.iter();
+        let found = programs.find(|(_, program)| program.argv.is_empty() || is_unjudged(program));
+        found.map(|(name, _)| name)
+    }
 
     /// What a result in hand is worth waiting for. An engine's lease on an attempt is longer than its
     /// time and grace by three tenths of the time and 300 s; with this, a report comes within it.

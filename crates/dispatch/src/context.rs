@@ -23,9 +23,11 @@ use crate::held::Held;
 use crate::judges::Judges;
 use crate::lives::Lives;
 use crate::logs::Logs;
+use crate::outputs::Outputs;
 use crate::pool::{Pool, Seat};
 use crate::programs::{Programs, Stamps};
 use crate::rooms::Rooms;
+use crate::shelf::Shelf;
 use crate::spares::Spares;
 use crate::unjudged::Unjudged;
 use crate::user::User;
@@ -42,6 +44,10 @@ pub(crate) struct Context {
     pub(crate) judges: Judges,
     pub(crate) lives: Arc<Lives>,
     pub(crate) logs: Logs,
+    /// What they print, for who asks.
+    pub(crate) outputs: Outputs,
+    /// Where that goes which came to nothing, so that it outlives this machine; nowhere in a run of one machine.
+    pub(crate) shelf: Option<Shelf>,
     pub(crate) rooms: Rooms,
     pub(crate) away: Away,
     /// Where attempts and processes have their directories.

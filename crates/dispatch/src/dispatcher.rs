@@ -16,7 +16,7 @@ use push0_core::{
 };
 use tokio::sync::{mpsc, watch};
 
-use crate::aside::Aside;
+use crate::aside::{Aside, FILES_MAX};
 use crate::away::Away;
 use crate::board::{Board, View};
 use crate::context::{Context, stays};
@@ -26,14 +26,14 @@ use crate::held::Held;
 use crate::judges::Judges;
 use crate::lives::Lives;
 use crate::logs::Logs;
+use crate::outputs::Outputs;
 use crate::pool::Pool;
 use crate::programs::{Programs, Stamps, fault};
 use crate::rooms::Rooms;
+use crate::shelf::Shelf;
 use crate::spares::Spares;
 use crate::unjudged::Unjudged;
-use crate::{
-    About, Config, ProgramConfig, Retry, Room, beat, incarnation, mark, place, sys, users,
-};
+use crate::{About, Config, Retry, Room, beat, incarnation, mark, place, sys, users};
 
 /// A dispatcher that runs, and the ends of its channels.
 #[derive(Debug)]
@@ -133,6 +133,12 @@ impl Dispatcher {
     #[must_use]
     pub fn view(&self) -> View {
         View(Arc::clone(&self.context.board))
+    }
+
+    /// What its attempts print, and printed.
+    #[must_use]
+    pub fn outputs(&self) -> Outputs {
+        self.context.outputs.clone()
     }
 
     /// What it was started with, and what it found.
@@ -235,7 +241,9 @@ pub fn start(config: Config) -> Result<Started, StartError> {
 ///
 /// [`StartError`]; nothing runs then.
 pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
-    check(&config)?;
+    if let Some(program) = config.without_command() {
+        return Err(StartError::Program { program: program.clone() });
+    }
     place::take(&config.dir, &config.id)?;
     let dir = own(&config.dir).and_then(|()| fs::canonicalize(&config.dir));
     let dir = dir.map_err(at(&config.dir))?;
@@ -243,7 +251,7 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
     let Some(lock) = lock else { return Err(StartError::Locked { dir }) };
     let mark = place::processes_mark(&dir).map_err(at(&dir))?;
     let incarnation = incarnation::next(&dir);
-    let aside = Arc::new(Aside::start().map_err(StartError::Thread)?);
+    let aside = Arc::new(Aside::start("files", FILES_MAX).map_err(StartError::Thread)?);
     let lives = Lives::new(&dir, mark, incarnation, config.uses_cgroups, &aside);
     let lives = lives.map_err(StartError::Thread)?;
     let leftovers = lives.end_former();
@@ -276,6 +284,8 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
         lives: Arc::new(lives),
         unjudged: Arc::new(Unjudged::open(&dir)),
         logs: Logs::open(&dir).map_err(at(&dir))?,
+        outputs: Outputs::new(&dir),
+        shelf: Shelf::of(&config).map_err(StartError::Thread)?,
         rooms: Rooms::new([Some(&*work), config.store.dir()].into_iter().flatten())
             .map_err(StartError::Thread)?,
         away: Away::default(),
@@ -347,16 +357,6 @@ fn clear(dir: PathBuf) {
     if clearing.is_ok() {
         let _ = end.recv_timeout(LAST_WORK);
     }
-}
-
-fn check(config: &Config) -> Result<(), StartError> {
-    let is_unjudged = |program: &ProgramConfig| !program.is_mock && program.verifier.is_empty();
-    for (name, program) in &config.programs {
-        if program.argv.is_empty() || is_unjudged(program) {
-            return Err(StartError::Program { program: name.clone() });
-        }
-    }
-    Ok(())
 }
 
 fn capacity(config: &Config) -> Capacity {

@@ -31,6 +31,7 @@ pub(crate) async fn prove(
         Ok(spawned) => spawned,
         Err(tried) => return tried,
     };
+    context.outputs.prints(grant.attempt, &process.tail, 0);
     listen(context, grant, &mut process, pipes.stdout);
     let ended = watch(&mut process, grant, reins).await;
     let ran = began.elapsed();

@@ -47,6 +47,7 @@ pub mod mark;
 mod memory;
 mod orphans;
 mod output;
+mod outputs;
 mod place;
 mod pool;
 mod process;
@@ -58,6 +59,7 @@ mod retry;
 mod room;
 mod rooms;
 mod serve;
+mod shelf;
 mod spares;
 mod spawner;
 mod startable;
@@ -78,10 +80,11 @@ pub use config::{Config, ProgramConfig, Retry};
 pub use dispatcher::{Dispatcher, Notice, StartError, Started, start, start_with};
 pub use environment::environment;
 pub use incarnation::last_life;
-pub use logs::{AttemptLog, attempt_logs};
+pub use logs::{AttemptLog, attempt_log, attempt_logs};
 pub use memory::more_than;
 pub use orphans::{TAG, end_marked};
 pub use output::Artifact;
+pub use outputs::{OutputAnswer, OutputAsk, Outputs};
 pub use place::take as take_dir;
 pub use procfs::children;
 pub use reclaim::Reclaim;
@@ -89,9 +92,10 @@ pub use room::Room;
 pub use serve::fuzzing;
 pub use startable::unstartable;
 pub use store::{
-    Access, Bucket, NoBucket, Owner, ReadError, S3Config, Store, StoreError, Stored, TieError,
-    remedy_for,
+    Access, Bucket, KeptOutput, NoBucket, Owner, ReadError, S3Config, Store, StoreError, Stored,
+    TieError, remedy_for,
 };
 pub use sys::{clock_is_synchronized, die_with_parent, shorten_time_slice};
+pub use tail::Piece;
 pub use user::{NoUser, can_run_as, run_as};
 pub use verdict::{Ending, Verdict};

@@ -60,6 +60,12 @@ pub fn attempt_logs(dir: &Path, task: &str) -> io::Result<Vec<AttemptLog>> {
     Ok(found)
 }
 
+/// Where a dispatcher in `dir` keeps the output of an attempt, if it does.
+#[must_use]
+pub fn attempt_log(dir: &Path, attempt: AttemptId) -> PathBuf {
+    folder(dir).join(file_name(attempt))
+}
+
 /// Where a dispatcher writes them.
 #[derive(Debug)]
 pub(crate) struct Logs {
@@ -77,29 +83,39 @@ impl Logs {
 
     /// Keeps the output of an attempt; the oldest makes room for it. Best effort: a full disk costs a
     /// log, not a proof.
-    pub(crate) fn keep(&self, grant: &Grant, ended: &str, ran: Duration, output: &Output) {
-        let Grant { attempt, task, stage, program, key, .. } = grant;
-        let ran = ran.as_secs_f64();
-        let number = attempt.position();
-        let mut text = format!(
-            "task {task}\nattempt {number}\nstage {stage}, program {program}, key {key}\n\
-             ended {ended} after {ran:.1} s\n\n"
-        );
-        if output.forgotten > 0 {
-            text.push_str(&format!("[{} bytes before this are not kept]\n", output.forgotten));
-        }
-        text.push_str(&output.text);
-        if write_own(&self.folder.join(file_name(*attempt)), text).is_err() {
+    pub(crate) fn keep(&self, attempt: AttemptId, text: &str) {
+        if write_own(&self.folder.join(file_name(attempt)), text).is_err() {
             return;
         }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.insert(*attempt);
+        kept.insert(attempt);
         if kept.len() > KEPT_MAX
             && let Some(oldest) = kept.pop_first()
         {
             let _ = fs::remove_file(self.folder.join(file_name(oldest)));
         }
     }
+}
+
+/// All that is kept of an attempt.
+pub(crate) fn text(grant: &Grant, ended: &str, ran: Duration, output: &Output) -> String {
+    let Grant { attempt, task, stage, program, key, .. } = grant;
+    let ran = ran.as_secs_f64();
+    let number = attempt.position();
+    let mut text = format!(
+        "task {task}\nattempt {number}\nstage {stage}, program {program}, key {key}\n\
+         ended {ended} after {ran:.1} s\n\n"
+    );
+    if output.forgotten > 0 {
+        text.push_str(&format!("[{} bytes before this are not kept]\n", output.forgotten));
+    }
+    text.push_str(&output.text);
+    text
+}
+
+/// Where a dispatcher keeps them.
+pub(crate) fn folder(dir: &Path) -> PathBuf {
+    dir.join(FOLDER)
 }
 
 fn kept(folder: &Path) -> io::Result<BTreeSet<AttemptId>> {
@@ -116,11 +132,14 @@ fn kept(folder: &Path) -> io::Result<BTreeSet<AttemptId>> {
     Ok(kept)
 }
 
-fn file_name(attempt: AttemptId) -> String {
+pub(crate) fn file_name(attempt: AttemptId) -> String {
     format!("{}.log", attempt.0)
 }
 
 const FOLDER: &str = "logs";
+
+/// More than any of them has: what is forgotten was made harmless, which may lengthen it. Unit: bytes.
+pub(crate) const BYTES_MAX: u64 = 1 << 20;
 
 /// Logs that are kept; each has at most some 64 KiB.
 const KEPT_MAX: usize = 4096;

@@ -15,6 +15,7 @@
 mod conformance;
 mod dir;
 mod fault;
+mod outputs;
 mod owner;
 mod s3;
 
@@ -31,6 +32,7 @@ use sha2::{Digest as _, Sha256};
 
 pub(crate) use dir::{identity, is_identity_to_be};
 pub use fault::remedy_for;
+pub use outputs::KeptOutput;
 pub use owner::{Owner, TieError};
 pub use s3::{Bucket, NoBucket, S3Config};
 

@@ -13,6 +13,7 @@
 //!
 //! Not here: what a turn means (`push0-core`), and when one is taken (the engine).
 
+mod beside;
 pub mod conformance;
 mod disk;
 mod file;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 
 use push0_core::{Seq, Turn};
 
+pub use beside::FileFollower;
 pub use disk::{Directory, Disk, make_dir};
 pub use file::{FileLog, OpenError, Settings};
 pub use frame::{LogId, MAGIC};

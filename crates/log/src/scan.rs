@@ -64,23 +64,50 @@ pub(crate) struct Shape {
     pub(crate) segment_bytes: usize,
 }
 
+/// Where a segment begins, and what stands before it.
+#[derive(Clone)]
+pub(crate) struct Begin {
+    pub(crate) segment: u64,
+    place: Option<Place>,
+    sums: Sums,
+}
+
+impl Begin {
+    /// Before the first segment.
+    pub(crate) fn of_log() -> Self {
+        Self { segment: 1, place: None, sums: Sums::default() }
+    }
+}
+
 /// Reads every segment on `disk`.
 pub(crate) fn walk<D: Disk>(
     disk: &D,
     after: Seq,
     each: &mut dyn FnMut(Turn),
 ) -> io::Result<Walked> {
+    walk_on(disk, &mut Begin::of_log(), after, each)
+}
+
+/// Reads the segments from `begin` on, and moves that to the last of them, which may grow.
+pub(crate) fn walk_on<D: Disk>(
+    disk: &D,
+    begin: &mut Begin,
+    after: Seq,
+    each: &mut dyn FnMut(Turn),
+) -> io::Result<Walked> {
     let numbers = segments(disk)?;
     let count = numbers.len() as u64;
-    let mut chain = Chain { after, each, place: None };
-    let mut sums = Sums::default();
+    let mut chain = Chain { after, each, place: begin.place.clone() };
+    let mut sums = begin.sums.clone();
     let mut end = End::Whole(0);
     let mut bytes = Vec::new();
-    for (number, expected) in numbers.into_iter().zip(1..) {
+    let first = begin.segment;
+    for (number, expected) in numbers.into_iter().filter(|number| *number >= first).zip(first..) {
         let name = segment_name(expected);
         if number != expected {
             end = End::Unreadable(0, Unreadable::Damaged("the segment is missing".to_owned()));
         } else {
+            *begin = Begin { segment: number, place: chain.place.clone(), sums: sums.clone() };
             // Let go of the one before first: two of them would double what an opening needs.
             drop(std::mem::take(&mut bytes));
             bytes = disk.read(&name)?;
@@ -152,6 +179,7 @@ struct Chain<'a> {
     place: Option<Place>,
 }
 
+#[derive(Clone)]
 struct Place {
     log: LogId,
     segment_bytes: usize,
@@ -159,7 +187,7 @@ struct Place {
 }
 
 /// What was read.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Sums {
     log: Option<LogId>,
     last: Seq,

@@ -13,6 +13,7 @@ pub mod exit;
 mod findings;
 mod init;
 mod log;
+mod log_args;
 mod logs;
 mod output;
 mod pages;
@@ -37,6 +38,7 @@ pub(crate) use cluster_args::{
 pub(crate) use doctor_args::DoctorArgs;
 pub use exit::Exit;
 pub(crate) use findings::FindingsOut;
+pub(crate) use log_args::{LogArgs, LogCatArgs, LogCommand, LogStepArgs, LogsArgs};
 pub(crate) use output::{gist, quoted, table};
 pub use run_args::{MachineArgs, RunArgs};
 pub(crate) use status::show;
@@ -188,86 +190,21 @@ pub(crate) struct StatusArgs {
     pub(crate) json: bool,
 }
 
-/// Reads the log of a data directory: every fact since the first
-///
-/// Takes no lock, so it works beside a running engine and changes nothing.
-#[derive(Args, Debug)]
-#[command(
-    subcommand_required = true,
-    arg_required_else_help = true,
-    disable_help_subcommand = true
-)]
-pub(crate) struct LogArgs {
-    #[command(subcommand)]
-    pub(crate) command: LogCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum LogCommand {
-    /// Prints every event, a line each
-    #[command(after_long_help = LOG_CAT_EXAMPLES)]
-    Cat(LogReadArgs),
-    /// Checks every byte, and that every event may follow those before it
-    #[command(after_long_help = "Example:\n  push0 log verify --data scroll.push0")]
-    Verify(LogReadArgs),
-    /// Walks through the log event by event, with what each changed
-    ///
-    /// On a terminal, enter goes on, and q ends. Elsewhere everything is printed.
-    #[command(after_long_help = LOG_STEP_EXAMPLES)]
-    Step(LogStepArgs),
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct LogStepArgs {
-    /// The data directory
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: PathBuf,
-    /// The first event shown
-    #[arg(long, value_name = "SEQ")]
-    pub(crate) from: Option<u64>,
-    /// The last event shown
-    #[arg(long, value_name = "SEQ")]
-    pub(crate) to: Option<u64>,
-    /// Only events of this task: its id, or the first digits of it
-    #[arg(long)]
-    pub(crate) task: Option<String>,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct LogReadArgs {
-    /// The data directory
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: PathBuf,
-    /// Print JSON, an object a line
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Shows how the attempts at a task ended, and what their provers printed
-///
-/// The end of each attempt's output, oldest first; it is kept when the attempt ends. `push0 status` and
-/// `push0 log cat` name tasks and attempts.
-#[derive(Args, Debug)]
-#[command(after_long_help = LOGS_EXAMPLES)]
-pub(crate) struct LogsArgs {
-    /// A task's id or the first digits of it (4 at least), or an attempt's number
-    pub(crate) task: String,
-    /// The data directory of the run: `--data` of `push0 run`, ./NAME.push0 by default
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: PathBuf,
-}
-
 /// Shows what the store holds, and why
 ///
-/// Payloads, results and final proofs, and what nothing refers to, which a run removes once it is older
-/// than any result that waits. Changes nothing. Exit 1: something is missing or damaged; it is made again
+/// Payloads, results and final proofs, what failed attempts of a cluster printed, and what nothing refers to, which an
+/// engine removes once it is older than any result that waits. Changes nothing. Exit 1: something is missing or damaged; it is made again
 /// when it is needed.
 #[derive(Args, Debug)]
-#[command(after_long_help = "Example:\n  push0 artifacts --data scroll.push0 --verify")]
+#[command(
+    after_long_help = "Examples:\n  push0 artifacts --data scroll.push0 --verify\n  push0 artifacts --nats nats://a:4222 --store /shared"
+)]
 pub(crate) struct ArtifactsArgs {
-    /// The data directory
+    /// The data directory of a run; a cluster without it
     #[arg(long, value_name = "DIR")]
-    pub(crate) data: PathBuf,
+    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) cluster: cluster::ClusterArgs,
     /// Read every artifact, and compare it with its digest
     #[arg(long)]
     pub(crate) verify: bool,
@@ -360,18 +297,3 @@ Examples:
   push0 verify 16525000-16525019-5f1c0a2b.proof.json --verifier 'my-prover verify'
 
 Exit: 0 all accepted, 1 one refused, 2 no verdict on one (the file or the verifier cannot be used).";
-
-const LOG_CAT_EXAMPLES: &str = "\
-Examples:
-  push0 log cat --data scroll.push0
-  push0 log cat --data scroll.push0 --json | grep '\"event\":\"accepted\"' | wc -l";
-
-const LOG_STEP_EXAMPLES: &str = "\
-Examples:
-  push0 log step --data scroll.push0 --from 40
-  push0 log step --data scroll.push0 --task 3f9a01c2 | less";
-
-const LOGS_EXAMPLES: &str = "\
-Examples:
-  push0 logs 3f9a01c2 --data scroll.push0
-  push0 logs 117 --data scroll.push0";

@@ -17,6 +17,7 @@
 //! | `PREFIX.engine.hear.ID`     | one dispatcher | engines; the leader hears   |
 //! | `PREFIX.engine.read`, `.submit`, `.operate` | readers, clients, operators | engines; the leader answers |
 //! | `PREFIX.present`            | readers        | all, who answer that they are there |
+//! | `PREFIX.output.ID`          | readers        | dispatcher `ID`, which answers what its attempts print |
 //! | `PREFIX.dispatcher.ID.LIFE` | the leader     | one life of a dispatcher    |
 //!
 //! Who may publish and hear what is kept by the servers (`docs/nats.md`).
@@ -34,6 +35,7 @@ mod departures;
 mod dispatch;
 mod ears;
 mod error;
+mod facts;
 mod finish;
 mod glance;
 mod histories;
@@ -43,6 +45,7 @@ mod lead;
 mod leave;
 mod leaving;
 mod lives;
+mod outputs;
 mod owned;
 mod present;
 mod proofs;
@@ -70,7 +73,9 @@ pub(crate) use self::apply::{apply, discard, retry, unpin};
 pub(crate) use self::cordon::{cordon, drain, uncordon};
 pub(crate) use self::dispatch::dispatch;
 pub(crate) use self::error::ClusterError;
+pub(crate) use self::facts::{Facts, recorded};
 pub(crate) use self::finish::finish;
+pub(crate) use self::outputs::{Asked, Asker};
 pub(crate) use self::proofs::proofs;
 pub(crate) use self::role::Role;
 pub(crate) use self::serve::{runtime, serve};

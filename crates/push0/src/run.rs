@@ -115,6 +115,8 @@ struct Run {
     /// Since when only programs are wanted that nobody can run.
     unoffered: Option<Instant>,
     ground: Ground,
+    /// Where `push0 logs` asks what runs.
+    _socket: Option<crate::live::Socket>,
 }
 
 impl Run {
@@ -128,7 +130,14 @@ impl Run {
         let Opened { out, cache, was_resumed, ground, .. } = opened;
         let (teller, news) = sync_channel(NEWS_MAX);
         signals::listen(teller.clone()).map_err(RunError::Thread)?;
+        let dir = config.dir.clone();
         let started = push0_dispatch::start(config)?;
+        let socket = crate::live::serve(&dir, started.dispatcher.outputs()).inspect_err(|error| {
+            say(&format!(
+                "warning: `push0 logs` cannot show what runs: there is no socket in {} ({error})",
+                dir.display()
+            ));
+        });
         let (ask_source, asked) = mpsc::channel(ASKED_MAX);
         let (turns, seen) = mpsc::channel(NEWS_MAX);
         let screen = Screen::new(&loaded.pipeline);
@@ -166,6 +175,7 @@ impl Run {
             gone: BTreeMap::new(),
             unoffered: None,
             ground,
+            _socket: socket.ok(),
         })
     }
 

@@ -7,10 +7,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use push0_core::{Digest, Pipeline, Referred, Scheduler};
-use push0_dispatch::{Store, Stored};
+use push0_core::{Digest, Pipeline, Referred, Scheduler, TaskId};
+use push0_dispatch::{KeptOutput, Store, Stored};
 
 /// Why the state holds an artifact, for a person; in this order where there are several reasons.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -97,6 +97,40 @@ pub fn sweep<E: From<io::Error>>(
     Ok(swept)
 }
 
+/// The outputs in a store that may go: of tasks that are done, once they are old; and the oldest of what is too many. What
+/// a task that is not done has printed stays until then, for whoever mends it.
+#[must_use]
+pub fn surplus_outputs(
+    kept: Vec<KeptOutput>,
+    now: SystemTime,
+    is_done: impl Fn(&TaskId) -> bool,
+) -> Vec<KeptOutput> {
+    let is_old = |kept: &KeptOutput| {
+        now.duration_since(kept.put).is_ok_and(|age| age >= OUTPUTS_KEPT) && is_done(&kept.task)
+    };
+    let (mut surplus, mut rest): (Vec<_>, Vec<_>) = kept.into_iter().partition(is_old);
+    rest.sort_by_key(|kept| kept.put);
+    let mut bytes: u64 = rest.iter().map(|kept| kept.bytes).sum();
+    let (mut count, mut rest) = (rest.len(), rest.into_iter());
+    while (count > OUTPUTS_MAX || bytes > OUTPUTS_BYTES_MAX)
+        && let Some(oldest) = rest.next()
+    {
+        bytes -= oldest.bytes;
+        count -= 1;
+        surplus.push(oldest);
+    }
+    surplus
+}
+
+/// How long what attempts at a task printed is kept once the task is done.
+const OUTPUTS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Outputs that are kept of one log: as many as are listed in a moment.
+const OUTPUTS_MAX: usize = 16_384;
+
+/// What they may take. Unit: bytes.
+const OUTPUTS_BYTES_MAX: u64 = 1 << 30;
+
 /// Less than this is no grace: clocks differ, people look, and what was put may be dated [`Store::FRESH`] before.
 const GRACE_MIN: Duration = Duration::from_secs(3600);
 
@@ -104,3 +138,33 @@ const _: () = assert!(Store::FRESH.as_secs() * 4 <= GRACE_MIN.as_secs());
 
 /// What a lease leaves for verification, beside three tenths of the time.
 const VERIFICATION: Duration = Duration::from_secs(300);
+
+#[cfg(test)]
+mod tests {
+    use push0_core::AttemptId;
+
+    use super::*;
+
+    #[test]
+    fn outputs_go_when_their_task_is_done_and_they_are_old_or_too_many() {
+        let now = SystemTime::UNIX_EPOCH + OUTPUTS_KEPT * 10;
+        let kept = |attempt, task, age, bytes| KeptOutput {
+            attempt: AttemptId(attempt),
+            task: TaskId([task; 32]),
+            bytes,
+            put: now - age,
+        };
+        let (new, old) = (Duration::from_secs(60), OUTPUTS_KEPT);
+        let all = vec![kept(1, 1, old, 9), kept(2, 1, new, 9), kept(3, 2, old * 5, 9)];
+        let is_done = |task: &TaskId| task.0 == [1; 32];
+        let gone = |all| -> Vec<_> {
+            let surplus = surplus_outputs(all, now, is_done);
+            surplus.into_iter().map(|kept| kept.attempt.0).collect()
+        };
+        assert_eq!(gone(all.clone()), [1], "what is parked keeps its output, however old");
+        let large = [all, vec![kept(4, 2, new / 2, OUTPUTS_BYTES_MAX)]].concat();
+        assert_eq!(gone(large), [1, 3, 2], "the oldest make room");
+        let many = (0..OUTPUTS_MAX as u64 + 2).map(|number| kept(number, 2, new, 1));
+        assert_eq!(gone(many.collect()), [0, 1]);
+    }
+}

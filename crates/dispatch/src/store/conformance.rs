@@ -35,6 +35,7 @@ conform!(
     several_may_put_the_same,
     it_may_be_used_on_a_thread_of_a_runtime,
     it_belongs_to_the_first_log_that_it_is_tied_to,
+    outputs_are_kept_by_attempt_beside_the_artifacts,
 );
 
 /// A place for a store, whose disk a test can reach.
@@ -315,3 +316,29 @@ fn large() -> Vec<u8> {
 
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
 const THREADS: usize = 6;
+
+fn outputs_are_kept_by_attempt_beside_the_artifacts<G: Ground>() {
+    use push0_core::{AttemptId, TaskId};
+    let store = G::new();
+    let store = store.open();
+    let artifact = store.put(b"artifact").expect("it is put");
+    let (one, two) = ((AttemptId(7), TaskId([1; 32])), (AttemptId(8), TaskId([1; 32])));
+    assert_eq!(store.output(one).expect("it answers"), None);
+    assert_eq!(store.outputs().expect("it answers"), []);
+    for (of, text) in [(one, "first"), (two, "second"), (one, "first again")] {
+        store.put_output(of, text.as_bytes()).expect("it is put");
+    }
+    assert_eq!(store.output(one).expect("it answers").as_deref(), Some(&b"first again"[..]));
+    let artifacts = store.list().expect("it answers");
+    let artifacts: Vec<_> = artifacts.into_iter().filter_map(|stored| stored.digest).collect();
+    assert_eq!(artifacts, [artifact], "no sweep of artifacts sees an output");
+    let mut kept = store.outputs().expect("it answers");
+    kept.sort_by_key(|kept| kept.attempt);
+    let named: Vec<_> = kept.iter().map(|kept| (kept.attempt, kept.task, kept.bytes)).collect();
+    assert_eq!(named, [(one.0, one.1, 11), (two.0, two.1, 6)]);
+    for _ in 0..2 {
+        store.remove_output(kept.first().expect("two")).expect("gone, or it was");
+    }
+    assert_eq!(store.output(one).expect("it answers"), None);
+    assert_eq!(store.outputs().expect("it answers").len(), 1);
+}

@@ -5,6 +5,7 @@
 //!   DIR/identity              32 hexadecimal digits, drawn when the store was made
 //!   DIR/owner                 the log that it belongs to
 //!   DIR/<first two>/<digest>  an artifact
+//!   DIR/output/<attempt>-…    what an attempt printed that came to nothing
 //!   DIR/tmp/                  what is being written
 //! ```
 //!
@@ -18,6 +19,7 @@
 mod again;
 mod files;
 mod names;
+mod outputs;
 mod probe;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 //! ```text
 //!   PREFIX/identity              32 hexadecimal digits, drawn when the store was made
 //!   PREFIX/<first two>/<digest>  an artifact
+//!   PREFIX/output/<attempt>-…    what an attempt printed that came to nothing
 //!   PREFIX/owner                 the log that it belongs to
 //!   PREFIX/probe                 shows that an object is written only where there is none
 //!   PREFIX/clock                 written to be asked for its date: the bucket's clock
@@ -34,6 +35,7 @@
 mod client;
 mod config;
 mod identity;
+mod outputs;
 mod probe;
 mod trouble;
 

@@ -4,38 +4,35 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
-use push0_core::Digest;
-use push0_dispatch::{Access, ReadError, Store, Stored};
+use push0_core::{Digest, Scheduler};
+use push0_dispatch::{Access, KeptOutput, ReadError, Store, Stored};
 use serde::Serialize;
 
 use super::output::{Lines, print, table};
 use super::{ArtifactsArgs, Exit};
+use crate::cluster;
 use crate::data::{DataError, Layout};
+use crate::facts::FactsError;
 use crate::run::say;
 use crate::sweep::{References, Why, grace, references};
 
 pub(super) fn artifacts(args: &ArtifactsArgs) -> Exit {
-    let layout = Layout::new(&args.data);
-    let scheduler = match layout.replay() {
-        Ok(recorded) => recorded.scheduler,
-        Err(error) => {
-            say(&format!("error: {error}"));
-            return Exit::from(&error);
-        }
+    let opened = match &args.data {
+        Some(data) => of_run(data).map_err(FactsError::from),
+        None => cluster::recorded(&args.cluster).map_err(FactsError::from),
     };
-    let held = Store::open_as(&layout.store(), Access::Read)
-        .map_err(|error| (error.path.clone(), error.source))
-        .and_then(|store| {
-            let held = Held::look(&store, &references(&scheduler), args.verify);
-            held.map_err(|source| (layout.store(), source))
-        });
-    let held = match held {
-        Ok(held) => held,
-        Err((path, source)) => {
-            let error = DataError::Unreadable { path, source };
-            say(&format!("error: {error}"));
+    let looked = opened.and_then(|(scheduler, store)| {
+        let held = Held::look(&store, &references(&scheduler), args.verify);
+        let unreadable = |source| DataError::Unreadable { path: store.to_string().into(), source };
+        Ok((held.map_err(unreadable)?, scheduler))
+    });
+    let (held, scheduler) = match looked {
+        Ok(looked) => looked,
+        Err(error) => {
+            say(&error.to_string());
             return Exit::from(&error);
         }
     };
@@ -53,9 +50,22 @@ pub(super) fn artifacts(args: &ArtifactsArgs) -> Exit {
     if exit == Exit::Done && !is_whole { Exit::Unproved } else { exit }
 }
 
+/// What a run's log leads to, and its store.
+fn of_run(data: &Path) -> Result<(Scheduler, Store), DataError> {
+    let layout = Layout::new(data);
+    let scheduler = layout.replay()?.scheduler;
+    let store = Store::open_as(&layout.store(), Access::Read);
+    let store = store.map_err(|error| DataError::Unreadable {
+        path: error.path.clone(),
+        source: error.source,
+    })?;
+    Ok((scheduler, store))
+}
+
 /// What is there, against what should be.
 struct Held {
     files: Vec<(Stored, Option<Why>)>,
+    outputs: Vec<KeptOutput>,
     missing: Vec<(Digest, Why)>,
     /// Those whose bytes are not what their name says, where that was looked at.
     damaged: BTreeSet<Digest>,
@@ -66,6 +76,8 @@ struct Held {
 struct Summary {
     format: &'static str,
     held: Vec<Kind>,
+    /// What attempts printed that came to nothing.
+    outputs: Kind,
     unreferenced: Kind,
     /// How old what nothing refers to must be before a run removes it.
     grace_seconds: u64,
@@ -99,7 +111,7 @@ impl Held {
         }
         let why = |file: &Stored| references.get(&file.digest?).cloned();
         let files = files.into_iter().map(|file| (why(&file), file)).map(|(why, file)| (file, why));
-        Ok(Self { files: files.collect(), missing, damaged })
+        Ok(Self { files: files.collect(), outputs: store.outputs()?, missing, damaged })
     }
 
     fn summary(&self, grace: Duration) -> Summary {
@@ -116,6 +128,11 @@ impl Held {
         Summary {
             format: "push0.artifacts/1",
             held: held.collect(),
+            outputs: Kind {
+                why: OUTPUTS.to_owned(),
+                artifacts: self.outputs.len() as u64,
+                bytes: self.outputs.iter().map(|output| output.bytes).sum(),
+            },
             unreferenced: Kind { why: UNREFERENCED.to_owned(), artifacts, bytes },
             grace_seconds: grace.as_secs(),
             missing: self.missing.iter().map(|(digest, _)| *digest).collect(),
@@ -128,7 +145,8 @@ impl Held {
         let row =
             |kind: &Kind| [kind.why.clone(), kind.artifacts.to_string(), kind.bytes.to_string()];
         let head = ["held as", "artifacts", "bytes"].map(ToOwned::to_owned);
-        let kinds = summary.held.iter().chain([&summary.unreferenced]);
+        let outputs = [&summary.outputs].into_iter().filter(|outputs| outputs.artifacts > 0);
+        let kinds = summary.held.iter().chain(outputs).chain([&summary.unreferenced]);
         let rows: Vec<_> = std::iter::once(head).chain(kinds.map(row)).collect();
         let mut sections = vec![table(&rows)];
         let grace = humantime::format_duration(grace);
@@ -182,6 +200,7 @@ fn words(why: &Why) -> String {
     }
 }
 
+const OUTPUTS: &str = "what failed attempts printed";
 const UNREFERENCED: &str = "nothing refers to it";
 
 /// Artifacts that are named; --list has all.

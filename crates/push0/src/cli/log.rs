@@ -1,68 +1,29 @@
 //! `push0 log`: the facts, read beside a running engine or after it.
 //!
-//! Not here: how frames are read (`push0_log`), and the walk through them (`step`).
+//! Not here: how frames are read (`push0_log`), what is picked of them (`picked`), and the walk through them (`step`).
 
+mod cat;
+mod picked;
 mod step;
 
 use std::path::Path;
 
-use push0_core::{AttemptId, Event, Seq, Timestamp};
 use push0_log::{Cut, Ending, Report};
 use serde_json::json;
 
-use super::output::{Lines, print};
+pub(super) use self::picked::{event_name, since, task_digits};
+use super::output::print;
 use super::{Exit, LogArgs, LogCommand};
 use crate::data::{DataError, Layout, Replay};
-use crate::lines::{fields, time};
+use crate::facts::FactsError;
 use crate::run::say;
 
 pub(super) fn log(args: &LogArgs) -> Exit {
     match &args.command {
-        LogCommand::Cat(args) => cat(&args.data, args.json),
+        LogCommand::Cat(args) => cat::cat(args),
         LogCommand::Verify(args) => verify(&args.data, args.json),
         LogCommand::Step(args) => step::step(args),
     }
-}
-
-/// Prints every event that can be read, then what is wrong with the rest.
-fn cat(data: &Path, wants_json: bool) -> Exit {
-    let (mut lines, mut epoch) = (Lines::new(), None);
-    let report = Layout::new(data).scan(&mut |turn| {
-        for (seq, event) in (turn.first.0..).zip(&turn.events) {
-            if let Event::Claimed { epoch: claimed, ids_hold_it } = event {
-                epoch = ids_hold_it.then_some(*claimed);
-            }
-            let granted = matches!(event, Event::Granted { .. });
-            let granted = granted.then(|| match epoch {
-                Some(epoch) => AttemptId::of(epoch, Seq(seq)),
-                None => AttemptId(seq),
-            });
-            lines.line(&match wants_json {
-                true => json_line(seq, turn.at, event, granted),
-                false => plain_line(seq, turn.at, event),
-            });
-        }
-    });
-    let printed = Exit::of_print(lines.finish());
-    match report.and_then(readable) {
-        Ok(()) => printed,
-        Err(error) => complain(&error),
-    }
-}
-
-/// `{"seq":…,"at":…,"event":…, …}`: the event's own fields follow, as they are in the log. A grant also
-/// names its attempt, so that it can be joined with how that ended.
-fn json_line(seq: u64, at: Timestamp, event: &Event, granted: Option<AttemptId>) -> String {
-    let event_json = serde_json::to_string(event).expect("facts are made of what JSON has");
-    let fields = event_json.trim_start_matches('{').strip_suffix('}').unwrap_or_default();
-    let attempt = granted.map(|attempt| format!(",\"attempt\":{}", attempt.0)).unwrap_or_default();
-    format!("{{\"seq\":{seq},\"at\":\"{}\",{fields}{attempt}}}", time(at))
-}
-
-/// `SEQ TIME EVENT key=value …`.
-fn plain_line(seq: u64, at: Timestamp, event: &Event) -> String {
-    let (name, fields) = (event.name(), fields(event, &|_| None));
-    format!("{seq:>6} {} {name:<15} {fields}", time(at))
 }
 
 /// Checks every frame against the one before, and every event against the state before.
@@ -71,7 +32,7 @@ fn verify(data: &Path, wants_json: bool) -> Exit {
     let (report, replay) = Replay::of(|each| layout.scan(each));
     let report = match report {
         Ok(report) => report,
-        Err(error) => return complain(&error),
+        Err(error) => return complain(error),
     };
     let is_legal = replay.illegal().is_none();
     let text = match wants_json {
@@ -81,9 +42,9 @@ fn verify(data: &Path, wants_json: bool) -> Exit {
     let printed = Exit::of_print(print(&text));
     let illegal = replay.illegal().cloned();
     match readable(report) {
-        Err(error) => complain(&error),
+        Err(error) => complain(error),
         Ok(()) => match illegal {
-            Some(source) => complain(&DataError::Illegal { path: layout.log(), source }),
+            Some(source) => complain(DataError::Illegal { path: layout.log(), source }),
             None => printed,
         },
     }
@@ -149,7 +110,8 @@ fn readable(report: Report) -> Result<(), DataError> {
     }
 }
 
-fn complain(error: &DataError) -> Exit {
-    say(&format!("error: {error}"));
-    Exit::from(error)
+fn complain(error: impl Into<FactsError>) -> Exit {
+    let error = error.into();
+    say(&error.to_string());
+    Exit::from(&error)
 }

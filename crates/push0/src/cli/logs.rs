@@ -3,116 +3,172 @@
 //! Not here: the keeping of their output (`push0_dispatch`), and which attempts there are (`attempts`).
 
 mod attempts;
+mod follow;
+mod source;
 
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::Path;
+use std::io;
 
 use push0_core::plain;
-use push0_dispatch::attempt_logs;
-use push0_log::{Ending, Report};
+use push0_dispatch::{attempt_log, attempt_logs};
 
-use self::attempts::{Attempt, Attempts};
+use self::attempts::{Attempt, Attempts, SHORT, Selection};
+use self::source::{Source, shown};
 use super::output::print;
 use super::{Exit, LogsArgs};
+use crate::cluster::Asker;
 use crate::data::{DataError, Layout};
+use crate::facts::{Facts, FactsError};
 use crate::lines::time;
 use crate::run::say;
 
 pub(super) fn logs(args: &LogsArgs) -> Exit {
-    let layout = Layout::new(&args.data);
-    let mut attempts = Attempts::default();
-    match layout.scan(&mut |turn| attempts.turn(&turn)) {
+    match tell(args) {
+        Ok(exit) => exit,
+        Err(error) => {
+            say(&error.to_string());
+            Exit::from(&error)
+        }
+    }
+}
+
+fn tell(args: &LogsArgs) -> Result<Exit, FactsError> {
+    let (mut facts, mut attempts) =
+        (Facts::of(args.data.as_deref(), &args.cluster)?, Attempts::default());
+    match facts.read(&mut |turn| attempts.turn(&turn)) {
         // The output may be there all the same.
-        Ok(Report { ending: Ending::Unreadable(error), .. }) => say(&format!("warning: {error}")),
-        Ok(_) => {}
-        Err(error @ DataError::Unreadable { .. }) => say(&format!("warning: {error}")),
-        Err(error) => {
-            say(&format!("error: {error}"));
-            return Exit::from(&error);
+        Err(FactsError::Data(DataError::Log { source })) => say(&format!("warning: {source}")),
+        Err(FactsError::Data(error @ DataError::Unreadable { .. })) => {
+            say(&format!("warning: {error}"));
+        }
+        read => read?,
+    }
+    let source = Source::of(args.data.as_deref(), &args.cluster)?;
+    if let Source::Data(layout) = &source {
+        match attempt_logs(&layout.dispatch(), "") {
+            Ok(kept) => attempts.keep(kept),
+            Err(error) => {
+                say(&format!("error: the provers' output cannot be read: {error}: try again"));
+                return Ok(Exit::OutOfReach);
+            }
         }
     }
-    match attempt_logs(&layout.dispatch(), "") {
-        Ok(kept) => attempts.keep(kept),
-        Err(error) => {
-            say(&format!("error: the provers' output cannot be read: {error}: try again"));
-            return Exit::OutOfReach;
-        }
-    }
-    let found = match attempts.named(&args.task) {
-        Ok(found) => found,
-        Err(why) => {
-            say(&format!("error: {why}"));
-            return Exit::Usage;
-        }
+    let selection = match (&args.task, args.block) {
+        (Some(task), _) => attempts.named(task),
+        (None, block) => Ok(Selection::Block(block.unwrap_or_default())), // clap wants one of them
     };
-    let has_writer = layout.has_writer().unwrap_or(true);
-    let shown = found.iter().map(|attempt| attempt.shown(has_writer));
-    Exit::of_print(print(&shown.collect::<Vec<_>>().join("\n\n")))
+    let selection = match selection {
+        Ok(selection) if args.follow || !attempts.of(&selection).is_empty() => selection,
+        Ok(selection) => return Ok(refused(&attempts.why_none(&selection))),
+        Err(why) => return Ok(refused(&why)),
+    };
+    let found = attempts.of(&selection);
+    // What runs is followed.
+    let found = found.into_iter().filter(|attempt| !args.follow || attempt.end.is_some());
+    let found = found.map(|attempt| attempt.shown(&source)).collect::<Result<Vec<_>, _>>()?;
+    if !found.is_empty() {
+        let printed = Exit::of_print(print(&found.join("\n\n")));
+        if printed != Exit::Done || !args.follow {
+            return Ok(printed);
+        }
+    }
+    let followed = follow::follow(&mut facts, &mut attempts, &selection, &source)?;
+    Ok(Exit::of_print(followed))
+}
+
+fn refused(why: &str) -> Exit {
+    say(&format!("error: {why}"));
+    Exit::Usage
 }
 
 impl Attempt {
     /// How it stands, and its output.
-    fn shown(&self, has_writer: bool) -> String {
-        let number = self.number;
+    fn shown(&self, source: &Source) -> Result<String, FactsError> {
         let mut lines = vec![format!("== {} ==", self.heading())];
         let message = self.end.as_ref().map_or("", |end| end.message.as_str());
         lines.extend(message.lines().map(|line| plain(line).into_owned()));
-        let output = self.path.as_deref().map(|path| (path, read(path)));
-        match (output, &self.end, self.since) {
-            (Some((path, Ok(text))), ..) => {
-                lines.push(format!("-- {}", path.display()));
-                lines.push(text);
+        match (source, &self.end) {
+            (Source::Data(layout), Some(_)) => lines.extend(self.of_file(layout)),
+            (Source::Data(layout), None) if self.is_kept => {
+                lines.extend(self.of_file_alone(layout));
             }
-            (Some((path, Err(error))), ..) if error.kind() != io::ErrorKind::NotFound => {
-                say(&format!("warning: {} cannot be read: {error}", path.display()));
+            (Source::Data(layout), None) if !layout.has_writer().unwrap_or(true) => {
+                let (number, since) = (self.number, self.since.map(time).unwrap_or_default());
+                lines.push(format!(
+                    "attempt {number} ran (since {since}) when push0 was killed; its output went with it"
+                ));
             }
-            (_, None, Some(since)) if has_writer => lines.push(format!(
-                "attempt {number} is running (since {}); its output is kept when it ends",
-                time(since)
-            )),
-            (_, None, Some(since)) => lines.push(format!(
-                "attempt {number} ran (since {}) when push0 was killed; its output went with it",
-                time(since)
-            )),
-            (_, Some(end), _) if end.name == "lost" => {
-                lines.push("its output went with its dispatcher".to_owned());
+            (Source::Data(_) | Source::Cluster(_), None) => {
+                let (number, since) = (self.number, self.since.map(time).unwrap_or_default());
+                let runs = format!("attempt {number} is running (since {since})");
+                lines.extend(match source.whole(self)? {
+                    Ok(text) if text.is_empty() => [runs, "it has printed nothing yet".to_owned()],
+                    Ok(text) => [shown(&text), format!("-- {runs}; -f goes on with it")],
+                    Err(why) => [runs, format!("what it prints is not to be had: {why}")],
+                });
             }
-            // It was the oldest, and made room for another.
-            _ => lines.push("its output is not kept: that of the last 4096 attempts is".to_owned()),
+            (Source::Cluster(asker), Some(_)) => lines.extend(self.of_cluster(asker, source)?),
         }
-        lines.join("\n")
+        Ok(lines.join("\n"))
     }
 
-    fn heading(&self) -> String {
+    /// What the dispatcher of a run has kept.
+    fn of_file(&self, layout: &Layout) -> Vec<String> {
+        match self.of_file_alone(layout) {
+            lines if !lines.is_empty() => lines,
+            _ if self.is_lost() => vec!["its output went with its dispatcher".to_owned()],
+            // It was the oldest, and made room for another.
+            _ => vec!["its output is not kept: that of the last 4096 attempts is".to_owned()],
+        }
+    }
+
+    fn of_file_alone(&self, layout: &Layout) -> Vec<String> {
+        let path = attempt_log(&layout.dispatch(), self.id);
+        match source::read(&path) {
+            Ok(text) => vec![format!("-- {}", path.display()), shown(&text)],
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => {
+                say(&format!("warning: {} cannot be read: {error}", path.display()));
+                Vec::new()
+            }
+        }
+    }
+
+    /// What the store has of an attempt that ended, or else its dispatcher.
+    fn of_cluster(&self, asker: &Asker, source: &Source) -> Result<Vec<String>, FactsError> {
+        let is_accepted = self.end.as_ref().is_some_and(|end| end.name == "accepted");
+        if !is_accepted && let Some(text) = source.kept(self) {
+            return Ok(vec!["-- from the store".to_owned(), shown(&text)]);
+        }
+        let from = self.dispatcher.as_ref().map_or("nobody", |dispatcher| dispatcher.as_str());
+        Ok(match source.whole(self)? {
+            Ok(text) => vec![format!("-- from {from}"), shown(&text)],
+            Err(_) if self.is_lost() => vec!["its output went with its dispatcher".to_owned()],
+            Err(why) if asker.has_store() => {
+                vec![format!("its output is not to be had: {why}, and the store has none of it")]
+            }
+            Err(why) => vec![format!(
+                "its output is not to be had: {why}; the store has that of failed attempts: name it (--store)"
+            )],
+        })
+    }
+
+    fn is_lost(&self) -> bool {
+        self.end.as_ref().is_some_and(|end| end.name == "lost")
+    }
+
+    /// What it is.
+    fn name(&self) -> String {
         let of = self.of.as_ref().map(|of| format!("{of}, ")).unwrap_or_default();
         let task = self.task.get(..SHORT).unwrap_or(&self.task);
+        format!("attempt {}, {of}task {task}", self.number)
+    }
+
+    /// The same, and how it ended.
+    fn heading(&self) -> String {
         let end = self.end.as_ref().map(|end| {
             let class = end.class.as_ref().map(|class| format!(" ({class})")).unwrap_or_default();
             format!(": {}{class} at {}", end.name, time(end.at))
         });
-        format!("attempt {}, {of}task {task}{}", self.number, end.unwrap_or_default())
+        self.name() + &end.unwrap_or_default()
     }
 }
-
-/// What a prover printed, which may be anything; a terminal must not obey it. The header of the file is
-/// told from the log.
-fn read(path: &Path) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(LOG_BYTES_MAX).read_to_end(&mut bytes)?;
-    let text = String::from_utf8_lossy(&bytes);
-    let text = text.split_once("\n\n").map_or("", |(_, output)| output).trim_end();
-    Ok(match text {
-        "" => "it printed nothing".to_owned(),
-        text => text
-            .lines()
-            .map(|line| plain(&line.replace('\t', "    ")).into_owned())
-            .collect::<Vec<_>>()
-            .join("\n"),
-    })
-}
-
-/// Digits of a task's id that people are shown.
-const SHORT: usize = 8;
-/// More than any log that is kept.
-const LOG_BYTES_MAX: u64 = 1 << 20;

@@ -29,6 +29,14 @@ impl Lines {
         }
     }
 
+    /// What was printed so far goes out; whether anybody may still read.
+    pub(super) fn flush(&mut self) -> bool {
+        if self.failed.is_none() {
+            self.failed = self.to.flush().err();
+        }
+        self.failed.is_none()
+    }
+
     /// What is left goes out.
     pub(super) fn finish(mut self) -> io::Result<()> {
         let printed = self.failed.take().map_or_else(|| self.to.flush(), Err);

@@ -157,6 +157,24 @@ impl Bus {
         read(&answer.payload)
     }
 
+    /// Asks one that is not an engine, once. The servers' words, where this user may not; none where nobody answers.
+    pub(super) async fn request<A: DeserializeOwned>(
+        &self,
+        tail: &str,
+        ask: &impl Serialize,
+    ) -> Option<Result<A, String>> {
+        let (json, headers) = (serde_json::to_vec(ask).ok()?, Trace::of_question().headers());
+        let subject = self.subject(tail);
+        let answer = self.client.request_with_headers(subject.clone(), headers, json.into());
+        if let Ok(Ok(answer)) = timeout(ANSWER_MAX, answer).await {
+            return read(&answer.payload).map(Ok);
+        }
+        let words = self.refusals.as_ref()?.borrow().clone();
+        let is_it =
+            words.contains(&format!("\"{subject}\"")) || words.contains(&format!("\"{INBOX}."));
+        is_it.then_some(Err(words))
+    }
+
     /// The servers' words, where they let this user not ask that, or not hear the answer.
     pub(super) fn forbids(&self, ask: &Ask) -> Option<String> {
         let words = self.refusals.as_ref()?.borrow().clone();
@@ -210,6 +228,11 @@ pub fn life(of: &Life) -> String {
 /// The subject of what a dispatcher says. Its name is in it, so that a server can keep others from speaking for it.
 pub fn hear(of: &DispatcherId) -> String {
     format!("{HEAR}.{of}")
+}
+
+/// The subject on which a dispatcher is asked what its attempts print.
+pub(super) fn output(of: &DispatcherId) -> String {
+    format!("output.{of}")
 }
 
 /// The subject of what all dispatchers say.

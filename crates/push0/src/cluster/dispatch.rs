@@ -20,11 +20,11 @@ use super::histories::{Followed, Heard};
 use super::host::host;
 use super::leaving::{Ends, Leaving, STOP_GRACE, Stop, stops};
 use super::lives::Origin;
-use super::present;
 use super::role::Role;
 use super::serve::{runtime, sign};
 use super::settings::Settings;
 use super::wire::{Down, LeaderBeat};
+use super::{outputs, present};
 use crate::alive::Sign;
 use crate::cli::{DispatchArgs, Exit};
 use crate::gpus::Gpus;
@@ -74,12 +74,15 @@ fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
     let graces = loaded.pipeline.stages.iter().map(|stage| stage.grace);
     let ends = Ends { drain: wanted_drain, grace: graces.max().unwrap_or(STOP_GRACE) };
     let (views, view) = watch::channel(None);
+    let (outputs, printed) = watch::channel(None);
+    runtime.spawn(outputs::answer(called_over.clone(), printed, config.id.clone()));
     runtime.spawn(present::dispatcher(called_over, view, config.id.clone()));
     let mut leader = first;
     loop {
         let after = push0_dispatch::last_life(&config.dir);
         let bus = bus.clone().speaking_as(Origin { connection: Some(number), after });
         let started = push0_dispatch::start(config.clone())?;
+        outputs.send_replace(Some(started.dispatcher.outputs()));
         let carried = carry(&bus, started, (&mut beats, leader), &mut stop, (&sign, &views, ends));
         leader = match runtime.block_on(carried)? {
             Ended::Stopped => return Ok(()),

@@ -9,13 +9,13 @@ use std::io;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use push0_core::Scheduler;
+use push0_core::{Scheduler, TaskId, TaskState};
 use push0_dispatch::Store;
 
 use super::News;
 use super::error::RunError;
 use crate::engine::{Gone, Handle};
-use crate::sweep::{grace, sweep};
+use crate::sweep::{grace, surplus_outputs, sweep};
 
 /// Who may hold results that the engine has not heard of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -98,10 +98,32 @@ fn once(store: &Store, handle: &Handle, heard_for: Duration) -> Result<Option<Ne
         handle.confirm()?;
         Ok::<_, Stopped>(referred)
     })?;
+    sweep_outputs(store, handle)?;
     Ok((swept.files > 0).then(|| {
         let (files, kib) = (swept.files, swept.bytes.div_ceil(1 << 10));
         News::Note(format!("swept: {files} artifacts that nothing refers to, {kib} KiB"))
     }))
+}
+
+/// Removes from the store what attempts printed that nobody needs any more. The log was asked a moment ago who leads, and
+/// nothing rests on an output.
+fn sweep_outputs(store: &Store, handle: &Handle) -> Result<(), Stopped> {
+    let kept = store.outputs()?;
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let now = store.now()?;
+    let surplus = handle.look(move |scheduler, _| {
+        let is_done = |task: &TaskId| {
+            let task = scheduler.task(task);
+            task.is_none_or(|task| matches!(task.state, TaskState::Accepted))
+        };
+        surplus_outputs(kept, now, is_done)
+    })?;
+    for output in &surplus {
+        store.remove_output(output)?;
+    }
+    Ok(())
 }
 
 /// From one sweep to the next.
@@ -114,7 +136,7 @@ const LOOK: Duration = Duration::from_millis(200);
 mod tests {
     use std::fs::File;
 
-    use push0_core::Limits;
+    use push0_core::{AttemptId, Limits};
     use push0_log::FileLog;
     use tokio::sync::mpsc;
 
@@ -127,11 +149,13 @@ mod tests {
         let store = Store::open(&dir.path().join("store")).expect("a store");
         let held = store.put(b"made while nobody led").expect("it is put");
         let old = store.now().expect("a clock") - GRACE * 100;
-        File::options()
-            .append(true)
-            .open(store.path(held))
-            .and_then(|file| file.set_modified(old))
-            .expect("it is there");
+        let of = (AttemptId(1), TaskId([9; 32]));
+        store.put_output(of, b"of a task that is no more").expect("it is put");
+        let output = dir.path().join("store/output").join(format!("1-{}", of.1));
+        for path in [&store.path(held), &output] {
+            let file = File::options().append(true).open(path);
+            file.and_then(|file| file.set_modified(old)).expect("it is there");
+        }
         let (log, _, _) = FileLog::open(&dir.path().join("log")).expect("a log");
         let ((post, _), (source, _), (turns, _)) =
             (mpsc::channel(1), mpsc::channel(1), mpsc::channel(1));
@@ -142,9 +166,10 @@ mod tests {
         let engine = std::thread::spawn(move || runtime.block_on(engine.run()));
 
         let early = once(&store, &handle, Duration::ZERO);
-        assert!(matches!(early, Ok(None)) && store.path(held).exists());
+        assert!(matches!(early, Ok(None)) && store.path(held).exists() && output.exists());
         let later = once(&store, &handle, GRACE);
         assert!(matches!(later, Ok(Some(News::Note(_)))) && !store.path(held).exists());
+        assert!(!output.exists());
         handle.stop();
         engine.join().expect("it does not panic").expect("its log is sound");
         assert!(matches!(once(&store, &handle, GRACE), Err(Stopped::Gone)));

@@ -1,5 +1,7 @@
 //! What `--help` teaches.
 
+mod reading;
+
 use crate::world::push0;
 
 #[test]
@@ -34,7 +36,7 @@ fn the_whole_is_explained() {
       doctor       Looks at what push0 relies on here: machine, disk, clock, NATS, store, programs
       verify       Verifies final proofs as a stranger would, and shows what they claim
       status       Shows how far a run or a cluster is
-      log          Reads the log of a data directory: every fact since the first
+      log          Reads the log of a run or a cluster: every fact since the first
       logs         Shows how the attempts at a task ended, and what their provers printed
       artifacts    Shows what the store holds, and why
       bench        Measures what push0 costs here, beside the floor of the machine and other designs
@@ -63,38 +65,6 @@ fn the_whole_is_explained() {
         6  out of reach or full: the same command later
        70  a bug in push0
       130  interrupted, work left: the same command resumes
-    ");
-}
-
-#[test]
-fn artifacts_is_explained() {
-    insta::assert_snapshot!(help(&["artifacts", "--help"]), @r"
-    Shows what the store holds, and why
-
-    Payloads, results and final proofs, and what nothing refers to, which a run removes once it is older
-    than any result that waits. Changes nothing. Exit 1: something is missing or damaged; it is made
-    again when it is needed.
-
-    Usage: push0 artifacts [OPTIONS] --data <DIR>
-
-    Options:
-          --data <DIR>
-              The data directory
-
-          --verify
-              Read every artifact, and compare it with its digest
-
-          --list
-              A line for each artifact
-
-          --json
-              Print one JSON object instead of a table
-
-      -h, --help
-              Print help (see a summary with '-h')
-
-    Example:
-      push0 artifacts --data scroll.push0 --verify
     ");
 }
 
@@ -293,90 +263,6 @@ fn status_is_explained() {
     Examples:
       push0 status --data scroll.push0
       push0 status --nats nats://a:4222,nats://b:4222
-    ");
-}
-
-#[test]
-fn log_is_explained() {
-    insta::assert_snapshot!(help(&["log", "--help"]), @r"
-    Reads the log of a data directory: every fact since the first
-
-    Takes no lock, so it works beside a running engine and changes nothing.
-
-    Usage: push0 log <COMMAND>
-
-    Commands:
-      cat     Prints every event, a line each
-      verify  Checks every byte, and that every event may follow those before it
-      step    Walks through the log event by event, with what each changed
-
-    Options:
-      -h, --help
-              Print help (see a summary with '-h')
-    ");
-    insta::assert_snapshot!(help(&["log", "cat", "--help"]), @r#"
-    Prints every event, a line each
-
-    Usage: push0 log cat [OPTIONS] --data <DIR>
-
-    Options:
-          --data <DIR>
-              The data directory
-
-          --json
-              Print JSON, an object a line
-
-      -h, --help
-              Print help (see a summary with '-h')
-
-    Examples:
-      push0 log cat --data scroll.push0
-      push0 log cat --data scroll.push0 --json | grep '"event":"accepted"' | wc -l
-    "#);
-    insta::assert_snapshot!(help(&["log", "verify", "--help"]), @r"
-    Checks every byte, and that every event may follow those before it
-
-    Usage: push0 log verify [OPTIONS] --data <DIR>
-
-    Options:
-          --data <DIR>
-              The data directory
-
-          --json
-              Print JSON, an object a line
-
-      -h, --help
-              Print help (see a summary with '-h')
-
-    Example:
-      push0 log verify --data scroll.push0
-    ");
-}
-
-#[test]
-fn logs_is_explained() {
-    insta::assert_snapshot!(help(&["logs", "--help"]), @r"
-    Shows how the attempts at a task ended, and what their provers printed
-
-    The end of each attempt's output, oldest first; it is kept when the attempt ends. `push0 status` and
-    `push0 log cat` name tasks and attempts.
-
-    Usage: push0 logs --data <DIR> <TASK>
-
-    Arguments:
-      <TASK>
-              A task's id or the first digits of it (4 at least), or an attempt's number
-
-    Options:
-          --data <DIR>
-              The data directory of the run: `--data` of `push0 run`, ./NAME.push0 by default
-
-      -h, --help
-              Print help (see a summary with '-h')
-
-    Examples:
-      push0 logs 3f9a01c2 --data scroll.push0
-      push0 logs 117 --data scroll.push0
     ");
 }
 

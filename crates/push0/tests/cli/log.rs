@@ -5,6 +5,8 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use push0_core::FailureClass;
+use push0_testbed::until;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::world::{PAIRS, World, at, failed, proved, push0};
@@ -49,17 +51,17 @@ fn a_walk_shows_what_each_event_changed() {
            - stage leaf: 0 waiting, 0 ready, 0 running, 0 accepted, 0 parked
            + stage leaf: 0 waiting, 1 ready, 0 running, 0 accepted, 0 parked
            + task 78443ef2 (leaf 5): ready, to be tried from 2025-10-09T08:53:20.004000Z
-         5 2025-10-09T08:53:20.006000Z granted         task=78443ef2 dispatcher=local until=2025-10-09T10:16:30.006000Z
+         5 2025-10-09T08:53:20.006000Z granted         stage=leaf key=5 task=78443ef2 dispatcher=local until=2025-10-09T10:16:30.006000Z
            - stage leaf: 0 waiting, 1 ready, 0 running, 0 accepted, 0 parked
            - task 78443ef2 (leaf 5): ready, to be tried from 2025-10-09T08:53:20.004000Z
            + stage leaf: 0 waiting, 0 ready, 1 running, 0 accepted, 0 parked
            + task 78443ef2 (leaf 5): running, attempt 5 on local until 2025-10-09T10:16:30.006000Z
-         6 2025-10-09T08:53:20.007000Z failed          task=78443ef2 attempt=5 class=unprovable ran=1.500s message="it says no\nand more"
+         6 2025-10-09T08:53:20.007000Z failed          stage=leaf key=5 task=78443ef2 attempt=5 class=unprovable ran=1.500s message="it says no\nand more"
            - stage leaf: 0 waiting, 0 ready, 1 running, 0 accepted, 0 parked
            - task 78443ef2 (leaf 5): running, attempt 5 on local until 2025-10-09T10:16:30.006000Z
            + stage leaf: 0 waiting, 1 ready, 0 running, 0 accepted, 0 parked
            + task 78443ef2 (leaf 5): ready, to be tried from 2025-10-09T08:53:20.361901Z
-         7 2025-10-09T08:53:20.007000Z parked          task=78443ef2 class=unprovable message="attempt 1 of 1 that ended so: it says no\nand more"
+         7 2025-10-09T08:53:20.007000Z parked          stage=leaf key=5 task=78443ef2 class=unprovable message="attempt 1 of 1 that ended so: it says no\nand more"
            - stage leaf: 0 waiting, 1 ready, 0 running, 0 accepted, 0 parked
            - task 78443ef2 (leaf 5): ready, to be tried from 2025-10-09T08:53:20.361901Z
            + stage leaf: 0 waiting, 0 ready, 0 running, 0 accepted, 1 parked
@@ -84,12 +86,109 @@ fn people_get_a_line_for_each_event() {
          2 2025-10-09T08:53:20.002000Z configured      pipeline=demo
          3 2025-10-09T08:53:20.003000Z block_submitted number=5 hash=5dee4dd6 bytes=8
          4 2025-10-09T08:53:20.004000Z task_opened     stage=leaf key=5 task=78443ef2 inputs=1
-         5 2025-10-09T08:53:20.006000Z granted         task=78443ef2 dispatcher=local until=2025-10-09T10:16:30.006000Z
-         6 2025-10-09T08:53:20.007000Z failed          task=78443ef2 attempt=5 class=unprovable ran=1.500s message="it says no\nand more"
-         7 2025-10-09T08:53:20.007000Z parked          task=78443ef2 class=unprovable message="attempt 1 of 1 that ended so: it says no\nand more"
+         5 2025-10-09T08:53:20.006000Z granted         stage=leaf key=5 task=78443ef2 dispatcher=local until=2025-10-09T10:16:30.006000Z
+         6 2025-10-09T08:53:20.007000Z failed          stage=leaf key=5 task=78443ef2 attempt=5 class=unprovable ran=1.500s message="it says no\nand more"
+         7 2025-10-09T08:53:20.007000Z parked          stage=leaf key=5 task=78443ef2 class=unprovable message="attempt 1 of 1 that ended so: it says no\nand more"
     --- stderr
     --- exit 0
     "#);
+}
+
+#[test]
+fn what_is_picked_fits_every_flag() {
+    let world = finished();
+    let names = |words: &[&str]| -> Vec<String> {
+        let ran = world.push0(&[&["log", "cat", "--json"], words].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        events(&ran.stdout).iter().map(|event| field(event, "event").to_owned()).collect()
+    };
+    let block = names(&["--block", "6"]);
+    let count = |name: &str| block.iter().filter(|it| *it == name).count();
+    let once = ["block_submitted", "batch_closed", "released"].map(count);
+    assert_eq!((once, ["task_opened", "granted", "accepted"].map(count)), ([1; 3], [2; 3]));
+    assert_eq!(block.len(), 9, "{block:?}");
+    assert_eq!(names(&["--block", "6", "--stage", "leaf"]), ["task_opened", "granted", "accepted"]);
+    let range = names(&["--stage", "range", "--event", "granted,batch_closed"]);
+    assert_eq!(range, ["batch_closed", "granted"]);
+    assert_eq!(names(&["--block", "7"]), [""; 0]);
+    let all = events(&world.push0(&["log", "cat", "--json"]).stdout);
+    let task = all.iter().find(|event| field(event, "event") == "granted").expect("a grant");
+    let task = field(task, "task").to_owned();
+    let (digits, _) = task.split_at(9);
+    assert_eq!(names(&["--task", digits, "--event", "task_opened,accepted"]).len(), 2);
+    let last = field(all.last().expect("events"), "at").to_owned();
+    assert!((1..3).contains(&names(&["--since", &last]).len()));
+    assert_eq!(names(&["--since", "1h"]), [""; 0], "it was all in 2025");
+    assert_eq!(names(&["--since", "2000-01-01T00:00:00Z"]).len(), all.len());
+}
+
+#[test]
+fn every_line_about_a_task_has_its_stage_and_key() {
+    let world = finished();
+    let all = events(&world.push0(&["log", "cat", "--json"]).stdout);
+    let of_tasks: Vec<_> = all.iter().filter(|event| event.get("task").is_some()).collect();
+    assert!(of_tasks.len() >= 9, "{all:?}");
+    for event in of_tasks {
+        assert!(["leaf", "range"].contains(&field(event, "stage")), "{event}");
+        assert!(event.pointer("/key/first").is_some_and(Value::is_u64), "{event}");
+    }
+    for line in world.push0(&["log", "cat"]).stdout.lines().filter(|line| line.contains(" task=")) {
+        assert!(line.contains(" stage=") && line.contains(" key="), "{line}");
+    }
+}
+
+#[test]
+fn what_cannot_be_picked_is_told_with_what_can() {
+    let world = finished();
+    for (words, told) in [
+        (["--stage", "leave"], "there is no stage leave (--stage): name one of leaf, range"),
+        (["--event", "crashed"], "no event is named so: name some of configured, claimed"),
+        (["--since", "yesterday"], "write a time in UTC like 2025-10-09T08:53:20Z"),
+        (["--task", "leaf"], "a task's id has hexadecimal digits"),
+        (["--block", "0x10"], "invalid digit"),
+    ] {
+        let ran = world.push0(&[&["log", "cat"], &words[..]].concat());
+        assert_eq!(ran.code, Some(2), "{words:?}");
+        assert!(ran.stderr.contains(told), "{words:?}: {}", ran.stderr);
+    }
+    for command in [&["log", "cat"][..], &["log", "step"], &["artifacts"], &["logs", "7"]] {
+        let ran = push0(command);
+        assert_eq!(ran.code, Some(2));
+        assert!(
+            ran.stderr.contains("nothing says which run or cluster is meant"),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
+fn a_log_is_followed_as_it_grows_until_somebody_interrupts() {
+    let mut world = World::new(PAIRS);
+    world.submit(5..6);
+    let printed = world.path().join("printed");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_push0"));
+    command.args(["log", "cat", "-f", "--event", "block_submitted", "--data"]).arg(world.data());
+    command.stdout(fs::File::create(&printed).expect("writable"));
+    let mut child = command.stderr(Stdio::piped()).spawn().expect("it starts");
+    let wait = |number: u64| {
+        let line = format!(" number={number} ");
+        until(&format!("block {number} is not told"), || {
+            let text = fs::read_to_string(&printed).expect("it is there");
+            text.contains(&line).then_some(text)
+        })
+    };
+    wait(5);
+    world.submit(6..8);
+    wait(7);
+    world.kill();
+    world.reopen();
+    world.submit(8..9);
+    let text = wait(8);
+    assert_eq!(text.lines().count(), 4, "{text}");
+    kill_process(Pid::from_child(&child), Signal::INT).expect("it is ours");
+    let ended = until("it does not end", || child.try_wait().expect("it is ours"));
+    assert_eq!(ended.code(), Some(0));
 }
 
 #[test]

@@ -60,13 +60,14 @@ fn the_whole_reason_is_shown_and_no_terminal_obeys_it() {
 }
 
 #[test]
-fn an_attempt_that_runs_has_no_output_yet() {
+fn what_an_attempt_prints_is_not_to_be_had_where_nobody_answers() {
     let mut world = World::new(PAIRS);
     world.submit(5..6);
     let grant = world.grants().remove(0);
     insta::assert_snapshot!(world.push0(&["logs", &grant.task.short()]).shown(&world), @r"
     == attempt 5, leaf 5, task 78443ef2 ==
-    attempt 5 is running (since 2025-10-09T08:53:20.006000Z); its output is kept when it ends
+    attempt 5 is running (since 2025-10-09T08:53:20.006000Z)
+    what it prints is not to be had: the run does not answer: No such file or directory (os error 2)
     --- stderr
     --- exit 0
     ");
@@ -97,6 +98,26 @@ fn a_task_that_was_not_tried_says_so() {
     let ran = world.push0(&["logs", &waiting.to_string()]);
     assert_eq!(ran.code, Some(2));
     assert!(ran.stderr.contains("was not tried yet"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_attempts_at_a_block_are_named_by_its_height_or_their_tasks_by_their_key() {
+    let mut world = World::new(PAIRS);
+    world.submit(5..7);
+    for grant in world.grants() {
+        let message = format!("of {}", grant.key);
+        world.report(&grant, Outcome::Failed { class: FailureClass::Unprovable, message });
+    }
+    for named in [&["--block", "6"][..], &["6"]] {
+        let ran = world.push0(&[&["logs"], named].concat());
+        assert!(ran.stdout.contains("\nof 6\n") && !ran.stdout.contains("of 5"), "{}", ran.stdout);
+    }
+    let ran = world.push0(&["logs", "--block", "9"]);
+    assert!(ran.stderr.starts_with("error: there is no task about block 9"), "{}", ran.stderr);
+    assert_eq!(ran.code, Some(2));
+    // Nothing follows of a task that is parked.
+    let ran = world.push0(&["logs", "-f", "6"]);
+    assert_eq!((ran.code, ran.stdout.matches("of 6").count()), (Some(0), 1), "{}", ran.stdout);
 }
 
 fn with_logs() -> World {

@@ -161,6 +161,11 @@ impl World {
         drop(self.log.take());
     }
 
+    /// Opens the log again after that, as the next engine does.
+    pub(crate) fn reopen(&mut self) {
+        self.log = Some(FileLog::open(&self.data()).expect("a log").0);
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }

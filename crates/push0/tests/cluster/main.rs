@@ -23,6 +23,7 @@ mod nats_killed;
 mod no_consumers;
 mod operators;
 mod orphan;
+mod outputs;
 mod over_s3;
 mod proofs_lost;
 mod prover_killed;

@@ -42,7 +42,7 @@ fn each_does_its_part() {
 }
 
 /// What a dispatcher might try beyond its part. Each is answered or heard where nobody is kept from anything.
-const FORBIDDEN: [(&str, &str); 11] = [
+const FORBIDDEN: [(&str, &str); 12] = [
     ("push0.log.a.b", "no record"),
     ("push0.engine.beat", "a leader that is none"),
     ("push0.engine.read", "\"status\""),
@@ -50,13 +50,14 @@ const FORBIDDEN: [(&str, &str); 11] = [
     ("push0.engine.operate", "\"retry_all\""),
     ("push0.engine.hear.gpu-2", "in another's name"),
     ("push0.dispatcher.gpu-2.1", "a grant that is none"),
+    ("push0.output.gpu-2", "{\"attempt\":1}"),
     ("$JS.API.STREAM.MSG.DELETE.push0", "{\"seq\":1}"),
     ("$JS.API.STREAM.UPDATE.push0", "{}"),
     ("$JS.API.STREAM.PURGE.push0", ""),
     ("$JS.API.STREAM.DELETE.push0", ""),
 ];
 
-const NOT_TO_BE_HEARD: [&str; 10] = [
+const NOT_TO_BE_HEARD: [&str; 11] = [
     ">",
     "_INBOX.>",
     "_INBOX.push0.engine.>",
@@ -67,6 +68,7 @@ const NOT_TO_BE_HEARD: [&str; 10] = [
     "push0.engine.operate",
     "push0.engine.hear.*",
     "push0.dispatcher.gpu-2.*",
+    "push0.output.gpu-2",
 ];
 
 #[test]

@@ -16,6 +16,7 @@ mod artifacts;
 mod damage;
 mod demos;
 mod endings;
+mod followed;
 mod foreign;
 mod full;
 mod interrupts;

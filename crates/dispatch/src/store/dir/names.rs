@@ -4,11 +4,12 @@
 
 use super::{IDENTITY, OWNER, TMP};
 use crate::mark;
+use crate::store::outputs::OUTPUT;
 
 /// Whether a store has something of this name at its root.
 pub(super) fn is_own_name(name: &str) -> bool {
     let is_folder = name.len() == 2 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_folder || [TMP, IDENTITY, OWNER].contains(&name) || mark::is_mark(name)
+    is_folder || [TMP, IDENTITY, OWNER, OUTPUT].contains(&name) || mark::is_mark(name)
 }
 
 /// Whether a name in `tmp` is one of push0's.

@@ -5,30 +5,35 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use push0_core::{Event, IllegalEvent, Limits, Scheduler, Seq, TaskId, TaskState, Turn, plain};
 
-use super::{complain, plain_line, readable};
+use super::cat::plain_line;
+use super::complain;
+use super::picked::{begins, task_of};
 use crate::cli::{Exit, LogStepArgs};
-use crate::data::{DataError, Layout};
+use crate::facts::Facts;
 use crate::lines::{time, word};
 use crate::run::say;
 
 /// Walks through the log, from the first event wanted to the last, the end, or the person's.
 pub(super) fn step(args: &LogStepArgs) -> Exit {
-    let layout = Layout::new(&args.data);
+    let mut facts = match Facts::of(args.data.as_deref(), &args.cluster) {
+        Ok(facts) => facts,
+        Err(error) => return complain(error),
+    };
     let mut walk = Walk::new(args);
-    let report = layout.scan(&mut |turn| walk.turn(&turn));
+    let read = facts.read(&mut |turn| walk.turn(&turn));
     if let Some(source) = walk.illegal {
-        return complain(&DataError::Illegal { path: layout.log(), source });
+        return complain(facts.illegal(source));
     }
     match walk.failed {
         Some(error) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::Done,
         Some(error) => return Exit::of_print(Err(error)),
         None => {}
     }
-    match report.and_then(readable) {
+    match read {
         Ok(()) => Exit::Done,
         // Whoever has seen what was wanted does not care for what comes after.
         Err(_) if walk.has_ended => Exit::Done,
-        Err(error) => complain(&error),
+        Err(error) => complain(error),
     }
 }
 
@@ -78,9 +83,8 @@ impl<'a> Walk<'a> {
 
     fn is_wanted(&self, seq: u64, task: Option<&TaskId>) -> bool {
         let LogStepArgs { from, to, task: wanted, .. } = self.args;
-        let is_of_task = wanted
-            .as_ref()
-            .is_none_or(|wanted| task.is_some_and(|task| task.to_string().starts_with(wanted)));
+        let is_of_task =
+            wanted.as_ref().is_none_or(|wanted| task.is_some_and(|task| begins(task, wanted)));
         from.is_none_or(|from| seq >= from) && to.is_none_or(|to| seq <= to) && is_of_task
     }
 
@@ -88,7 +92,11 @@ impl<'a> Walk<'a> {
     fn tell(&self, seq: u64, turn: &Turn, event: &Event, before: &Lines) -> io::Result<()> {
         let after = self.state(task_of(event));
         let mut out = io::stdout().lock();
-        writeln!(out, "{}", plain(&plain_line(seq, turn.at, event)))?;
+        let about = |id: &TaskId| {
+            let task = self.scheduler.task(id)?;
+            Some((&self.scheduler.pipeline().stage(task.stage).name, task.key))
+        };
+        writeln!(out, "{}", plain(&plain_line(seq, turn.at, event, &about)))?;
         for (name, was) in before.iter().filter(|(name, was)| after.get(*name) != Some(*was)) {
             writeln!(out, "       - {name}: {}", plain(was))?;
         }
@@ -138,41 +146,6 @@ impl<'a> Walk<'a> {
             lines.insert(format!("task {} ({stage} {})", id.short(), task.key), state);
         }
         lines
-    }
-}
-
-/// The task that an event is about.
-fn task_of(event: &Event) -> Option<&TaskId> {
-    match event {
-        Event::TaskOpened { task, .. }
-        | Event::Granted { task, .. }
-        | Event::Accepted { task, .. }
-        | Event::Surplus { task, .. }
-        | Event::Remade { task, .. }
-        | Event::Failed { task, .. }
-        | Event::Rejected { task, .. }
-        | Event::Lost { task, .. }
-        | Event::Withdrawn { task, .. }
-        | Event::Parked { task, .. }
-        | Event::Reopened { task, .. }
-        | Event::KeyNamed { task, .. }
-        | Event::Discarded { task, .. } => Some(task),
-        Event::Configured { .. }
-        | Event::Claimed { .. }
-        | Event::BlockSubmitted { .. }
-        | Event::SourceEnded { .. }
-        | Event::Resupplied { .. }
-        | Event::PayloadLost { .. }
-        | Event::BatchClosed { .. }
-        | Event::Released { .. }
-        | Event::Unpinned { .. }
-        | Event::SetAside { .. }
-        | Event::Restored { .. }
-        | Event::Cordoned { .. }
-        | Event::Uncordoned { .. }
-        | Event::SourceResumed { .. }
-        | Event::Led {}
-        | Event::Pinned { .. } => None,
     }
 }
 

@@ -18,6 +18,7 @@ fn it_speaks_on_its_own_subjects_alone_and_hears_its_own_answers() {
             "push0.engine.beat",
             "push0.engine.hear.gpu-1",
             "push0.present",
+            "push0.output.gpu-1",
             "push0.dispatcher.gpu-1.1",
             "push0.log.a.b",
             "push0.api.STREAM.INFO.push0",

@@ -93,7 +93,10 @@ async fn act(client: &Client, role: &str, round: u64) {
         ("client", 3) => ask("push0.engine.submit", "[".repeat(900_000)).await,
         ("client", 4) => ask("push0.engine.ask", "\"drain\"".to_owned()).await,
         ("client", _) => ask("push0.engine.operate", "\"drain\"".to_owned()).await,
-        ("reader", 0) => many(client, "push0.present", "").await,
+        ("reader", 0) => {
+            many(client, "push0.present", "").await;
+            many(client, "push0.output.gpu-1", "{\"attempt\":1}").await;
+        }
         ("reader", 1) => many(client, "push0.engine.read", "\"status\"").await,
         ("reader", 2) => ask("push0.engine.read", "\"drain\"".to_owned()).await,
         ("reader", 3) => {

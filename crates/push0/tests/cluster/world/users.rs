@@ -23,7 +23,9 @@ impl Users {
             (Self::One | Self::Plain, _) => Some("push0"),
             (Self::Roles, b"serve") => Some("engine"),
             (Self::Roles, b"submit" | b"finish" | b"retry") => Some("client"),
-            (Self::Roles, b"proofs" | b"status") => Some("reader"),
+            (Self::Roles, b"proofs" | b"status" | b"log" | b"logs" | b"artifacts") => {
+                Some("reader")
+            }
             (
                 Self::Roles,
                 b"apply" | b"discard" | b"unpin" | b"drain" | b"cordon" | b"uncordon",

@@ -1,0 +1,54 @@
+//! Outputs as files of a folder beside the artifacts'.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::time::SystemTime;
+
+use super::{DirStore, is_absent};
+use crate::store::StoreError;
+use crate::store::outputs::{OUTPUT, OUTPUT_BYTES_MAX};
+
+impl DirStore {
+    pub(in crate::store) fn put_output(&self, name: &str, text: &[u8]) -> Result<(), StoreError> {
+        let path = self.dir.join(OUTPUT).join(name);
+        let put = self.be_there().and_then(|()| self.write(&path, |file| file.write_all(text)));
+        put.map_err(|source| StoreError { path, source })
+    }
+
+    pub(in crate::store) fn output(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        match File::open(self.dir.join(OUTPUT).join(name)) {
+            Err(error) if is_absent(&error) => self.be_there().map(|()| None),
+            file => {
+                let mut text = Vec::new();
+                file?.take(OUTPUT_BYTES_MAX).read_to_end(&mut text)?;
+                Ok(Some(text))
+            }
+        }
+    }
+
+    pub(in crate::store) fn walk_outputs(
+        &self,
+        each: &mut dyn FnMut(&str, u64, SystemTime),
+    ) -> io::Result<()> {
+        self.be_there()?;
+        let entries = match fs::read_dir(self.dir.join(OUTPUT)) {
+            Err(error) if is_absent(&error) => return Ok(()),
+            entries => entries?,
+        };
+        for file in entries.flatten() {
+            // What goes meanwhile is passed over.
+            let (name, Ok(found)) = (file.file_name(), file.metadata()) else { continue };
+            if let Some(name) = name.to_str().filter(|_| found.is_file()) {
+                each(name, found.len(), found.modified()?);
+            }
+        }
+        Ok(())
+    }
+
+    pub(in crate::store) fn remove_output(&self, name: &str) -> io::Result<()> {
+        match fs::remove_file(self.dir.join(OUTPUT).join(name)) {
+            Err(error) if !is_absent(&error) => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+}

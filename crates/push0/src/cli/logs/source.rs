@@ -1,0 +1,151 @@
+//! Where the output of an attempt is had from: the run itself, or the dispatcher of a cluster, or its store.
+//!
+//! Not here: what is shown of it (`shown`, `follow`).
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use push0_core::{TaskId, plain};
+use push0_dispatch::{OutputAnswer, OutputAsk, Piece, attempt_log};
+
+use super::attempts::Attempt;
+use crate::cluster::{Asked, Asker, ClusterArgs};
+use crate::data::Layout;
+use crate::facts::FactsError;
+use crate::live;
+use crate::run::say;
+
+/// Who is asked.
+pub(super) enum Source {
+    /// The run of a data directory.
+    Data(Layout),
+    /// The dispatchers of a cluster, and its store.
+    Cluster(Box<Asker>),
+}
+
+/// What is there of an output.
+pub(super) enum Heard {
+    Piece(Piece),
+    /// Whoever had it has kept nothing.
+    Nothing,
+    /// Nobody answers, or not now; who, and why.
+    Nobody(String),
+}
+
+impl Source {
+    pub(super) fn of(data: Option<&Path>, cluster: &ClusterArgs) -> Result<Self, FactsError> {
+        match data {
+            Some(data) => Ok(Self::Data(Layout::new(data))),
+            None => Ok(Self::Cluster(Box::new(Asker::connect(cluster)?))),
+        }
+    }
+
+    /// Some of what an attempt prints or printed.
+    pub(super) fn ask(&self, attempt: &Attempt, from: u64) -> Result<Heard, FactsError> {
+        let ask = OutputAsk { attempt: attempt.id, from };
+        let answer = match self {
+            Self::Data(layout) => match live::ask(&layout.dispatch(), ask) {
+                Ok(answer) => answer,
+                Err(error) => {
+                    return Ok(Heard::Nobody(format!("the run does not answer: {error}")));
+                }
+            },
+            Self::Cluster(asker) => {
+                let Some(dispatcher) = &attempt.dispatcher else { return Ok(Heard::Nothing) };
+                match asker.ask(dispatcher, ask)? {
+                    Asked::Answer(answer) => answer,
+                    Asked::Nobody => {
+                        return Ok(Heard::Nobody(format!(
+                            "dispatcher {dispatcher} does not answer"
+                        )));
+                    }
+                }
+            }
+        };
+        Ok(match answer {
+            OutputAnswer::Piece(piece) => Heard::Piece(piece),
+            OutputAnswer::None => Heard::Nothing,
+            OutputAnswer::Later(why) => Heard::Nobody(why),
+        })
+    }
+
+    /// What is kept of an attempt that has ended, by whom nobody needs to ask: in the dispatcher's directory, or in the store.
+    pub(super) fn kept(&self, attempt: &Attempt) -> Option<String> {
+        match self {
+            Self::Data(layout) => read(&attempt_log(&layout.dispatch(), attempt.id)).ok(),
+            Self::Cluster(asker) => {
+                let task: TaskId = attempt.task.parse().ok()?;
+                match asker.kept((attempt.id, task)) {
+                    Ok(text) => text.map(|text| body(&String::from_utf8_lossy(&text)).to_owned()),
+                    Err(why) => {
+                        say(&format!("warning: the store cannot be read: {why}"));
+                        None
+                    }
+                }
+            }
+        }
+    }
+
+    /// All that an attempt has printed so far.
+    pub(super) fn whole(&self, attempt: &Attempt) -> Result<Result<String, String>, FactsError> {
+        let (mut text, mut next) = (String::new(), 0);
+        for _ in 0..PIECES_MAX {
+            match self.ask(attempt, next)? {
+                Heard::Piece(piece) => {
+                    text += &before(piece.forgotten);
+                    text += &piece.text;
+                    next = piece.next;
+                    if piece.is_end {
+                        text += &piece.rest;
+                        break;
+                    }
+                }
+                Heard::Nothing => {
+                    let who = attempt.dispatcher.as_ref().map_or("nobody", |id| id.as_str());
+                    return Ok(Err(format!("dispatcher {who} has not kept it")));
+                }
+                Heard::Nobody(why) => return Ok(Err(why)),
+            }
+        }
+        Ok(Ok(text))
+    }
+}
+
+/// The output in a file that a dispatcher keeps.
+pub(super) fn read(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LOG_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(body(&String::from_utf8_lossy(&bytes)).to_owned())
+}
+
+/// What is behind the header, which is told from the log.
+fn body(text: &str) -> &str {
+    text.split_once("\n\n").map_or("", |(_, output)| output)
+}
+
+/// A word on what was printed and is not kept.
+pub(super) fn before(forgotten: u64) -> String {
+    match forgotten {
+        0 => String::new(),
+        bytes => format!("[{bytes} bytes before this are not kept]\n"),
+    }
+}
+
+/// What a prover printed, which may be anything; a terminal must not obey it.
+pub(super) fn shown(text: &str) -> String {
+    match text.trim_end() {
+        "" => "it printed nothing".to_owned(),
+        text => text
+            .lines()
+            .map(|line| plain(&line.replace('\t', "    ")).into_owned())
+            .collect::<Vec<_>>()
+            .join("\n"),
+    }
+}
+
+/// More than any log that is kept.
+const LOG_BYTES_MAX: u64 = 1 << 20;
+
+/// A dispatcher keeps 64 KiB of an output, in pieces of 8; more come while they are read.
+pub(super) const PIECES_MAX: u32 = 64;
