@@ -48,7 +48,6 @@ use self::feed::{FeedEnd, Waits};
 use self::ground::Ground;
 use self::open::Opened;
 use self::screen::Screen;
-pub(crate) use self::screen::{print, say};
 use self::sight::{NoRoom, Sight};
 use self::standing::Standing;
 pub(crate) use self::sweeper::Holders;
@@ -56,15 +55,21 @@ pub(crate) use self::take_back::{TakenBack, consequences, discard, record, resul
 use self::threads::{relay, run_engine, spawn};
 use crate::cli::{Exit, RunArgs};
 use crate::engine::{Engine, EngineError, Gone, Handle, Ports, Seen};
+use crate::notices;
 use crate::publish::Published;
 use crate::source::Rules;
+use crate::tell;
 
 /// Runs the pipeline.
 pub fn run(args: &RunArgs) -> Exit {
     match Run::start(args).and_then(|run| run.finish(args)) {
         Ok(exit) => exit,
         Err(error) => {
-            say(&error.to_string());
+            if let RunError::Pipeline(faults) = &error {
+                faults.tell();
+            } else {
+                tell::error(&error);
+            }
             Exit::from(&error)
         }
     }
@@ -81,8 +86,6 @@ pub(crate) enum News {
     Unsound(TaskId),
     Delivered(Delivered),
     EngineEnded(Result<(), EngineError>),
-    /// For a person.
-    Note(String),
     Interrupted,
 }
 
@@ -122,12 +125,13 @@ impl Run {
         let began = Instant::now();
         let opened = open::open(args)?;
         if let Some(note) = crate::programs::without_key(&opened.loaded.pipeline) {
-            say(&note);
+            tell::info(&note);
         }
         let Opened { loaded, source, scheduler, log, store, config, programs, .. } = opened;
         let Opened { out, cache, was_resumed, ground, .. } = opened;
         let (teller, news) = sync_channel(NEWS_MAX);
         signals::listen(teller.clone()).map_err(RunError::Thread)?;
+        notices::begins(&config);
         let started = push0_dispatch::start(config)?;
         let (ask_source, asked) = mpsc::channel(ASKED_MAX);
         let (turns, seen) = mpsc::channel(NEWS_MAX);
@@ -142,7 +146,7 @@ impl Run {
         let rules = Rules::of(&loaded.pipeline);
         let waits =
             feed::start(source, rules, store.clone(), handle.clone(), asked, teller.clone())?;
-        sweeper::start(store.clone(), handle.clone(), Holders::None, teller.clone())?;
+        sweeper::start(store.clone(), handle.clone(), Holders::None)?;
         let deliverer = Deliverer::start(store, programs, cache, out, teller)?;
         Ok(Self {
             began,
@@ -178,16 +182,17 @@ impl Run {
         let standing = ended?;
         let printed = summary::print(args, &standing, &self.summary(exit));
         if exit == Exit::Unproved {
-            say(&standing.held_words());
+            tell::error(standing.held_words());
         }
         if exit == Exit::Interrupted {
-            say("interrupted: the same command goes on from here");
+            tell::info("interrupted: the same command goes on from here");
         }
         match printed {
             Ok(()) => Ok(exit),
             Err(error) => {
-                let words = format!("error: cannot write to stdout: {error}: make room");
-                say(&(words + "; the same command tells it again"));
+                tell::error(format_args!(
+                    "cannot write to stdout: {error}: make room; the same command tells it again"
+                ));
                 Ok(if exit == Exit::Done { Exit::OutOfReach } else { exit })
             }
         }
@@ -244,38 +249,35 @@ impl Run {
     fn hear(&mut self, news: News) -> Result<Option<Exit>, RunError> {
         match news {
             News::Seen(seen) => {
-                print(&seen.lines);
-                if let Some(warning) = &seen.warning {
-                    self.screen.note(&format!("warning: {warning}"));
-                }
+                tell::tell(&seen.lines);
+                seen.warning.iter().for_each(tell::warn);
                 let room = OVERHEADS_MAX.saturating_sub(self.overheads.len());
                 self.overheads.extend(seen.overheads.into_iter().take(room));
             }
             News::Notice(notice) => self.notice(&notice),
             News::Fed(fed) => self.feed = Some(fed?),
-            News::Unsound(task) => self.screen.note(&format!(
-                "warning: the result of task {} is missing from the store or damaged there; if it is needed \
+            News::Unsound(task) => tell::warn(format_args!(
+                "the result of task {} is missing from the store or damaged there; if it is needed \
                  again, it is made again",
                 task.short()
             )),
-            News::Mended(number) => self.screen.note(&format!(
-                "warning: the payload of block {number} was damaged in the store; it is the file's again"
+            News::Mended(number) => tell::warn(format_args!(
+                "the payload of block {number} was damaged in the store; it is the file's again"
             )),
             News::Delivered(Delivered::Written(number, delivery)) => {
                 self.deliverer.succeeded();
                 for task in delivery.mended {
                     let (task, words) = (task.short(), "missing from the store or damaged there");
-                    self.screen.note(&format!(
-                        "warning: the result of task {task} was {words}; it is its proof file's again"
+                    tell::warn(format_args!(
+                        "the result of task {task} was {words}; it is its proof file's again"
                     ));
                 }
                 self.published.insert(number, delivery.published);
             }
             News::Delivered(Delivered::Missing(number, task)) => self.remake(number, task)?,
             News::Delivered(Delivered::Failed(number, error)) => {
-                self.screen.note(&self.deliverer.failed(number, error)?);
+                self.deliverer.failed(number, error)?;
             }
-            News::Note(words) => self.screen.note(&words),
             News::EngineEnded(Ok(())) => return Err(RunError::Gone(Gone)),
             News::EngineEnded(Err(error)) => return Err(RunError::Engine(error)),
             News::Interrupted => {
@@ -284,7 +286,7 @@ impl Run {
                     return Ok(Some(Exit::Interrupted));
                 }
                 self.handle.drain()?;
-                self.screen.note(
+                tell::info(
                     "draining: running provers finish, nothing starts; a second signal stops them",
                 );
             }
@@ -294,8 +296,8 @@ impl Run {
 
     /// A released proof is not in the store any more: it is made again, and delivered then.
     fn remake(&mut self, number: ReleaseNumber, task: TaskId) -> Result<(), RunError> {
-        self.screen.note(&format!(
-            "warning: the result of task {} is missing from the store or damaged there; it is made again",
+        tell::warn(format_args!(
+            "the result of task {} is missing from the store or damaged there; it is made again",
             task.short()
         ));
         self.deliverer.rewind(number);

@@ -13,15 +13,15 @@ use serde::Serialize;
 use super::output::{Lines, print, table};
 use super::{ArtifactsArgs, Exit};
 use crate::data::{DataError, Layout};
-use crate::run::say;
 use crate::sweep::{References, Why, grace, references};
+use crate::tell;
 
 pub(super) fn artifacts(args: &ArtifactsArgs) -> Exit {
     let layout = Layout::new(&args.data);
     let scheduler = match layout.replay() {
         Ok(recorded) => recorded.scheduler,
         Err(error) => {
-            say(&format!("error: {error}"));
+            tell::error(format_args!("{error}"));
             return Exit::from(&error);
         }
     };
@@ -35,7 +35,7 @@ pub(super) fn artifacts(args: &ArtifactsArgs) -> Exit {
         Ok(held) => held,
         Err((path, source)) => {
             let error = DataError::Unreadable { path, source };
-            say(&format!("error: {error}"));
+            tell::error(format_args!("{error}"));
             return Exit::from(&error);
         }
     };

@@ -14,7 +14,7 @@ use super::output::{Lines, print};
 use super::{Exit, LogArgs, LogCommand};
 use crate::data::{DataError, Layout, Replay};
 use crate::lines::{fields, time};
-use crate::run::say;
+use crate::tell;
 
 pub(super) fn log(args: &LogArgs) -> Exit {
     match &args.command {
@@ -150,6 +150,6 @@ fn readable(report: Report) -> Result<(), DataError> {
 }
 
 fn complain(error: &DataError) -> Exit {
-    say(&format!("error: {error}"));
+    tell::error(format_args!("{error}"));
     Exit::from(error)
 }

@@ -17,32 +17,32 @@ use super::output::print;
 use super::{Exit, LogsArgs};
 use crate::data::{DataError, Layout};
 use crate::lines::time;
-use crate::run::say;
+use crate::tell;
 
 pub(super) fn logs(args: &LogsArgs) -> Exit {
     let layout = Layout::new(&args.data);
     let mut attempts = Attempts::default();
     match layout.scan(&mut |turn| attempts.turn(&turn)) {
         // The output may be there all the same.
-        Ok(Report { ending: Ending::Unreadable(error), .. }) => say(&format!("warning: {error}")),
+        Ok(Report { ending: Ending::Unreadable(error), .. }) => tell::warn(format_args!("{error}")),
         Ok(_) => {}
-        Err(error @ DataError::Unreadable { .. }) => say(&format!("warning: {error}")),
+        Err(error @ DataError::Unreadable { .. }) => tell::warn(format_args!("{error}")),
         Err(error) => {
-            say(&format!("error: {error}"));
+            tell::error(format_args!("{error}"));
             return Exit::from(&error);
         }
     }
     match attempt_logs(&layout.dispatch(), "") {
         Ok(kept) => attempts.keep(kept),
         Err(error) => {
-            say(&format!("error: the provers' output cannot be read: {error}: try again"));
+            tell::error(format_args!("the provers' output cannot be read: {error}: try again"));
             return Exit::OutOfReach;
         }
     }
     let found = match attempts.named(&args.task) {
         Ok(found) => found,
         Err(why) => {
-            say(&format!("error: {why}"));
+            tell::error(format_args!("{why}"));
             return Exit::Usage;
         }
     };
@@ -65,7 +65,7 @@ impl Attempt {
                 lines.push(text);
             }
             (Some((path, Err(error))), ..) if error.kind() != io::ErrorKind::NotFound => {
-                say(&format!("warning: {} cannot be read: {error}", path.display()));
+                tell::warn(format_args!("{} cannot be read: {error}", path.display()));
             }
             (_, None, Some(since)) if has_writer => lines.push(format!(
                 "attempt {number} is running (since {}); its output is kept when it ends",

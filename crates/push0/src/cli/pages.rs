@@ -14,7 +14,7 @@ use clap_mangen::Man;
 
 use super::output::print_bytes;
 use super::{Cli, Exit};
-use crate::run::say;
+use crate::tell;
 
 /// Prints what a shell needs to complete push0's commands and flags
 ///
@@ -85,7 +85,9 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
 }
 
 fn failed(what: &str, error: &io::Error) -> Exit {
-    say(&format!("error: {what} cannot be written: {error}: make room, or name another directory"));
+    tell::error(format_args!(
+        "{what} cannot be written: {error}: make room, or name another directory"
+    ));
     Exit::OutOfReach
 }
 

@@ -6,7 +6,8 @@ use push0_core::Input;
 
 use super::{DiscardArgs, Exit, SaidArgs, UnpinArgs};
 use crate::cluster;
-use crate::run::{self, RunError, TakenBack, say};
+use crate::run::{self, RunError, TakenBack};
+use crate::tell;
 
 /// Takes back the results of tasks.
 pub(super) fn discard(args: &DiscardArgs) -> Exit {
@@ -43,11 +44,11 @@ pub(crate) fn words((tasks, released): &TakenBack) -> String {
 fn told(done: Result<String, RunError>) -> Exit {
     match done {
         Ok(words) => {
-            say(&words);
+            tell::info(&words);
             Exit::Done
         }
         Err(error) => {
-            say(&error.to_string());
+            tell::error(&error);
             Exit::from(&error)
         }
     }

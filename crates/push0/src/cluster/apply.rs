@@ -15,7 +15,8 @@ use crate::cli::{
     ApplyArgs, DiscardArgs, Exit, RetryArgs, SaidArgs, UnpinArgs, taken_back as taken_back_words,
 };
 use crate::pipeline_file;
-use crate::run::{TakenBack, difference, say};
+use crate::run::{TakenBack, difference};
+use crate::tell;
 
 /// Has the cluster go on with a changed pipeline.
 pub(crate) fn apply(args: &ApplyArgs) -> Exit {
@@ -24,12 +25,12 @@ pub(crate) fn apply(args: &ApplyArgs) -> Exit {
 
 /// Has the cluster try parked tasks again.
 pub(crate) fn retry(args: &RetryArgs) -> Exit {
-    told(retry_now(args).map(|count| say(&format!("{count} tasks are tried again"))))
+    told(retry_now(args).map(|count| tell::info(format_args!("{count} tasks are tried again"))))
 }
 
 /// Has the cluster take back what it accepted.
 pub(crate) fn discard(args: &DiscardArgs) -> Exit {
-    told(discard_now(args).map(|taken_back| say(&taken_back_words(&taken_back))))
+    told(discard_now(args).map(|taken_back| tell::info(taken_back_words(&taken_back))))
 }
 
 /// Has the cluster forget a program's key.
@@ -42,7 +43,7 @@ pub(crate) fn unpin(args: &UnpinArgs) -> Exit {
         }
         format!("what was named of {}'s key is forgotten", args.program)
     };
-    told(asked(&args.said, ask, "push0-unpin").map(|answer| say(&words(answer))))
+    told(asked(&args.said, ask, "push0-unpin").map(|answer| tell::info(words(answer))))
 }
 
 fn discard_now(args: &DiscardArgs) -> Result<TakenBack, ClusterError> {
@@ -91,16 +92,16 @@ fn apply_now(args: &ApplyArgs) -> Result<(), ClusterError> {
     let was = was.ok_or(ClusterError::NothingRuns)?;
     let difference = difference(&was, &loaded.spec);
     if difference.is_empty() {
-        say("nothing differs from the pipeline that runs");
+        tell::info("nothing differs from the pipeline that runs");
         return Ok(());
     }
-    say(&format!("against the pipeline that runs:\n{difference}"));
+    tell::info(format_args!("against the pipeline that runs:\n{difference}"));
     if !args.yes && !is_confirmed("apply?") {
         return Err(ClusterError::NotConfirmed);
     }
     let client = runtime.block_on(Client::connect(&settings, args.wait))?;
     runtime.block_on(client.have(&Ask::Apply(Box::new(loaded.spec))))?;
-    say("applied");
+    tell::info("applied");
     Ok(())
 }
 

@@ -28,7 +28,7 @@ use super::role::is_inbox;
 use super::take_back::TakeBacks;
 use super::wire::{Answer, Ask};
 use crate::engine::Handle;
-use crate::run::say;
+use crate::tell;
 
 /// What whoever answers has at hand.
 #[derive(Clone)]
@@ -166,7 +166,7 @@ impl Desk {
     }
 
     fn warn(&self, words: &str) {
-        say(&format!("warning: {}: {words}", self.engine));
+        tell::warn(format_args!("{}: {words}", self.engine));
     }
 }
 

@@ -10,7 +10,7 @@ use super::role::Role;
 use super::serve::runtime;
 use super::wire::{Answer, Ask};
 use crate::cli::{CordonArgs, DrainArgs, Exit, UncordonArgs};
-use crate::run::say;
+use crate::tell;
 
 /// Has dispatchers leave.
 pub(crate) fn drain(args: &DrainArgs) -> Exit {
@@ -56,7 +56,7 @@ fn drain_now(args: &DrainArgs) -> Result<(), ClusterError> {
         });
         missed.extend(silent.chain(unheard.into_iter().map(|id| format!("{id} is not there"))));
     }
-    say(&match left {
+    tell::info(&match left {
         1 => "1 dispatcher ends what it runs, and goes".to_owned(),
         left => format!("{left} dispatchers end what they run, and go"),
     });
@@ -83,7 +83,7 @@ fn cordon_now(
         for dispatcher in dispatchers {
             let is_unheard = unheard.iter().any(|id| id == dispatcher.as_str());
             let note = if is_unheard { " (nobody of that name is there now)" } else { "" };
-            say(&format!("{dispatcher} {does}{note}"));
+            tell::info(format_args!("{dispatcher} {does}{note}"));
         }
     }
     Ok(())

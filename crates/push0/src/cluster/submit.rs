@@ -19,13 +19,13 @@ use super::settings::Settings;
 use super::wire::{Answer, Ask, Left};
 use crate::cli::{Exit, SubmitArgs};
 use crate::pipeline_file;
-use crate::run::say;
 use crate::source::{BlockFile, Rules, SourceBlock, SourceError};
+use crate::tell;
 
 /// Submits every block of a file.
 pub(crate) fn submit(args: &SubmitArgs) -> Exit {
     told(submit_all(args).and_then(|standing| {
-        say(&standing.to_string());
+        tell::info(standing.to_string());
         standing.check()
     }))
 }

@@ -1,5 +1,6 @@
 //! What `--help` teaches.
 
+use crate::tell::help;
 use crate::world::push0;
 
 #[test]
@@ -11,7 +12,7 @@ fn the_whole_is_explained() {
     provers, watches them, checks what they make, tries again what failed, and keeps every fact in a log
     on disk: killed at any moment, the same command goes on where it was.
 
-    Usage: push0 <COMMAND>
+    Usage: push0 [OPTIONS] <COMMAND>
 
     Commands:
       run          Proves what the pipeline's source gives, until it ends; goes on where it was
@@ -303,7 +304,7 @@ fn log_is_explained() {
 
     Takes no lock, so it works beside a running engine and changes nothing.
 
-    Usage: push0 log <COMMAND>
+    Usage: push0 log [OPTIONS] <COMMAND>
 
     Commands:
       cat     Prints every event, a line each
@@ -361,7 +362,7 @@ fn logs_is_explained() {
     The end of each attempt's output, oldest first; it is kept when the attempt ends. `push0 status` and
     `push0 log cat` name tasks and attempts.
 
-    Usage: push0 logs --data <DIR> <TASK>
+    Usage: push0 logs [OPTIONS] --data <DIR> <TASK>
 
     Arguments:
       <TASK>
@@ -391,10 +392,4 @@ fn a_wrong_command_line_exits_2() {
 fn no_slots_at_all_is_refused_with_what_to_write() {
     let ran = push0(&["run", "p", "--slots", "0"]);
     assert!(ran.stderr.contains("'0' for '--slots <N>': write 1 or more"), "{}", ran.stderr);
-}
-
-fn help(words: &[&str]) -> String {
-    let ran = push0(words);
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    ran.stdout
 }
