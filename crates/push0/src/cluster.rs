@@ -42,6 +42,7 @@ mod host;
 mod lead;
 mod leave;
 mod leaving;
+mod links;
 mod lives;
 mod owned;
 mod present;

@@ -21,7 +21,7 @@ use push0_core::{plain_json, plain_lines};
 
 pub(crate) use line::{Colour, Form};
 pub use line::{Level, Line};
-pub(crate) use repeats::Repeats;
+pub(crate) use repeats::{Repeats, shown};
 
 /// How this process tells.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use store::{StorePlace, StoreTable};
 
 use super::error::ClusterError;
+use super::links;
 use super::role::Role;
 use crate::pipeline_file::unit;
 use crate::tell;
@@ -182,6 +183,7 @@ impl ClusterArgs {
             subject: format!("{}.log", table.prefix),
             replicas: table.replicas,
             max_bytes,
+            links: links::teller(),
             ..NatsConfig::default()
         };
         let system_user = from_env("PUSH0_NATS_SYSTEM_USER").or(table.system_user);
