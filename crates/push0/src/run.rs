@@ -22,7 +22,6 @@ mod inspect;
 mod open;
 mod screen;
 mod sight;
-mod signals;
 mod standing;
 mod summary;
 pub(crate) mod sweeper;
@@ -55,6 +54,7 @@ pub(crate) use self::take_back::{TakenBack, consequences, discard, record, resul
 use self::threads::{relay, run_engine, spawn};
 use crate::cli::{Exit, RunArgs};
 use crate::engine::{Engine, EngineError, Gone, Handle, Ports, Seen};
+use crate::interrupts;
 use crate::notices;
 use crate::publish::Published;
 use crate::source::Rules;
@@ -97,6 +97,8 @@ struct Run {
     news: Receiver<News>,
     dispatcher: Option<Dispatcher>,
     engine: Option<JoinHandle<()>>,
+    /// Ends once all that the dispatcher reports has been handed on.
+    reports: JoinHandle<()>,
     deliverer: Deliverer,
     screen: Screen,
     overheads: Vec<Duration>,
@@ -130,7 +132,9 @@ impl Run {
         let Opened { loaded, source, scheduler, log, store, config, programs, .. } = opened;
         let Opened { out, cache, was_resumed, ground, .. } = opened;
         let (teller, news) = sync_channel(NEWS_MAX);
-        signals::listen(teller.clone()).map_err(RunError::Thread)?;
+        let heard = teller.clone();
+        let listens = interrupts::listen(move || heard.send(News::Interrupted).is_ok());
+        listens.map_err(RunError::Thread)?;
         notices::begins(&config);
         let started = push0_dispatch::start(config)?;
         let (ask_source, asked) = mpsc::channel(ASKED_MAX);
@@ -142,7 +146,7 @@ impl Run {
         let engine = spawn("engine", run_engine(engine, teller.clone()))?;
         // Before any beat is heard: the leases of the engine before must not be granted again.
         open::begin(args, &handle, &loaded)?;
-        relay(&handle, &teller, started.from, started.notices, seen)?;
+        let reports = relay(&handle, &teller, started.from, started.notices, seen)?;
         let rules = Rules::of(&loaded.pipeline);
         let waits =
             feed::start(source, rules, store.clone(), handle.clone(), asked, teller.clone())?;
@@ -155,6 +159,7 @@ impl Run {
             news,
             dispatcher: Some(started.dispatcher),
             engine: Some(engine),
+            reports,
             deliverer,
             screen,
             overheads: Vec::new(),
@@ -304,12 +309,42 @@ impl Run {
         self.handle.ask(Input::Remake(task))?.map_err(|refused| RunError::Remake { task, refused })
     }
 
-    /// Ends provers, then the engine, in this order: what the provers still report is recorded.
+    fn last_look(&self) -> Result<Standing, Gone> {
+        let sight = self.handle.begin_look(Standing::of)?;
+        sight.recv_timeout(LAST_LOOK).map_err(|_| Gone)
+    }
+
+    /// Takes what is under way: what provers have reported, and the files that are being written.
+    fn hear_out(&mut self) {
+        let until = Instant::now() + HEARD_OUT_MAX;
+        let is_heard = |run: &Self| {
+            let is_written = run.deliverer.cursor().0 <= run.published.len() as u64;
+            run.reports.is_finished() && (is_written || run.interrupts > 1)
+        };
+        while !is_heard(self) && Instant::now() < until {
+            match self.news.recv_timeout(TICK) {
+                Ok(News::Delivered(Delivered::Written(number, delivery))) => {
+                    self.published.insert(number, delivery.published);
+                }
+                Ok(News::Seen(seen)) => tell::tell(&seen.lines),
+                Ok(News::Interrupted) => self.interrupts += 1,
+                Ok(News::Delivered(Delivered::Failed(..) | Delivered::Missing(..))) => return,
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Ends provers, then the engine, in this order: what the provers still report is recorded, and counted.
     fn end(&mut self) -> Result<Standing, RunError> {
-        let standing = self.handle.begin_look(Standing::of);
-        let standing = standing.and_then(|sight| sight.recv_timeout(LAST_LOOK).map_err(|_| Gone));
+        let mut standing = self.last_look();
+        let _ = self.handle.drain(); // what is given back is not given out again
         if let Some(dispatcher) = self.dispatcher.take() {
             dispatcher.shutdown(STOP_GRACE);
+        }
+        if standing.is_ok() {
+            self.hear_out();
+            standing = self.last_look().or(standing);
         }
         self.handle.stop();
         let mut failed = None;
@@ -352,6 +387,9 @@ const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// How long the last look is waited for: an engine whose disk is full does not answer.
 const LAST_LOOK: Duration = Duration::from_secs(10);
+
+/// How long what is under way is waited for at the end: a verifier that takes longer is started again by the next run.
+const HEARD_OUT_MAX: Duration = Duration::from_secs(5);
 
 /// How long an engine that has ended may take to say why.
 const EXPLAINED_MAX: Duration = Duration::from_secs(5);

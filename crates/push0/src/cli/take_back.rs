@@ -7,7 +7,7 @@ use push0_core::Input;
 use super::{DiscardArgs, Exit, SaidArgs, UnpinArgs};
 use crate::cluster;
 use crate::run::{self, RunError, TakenBack};
-use crate::tell;
+use crate::tell::{self, counted};
 
 /// Takes back the results of tasks.
 pub(super) fn discard(args: &DiscardArgs) -> Exit {
@@ -38,7 +38,8 @@ pub(crate) fn words((tasks, released): &TakenBack) -> String {
             )
         }
     };
-    format!("{tasks} tasks are proved again{recalled}")
+    let are = if *tasks == 1 { "is" } else { "are" };
+    format!("{} {are} proved again{recalled}", counted(tasks, "task"))
 }
 
 fn told(done: Result<String, RunError>) -> Exit {

@@ -16,7 +16,7 @@ use crate::cli::{
 };
 use crate::pipeline_file;
 use crate::run::{TakenBack, difference};
-use crate::tell;
+use crate::tell::{self, counted};
 
 /// Has the cluster go on with a changed pipeline.
 pub(crate) fn apply(args: &ApplyArgs) -> Exit {
@@ -25,7 +25,10 @@ pub(crate) fn apply(args: &ApplyArgs) -> Exit {
 
 /// Has the cluster try parked tasks again.
 pub(crate) fn retry(args: &RetryArgs) -> Exit {
-    told(retry_now(args).map(|count| tell::info(format_args!("{count} tasks are tried again"))))
+    told(retry_now(args).map(|count| {
+        let are = if count == 1 { "is" } else { "are" };
+        tell::info(format_args!("{} {are} tried again", counted(count, "task")));
+    }))
 }
 
 /// Has the cluster take back what it accepted.
@@ -61,9 +64,9 @@ fn asked(
     ask: impl FnOnce(Option<Seq>) -> Ask,
     name: &str,
 ) -> Result<Answer, ClusterError> {
-    let settings = said.cluster.settings(Role::Operator, name)?;
+    let settings = said.asks.cluster.settings(Role::Operator, name)?;
     let runtime = runtime()?;
-    let client = runtime.block_on(Client::connect(&settings, said.wait))?;
+    let client = runtime.block_on(Client::connect(&settings, said.asks.wait))?;
     let answer = not_refused(runtime.block_on(client.ask(&Ask::Position))?)?;
     let Answer::Position(seen) = answer else { return Err(of_another_question()) };
     not_refused(runtime.block_on(client.ask(&ask(Some(seen))))?)
@@ -82,7 +85,7 @@ pub(super) fn of_another_question() -> ClusterError {
 
 fn apply_now(args: &ApplyArgs) -> Result<(), ClusterError> {
     let loaded = pipeline_file::load(&args.pipeline)?;
-    let settings = args.cluster.settings(Role::Operator, "push0-apply")?;
+    let settings = args.asks.cluster.settings(Role::Operator, "push0-apply")?;
     let runtime = runtime()?;
     let was = runtime.block_on(async {
         let mut replica = Replica::open(&settings.nats).await?;
@@ -99,16 +102,16 @@ fn apply_now(args: &ApplyArgs) -> Result<(), ClusterError> {
     if !args.yes && !is_confirmed("apply?") {
         return Err(ClusterError::NotConfirmed);
     }
-    let client = runtime.block_on(Client::connect(&settings, args.wait))?;
+    let client = runtime.block_on(Client::connect(&settings, args.asks.wait))?;
     runtime.block_on(client.have(&Ask::Apply(Box::new(loaded.spec))))?;
     tell::info("applied");
     Ok(())
 }
 
 fn retry_now(args: &RetryArgs) -> Result<usize, ClusterError> {
-    let settings = args.cluster.settings(Role::Client, "push0-retry")?;
+    let settings = args.asks.cluster.settings(Role::Client, "push0-retry")?;
     let runtime = runtime()?;
-    let client = runtime.block_on(Client::connect(&settings, args.wait))?;
+    let client = runtime.block_on(Client::connect(&settings, args.asks.wait))?;
     if args.all {
         return runtime.block_on(client.have(&Ask::RetryAll));
     }

@@ -36,9 +36,9 @@ fn drain_now(args: &DrainArgs) -> Result<(), ClusterError> {
     if args.dispatchers.is_empty() && !args.all {
         return Err(ClusterError::NobodyNamed);
     }
-    let settings = args.cluster.settings(Role::Operator, "push0-drain")?;
+    let settings = args.asks.cluster.settings(Role::Operator, "push0-drain")?;
     let runtime = runtime()?;
-    let client = runtime.block_on(Client::connect(&settings, args.wait))?;
+    let client = runtime.block_on(Client::connect(&settings, args.asks.wait))?;
     let (mut left, mut missed) = (0, Vec::new());
     let chunks: Vec<_> = match args.all {
         true => vec![Vec::new()],
@@ -72,9 +72,9 @@ fn cordon_now(
     does: &str,
     ask: impl Fn(Vec<push0_core::DispatcherId>) -> Ask,
 ) -> Result<(), ClusterError> {
-    let settings = args.cluster.settings(Role::Operator, name)?;
+    let settings = args.asks.cluster.settings(Role::Operator, name)?;
     let runtime = runtime()?;
-    let client = runtime.block_on(Client::connect(&settings, args.wait))?;
+    let client = runtime.block_on(Client::connect(&settings, args.asks.wait))?;
     for dispatchers in args.dispatchers.chunks(NAMES_MAX) {
         let answer = runtime.block_on(client.ask(&ask(dispatchers.to_vec())))?;
         let Answer::Cordoned { unheard } = not_refused(answer)? else {

@@ -17,7 +17,7 @@ pub(crate) fn finish(args: &FinishArgs) -> Exit {
 }
 
 fn finish_now(args: &FinishArgs) -> Result<(), ClusterError> {
-    let settings = args.cluster.settings(Role::Client, "push0-finish")?;
+    let settings = args.asks.cluster.settings(Role::Client, "push0-finish")?;
     if !args.yes {
         tell::info(
             "no block follows: open batches close with what they have, and blocks past the last one are refused",
@@ -27,7 +27,7 @@ fn finish_now(args: &FinishArgs) -> Result<(), ClusterError> {
         }
     }
     let runtime = runtime()?;
-    let client = runtime.block_on(Client::connect(&settings, args.wait))?;
+    let client = runtime.block_on(Client::connect(&settings, args.asks.wait))?;
     let give_up = Instant::now() + FINISH_WAIT;
     loop {
         match runtime.block_on(client.have(&Ask::Finish)) {
@@ -45,9 +45,9 @@ fn finish_now(args: &FinishArgs) -> Result<(), ClusterError> {
 }
 
 fn unfinish_now(args: &FinishArgs) -> Result<(), ClusterError> {
-    let settings = args.cluster.settings(Role::Client, "push0-finish")?;
+    let settings = args.asks.cluster.settings(Role::Client, "push0-finish")?;
     let runtime = runtime()?;
-    let client = runtime.block_on(Client::connect(&settings, args.wait))?;
+    let client = runtime.block_on(Client::connect(&settings, args.asks.wait))?;
     let (by, why) = (args.who.by(), args.who.why());
     runtime.block_on(client.have(&Ask::Unfinish { by, why }))?;
     tell::info("taken back: blocks may follow");

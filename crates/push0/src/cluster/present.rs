@@ -88,7 +88,7 @@ impl Calls {
             if let Some(count) = self.bound.tell(now) {
                 let by = &self.by;
                 tell::warn(format_args!(
-                    "{by}: {count} roll calls were left out: it takes {CALLS_A_SECOND} a second, and none that hold \
+                    "{by}: roll calls were left out ({count}): it takes {CALLS_A_SECOND} a second, and none that hold \
                      anything"
                 ));
             }

@@ -32,7 +32,10 @@ impl Telling {
         let note = |level, words: String| Line::new(level, words).at(turn.at);
         if self.quiet_until.is_some_and(|until| until <= now) {
             let not_told = std::mem::take(&mut self.not_told);
-            let words = format!("({not_told} events were not told: the log has them)");
+            let words = match not_told {
+                1 => "(1 event was not told: the log has it)".to_owned(),
+                _ => format!("({not_told} events were not told: the log has them)"),
+            };
             lines.push(note(Level::Warn, words));
             self.quiet_until = None;
         }

@@ -16,7 +16,7 @@ fn the_json_of_a_run_has_the_fields_that_are_fixed_and_no_others() {
         names(&run["attempts"]),
         ["accepted", "failed", "lost", "started", "surplus", "withdrawn"]
     );
-    let proof = ["key", "mock", "path", "program", "public_values", "vkey"];
+    let proof = ["key", "mock", "path", "program", "public_values", "stage", "vkey"];
     assert_eq!(names(&run["proofs"][0]), proof);
 }
 
