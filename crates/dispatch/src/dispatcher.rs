@@ -3,7 +3,6 @@
 //! Not here: what its threads do (`desk`, `beat`).
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,9 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use push0_core::{
-    AttemptId, Capacity, FailureClass, FromDispatcher, Life, ProgramName, ToDispatcher,
-};
+use push0_core::{Capacity, FromDispatcher, Life, ProgramName, ToDispatcher};
 use tokio::sync::{mpsc, watch};
 
 use crate::aside::{Aside, FILES_MAX};
@@ -26,6 +23,7 @@ use crate::held::Held;
 use crate::judges::Judges;
 use crate::lives::Lives;
 use crate::logs::Logs;
+use crate::notice::Notice;
 use crate::outputs::Outputs;
 use crate::pool::Pool;
 use crate::programs::{Programs, Stamps, fault};
@@ -33,7 +31,7 @@ use crate::rooms::Rooms;
 use crate::shelf::Shelf;
 use crate::spares::Spares;
 use crate::unjudged::Unjudged;
-use crate::{About, Config, Retry, Room, beat, incarnation, mark, place, sys, users};
+use crate::{About, Config, Retry, beat, incarnation, mark, place, sys, users};
 
 /// A dispatcher that runs, and the ends of its channels.
 #[derive(Debug)]
@@ -46,75 +44,6 @@ pub struct Started {
     pub from: mpsc::Receiver<FromDispatcher>,
     /// What an operator should know. When full, notices are left out.
     pub notices: mpsc::Receiver<Notice>,
-}
-
-/// Something that an operator should know.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum Notice {
-    /// A program cannot be run here, and is not offered until its file changes.
-    ProgramGone { program: ProgramName, message: String },
-    /// A program is offered again.
-    ProgramBack { program: ProgramName },
-    /// Processes that a former life of this dispatcher left behind were ended.
-    LeftoversEnded { processes: usize },
-    /// Nothing new is begun: a disk is nearly full, or takes nothing. What runs goes on.
-    NoRoom { room: Room },
-    /// Work is begun again.
-    RoomAgain,
-    /// Nothing new is begun: a disk has not answered for so long. What runs goes on.
-    DiskSilent { path: PathBuf, silence: Duration },
-    /// Work is begun again: it answers.
-    DiskAgain,
-    /// A prover did not end well, and its proof was there: judged, accepted and taken.
-    ProofThere { program: ProgramName, attempt: AttemptId, class: FailureClass, how: String },
-    /// Nothing new is begun: the store does not answer. What waits for an input is given back.
-    StoreAway { store: String, message: String },
-    /// It answers again: work is begun.
-    StoreBack,
-    /// A result waits, for a verifier that has no verdict or a store that does not take it: see to that.
-    /// Told of each program and of the store at most once a minute.
-    Trouble { message: String },
-}
-
-impl fmt::Display for Notice {
-    /// For a person, in a line.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ProgramGone { program, message } => {
-                write!(f, "warning: program {program} cannot be run: {message}")
-            }
-            Self::ProgramBack { program } => write!(f, "program {program} can be run again"),
-            Self::LeftoversEnded { processes } => {
-                write!(f, "{processes} processes were left over from before, and were ended")
-            }
-            Self::NoRoom { room } => {
-                write!(f, "warning: nothing new is begun, what runs goes on: {room}")
-            }
-            Self::ProofThere { program, attempt, class, how } => {
-                let (attempt, class) = (attempt.position(), word(*class));
-                write!(
-                    f,
-                    "warning: attempt {attempt} of {program} did not end well ({class}), and its proof was there, \
-                     whole: it was verified, and is taken: {how}"
-                )
-            }
-            Self::RoomAgain => f.write_str("there is room again: work goes on"),
-            Self::DiskSilent { path, silence } => write!(
-                f,
-                "warning: nothing new is begun, what runs goes on: the disk of {} has not answered for {} s: see to \
-                 its mount or its server",
-                path.display(),
-                silence.as_secs()
-            ),
-            Self::DiskAgain => f.write_str("the disk answers again: work goes on"),
-            Self::StoreAway { store, message } => {
-                write!(f, "warning: nothing new is begun: {store} does not answer: {message}")
-            }
-            Self::StoreBack => f.write_str("the store answers again: work goes on"),
-            Self::Trouble { message } => write!(f, "warning: {message}"),
-        }
-    }
 }
 
 /// A dispatcher that runs. Dropped, it ends everything at once.
@@ -366,12 +295,6 @@ fn capacity(config: &Config) -> Capacity {
         memory_bytes: config.memory_bytes,
         gpus: config.gpus,
     }
-}
-
-/// A class as the log names it.
-fn word(class: FailureClass) -> String {
-    let word = serde_json::to_value(class).unwrap_or_default();
-    word.as_str().unwrap_or_default().to_owned()
 }
 
 pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> StartError {

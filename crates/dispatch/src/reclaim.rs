@@ -58,7 +58,7 @@ impl Reclaim {
                     failures += 1;
                     if failures == FAILURES {
                         tell(&format!(
-                            "warning: no notice that this machine is taken back can be seen: {why}: correct --notice"
+                            "no notice that this machine is taken back can be seen: {why}: correct --notice"
                         ));
                     }
                 }

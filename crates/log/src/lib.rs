@@ -38,8 +38,8 @@ pub use frame::{LogId, MAGIC};
 pub use memory::{Memory, MemoryLog};
 #[cfg(feature = "nats")]
 pub use nats::{
-    Follower, Gave, NatsConfig, NatsError, NatsLog, Position, ServerUrl, Storage, Trouble,
-    client as nats_client,
+    Follower, Gave, LinkNews, LinkTeller, NatsConfig, NatsError, NatsLog, Position, ServerUrl,
+    Storage, Trouble, client as nats_client,
 };
 pub use report::{Cut, Ending, Report};
 pub use scan::scan;

@@ -8,10 +8,9 @@
 //!        4  push0.log.LOG.B   [turn]              another engine took over
 //! ```
 //!
-//! Frames are those of the file log, byte for byte, and tied in the same chain: identity, digest,
-//! epoch, position. A message's sequence counts appends; positions of events are in the frames. The
-//! subject names the log and who wrote: `LOG` is its identity, and `A` and `B` are drawn anew whenever
-//! it is opened for writing.
+//! Frames are those of the file log, byte for byte, and tied in the same chain: identity, digest, epoch, position. A
+//! message's sequence counts appends; positions of events are in the frames. The subject names the log and who wrote: `LOG`
+//! is its identity, and `A` and `B` are drawn anew whenever it is opened for writing.
 //!
 //! **What is durable.** A message that the stream's leader has acknowledged is on a majority of its
 //! servers. That it is on their disks, not in their page caches alone, is up to the servers: by default
@@ -45,6 +44,7 @@ mod connect;
 mod entry;
 mod fetch;
 mod follow;
+mod link;
 mod open;
 mod probe;
 mod read;
@@ -70,6 +70,7 @@ pub use chain::Position;
 pub use config::{NatsConfig, Storage};
 pub use connect::client;
 pub use follow::Follower;
+pub use link::{LinkNews, LinkTeller};
 pub use open::{Gave, NatsError};
 pub use trouble::Trouble;
 

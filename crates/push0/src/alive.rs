@@ -15,7 +15,7 @@ use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
 
 use crate::cli::{AliveArgs, Exit};
 use crate::clock::Clock;
-use crate::run::say;
+use crate::tell;
 
 /// The sign of this process; of one that shows none, it does nothing.
 #[derive(Clone, Debug, Default)]
@@ -58,15 +58,15 @@ pub(crate) fn alive(args: &AliveArgs) -> Exit {
     match age(&args.file) {
         Ok(Some(age)) if age <= args.within => Exit::Done,
         Ok(Some(age)) => {
-            say(&format!("{shown}: not alive: touched {:.1} s ago", age.as_secs_f64()));
+            tell::info(format_args!("{shown}: not alive: touched {:.1} s ago", age.as_secs_f64()));
             Exit::Unproved
         }
         Ok(None) => {
-            say(&format!("{shown}: not alive yet"));
+            tell::info(format_args!("{shown}: not alive yet"));
             Exit::Unproved
         }
         Err(error) => {
-            say(&format!("error: {error} ({shown}): name the file that --alive names"));
+            tell::error(format_args!("{error} ({shown}): name the file that --alive names"));
             Exit::Unproved
         }
     }

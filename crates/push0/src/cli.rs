@@ -21,6 +21,7 @@ mod panic;
 mod run_args;
 mod status;
 mod take_back;
+mod tell_args;
 mod verify;
 mod words;
 
@@ -43,9 +44,11 @@ pub(crate) use output::{gist, quoted, table};
 pub use run_args::{MachineArgs, RunArgs};
 pub(crate) use status::show;
 pub(crate) use take_back::words as taken_back;
+use tell_args::TellArgs;
+pub(crate) use tell_args::flags as tell_flags;
 
 use crate::cluster;
-use crate::run::say;
+use crate::tell;
 
 /// Proves a stream of blocks with your provers, and ends in final proofs in chain order.
 ///
@@ -64,6 +67,8 @@ use crate::run::say;
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    tell: TellArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -222,11 +227,14 @@ pub fn main() -> ExitCode {
     panic::exit_as_a_bug();
     let here = std::env::current_dir().ok().map(Into::into);
     if let Some(fault) = words::fault(std::env::args_os(), std::env::vars_os(), here) {
-        say(&fault);
+        tell::error(fault);
         return Exit::Usage.into();
     }
     let exit = match Cli::try_parse() {
-        Ok(cli) => cli.execute(),
+        Ok(cli) => {
+            tell::begin(cli.tell.manner(cli.command.is_long()));
+            cli.execute()
+        }
         Err(told) => {
             // To stdout for --help, to stderr for an error; if nobody reads it, nobody misses it.
             print_told(&told);
@@ -243,7 +251,7 @@ fn print_told(told: &clap::Error) {
     if shown == plain {
         let _ = told.print(); // in colour, where there is a terminal
     } else {
-        crate::run::print(&shown);
+        tell::as_it_is(&shown);
     }
 }
 

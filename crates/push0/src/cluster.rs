@@ -44,6 +44,7 @@ mod host;
 mod lead;
 mod leave;
 mod leaving;
+mod links;
 mod lives;
 mod outputs;
 mod owned;

@@ -29,11 +29,11 @@ use push0_dispatch::mark::{self, Kind, MarkError};
 use push0_log::ServerUrl;
 
 use self::child::{Child, Exited};
-use crate::cli::{DevArgs, Exit, quoted};
+use crate::cli::{DevArgs, Exit, quoted, tell_flags};
 use crate::cluster::{ClusterArgs, is_led};
 use crate::interrupts;
 use crate::pipeline_file::{self, PipelineFileError};
-use crate::run::say;
+use crate::tell;
 
 /// Why there is no cluster, or no more.
 #[derive(Debug, thiserror::Error)]
@@ -41,28 +41,28 @@ enum DevError {
     #[error("{0}")]
     Pipeline(#[from] PipelineFileError),
     #[error(
-        "error: the source is a file ({}, source.kind): a cluster takes blocks from `push0 submit`; use kind = \"submit\", \
+        "the source is a file ({}, source.kind): a cluster takes blocks from `push0 submit`; use kind = \"submit\", \
          or `push0 run`", .0.display()
     )]
     FromFile(PathBuf),
-    #[error("error: {0}")]
+    #[error("{0}")]
     Foreign(#[from] MarkError),
-    #[error("error: another push0 dev uses {}: end it, or name another directory (--data)", .0.display())]
+    #[error("another push0 dev uses {}: end it, or name another directory (--data)", .0.display())]
     Busy(PathBuf),
-    #[error("error: {}: {source}: see to it, or name another directory (--data)", path.display())]
+    #[error("{}: {source}: see to it, or name another directory (--data)", path.display())]
     Dir { path: PathBuf, source: io::Error },
     #[error(
-        "error: there is no nats-server in PATH{named}: install it (in a clone of push0, tools/nats-server puts one into \
+        "there is no nats-server in PATH{named}: install it (in a clone of push0, tools/nats-server puts one into \
          target, and prints where), and name it in PUSH0_NATS_SERVER"
     )]
     NoServer { named: String },
-    #[error("error: {what} could not be started: {source}: see to that")]
+    #[error("{what} could not be started: {source}: see to that")]
     Spawn { what: &'static str, source: io::Error },
-    #[error("error: {what} was not ready within {} s: {words}; all were ended", .within.as_secs())]
+    #[error("{what} was not ready within {} s: {words}; all were ended", .within.as_secs())]
     Late { what: &'static str, within: Duration, words: String },
-    #[error("error: {0}; all others were ended")]
+    #[error("{0}; all others were ended")]
     Ended(Exited),
-    #[error("error: no thread to be had ({0}): try again")]
+    #[error("no thread to be had ({0}): try again")]
     Thread(#[source] io::Error),
 }
 
@@ -82,7 +82,11 @@ pub(crate) fn dev(args: &DevArgs) -> Exit {
     match run(args) {
         Ok(()) => Exit::Done,
         Err(error) => {
-            say(&error.to_string());
+            if let DevError::Pipeline(faults) = &error {
+                faults.tell();
+            } else {
+                tell::error(&error);
+            }
             match error {
                 DevError::Pipeline(_)
                 | DevError::FromFile(_)
@@ -114,10 +118,10 @@ fn run(args: &DevArgs) -> Result<(), DevError> {
     let nats = cluster.start_server(&place, &binary, &interrupts)?;
     let is_ready = cluster.start_push0(args, &place, &nats, &interrupts)?;
     if is_ready {
-        say(&place.next(args, &nats));
+        tell::page(&place.next(args, &nats));
     }
     cluster.watch(&interrupts)?;
-    say("ending: dispatcher, engine, server");
+    tell::info("ending: dispatcher, engine, server");
     cluster.end();
     Ok(())
 }
@@ -197,7 +201,7 @@ impl Cluster {
             let alive = place.path(&format!("{}.alive", words.first().unwrap_or(&"")));
             remove(&alive)?;
             let mut command = child::push0().map_err(|source| DevError::Spawn { what, source })?;
-            command.args(words).arg(&args.pipeline).args(["--nats", nats]);
+            command.args(words).args(tell_flags()).arg(&args.pipeline).args(["--nats", nats]);
             command.arg("--store").arg(place.path("store")).arg("--alive").arg(&alive);
             if words.contains(&"dispatch") {
                 command.arg("--dir").arg(place.path("dispatch"));

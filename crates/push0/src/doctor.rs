@@ -27,7 +27,7 @@ use crate::cluster::{ClusterError, Role};
 use crate::finding::{Finding, Standing};
 use crate::interrupts;
 use crate::pipeline_file::{self, LoadedPipeline};
-use crate::run::say;
+use crate::tell;
 use crate::trial::Trial;
 
 /// Looks at everything, and tells of each thing as it is seen.
@@ -35,14 +35,14 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Exit {
     let loaded = match args.pipeline.as_deref().map(pipeline_file::load).transpose() {
         Ok(loaded) => loaded,
         Err(error) => {
-            say(&error.to_string());
+            tell::error(&error);
             return Exit::from(&error);
         }
     };
     let interrupts = match interrupts::count() {
         Ok(interrupts) => interrupts,
         Err(error) => {
-            say(&format!("error: no thread to be had ({error}): try again"));
+            tell::error(format_args!("no thread to be had ({error}): try again"));
             return Exit::OutOfReach;
         }
     };
@@ -151,8 +151,7 @@ fn store(args: &DoctorArgs) -> Vec<Finding> {
 /// What is wrong with what this process was told; its words have what to do.
 fn setting(about: &str, error: &ClusterError) -> Finding {
     let words = error.to_string();
-    let words = words.trim_start_matches("error: ");
-    let (said, remedy) = words.rsplit_once(": ").unwrap_or((words, "correct it"));
+    let (said, remedy) = words.rsplit_once(": ").unwrap_or((&words, "correct it"));
     Finding::fail(about, said, remedy)
 }
 

@@ -50,6 +50,7 @@ pub use ports::{Ports, Post, Seen};
 pub(crate) use room::{is_short, raise, used};
 
 use crate::clock::Clock;
+use crate::tell::Repeats;
 
 /// The scheduler with its log and clock.
 pub struct Engine<L> {
@@ -81,15 +82,11 @@ pub struct Engine<L> {
     begun: Seq,
     mail: Mail,
     telling: Telling,
-    trouble: Option<Trouble>,
+    /// Since when the log takes nothing.
+    trouble: Option<Instant>,
+    /// What people know of that.
+    troubles: Repeats,
     filling: Filling,
-}
-
-/// A log that takes nothing at the moment.
-#[derive(Clone, Copy, Debug)]
-struct Trouble {
-    since: Instant,
-    is_told: bool,
 }
 
 /// Why the engine ended before it was told to.
@@ -128,6 +125,7 @@ impl<L: Log> Engine<L> {
             mail: Mail::default(),
             telling: Telling::new(Instant::now()),
             trouble: None,
+            troubles: Repeats::default(),
             filling: Filling::default(),
             scheduler,
             log,
@@ -276,19 +274,19 @@ impl<L: Log> Engine<L> {
             | AppendError::TooLarge { .. }
             | _ => return Err(error.into()),
         };
-        let trouble = Trouble { since: Instant::now(), is_told: false };
-        let trouble = self.trouble.get_or_insert(trouble);
+        let since = self.trouble.get_or_insert_with(Instant::now);
         // Of a log that is shared another engine would find no more.
         let is_shared = is_full && self.log.room().is_some();
-        let is_over = trouble.since.elapsed() >= ROOM_WAIT && !is_shared;
+        let is_over = since.elapsed() >= ROOM_WAIT && !is_shared;
         if is_over || self.is_stopping.load(Ordering::Relaxed) {
             return Err(error.into());
         }
-        if !trouble.is_told {
-            let why = error.source().map(ToString::to_string).unwrap_or_default();
-            let warning = format!("{error} ({why}): {what}, and it goes on");
-            let seen = Seen { warning: Some(warning), ..Seen::default() };
-            trouble.is_told = self.ports.turns.try_send(seen).is_ok();
+        let why = error.source().map(ToString::to_string).unwrap_or_default();
+        let lines = self.troubles.failing(&format!("{error} ({why}): {what}, and it goes on"));
+        if !lines.is_empty()
+            && self.ports.turns.try_send(Seen { lines, ..Seen::default() }).is_err()
+        {
+            self.troubles = Repeats::default(); // told the next time
         }
         if is_full {
             return self.await_room().await;
@@ -319,7 +317,7 @@ impl<L: Log> Engine<L> {
                 let _ = probe.send((self.scheduler.epoch(), durable));
             }
             if let Some(turn) = turn {
-                self.trouble = None; // a log that takes more and makes none of it durable is still in trouble
+                self.is_well(); // a log that takes more and makes none of it durable is still in trouble
                 let last = turn.last();
                 self.show(turn, &accepted);
                 self.pulse.send_replace(last);
@@ -327,6 +325,15 @@ impl<L: Log> Engine<L> {
             for look in looks {
                 look(&self.scheduler, &self.fleet); // nothing was decided behind it
             }
+        }
+    }
+
+    /// A turn is durable.
+    fn is_well(&mut self) {
+        if self.trouble.take().is_some() {
+            let lines = self.troubles.working("the log takes what is decided again");
+            let lines = lines.into_iter().collect();
+            let _ = self.ports.turns.try_send(Seen { lines, ..Seen::default() }); // as all that is shown
         }
     }
 
@@ -535,7 +542,7 @@ impl<L: Log> Engine<L> {
             |(granted, ran): &(Timestamp, Duration)| durable.since(*granted).saturating_sub(*ran);
         let lines = match self.ports.lines {
             true => self.telling.lines(Instant::now(), &self.scheduler, &turn),
-            false => String::new(),
+            false => Vec::new(),
         };
         let overheads = accepted.iter().map(overhead).collect();
         let seen = Seen { lines, overheads, warning: None, turn: Some(turn) };

@@ -25,7 +25,7 @@ pub(crate) enum Facts {
 /// Why it cannot be read, or no further.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FactsError {
-    #[error("error: {0}")]
+    #[error("{0}")]
     Data(#[from] DataError),
     #[error("{0}")]
     Cluster(#[from] ClusterError),

@@ -34,14 +34,14 @@ impl Gpus {
         let count = said.or(named).unwrap_or(devices);
         let warning = (wanted > 0).then(|| match (said, named) {
             (Some(_), Some(named)) if count > named => Some(format!(
-                "warning: {count} GPUs are to be used, and CUDA_VISIBLE_DEVICES names {named}: name them all"
+                "{count} GPUs are to be used, and CUDA_VISIBLE_DEVICES names {named}: name them all"
             )),
             (None, Some(named)) if named > 0 && devices == 0 => Some(format!(
-                "warning: CUDA_VISIBLE_DEVICES names {named} GPUs, and there is no /dev/nvidia*: {named} are used on \
+                "CUDA_VISIBLE_DEVICES names {named} GPUs, and there is no /dev/nvidia*: {named} are used on \
                  its word"
             )),
             (None, _) if count == 0 => Some(format!(
-                "warning: a program reserves {wanted} GPUs, and none is found here (no CUDA_VISIBLE_DEVICES, no \
+                "a program reserves {wanted} GPUs, and none is found here (no CUDA_VISIBLE_DEVICES, no \
                  /dev/nvidia*): say how many there are with --gpus"
             )),
             (Some(_) | None, _) => None,

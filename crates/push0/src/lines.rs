@@ -1,9 +1,10 @@
-//! An event as a line for people: `TIME EVENT stage=… key=… …`. Names and classes are the log's own, so
+//! An event as a line for people: `EVENT stage=… key=… …`. Names and classes are the log's own, so
 //! what a person reads can be searched for in either.
 //!
 //! Not here: who prints them (`run`, `cli::log`), and what an event means.
 
-use std::fmt::{self, Display, Write as _};
+use std::cell::Cell;
+use std::fmt::{self, Display};
 use std::time::{Duration, UNIX_EPOCH};
 
 use push0_core::{
@@ -12,15 +13,78 @@ use push0_core::{
 use serde::Serialize;
 use serde_json::Value;
 
-/// Adds the line of an event, with its end and with what `scheduler` knows of its task.
-pub(crate) fn line(lines: &mut String, scheduler: &Scheduler, time: &str, event: &Event) {
+use crate::tell::{self, Level, Line};
+
+/// An event as it is told, with what `scheduler` knows of its task.
+pub(crate) fn line(scheduler: &Scheduler, at: Timestamp, event: &Event) -> Line {
+    let of = Cell::new(None);
     let about = |id: &TaskId| {
         let task = scheduler.task(id)?;
-        Some((&scheduler.pipeline().stage(task.stage).name, task.key))
+        let known = (&scheduler.pipeline().stage(task.stage).name, task.key);
+        of.set(Some(known));
+        Some(known)
     };
     let beside = if is_beside(scheduler, event) { " standing=beside" } else { "" };
-    let (name, fields) = (event.name(), fields(event, &about));
-    let _ = writeln!(lines, "{time} {name} {fields}{beside}"); // a text takes all that is written to it
+    let tail = format!("{}{beside}", fields(event, &about));
+    let line = Line::new(level(event), event.name()).at(at).tail(tail);
+    if !tell::wants_fields() {
+        return line;
+    }
+    let line = match (of.get(), event) {
+        (Some((stage, key)), _) => line.with("stage", stage.as_str()).with("key", key.to_string()),
+        (
+            None,
+            Event::TaskOpened { key, .. }
+            | Event::BatchClosed { key, .. }
+            | Event::Released { key, .. },
+        ) => line.with("key", key.to_string()),
+        (None, _) => line,
+    };
+    scalars(event).into_iter().fold(line, |line, (name, value)| line.with(name, value))
+}
+
+/// What somebody should see to: that an attempt came to nothing, and what follows of that.
+const fn level(event: &Event) -> Level {
+    match event {
+        Event::PayloadLost { .. }
+        | Event::Parked { .. }
+        | Event::SetAside { .. }
+        | Event::Discarded { .. }
+        | Event::Failed { .. }
+        | Event::Rejected { .. }
+        | Event::Lost { .. } => Level::Warn,
+        Event::Configured { .. }
+        | Event::Claimed { .. }
+        | Event::BlockSubmitted { .. }
+        | Event::SourceEnded { .. }
+        | Event::SourceResumed { .. }
+        | Event::Resupplied { .. }
+        | Event::BatchClosed { .. }
+        | Event::TaskOpened { .. }
+        | Event::Granted { .. }
+        | Event::Reopened { .. }
+        | Event::Remade { .. }
+        | Event::Pinned { .. }
+        | Event::KeyNamed { .. }
+        | Event::Unpinned { .. }
+        | Event::Restored { .. }
+        | Event::Cordoned { .. }
+        | Event::Uncordoned { .. }
+        | Event::Released { .. }
+        | Event::Accepted { .. }
+        | Event::Surplus { .. }
+        | Event::Led {}
+        | Event::Withdrawn { .. } => Level::Info,
+    }
+}
+
+/// What of an event has one value, by the names that the log has for it; but for its `message`, since a line has one itself.
+fn scalars(event: &Event) -> Vec<(String, Value)> {
+    let Ok(Value::Object(fields)) = serde_json::to_value(event) else { return Vec::new() };
+    let is_one = |value: &Value| !(value.is_array() || value.is_object());
+    let fields = fields.into_iter().filter(|(name, value)| name != "event" && is_one(value));
+    let named = |name: String| if name == "message" { "reason".to_owned() } else { name };
+    fields.map(|(name, value)| (named(name), value)).collect()
 }
 
 /// Whether a block was submitted that is kept and not proved: another of its height is canonical.

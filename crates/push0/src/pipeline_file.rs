@@ -25,6 +25,7 @@ use toml::de::DeTable;
 
 use self::lines::Lines;
 use self::table::{Found, Keys};
+use crate::tell;
 
 /// A pipeline, and where its file lies.
 #[derive(Clone, Debug)]
@@ -42,7 +43,7 @@ pub struct LoadedPipeline {
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineFileError {
     /// Nothing could be read. Name another file.
-    #[error("error: {what} ({}): {remedy}", path.display())]
+    #[error("{what} ({}): {remedy}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -57,6 +58,16 @@ pub enum PipelineFileError {
     /// The file was read, and is wrong. Correct it: these are all its faults.
     #[error("{}", joined(.0))]
     Faulty(Vec<FileFault>),
+}
+
+impl PipelineFileError {
+    /// Tells all that is wrong, each fault in a line of its own.
+    pub(crate) fn tell(&self) {
+        match self {
+            Self::Unreadable { .. } => tell::error(self),
+            Self::Faulty(faults) => faults.iter().for_each(tell::error),
+        }
+    }
 }
 
 /// One fault, and where it is.
@@ -77,7 +88,7 @@ pub struct FileFault {
 impl fmt::Display for FileFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, line, key, what, remedy } = self;
-        write!(f, "error: {} ({}:{line}", shown(what), file.display())?;
+        write!(f, "{} ({}:{line}", shown(what), file.display())?;
         if let Some(key) = key {
             write!(f, ", {}", shown(key))?;
         }

@@ -56,7 +56,7 @@ pub(crate) fn without_key(pipeline: &Pipeline) -> Option<String> {
     let names: Vec<_> = open.map(|(name, _)| name.to_string()).collect();
     (!names.is_empty()).then(|| {
         format!(
-            "note: no verification key is written for {}: a key counts once two dispatchers name it alike; with `vkey` \
+            "no verification key is written for {}: a key counts once two dispatchers name it alike; with `vkey` \
              in the pipeline's file no dispatcher's word does",
             names.join(", ")
         )

@@ -72,6 +72,8 @@ pub struct Published {
     pub path: PathBuf,
     /// What is proved.
     pub key: wire::Key,
+    /// In which stage.
+    pub stage: String,
     /// By which program.
     pub program: String,
     /// The key it verifies under.
@@ -199,9 +201,11 @@ pub fn publish(
             proved(publication, store, programs, places)?
         }
     };
-    let published = envelopes.iter().map(|envelope| Published {
+    let finals = envelopes.iter().zip(&publication.finals);
+    let published = finals.map(|(envelope, of)| Published {
         path: path.clone(),
         key: envelope.key.clone(),
+        stage: of.stage.to_string(),
         program: envelope.program.name.clone(),
         vkey: envelope.program.vkey,
         mock: envelope.mock,

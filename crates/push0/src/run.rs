@@ -22,7 +22,6 @@ mod inspect;
 mod open;
 mod screen;
 mod sight;
-mod signals;
 mod standing;
 mod summary;
 pub(crate) mod sweeper;
@@ -48,7 +47,6 @@ use self::feed::{FeedEnd, Waits};
 use self::ground::Ground;
 use self::open::Opened;
 use self::screen::Screen;
-pub(crate) use self::screen::{print, say};
 use self::sight::{NoRoom, Sight};
 use self::standing::Standing;
 pub(crate) use self::sweeper::Holders;
@@ -56,15 +54,22 @@ pub(crate) use self::take_back::{TakenBack, consequences, discard, record, resul
 use self::threads::{relay, run_engine, spawn};
 use crate::cli::{Exit, RunArgs};
 use crate::engine::{Engine, EngineError, Gone, Handle, Ports, Seen};
+use crate::interrupts;
+use crate::notices;
 use crate::publish::Published;
 use crate::source::Rules;
+use crate::tell;
 
 /// Runs the pipeline.
 pub fn run(args: &RunArgs) -> Exit {
     match Run::start(args).and_then(|run| run.finish(args)) {
         Ok(exit) => exit,
         Err(error) => {
-            say(&error.to_string());
+            if let RunError::Pipeline(faults) = &error {
+                faults.tell();
+            } else {
+                tell::error(&error);
+            }
             Exit::from(&error)
         }
     }
@@ -81,8 +86,6 @@ pub(crate) enum News {
     Unsound(TaskId),
     Delivered(Delivered),
     EngineEnded(Result<(), EngineError>),
-    /// For a person.
-    Note(String),
     Interrupted,
 }
 
@@ -94,6 +97,8 @@ struct Run {
     news: Receiver<News>,
     dispatcher: Option<Dispatcher>,
     engine: Option<JoinHandle<()>>,
+    /// Ends once all that the dispatcher reports has been handed on.
+    reports: JoinHandle<()>,
     deliverer: Deliverer,
     screen: Screen,
     overheads: Vec<Duration>,
@@ -124,17 +129,20 @@ impl Run {
         let began = Instant::now();
         let opened = open::open(args)?;
         if let Some(note) = crate::programs::without_key(&opened.loaded.pipeline) {
-            say(&note);
+            tell::info(&note);
         }
         let Opened { loaded, source, scheduler, log, store, config, programs, .. } = opened;
         let Opened { out, cache, was_resumed, ground, .. } = opened;
         let (teller, news) = sync_channel(NEWS_MAX);
-        signals::listen(teller.clone()).map_err(RunError::Thread)?;
+        let heard = teller.clone();
+        let listens = interrupts::listen(move || heard.send(News::Interrupted).is_ok());
+        listens.map_err(RunError::Thread)?;
+        notices::begins(&config);
         let dir = config.dir.clone();
         let started = push0_dispatch::start(config)?;
         let socket = crate::live::serve(&dir, started.dispatcher.outputs()).inspect_err(|error| {
-            say(&format!(
-                "warning: `push0 logs` cannot show what runs: there is no socket in {} ({error})",
+            tell::warn(format_args!(
+                "`push0 logs` cannot show what runs: there is no socket in {} ({error})",
                 dir.display()
             ));
         });
@@ -147,11 +155,11 @@ impl Run {
         let engine = spawn("engine", run_engine(engine, teller.clone()))?;
         // Before any beat is heard: the leases of the engine before must not be granted again.
         open::begin(args, &handle, &loaded)?;
-        relay(&handle, &teller, started.from, started.notices, seen)?;
+        let reports = relay(&handle, &teller, started.from, started.notices, seen)?;
         let rules = Rules::of(&loaded.pipeline);
         let waits =
             feed::start(source, rules, store.clone(), handle.clone(), asked, teller.clone())?;
-        sweeper::start(store.clone(), handle.clone(), Holders::None, teller.clone())?;
+        sweeper::start(store.clone(), handle.clone(), Holders::None)?;
         let deliverer = Deliverer::start(store, programs, cache, out, teller)?;
         Ok(Self {
             began,
@@ -160,6 +168,7 @@ impl Run {
             news,
             dispatcher: Some(started.dispatcher),
             engine: Some(engine),
+            reports,
             deliverer,
             screen,
             overheads: Vec::new(),
@@ -188,16 +197,17 @@ impl Run {
         let standing = ended?;
         let printed = summary::print(args, &standing, &self.summary(exit));
         if exit == Exit::Unproved {
-            say(&standing.held_words());
+            tell::error(standing.held_words());
         }
         if exit == Exit::Interrupted {
-            say("interrupted: the same command goes on from here");
+            tell::info("interrupted: the same command goes on from here");
         }
         match printed {
             Ok(()) => Ok(exit),
             Err(error) => {
-                let words = format!("error: cannot write to stdout: {error}: make room");
-                say(&(words + "; the same command tells it again"));
+                tell::error(format_args!(
+                    "cannot write to stdout: {error}: make room; the same command tells it again"
+                ));
                 Ok(if exit == Exit::Done { Exit::OutOfReach } else { exit })
             }
         }
@@ -254,38 +264,35 @@ impl Run {
     fn hear(&mut self, news: News) -> Result<Option<Exit>, RunError> {
         match news {
             News::Seen(seen) => {
-                print(&seen.lines);
-                if let Some(warning) = &seen.warning {
-                    self.screen.note(&format!("warning: {warning}"));
-                }
+                tell::tell(&seen.lines);
+                seen.warning.iter().for_each(tell::warn);
                 let room = OVERHEADS_MAX.saturating_sub(self.overheads.len());
                 self.overheads.extend(seen.overheads.into_iter().take(room));
             }
             News::Notice(notice) => self.notice(&notice),
             News::Fed(fed) => self.feed = Some(fed?),
-            News::Unsound(task) => self.screen.note(&format!(
-                "warning: the result of task {} is missing from the store or damaged there; if it is needed \
+            News::Unsound(task) => tell::warn(format_args!(
+                "the result of task {} is missing from the store or damaged there; if it is needed \
                  again, it is made again",
                 task.short()
             )),
-            News::Mended(number) => self.screen.note(&format!(
-                "warning: the payload of block {number} was damaged in the store; it is the file's again"
+            News::Mended(number) => tell::warn(format_args!(
+                "the payload of block {number} was damaged in the store; it is the file's again"
             )),
             News::Delivered(Delivered::Written(number, delivery)) => {
                 self.deliverer.succeeded();
                 for task in delivery.mended {
                     let (task, words) = (task.short(), "missing from the store or damaged there");
-                    self.screen.note(&format!(
-                        "warning: the result of task {task} was {words}; it is its proof file's again"
+                    tell::warn(format_args!(
+                        "the result of task {task} was {words}; it is its proof file's again"
                     ));
                 }
                 self.published.insert(number, delivery.published);
             }
             News::Delivered(Delivered::Missing(number, task)) => self.remake(number, task)?,
             News::Delivered(Delivered::Failed(number, error)) => {
-                self.screen.note(&self.deliverer.failed(number, error)?);
+                self.deliverer.failed(number, error)?;
             }
-            News::Note(words) => self.screen.note(&words),
             News::EngineEnded(Ok(())) => return Err(RunError::Gone(Gone)),
             News::EngineEnded(Err(error)) => return Err(RunError::Engine(error)),
             News::Interrupted => {
@@ -294,7 +301,7 @@ impl Run {
                     return Ok(Some(Exit::Interrupted));
                 }
                 self.handle.drain()?;
-                self.screen.note(
+                tell::info(
                     "draining: running provers finish, nothing starts; a second signal stops them",
                 );
             }
@@ -304,20 +311,50 @@ impl Run {
 
     /// A released proof is not in the store any more: it is made again, and delivered then.
     fn remake(&mut self, number: ReleaseNumber, task: TaskId) -> Result<(), RunError> {
-        self.screen.note(&format!(
-            "warning: the result of task {} is missing from the store or damaged there; it is made again",
+        tell::warn(format_args!(
+            "the result of task {} is missing from the store or damaged there; it is made again",
             task.short()
         ));
         self.deliverer.rewind(number);
         self.handle.ask(Input::Remake(task))?.map_err(|refused| RunError::Remake { task, refused })
     }
 
-    /// Ends provers, then the engine, in this order: what the provers still report is recorded.
+    fn last_look(&self) -> Result<Standing, Gone> {
+        let sight = self.handle.begin_look(Standing::of)?;
+        sight.recv_timeout(LAST_LOOK).map_err(|_| Gone)
+    }
+
+    /// Takes what is under way: what provers have reported, and the files that are being written.
+    fn hear_out(&mut self) {
+        let until = Instant::now() + HEARD_OUT_MAX;
+        let is_heard = |run: &Self| {
+            let is_written = run.deliverer.cursor().0 <= run.published.len() as u64;
+            run.reports.is_finished() && (is_written || run.interrupts > 1)
+        };
+        while !is_heard(self) && Instant::now() < until {
+            match self.news.recv_timeout(TICK) {
+                Ok(News::Delivered(Delivered::Written(number, delivery))) => {
+                    self.published.insert(number, delivery.published);
+                }
+                Ok(News::Seen(seen)) => tell::tell(&seen.lines),
+                Ok(News::Interrupted) => self.interrupts += 1,
+                Ok(News::Delivered(Delivered::Failed(..) | Delivered::Missing(..))) => return,
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Ends provers, then the engine, in this order: what the provers still report is recorded, and counted.
     fn end(&mut self) -> Result<Standing, RunError> {
-        let standing = self.handle.begin_look(Standing::of);
-        let standing = standing.and_then(|sight| sight.recv_timeout(LAST_LOOK).map_err(|_| Gone));
+        let mut standing = self.last_look();
+        let _ = self.handle.drain(); // what is given back is not given out again
         if let Some(dispatcher) = self.dispatcher.take() {
             dispatcher.shutdown(STOP_GRACE);
+        }
+        if standing.is_ok() {
+            self.hear_out();
+            standing = self.last_look().or(standing);
         }
         self.handle.stop();
         let mut failed = None;
@@ -360,6 +397,9 @@ const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// How long the last look is waited for: an engine whose disk is full does not answer.
 const LAST_LOOK: Duration = Duration::from_secs(10);
+
+/// How long what is under way is waited for at the end: a verifier that takes longer is started again by the next run.
+const HEARD_OUT_MAX: Duration = Duration::from_secs(5);
 
 /// How long an engine that has ended may take to say why.
 const EXPLAINED_MAX: Duration = Duration::from_secs(5);

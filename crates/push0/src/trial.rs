@@ -116,7 +116,6 @@ impl Trial<'_> {
         let Gpus { count, warning } = Gpus::find(None, Gpus::wanted(pipeline));
         if count < Gpus::wanted(pipeline) {
             let said = warning.unwrap_or_else(|| format!("{count} GPUs are found here"));
-            let said = said.trim_start_matches("warning: ").to_owned();
             return Err(Finding::fail(
                 "GPUs",
                 said,

@@ -11,6 +11,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::address::ServerUrl;
+use super::link::LinkTeller;
 
 /// Where a log on JetStream is, and how it is reached.
 #[derive(Clone)]
@@ -53,6 +54,8 @@ pub struct NatsConfig {
     pub answer_max: Duration,
     /// How long an append, a read or an opening goes on asking before it is out of reach.
     pub retry_max: Duration,
+    /// Who is told when a connection is lost, and when it is back.
+    pub links: LinkTeller,
 }
 
 /// Where servers keep a stream.
@@ -85,6 +88,7 @@ impl Default for NatsConfig {
             storage: Storage::File,
             answer_max: ANSWER_MAX,
             retry_max: RETRY_MAX,
+            links: LinkTeller::default(),
         }
     }
 }

@@ -11,9 +11,11 @@ use async_nats::{
     ServerInfo,
 };
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::address::shown;
 use super::entry::Entry;
+use super::link::Link;
 use super::trouble::Trouble;
 use super::{NatsConfig, NatsError};
 
@@ -47,19 +49,28 @@ pub(super) async fn connect(config: &NatsConfig) -> Result<Connection, NatsError
     let entry = Entry::of(config)?;
     let (count, losses) = watch::channel(0);
     let (refused, refusals) = watch::channel(String::new());
-    let options = entry.with(options(config).event_callback(move |event| {
-        if let Event::ServerError(ServerError::Other(words)) = event {
-            refused.send_replace(words);
+    let (link, news) = Link::new();
+    let (heard, chooses) = (link.clone(), link.clone());
+    let options = options(config).reconnect_to_server_callback(move |servers, _| {
+        std::future::ready(chooses.choose(&servers))
+    });
+    let options = entry.with(options.event_callback(move |event| {
+        let heard = heard.clone();
+        if let Event::ServerError(ServerError::Other(words)) = &event {
+            refused.send_replace(words.clone());
         } else if matches!(event, Event::Disconnected) {
             count.send_modify(|count| *count += 1);
         }
-        std::future::ready(())
+        async move { heard.hear(&event).await }
     }))?;
     let client = match options.connect(&entry.servers[..]).await {
         Ok(client) => client,
         Err(error) => return Err(told(error, &entry, config).await),
     };
     check(&client.server_info())?;
+    let servers = timeout(config.answer_max, client.server_pool()).await;
+    let server = link.is_up(&servers.ok().and_then(Result::ok).unwrap_or_default());
+    tokio::spawn(news.tell(server, config.links.clone()));
     Ok(Connection { client, losses, refusals })
 }
 

@@ -218,7 +218,7 @@ fn first_line(words: &[u8]) -> String {
 }
 
 /// Somebody else's words, on one line of bounded length.
-fn plain(words: &str) -> String {
+pub(super) fn plain(words: &str) -> String {
     words.chars().take(WORDS_MAX).flat_map(char::escape_debug).collect()
 }
 

@@ -16,8 +16,8 @@ use super::{ArtifactsArgs, Exit};
 use crate::cluster;
 use crate::data::{DataError, Layout};
 use crate::facts::FactsError;
-use crate::run::say;
 use crate::sweep::{References, Why, grace, references};
+use crate::tell;
 
 pub(super) fn artifacts(args: &ArtifactsArgs) -> Exit {
     let opened = match &args.data {
@@ -32,7 +32,7 @@ pub(super) fn artifacts(args: &ArtifactsArgs) -> Exit {
     let (held, scheduler) = match looked {
         Ok(looked) => looked,
         Err(error) => {
-            say(&error.to_string());
+            tell::error(format_args!("{error}"));
             return Exit::from(&error);
         }
     };

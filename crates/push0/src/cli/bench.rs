@@ -10,7 +10,7 @@ use std::process::Command;
 use clap::Args;
 
 use super::Exit;
-use crate::run::say;
+use crate::tell;
 
 /// Measures what push0 costs here, beside the floor of the machine and other designs
 ///
@@ -37,8 +37,8 @@ pub(crate) fn bench(args: &BenchArgs) -> Exit {
         }
         Err(error) => error.to_string(),
     };
-    say(&format!(
-        "error: push0-bench cannot be started ({error}): put it beside push0; `cargo build --release` builds both"
+    tell::error(format_args!(
+        "push0-bench cannot be started ({error}): put it beside push0; `cargo build --release` builds both"
     ));
     Exit::Usage
 }

@@ -17,23 +17,23 @@ use crate::finding::Standing;
 use crate::interrupts;
 use crate::pipeline_file::{self, LoadedPipeline};
 use crate::programs;
-use crate::run::say;
+use crate::tell;
 use crate::trial::Trial;
 
 pub(super) fn check(args: &CheckArgs) -> Exit {
     let loaded = match pipeline_file::load(&args.pipeline) {
         Ok(loaded) => loaded,
         Err(error) => {
-            say(&error.to_string());
+            error.tell();
             return Exit::from(&error);
         }
     };
     let file = args.pipeline.display().to_string();
     for warning in source(&file, &loaded).into_iter().chain(missing(&file, &loaded)) {
-        say(&warning);
+        tell::warn(warning);
     }
     for warning in passed(&file, &loaded).into_iter().chain(guessed(&file, &loaded)) {
-        say(&warning);
+        tell::warn(warning);
     }
     let printed = Exit::of_print(print(&shown(&loaded.pipeline)));
     match args.is_tried && printed == Exit::Done {
@@ -50,7 +50,7 @@ fn tried(args: &CheckArgs, loaded: &LoadedPipeline) -> Exit {
     let interrupts = match interrupts::count() {
         Ok(interrupts) => interrupts,
         Err(error) => {
-            say(&format!("error: no thread to be had ({error}): try again"));
+            tell::error(format_args!("no thread to be had ({error}): try again"));
             return Exit::OutOfReach;
         }
     };
@@ -75,15 +75,13 @@ fn tried(args: &CheckArgs, loaded: &LoadedPipeline) -> Exit {
 fn source(file: &str, loaded: &LoadedPipeline) -> Option<String> {
     let SourceKind::File { path } = &loaded.pipeline.source.kind else {
         return Some(format!(
-            "warning: push0 run needs a file source ({file}, source.kind): write kind = \"file\" and a path"
+            "push0 run needs a file source ({file}, source.kind): write kind = \"file\" and a path"
         ));
     };
     let path = loaded.dir.join(path);
     let error = path.metadata().err()?;
     let path = path.display();
-    Some(format!(
-        "warning: {path}: {error} ({file}, source.path): put it there, or correct the path"
-    ))
+    Some(format!("{path}: {error} ({file}, source.path): put it there, or correct the path"))
 }
 
 /// A line for each word that looks like a file beside the pipeline, which is not where a program looks.
@@ -106,7 +104,7 @@ fn passed(file: &str, loaded: &LoadedPipeline) -> Vec<String> {
     let beside = words.into_iter().filter(|(_, word)| is_beside(word));
     let warning = |(key, word): (String, &String)| {
         format!(
-            "warning: {} is passed as it is, and an attempt's working directory is its own ({file}, {key}): \
+            "{} is passed as it is, and an attempt's working directory is its own ({file}, {key}): \
              write the file's absolute path",
             plain(word)
         )
@@ -129,7 +127,7 @@ fn guessed(file: &str, loaded: &LoadedPipeline) -> Vec<String> {
     let warning = |(name, program): (&ProgramName, &Program)| {
         let verifier = program.verifier.join(" ");
         format!(
-            "warning: nobody names the verifier of program {name}, so it is `{}`, which must print \
+            "nobody names the verifier of program {name}, so it is `{}`, which must print \
              {{\"vkey\":…,\"claim\":…}} ({file}, programs.{name}): if it does not know that word, name one by `verifier`",
             plain(&verifier)
         )
@@ -143,7 +141,7 @@ fn missing(file: &str, loaded: &LoadedPipeline) -> Vec<String> {
     for (name, program) in &loaded.pipeline.programs {
         if !loaded.pipeline.stages.iter().any(|stage| stage.program == *name) {
             warnings.push(format!(
-                "warning: program {name} is used by no stage ({file}, programs.{name}): name it in one"
+                "program {name} is used by no stage ({file}, programs.{name}): name it in one"
             ));
         }
         let around = &program.surroundings;
@@ -154,11 +152,11 @@ fn missing(file: &str, loaded: &LoadedPipeline) -> Vec<String> {
         for word in words.into_iter().flatten() {
             match programs::find(&loaded.dir, word) {
                 Err((what, remedy)) => {
-                    warnings.push(format!("warning: {what} ({file}, programs.{name}): {remedy}"));
+                    warnings.push(format!("{what} ({file}, programs.{name}): {remedy}"));
                 }
                 Ok(path) => warnings.extend(
                     unstartable(&path, &env)
-                        .map(|fault| format!("warning: {fault} ({file}, programs.{name})")),
+                        .map(|fault| format!("{fault} ({file}, programs.{name})")),
                 ),
             }
         }
@@ -166,7 +164,7 @@ fn missing(file: &str, loaded: &LoadedPipeline) -> Vec<String> {
             && let Err(error) = can_run_as(user, None)
         {
             let remedy = error.remedy();
-            warnings.push(format!("warning: {error} ({file}, programs.{name}.user): {remedy}"));
+            warnings.push(format!("{error} ({file}, programs.{name}.user): {remedy}"));
         }
     }
     warnings

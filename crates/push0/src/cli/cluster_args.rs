@@ -108,11 +108,8 @@ pub(crate) struct SubmitArgs {
     pub(crate) pipeline: PathBuf,
     /// The blocks, a JSON object a line; - for stdin
     pub(crate) blocks: PathBuf,
-    /// How long to look for an engine
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
-    pub(crate) wait: Duration,
     #[command(flatten)]
-    pub(crate) cluster: ClusterArgs,
+    pub(crate) asks: AskArgs,
 }
 
 /// Says that no block follows: open batches close, and the cluster ends its work
@@ -131,11 +128,8 @@ pub(crate) struct FinishArgs {
     pub(crate) undo: bool,
     #[command(flatten)]
     pub(crate) who: WhoArgs,
-    /// How long to look for an engine
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
-    pub(crate) wait: Duration,
     #[command(flatten)]
-    pub(crate) cluster: ClusterArgs,
+    pub(crate) asks: AskArgs,
 }
 
 /// Has dispatchers leave: each takes nothing new, ends what it runs, and goes
@@ -155,11 +149,8 @@ pub(crate) struct DrainArgs {
     pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) who: WhoArgs,
-    /// How long to look for an engine
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
-    pub(crate) wait: Duration,
     #[command(flatten)]
-    pub(crate) cluster: ClusterArgs,
+    pub(crate) asks: AskArgs,
 }
 
 /// Keeps new work from dispatchers; what they run goes on
@@ -176,11 +167,8 @@ pub(crate) struct CordonArgs {
     pub(crate) dispatchers: Vec<DispatcherId>,
     #[command(flatten)]
     pub(crate) who: WhoArgs,
-    /// How long to look for an engine
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
-    pub(crate) wait: Duration,
     #[command(flatten)]
-    pub(crate) cluster: ClusterArgs,
+    pub(crate) asks: AskArgs,
 }
 
 /// Gives work again to dispatchers that are cordoned
@@ -189,6 +177,16 @@ pub(crate) struct CordonArgs {
 pub(crate) struct UncordonArgs {
     #[command(flatten)]
     pub(crate) cordon: CordonArgs,
+}
+
+/// The cluster whose engine is asked, and how long one is looked for.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct AskArgs {
+    /// How long to look for an engine
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    pub(crate) wait: Duration,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
 }
 
 /// Who says something, and why.
@@ -229,11 +227,8 @@ pub(crate) struct ApplyArgs {
     /// Do not ask
     #[arg(long)]
     pub(crate) yes: bool,
-    /// How long to look for an engine
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
-    pub(crate) wait: Duration,
     #[command(flatten)]
-    pub(crate) cluster: ClusterArgs,
+    pub(crate) asks: AskArgs,
 }
 
 /// Has a cluster try parked tasks again
@@ -248,11 +243,8 @@ pub(crate) struct RetryArgs {
     /// All that are parked
     #[arg(long)]
     pub(crate) all: bool,
-    /// How long to look for an engine
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
-    pub(crate) wait: Duration,
     #[command(flatten)]
-    pub(crate) cluster: ClusterArgs,
+    pub(crate) asks: AskArgs,
 }
 
 /// Takes back accepted results, and all that was made from them
@@ -299,11 +291,8 @@ pub(crate) struct SaidArgs {
     /// The data directory of a run that has ended; a cluster without it
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// How long to look for an engine
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
-    pub(crate) wait: Duration,
     #[command(flatten)]
-    pub(crate) cluster: ClusterArgs,
+    pub(crate) asks: AskArgs,
 }
 
 impl SaidArgs {

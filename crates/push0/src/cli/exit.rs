@@ -14,7 +14,7 @@ use crate::engine::EngineError;
 use crate::pipeline_file::PipelineFileError;
 use crate::publish::PublishError;
 use crate::run::RunError;
-use crate::run::say;
+use crate::tell;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -53,7 +53,9 @@ impl Exit {
         match printed {
             Ok(()) => Self::Done,
             Err(error) => {
-                say(&format!("error: cannot write to stdout: {error}: make room, and try again"));
+                tell::error(format_args!(
+                    "cannot write to stdout: {error}: make room, and try again"
+                ));
                 Self::OutOfReach
             }
         }

@@ -18,8 +18,8 @@ use push0_prover::Vkey;
 
 use super::Exit;
 use super::output::{print, quoted};
-use crate::run::say;
 use crate::source::made;
+use crate::tell;
 
 /// Writes a pipeline to begin with, and a prover that runs at once
 ///
@@ -75,7 +75,7 @@ pub(super) fn init(args: &InitArgs) -> Exit {
     match write(args) {
         Ok(()) => Exit::of_print(print(&next(args))),
         Err(error) => {
-            say(&format!("error: {error}"));
+            tell::error(format_args!("{error}"));
             match error {
                 InitError::Exists(_) | InitError::NoSdk { .. } => Exit::Usage,
                 InitError::Write { .. } => Exit::OutOfReach,

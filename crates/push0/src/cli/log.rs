@@ -16,7 +16,7 @@ use super::output::print;
 use super::{Exit, LogArgs, LogCommand};
 use crate::data::{DataError, Layout, Replay};
 use crate::facts::FactsError;
-use crate::run::say;
+use crate::tell;
 
 pub(super) fn log(args: &LogArgs) -> Exit {
     match &args.command {
@@ -112,6 +112,6 @@ fn readable(report: Report) -> Result<(), DataError> {
 
 fn complain(error: impl Into<FactsError>) -> Exit {
     let error = error.into();
-    say(&error.to_string());
+    tell::error(format_args!("{error}"));
     Exit::from(&error)
 }

@@ -19,26 +19,26 @@ use crate::cluster::Asker;
 use crate::data::{DataError, Layout};
 use crate::facts::{Facts, FactsError};
 use crate::lines::time;
-use crate::run::say;
+use crate::tell;
 
 pub(super) fn logs(args: &LogsArgs) -> Exit {
-    match tell(args) {
+    match show(args) {
         Ok(exit) => exit,
         Err(error) => {
-            say(&error.to_string());
+            tell::error(format_args!("{error}"));
             Exit::from(&error)
         }
     }
 }
 
-fn tell(args: &LogsArgs) -> Result<Exit, FactsError> {
+fn show(args: &LogsArgs) -> Result<Exit, FactsError> {
     let (mut facts, mut attempts) =
         (Facts::of(args.data.as_deref(), &args.cluster)?, Attempts::default());
     match facts.read(&mut |turn| attempts.turn(&turn)) {
         // The output may be there all the same.
-        Err(FactsError::Data(DataError::Log { source })) => say(&format!("warning: {source}")),
+        Err(FactsError::Data(DataError::Log { source })) => tell::warn(format_args!("{source}")),
         Err(FactsError::Data(error @ DataError::Unreadable { .. })) => {
-            say(&format!("warning: {error}"));
+            tell::warn(format_args!("{error}"));
         }
         read => read?,
     }
@@ -47,7 +47,7 @@ fn tell(args: &LogsArgs) -> Result<Exit, FactsError> {
         match attempt_logs(&layout.dispatch(), "") {
             Ok(kept) => attempts.keep(kept),
             Err(error) => {
-                say(&format!("error: the provers' output cannot be read: {error}: try again"));
+                tell::error(format_args!("the provers' output cannot be read: {error}: try again"));
                 return Ok(Exit::OutOfReach);
             }
         }
@@ -76,7 +76,7 @@ fn tell(args: &LogsArgs) -> Result<Exit, FactsError> {
 }
 
 fn refused(why: &str) -> Exit {
-    say(&format!("error: {why}"));
+    tell::error(format_args!("{why}"));
     Exit::Usage
 }
 
@@ -127,7 +127,7 @@ impl Attempt {
             Ok(text) => vec![format!("-- {}", path.display()), shown(&text)],
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => {
-                say(&format!("warning: {} cannot be read: {error}", path.display()));
+                tell::warn(format_args!("{} cannot be read: {error}", path.display()));
                 Vec::new()
             }
         }

@@ -14,7 +14,7 @@ use clap_mangen::Man;
 
 use super::output::print_bytes;
 use super::{Cli, Exit};
-use crate::run::say;
+use crate::tell::{self, counted};
 
 /// Prints what a shell needs to complete push0's commands and flags
 ///
@@ -54,7 +54,8 @@ pub(super) fn man(args: &ManArgs) -> Exit {
     };
     match write(&command, dir) {
         Ok(count) => Exit::of_print(super::output::print(&format!(
-            "{count} pages in {}: man -l {}",
+            "{} in {}: man -l {}",
+            counted(count, "page"),
             dir.display(),
             dir.join("push0.1").display()
         ))),
@@ -85,7 +86,9 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
 }
 
 fn failed(what: &str, error: &io::Error) -> Exit {
-    say(&format!("error: {what} cannot be written: {error}: make room, or name another directory"));
+    tell::error(format_args!(
+        "{what} cannot be written: {error}: make room, or name another directory"
+    ));
     Exit::OutOfReach
 }
 

@@ -4,16 +4,15 @@
 //!
 //! Not here: panics of provers, which are other processes.
 
-use std::io::Write as _;
 use std::panic::PanicHookInfo;
 
 use super::Exit;
+use crate::tell;
 
 /// From here on a panic in any thread ends the process as [`Exit::Bug`].
 pub(super) fn exit_as_a_bug() {
     std::panic::set_hook(Box::new(|panic| {
-        // Best effort: there may be nobody to read it.
-        let _ = writeln!(std::io::stderr(), "{}", push0_core::plain_lines(&told(panic)));
+        tell::last(&told(panic));
         std::process::exit(Exit::Bug.code().into());
     }));
 }
@@ -22,7 +21,7 @@ fn told(panic: &PanicHookInfo<'_>) -> String {
     let words = panic.payload_as_str().unwrap_or("no message");
     let place = panic.location().map_or_else(|| "no place".to_owned(), ToString::to_string);
     format!(
-        "error: a bug in push0: {words} ({place}): report it with this line; what is in the log is \
+        "a bug in push0: {words} ({place}): report it with this line; what is in the log is \
          safe, and the same command goes on from it"
     )
 }

@@ -8,8 +8,8 @@ use super::output::print;
 use super::{Exit, StatusArgs};
 use crate::cluster;
 use crate::data::{DataError, Layout, Recorded};
-use crate::run::say;
 use crate::status::{Place, Status};
+use crate::tell;
 use push0_dispatch::About;
 
 pub(super) fn status(args: &StatusArgs) -> Exit {
@@ -17,7 +17,7 @@ pub(super) fn status(args: &StatusArgs) -> Exit {
     match read(data) {
         Ok(status) => show(&status, Place::Data(data), args.json),
         Err(error) => {
-            say(&format!("error: {error}"));
+            tell::error(format_args!("{error}"));
             Exit::from(&error)
         }
     }

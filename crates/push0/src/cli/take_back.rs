@@ -6,7 +6,8 @@ use push0_core::Input;
 
 use super::{DiscardArgs, Exit, SaidArgs, UnpinArgs};
 use crate::cluster;
-use crate::run::{self, RunError, TakenBack, say};
+use crate::run::{self, RunError, TakenBack};
+use crate::tell::{self, counted};
 
 /// Takes back the results of tasks.
 pub(super) fn discard(args: &DiscardArgs) -> Exit {
@@ -37,21 +38,18 @@ pub(crate) fn words((tasks, released): &TakenBack) -> String {
             )
         }
     };
-    let tasks = match tasks {
-        1 => "1 task is".to_owned(),
-        tasks => format!("{tasks} tasks are"),
-    };
-    format!("{tasks} proved again{recalled}")
+    let are = if *tasks == 1 { "is" } else { "are" };
+    format!("{} {are} proved again{recalled}", counted(tasks, "task"))
 }
 
 fn told(done: Result<String, RunError>) -> Exit {
     match done {
         Ok(words) => {
-            say(&words);
+            tell::info(&words);
             Exit::Done
         }
         Err(error) => {
-            say(&error.to_string());
+            tell::error(&error);
             Exit::from(&error)
         }
     }

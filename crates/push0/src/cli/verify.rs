@@ -22,14 +22,14 @@ use self::trust::Trust;
 use super::output::print;
 use super::{Exit, VerifyArgs};
 use crate::bounded;
-use crate::run::say;
+use crate::tell;
 use crate::verifier::{self, Places};
 
 pub(super) fn verify(args: &VerifyArgs) -> Exit {
     let trust = match Trust::of(args) {
         Ok(trust) => trust,
         Err(error) => {
-            say(&error.to_string());
+            error.tell();
             return Exit::from(&error);
         }
     };
@@ -39,11 +39,11 @@ pub(super) fn verify(args: &VerifyArgs) -> Exit {
         let judged = judge(&trust, path);
         for warning in judged.iter().flat_map(Accepted::warnings) {
             if warned.insert(warning.clone()) {
-                say(&warning);
+                tell::warn(warning);
             }
         }
         if let Err(why) = &judged {
-            say(&why.told(path));
+            why.tell(path);
             worst = worse(worst, why.exit());
         }
         let result = match (&judged, args.json) {
@@ -112,12 +112,12 @@ enum NotAccepted {
 fn judge(trust: &Trust, path: &Path) -> Result<Accepted, NotAccepted> {
     let bytes = bounded::read(path, bounded::PROOF_BYTES_MAX).map_err(|error| {
         let path = shown::name(path);
-        NotAccepted::Unusable(format!("error: cannot read ({path}): {error}: name a proof file"))
+        NotAccepted::Unusable(format!("cannot read ({path}): {error}: name a proof file"))
     })?;
     let file = ProofFile::decode(&bytes).map_err(|error| {
         if matches!(error, EnvelopeError::Unsealed) && !bytes.starts_with(BEGINNING) {
             return NotAccepted::Unusable(format!(
-                "error: not a proof file of push0, or written anew by another program (even its layout \
+                "not a proof file of push0, or written anew by another program (even its layout \
                  counts) ({}): name a file as `push0 run` wrote it",
                 shown::name(path)
             ));

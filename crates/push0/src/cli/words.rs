@@ -33,7 +33,7 @@ pub(super) fn fault(
 }
 
 fn said(what: &str) -> String {
-    format!("error: {what}: give the file or directory a name in UTF-8")
+    format!("{what}: give the file or directory a name in UTF-8")
 }
 
 /// The text, without who asks in its URLs (`scheme://USER:PASSWORD@host`).

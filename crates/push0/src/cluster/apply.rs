@@ -15,7 +15,8 @@ use crate::cli::{
     ApplyArgs, DiscardArgs, Exit, RetryArgs, SaidArgs, UnpinArgs, taken_back as taken_back_words,
 };
 use crate::pipeline_file;
-use crate::run::{TakenBack, difference, say};
+use crate::run::{TakenBack, difference};
+use crate::tell::{self, counted};
 
 /// Has the cluster go on with a changed pipeline.
 pub(crate) fn apply(args: &ApplyArgs) -> Exit {
@@ -24,12 +25,15 @@ pub(crate) fn apply(args: &ApplyArgs) -> Exit {
 
 /// Has the cluster try parked tasks again.
 pub(crate) fn retry(args: &RetryArgs) -> Exit {
-    told(retry_now(args).map(|count| say(&format!("{count} tasks are tried again"))))
+    told(retry_now(args).map(|count| {
+        let are = if count == 1 { "is" } else { "are" };
+        tell::info(format_args!("{} {are} tried again", counted(count, "task")));
+    }))
 }
 
 /// Has the cluster take back what it accepted.
 pub(crate) fn discard(args: &DiscardArgs) -> Exit {
-    told(discard_now(args).map(|taken_back| say(&taken_back_words(&taken_back))))
+    told(discard_now(args).map(|taken_back| tell::info(taken_back_words(&taken_back))))
 }
 
 /// Has the cluster forget a program's key.
@@ -42,7 +46,7 @@ pub(crate) fn unpin(args: &UnpinArgs) -> Exit {
         }
         format!("what was named of {}'s key is forgotten", args.program)
     };
-    told(asked(&args.said, ask, "push0-unpin").map(|answer| say(&words(answer))))
+    told(asked(&args.said, ask, "push0-unpin").map(|answer| tell::info(words(answer))))
 }
 
 fn discard_now(args: &DiscardArgs) -> Result<TakenBack, ClusterError> {
@@ -60,9 +64,9 @@ fn asked(
     ask: impl FnOnce(Option<Seq>) -> Ask,
     name: &str,
 ) -> Result<Answer, ClusterError> {
-    let settings = said.cluster.settings(Role::Operator, name)?;
+    let settings = said.asks.cluster.settings(Role::Operator, name)?;
     let runtime = runtime()?;
-    let client = runtime.block_on(Client::connect(&settings, said.wait))?;
+    let client = runtime.block_on(Client::connect(&settings, said.asks.wait))?;
     let answer = not_refused(runtime.block_on(client.ask(&Ask::Position))?)?;
     let Answer::Position(seen) = answer else { return Err(of_another_question()) };
     not_refused(runtime.block_on(client.ask(&ask(Some(seen))))?)
@@ -81,7 +85,7 @@ pub(super) fn of_another_question() -> ClusterError {
 
 fn apply_now(args: &ApplyArgs) -> Result<(), ClusterError> {
     let loaded = pipeline_file::load(&args.pipeline)?;
-    let settings = args.cluster.settings(Role::Operator, "push0-apply")?;
+    let settings = args.asks.cluster.settings(Role::Operator, "push0-apply")?;
     let runtime = runtime()?;
     let was = runtime.block_on(async {
         let mut replica = Replica::open(&settings.nats).await?;
@@ -91,23 +95,23 @@ fn apply_now(args: &ApplyArgs) -> Result<(), ClusterError> {
     let was = was.ok_or(ClusterError::NothingRuns)?;
     let difference = difference(&was, &loaded.spec);
     if difference.is_empty() {
-        say("nothing differs from the pipeline that runs");
+        tell::info("nothing differs from the pipeline that runs");
         return Ok(());
     }
-    say(&format!("against the pipeline that runs:\n{difference}"));
+    tell::info(format_args!("against the pipeline that runs:\n{difference}"));
     if !args.yes && !is_confirmed("apply?") {
         return Err(ClusterError::NotConfirmed);
     }
-    let client = runtime.block_on(Client::connect(&settings, args.wait))?;
+    let client = runtime.block_on(Client::connect(&settings, args.asks.wait))?;
     runtime.block_on(client.have(&Ask::Apply(Box::new(loaded.spec))))?;
-    say("applied");
+    tell::info("applied");
     Ok(())
 }
 
 fn retry_now(args: &RetryArgs) -> Result<usize, ClusterError> {
-    let settings = args.cluster.settings(Role::Client, "push0-retry")?;
+    let settings = args.asks.cluster.settings(Role::Client, "push0-retry")?;
     let runtime = runtime()?;
-    let client = runtime.block_on(Client::connect(&settings, args.wait))?;
+    let client = runtime.block_on(Client::connect(&settings, args.asks.wait))?;
     if args.all {
         return runtime.block_on(client.have(&Ask::RetryAll));
     }

@@ -28,7 +28,7 @@ use super::role::is_inbox;
 use super::take_back::TakeBacks;
 use super::wire::{Answer, Ask};
 use crate::engine::Handle;
-use crate::run::say;
+use crate::tell;
 
 /// What whoever answers has at hand.
 #[derive(Clone)]
@@ -86,7 +86,7 @@ impl Desk {
             if let Some(count) = bound.tell(now) {
                 let (most, name) = (a_second(right), right.subject());
                 self.warn(&format!(
-                    "{count} questions on {name} were left out: it takes {most} a second"
+                    "questions on {name} were left out ({count}): it takes {most} a second"
                 ));
             }
             if !is_taken {
@@ -97,7 +97,7 @@ impl Desk {
                 if let Some(count) = crowd.tell(now) {
                     let (most, name) = (seats(right), right.subject());
                     self.warn(&format!(
-                        "{count} questions on {name} were left out: it answers {most} at once"
+                        "questions on {name} were left out ({count}): it answers {most} at once"
                     ));
                 }
                 continue;
@@ -159,14 +159,14 @@ impl Desk {
         };
         if let Some(count) = told {
             self.warn(&format!(
-                "{count} questions could not be read, the last on {}",
+                "questions could not be read ({count}), the last on {}",
                 right.subject()
             ));
         }
     }
 
     fn warn(&self, words: &str) {
-        say(&format!("warning: {}: {words}", self.engine));
+        tell::warn(format_args!("{}: {words}", self.engine));
     }
 }
 

@@ -22,7 +22,7 @@ use super::settings::Settings;
 use super::trace::Trace;
 use super::wire::{Answer, Ask, Down, Present};
 use crate::engine::Post;
-use crate::run::say;
+use crate::tell::Repeats;
 
 /// The subjects of one prefix.
 #[derive(Clone, Debug)]
@@ -45,10 +45,11 @@ impl Bus {
         let (client, mut refusals) = nats_client(&settings.nats).await?;
         let seen = Some(refusals.clone());
         tokio::spawn(async move {
+            let mut troubles = Repeats::default();
             while refusals.changed().await.is_ok() {
                 let words = refusals.borrow_and_update().clone();
-                say(&format!(
-                    "warning: NATS refuses: {words} (docs/nats.md has what each role needs)"
+                troubles.fails(&format!(
+                    "NATS refuses: {words} (docs/nats.md has what each role needs)"
                 ));
             }
         });

@@ -7,6 +7,7 @@ use super::error::ClusterError;
 use super::right::Right;
 use super::settings::Settings;
 use super::wire::{Answer, Ask};
+use crate::tell::{self, shown};
 
 /// A way to ask.
 pub(super) struct Client {
@@ -25,9 +26,14 @@ impl Client {
 
     /// Asks until there is an answer. What is asked is safe to ask twice.
     pub(super) async fn ask(&self, ask: &Ask) -> Result<Answer, ClusterError> {
-        let give_up = Instant::now() + self.patience;
+        let began = Instant::now();
+        let give_up = began + self.patience;
+        let mut is_told = false;
         loop {
             if let Some(answer) = self.bus.ask(ask).await {
+                if is_told {
+                    tell::info(format_args!("an engine answers after {}", shown(began.elapsed())));
+                }
                 return Ok(answer);
             }
             if let Some(words) = self.bus.forbids(ask) {
@@ -36,6 +42,12 @@ impl Client {
             }
             if Instant::now() >= give_up {
                 return Err(ClusterError::NoEngine(self.patience));
+            }
+            if began.elapsed() >= QUIET && !std::mem::replace(&mut is_told, true) {
+                let patience = shown(self.patience);
+                tell::warn(format_args!(
+                    "no engine answers yet: asks again, for {patience} at most"
+                ));
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -58,6 +70,9 @@ impl Client {
         }
     }
 }
+
+/// How long nobody is told that there is no answer: another engine takes over in less.
+const QUIET: Duration = Duration::from_secs(2);
 
 /// Between two tries; an engine takes over in half a second.
 const PAUSE: Duration = Duration::from_millis(50);

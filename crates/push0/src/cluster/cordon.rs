@@ -10,7 +10,7 @@ use super::role::Role;
 use super::serve::runtime;
 use super::wire::{Answer, Ask};
 use crate::cli::{CordonArgs, DrainArgs, Exit, UncordonArgs};
-use crate::run::say;
+use crate::tell;
 
 /// Has dispatchers leave.
 pub(crate) fn drain(args: &DrainArgs) -> Exit {
@@ -36,9 +36,9 @@ fn drain_now(args: &DrainArgs) -> Result<(), ClusterError> {
     if args.dispatchers.is_empty() && !args.all {
         return Err(ClusterError::NobodyNamed);
     }
-    let settings = args.cluster.settings(Role::Operator, "push0-drain")?;
+    let settings = args.asks.cluster.settings(Role::Operator, "push0-drain")?;
     let runtime = runtime()?;
-    let client = runtime.block_on(Client::connect(&settings, args.wait))?;
+    let client = runtime.block_on(Client::connect(&settings, args.asks.wait))?;
     let (mut left, mut missed) = (0, Vec::new());
     let chunks: Vec<_> = match args.all {
         true => vec![Vec::new()],
@@ -56,7 +56,7 @@ fn drain_now(args: &DrainArgs) -> Result<(), ClusterError> {
         });
         missed.extend(silent.chain(unheard.into_iter().map(|id| format!("{id} is not there"))));
     }
-    say(&match left {
+    tell::info(&match left {
         1 => "1 dispatcher ends what it runs, and goes".to_owned(),
         left => format!("{left} dispatchers end what they run, and go"),
     });
@@ -72,9 +72,9 @@ fn cordon_now(
     does: &str,
     ask: impl Fn(Vec<push0_core::DispatcherId>) -> Ask,
 ) -> Result<(), ClusterError> {
-    let settings = args.cluster.settings(Role::Operator, name)?;
+    let settings = args.asks.cluster.settings(Role::Operator, name)?;
     let runtime = runtime()?;
-    let client = runtime.block_on(Client::connect(&settings, args.wait))?;
+    let client = runtime.block_on(Client::connect(&settings, args.asks.wait))?;
     for dispatchers in args.dispatchers.chunks(NAMES_MAX) {
         let answer = runtime.block_on(client.ask(&ask(dispatchers.to_vec())))?;
         let Answer::Cordoned { unheard } = not_refused(answer)? else {
@@ -83,7 +83,7 @@ fn cordon_now(
         for dispatcher in dispatchers {
             let is_unheard = unheard.iter().any(|id| id == dispatcher.as_str());
             let note = if is_unheard { " (nobody of that name is there now)" } else { "" };
-            say(&format!("{dispatcher} {does}{note}"));
+            tell::info(format_args!("{dispatcher} {does}{note}"));
         }
     }
     Ok(())

@@ -28,10 +28,11 @@ use super::{outputs, present};
 use crate::alive::Sign;
 use crate::cli::{DispatchArgs, Exit};
 use crate::gpus::Gpus;
+use crate::notices;
 use crate::pipeline_file::{self, LoadedPipeline, unit};
 use crate::programs::{self, Programs};
-use crate::run::say;
 use crate::status::{Cannot, DispatcherView};
+use crate::tell;
 
 /// Dispatches until it is told to stop.
 pub(crate) fn dispatch(args: &DispatchArgs) -> Exit {
@@ -57,9 +58,9 @@ fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
     let called_over = runtime.block_on(Bus::connect(&settings))?;
     let mut beats = runtime.block_on(bus.subscribe(BEAT));
     let mut stop = runtime.block_on(async { Stop::new(wanted.notice.clone()) })?;
-    say(&format!("{}: waits for an engine", wanted.id));
+    tell::info(format_args!("{}: waits for an engine", wanted.id));
     let Some(first) = runtime.block_on(first_beat(&bus, &mut beats, &sign, &mut stop)) else {
-        say("stops: no engine was heard");
+        tell::info("stops: no engine was heard");
         return Ok(());
     };
     // An engine that leads has made it: where there is none, it is this machine that does not see it.
@@ -81,6 +82,7 @@ fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
     loop {
         let after = push0_dispatch::last_life(&config.dir);
         let bus = bus.clone().speaking_as(Origin { connection: Some(number), after });
+        notices::begins(&config);
         let started = push0_dispatch::start(config.clone())?;
         outputs.send_replace(Some(started.dispatcher.outputs()));
         let carried = carry(&bus, started, (&mut beats, leader), &mut stop, (&sign, &views, ends));
@@ -135,7 +137,7 @@ async fn carry(
 ) -> Result<Ended, ClusterError> {
     let Started { dispatcher, to, mut from, mut notices } = started;
     let own = dispatcher.life();
-    say(&format!("{}: takes work", own.dispatcher));
+    tell::info(format_args!("{}: takes work", own.dispatcher));
     let up = hear(&own.dispatcher);
     let mut down = bus.subscribe(&life(&own)).await;
     let mut cannot = Cannot::default();
@@ -177,7 +179,8 @@ async fn carry(
                 }
             }
             Some(notice) = notices.recv() => {
-                say(&cannot.heard(&notice));
+                cannot.heard(&notice);
+                notices::tell(&notice);
                 shows(&cannot);
             }
             told = stop.comes() => leaving.told(told),
@@ -195,9 +198,9 @@ async fn carry(
     };
     let grace = leaving.grace();
     match ended {
-        Ok(Ended::OtherHistory(_)) => say(OTHER_HISTORY),
+        Ok(Ended::OtherHistory(_)) => tell::warn(OTHER_HISTORY),
         Err(_) if dispatcher.counts() == (0, 0) => {} // its error is all there is to say
-        Ok(Ended::Stopped) | Err(_) => say(&stops(dispatcher.counts())),
+        Ok(Ended::Stopped) | Err(_) => tell::info(stops(dispatcher.counts())),
     }
     stop_at_once(bus, &up, dispatcher, from, grace).await;
     ended
@@ -284,7 +287,7 @@ fn wanted(
         _ => args.machine.slots(),
     };
     let gpus = Gpus::find(args.machine.gpus.or(table.gpus), Gpus::wanted(&loaded.pipeline));
-    gpus.warning.iter().for_each(|warning| say(warning));
+    gpus.warning.iter().for_each(tell::warn);
     let dir = std::path::absolute(&dir).unwrap_or(dir);
     let programs = programs::resolve(loaded).map_err(ClusterError::missing(&args.pipeline))?;
     let drain = table.drain.as_deref().map(|text| {
@@ -324,5 +327,5 @@ const DRAIN: Duration = Duration::from_secs(1_800);
 /// From one look at what still runs to the next.
 const LOOK: Duration = Duration::from_millis(50);
 
-const OTHER_HISTORY: &str = "warning: the engines' log was put back to an older copy, or made again: attempts of before are \
+const OTHER_HISTORY: &str = "the engines' log was put back to an older copy, or made again: attempts of before are \
     given up, results that wait are kept, and work goes on";

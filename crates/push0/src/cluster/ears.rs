@@ -14,7 +14,7 @@ use super::lives::{Admitted, Lives};
 use super::rate::Rates;
 use super::witness::Witness;
 use crate::engine::Handle;
-use crate::run::say;
+use crate::tell;
 
 /// Hands on what dispatchers say, while this engine leads. Of many that speak at once the first have their grants
 /// before the last are read; who says too much is not read at all.
@@ -34,7 +34,7 @@ pub(super) async fn hear(
             |message: &Message| match rates.take(now, speaker(message), message.payload.len()) {
                 Ok(()) => true,
                 Err(word) => {
-                    word.iter().for_each(|word| say(&format!("warning: {engine}: {word}")));
+                    word.iter().for_each(|word| tell::warn(format_args!("{engine}: {word}")));
                     false
                 }
             };
@@ -46,8 +46,8 @@ pub(super) async fn hear(
                 all.extend(said);
                 let Some(life) = refused else { continue };
                 if let Some(count) = tell {
-                    say(&format!(
-                        "warning: {engine}: another dispatcher is named {}: one is at work, and {count} that came later were \
+                    tell::warn(format_args!(
+                        "{engine}: another dispatcher is named {}: one is at work, and {count} that came later were \
                          refused; give each a name of its own (--id)",
                         life.dispatcher
                     ));

@@ -12,133 +12,134 @@ use crate::cli::Exit;
 use crate::engine::EngineError;
 use crate::pipeline_file::PipelineFileError;
 use crate::programs::MissingProgram;
-use crate::run::{chain, say};
+use crate::run::chain;
 use crate::source::SourceError;
+use crate::tell;
 
 /// Why a process of a cluster ends without a result. Each is told as `error: WHAT (WHERE): WHAT TO DO`.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClusterError {
     #[error("{0}")]
     Pipeline(#[from] PipelineFileError),
-    #[error("error: {what} ({}): correct it", place(.file.as_deref(), *.line))]
+    #[error("{what} ({}): correct it", place(.file.as_deref(), *.line))]
     Setting { file: Option<PathBuf>, line: Option<usize>, what: String },
-    #[error("error: {}: {}", chain(.0), .0.remedy())]
+    #[error("{}: {}", chain(.0), .0.remedy())]
     Nats(#[from] NatsError),
-    #[error("error: {}: {}", chain(.0), crate::data::remedy(.0))]
+    #[error("{}: {}", chain(.0), crate::data::remedy(.0))]
     Read(#[from] ReadError),
     #[error(
-        "error: {0}: the log is not one that push0 wrote; restore it from a copy, or name another stream"
+        "{0}: the log is not one that push0 wrote; restore it from a copy, or name another stream"
     )]
     Illegal(#[from] IllegalEvent),
-    #[error("error: {}: {}", chain(.0), engine_remedy(.0))]
+    #[error("{}: {}", chain(.0), engine_remedy(.0))]
     Engine(#[from] EngineError),
     #[error(
-        "error: the log is of another pipeline ({}): name another stream, or serve the pipeline it was begun \
+        "the log is of another pipeline ({}): name another stream, or serve the pipeline it was begun \
          with\n{difference}", pipeline.display()
     )]
     OtherPipeline { pipeline: PathBuf, difference: String },
     #[error(
-        "error: the source is a file ({}, source.kind): a cluster takes blocks from `push0 submit`; use kind = \
+        "the source is a file ({}, source.kind): a cluster takes blocks from `push0 submit`; use kind = \
          \"submit\", or `push0 run`", pipeline.display()
     )]
     FromFile { pipeline: PathBuf },
-    #[error("error: {}: {}", .0, .0.remedy())]
+    #[error("{}: {}", .0, .0.remedy())]
     Store(#[from] StoreError),
     #[error(
-        "error: the store {store} holds artifacts that this log knows nothing of, and says not whose they are: name \
+        "the store {store} holds artifacts that this log knows nothing of, and says not whose they are: name \
          another directory, or another prefix of the bucket (--store), or start the engine of their log first; if that \
          log is gone for good, remove the store"
     )]
     StoreOfUnknown { store: String },
     #[error(
-        "error: the store {store} is empty, and this log's artifacts were in one: mount it again, or name it (--store); \
+        "the store {store} is empty, and this log's artifacts were in one: mount it again, or name it (--store); \
          if it is lost for good, begin with this one (--store-lost): what was not released is proved again, once its \
          blocks are submitted again"
     )]
     StoreEmpty { store: String },
-    #[error("error: {0}")]
+    #[error("{0}")]
     Foreign(#[from] MarkError),
     #[error(
-        "error: the store {store} belongs to another log ({}, of pipeline {}), and a sweep of this one would remove what \
+        "the store {store} belongs to another log ({}, of pipeline {}), and a sweep of this one would remove what \
          that needs: name another directory, or another prefix of the bucket (--store); if that log is gone for good, \
          remove `owner` from the store", owner.log, owner.pipeline
     )]
     StoreOfOther { store: String, owner: Owner },
     #[error(
-        "error: this store is {own}, and that of the engines is {theirs} ({store}): share one directory, or one bucket"
+        "this store is {own}, and that of the engines is {theirs} ({store}): share one directory, or one bucket"
     )]
     OtherStore { store: String, own: String, theirs: String },
-    #[error("error: program {program} cannot be run ({}, programs.{program}): {what}", pipeline.display())]
+    #[error("program {program} cannot be run ({}, programs.{program}): {what}", pipeline.display())]
     Program { pipeline: PathBuf, program: String, what: String },
-    #[error("error: {0}")]
+    #[error("{0}")]
     Dispatcher(#[from] StartError),
-    #[error("error: {0}")]
+    #[error("{0}")]
     Source(#[from] SourceError),
-    #[error("error: {reason} (block {block}): no engine takes it; the blocks before it were taken")]
+    #[error("{reason} (block {block}): no engine takes it; the blocks before it were taken")]
     Refused { block: String, reason: String },
     #[error(
-        "error: {reason} (block {block}); the blocks before it were taken, and the same command goes on once there is room"
+        "{reason} (block {block}); the blocks before it were taken, and the same command goes on once there is room"
     )]
     LogFull { block: String, reason: String },
-    #[error("error: {0}: nothing was changed by it")]
+    #[error("{0}: nothing was changed by it")]
     NotDone(String),
     #[error(
-        "error: {words}: {right} needs a user who may publish there and hear the answer (docs/nats.md, Roles)"
+        "{words}: {right} needs a user who may publish there and hear the answer (docs/nats.md, Roles)"
     )]
     Forbidden { words: String, right: String },
-    #[error("error: the log was not taken over: {0}: start this engine again, and it stands by")]
+    #[error("the log was not taken over: {0}: start this engine again, and it stands by")]
     NotClaimed(String),
     #[error(
-        "error: another dispatcher is named {0}, and is at work: give each a name of its own (--id, or id in [dispatch]); \
+        "another dispatcher is named {0}, and is at work: give each a name of its own (--id, or id in [dispatch]); \
          by default it is the machine's"
     )]
     NameTaken(push0_core::DispatcherId),
     #[error(
-        "error: {count} of the blocks are never proved, block {first} is the first: another block is canonical at \
+        "{count} of the blocks are never proved, block {first} is the first: another block is canonical at \
          their heights, which came before; submit the blocks that follow it, or use another log for this branch"
     )]
     Beside { count: usize, first: String },
     #[error(
-        "error: nothing says which run or cluster is meant: name a data directory (--data), or a cluster (--nats, \
+        "nothing says which run or cluster is meant: name a data directory (--data), or a cluster (--nats, \
          --config)"
     )]
     Nowhere,
-    #[error("error: nothing was changed: answer yes, or give --yes")]
+    #[error("nothing was changed: answer yes, or give --yes")]
     NotConfirmed,
     #[error(
-        "error: no dispatcher is named: name some, or all of them (--all); to say that no block follows, use `push0 finish`"
+        "no dispatcher is named: name some, or all of them (--all); to say that no block follows, use `push0 finish`"
     )]
     NobodyNamed,
-    #[error("error: not all were asked: {0}: push0 status shows who is there")]
+    #[error("not all were asked: {0}: push0 status shows who is there")]
     NotLeaving(String),
-    #[error("error: the log does not answer: see to the NATS servers, and try again")]
+    #[error("the log does not answer: see to the NATS servers, and try again")]
     LogSilent,
-    #[error("error: the log has no pipeline yet: start an engine with it (`push0 serve`)")]
+    #[error("the log has no pipeline yet: start an engine with it (`push0 serve`)")]
     NothingRuns,
-    #[error("error: no engine has answered for {} s: start one with `push0 serve`; the same command goes on", .0.as_secs())]
+    #[error("no engine has answered for {} s: start one with `push0 serve`; the same command goes on", .0.as_secs())]
     NoEngine(std::time::Duration),
-    #[error("error: {source} ({}): {}", path.display(), remedy_for(source.kind()))]
+    #[error("{source} ({}): {}", path.display(), remedy_for(source.kind()))]
     Dir { path: PathBuf, source: io::Error },
-    #[error("error: {}: {}", .0, crate::publish::PublishError::remedy(.0))]
+    #[error("{}: {}", .0, crate::publish::PublishError::remedy(.0))]
     Deliver(#[from] crate::publish::PublishError),
     #[error(
-        "error: nobody knows how far the hook came: {what} ({}): write the number of the last release into it that the \
+        "nobody knows how far the hook came: {what} ({}): write the number of the last release into it that the \
          hook was run for, and an end of line; or remove it, and the hook is run for every release again",
         path.display()
     )]
     Mark { path: PathBuf, what: String },
     #[error(
-        "error: a proof that was lost is not made again, since task {task} is parked: {why}: see to that, then push0 \
+        "a proof that was lost is not made again, since task {task} is parked: {why}: see to that, then push0 \
          retry {task}"
     )]
     Unwritten { task: String, why: String },
     #[error(
-        "error: a task of stage {stage} has up to {inputs} inputs, too many for a message of the NATS servers, which take \
+        "a task of stage {stage} has up to {inputs} inputs, too many for a message of the NATS servers, which take \
          {found} bytes (max_payload): set `max_payload: {needed}` or more in their configuration, or lower `max` of \
          the stage"
     )]
     SmallPayload { stage: String, inputs: usize, found: usize, needed: usize },
-    #[error("error: no thread to be had ({0}): try again")]
+    #[error("no thread to be had ({0}): try again")]
     Thread(#[source] io::Error),
 }
 
@@ -147,7 +148,11 @@ pub(super) fn told(done: Result<(), ClusterError>) -> Exit {
     match done {
         Ok(()) => Exit::Done,
         Err(error) => {
-            say(&error.to_string());
+            if let ClusterError::Pipeline(faults) = &error {
+                faults.tell();
+            } else {
+                tell::error(&error);
+            }
             Exit::from(&error)
         }
     }

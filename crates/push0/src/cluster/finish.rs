@@ -9,7 +9,7 @@ use super::role::Role;
 use super::serve::runtime;
 use super::wire::Ask;
 use crate::cli::{Exit, FinishArgs};
-use crate::run::say;
+use crate::tell;
 
 /// Says that no block follows, or that some do after all.
 pub(crate) fn finish(args: &FinishArgs) -> Exit {
@@ -17,9 +17,9 @@ pub(crate) fn finish(args: &FinishArgs) -> Exit {
 }
 
 fn finish_now(args: &FinishArgs) -> Result<(), ClusterError> {
-    let settings = args.cluster.settings(Role::Client, "push0-finish")?;
+    let settings = args.asks.cluster.settings(Role::Client, "push0-finish")?;
     if !args.yes {
-        say(
+        tell::info(
             "no block follows: open batches close with what they have, and blocks past the last one are refused",
         );
         if !is_confirmed("say so?") {
@@ -27,7 +27,7 @@ fn finish_now(args: &FinishArgs) -> Result<(), ClusterError> {
         }
     }
     let runtime = runtime()?;
-    let client = runtime.block_on(Client::connect(&settings, args.wait))?;
+    let client = runtime.block_on(Client::connect(&settings, args.asks.wait))?;
     let give_up = Instant::now() + FINISH_WAIT;
     loop {
         match runtime.block_on(client.have(&Ask::Finish)) {
@@ -38,19 +38,19 @@ fn finish_now(args: &FinishArgs) -> Result<(), ClusterError> {
             finished => break finished.map(drop)?,
         }
     }
-    say(
+    tell::info(
         "finished: no block follows. Until a batch closes by it, `push0 finish --undo` takes it back",
     );
     Ok(())
 }
 
 fn unfinish_now(args: &FinishArgs) -> Result<(), ClusterError> {
-    let settings = args.cluster.settings(Role::Client, "push0-finish")?;
+    let settings = args.asks.cluster.settings(Role::Client, "push0-finish")?;
     let runtime = runtime()?;
-    let client = runtime.block_on(Client::connect(&settings, args.wait))?;
+    let client = runtime.block_on(Client::connect(&settings, args.asks.wait))?;
     let (by, why) = (args.who.by(), args.who.why());
     runtime.block_on(client.have(&Ask::Unfinish { by, why }))?;
-    say("taken back: blocks may follow");
+    tell::info("taken back: blocks may follow");
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use push0_core::{ReleaseNumber, Surroundings};
 
 use super::error::ClusterError;
 use crate::child::{self, Bounds};
-use crate::run::say;
+use crate::tell::Repeats;
 use crate::temporary;
 
 /// A hook, and how far it came.
@@ -27,6 +27,7 @@ pub(super) struct Hook {
     timeout: Duration,
     mark: PathBuf,
     done: Option<ReleaseNumber>,
+    troubles: Repeats,
 }
 
 impl Hook {
@@ -48,7 +49,13 @@ impl Hook {
         let mark = out.join(HOOKED);
         let done = read_mark(&mark);
         let done = done.map_err(|what| ClusterError::Mark { path: mark.clone(), what })?;
-        Ok(Some(Self { words, timeout, mark, done: done.map(ReleaseNumber) }))
+        Ok(Some(Self {
+            words,
+            timeout,
+            mark,
+            done: done.map(ReleaseNumber),
+            troubles: Repeats::default(),
+        }))
     }
 
     /// Runs it for a release that it has not seen; `false` if it must be run again.
@@ -66,16 +73,19 @@ impl Hook {
         let bounds = Bounds { timeout: self.timeout, memory_bytes: None, output_bytes: u64::MAX };
         let shown = file.display();
         match child::run(command, &Surroundings::default(), bounds) {
-            Ok(ended) if ended.code == Some(0) => {}
+            Ok(ended) if ended.code == Some(0) => {
+                self.troubles.works(&format!("the hook for {shown} ended well"));
+            }
             Ok(ended) => {
                 let how = ended.how;
-                say(&format!(
-                    "warning: the hook for {shown} did not end well ({how}); it is run again"
-                ));
+                let words =
+                    format!("the hook for {shown} did not end well ({how}); it is run again");
+                self.troubles.fails(&words);
                 return Ok(false);
             }
             Err(error) => {
-                say(&format!("warning: the hook cannot be run ({error}); it is tried again"));
+                self.troubles
+                    .fails(&format!("the hook cannot be run ({error}); it is tried again"));
                 return Ok(false);
             }
         }

@@ -1,7 +1,6 @@
 //! While an engine leads: it claims the log, decides, and answers.
 
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use push0_core::{Arrival, Block, Epoch, Input, Rejection, SourceKind};
@@ -20,8 +19,9 @@ use super::sizes;
 use super::take_back::Said;
 use super::wire::{Answer, Ask, Left};
 use crate::engine::{Engine, Gone, Handle, Ports, Taken, raise as raise_room};
-use crate::run::{Holders, News, difference, print, say, sweeper};
+use crate::run::{Holders, difference, sweeper};
 use crate::status::{Cluster, Leader};
+use crate::tell::{self, Level, Line};
 
 /// How leading ended.
 pub(super) enum Led {
@@ -64,19 +64,19 @@ pub(super) async fn lead(
     let printer = shared.aside.spawn(async move {
         let mut some = Vec::new();
         while seen.recv_many(&mut some, SEEN_MAX).await > 0 {
-            let mut text = String::new();
+            let mut lines = Vec::new();
             for seen in some.drain(..) {
-                text += &seen.lines;
-                text.extend(seen.warning.map(|warning| format!("warning: {warning}\n")));
+                lines.extend(seen.lines);
+                lines.extend(seen.warning.map(|warning| Line::new(Level::Warn, warning)));
             }
-            print(&text);
+            tell::tell(&lines);
             // Whoever reads it is not slower for it, and the engine wakes this task less often.
             tokio::time::sleep(PRINT_PAUSE).await;
         }
     });
     shared.aside.spawn(async move {
         while let Some(block) = asked.recv().await {
-            say(&format!("warning: the payload of block {block} is lost: submit it again"));
+            tell::warn(format_args!("the payload of block {block} is lost: submit it again"));
         }
     });
     shared.reign.send_replace(reign);
@@ -107,7 +107,7 @@ async fn begin(
         }
         Err(Gone) => return None, // its engine says why
     }
-    say(&format!("{}: leads in {epoch}", shared.args.name()));
+    tell::info(format_args!("{}: leads in {epoch}", shared.args.name()));
     shared.leading.send_replace(Some(handle.clone()));
     sweep(shared, handle);
     let mut told = shared.stop.clone();
@@ -124,19 +124,10 @@ async fn stop(handle: &Handle) {
 }
 
 fn sweep(shared: &Shared, handle: &Handle) {
-    let (teller, news) = sync_channel(SEEN_MAX);
-    if let Err(error) = sweeper::start(shared.store.clone(), handle.clone(), Holders::Fleet, teller)
-    {
-        say(&format!("warning: nothing is swept: {error}"));
-        return;
+    let begun = sweeper::start(shared.store.clone(), handle.clone(), Holders::Fleet);
+    if let Err(error) = begun {
+        tell::warn(format_args!("nothing is swept: {error}"));
     }
-    shared.aside.spawn_blocking(move || {
-        for news in news {
-            if let News::Note(words) = news {
-                say(&words);
-            }
-        }
-    });
 }
 
 /// What must be configured first. A log that has a pipeline keeps it: only `push0 apply` changes that.
@@ -157,7 +148,7 @@ fn configure(shared: &Shared, replica: &Replica) -> Result<Option<Input>, Cluste
     debug_assert!(!matches!(running.source.kind, SourceKind::File { .. }), "none was configured");
     if *running != loaded.pipeline {
         let difference = difference(was, &loaded.spec);
-        say(&format!("warning: the log's pipeline counts, and not the file's\n{difference}"));
+        tell::warn(format_args!("the log's pipeline counts, and not the file's\n{difference}"));
     }
     Ok(None)
 }

@@ -18,7 +18,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::error::ClusterError;
-use crate::run::say;
+use crate::tell::{self, counted};
 
 /// How it ends what it runs.
 #[derive(Clone, Copy)]
@@ -52,7 +52,7 @@ impl Stop {
         let (sender, notices) = mpsc::channel(1);
         if let Some(notice) = notice {
             tokio::spawn(async move {
-                let _ = sender.send(notice.comes(say).await).await;
+                let _ = sender.send(notice.comes(|words| tell::warn(words)).await).await;
             });
         }
         Ok(Self {
@@ -121,7 +121,7 @@ impl<'a> Leaving<'a> {
                 format!(": takes nothing new, and waits up to {drain} for {runs}; {AT_ONCE}")
             }
         };
-        say(&format!("leaves, since {why}{waits}"));
+        tell::info(format_args!("leaves, since {why}{waits}"));
     }
 
     pub(super) const fn has_begun(&self) -> bool {
@@ -154,11 +154,6 @@ pub(super) fn stops((running, held): (usize, usize)) -> String {
         held => format!(", and {} kept for its next life", counted(held, "result")),
     };
     format!("stops: {} {are} taken back{kept}", counted(running, "attempt"))
-}
-
-/// `1 attempt`, `2 attempts`.
-fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 const AT_ONCE: &str = "SIGTERM or Ctrl-C stops at once";

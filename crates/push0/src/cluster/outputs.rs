@@ -23,7 +23,7 @@ use super::error::ClusterError;
 use super::role::{Role, is_inbox};
 use super::serve::runtime;
 use super::settings::ClusterArgs;
-use crate::run::say;
+use crate::tell;
 
 /// Answers for a dispatcher, whichever of its lives that is.
 pub(super) async fn answer(bus: Bus, outputs: watch::Receiver<Option<Outputs>>, id: DispatcherId) {
@@ -37,8 +37,8 @@ pub(super) async fn answer(bus: Bus, outputs: watch::Receiver<Option<Outputs>>, 
             false => bound.leaves_out(),
         };
         if let Some(count) = bound.tell(now) {
-            say(&format!(
-                "warning: {id}: {count} questions for outputs were left out: it takes {A_SECOND} a second, of \
+            tell::warn(format_args!(
+                "{id}: {count} questions for outputs were left out: it takes {A_SECOND} a second, of \
                  {ASK_BYTES_MAX} bytes at the most"
             ));
         }
@@ -101,10 +101,8 @@ impl Asker {
         let store = store.and_then(|store| {
             store
                 .inspect_err(|error| {
-                    let words = error.to_string();
-                    let words = words.strip_prefix("error: ").unwrap_or(&words);
-                    say(&format!(
-                        "warning: what failed attempts printed is not to be had: {words}"
+                    tell::warn(format_args!(
+                        "what failed attempts printed is not to be had: {error}"
                     ));
                 })
                 .ok()

@@ -20,8 +20,8 @@ use super::bus::{Bus, PRESENT};
 use super::lives::Lives;
 use super::wire::Present;
 use crate::engine::Handle;
-use crate::run::say;
 use crate::status::{DispatcherView, EngineView};
+use crate::tell;
 
 /// Answers for an engine.
 pub(super) async fn engine(
@@ -87,8 +87,8 @@ impl Calls {
             };
             if let Some(count) = self.bound.tell(now) {
                 let by = &self.by;
-                say(&format!(
-                    "warning: {by}: {count} roll calls were left out: it takes {CALLS_A_SECOND} a second, and none that hold \
+                tell::warn(format_args!(
+                    "{by}: roll calls were left out ({count}): it takes {CALLS_A_SECOND} a second, and none that hold \
                      anything"
                 ));
             }

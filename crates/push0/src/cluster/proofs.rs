@@ -28,7 +28,8 @@ use crate::cli::{Exit, ProofsArgs};
 use crate::pipeline_file;
 use crate::programs::{self, Programs};
 use crate::publish::{self, Publication, PublishError};
-use crate::run::{due, say};
+use crate::run::due;
+use crate::tell::{self, Repeats};
 use crate::verifier;
 
 /// Writes the files of all releases there are, or of all there will be.
@@ -50,6 +51,7 @@ struct Reader<'a> {
     told: Option<TaskId>,
     /// Releases in a row that could not be written.
     failures: u32,
+    troubles: Repeats,
     settings: Settings,
     runtime: Runtime,
 }
@@ -85,6 +87,7 @@ fn write_all(args: &ProofsArgs) -> Result<(), ClusterError> {
         recalls,
         told,
         failures,
+        troubles: Repeats::default(),
         settings,
         runtime,
     };
@@ -134,12 +137,12 @@ impl Reader<'_> {
                     if !self.args.follow && self.failures >= FAILURES_MAX {
                         return Err(error.into());
                     }
-                    say(&format!("warning: {error}; it is tried again"));
+                    self.troubles.fails(&format!("{error}; it is tried again"));
                     return Ok(false);
                 }
                 Err(PublishError::ProofLost { task, stage, source }) => {
-                    say(&format!(
-                        "warning: the proof that {stage} made is lost ({source}): it is made again"
+                    self.troubles.fails(&format!(
+                        "the proof that {stage} made is lost ({source}): it is made again"
                     ));
                     self.remake(task)?;
                     return Ok(false);
@@ -147,6 +150,7 @@ impl Reader<'_> {
                 delivered => delivered?,
             };
         self.failures = 0;
+        self.troubles.works(&format!("release {} can be handed out", number.0));
         // Several stages share a file, which is told once, and has the hook run once.
         if let Some(path) = delivered.published.first().map(|published| &published.path) {
             if let Some(hook) = &mut self.hook
@@ -170,7 +174,7 @@ impl Reader<'_> {
             let aside = publish::set_aside(scheduler, *number, &self.out).map_err(at)?;
             let aside = aside.map(|path| format!("; what was written is now {}", path.display()));
             let (number, aside) = (number.0, aside.unwrap_or_default());
-            say(&format!("warning: release {number} was taken back, and is made again{aside}"));
+            tell::warn(format_args!("release {number} was taken back, and is made again{aside}"));
         }
         self.cursor = self.cursor.min(recalled.before);
         if let Some(hook) = &mut self.hook {
@@ -196,7 +200,7 @@ impl Reader<'_> {
         if !self.args.follow {
             return Err(error);
         }
-        say(&error.to_string().replacen("error", "warning", 1));
+        tell::warn(&error);
         self.told = Some(task);
         Ok(())
     }
@@ -209,7 +213,7 @@ impl Reader<'_> {
         });
         match told {
             Err(ClusterError::NotDone(reason)) => {
-                say(&format!("warning: it is not made again: {reason}"));
+                tell::warn(format_args!("it is not made again: {reason}"));
                 Ok(())
             }
             told => told.map(|_| ()),

@@ -7,7 +7,7 @@ use push0_log::{Follower, NatsConfig, NatsLog, ReadError};
 
 use super::error::ClusterError;
 use crate::data::Replay;
-use crate::run::say;
+use crate::tell;
 
 /// A log that is followed, and what it has led to so far.
 pub(super) struct Replica {
@@ -52,11 +52,11 @@ impl Replica {
             return;
         }
         match short {
-            Some(why) => say(&format!(
-                "warning: the servers make no consumer of the log ({why}): it is read record by record, which is slower; see \
+            Some(why) => tell::warn(format_args!(
+                "the servers make no consumer of the log ({why}): it is read record by record, which is slower; see \
                  who has made so many (nats consumer ls), or raise max_consumers"
             )),
-            None => say("the servers make consumers of the log again: it is read as usual"),
+            None => tell::info("the servers make consumers of the log again: it is read as usual"),
         }
     }
 

@@ -41,7 +41,8 @@ use crate::cli::{Exit, ServeArgs};
 use crate::clock::wall;
 use crate::engine::{EngineError, Handle};
 use crate::pipeline_file::{self, LoadedPipeline};
-use crate::run::{chain, say};
+use crate::run::chain;
+use crate::tell::{self, Repeats};
 
 /// What all parts of this process share.
 pub(super) struct Shared {
@@ -88,7 +89,7 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
         return Err(ClusterError::FromFile { pipeline: args.pipeline.clone() });
     }
     if let Some(note) = crate::programs::without_key(&loaded.pipeline) {
-        say(&note);
+        tell::info(&note);
     }
     let settings = args.cluster.settings(Role::Engine, &args.name())?;
     let sign = sign(args.alive.as_deref())?;
@@ -139,10 +140,10 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
 }
 
 async fn serve_on(shared: &Arc<Shared>) -> Result<(), ClusterError> {
-    let mut patience = SILENCE;
-    say(&format!("{}: stands by", shared.args.name()));
+    let (mut patience, mut troubles) = (SILENCE, Repeats::default());
+    tell::info(format_args!("{}: stands by", shared.args.name()));
     loop {
-        let led = match Box::pin(once(shared, patience)).await {
+        let led = match Box::pin(once(shared, patience, &mut troubles)).await {
             // The store does not answer, and may the next time.
             Err(ClusterError::Store(error)) if !error.is_final() => {
                 Led::OutOfReach(error.to_string())
@@ -154,12 +155,14 @@ async fn serve_on(shared: &Arc<Shared>) -> Result<(), ClusterError> {
             // Whoever has it now is given time to beat.
             Led::Deposed => {
                 let own = shared.args.name();
-                say(&format!("{own}: leads no more (another engine writes the log), stands by"));
+                tell::info(format_args!(
+                    "{own}: leads no more (another engine writes the log), stands by"
+                ));
             }
             Led::Refused(why) => return Err(ClusterError::NotClaimed(why)),
             Led::OutOfReach(_) if *shared.stop.borrow() => return Ok(()),
             Led::OutOfReach(why) => {
-                say(&format!("warning: {why}: it is tried again"));
+                troubles.fails(&format!("{why}: it is tried again"));
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -168,7 +171,11 @@ async fn serve_on(shared: &Arc<Shared>) -> Result<(), ClusterError> {
 }
 
 /// Stands by, and leads then.
-async fn once(shared: &Arc<Shared>, patience: Duration) -> Result<Led, ClusterError> {
+async fn once(
+    shared: &Arc<Shared>,
+    patience: Duration,
+    troubles: &mut Repeats,
+) -> Result<Led, ClusterError> {
     let mut replica = match Replica::open(&shared.settings.nats).await {
         Err(ClusterError::Nats(error)) if is_passing(&error) => {
             return Ok(Led::OutOfReach(chain(&error)));
@@ -177,6 +184,7 @@ async fn once(shared: &Arc<Shared>, patience: Duration) -> Result<Led, ClusterEr
     };
     let is_tied = owned(&shared.store, &replica.log.id().to_string())?;
     let mut is_compared = is_tied;
+    troubles.works("log and store answer again");
     replica.log.watch();
     let mut since = Instant::now();
     let mut looked = Instant::now();
@@ -222,8 +230,8 @@ fn warn_of_clock(shared: &Shared, apart: Duration, is_warned: &mut bool) {
     if !std::mem::replace(is_warned, true) {
         let (own, apart) = (shared.args.name(), apart.as_secs_f64());
         let patience = APART_PATIENCE.as_secs();
-        say(&format!(
-            "warning: {own}: no engine leads, and this one's clock is {apart:.1} s off that of the last one: it does not \
+        tell::warn(format_args!(
+            "{own}: no engine leads, and this one's clock is {apart:.1} s off that of the last one: it does not \
              claim the log for {patience} s; set the clocks, or start another engine"
         ));
     }
@@ -265,7 +273,7 @@ async fn listen(bus: Bus, heard: watch::Sender<Option<Seen>>, own: String) {
             continue;
         }
         if known != Some(beat.epoch) && beat.engine != own {
-            say(&format!("{own}: {} leads in {}", beat.engine, beat.epoch));
+            tell::info(format_args!("{own}: {} leads in {}", beat.engine, beat.epoch));
         }
         let LeaderBeat { epoch, last, at: theirs, .. } = beat;
         let (ours, at) = (wall(), Instant::now());

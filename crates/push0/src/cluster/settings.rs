@@ -15,9 +15,10 @@ use serde::Deserialize;
 use store::{StorePlace, StoreTable};
 
 use super::error::ClusterError;
+use super::links;
 use super::role::Role;
 use crate::pipeline_file::unit;
-use crate::run::say;
+use crate::tell;
 
 /// Where the cluster is
 #[derive(Args, Clone, Debug)]
@@ -184,6 +185,7 @@ impl ClusterArgs {
             subject: format!("{}.log", table.prefix),
             replicas: table.replicas,
             max_bytes,
+            links: links::teller(),
             ..NatsConfig::default()
         };
         let system_user = from_env("PUSH0_NATS_SYSTEM_USER").or(table.system_user);
@@ -205,8 +207,8 @@ fn warn_of_argument(urls: &[ServerUrl]) {
     let arguments: Vec<_> = std::env::args_os().collect();
     let is_shown = |url: &ServerUrl| arguments.iter().any(|it| url.is_in(&it.to_string_lossy()));
     if urls.iter().any(is_shown) {
-        say(
-            "warning: every user of this machine can read the password in --nats (ps): set PUSH0_NATS, or urls in the \
+        tell::warn(
+            "every user of this machine can read the password in --nats (ps): set PUSH0_NATS, or urls in the \
              file of --config, instead",
         );
     }

@@ -19,29 +19,31 @@ use super::settings::Settings;
 use super::wire::{Answer, Ask, Left};
 use crate::cli::{Exit, SubmitArgs};
 use crate::pipeline_file;
-use crate::run::say;
 use crate::source::{BlockFile, Rules, SourceBlock, SourceError};
+use crate::tell::{self, counted};
 
 /// Submits every block of a file.
 pub(crate) fn submit(args: &SubmitArgs) -> Exit {
-    told(submit_all(args).and_then(|standing| {
-        say(&standing.to_string());
-        standing.check()
-    }))
+    let mut standing = Standing::default();
+    let submitted = submit_all(args, &mut standing);
+    // What was taken before an error is taken.
+    if submitted.is_ok() || standing.all() > 0 {
+        tell::info(&standing);
+    }
+    told(submitted.and_then(|()| standing.check()))
 }
 
-fn submit_all(args: &SubmitArgs) -> Result<Standing, ClusterError> {
+fn submit_all(args: &SubmitArgs, standing: &mut Standing) -> Result<(), ClusterError> {
     let loaded = pipeline_file::load(&args.pipeline)?;
     // A file that is not there is told of before anybody is waited for.
     let blocks = BlockFile::named(&args.blocks, &Rules::of(&loaded.pipeline))?;
-    let settings = args.cluster.settings(Role::Client, "push0-submit")?;
+    let settings = args.asks.cluster.settings(Role::Client, "push0-submit")?;
     let runtime = runtime()?;
-    let client = runtime.block_on(Client::connect(&settings, args.wait))?;
-    let store = store(&settings, args.wait)?;
+    let client = runtime.block_on(Client::connect(&settings, args.asks.wait))?;
+    let store = store(&settings, args.asks.wait)?;
     let blocks = Incoming::of(blocks)?;
-    let mut standing = Standing::default();
     while let Some(batch) = blocks.batch(&store)? {
-        runtime.block_on(send(&client, batch, &mut standing))?;
+        runtime.block_on(send(&client, batch, standing))?;
     }
     // What came before its parent may follow it by now.
     let ahead = std::mem::take(&mut standing.ahead);
@@ -53,7 +55,7 @@ fn submit_all(args: &SubmitArgs) -> Result<Standing, ClusterError> {
         standing.beside += again.beside;
         standing.first_beside = standing.first_beside.take().or(again.first_beside);
     }
-    Ok(standing)
+    Ok(())
 }
 
 /// Blocks as they are read: whoever writes them to a pipe may take a pause, in which what has come is submitted.
@@ -143,7 +145,15 @@ async fn send(
                 let block = block.number.to_string();
                 return Err(ClusterError::Refused { block, reason });
             }
-            (Some(_) | None, Some(_)) => tokio::time::sleep(FULL_PAUSE).await,
+            (Some(_) | None, Some(block)) => {
+                if !std::mem::replace(&mut standing.is_told_to_wait, true) {
+                    let number = block.number;
+                    tell::info(format_args!(
+                        "the engine has no room for block {number} yet: waits until proofs are released"
+                    ));
+                }
+                tokio::time::sleep(FULL_PAUSE).await;
+            }
             (Some(_) | None, None) => {}
         }
     }
@@ -158,6 +168,8 @@ struct Standing {
     ahead: Vec<Block>,
     beside: usize,
     first_beside: Option<String>,
+    /// Whether a person knows that an engine is full.
+    is_told_to_wait: bool,
 }
 
 impl Standing {
@@ -174,6 +186,10 @@ impl Standing {
         }
     }
 
+    fn all(&self) -> usize {
+        self.new + self.known + self.ahead.len() + self.beside
+    }
+
     /// That all of them can be proved.
     fn check(&self) -> Result<(), ClusterError> {
         match &self.first_beside {
@@ -186,9 +202,8 @@ impl Standing {
 impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { new, known, ahead, beside, .. } = self;
-        let all = new + known + ahead.len() + beside;
-        let blocks = if all == 1 { "block" } else { "blocks" };
-        write!(f, "{all} {blocks} submitted: {new} new, {known} known")?;
+        let blocks = counted(self.all(), "block");
+        write!(f, "{blocks} submitted: {new} new, {known} known")?;
         if let Some(first) = ahead.first() {
             let (count, number) = (ahead.len(), first.number);
             write!(f, ", {count} ahead of a block that has not come (before block {number})")?;

@@ -21,7 +21,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::timeout;
 
 use crate::engine::Handle;
-use crate::run::say;
+use crate::tell;
 
 /// What is held back of what dispatchers say. Clones share it.
 #[derive(Clone)]
@@ -187,11 +187,11 @@ async fn judge(handle: &Handle, looker: &Looker, known: &Mutex<Known>, mut repor
             Found::Lost => {}
             Found::There => {
                 let words = format!(
-                    "warning: {dispatcher} says that an input of task {task} is lost ({artifact}), and the engine reads \
+                    "{dispatcher} says that an input of task {task} is lost ({artifact}), and the engine reads \
                      it in the store: nothing is made again; see to the store as {dispatcher} sees it (is it mounted?)"
                 );
                 if let Some(words) = lock(known).was_wrong(dispatcher, words) {
-                    say(&words);
+                    tell::warn(words);
                 }
                 let message = format!(
                     "input {artifact} is in the store, and {dispatcher} does not find it there"
@@ -202,7 +202,7 @@ async fn judge(handle: &Handle, looker: &Looker, known: &Mutex<Known>, mut repor
                 let message =
                     format!("input {artifact} was not found; the engine cannot tell: {why}");
                 if lock(known).tells(dispatcher) {
-                    say(&format!("warning: {dispatcher}, task {task}: {message}"));
+                    tell::warn(format_args!("{dispatcher}, task {task}: {message}"));
                 }
                 report.outcome = Outcome::NotRun { message };
             }

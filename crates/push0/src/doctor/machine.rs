@@ -132,10 +132,7 @@ fn gpus(pipeline: Option<&Pipeline>) -> Finding {
             said,
             "say how many there are (--gpus of run and dispatch), or lower its `gpus`",
         ),
-        (Some(warning), _) => {
-            let warning = warning.trim_start_matches("warning: ").to_owned();
-            Finding::warn(ABOUT, warning, "see to it that both say the same")
-        }
+        (Some(warning), _) => Finding::warn(ABOUT, warning, "see to it that both say the same"),
         (None, Some(_)) => Finding::ok(ABOUT, said),
         (None, None) => {
             Finding::ok(ABOUT, format!("{count} (CUDA_VISIBLE_DEVICES, else /dev/nvidia*)"))

@@ -96,10 +96,7 @@ fn silent(what: &str) -> Finding {
 fn payload(max_payload: usize, pipeline: Option<&Pipeline>) -> Finding {
     let said = format!("messages of up to {} KiB (max_payload)", max_payload >> 10);
     match pipeline.map(|pipeline| fits(pipeline, max_payload)) {
-        Some(Err(error)) => {
-            let what = error.to_string();
-            Finding::fail(ABOUT, said, what.trim_start_matches("error: "))
-        }
+        Some(Err(error)) => Finding::fail(ABOUT, said, error.to_string()),
         Some(Ok(())) | None => Finding::ok(ABOUT, said),
     }
 }

@@ -10,6 +10,8 @@ use std::time::Duration;
 use push0_core::{Life, ToDispatcher, Turn};
 use tokio::sync::mpsc;
 
+use crate::tell::Line;
+
 /// Where what leaves the engine goes. Each is bounded; what finds no room is left out, for it comes
 /// again: grants and cancels with the next beat, payloads at the next start.
 pub struct Ports {
@@ -26,8 +28,8 @@ pub struct Ports {
 /// A durable turn, with what a person should be told of it.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// A line for each of its events, each with its end; of very many, not for all.
-    pub lines: String,
+    /// A line for each of its events; of very many, not for all.
+    pub lines: Vec<Line>,
     /// For each result it accepted: the time from grant to durable acceptance, less the prover's own.
     pub overheads: Vec<Duration>,
     /// What keeps the turn from becoming durable, where something does.

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use push0_core::{Event, Scheduler, Turn};
 
-use crate::lines::{line, time};
+use crate::lines::line;
+use crate::tell::{Level, Line};
 
 /// How much may be told, and what was not.
 pub(super) struct Telling {
@@ -25,31 +26,34 @@ impl Telling {
         Self { routine: room, other: room, not_told: 0, quiet_until: None }
     }
 
-    /// The lines of a turn, each with its end.
-    pub(super) fn lines(&mut self, now: Instant, scheduler: &Scheduler, turn: &Turn) -> String {
-        let mut text = String::new();
-        let at = time(turn.at);
+    /// The lines of a turn.
+    pub(super) fn lines(&mut self, now: Instant, scheduler: &Scheduler, turn: &Turn) -> Vec<Line> {
+        let mut lines = Vec::new();
+        let note = |level, words: String| Line::new(level, words).at(turn.at);
         if self.quiet_until.is_some_and(|until| until <= now) {
             let not_told = std::mem::take(&mut self.not_told);
-            text += &format!("{at} ({not_told} events were not told: the log has them)\n");
+            let words = match not_told {
+                1 => "(1 event was not told: the log has it)".to_owned(),
+                _ => format!("({not_told} events were not told: the log has them)"),
+            };
+            lines.push(note(Level::Warn, words));
             self.quiet_until = None;
         }
         for event in &turn.events {
             let (is_routine, is_quiet) = (is_routine(event), self.quiet_until.is_some());
             let room = if is_routine { &mut self.routine } else { &mut self.other };
             if !(is_routine && is_quiet) && room.take(now) {
-                line(&mut text, scheduler, &at, event);
+                lines.push(line(scheduler, turn.at, event));
                 continue;
             }
             self.not_told += 1;
             if !is_quiet {
                 self.quiet_until = Some(now + QUIET);
-                text += &format!(
-                    "{at} (more happens than is told: for a second only what is not routine)\n"
-                );
+                let words = "(more happens than is told: for a second only what is not routine)";
+                lines.push(note(Level::Warn, words.to_owned()));
             }
         }
-        text
+        lines
     }
 }
 
@@ -137,19 +141,22 @@ mod tests {
             telling.lines(start + after, &scheduler, &turn)
         };
         let many: Vec<_> = (0..LINES_MAX + 5).map(|_| opened()).collect();
-        let text = told(Duration::ZERO, many);
-        assert_eq!(text.lines().count(), LINES_MAX as usize + 1);
+        let lines = told(Duration::ZERO, many);
+        assert_eq!(lines.len(), LINES_MAX as usize + 1);
         assert!(
-            text.lines().next_back().is_some_and(|last| last.contains("more happens")),
+            lines.last().is_some_and(|last| last.shown().contains("more happens")),
             "the last says so"
         );
 
-        let text = told(QUIET / 2, vec![opened(), ended, opened()]);
-        assert_eq!(text, "1970-01-01T00:00:00.000000Z source_ended last=7\n");
+        let lines = told(QUIET / 2, vec![opened(), ended, opened()]);
+        assert_eq!(lines.iter().map(Line::shown).collect::<Vec<_>>(), ["source_ended last=7"]);
 
-        let text = told(QUIET, vec![opened()]);
-        let said: Vec<_> = text.lines().collect();
-        assert_eq!(said.len(), 2, "{text}");
-        assert!(text.contains("(7 events were not told: the log has them)\n"), "{text}");
+        let lines = told(QUIET, vec![opened()]);
+        let said: Vec<_> = lines.iter().map(Line::shown).collect();
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert_eq!(
+            said.first().map(String::as_str),
+            Some("(7 events were not told: the log has them)")
+        );
     }
 }

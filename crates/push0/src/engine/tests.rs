@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::waiting::TURNS_MAX;
 use super::{Engine, Handle, Ports, Seen};
+use crate::tell::Level;
 
 #[tokio::test]
 async fn a_grant_leaves_before_it_is_durable_and_its_verdict_after() {
@@ -130,8 +131,8 @@ async fn a_log_out_of_reach_is_told_once_however_much_it_takes_meanwhile() {
     world.gate.add_permits(2);
     submitted.await.expect("no panic").expect("the engine runs").expect("the block is taken");
     let seen = std::iter::from_fn(|| world.turns.try_recv().ok());
-    let warnings: Vec<_> = seen.filter_map(|seen| seen.warning).collect();
-    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    let told: Vec<_> = seen.flat_map(|seen| seen.lines).map(|line| line.level()).collect();
+    assert_eq!(told, [Level::Warn, Level::Info], "that it is out of reach, and that it is back");
 }
 
 /// An engine over a log in memory, whose appends land when the test lets them.

@@ -174,7 +174,7 @@ fn a_misspelt_key_is_told_with_what_was_meant() {
     let [fault] = faults.as_slice() else { panic!("{faults:?}") };
     assert_eq!(
         fault.clone().of(Path::new("p.toml")).to_string(),
-        "error: unknown key (p.toml:7, stages.leaf.progam): did you mean `program`?"
+        "unknown key (p.toml:7, stages.leaf.progam): did you mean `program`?"
     );
 }
 
@@ -239,13 +239,13 @@ fn what_is_no_file_of_text_is_refused() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("pipeline.toml");
     let shown = |path: &Path| load(path).expect_err("no pipeline").to_string();
-    assert!(shown(&path).starts_with("error: no such file ("));
-    assert!(shown(dir.path()).starts_with("error: a directory ("));
+    assert!(shown(&path).starts_with("no such file ("));
+    assert!(shown(dir.path()).starts_with("a directory ("));
     std::fs::write(&path, b"push0 = 1\nname = \"\xff\"\n").expect("a file");
     assert!(shown(&path).ends_with("pipeline.toml:2): save the file as UTF-8"));
     let file = std::fs::File::create(&path).expect("a file");
     file.set_len(100 << 20).expect("a long file");
-    assert!(shown(&path).starts_with("error: more than 1048576 bytes ("));
+    assert!(shown(&path).starts_with("more than 1048576 bytes ("));
 }
 
 #[test]

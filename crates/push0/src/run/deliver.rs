@@ -14,6 +14,7 @@ use super::News;
 use super::error::RunError;
 use crate::programs::Programs;
 use crate::publish::{self, Delivery, Publication, PublishError};
+use crate::tell::Repeats;
 
 /// What became of a release.
 pub(crate) enum Delivered {
@@ -30,6 +31,7 @@ pub(super) struct Deliverer {
     cursor: ReleaseNumber,
     /// Failures in a row, the last of them, and until when nothing is handed over for them.
     failures: u32,
+    troubles: Repeats,
     failure: Option<PublishError>,
     paused: Instant,
     queue: SyncSender<(ReleaseNumber, Publication)>,
@@ -66,6 +68,7 @@ impl Deliverer {
         Ok(Self {
             cursor: ReleaseNumber(0),
             failures: 0,
+            troubles: Repeats::default(),
             failure: None,
             paused: Instant::now(),
             queue,
@@ -86,7 +89,7 @@ impl Deliverer {
         }
     }
 
-    /// Notes a failure, and has `number` handed over again after a while; answers what a person is told.
+    /// Notes a failure, tells it, and has `number` handed over again after a while.
     ///
     /// # Errors
     ///
@@ -95,7 +98,7 @@ impl Deliverer {
         &mut self,
         number: ReleaseNumber,
         error: PublishError,
-    ) -> Result<String, RunError> {
+    ) -> Result<(), RunError> {
         match error {
             PublishError::Store { .. }
             | PublishError::NoVerdict { .. }
@@ -112,15 +115,16 @@ impl Deliverer {
         let pause = (PAUSE_MIN * 2_u32.saturating_pow(self.failures - 1)).min(PAUSE_MAX);
         self.paused = Instant::now() + pause;
         self.rewind(number);
-        let words = format!("warning: {error}; it is tried again in {} s", pause.as_secs());
+        self.troubles.fails(&format!("{error}; it is tried again"));
         self.failure = (self.failures >= FAILURES_MAX).then_some(error);
-        Ok(words)
+        Ok(())
     }
 
     /// Notes that a release was written.
     pub(super) fn succeeded(&mut self) {
         self.failures = 0;
         self.failure = None;
+        self.troubles.works("final proofs can be written again");
     }
 
     /// The failure that was tried again often enough to give up, where there is nothing else to do.

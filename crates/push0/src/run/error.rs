@@ -20,86 +20,86 @@ pub(crate) enum RunError {
     #[error("{0}")]
     Pipeline(#[from] PipelineFileError),
     #[error(
-        "error: the source is not a file ({}, source.kind): `push0 run` reads blocks from a file; \
+        "the source is not a file ({}, source.kind): `push0 run` reads blocks from a file; \
          use kind = \"file\"", pipeline.display()
     )]
     Submitted { pipeline: PathBuf },
-    #[error("error: program {program} cannot be run ({}, programs.{program}): {what}", pipeline.display())]
+    #[error("program {program} cannot be run ({}, programs.{program}): {what}", pipeline.display())]
     Program { pipeline: PathBuf, program: String, what: String },
-    #[error("error: no program can be run that is needed: {0}")]
+    #[error("no program can be run that is needed: {0}")]
     Unoffered(String),
-    #[error("error: {what} (--memory): {remedy}")]
+    #[error("{what} (--memory): {remedy}")]
     Memory { what: String, remedy: &'static str },
-    #[error("error: {0}")]
+    #[error("{0}")]
     Source(#[from] SourceError),
-    #[error("error: {refused} ({}): use another --data, or the file this one was begun with", file.display())]
+    #[error("{refused} ({}): use another --data, or the file this one was begun with", file.display())]
     Submit { file: PathBuf, refused: Rejection },
     #[error(
-        "error: block {number}, {hash}, is on another branch than the log ({}): use another --data, or the \
+        "block {number}, {hash}, is on another branch than the log ({}): use another --data, or the \
          file this one was begun with", file.display()
     )]
     OtherChain { file: PathBuf, number: Height, hash: BlockHash },
-    #[error("error: block {hash} is needed again and not in the file any more ({}): put it back", file.display())]
+    #[error("block {hash} is needed again and not in the file any more ({}): put it back", file.display())]
     NoSuchBlock { file: PathBuf, hash: BlockHash },
-    #[error("error: {}: {}", chain(.0), log_remedy(.0))]
+    #[error("{}: {}", chain(.0), log_remedy(.0))]
     Log(#[source] OpenError),
-    #[error("error: {0}")]
+    #[error("{0}")]
     Data(#[from] DataError),
-    #[error("error: {0}: nothing was changed by it")]
+    #[error("{0}: nothing was changed by it")]
     NotDone(String),
-    #[error("error: the log cannot be taken over: {0}: use another --data")]
+    #[error("the log cannot be taken over: {0}: use another --data")]
     Begin(#[source] Rejection),
     #[error(
-        "error: {0}: the log is not one that push0 wrote; restore it from a copy, or use another --data"
+        "{0}: the log is not one that push0 wrote; restore it from a copy, or use another --data"
     )]
     Illegal(#[from] IllegalEvent),
     #[error(
-        "error: the data directory is of another pipeline ({}): use another --data\n{difference}",
+        "the data directory is of another pipeline ({}): use another --data\n{difference}",
         data.display()
     )]
     OtherPipeline { data: PathBuf, difference: String },
     #[error(
-        "error: the pipeline differs from the one that ran here ({}): repeat with --apply to go on with \
+        "the pipeline differs from the one that ran here ({}): repeat with --apply to go on with \
          the file's\n{difference}", data.display()
     )]
     Changed { data: PathBuf, difference: String },
     #[error(
-        "error: the log is gone, and what was proved is still there ({}, {}): restore the log from a copy, \
+        "the log is gone, and what was proved is still there ({}, {}): restore the log from a copy, \
          or use another --data", log.display(), store.display()
     )]
     LogGone { log: PathBuf, store: PathBuf },
-    #[error("error: {0}")]
+    #[error("{0}")]
     Foreign(#[from] MarkError),
     #[error(
-        "error: the store belongs to another log ({}, of pipeline {}): use another --data, or restore the log of that \
+        "the store belongs to another log ({}, of pipeline {}): use another --data, or restore the log of that \
          name; if it is gone for good, remove `owner` from the store", store.display(), owner.pipeline
     )]
     StoreOfOther { store: PathBuf, owner: Owner },
     #[error(
-        "error: the data directory was removed or replaced while this run used it ({}): what was proved since is lost; \
+        "the data directory was removed or replaced while this run used it ({}): what was proved since is lost; \
          restore it, or begin again with the same command", log.display()
     )]
     Removed { log: PathBuf },
-    #[error("error: {source} ({}): {remedy}", path.display())]
+    #[error("{source} ({}): {remedy}", path.display())]
     Dir { path: PathBuf, source: io::Error, remedy: &'static str },
-    #[error("error: {}: {}", .0, .0.remedy())]
+    #[error("{}: {}", .0, .0.remedy())]
     Store(#[from] StoreError),
-    #[error("error: {0}")]
+    #[error("{0}")]
     Dispatcher(#[from] StartError),
-    #[error("error: {0}; nothing could run for ten minutes: the same command goes on")]
+    #[error("{0}; nothing could run for ten minutes: the same command goes on")]
     NoRoom(String),
-    #[error("error: no thread to be had ({0}): try again")]
+    #[error("no thread to be had ({0}): try again")]
     Thread(#[source] io::Error),
-    #[error("error: {}: {}", chain(.0), remedy(.0))]
+    #[error("{}: {}", chain(.0), remedy(.0))]
     Engine(EngineError),
-    #[error("error: {0}")]
+    #[error("{0}")]
     Gone(Gone),
-    #[error("error: {}: {}", .0, crate::publish::PublishError::remedy(.0))]
+    #[error("{}: {}", .0, crate::publish::PublishError::remedy(.0))]
     Deliver(#[source] PublishError),
-    #[error("error: the result of task {} cannot be made again: {refused}", task.short())]
+    #[error("the result of task {} cannot be made again: {refused}", task.short())]
     Remake { task: TaskId, refused: Rejection },
     #[error(
-        "error: a bug in push0: work is left, nothing runs, and nothing is parked: report it with the log"
+        "a bug in push0: work is left, nothing runs, and nothing is parked: report it with the log"
     )]
     Wedged,
 }

@@ -14,6 +14,7 @@ use push0_dispatch::Store;
 
 use super::Run;
 use super::error::RunError;
+use crate::tell;
 
 /// The directory of a log, and which one that was.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ impl Run {
     pub(super) fn look_at_ground(&mut self) -> Result<(), RunError> {
         self.ground.check()?;
         if let Some(words) = self.ground.made_again() {
-            self.screen.note(words);
+            tell::warn(words);
         }
         Ok(())
     }
@@ -67,5 +68,5 @@ fn place(dir: &Path) -> io::Result<(u64, u64)> {
 const GONE: io::ErrorKind = io::ErrorKind::NotFound;
 const REPLACED: io::ErrorKind = io::ErrorKind::NotADirectory;
 
-const MADE_AGAIN: &str = "warning: the store was removed while this run used it; it is there again, and what is needed of it is \
+const MADE_AGAIN: &str = "the store was removed while this run used it; it is there again, and what is needed of it is \
                           made again";

@@ -16,7 +16,6 @@ use push0_log::{Directory, FileLog, Report, Settings};
 use super::difference::difference;
 use super::error::RunError;
 use super::ground::Ground;
-use super::screen;
 use crate::cli::RunArgs;
 use crate::data::{Layout, Recorded, Replay};
 use crate::engine::Handle;
@@ -25,6 +24,7 @@ use crate::pipeline_file::{self, LoadedPipeline};
 use crate::programs::{self, Programs};
 use crate::publish;
 use crate::source::{BlockFile, Rules};
+use crate::tell;
 
 /// What a run starts from.
 pub(super) struct Opened {
@@ -137,7 +137,7 @@ pub(super) fn replay(data: &Layout) -> Result<(FileLog, Recorded), RunError> {
 
 fn warn_of_cut(report: &Report) {
     if let Some(cut) = report.cut() {
-        screen::say(&format!("warning: {cut}; it was never acknowledged, and is cut off"));
+        tell::warn(format_args!("{cut}; it was never acknowledged, and is cut off"));
     }
 }
 
@@ -192,7 +192,7 @@ fn memory(args: &RunArgs, loaded: &LoadedPipeline) -> Result<u64, RunError> {
 /// The GPUs that provers share.
 fn gpus(args: &RunArgs, loaded: &LoadedPipeline) -> u32 {
     let Gpus { count, warning } = Gpus::find(args.machine.gpus, Gpus::wanted(&loaded.pipeline));
-    warning.iter().for_each(|warning| screen::say(warning));
+    warning.iter().for_each(tell::warn);
     count
 }
 

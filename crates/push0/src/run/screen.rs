@@ -5,10 +5,11 @@ use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use push0_core::{Collect, Inflow, Pipeline, Stage, plain_lines};
+use push0_core::{Collect, Inflow, Pipeline, Stage};
 use push0_dispatch::{Doing, Running};
 
 use super::standing::Standing;
+use crate::tell;
 
 /// Where progress is shown.
 pub(super) struct Screen(Option<Bars>);
@@ -30,34 +31,16 @@ struct StageBar {
     arity: Option<u64>,
 }
 
-/// Prints a line, and is not troubled if nobody reads it.
-pub(crate) fn say(words: &str) {
-    print(&format!("{words}\n"));
-}
-
-/// As [`say`], of lines that have their ends; in one call, so that those of two processes do not mix.
-pub(crate) fn print(lines: &str) {
-    // Whatever a stranger's words are in them: a terminal obeys none.
-    let _ = std::io::stderr().write_all(plain_lines(lines).as_bytes());
-}
-
 impl Screen {
     pub(super) fn new(pipeline: &Pipeline) -> Self {
-        Self(std::io::stderr().is_terminal().then(|| Bars::new(pipeline)))
+        let is_drawn = std::io::stderr().is_terminal() && tell::may_draw();
+        let bars = is_drawn.then(|| Bars::new(pipeline));
+        tell::through(bars.as_ref().map(Bars::above));
+        Self(bars)
     }
 
     pub(super) const fn wants_lines(&self) -> bool {
         self.0.is_none()
-    }
-
-    /// A line that is always shown, above the bars.
-    pub(super) fn note(&self, words: &str) {
-        match &self.0 {
-            None => say(words),
-            Some(bars) => {
-                let _ = bars.all.println(plain_lines(words)); // a terminal that is gone is not missed
-            }
-        }
     }
 
     pub(super) fn draw(&mut self, standing: &Standing, running: &[Running]) {
@@ -79,6 +62,7 @@ impl Screen {
             for bar in bars.stages.iter().map(|stage| &stage.bar).chain([&bars.released]) {
                 bar.abandon();
             }
+            tell::through(None);
         }
     }
 }
@@ -106,6 +90,15 @@ impl Bars {
         let running = all.add(ProgressBar::new_spinner());
         running.set_style(ProgressStyle::with_template("{msg}").expect("the template is right"));
         Self { stages, released, running, drawn: Instant::now(), all }
+    }
+
+    /// Where lines go while it is drawn.
+    fn above(&self) -> tell::Put {
+        let all = self.all.clone();
+        Box::new(move |lines| {
+            // As they are, however wide: what draws must not count their lines. A terminal that is gone is not missed.
+            let _ = all.suspend(|| std::io::stderr().write_all(lines.as_bytes()));
+        })
     }
 
     fn draw(&self, standing: &Standing, running: &[Running]) {

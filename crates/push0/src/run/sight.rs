@@ -10,7 +10,9 @@ use super::error::RunError;
 use super::standing::Standing;
 use super::{Run, TICK, deliver};
 use crate::engine::{Gone, ROOM_WAIT};
+use crate::notices;
 use crate::publish::Publication;
+use crate::tell;
 
 /// How things stand, and what can be delivered.
 pub(super) type Sight = (Standing, Vec<(ReleaseNumber, Publication)>);
@@ -52,7 +54,7 @@ impl Run {
             Notice::RoomAgain | Notice::StoreBack => self.no_room = None,
             Notice::LeftoversEnded { .. } | Notice::Trouble { .. } | _ => {} // told, and no more
         }
-        self.screen.note(&notice.to_string());
+        notices::tell(notice);
     }
 
     /// How things stand; `None` while the engine has no answer, which may be for as long as its disk is
@@ -90,7 +92,7 @@ impl Run {
             && no_room.told.elapsed() >= NO_ROOM_PAUSE
         {
             no_room.told = Instant::now();
-            self.screen.note(&no_room.words);
+            tell::warn(&no_room.words);
         }
     }
 }

@@ -75,8 +75,11 @@ impl Standing {
             count => format!("{count} {what}s are"),
         };
         let blocks = some(self.blocks - self.totals.blocks_released, "block");
-        let tasks = some(self.stages.iter().map(|stage| stage.parked).sum(), "task");
-        let mut words = format!("error: {blocks} not released ({}): {tasks} parked", self.pipeline);
+        let mut words = format!("{blocks} not released ({})", self.pipeline);
+        match self.stages.iter().map(|stage| stage.parked).sum() {
+            0 => {}
+            parked => words += &format!(": {} parked", some(parked, "task")),
+        }
         for (program, message) in &self.held {
             words += &format!(
                 "\n  program {program} is held: no attempt at it came to a result any more; the last: "
@@ -89,7 +92,7 @@ impl Standing {
             words += &format!("\n  {stage} {key}, task {task}: {class}, {message}");
         }
         words
-            + "\nLook at a prover's output with `push0 logs TASK --data DIR`; try again with --retry-parked."
+            + "\n  Look at a prover's output with `push0 logs TASK --data DIR`; try again with --retry-parked."
     }
 }
 

@@ -161,13 +161,10 @@ fn table(standing: &Standing, run: &Run<'_>) -> String {
             format!("{:.1} ms a task (median of {count})", overhead.as_secs_f64() * 1e3),
         ));
     }
-    for published in run.published.iter().take(PROOFS_SHOWN_MAX) {
-        let mock = if published.mock { ", a mock: it proves nothing" } else { ", verified" };
-        rows.push(("proof", format!("{}{mock}", published.path.display())));
-    }
-    let proofs = run.published.len();
-    if proofs > PROOFS_SHOWN_MAX {
-        rows.push(("", format!("and {} more", proofs - PROOFS_SHOWN_MAX)));
+    let files: Vec<_> = run.published.chunk_by(|one, next| one.path == next.path).collect();
+    rows.extend(files.iter().take(PROOFS_SHOWN_MAX).map(|proofs| ("proof", file(proofs))));
+    if let Some(more) = files.len().checked_sub(PROOFS_SHOWN_MAX).filter(|more| *more > 0) {
+        rows.push(("", format!("and {more} more")));
     }
     let title = format!(
         "{}: {}",
@@ -176,6 +173,24 @@ fn table(standing: &Standing, run: &Run<'_>) -> String {
     );
     let lines = rows.iter().map(|(name, value)| format!("  {name:<12} {value}"));
     std::iter::once(title).chain(lines).collect::<Vec<_>>().join("\n")
+}
+
+/// A file, and what is in it: of several stages it has a proof of each.
+fn file(proofs: &[&Published]) -> String {
+    let Some(first) = proofs.first() else { return String::new() };
+    let path = first.path.display();
+    let mock = match proofs.iter().filter(|proof| proof.mock).count() {
+        0 => ", verified",
+        mocks if mocks == proofs.len() => ", a mock: it proves nothing",
+        _ => ", in part a mock, which proves nothing",
+    };
+    match proofs {
+        [_] => format!("{path}{mock}"),
+        several => {
+            let stages: Vec<_> = several.iter().map(|proof| proof.stage.as_str()).collect();
+            format!("{path}, of {}{mock}", stages.join(", "))
+        }
+    }
 }
 
 fn median(times: &[Duration]) -> Option<Duration> {
@@ -189,5 +204,5 @@ fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// Proofs that the table names; --json names all.
+/// Files that the table names; --json names all.
 const PROOFS_SHOWN_MAX: usize = 10;

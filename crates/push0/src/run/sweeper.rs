@@ -6,16 +6,15 @@
 //! each asks the log whether it still stands.
 
 use std::io;
-use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use push0_core::{Scheduler, TaskId, TaskState};
 use push0_dispatch::Store;
 
-use super::News;
 use super::error::RunError;
 use crate::engine::{Gone, Handle};
 use crate::sweep::{grace, surplus_outputs, sweep};
+use crate::tell::{self, counted};
 
 /// Who may hold results that the engine has not heard of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,12 +26,7 @@ pub(crate) enum Holders {
 }
 
 /// Starts the sweeper, which ends with the engine.
-pub(crate) fn start(
-    store: Store,
-    handle: Handle,
-    holders: Holders,
-    teller: SyncSender<News>,
-) -> Result<(), RunError> {
+pub(crate) fn start(store: Store, handle: Handle, holders: Holders) -> Result<(), RunError> {
     super::spawn("sweeper", move || {
         let began = Instant::now();
         let mut due = began;
@@ -47,18 +41,11 @@ pub(crate) fn start(
                 Holders::Fleet => began.elapsed(),
             };
             match once(&store, &handle, heard_for) {
-                Ok(news) => {
-                    if news.is_some_and(|news| teller.send(news).is_err()) {
-                        return;
-                    }
-                }
+                Ok(swept) => swept.iter().for_each(tell::info),
                 // Or its log does not answer, and the next time it may.
                 Err(Stopped::Gone) => {}
                 Err(Stopped::Disk(error)) => {
-                    let news = News::Note(format!("warning: the store was not swept: {error}"));
-                    if teller.send(news).is_err() {
-                        return;
-                    }
+                    tell::warn(format_args!("the store was not swept: {error}"));
                 }
             }
         }
@@ -85,7 +72,7 @@ impl From<Gone> for Stopped {
 }
 
 /// Sweeps, if whoever may hold results was listened to for long enough.
-fn once(store: &Store, handle: &Handle, heard_for: Duration) -> Result<Option<News>, Stopped> {
+fn once(store: &Store, handle: &Handle, heard_for: Duration) -> Result<Option<String>, Stopped> {
     let grace = handle.look(|scheduler, _| grace(scheduler.pipeline()))?;
     if heard_for < grace {
         return Ok(None);
@@ -100,8 +87,8 @@ fn once(store: &Store, handle: &Handle, heard_for: Duration) -> Result<Option<Ne
     })?;
     sweep_outputs(store, handle)?;
     Ok((swept.files > 0).then(|| {
-        let (files, kib) = (swept.files, swept.bytes.div_ceil(1 << 10));
-        News::Note(format!("swept: {files} artifacts that nothing refers to, {kib} KiB"))
+        let (artifacts, kib) = (counted(swept.files, "artifact"), swept.bytes.div_ceil(1 << 10));
+        format!("swept: {artifacts} that nothing refers to, {kib} KiB")
     }))
 }
 
@@ -168,7 +155,7 @@ mod tests {
         let early = once(&store, &handle, Duration::ZERO);
         assert!(matches!(early, Ok(None)) && store.path(held).exists() && output.exists());
         let later = once(&store, &handle, GRACE);
-        assert!(matches!(later, Ok(Some(News::Note(_)))) && !store.path(held).exists());
+        assert!(matches!(later, Ok(Some(_))) && !store.path(held).exists());
         assert!(!output.exists());
         handle.stop();
         engine.join().expect("it does not panic").expect("its log is sound");

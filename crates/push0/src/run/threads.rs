@@ -25,16 +25,17 @@ pub(super) fn run_engine(
     }
 }
 
-/// Carries messages between channels that cannot be waited for together.
+/// Carries messages between channels that cannot be waited for together. Answers the thread that ends once all that the
+/// dispatcher reports has been handed on.
 pub(super) fn relay(
     handle: &Handle,
     teller: &SyncSender<News>,
     mut from: mpsc::Receiver<FromDispatcher>,
     mut notices: mpsc::Receiver<Notice>,
     mut seen: mpsc::Receiver<Seen>,
-) -> Result<(), RunError> {
+) -> Result<JoinHandle<()>, RunError> {
     let (engine, told, shown) = (handle.clone(), teller.clone(), teller.clone());
-    spawn("relay-reports", move || {
+    let reports = spawn("relay-reports", move || {
         while let Some(message) = from.blocking_recv() {
             if engine.heard(message).is_err() {
                 break;
@@ -55,7 +56,7 @@ pub(super) fn relay(
             }
         }
     })?;
-    Ok(())
+    Ok(reports)
 }
 
 pub(super) fn spawn(

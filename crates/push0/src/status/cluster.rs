@@ -67,14 +67,13 @@ pub(crate) struct DispatcherView {
 pub(crate) struct Cannot(BTreeMap<String, String>);
 
 impl Cannot {
-    /// The notice's words, once it is kept.
-    pub(crate) fn heard(&mut self, notice: &Notice) -> String {
+    /// Keeps what the notice says of it.
+    pub(crate) fn heard(&mut self, notice: &Notice) {
         if let Notice::ProgramGone { program, message } = notice {
             self.0.insert(program.to_string(), message.chars().take(CANNOT_MAX).collect());
         } else if let Notice::ProgramBack { program } = notice {
             self.0.remove(program.as_str());
         }
-        notice.to_string()
     }
 }
 

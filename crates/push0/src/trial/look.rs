@@ -13,6 +13,7 @@ use crate::cli::gist;
 use crate::finding::Finding;
 use crate::programs::Programs;
 use crate::publish::{wire_key, wire_vkey};
+use crate::tell::counted;
 use crate::verifier::{Places, Verifier, ask};
 
 pub(super) struct Look<'a> {
@@ -137,7 +138,10 @@ impl Look<'_> {
         tell: &mut Teller<'_>,
     ) {
         if !result.parts.is_empty() {
-            tell(Finding::ok(about, format!("its output is {} parts", result.parts.len())));
+            tell(Finding::ok(
+                about,
+                format!("its output is {}", counted(result.parts.len(), "part")),
+            ));
             return;
         }
         if program.is_mock {

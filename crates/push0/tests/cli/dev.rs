@@ -67,7 +67,7 @@ fn one_that_ends_ends_all_and_is_named() {
     kill_process(server, Signal::KILL).expect("it is ours");
     let ended = until("it does not end", || dev.child.try_wait().expect("it is ours"));
     assert_eq!(ended.code(), Some(6));
-    assert!(dev.said().contains("error: nats-server has ended"), "{}", dev.said());
+    assert!(dev.said().contains(" ERROR nats-server has ended"), "{}", dev.said());
     dev.all_end(&began);
 }
 

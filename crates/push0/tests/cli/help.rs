@@ -1,5 +1,7 @@
 //! What `--help` teaches.
 
+use crate::tell::help;
+
 mod reading;
 
 use crate::world::push0;
@@ -13,7 +15,7 @@ fn the_whole_is_explained() {
     provers, watches them, checks what they make, tries again what failed, and keeps every fact in a log
     on disk: killed at any moment, the same command goes on where it was.
 
-    Usage: push0 <COMMAND>
+    Usage: push0 [OPTIONS] <COMMAND>
 
     Commands:
       run          Proves what the pipeline's source gives, until it ends; goes on where it was
@@ -277,10 +279,4 @@ fn a_wrong_command_line_exits_2() {
 fn no_slots_at_all_is_refused_with_what_to_write() {
     let ran = push0(&["run", "p", "--slots", "0"]);
     assert!(ran.stderr.contains("'0' for '--slots <N>': write 1 or more"), "{}", ran.stderr);
-}
-
-fn help(words: &[&str]) -> String {
-    let ran = push0(words);
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    ran.stdout
 }

@@ -17,6 +17,7 @@ mod proofs;
 mod python;
 mod status;
 mod submit;
+mod tell;
 mod trial;
 mod verify;
 mod world;

@@ -14,8 +14,10 @@ fn a_block_file_that_is_not_there_is_told_before_any_server_is_asked() {
     let pipeline = pipeline.to_str().expect("UTF-8");
     let ran = push0(&["submit", pipeline, "no-blocks.jsonl", "--nats", "nats://127.0.0.1:9"]);
     assert_eq!(ran.code, Some(3));
+    let (time, told) = ran.stderr.trim_end().split_once(' ').expect("a time");
+    humantime::parse_rfc3339(time).expect("a time");
     assert_eq!(
-        ran.stderr.trim_end(),
-        "error: no such block file (no-blocks.jsonl): name a file that is there, or - to read blocks from stdin"
+        told,
+        "ERROR no such block file (no-blocks.jsonl): name a file that is there, or - to read blocks from stdin"
     );
 }

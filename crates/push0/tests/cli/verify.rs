@@ -37,7 +37,7 @@ fn a_key_that_is_not_pinned_is_told() {
     let (world, proof) = proved();
     let ran = verify(&proof, &["--pipeline", file(&world.pipeline())]);
     assert_eq!(ran.code, Some(0));
-    let told = format!("verification key not pinned: {}", vkey("ab"));
+    let told = format!("warning: verification key not pinned: {}", vkey("ab"));
     assert!(ran.stderr.starts_with(&told), "{}", ran.stderr);
 }
 
@@ -90,7 +90,7 @@ fn a_verifier_that_says_nothing_binds_nothing() {
     Key (the blocks above), public values and proof are bound only as far as your verifier checks: it named
     neither a key nor a claim. The rest is the word of whoever ran push0.
     --- stderr
-    verification key not pinned: sha256:abababababababababababababababababababababababababababababababab (the file's word; the verifier names none): nothing binds it; a verifier that names its key could
+    warning: verification key not pinned: sha256:abababababababababababababababababababababababababababababababab (the file's word; the verifier names none): nothing binds it; a verifier that names its key could
     --- exit 0
     ");
     let ran = verify(&proof, &[&by_exit[..], &["--json"]].concat());

@@ -34,5 +34,5 @@ fn a_claim_that_is_refused_is_an_error() {
     world.serve("e2");
     let ended = world.wait_end("e2");
     assert_eq!(ended.code(), Some(5), "{}", world.said("e2"));
-    assert!(world.said("e2").contains("error: the log was not taken over"), "{}", world.said("e2"));
+    assert!(world.said("e2").contains(" ERROR the log was not taken over"), "{}", world.said("e2"));
 }

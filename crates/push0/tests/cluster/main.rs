@@ -19,6 +19,7 @@ mod hostile;
 mod leader_frozen;
 mod leader_killed;
 mod leaving;
+mod links;
 mod nats_killed;
 mod no_consumers;
 mod operators;

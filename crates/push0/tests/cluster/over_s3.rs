@@ -56,7 +56,7 @@ fn what_is_wrong_with_a_bucket_is_told_at_the_start() {
     }
     let endpoint = world.bucket().endpoint();
     let said = world.said("wrong");
-    let errors: Vec<_> = said.lines().filter(|line| line.starts_with("error: ")).collect();
+    let errors: Vec<_> = said.lines().filter(|line| line.contains(" ERROR ")).collect();
     assert_eq!(errors.len(), 2, "{said}");
     let is_told = |line: &&str| line.contains(&endpoint) && line.contains("bucket artifacts");
     assert!(errors.iter().all(is_told), "{said}");

@@ -8,6 +8,6 @@ fn the_engine_ends_and_says_why() {
     world.delete_stream();
     assert!(world.history().is_empty(), "reading makes it again");
     assert_eq!(world.wait_end("e1").code(), Some(4), "{}", world.said("e1"));
-    assert!(world.said("e1").contains("error: "), "{}", world.said("e1"));
+    assert!(world.said("e1").contains(" ERROR "), "{}", world.said("e1"));
     assert!(world.history().is_empty(), "nothing was appended to another log");
 }

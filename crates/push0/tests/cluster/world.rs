@@ -179,7 +179,7 @@ impl World {
     pub(crate) fn wait_for(&self, name: &str, words: &str) {
         until(&format!("{name} does not say {words:?}"), || {
             let said = self.said(name);
-            assert!(!said.contains("error: "), "{said}");
+            assert!(!said.contains(" ERROR "), "{said}");
             said.contains(words).then_some(())
         });
     }

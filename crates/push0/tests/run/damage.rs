@@ -57,7 +57,7 @@ fn a_damaged_final_result_is_made_again_when_its_file_is_gone() {
     flip(&world.artifact(history.output(last)), 5);
     fs::remove_file(proof_file(&world)).expect("it is there");
     let ended = world.run(&[]).with(0);
-    assert_eq!(ended.said("warning: the result of task").len(), 1, "{}", ended.stderr);
+    assert_eq!(ended.said(" WARN  the result of task").len(), 1, "{}", ended.stderr);
     assert_undisturbed(&world);
 }
 
@@ -143,7 +143,7 @@ fn trial(lasts: &str) -> World {
 
 fn assert_goes_on_with_a_warning(world: &World) {
     let ended = world.run(&[]).with(0);
-    let warnings = ended.said("warning: ");
+    let warnings = ended.said(" WARN ");
     assert!(matches!(warnings.as_slice(), [one] if one.contains("00000001.seg")), "{warnings:?}");
     assert_undisturbed(world);
 }

@@ -21,6 +21,7 @@ mod foreign;
 mod full;
 mod interrupts;
 mod kills;
+mod manners;
 mod parked;
 mod published;
 mod real;

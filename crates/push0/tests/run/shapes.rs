@@ -67,6 +67,13 @@ fn several_final_stages_share_a_file() {
     let file: Value = serde_json::from_str(&file).expect("JSON");
     let stages = file["proofs"].as_array().expect("a list").iter().map(|proof| &proof["stage"]);
     assert_eq!(stages.collect::<Vec<_>>(), ["zisk", "sp1"]);
+    let files: Vec<_> = run["proofs"].as_array().into_iter().flatten().collect();
+    let stages = files.iter().take(2).map(|proof| &proof["stage"]).collect::<Vec<_>>();
+    assert_eq!(stages, ["zisk", "sp1"]);
+    let table = world.run(&[]).with(0).stdout;
+    let told: Vec<_> = table.lines().filter(|line| line.starts_with("  proof ")).collect();
+    assert_eq!(told.len(), 3, "each file once: {table}");
+    assert!(told.iter().all(|line| line.contains(".proof.json, of zisk, sp1, a mock")), "{table}");
 }
 
 #[test]

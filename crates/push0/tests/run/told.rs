@@ -16,7 +16,7 @@ fn the_json_of_a_run_has_the_fields_that_are_fixed_and_no_others() {
         names(&run["attempts"]),
         ["accepted", "failed", "lost", "started", "surplus", "withdrawn"]
     );
-    let proof = ["key", "mock", "path", "program", "public_values", "vkey"];
+    let proof = ["key", "mock", "path", "program", "public_values", "stage", "vkey"];
     assert_eq!(names(&run["proofs"][0]), proof);
 }
 
@@ -67,10 +67,11 @@ fn every_event_of_the_log_has_a_line_on_stderr_of_the_fixed_form() {
     assert_eq!(names, logged.collect::<Vec<_>>());
 }
 
-/// The name in a line `TIME EVENT key=value …`; a value with spaces is in quotes.
+/// The name in a line `TIME INFO  EVENT key=value …`; a value with spaces is in quotes.
 fn event(line: &str) -> &str {
     let (time, rest) = line.split_once(' ').expect("a time and more");
     humantime::parse_rfc3339(time).unwrap_or_else(|error| panic!("{error}: {line}"));
+    let rest = rest.strip_prefix("INFO  ").unwrap_or_else(|| panic!("no level: {line}"));
     let (name, fields) = rest.split_once(' ').unwrap_or((rest, ""));
     let is_field = |field: &str| field.split_once('=').is_some_and(|(key, _)| is_name(key));
     let bare = fields.split(" message=").next().unwrap_or_default();

@@ -12,7 +12,7 @@ use crate::cli::{Exit, LogCatArgs};
 use crate::facts::{Facts, FactsError};
 use crate::interrupts;
 use crate::lines::{About, fields, time};
-use crate::run::say;
+use crate::tell;
 
 /// Prints what is picked of every event that can be read, then what is wrong with the rest.
 pub(super) fn cat(args: &LogCatArgs) -> Exit {
@@ -23,7 +23,7 @@ pub(super) fn cat(args: &LogCatArgs) -> Exit {
     let mut cat = Cat::new(args);
     let mut read = facts.read(&mut |turn| cat.turn(&turn));
     if let Some(why) = read.is_ok().then(|| cat.has_no_such_stage()).flatten() {
-        say(&why);
+        tell::error(why);
         return Exit::Usage;
     }
     if args.follow && read.is_ok() {
@@ -107,10 +107,7 @@ impl<'a> Cat<'a> {
             return None;
         }
         let known: Vec<_> = self.stages.iter().map(String::as_str).collect();
-        Some(format!(
-            "error: there is no stage {stage} (--stage): name one of {}",
-            known.join(", ")
-        ))
+        Some(format!("there is no stage {stage} (--stage): name one of {}", known.join(", ")))
     }
 }
 

@@ -11,7 +11,7 @@ use super::picked::{begins, task_of};
 use crate::cli::{Exit, LogStepArgs};
 use crate::facts::Facts;
 use crate::lines::{time, word};
-use crate::run::say;
+use crate::tell;
 
 /// Walks through the log, from the first event wanted to the last, the end, or the person's.
 pub(super) fn step(args: &LogStepArgs) -> Exit {
@@ -55,7 +55,7 @@ impl<'a> Walk<'a> {
     fn new(args: &'a LogStepArgs) -> Self {
         let waits = io::stdin().is_terminal() && io::stdout().is_terminal();
         if waits {
-            say("enter: the next event; q and enter: the end");
+            tell::info("enter: the next event; q and enter: the end");
         }
         let scheduler = Scheduler::new(Limits::default());
         Self { args, scheduler, waits, has_ended: false, illegal: None, failed: None }

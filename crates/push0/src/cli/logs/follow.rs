@@ -10,7 +10,7 @@ use super::source::{Heard, PIECES_MAX, Source, before, shown};
 use crate::cli::output::Lines;
 use crate::facts::{Facts, FactsError};
 use crate::interrupts;
-use crate::run::say;
+use crate::tell;
 
 /// Goes on until nothing more follows of what is meant, until somebody interrupts it, or reads no more.
 pub(super) fn follow(
@@ -25,7 +25,7 @@ pub(super) fn follow(
     let done = |attempt: &Attempt| (attempt.number, Told { is_done: true, ..Told::default() });
     let mut all: BTreeMap<u64, Told> = ended.map(done).collect();
     if attempts.of(selection).is_empty() {
-        say("nothing was tried yet: waits for an attempt");
+        tell::info("nothing was tried yet: waits for an attempt");
     }
     let (mut lines, mut last) = (Lines::new(), None);
     loop {
@@ -104,8 +104,8 @@ impl Told {
                 Heard::Nobody(why) => {
                     is_end = true;
                     if !std::mem::replace(&mut self.is_silence, true) {
-                        say(&format!(
-                            "warning: attempt {}: {why}: it is asked again",
+                        tell::warn(format_args!(
+                            "attempt {}: {why}: it is asked again",
                             attempt.number
                         ));
                     }

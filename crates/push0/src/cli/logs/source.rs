@@ -14,7 +14,7 @@ use crate::cluster::{Asked, Asker, ClusterArgs};
 use crate::data::Layout;
 use crate::facts::FactsError;
 use crate::live;
-use crate::run::say;
+use crate::tell;
 
 /// Who is asked.
 pub(super) enum Source {
@@ -79,7 +79,7 @@ impl Source {
                 match asker.kept((attempt.id, task)) {
                     Ok(text) => text.map(|text| body(&String::from_utf8_lossy(&text)).to_owned()),
                     Err(why) => {
-                        say(&format!("warning: the store cannot be read: {why}"));
+                        tell::warn(format_args!("the store cannot be read: {why}"));
                         None
                     }
                 }

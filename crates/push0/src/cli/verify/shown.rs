@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Accepted, NotAccepted, Proof, Under};
 use crate::cli::Exit;
+use crate::tell::{self, Level, Line};
 
 impl Accepted {
     /// `path` is told where there are several.
@@ -167,13 +168,16 @@ impl NotAccepted {
         }
     }
 
-    /// For people.
-    pub(super) fn told(&self, path: &Path) -> String {
+    /// Tells people.
+    pub(super) fn tell(&self, path: &Path) {
         let path = name(path);
         match self {
-            Self::Refused(why) => format!("refused: {} ({path})", plain_lines(why)),
-            Self::NoVerdict(why) => format!("error: no verdict ({path}): {}", plain_lines(why)),
-            Self::Unusable(why) => why.clone(),
+            Self::Refused(why) => {
+                let line = Line::new(Level::Error, format!("refused: {why} ({path})"));
+                tell::tell(&[line.says_its_level()]);
+            }
+            Self::NoVerdict(why) => tell::error(format_args!("no verdict ({path}): {why}")),
+            Self::Unusable(why) => tell::error(why),
         }
     }
 
@@ -182,7 +186,7 @@ impl NotAccepted {
         let (accepted, why) = match self {
             Self::Refused(why) => (Some(false), plain_lines(why).into_owned()),
             Self::NoVerdict(why) => (None, plain_lines(why).into_owned()),
-            Self::Unusable(why) => (None, why.trim_start_matches("error: ").to_owned()),
+            Self::Unusable(why) => (None, why.clone()),
         };
         let file = path.to_string_lossy();
         json!({"format": FORMAT, "file": file, "accepted": accepted, "why": why}).to_string()

@@ -38,7 +38,7 @@ impl Trust {
         proofs: &[(Option<String>, Envelope)],
     ) -> Result<(), NotAccepted> {
         if matches!(file, ProofFile::Joint(_)) && (self.verifier.is_some() || self.vkey.is_some()) {
-            let why = "error: the file holds proofs of several programs (--verifier, --vkey): name \
+            let why = "the file holds proofs of several programs (--verifier, --vkey): name \
                        their verifiers and keys with --pipeline";
             return Err(NotAccepted::Unusable(why.to_owned()));
         }
@@ -75,7 +75,7 @@ impl Trust {
         let in_file = self.program(envelope).and_then(|program| program.vkey).map(wire_vkey);
         match (self.vkey, in_file) {
             (Some(named), Some(in_file)) if named != in_file => Err(NotAccepted::Unusable(
-                format!("error: --vkey is {named}, the pipeline's is {in_file}: pin one key"),
+                format!("--vkey is {named}, the pipeline's is {in_file}: pin one key"),
             )),
             (named, in_file) => Ok(named.or(in_file)),
         }
@@ -103,9 +103,8 @@ impl Trust {
         let located = |dir: &Path, argv: Vec<String>| {
             let mut words = argv.into_iter();
             let word = words.next().unwrap_or_default();
-            let file = programs::find(dir, &word).map_err(|(what, remedy)| {
-                NotAccepted::Unusable(format!("error: {what}: {remedy}"))
-            })?;
+            let file = programs::find(dir, &word)
+                .map_err(|(what, remedy)| NotAccepted::Unusable(format!("{what}: {remedy}")))?;
             Ok(std::iter::once(file.to_string_lossy().into_owned()).chain(words).collect())
         };
         if let Some(command) = &self.verifier {
@@ -150,7 +149,7 @@ fn shipped(name: &str) -> Result<Vec<String>, NotAccepted> {
     let remedy = "name a verifier with --verifier, or the pipeline with --pipeline";
     let Ok(name) = name.parse::<ProgramName>() else {
         return Err(NotAccepted::Unusable(format!(
-            "error: the file's program has no name that push0 gives: {remedy}"
+            "the file's program has no name that push0 gives: {remedy}"
         )));
     };
     let file = format!("{SHIPPED}{name}");
@@ -158,7 +157,7 @@ fn shipped(name: &str) -> Result<Vec<String>, NotAccepted> {
     match beside.filter(|beside| beside.is_file()) {
         Some(beside) => Ok(vec![beside.to_string_lossy().into_owned(), "verify".to_owned()]),
         None => Err(NotAccepted::Unusable(format!(
-            "error: there is no {file} beside push0 to verify with: {remedy}"
+            "there is no {file} beside push0 to verify with: {remedy}"
         ))),
     }
 }

@@ -57,7 +57,7 @@ fn log_is_explained() {
 
     Takes no lock, and asks no engine, so it works beside a running one and after it. Changes nothing.
 
-    Usage: push0 log <COMMAND>
+    Usage: push0 log [OPTIONS] <COMMAND>
 
     Commands:
       cat     Prints events, a line each

@@ -31,7 +31,7 @@ fn a_second_one_of_a_name_is_refused_and_says_so() {
         assert_eq!(ended.code(), Some(5), "{}", world.said("twin"));
     }
     assert!(
-        world.said("twin").contains("error: another dispatcher is named gpu-1, and is at work")
+        world.said("twin").contains(" ERROR another dispatcher is named gpu-1, and is at work")
     );
     let said = world.said("e1");
     assert_eq!(said.matches("another dispatcher is named gpu-1").count(), 1, "told once: {said}");

@@ -158,9 +158,9 @@ impl Ended {
         self.stderr.lines().filter(|line| line.contains(words)).collect()
     }
 
-    /// As it is said to a person: `error: …` and all that follows.
+    /// As it is said to a person: `ERROR …` and all that follows.
     pub(crate) fn error(&self) -> &str {
-        self.stderr.find("error: ").and_then(|at| self.stderr.get(at..)).unwrap_or_default()
+        self.stderr.find(" ERROR ").and_then(|at| self.stderr.get(at..)).unwrap_or_default()
     }
 }
 
