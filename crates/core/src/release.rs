@@ -53,6 +53,15 @@ impl Feed {
         })
     }
 
+    /// Whether all of these stages have proved what `height` is in, and it waits for what is before.
+    pub(crate) fn has_proved(&self, height: Height, stages: &[StageIndex]) -> bool {
+        let before = self.proved.range(..=height).next_back().map(|(_, proofs)| proofs);
+        before.is_some_and(|proofs| {
+            let reaches = |(key, _): &(Key, TaskId)| key.last >= height;
+            stages.iter().all(|stage| proofs.get(stage).is_some_and(reaches))
+        })
+    }
+
     /// Moves on past `release`. Answers whether it was the next.
     pub(crate) fn release(&mut self, release: Release) -> bool {
         let is_next = self.next == Some(release.key.first)

@@ -193,7 +193,7 @@ impl Scheduler {
 
     /// The highest block that may have tasks: the window, measured from the lowest with an open task that is to be
     /// released yet.
-    fn horizon(&self) -> Height {
+    pub(super) fn horizon(&self) -> Height {
         let ahead = self.feed.next().unwrap_or_default();
         let mut lowest = self.open.range(ahead..).next().map(|(height, _)| *height);
         if self.broken.by(Breakage::WindowFromRelease) {

@@ -106,6 +106,7 @@ impl Scheduler {
     /// An engine took over; no fact was recorded for `gap`. What runs out has left what it had then, for nobody
     /// could be heard meanwhile.
     fn resume(&mut self, gap: Duration) {
+        self.ran.led(self.now);
         self.attempts.prolong(gap);
         let starved: Vec<_> = self.starved.ids().collect();
         starved.iter().for_each(|id| self.unindex(*id));
@@ -258,6 +259,7 @@ impl Scheduler {
             is_open = task.is_open();
         }
         self.index(id);
+        self.ran.count(stage, event, holder.as_ref().map(|(who, _)| who));
         self.note_record(at, stage, event, holder, failed_elsewhere);
         self.note_open(id, first, was_open, is_open);
         if let Event::Granted { dispatcher, .. } = event
