@@ -3,7 +3,6 @@
 //! Not here: what its threads do (`desk`, `beat`).
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,9 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use push0_core::{
-    AttemptId, Capacity, FailureClass, FromDispatcher, Life, ProgramName, ToDispatcher,
-};
+use push0_core::{Capacity, FromDispatcher, Life, ProgramName, ToDispatcher};
 use tokio::sync::{mpsc, watch};
 
 use crate::aside::Aside;
@@ -22,6 +19,7 @@ use crate::board::{Board, View};
 use crate::context::{Context, stays};
 use crate::desk::Desk;
 use crate::folder::own;
+use crate::gpus::{Devices, Found};
 use crate::held::Held;
 use crate::judges::Judges;
 use crate::lives::Lives;
@@ -32,7 +30,7 @@ use crate::rooms::Rooms;
 use crate::spares::Spares;
 use crate::unjudged::Unjudged;
 use crate::{
-    About, Config, ProgramConfig, Retry, Room, beat, incarnation, mark, place, sys, users,
+    About, Config, Notice, Now, ProgramConfig, Retry, beat, incarnation, mark, place, sys, users,
 };
 
 /// A dispatcher that runs, and the ends of its channels.
@@ -46,75 +44,6 @@ pub struct Started {
     pub from: mpsc::Receiver<FromDispatcher>,
     /// What an operator should know. When full, notices are left out.
     pub notices: mpsc::Receiver<Notice>,
-}
-
-/// Something that an operator should know.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum Notice {
-    /// A program cannot be run here, and is not offered until its file changes.
-    ProgramGone { program: ProgramName, message: String },
-    /// A program is offered again.
-    ProgramBack { program: ProgramName },
-    /// Processes that a former life of this dispatcher left behind were ended.
-    LeftoversEnded { processes: usize },
-    /// Nothing new is begun: a disk is nearly full, or takes nothing. What runs goes on.
-    NoRoom { room: Room },
-    /// Work is begun again.
-    RoomAgain,
-    /// Nothing new is begun: a disk has not answered for so long. What runs goes on.
-    DiskSilent { path: PathBuf, silence: Duration },
-    /// Work is begun again: it answers.
-    DiskAgain,
-    /// A prover did not end well, and its proof was there: judged, accepted and taken.
-    ProofThere { program: ProgramName, attempt: AttemptId, class: FailureClass, how: String },
-    /// Nothing new is begun: the store does not answer. What waits for an input is given back.
-    StoreAway { store: String, message: String },
-    /// It answers again: work is begun.
-    StoreBack,
-    /// A result waits, for a verifier that has no verdict or a store that does not take it: see to that.
-    /// Told of each program and of the store at most once a minute.
-    Trouble { message: String },
-}
-
-impl fmt::Display for Notice {
-    /// For a person, in a line.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ProgramGone { program, message } => {
-                write!(f, "warning: program {program} cannot be run: {message}")
-            }
-            Self::ProgramBack { program } => write!(f, "program {program} can be run again"),
-            Self::LeftoversEnded { processes } => {
-                write!(f, "{processes} processes were left over from before, and were ended")
-            }
-            Self::NoRoom { room } => {
-                write!(f, "warning: nothing new is begun, what runs goes on: {room}")
-            }
-            Self::ProofThere { program, attempt, class, how } => {
-                let (attempt, class) = (attempt.position(), word(*class));
-                write!(
-                    f,
-                    "warning: attempt {attempt} of {program} did not end well ({class}), and its proof was there, \
-                     whole: it was verified, and is taken: {how}"
-                )
-            }
-            Self::RoomAgain => f.write_str("there is room again: work goes on"),
-            Self::DiskSilent { path, silence } => write!(
-                f,
-                "warning: nothing new is begun, what runs goes on: the disk of {} has not answered for {} s: see to \
-                 its mount or its server",
-                path.display(),
-                silence.as_secs()
-            ),
-            Self::DiskAgain => f.write_str("the disk answers again: work goes on"),
-            Self::StoreAway { store, message } => {
-                write!(f, "warning: nothing new is begun: {store} does not answer: {message}")
-            }
-            Self::StoreBack => f.write_str("the store answers again: work goes on"),
-            Self::Trouble { message } => write!(f, "warning: {message}"),
-        }
-    }
 }
 
 /// A dispatcher that runs. Dropped, it ends everything at once.
@@ -154,6 +83,12 @@ impl Dispatcher {
         self.context.board.counts()
     }
 
+    /// What it does, as it is told to other processes.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.context.now()
+    }
+
     /// Whether it announces that it takes nothing more.
     #[must_use]
     pub fn is_leaving(&self) -> bool {
@@ -190,6 +125,7 @@ impl Dispatcher {
             // A panic there was printed; nothing more can be done about it here.
             let _ = thread.join();
         }
+        self.context.devices.release();
     }
 }
 
@@ -254,7 +190,10 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
     }
     let users = Mutex::new(users::find(&config, &dir, &BTreeMap::new())?);
     // Best effort: it is for people, and a full disk must not stop what goes on without it.
-    let about = About::new(&config, lives.memory_limit());
+    let (devices, found) = devices(&config);
+    let gpus = u32::try_from(found.own.len()).unwrap_or(u32::MAX);
+    Now::clear(&dir); // a life that was killed said it
+    let about = About::new(&config, gpus, lives.memory_limit());
     let _ = about.write(&dir);
     sys::adopt_orphans().map_err(StartError::Thread)?;
 
@@ -262,7 +201,7 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
     let (from_sender, from) = mpsc::channel(FROM_MAX);
     let (notices_sender, notices) = mpsc::channel(NOTICES_MAX);
     let (stop, stop_receiver) = watch::channel(None);
-    let board = Board::new(config.id.clone(), incarnation, capacity(&config));
+    let board = Board::new(config.id.clone(), incarnation, capacity(&config, gpus));
     let held = Held::open(&dir, config.keeps_results).map_err(at(&dir))?;
     held.load(incarnation).into_iter().for_each(|report| board.finish(report));
     let context = Context {
@@ -270,7 +209,8 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
         held,
         aside,
         users,
-        pool: Pool::new(&config),
+        pool: Pool::new(&config, found.own.clone()),
+        devices,
         programs: Programs::default(),
         judges: Judges::default(),
         lives: Arc::new(lives),
@@ -287,6 +227,7 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
         config: Config { dir, ..config },
         retry,
     };
+    context.tell_of_gpus(found);
     for message in stay.into_iter().flatten() {
         context.notify(Notice::Trouble { message });
     }
@@ -338,6 +279,7 @@ fn spawn_threads(
 fn clear(dir: PathBuf) {
     let (done, end) = std::sync::mpsc::channel();
     let clearing = thread::Builder::new().name("clear".to_owned()).spawn(move || {
+        Now::clear(&dir);
         place::clear(&dir);
         for folder in [WORK, SPARE] {
             let _ = fs::remove_dir(dir.join(folder)); // unless something of another name is there
@@ -359,19 +301,20 @@ fn check(config: &Config) -> Result<(), StartError> {
     Ok(())
 }
 
-fn capacity(config: &Config) -> Capacity {
+/// The GPUs that are free; kept from other dispatchers, if a program reserves any.
+fn devices(config: &Config) -> (Devices, Found) {
+    let are_reserved = config.programs.values().any(|program| program.gpus > 0);
+    let owner = format!("dispatcher {}, process {},", config.id, std::process::id());
+    Devices::take(&config.gpus, are_reserved, owner)
+}
+
+fn capacity(config: &Config, gpus: u32) -> Capacity {
     Capacity {
         programs: config.programs.keys().cloned().collect(),
         slots: config.slots,
         memory_bytes: config.memory_bytes,
-        gpus: config.gpus,
+        gpus,
     }
-}
-
-/// A class as the log names it.
-fn word(class: FailureClass) -> String {
-    let word = serde_json::to_value(class).unwrap_or_default();
-    word.as_str().unwrap_or_default().to_owned()
 }
 
 pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> StartError {

@@ -11,6 +11,8 @@ mod dev;
 mod doctor;
 pub mod engine;
 mod finding;
+#[cfg(test)]
+mod fixture;
 mod gpus;
 mod interrupts;
 pub mod lines;

@@ -31,7 +31,7 @@ use crate::gpus::Gpus;
 use crate::pipeline_file::{self, LoadedPipeline, unit};
 use crate::programs::{self, Programs};
 use crate::run::say;
-use crate::status::{Cannot, DispatcherView};
+use crate::status::DispatcherView;
 
 /// Dispatches until it is told to stop.
 pub(crate) fn dispatch(args: &DispatchArgs) -> Exit {
@@ -135,14 +135,8 @@ async fn carry(
     say(&format!("{}: takes work", own.dispatcher));
     let up = hear(&own.dispatcher);
     let mut down = bus.subscribe(&life(&own)).await;
-    let mut cannot = Cannot::default();
-    let shows = |cannot: &Cannot| {
-        let (running, held) = dispatcher.counts();
-        let view = DispatcherView::new(dispatcher.about().clone(), running, held, cannot);
-        let leaving = dispatcher.is_leaving();
-        views.send_replace(Some(DispatcherView { leaving, ..view }));
-    };
-    shows(&cannot);
+    let shows = || drop(views.send_replace(Some(DispatcherView::of(&dispatcher))));
+    shows();
     let (mut leaving, mut ticks) = (Leaving::new(&dispatcher, ends), tokio::time::interval(LOOK));
     let mut said = Vec::new();
     let (mut leader, mut connects) = (Followed::new(Instant::now(), &leader), bus.connects());
@@ -150,7 +144,7 @@ async fn carry(
         tokio::select! {
             1.. = from.recv_many(&mut said, TOGETHER) => {
                 if said.iter().any(|said| matches!(said, FromDispatcher::Beat(_))) {
-                    shows(&cannot);
+                    shows();
                 }
                 if bus.say(&up, std::mem::take(&mut said)).await {
                     sign.touch();
@@ -174,8 +168,8 @@ async fn carry(
                 }
             }
             Some(notice) = notices.recv() => {
-                say(&cannot.heard(&notice));
-                shows(&cannot);
+                say(&notice.to_string());
+                shows();
             }
             told = stop.comes() => leaving.told(told),
             _ = ticks.tick(), if leaving.has_begun() => {
@@ -245,7 +239,7 @@ struct Wanted {
     dir: PathBuf,
     memory_bytes: u64,
     slots: u32,
-    gpus: u32,
+    gpus: push0_dispatch::Gpus,
     programs: Programs,
     drain: Duration,
     notice: Option<Reclaim>,
@@ -292,7 +286,7 @@ fn wanted(
         text.parse().map_err(|error| fault(format!("dispatch.notice: {text:?}: {error}")))
     });
     let notice = args.notice.clone().or(notice.transpose()?);
-    Ok(Wanted { id, dir, memory_bytes, slots, gpus: gpus.count, programs, drain, notice })
+    Ok(Wanted { id, dir, memory_bytes, slots, gpus: gpus.devices, programs, drain, notice })
 }
 
 fn config(loaded: &LoadedPipeline, wanted: Wanted, store: Store) -> Config {
