@@ -369,3 +369,56 @@ const RECENT: u64 = 100 * 86_400;
 
 /// Digits of a task's id that people are shown.
 const SHORT: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use push0_core::{FailureClass, Outcome};
+
+    use super::*;
+    use crate::fixture::{Place as World, WELL, one_stage};
+
+    /// A task is parked, one runs, others wait; the words are long.
+    fn status() -> Status {
+        let mut world = World::new(&one_stage("day"), 5..12);
+        world.beat(WELL);
+        world.assign();
+        let message = "it says no and more, ".repeat(30);
+        world.report(Outcome::Failed { class: FailureClass::Unprovable, message });
+        world.assign();
+        Status::of(&world.scheduler, Some(&world.fleet), 10)
+    }
+
+    #[test]
+    fn a_status_fits_a_terminal_but_for_what_is_to_be_typed() {
+        let data = Path::new("/a/path/that/is/long/".to_owned().repeat(6).leak());
+        for (place, width) in [Place::Cluster, Place::Data(data)]
+            .into_iter()
+            .flat_map(|it| [60, 80, 120].map(|w| (it, w)))
+        {
+            let shown = status().shown(place, Frame { width: Some(width), blocks: 10 });
+            let is_command =
+                |line: &&str| line.contains("/a/path") || line.trim().starts_with("push0 ");
+            let wide = shown.lines().filter(|line| line.chars().count() > width);
+            let wide: Vec<_> = wide.filter(|line| !is_command(line)).collect();
+            assert!(wide.is_empty(), "{width}: {wide:#?}");
+            assert!(shown.contains("  blocks 7-11: prove of each waits"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_is_sent_fits_a_message_of_any_server() {
+        let mut world = World::new(&one_stage("day"), 5..255);
+        world.beat(WELL);
+        for _ in 0..80 {
+            world.assign();
+            let message = "\u{1f}".repeat(4_000);
+            world.report(Outcome::Failed { class: FailureClass::Unprovable, message });
+        }
+        let sent = Status::sent(&world.scheduler, &world.fleet);
+        let bytes = serde_json::to_vec(&sent).expect("it is JSON").len();
+        assert!(bytes < 60 << 10, "{bytes}");
+        let read: Status =
+            serde_json::from_slice(&serde_json::to_vec(&sent).expect("JSON")).expect("read");
+        assert_eq!(read.unreleased.len(), sent.unreleased.len());
+    }
+}
