@@ -201,8 +201,8 @@ impl Status {
         self.running = running;
         if running == Some(false) {
             let has_dispatchers = self.cluster.is_some();
-            let all = std::mem::take(&mut self.unreleased).into_iter();
-            self.unreleased = all.map(|held| held.without_engine(has_dispatchers)).collect();
+            let all = std::mem::take(&mut self.unreleased);
+            self.unreleased = Held::all_without_engine(all, has_dispatchers);
             if !has_dispatchers {
                 self.stages.iter_mut().for_each(Stage::interrupt);
                 self.attempts.interrupt();

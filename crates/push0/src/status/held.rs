@@ -76,14 +76,11 @@ impl Held {
             if is_past_window && tip > height {
                 held.last = Some(tip.0); // and so are all that follow
             }
-            let entries = all.len();
-            match all.last_mut() {
-                Some(before) if before.is_like(&held) => {
-                    before.last = held.last.or(Some(held.block));
-                    before.is_of_each |= before.task != held.task;
+            if let Some(held) = joined(&mut all, held) {
+                if all.len() == entries_max {
+                    break;
                 }
-                _ if entries == entries_max => break,
-                _ => all.push(held),
+                all.push(held);
             }
             if is_past_window {
                 break;
@@ -92,13 +89,22 @@ impl Held {
         all.into_iter().map(Self::told).collect()
     }
 
+    /// The same where no engine runs: nearly all wait for one.
+    pub(super) fn all_without_engine(all: Vec<Self>, has_dispatchers: bool) -> Vec<Self> {
+        let mut fewer = Vec::new();
+        for held in all {
+            let held = joined(&mut fewer, held.without_engine(has_dispatchers));
+            fewer.extend(held);
+        }
+        fewer.into_iter().map(Self::told).collect()
+    }
+
     /// How many blocks it stands for.
     pub(super) fn count(&self) -> u64 {
         self.last.map_or(1, |last| last.saturating_sub(self.block).saturating_add(1))
     }
 
-    /// The same where no engine runs.
-    pub(super) fn without_engine(mut self, has_dispatchers: bool) -> Self {
+    fn without_engine(mut self, has_dispatchers: bool) -> Self {
         if self.waits == Some(Wait::Unopened) {
             (self.waits, self.reason) = (None, Some(Reason::NoEngine));
         }
@@ -260,6 +266,15 @@ impl Held {
     }
 }
 
+/// Counts a block to the last entry, where the same holds both; else gives it back.
+fn joined(all: &mut [Held], next: Held) -> Option<Held> {
+    let before = all.last_mut().filter(|before| before.is_like(&next));
+    let Some(before) = before else { return Some(next) };
+    before.is_of_each |= next.is_of_each || before.task != next.task;
+    before.last = next.last.or(Some(next.block));
+    None
+}
+
 /// The open tasks that are about each of these heights, as far as they are looked at.
 fn by_height(
     scheduler: &Scheduler,
@@ -351,6 +366,22 @@ mod tests {
         );
         assert!(rest.starts_with("blocks 8-11: not begun: 3 blocks at once"), "{rest}");
         assert_eq!(words(&place, 2).len(), 2);
+    }
+
+    #[test]
+    fn without_an_engine_all_wait_for_one() {
+        let mut place = Place::new(&windowed(3), 5..8);
+        place.beat(WELL);
+        place.assign();
+        let watch = Watch::new(&place.scheduler, Some(&place.fleet), place.now);
+        let all = Held::all_without_engine(Held::all(&watch, 10), false);
+        let said: Vec<_> = all.iter().map(|held| (held.name(), held.why.as_str())).collect();
+        assert_eq!(
+            said,
+            [("blocks 5-7".to_owned(), "prove of each waits for an engine: none runs")]
+        );
+        let all = Held::all_without_engine(Held::all(&watch, 10), true);
+        assert_eq!(all.len(), 2, "what a dispatcher of a cluster has goes on");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use push0_core::{Beat, Capacity, Fleet, Scheduler, Timestamp};
-use push0_dispatch::{About, Now};
+use push0_dispatch::{About, MemoryLimit, Now};
 
 use super::cluster::elsewhere_words;
 use super::layout::size;
@@ -58,9 +58,14 @@ pub(super) fn shown(about: &About, now: Option<&Now>) -> String {
     let gpus = now.map_or(about.gpus, |now| now.gpus);
     let gpus = if gpus > 0 { format!(", {gpus} GPUs") } else { String::new() };
     let memory = size(*memory_bytes);
+    let kept = if let MemoryLimit::Cgroup { version, .. } = memory_limit {
+        format!("kept by the kernel (cgroups {version})") // its path is long, and in --json
+    } else {
+        memory_limit.to_string()
+    };
     let mut lines = vec![
         format!("dispatcher {dispatcher}: {slots} slots, {memory} of memory{gpus}"),
-        format!("memory of provers: {memory_limit}"),
+        format!("memory of provers: {kept}"),
     ];
     lines.extend(now.into_iter().flat_map(|now| elsewhere_words(dispatcher, &now.gpus_elsewhere)));
     lines.join("\n")
