@@ -117,6 +117,12 @@ impl Tally {
         self.0.iter().flat_map(|failures| &failures.dispatchers)
     }
 
+    /// How many attempts ended in which way, of those that a budget counts.
+    pub fn endings(&self) -> impl Iterator<Item = (ParkedBy, u32)> {
+        let counts = self.0.iter().flat_map(|failures| &failures.counts);
+        counts.map(|(ending, count)| (ending.parks_as(), *count))
+    }
+
     /// All of them.
     #[must_use]
     pub fn total(&self) -> u32 {

@@ -188,6 +188,18 @@ impl Fleet {
         Some(self.looked.since(member.heard))
     }
 
+    /// How long a dispatcher that holds a lease has not been heard of at all, or since it was given up.
+    #[must_use]
+    pub fn unheard(&self, dispatcher: &DispatcherId) -> Option<Duration> {
+        self.unheard.get(dispatcher).map(|since| self.looked.since(*since))
+    }
+
+    /// How long one may be silent before it is given up.
+    #[must_use]
+    pub const fn silence_max(&self) -> Duration {
+        self.silence_max
+    }
+
     /// Gives up on a dispatcher whose connection was seen to end at `since`, unless it was heard of after that:
     /// answers what must be asked of the scheduler.
     pub fn departed(

@@ -62,6 +62,9 @@ pub use pipeline::{
 pub use plain::{plain, plain_json, plain_lines};
 pub use queue::Offer;
 pub use release::Release;
-pub use scheduler::{Aside, Cordon, Effect, Reference, Referred, Scheduler, StageView, Totals};
+pub use scheduler::{
+    Aside, Cordon, Effect, Ended, Ran, Reference, Referred, Scheduler, StageView, Totals,
+    Whereabouts,
+};
 pub use task::{Discarded, IllegalEvent, Task, TaskResult, TaskState};
 pub use time::{Deadline, Timestamp};

@@ -54,6 +54,16 @@ impl Feed {
         })
     }
 
+    /// Whether all of these stages have proved what `height` is in, and it waits for what is before.
+    pub(crate) fn has_proved(&self, height: Height, stages: &[StageIndex]) -> bool {
+        let last = (height, StageIndex(usize::MAX));
+        let before = self.proved.range(..=last).next_back().map(|((first, _), _)| *first);
+        before.is_some_and(|first| {
+            let reaches = |(key, _): &(Key, TaskId)| key.last >= height;
+            stages.iter().all(|stage| self.proved.get(&(first, *stage)).is_some_and(reaches))
+        })
+    }
+
     /// Moves on past `release`. Answers whether it was the next.
     pub(crate) fn release(&mut self, release: Release) -> bool {
         let proved: Vec<_> = self.proved_at(release.key.first).map(|(place, _)| *place).collect();

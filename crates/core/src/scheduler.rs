@@ -29,6 +29,7 @@ mod flow;
 mod index;
 mod keys;
 mod operator;
+mod ran;
 mod references;
 mod report;
 mod starved;
@@ -42,9 +43,10 @@ pub(crate) use self::aside::May;
 use self::aside::Records;
 use self::keys::Keys;
 pub use self::operator::Cordon;
+pub use self::ran::{Ended, Ran};
 pub use references::{Reference, Referred};
 use starved::Starved;
-pub use view::{StageView, Totals};
+pub use view::{StageView, Totals, Whereabouts};
 
 use crate::attempt::Attempts;
 use crate::by_hash::ByHash;
@@ -94,6 +96,7 @@ pub struct Scheduler {
     open_behind: usize,
     parked: BTreeSet<TaskId>,
     totals: Totals,
+    ran: Ran,
     effects: VecDeque<(Seq, Effect)>,
     /// Those that are grants, which may leave before the others.
     grants: VecDeque<(Seq, Effect)>,
@@ -144,6 +147,7 @@ impl Scheduler {
             open_behind: 0,
             parked: BTreeSet::new(),
             totals: Totals::default(),
+            ran: Ran::default(),
             effects: VecDeque::new(),
             grants: VecDeque::new(),
             is_past: false,

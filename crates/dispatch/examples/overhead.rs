@@ -77,7 +77,7 @@ fn dispatch(own: &str, dir: &Path, contract: Contract, run: Run) -> Duration {
         store: Store::open(&dir.join("store")).expect("a store"),
         slots: 1,
         memory_bytes: 1 << 30,
-        gpus: 0,
+        gpus: push0_dispatch::Gpus::default(),
         programs: BTreeMap::from([(name.clone(), program)]),
         heartbeat: Config::HEARTBEAT,
         uses_cgroups: true,

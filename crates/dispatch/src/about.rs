@@ -1,14 +1,18 @@
-//! What a dispatcher says of itself in its directory, for who looks at it from another process.
+//! What a dispatcher says of itself, for who looks at it from another process: what it was started with, and what it does.
+//! It writes both into its directory.
 //!
-//! Not here: what it does at the moment (`board`).
+//! Not here: how it knows what it does (`board`).
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::{fs, io};
+
+use push0_core::AttemptId;
 
 use serde::{Deserialize, Serialize};
 
 use crate::folder::write_own;
-use crate::{Config, MemoryLimit};
+use crate::{Config, Elsewhere, MemoryLimit};
 
 /// What a dispatcher was started with, and what it found.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -32,9 +36,10 @@ impl About {
         serde_json::from_slice(&fs::read(dir.join(FILE)).ok()?).ok()
     }
 
-    pub(crate) fn new(config: &Config, memory_limit: MemoryLimit) -> Self {
-        let Config { id, slots, memory_bytes, gpus, .. } = config;
-        let (slots, memory_bytes, gpus) = (*slots, *memory_bytes, *gpus);
+    /// `gpus`: that it may hand out.
+    pub(crate) fn new(config: &Config, gpus: u32, memory_limit: MemoryLimit) -> Self {
+        let Config { id, slots, memory_bytes, .. } = config;
+        let (slots, memory_bytes) = (*slots, *memory_bytes);
         Self { dispatcher: id.to_string(), slots, memory_bytes, gpus, memory_limit }
     }
 
@@ -45,5 +50,56 @@ impl About {
     }
 }
 
+/// What a dispatcher does at the moment, by its own word.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Now {
+    /// GPUs that it may hand out.
+    pub gpus: u32,
+    /// Those that another process has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gpus_elsewhere: Vec<Elsewhere>,
+    /// Programs that it cannot run, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cannot: BTreeMap<String, String>,
+    /// Attempts that have not ended, oldest first; of very many the first.
+    pub steps: Vec<Step>,
+}
+
+/// How far an attempt is.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Step {
+    /// Which.
+    pub attempt: AttemptId,
+    /// What is being done for it, in a word.
+    pub doing: String,
+    /// How far the prover says it is, from 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fraction: Option<f64>,
+}
+
+impl Now {
+    /// What the dispatcher of this directory said last; `None` where none has.
+    #[must_use]
+    pub fn read(dir: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(dir.join(NOW)).ok()?).ok()
+    }
+
+    pub(crate) fn write(&self, dir: &Path) -> io::Result<()> {
+        let temporary = dir.join(NOW_TEMPORARY);
+        write_own(&temporary, serde_json::to_vec(self)?)?;
+        fs::rename(temporary, dir.join(NOW))
+    }
+
+    /// Nothing runs there any more.
+    pub(crate) fn clear(dir: &Path) {
+        let _ = fs::remove_file(dir.join(NOW));
+    }
+}
+
+/// Attempts that are told of: what a message holds is bounded.
+pub(crate) const STEPS_MAX: usize = 64;
+
+const NOW: &str = "now.json";
+const NOW_TEMPORARY: &str = "now.tmp";
 const FILE: &str = "about.json";
 const TEMPORARY: &str = "about.tmp";

@@ -59,10 +59,30 @@ pub enum Doing {
     Proving,
     /// The verifier runs.
     Verifying,
+    /// The result waits for a verifier that gave no verdict, and is asked again.
+    Unjudged,
     /// The result is stored.
     Storing,
+    /// The result waits for a store that did not take it, and is asked again.
+    Unstored,
     /// What it started is ended.
     Ending,
+}
+
+impl Doing {
+    /// In a word: `verifying`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Proving => "proving",
+            Self::Verifying => "verifying",
+            Self::Unjudged => "waits for its verifier",
+            Self::Storing => "storing",
+            Self::Unstored => "waits for the store",
+            Self::Ending => "ending",
+        }
+    }
 }
 
 /// What is shared.
@@ -244,6 +264,16 @@ impl Board {
         };
     }
 
+    /// Offers so many GPUs more.
+    pub(crate) fn add_gpus(&self, count: u32) {
+        self.lock().capacity.gpus += count;
+    }
+
+    /// How many GPUs it offers.
+    pub(crate) fn gpus(&self) -> u32 {
+        self.lock().capacity.gpus
+    }
+
     /// The whole truth of the moment.
     pub(crate) fn beat(&self) -> (Beat, Vec<Report>) {
         let state = self.lock();
@@ -262,7 +292,7 @@ impl Board {
         (beat, state.held.values().cloned().collect())
     }
 
-    fn running(&self) -> Vec<Running> {
+    pub(crate) fn running(&self) -> Vec<Running> {
         let now = Instant::now();
         let state = self.lock();
         let running = state.running.iter().map(|(attempt, entry)| Running {

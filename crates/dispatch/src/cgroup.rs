@@ -49,6 +49,14 @@ pub enum MemoryLimit {
     },
 }
 
+impl MemoryLimit {
+    /// Whether the kernel does.
+    #[must_use]
+    pub const fn is_kept(&self) -> bool {
+        matches!(self, Self::Cgroup { .. })
+    }
+}
+
 impl fmt::Display for MemoryLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -12,7 +12,7 @@ use push0_core::{
     Asking, Contract, DispatcherId, Give, PipelineName, ProgramName, Surroundings, Vkey,
 };
 
-use crate::Store;
+use crate::{Gpus, Store};
 
 /// What a dispatcher is started with.
 #[derive(Clone, Debug)]
@@ -29,8 +29,8 @@ pub struct Config {
     pub slots: u32,
     /// Shared by the programs that run. Unit: bytes.
     pub memory_bytes: u64,
-    /// Shared likewise.
-    pub gpus: u32,
+    /// Shared likewise, each by one attempt at a time.
+    pub gpus: Gpus,
     /// What it can run.
     pub programs: BTreeMap<ProgramName, ProgramConfig>,
     /// From one beat to the next; [`Config::HEARTBEAT`] unless there is a reason.

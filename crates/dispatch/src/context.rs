@@ -14,11 +14,13 @@ use push0_core::{AttemptId, FromDispatcher, ProgramName, Report};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use crate::about::STEPS_MAX;
 use crate::aside::Aside;
 use crate::away::Away;
-use crate::board::Board;
+use crate::board::{Board, Running};
 use crate::environment::{Around, Whom, environment};
 use crate::folder::blocking;
+use crate::gpus::{Devices, Found};
 use crate::held::Held;
 use crate::judges::Judges;
 use crate::lives::Lives;
@@ -31,7 +33,7 @@ use crate::shelf::Shelf;
 use crate::spares::Spares;
 use crate::unjudged::Unjudged;
 use crate::user::User;
-use crate::{Config, Notice, ProgramConfig, Retry, users};
+use crate::{Config, Elsewhere, Notice, Now, ProgramConfig, Retry, Step, users};
 
 /// What every attempt works with.
 #[derive(Debug)]
@@ -40,6 +42,7 @@ pub(crate) struct Context {
     pub(crate) retry: Retry,
     pub(crate) board: Arc<Board>,
     pub(crate) pool: Arc<Pool>,
+    pub(crate) devices: Devices,
     pub(crate) programs: Programs,
     pub(crate) judges: Judges,
     pub(crate) lives: Arc<Lives>,
@@ -102,7 +105,7 @@ impl Context {
 
     /// Does not offer a program, whose files are so, and says why.
     pub(crate) fn take_out(&self, name: &ProgramName, message: &str, files: Option<Stamps>) {
-        if self.programs.take_out(name, files) {
+        if self.programs.take_out(name, message, files) {
             let message = message.to_owned();
             self.notify(Notice::ProgramGone { program: name.clone(), message });
         }
@@ -115,6 +118,53 @@ impl Context {
         for program in self.programs.returned(&self.config) {
             self.board.offer(&program, true);
             self.notify(Notice::ProgramBack { program });
+        }
+    }
+
+    /// What is done at the moment, as it is told to other processes.
+    pub(crate) fn now(&self) -> Now {
+        let step = |running: Running| Step {
+            attempt: running.attempt,
+            doing: running.doing.word().to_owned(),
+            fraction: running.fraction,
+        };
+        Now {
+            gpus: self.board.gpus(),
+            gpus_elsewhere: self.devices.elsewhere(),
+            cannot: self.programs.gone(),
+            steps: self.board.running().into_iter().take(STEPS_MAX).map(step).collect(),
+        }
+    }
+
+    /// Writes that down, where it is another than last time. Best effort.
+    pub(crate) fn tell_now(&self, last: &mut Now) {
+        let now = self.now();
+        if now != *last {
+            let (told, dir) = (now.clone(), self.config.dir.clone());
+            if self.aside.run(move || drop(told.write(&dir))) {
+                *last = now;
+            }
+        }
+    }
+
+    /// Offers the GPUs that others have let go of. Asks a disk: not for a thread that must not wait.
+    pub(crate) fn look_for_gpus(&self) {
+        let found = self.devices.look();
+        self.pool.add_gpus(&found.own);
+        self.board.add_gpus(u32::try_from(found.own.len()).unwrap_or(u32::MAX));
+        for index in &found.own {
+            self.notify(Notice::GpuFree { gpu: self.devices.name(*index) });
+        }
+        self.tell_of_gpus(found);
+    }
+
+    /// Tells an operator which GPUs others have, and why they cannot be kept from these.
+    pub(crate) fn tell_of_gpus(&self, found: Found) {
+        for Elsewhere { gpu, by } in found.elsewhere {
+            self.notify(Notice::GpuElsewhere { gpu, by });
+        }
+        if let Some(why) = found.unlocked {
+            self.trouble("gpus", format!("{NOT_LOCKED} ({why})"));
         }
     }
 
@@ -152,7 +202,12 @@ impl Context {
         // What a killed prover leaves in a shared directory for temporary files is never cleaned.
         made.set("TMPDIR", dir);
         if let Some(seat) = seat {
-            made.set("CUDA_VISIBLE_DEVICES", visible_devices(seat));
+            let (variable, names) = self.devices.visible(seat.gpus());
+            // HIP reads both: the other would show more.
+            for other in ["CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"] {
+                made.env.remove(OsStr::new(other));
+            }
+            made.set(variable, names);
         }
         if !program.is_mock {
             // With these a prover makes, and its verifier accepts, proofs of nothing.
@@ -213,23 +268,15 @@ pub(crate) fn stays(dir: &Path) -> String {
     )
 }
 
-/// The seat's GPUs by the names that this process knows them by.
-fn visible_devices(seat: &Seat) -> String {
-    let own = env::var("CUDA_VISIBLE_DEVICES").ok().filter(|devices| !devices.is_empty());
-    let own: Option<Vec<String>> =
-        own.map(|devices| devices.split(',').map(|device| device.trim().to_owned()).collect());
-    let name = |gpu: &u32| match &own {
-        Some(own) => own.get(*gpu as usize).cloned(),
-        None => Some(gpu.to_string()),
-    };
-    seat.gpus().iter().filter_map(name).collect::<Vec<_>>().join(",")
-}
-
 /// Where users that provers run as have their kept directories, each one its own.
 pub(crate) const CACHES: &str = "caches";
 
 /// How long a program's files are looked at. Without that it returns after a while, and not when they change.
 pub(crate) const LOOK: Duration = Duration::from_secs(1);
+
+/// Without locks nobody knows.
+const NOT_LOCKED: &str = "other dispatchers of this machine cannot be kept from the GPUs that this one uses: give each its \
+    own CUDA_VISIBLE_DEVICES, or mend this";
 
 /// From one notice of the same trouble to the next.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(60);

@@ -17,7 +17,7 @@ use crate::context::Context;
 use crate::reins::{Cut, Reins, after};
 use crate::rooms::Measuring;
 use crate::serve::Warm;
-use crate::{attempt, orphans, rooms};
+use crate::{Now, attempt, orphans, rooms};
 
 /// The dispatch thread's own state.
 pub(crate) struct Desk {
@@ -28,10 +28,12 @@ pub(crate) struct Desk {
     grants: HashMap<task::Id, Arc<Grant>>,
     cancels: BTreeMap<AttemptId, watch::Sender<Option<Cut>>>,
     measuring: Measuring,
-    /// Whether programs have returned.
+    /// Whether programs have returned, or GPUs are free.
     looking: Option<task::JoinHandle<()>>,
     /// The ends of processes that run no attempt.
     ends: JoinSet<()>,
+    /// What was written down last of what is done.
+    told: Now,
     /// When it was told to end.
     stopped: Instant,
 }
@@ -56,6 +58,7 @@ impl Desk {
             measuring: Measuring::default(),
             looking: None,
             ends: JoinSet::new(),
+            told: Now::default(),
             stopped: Instant::now(),
         }
     }
@@ -156,12 +159,15 @@ impl Desk {
 
     /// What is looked at from time to time.
     fn tend(&mut self) {
-        if self.context.programs.has_gone()
-            && self.looking.as_ref().is_none_or(|it| it.is_finished())
-        {
+        let is_to_look = self.context.programs.has_gone() || self.context.devices.is_to_look();
+        if is_to_look && self.looking.as_ref().is_none_or(|it| it.is_finished()) {
             let context = Arc::clone(&self.context);
-            self.looking = Some(task::spawn_blocking(move || context.offer_returned()));
+            self.looking = Some(task::spawn_blocking(move || {
+                context.offer_returned();
+                context.look_for_gpus();
+            }));
         }
+        self.context.tell_now(&mut self.told);
         let broken = self.context.pool.take(|warm| !warm.is_sound());
         self.end_idle(broken);
         while self.ends.try_join_next().is_some() {}

@@ -19,6 +19,7 @@ use crate::board::{Board, View};
 use crate::context::{Context, stays};
 use crate::desk::Desk;
 use crate::folder::own;
+use crate::gpus::{Devices, Found};
 use crate::held::Held;
 use crate::judges::Judges;
 use crate::lives::Lives;
@@ -31,7 +32,7 @@ use crate::rooms::Rooms;
 use crate::shelf::Shelf;
 use crate::spares::Spares;
 use crate::unjudged::Unjudged;
-use crate::{About, Config, Retry, beat, incarnation, mark, place, sys, users};
+use crate::{About, Config, Now, Retry, beat, incarnation, mark, place, sys, users};
 
 /// A dispatcher that runs, and the ends of its channels.
 #[derive(Debug)]
@@ -89,6 +90,12 @@ impl Dispatcher {
         self.context.board.counts()
     }
 
+    /// What it does, as it is told to other processes.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.context.now()
+    }
+
     /// Whether it announces that it takes nothing more.
     #[must_use]
     pub fn is_leaving(&self) -> bool {
@@ -125,6 +132,7 @@ impl Dispatcher {
             // A panic there was printed; nothing more can be done about it here.
             let _ = thread.join();
         }
+        self.context.devices.release();
     }
 }
 
@@ -191,7 +199,10 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
     }
     let users = Mutex::new(users::find(&config, &dir, &BTreeMap::new())?);
     // Best effort: it is for people, and a full disk must not stop what goes on without it.
-    let about = About::new(&config, lives.memory_limit());
+    let (devices, found) = devices(&config);
+    let gpus = u32::try_from(found.own.len()).unwrap_or(u32::MAX);
+    Now::clear(&dir); // a life that was killed said it
+    let about = About::new(&config, gpus, lives.memory_limit());
     let _ = about.write(&dir);
     sys::adopt_orphans().map_err(StartError::Thread)?;
 
@@ -199,7 +210,7 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
     let (from_sender, from) = mpsc::channel(FROM_MAX);
     let (notices_sender, notices) = mpsc::channel(NOTICES_MAX);
     let (stop, stop_receiver) = watch::channel(None);
-    let board = Board::new(config.id.clone(), incarnation, capacity(&config));
+    let board = Board::new(config.id.clone(), incarnation, capacity(&config, gpus));
     let held = Held::open(&dir, config.keeps_results).map_err(at(&dir))?;
     held.load(incarnation).into_iter().for_each(|report| board.finish(report));
     let context = Context {
@@ -207,7 +218,8 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
         held,
         aside,
         users,
-        pool: Pool::new(&config),
+        pool: Pool::new(&config, found.own.clone()),
+        devices,
         programs: Programs::default(),
         judges: Judges::default(),
         lives: Arc::new(lives),
@@ -226,12 +238,8 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
         config: Config { dir, ..config },
         retry,
     };
-    for message in stay.into_iter().flatten() {
-        context.notify(Notice::Trouble { message });
-    }
-    if leftovers > 0 {
-        context.notify(Notice::LeftoversEnded { processes: leftovers });
-    }
+    context.tell_of_gpus(found);
+    tell_of_before(&context, stay.into_iter().flatten(), leftovers);
     for (name, program) in &context.config.programs {
         if let Some(fault) = fault(&context.config, program) {
             context.take_out(name, &fault, Some(Stamps::of(program)));
@@ -241,6 +249,16 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
     let threads = spawn_threads(Arc::clone(&context), to_receiver, stop_receiver)?;
     let dispatcher = Dispatcher { context, about, stop, threads, _lock: lock };
     Ok(Started { dispatcher, to, from, notices })
+}
+
+/// Tells what a former life left behind, and what of it could not be removed.
+fn tell_of_before(context: &Context, stay: impl Iterator<Item = String>, leftovers: usize) {
+    for message in stay {
+        context.notify(Notice::Trouble { message });
+    }
+    if leftovers > 0 {
+        context.notify(Notice::LeftoversEnded { processes: leftovers });
+    }
 }
 
 /// The beat thread ends when the dispatch thread drops its end of a channel, however it ends.
@@ -277,6 +295,7 @@ fn spawn_threads(
 fn clear(dir: PathBuf) {
     let (done, end) = std::sync::mpsc::channel();
     let clearing = thread::Builder::new().name("clear".to_owned()).spawn(move || {
+        Now::clear(&dir);
         place::clear(&dir);
         for folder in [WORK, SPARE] {
             let _ = fs::remove_dir(dir.join(folder)); // unless something of another name is there
@@ -288,12 +307,19 @@ fn clear(dir: PathBuf) {
     }
 }
 
-fn capacity(config: &Config) -> Capacity {
+/// The GPUs that are free; kept from other dispatchers, if a program reserves any.
+fn devices(config: &Config) -> (Devices, Found) {
+    let are_reserved = config.programs.values().any(|program| program.gpus > 0);
+    let owner = format!("dispatcher {}, process {},", config.id, std::process::id());
+    Devices::take(&config.gpus, are_reserved, owner)
+}
+
+fn capacity(config: &Config, gpus: u32) -> Capacity {
     Capacity {
         programs: config.programs.keys().cloned().collect(),
         slots: config.slots,
         memory_bytes: config.memory_bytes,
-        gpus: config.gpus,
+        gpus,
     }
 }
 

@@ -34,6 +34,10 @@ pub enum Notice {
     StoreAway { store: String, message: String },
     /// It answers again: work is begun.
     StoreBack,
+    /// A GPU is not offered: another process of this machine has it.
+    GpuElsewhere { gpu: String, by: String },
+    /// It is offered: the other has let go of it.
+    GpuFree { gpu: String },
     /// A result waits, for a verifier that has no verdict or a store that does not take it: see to that.
     /// Told of each program and of the store at most once a minute.
     Trouble { message: String },
@@ -49,11 +53,13 @@ impl Notice {
             | Self::DiskSilent { .. }
             | Self::ProofThere { .. }
             | Self::StoreAway { .. }
+            | Self::GpuElsewhere { .. }
             | Self::Trouble { .. } => true,
             Self::ProgramBack { .. }
             | Self::LeftoversEnded { .. }
             | Self::RoomAgain
             | Self::DiskAgain
+            | Self::GpuFree { .. }
             | Self::StoreBack => false,
         }
     }
@@ -95,6 +101,11 @@ impl fmt::Display for Notice {
                 write!(f, "nothing new is begun: {store} does not answer: {message}")
             }
             Self::StoreBack => f.write_str("the store answers again: work goes on"),
+            Self::GpuElsewhere { gpu, by } => write!(
+                f,
+                "GPU {gpu} is not offered: on this machine {by} has it; it is offered once that lets go of it"
+            ),
+            Self::GpuFree { gpu } => write!(f, "GPU {gpu} is free: it is offered"),
             Self::Trouble { message } => write!(f, "{message}"),
         }
     }

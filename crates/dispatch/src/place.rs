@@ -62,7 +62,7 @@ pub(crate) fn clear(dir: &Path) -> [Option<PathBuf>; 2] {
         ["attempt-", "process-", "verify-"].iter().any(|first| is_numbered(name, first))
     };
     let is_held = |name: &str| name.strip_suffix(".new").is_some_and(|name| is_numbered(name, ""));
-    let own = ["incarnation.new", "processes.tmp", "about.tmp"];
+    let own = ["incarnation.new", "processes.tmp", "about.tmp", "now.tmp"];
     let stay = [
         remove(&work, is_work).then_some(work),
         remove(&spares, |name| is_numbered(name, "spare-")).then_some(spares),

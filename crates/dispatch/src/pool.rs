@@ -68,11 +68,12 @@ pub(crate) struct NoRoom {
 }
 
 impl Pool {
-    pub(crate) fn new(config: &Config) -> Arc<Self> {
+    /// `gpus`: those that may be handed out.
+    pub(crate) fn new(config: &Config, gpus: BTreeSet<u32>) -> Arc<Self> {
         Arc::new(Self(Mutex::new(State {
             slots: config.slots,
             memory_bytes: config.memory_bytes,
-            gpus: (0..config.gpus).collect(),
+            gpus,
             idle: VecDeque::new(),
         })))
     }
@@ -101,6 +102,11 @@ impl Pool {
         let held = state.take(program);
         drop(state);
         Ok(Admission { seat: Seat { pool: Arc::clone(self), held }, warm: None, evicted })
+    }
+
+    /// There are more GPUs to hand out.
+    pub(crate) fn add_gpus(&self, gpus: &BTreeSet<u32>) {
+        self.lock().gpus.extend(gpus);
     }
 
     /// Lets a warm process wait for the next attempt of its program.
@@ -164,7 +170,7 @@ impl State {
 }
 
 impl Seat {
-    /// Its GPUs, counted from 0 among those of this dispatcher.
+    /// Its GPUs, by their places in the dispatcher's configuration.
     pub(crate) const fn gpus(&self) -> &BTreeSet<u32> {
         &self.held.gpus
     }

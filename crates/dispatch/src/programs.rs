@@ -26,6 +26,7 @@ pub(crate) struct Programs(Mutex<BTreeMap<ProgramName, Gone>>);
 #[derive(Debug)]
 struct Gone {
     since: Instant,
+    why: String,
     /// As they were then, where they could be looked at.
     files: Option<Stamps>,
 }
@@ -45,9 +46,15 @@ struct Stamp {
 
 impl Programs {
     /// Takes a program out of the offer; `false` if it was out already.
-    pub(crate) fn take_out(&self, name: &ProgramName, files: Option<Stamps>) -> bool {
-        let gone = Gone { since: Instant::now(), files };
+    pub(crate) fn take_out(&self, name: &ProgramName, why: &str, files: Option<Stamps>) -> bool {
+        let gone = Gone { since: Instant::now(), why: why.to_owned(), files };
         self.lock().insert(name.clone(), gone).is_none()
+    }
+
+    /// Those that are out, and why.
+    pub(crate) fn gone(&self) -> BTreeMap<String, String> {
+        let short = |why: &str| why.chars().take(WHY_MAX).collect();
+        self.lock().iter().map(|(name, gone)| (name.to_string(), short(&gone.why))).collect()
     }
 
     /// Whether one is out.
@@ -83,8 +90,8 @@ pub(crate) fn fault(config: &Config, program: &ProgramConfig) -> Option<String> 
         let (needed, had) = (program.memory_bytes, config.memory_bytes);
         return Some(format!("it needs {needed} bytes of memory, this dispatcher has {had}"));
     }
-    if program.gpus > config.gpus {
-        let (needed, had) = (program.gpus, config.gpus);
+    if program.gpus > config.gpus.count() {
+        let (needed, had) = (program.gpus, config.gpus.count());
         return Some(format!("it needs {needed} GPUs, this dispatcher has {had}"));
     }
     if let Some(user) = &program.surroundings.user
@@ -116,6 +123,9 @@ impl Stamps {
         Self(files(program).map(stamp).collect())
     }
 }
+
+/// Enough of a reason to act on it. Unit: characters.
+const WHY_MAX: usize = 300;
 
 /// After so long a program is tried again though its file is the same: an interpreter that it names,
 /// say, may be there by then.

@@ -90,7 +90,8 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
 
 /// What the files beneath a directory take on disk, as far as so many of them can be looked at. Unit:
 /// bytes.
-pub(crate) fn taken_bytes(dir: &Path) -> u64 {
+#[must_use]
+pub fn taken_bytes(dir: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt as _;
 
     let (mut bytes, mut looked, mut folders) = (0, 0, vec![dir.to_owned()]);

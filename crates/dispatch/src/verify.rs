@@ -25,6 +25,7 @@ use push0_prover::{Envelope, EnvelopeFormat, Program, wire};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::ProgramConfig;
+use crate::board::Doing;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::folder::{blocking, make};
@@ -97,8 +98,9 @@ pub(crate) async fn judge(
              {message}"
         );
         case.context.trouble(program.as_str(), kept);
+        case.context.board.note(case.grant.attempt, Doing::Unjudged);
         match patience.pause(reins).await {
-            Next::Again => {}
+            Next::Again => case.context.board.note(case.grant.attempt, Doing::Verifying),
             Next::Over => return Judged::NoVerdict { message },
             Next::Pulled(pull) => return Judged::Pulled(pull),
         }

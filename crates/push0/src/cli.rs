@@ -40,9 +40,9 @@ pub(crate) use doctor_args::DoctorArgs;
 pub use exit::Exit;
 pub(crate) use findings::FindingsOut;
 pub(crate) use log_args::{LogArgs, LogCatArgs, LogCommand, LogStepArgs, LogsArgs};
-pub(crate) use output::{gist, quoted, table};
+pub(crate) use output::{gist, quoted};
 pub use run_args::{MachineArgs, RunArgs};
-pub(crate) use status::show;
+pub(crate) use status::{Looked, show_each};
 pub(crate) use take_back::words as taken_back;
 use tell_args::TellArgs;
 pub(crate) use tell_args::flags as tell_flags;
@@ -178,9 +178,9 @@ impl From<VerdictArg> for push0_core::Believes {
 
 /// Shows how far a run or a cluster is
 ///
-/// Blocks, stages, attempts, what is parked, and what holds the head of the chain. Of a run, reads the log
-/// without its lock, so it works beside a running engine and after it. Of a cluster, asks the engine that leads,
-/// and which engines and dispatchers are there; where none leads, reads the log. Changes nothing.
+/// Stages, attempts, what runs and how far it is, what is parked, and why each of the first blocks is not released. Of a
+/// run, reads the log without its lock, so it works beside a running engine and after it. Of a cluster, asks the engine
+/// that leads, and which engines and dispatchers are there; where none leads, reads the log. Changes nothing.
 /// Exits with 6 where the log has so little room that no block is taken.
 #[derive(Args, Debug)]
 #[command(after_long_help = STATUS_EXAMPLES)]
@@ -190,6 +190,14 @@ pub(crate) struct StatusArgs {
     pub(crate) data: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) cluster: cluster::ClusterArgs,
+    /// Look again every so many seconds, until Ctrl-C: drawn anew on a terminal, else one below the other
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(crate) watch: Option<u64>,
+    /// Say of so many blocks, or rows of blocks, why they are not released; a cluster says it of 32 at the most
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) blocks: u32,
     /// Print one JSON object instead of tables
     #[arg(long)]
     pub(crate) json: bool,

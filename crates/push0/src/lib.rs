@@ -12,6 +12,8 @@ mod doctor;
 pub mod engine;
 mod facts;
 mod finding;
+#[cfg(test)]
+mod fixture;
 mod gpus;
 mod interrupts;
 pub mod lines;

@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use push0_dispatch::{OutputAnswer, OutputAsk, Outputs};
 
+use crate::tell;
+
 /// A socket that is there. Dropped, it is removed.
 #[derive(Debug)]
 pub(crate) struct Socket(PathBuf);
@@ -24,12 +26,23 @@ impl Drop for Socket {
     }
 }
 
+/// As [`serve`]; a run goes on without it, and says so.
+pub(crate) fn open(dir: &Path, outputs: Outputs) -> Option<Socket> {
+    let socket = serve(dir, outputs).inspect_err(|error| {
+        tell::warn(format_args!(
+            "`push0 logs` cannot show what runs: there is no socket in {} ({error})",
+            dir.display()
+        ));
+    });
+    socket.ok()
+}
+
 /// Answers from here on, for as long as the process lives, on a thread of its own. The directory is the caller's alone.
 ///
 /// # Errors
 ///
 /// That its directory can hold no socket, or that there is no thread.
-pub(crate) fn serve(dir: &Path, outputs: Outputs) -> io::Result<Socket> {
+fn serve(dir: &Path, outputs: Outputs) -> io::Result<Socket> {
     // One that a killed run has left.
     match fs::remove_file(dir.join(SOCKET)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -17,7 +17,7 @@ pub(crate) fn tell(notice: &Notice) {
 /// Tells, as a detail, what a dispatcher begins with.
 pub(crate) fn begins(config: &Config) {
     let Config { id, slots, memory_bytes, gpus, store, dir, .. } = config;
-    let (slots, gpus) = (counted(slots, "slot"), counted(gpus, "GPU"));
+    let (slots, gpus) = (counted(slots, "slot"), counted(gpus.count(), "GPU"));
     let (mib, dir) = (memory_bytes >> 20, dir.display());
     tell::debug(format_args!("{id}: {slots}, {mib} MiB, {gpus}; {store}; its files are in {dir}"));
 }

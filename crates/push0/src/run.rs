@@ -140,12 +140,7 @@ impl Run {
         notices::begins(&config);
         let dir = config.dir.clone();
         let started = push0_dispatch::start(config)?;
-        let socket = crate::live::serve(&dir, started.dispatcher.outputs()).inspect_err(|error| {
-            tell::warn(format_args!(
-                "`push0 logs` cannot show what runs: there is no socket in {} ({error})",
-                dir.display()
-            ));
-        });
+        let socket = crate::live::open(&dir, started.dispatcher.outputs());
         let (ask_source, asked) = mpsc::channel(ASKED_MAX);
         let (turns, seen) = mpsc::channel(NEWS_MAX);
         let screen = Screen::new(&loaded.pipeline);
@@ -184,7 +179,7 @@ impl Run {
             gone: BTreeMap::new(),
             unoffered: None,
             ground,
-            _socket: socket.ok(),
+            _socket: socket,
         })
     }
 
@@ -202,15 +197,7 @@ impl Run {
         if exit == Exit::Interrupted {
             tell::info("interrupted: the same command goes on from here");
         }
-        match printed {
-            Ok(()) => Ok(exit),
-            Err(error) => {
-                tell::error(format_args!(
-                    "cannot write to stdout: {error}: make room; the same command tells it again"
-                ));
-                Ok(if exit == Exit::Done { Exit::OutOfReach } else { exit })
-            }
-        }
+        Ok(if exit == Exit::Done && !printed { Exit::OutOfReach } else { exit })
     }
 
     /// Why the engine ended, where that is why something else did not get an answer.

@@ -1,28 +1,41 @@
 //! How far a pipeline is, as people and programs are shown it.
 //!
-//! Not here: what holds the head of the chain (`head`), where the state comes from (`cli::status`, `cluster`).
+//! Not here: why a block is not released (`watch`, `held`), where the state comes from (`cli::status`, `cluster`).
 
 mod cluster;
 mod cordoned;
-mod head;
+mod held;
+mod layout;
+mod local;
+mod parked;
 mod reason;
 mod room;
+mod runs;
+mod space;
+mod stages;
 mod trouble;
+mod watch;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use push0_core::{AttemptId, FailureClass, Fleet, ParkedBy, Scheduler, StageView};
-use push0_dispatch::About;
+use push0_core::{AttemptId, Fleet, Scheduler};
+use push0_dispatch::{About, Now};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::cluster::{Cannot, Cluster, DispatcherView, EngineView, Leader};
+use self::cluster::Record;
+pub(crate) use self::cluster::{Cluster, DispatcherView, EngineView, Leader};
 use self::cordoned::Cordoned;
-use self::head::Head;
+use self::held::Held;
+use self::layout::{fit, long};
+pub(crate) use self::local::Local;
+use self::parked::Parked;
 pub(crate) use self::room::LogRoom;
+use self::runs::Run;
+pub(crate) use self::space::Space;
+use self::stages::{Attempts, Stage};
 use self::trouble::Trouble;
 pub(crate) use self::trouble::is_held;
-use crate::cli::{gist, table};
+use self::watch::Watch;
 use crate::clock::wall;
 use crate::engine::is_short;
 use crate::lines;
@@ -39,11 +52,29 @@ pub struct Status {
     complete: bool,
     /// The time of the last event; absent where there is none.
     at: Option<String>,
+    /// How long ago that was when this was looked at. Unit: seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at_seconds: Option<u64>,
+    /// Since when the engine leads that does, or did last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    led_since: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    led_seconds: Option<u64>,
     blocks: Blocks,
     stages: Vec<Stage>,
     attempts: Attempts,
     parked: Vec<Parked>,
-    head: Option<Head>,
+    /// The lowest block that is not released.
+    head: Option<Held>,
+    /// The first blocks that are not released, the head among them.
+    #[serde(default)]
+    unreleased: Vec<Held>,
+    /// What runs, the oldest first.
+    #[serde(default)]
+    runs: Vec<Run>,
+    /// How attempts ended, by dispatcher.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    by_dispatcher: Vec<Record>,
     /// Who is set aside, and for what.
     #[serde(default, skip_serializing_if = "Trouble::is_none")]
     trouble: Trouble,
@@ -53,8 +84,14 @@ pub struct Status {
     /// How full the log is, where it has a bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) log: Option<LogRoom>,
+    /// What log and store take, and what is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) space: Option<Space>,
     /// What the dispatcher that runs here, or ran last, said of itself.
     pub(crate) dispatcher: Option<About>,
+    /// What it does, where it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dispatcher_now: Option<Now>,
     /// Who answers, where many machines work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cluster: Option<Cluster>,
@@ -66,6 +103,15 @@ pub(crate) enum Place<'a> {
     /// A data directory.
     Data(&'a Path),
     Cluster,
+}
+
+/// How much of a status people are shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame {
+    /// That of the terminal; none where it is no terminal.
+    pub(crate) width: Option<usize>,
+    /// Entries of blocks that are not released.
+    pub(crate) blocks: usize,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -82,65 +128,41 @@ struct Blocks {
     ended: bool,
 }
 
-#[derive(Clone, Debug, Deserialize, Serialize)]
-struct Stage {
-    name: String,
-    waiting: u64,
-    ready: u64,
-    running: u64,
-    accepted: u64,
-    parked: u64,
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize)]
-struct Attempts {
-    started: u64,
-    running: u64,
-    accepted: u64,
-    surplus: u64,
-    lost: u64,
-    withdrawn: u64,
-    rejected: u64,
-    /// Another's result closed their task, or it was parked under them.
-    #[serde(default)]
-    overtaken: u64,
-    /// Of those accepted, the ones that had ended otherwise before.
-    #[serde(default)]
-    late: u64,
-    failed: BTreeMap<FailureClass, u64>,
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize)]
-struct Parked {
-    task: String,
-    stage: String,
-    key: String,
-    class: Option<ParkedBy>,
-    message: String,
-}
-
 impl Status {
-    /// What the state says; nothing of who runs.
-    pub(crate) fn of(scheduler: &Scheduler) -> Self {
-        Self::seen(scheduler, None, usize::MAX)
+    /// What the state says, with what is known of who proves.
+    pub(crate) fn of(scheduler: &Scheduler, fleet: Option<&Fleet>, blocks: usize) -> Self {
+        Self::seen(scheduler, fleet, (blocks, usize::MAX))
     }
 
-    /// The same with what is known of who proves, and no more than goes into a message.
+    /// The same, and no more than goes into a message.
     pub(crate) fn sent(scheduler: &Scheduler, fleet: &Fleet) -> Self {
-        Self::seen(scheduler, Some(fleet), PARKED_SENT_MAX).bounded()
+        Self::seen(scheduler, Some(fleet), (BLOCKS_SENT_MAX, parked::SENT_MAX)).bounded()
     }
 
-    fn seen(scheduler: &Scheduler, fleet: Option<&Fleet>, parked_max: usize) -> Self {
+    fn seen(
+        scheduler: &Scheduler,
+        fleet: Option<&Fleet>,
+        (blocks_max, parked_max): (usize, usize),
+    ) -> Self {
+        let now = wall();
+        let watch = Watch::new(scheduler, fleet, now);
         let totals = scheduler.totals();
         let canonical = scheduler.chain().len() as u64;
         let beside = scheduler.chain().beside() as u64;
-        let stages: Vec<Stage> = scheduler.stages().map(Stage::of).collect();
+        let stages = Stage::all(scheduler);
+        let running = stages.iter().map(|stage| stage.running).sum();
+        let unreleased = Held::all(&watch, blocks_max.max(1));
+        let led = scheduler.ran().led_since();
+        let last = (scheduler.last().0 > 0).then(|| scheduler.now());
         Self {
             format: FORMAT.to_owned(),
             pipeline: scheduler.is_configured().then(|| scheduler.pipeline().name.to_string()),
             running: None,
             complete: scheduler.is_complete(),
-            at: (scheduler.last().0 > 0).then(|| lines::time(scheduler.now())),
+            at: last.map(lines::time),
+            at_seconds: last.map(|last| now.since(last).as_secs()),
+            led_since: led.map(lines::time),
+            led_seconds: led.map(|led| now.since(led).as_secs()),
             blocks: Blocks {
                 submitted: totals.blocks_submitted,
                 released: totals.blocks_released,
@@ -149,42 +171,28 @@ impl Status {
                 ahead: (scheduler.chain().known() as u64).saturating_sub(canonical + beside),
                 ended: scheduler.chain().ended().is_some(),
             },
-            attempts: Attempts {
-                started: totals.started,
-                running: stages.iter().map(|stage| stage.running).sum(),
-                accepted: totals.accepted,
-                surplus: totals.surplus,
-                lost: totals.lost,
-                withdrawn: totals.withdrawn,
-                rejected: totals.rejected,
-                overtaken: totals.overtaken,
-                late: totals.late,
-                failed: totals.failed.clone(),
-            },
+            attempts: Attempts::of(scheduler, running),
             stages,
-            parked: parked(scheduler, parked_max),
-            head: Head::of(scheduler, fleet, fleet.map_or_else(|| scheduler.now(), |_| wall())),
-            trouble: Trouble::of(scheduler, fleet),
-            cordoned: Cordoned::of(scheduler),
+            parked: Parked::all(scheduler, parked_max),
+            head: unreleased.first().cloned(),
+            unreleased,
+            runs: Run::all(&watch),
+            by_dispatcher: Record::all(scheduler),
+            trouble: Trouble::of(&watch),
+            cordoned: Cordoned::of(&watch),
             log: None,
+            space: None,
             dispatcher: None,
+            dispatcher_now: None,
             cluster: None,
         }
     }
 
     /// No more of it than goes into a message; the counts stay whole.
     fn bounded(mut self) -> Self {
-        let mut left = PARKED_BYTES_MAX;
-        self.parked.truncate(PARKED_SENT_MAX);
-        self.parked.retain_mut(|parked| {
-            if parked.message.len() > WORDS_MAX {
-                parked.message = gist(&parked.message);
-            }
-            let takes = 6 * parked.message.len() + PARKED_BYTES; // each byte of it may be escaped
-            let fits = takes <= left;
-            left = left.saturating_sub(takes);
-            fits
-        });
+        Parked::bound(&mut self.parked);
+        self.unreleased = self.unreleased.into_iter().map(Held::bounded).collect();
+        self.head = self.unreleased.first().cloned();
         self
     }
 
@@ -193,48 +201,127 @@ impl Status {
         self.running = running;
         if running == Some(false) {
             let has_dispatchers = self.cluster.is_some();
-            self.head = self.head.take().map(|head| head.without_engine(has_dispatchers));
+            let all = std::mem::take(&mut self.unreleased);
+            self.unreleased = Held::all_without_engine(all, has_dispatchers);
+            if !has_dispatchers {
+                self.stages.iter_mut().for_each(Stage::interrupt);
+                self.attempts.interrupt();
+                self.runs.clear();
+            }
+            self.head = self.unreleased.first().cloned();
         }
+    }
+
+    /// Takes the word of the dispatcher of a run.
+    pub(crate) fn hear_local(&mut self, local: Local) {
+        let Local { about, now } = local;
+        if self.running == Some(true) {
+            self.hear(&about.dispatcher, &now);
+            self.dispatcher_now = Some(now);
+        }
+        self.dispatcher = Some(about);
+    }
+
+    /// Takes the word of those that answer.
+    pub(crate) fn hear_all(&mut self, there: Cluster, is_led: bool) {
+        for view in &there.dispatchers {
+            let (cannot, steps) = (view.cannot.clone(), view.steps.clone());
+            self.hear(&view.dispatcher, &Now { cannot, steps, ..Now::default() });
+        }
+        if !is_led {
+            let answers = |id: &str| there.dispatchers.iter().any(|view| view.dispatcher == id);
+            self.unreleased.iter_mut().for_each(|held| held.answered_by(answers));
+            self.runs.iter_mut().for_each(|run| run.unheard = !answers(&run.dispatcher));
+        }
+        self.cluster = Some(there);
+        self.head = self.unreleased.first().cloned();
+    }
+
+    fn hear(&mut self, dispatcher: &str, now: &Now) {
+        for held in &mut self.unreleased {
+            held.hear(dispatcher, &now.steps, &now.cannot);
+        }
+        self.runs.iter_mut().for_each(|run| run.hear(dispatcher, &now.steps));
+        self.head = self.unreleased.first().cloned();
     }
 
     /// Whether the log has so little room that no block is taken.
     pub(crate) fn is_short_of_room(&self) -> bool {
         self.log.as_ref().is_some_and(|log| is_short(&log.room()))
     }
-}
 
-fn parked(scheduler: &Scheduler, most: usize) -> Vec<Parked> {
-    let parked = scheduler.parked().take(most).map(|(id, task)| {
-        let stage = scheduler.pipeline().stage(task.stage).name.to_string();
-        let (class, message) = match &task.parked {
-            Some((class, message)) => (Some(*class), message.to_string()),
-            None => (None, String::new()),
-        };
-        Parked { task: id.to_string(), stage, key: task.key.to_string(), class, message }
-    });
-    parked.collect()
-}
-
-impl Stage {
-    fn of(view: StageView) -> Self {
-        let StageView { name, waiting, ready, leased, accepted, parked } = view;
-        Self { name: name.to_string(), waiting, ready, running: leased, accepted, parked }
-    }
-}
-
-impl Status {
     /// The text for people.
-    pub(crate) fn shown(&self, place: Place<'_>) -> String {
+    pub(crate) fn shown(&self, place: Place<'_>, frame: Frame) -> String {
+        let Frame { width, .. } = frame;
+        let led_for = self.led_seconds.filter(|seconds| *seconds < RECENT);
         let engine = match (&self.cluster, self.running) {
-            (Some(cluster), running) => cluster.engines_shown(running),
+            (Some(cluster), running) => cluster.engines_shown(running, led_for),
             (None, running) => engine(running).to_owned(),
         };
         let (Some(pipeline), Some(at)) = (&self.pipeline, &self.at) else {
-            return format!("nothing has run here yet; {engine}");
+            return fit(&format!("nothing has run here yet; {engine}"), width);
         };
         let complete = if self.complete { "complete" } else { "not complete" };
-        let Blocks { submitted, released, waiting, beside, ahead, ended } = self.blocks;
-        let more = if ended { "" } else { ", more may come" };
+        let at = match self.at_seconds.filter(|seconds| *seconds < RECENT) {
+            Some(seconds) => format!("{} ago", long(seconds)),
+            None => at.clone(),
+        };
+        let mut sections = vec![
+            format!(
+                "pipeline {pipeline}: {complete}; {engine}; last event {at}\n{}",
+                self.blocks.shown()
+            ),
+            Stage::shown(&self.stages, width),
+            format!("attempts: {}", self.attempts.shown()),
+        ];
+        sections.extend(self.unreleased_shown(place, frame));
+        sections.extend(Run::shown(&self.runs, self.attempts.running, width));
+        sections.extend(self.trouble.shown());
+        sections.extend(Cordoned::shown(&self.cordoned));
+        let log = self.log.as_ref().map(LogRoom::shown);
+        let space = self.space.as_ref().map(Space::shown);
+        let space: Vec<_> = log.into_iter().chain(space).collect();
+        sections.extend((!space.is_empty()).then(|| space.join("\n")));
+        let now = self.dispatcher_now.as_ref();
+        sections.extend(self.dispatcher.as_ref().map(|about| local::shown(about, now)));
+        if let Some(cluster) = &self.cluster {
+            sections.push(cluster.dispatchers_shown(&self.by_dispatcher, width));
+            sections.extend(cluster.warnings());
+        }
+        if !self.parked.is_empty() {
+            let all = self.stages.iter().map(|stage| stage.parked).sum();
+            sections.push(Parked::shown(&self.parked, all, place, width));
+        }
+        fit(&sections.join("\n\n"), width)
+    }
+
+    fn unreleased_shown(&self, place: Place<'_>, frame: Frame) -> Option<String> {
+        let head = self.head.as_ref()?;
+        let why = |held: &Held| layout::short(&held.why, frame.width);
+        let mut lines = vec![format!("head of the chain: {}: {}", head.name(), why(head))];
+        if let Some((task, class)) = head.parked() {
+            lines.push(format!("  to try it again: {}", place.retries(task, class)));
+        }
+        let shown = self.unreleased.iter().take(frame.blocks.max(1));
+        let told: u64 = shown.clone().map(Held::count).sum();
+        let mut before = vec![head];
+        for held in shown.skip(1) {
+            let is_told = before.iter().any(|before| before.is_about_the_task_of(held));
+            let why = if is_told { held.behind() } else { why(held) };
+            lines.push(format!("  {}: {why}", held.name()));
+            before.push(held);
+        }
+        if let Some(more) = self.blocks.waiting.checked_sub(told).filter(|more| *more > 0) {
+            lines.push(format!("  and {}", layout::count(more, "more block")));
+        }
+        Some(lines.join("\n"))
+    }
+}
+
+impl Blocks {
+    fn shown(&self) -> String {
+        let Self { submitted, released, waiting, beside, ahead, ended } = self;
+        let more = if *ended { "" } else { ", more may come" };
         let beside = match beside {
             0 => String::new(),
             count => format!(", {count} beside the chain (kept, not proved)"),
@@ -243,77 +330,9 @@ impl Status {
             0 => String::new(),
             count => format!(", {count} ahead of the chain (they wait for blocks before them)"),
         };
-        let mut sections = vec![
-            format!(
-                "pipeline {pipeline}: {complete}; {engine}; last event {at}\n\
-                 blocks: {submitted} submitted, {released} released, {waiting} waiting{beside}{ahead}{more}"
-            ),
-            self.stages_shown(),
-            format!("attempts: {}", self.attempts.shown()),
-        ];
-        if let Some(head) = &self.head {
-            sections.push(format!("head of the chain: block {}: {}", head.block, head.why));
-        }
-        sections.extend(self.trouble.shown());
-        sections.extend(Cordoned::shown(&self.cordoned));
-        sections.extend(self.log.as_ref().map(LogRoom::shown));
-        sections.extend(self.dispatcher.as_ref().map(dispatcher_shown));
-        sections.extend(self.cluster.as_ref().map(Cluster::dispatchers_shown));
-        sections.extend(self.cluster.iter().flat_map(Cluster::warnings));
-        if !self.parked.is_empty() {
-            sections.push(self.parked_shown(place));
-        }
-        sections.join("\n\n")
-    }
-
-    fn stages_shown(&self) -> String {
-        let head = ["stage", "waiting", "ready", "running", "accepted", "parked"];
-        let rows = self.stages.iter().map(|stage| {
-            let Stage { name, waiting, ready, running, accepted, parked } = stage;
-            let counts = [waiting, ready, running, accepted, parked].map(ToString::to_string);
-            let [waiting, ready, running, accepted, parked] = counts;
-            [name.clone(), waiting, ready, running, accepted, parked]
-        });
-        let head = head.map(ToOwned::to_owned);
-        table(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
-    }
-
-    fn parked_shown(&self, place: Place<'_>) -> String {
-        let all: u64 = self.stages.iter().map(|stage| stage.parked).sum();
-        let mut lines = vec![format!("parked, they wait for you: {all}")];
-        for parked in self.parked.iter().take(PARKED_SHOWN_MAX) {
-            let Parked { task, stage, key, class, message } = parked;
-            let class = class.map(lines::word).unwrap_or_default();
-            let message = gist(message);
-            let task = task.get(..SHORT).unwrap_or(task);
-            lines.push(format!("  {task}  {stage} {key}  {class}: {message}"));
-            if let Place::Data(data) = place {
-                let data = quoted(&data.to_string_lossy());
-                lines.push(format!("            push0 logs {task} --data {data}"));
-            }
-        }
-        if let Some(more) = all.checked_sub(PARKED_SHOWN_MAX as u64).filter(|more| *more > 0) {
-            lines.push(format!("  and {more} more: --json shows {}", place.how_many()));
-        }
-        lines.push(match place {
-            Place::Data(data) => {
-                let data = quoted(&data.to_string_lossy());
-                format!("to try them again: push0 run PIPELINE --data {data} --retry-parked")
-            }
-            Place::Cluster => {
-                "to try them again: push0 retry TASK, or push0 retry --all".to_owned()
-            }
-        });
-        lines.join("\n")
-    }
-}
-
-impl Place<'_> {
-    fn how_many(self) -> String {
-        match self {
-            Self::Data(_) => "all".to_owned(),
-            Self::Cluster => format!("the first {PARKED_SENT_MAX}"),
-        }
+        format!(
+            "blocks: {submitted} submitted, {released} released, {waiting} waiting{beside}{ahead}{more}"
+        )
     }
 }
 
@@ -323,38 +342,6 @@ const fn engine(running: Option<bool>) -> &'static str {
         Some(false) => "no engine runs",
         None => "whether an engine runs cannot be told",
     }
-}
-
-impl Attempts {
-    fn shown(&self) -> String {
-        let Self { started, running, accepted, surplus, lost, withdrawn, .. } = self;
-        let Self { rejected, overtaken, late, failed, .. } = self;
-        let fixed = [
-            (*started, "started"),
-            (*running, "running"),
-            (*accepted, "accepted"),
-            (*surplus, "surplus"),
-            (*lost, "lost"),
-            (*withdrawn, "withdrawn"),
-            (*rejected, "rejected"),
-            (*overtaken, "overtaken"),
-            (*late, "accepted late"),
-        ];
-        let fixed = fixed.into_iter().map(|(count, name)| (count, name.to_owned()));
-        let failed = failed.iter().map(|(class, count)| (*count, lines::word(*class)));
-        let told = fixed.chain(failed).filter(|(count, name)| *count > 0 || name == "started");
-        told.map(|(count, name)| format!("{count} {name}")).collect::<Vec<_>>().join(", ")
-    }
-}
-
-fn dispatcher_shown(about: &About) -> String {
-    let About { dispatcher, slots, memory_bytes, gpus, memory_limit, .. } = about;
-    let gpus = if *gpus > 0 { format!(", {gpus} GPUs") } else { String::new() };
-    let mib = memory_bytes >> 20;
-    format!(
-        "dispatcher {dispatcher}: {slots} slots, {mib} MiB of memory{gpus}\n\
-         memory of provers: {memory_limit}"
-    )
 }
 
 /// An attempt as people name it to `push0 logs`.
@@ -374,18 +361,64 @@ fn quoted(word: &str) -> String {
 /// The format of its JSON.
 const FORMAT: &str = "push0.status/1";
 
-/// Parked tasks that go into a message.
-const PARKED_SENT_MAX: usize = 64;
+/// Entries of blocks that go into a message.
+const BLOCKS_SENT_MAX: usize = 32;
 
-/// What they take of it: with all else less than the least that a server takes (64 KiB).
-const PARKED_BYTES_MAX: usize = 40 << 10;
+/// A longer time ago is told as a time. Unit: seconds.
+const RECENT: u64 = 100 * 86_400;
 
-/// A longer message is cut to its gist. Unit: bytes.
-const WORDS_MAX: usize = 512;
-
-/// What one takes beside its message.
-const PARKED_BYTES: usize = 400;
-
-const PARKED_SHOWN_MAX: usize = 10;
 /// Digits of a task's id that people are shown.
 const SHORT: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use push0_core::{FailureClass, Outcome};
+
+    use super::*;
+    use crate::fixture::{Place as World, WELL, one_stage};
+
+    /// A task is parked, one runs, others wait; the words are long.
+    fn status() -> Status {
+        let mut world = World::new(&one_stage("day"), 5..12);
+        world.beat(WELL);
+        world.assign();
+        let message = "it says no and more, ".repeat(30);
+        world.report(Outcome::Failed { class: FailureClass::Unprovable, message });
+        world.assign();
+        Status::of(&world.scheduler, Some(&world.fleet), 10)
+    }
+
+    #[test]
+    fn a_status_fits_a_terminal_but_for_what_is_to_be_typed() {
+        let data = Path::new("/a/path/that/is/long/".to_owned().repeat(6).leak());
+        for (place, width) in [Place::Cluster, Place::Data(data)]
+            .into_iter()
+            .flat_map(|it| [60, 80, 120].map(|w| (it, w)))
+        {
+            let shown = status().shown(place, Frame { width: Some(width), blocks: 10 });
+            let is_command =
+                |line: &&str| line.contains("/a/path") || line.trim().starts_with("push0 ");
+            let wide = shown.lines().filter(|line| line.chars().count() > width);
+            let wide: Vec<_> = wide.filter(|line| !is_command(line)).collect();
+            assert!(wide.is_empty(), "{width}: {wide:#?}");
+            assert!(shown.contains("  blocks 7-11: prove of each waits"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_is_sent_fits_a_message_of_any_server() {
+        let mut world = World::new(&one_stage("day"), 5..255);
+        world.beat(WELL);
+        for _ in 0..80 {
+            world.assign();
+            let message = "\u{1f}".repeat(4_000);
+            world.report(Outcome::Failed { class: FailureClass::Unprovable, message });
+        }
+        let sent = Status::sent(&world.scheduler, &world.fleet);
+        let bytes = serde_json::to_vec(&sent).expect("it is JSON").len();
+        assert!(bytes < 60 << 10, "{bytes}");
+        let read: Status =
+            serde_json::from_slice(&serde_json::to_vec(&sent).expect("JSON")).expect("read");
+        assert_eq!(read.unreleased.len(), sent.unreleased.len());
+    }
+}

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use push0_core::{PipelineSpec, ProgramName};
 use push0_dispatch::{
-    Config, ProgramConfig, Retry, Started, Store, can_run_as, environment, unstartable,
+    Config, Elsewhere, ProgramConfig, Retry, Started, Store, can_run_as, environment, unstartable,
 };
 
 use self::course::Course;
@@ -113,14 +113,22 @@ impl Trial<'_> {
 
     fn config(&self, dir: &Path, programs: &Programs, store: Store) -> Result<Config, Finding> {
         let pipeline = &self.loaded.pipeline;
-        let Gpus { count, warning } = Gpus::find(None, Gpus::wanted(pipeline));
-        if count < Gpus::wanted(pipeline) {
+        let wanted = Gpus::wanted(pipeline);
+        let Gpus { count, warning, devices } = Gpus::find(None, wanted);
+        if count < wanted {
             let said = warning.unwrap_or_else(|| format!("{count} GPUs are found here"));
             return Err(Finding::fail(
                 "GPUs",
                 said,
                 "try it on a machine that has what it reserves",
             ));
+        }
+        let elsewhere = if wanted > 0 { devices.elsewhere() } else { Vec::new() };
+        if elsewhere.len() + (wanted as usize) > count as usize {
+            let said =
+                elsewhere.iter().map(|Elsewhere { gpu, by }| format!("GPU {gpu}: {by} has it"));
+            let said = said.collect::<Vec<_>>().join("; ");
+            return Err(Finding::fail("GPUs", said, "drain that dispatcher, or try it elsewhere"));
         }
         let mut configs = programs.configs();
         for config in configs.values_mut() {
@@ -135,7 +143,7 @@ impl Trial<'_> {
             store,
             slots: 1,
             memory_bytes: most.unwrap_or_default(),
-            gpus: count,
+            gpus: devices,
             programs: configs,
             heartbeat: Config::HEARTBEAT,
             uses_cgroups: true,

@@ -163,7 +163,7 @@ fn real(
         store: store.clone(),
         slots: shape.slots,
         memory_bytes: 1 << 40,
-        gpus: 0,
+        gpus: push0_dispatch::Gpus::default(),
         programs: BTreeMap::from([(pipeline::program(), program)]),
         heartbeat: Config::HEARTBEAT,
         uses_cgroups: false,

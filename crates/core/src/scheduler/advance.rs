@@ -187,7 +187,7 @@ impl Scheduler {
 
     /// The highest block that may have tasks: the window, measured from the lowest with an open task that is to be
     /// released yet.
-    fn horizon(&self) -> Height {
+    pub(super) fn horizon(&self) -> Height {
         let ahead = self.feed.next().unwrap_or_default();
         let lowest = self.open.range((ahead, TaskId([0; 32]))..).next().map(|(height, _)| *height);
         let lowest = lowest.or_else(|| self.lowest_waiting()).unwrap_or_default().max(ahead);

@@ -105,6 +105,7 @@ impl Scheduler {
     /// An engine took over, and no fact was recorded for `gap`. Each deadline keeps the time that it had left at the last
     /// fact: nobody could be heard in between.
     fn resume(&mut self, gap: Duration) {
+        self.ran.led(self.now);
         self.attempts.prolong(gap);
         let starved: Vec<_> = self.starved.ids().collect();
         starved.iter().for_each(|id| self.unindex(*id));
@@ -257,6 +258,7 @@ impl Scheduler {
             is_open = task.is_open();
         }
         self.index(id);
+        self.ran.count(stage, event, holder.as_ref().map(|(who, _)| who));
         self.note_record(at, stage, event, holder, failed_elsewhere);
         self.note_open(id, first, was_open, is_open);
         if let Event::Granted { dispatcher, .. } = event

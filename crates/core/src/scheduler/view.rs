@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Scheduler;
+use super::{Ran, Scheduler};
 use crate::attempt::Held;
 use crate::collect::Collector;
 use crate::release::Release;
 use crate::{
-    Attempt, AttemptId, DispatcherId, Event, FailureClass, Height, ProgramName, ReleaseNumber,
-    Report, StageIndex, StageName, Task, TaskId, TaskState, Timestamp,
+    Attempt, AttemptId, Collect, DispatcherId, Event, FailureClass, Height, ProgramName,
+    ReleaseNumber, Report, StageIndex, StageName, Task, TaskId, TaskState, Timestamp,
 };
 
 /// Counts over the whole log.
@@ -70,6 +70,19 @@ pub struct StageView {
     pub accepted: u64,
     /// Tasks that wait for a person.
     pub parked: u64,
+}
+
+/// Where a block is that no open task is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Whereabouts {
+    /// It has all its final proofs, and waits for what is before it.
+    Proved,
+    /// It waits in a stage for others of its batch.
+    Collected(StageIndex),
+    /// This stage has not begun with it: it is too far ahead of the lowest that is being proved.
+    PastWindow(StageIndex),
+    /// Its next task is about to be opened.
+    Unopened,
 }
 
 impl Totals {
@@ -184,6 +197,81 @@ impl Scheduler {
     ) -> impl Iterator<Item = &TaskId> {
         let first = (lowest, TaskId([0; 32]));
         self.open.range(first..).take_while(move |(height, _)| *height <= highest).map(|(_, id)| id)
+    }
+
+    /// The open tasks that begin within these heights, lowest first.
+    pub fn open_within(
+        &self,
+        heights: std::ops::RangeInclusive<Height>,
+    ) -> impl Iterator<Item = (&TaskId, &Task)> {
+        let tasks = self.open_between(*heights.start(), *heights.end());
+        tasks.filter_map(|id| Some((id, self.task(id)?)))
+    }
+
+    /// The lowest block that is not released.
+    #[must_use]
+    pub const fn next_release(&self) -> Option<Height> {
+        self.feed.next()
+    }
+
+    /// Where a block is that is not released, and that no open task is about.
+    #[must_use]
+    pub fn whereabouts(&self, height: Height) -> Whereabouts {
+        if self.feed.has_proved(height, &self.pipeline.release) {
+            return Whereabouts::Proved;
+        }
+        if let Some(stage) = self.waits_at(height) {
+            return Whereabouts::Collected(stage);
+        }
+        let mut fed = self.pipeline.block_stages();
+        let unopened = |index: &StageIndex| match self.collectors.get(index.0) {
+            Some(Collector::EachBlock { next }) => {
+                next.or_else(|| self.chain.start()).is_some_and(|next| next <= height)
+            }
+            Some(
+                Collector::Each(_)
+                | Collector::Parts(_)
+                | Collector::Sequence(_)
+                | Collector::Tree(_),
+            )
+            | None => false,
+        };
+        if let Some(stage) = fed.find(unopened) {
+            return match height > self.horizon() {
+                true => Whereabouts::PastWindow(stage),
+                false => Whereabouts::Unopened,
+            };
+        }
+        let batching = |index: &StageIndex| {
+            let run = match self.collectors.get(index.0)? {
+                Collector::Sequence(sequence) => sequence.run(),
+                Collector::EachBlock { .. }
+                | Collector::Each(_)
+                | Collector::Parts(_)
+                | Collector::Tree(_) => return None,
+            };
+            run.front().filter(|first| first.key.first <= height).map(|_| *index)
+        };
+        let batch = self.pipeline.block_stages().find_map(|index| batching(&index));
+        batch.map_or(Whereabouts::Unopened, Whereabouts::Collected)
+    }
+
+    /// When the open batch of a stage is old enough to close, if that ever comes.
+    #[must_use]
+    pub fn closes_by_age(&self, stage: StageIndex) -> Option<Timestamp> {
+        let bounds = match &self.pipeline.stage(stage).collect {
+            Collect::Sequence(bounds) | Collect::Tree(_, bounds) => bounds,
+            Collect::Each | Collect::Parts => return None,
+        };
+        let extent = self.extent(stage, self.chain.ended())?;
+        let at = extent.oldest? + bounds.age?;
+        (!self.weigh(&extent, extent.whole, &bounds.min).is_under).then_some(at)
+    }
+
+    /// How attempts ended until now, by whom, and how long they took.
+    #[must_use]
+    pub const fn ran(&self) -> &Ran {
+        &self.ran
     }
 
     /// The last stage in which what was made of `height` waits for others of its batch.

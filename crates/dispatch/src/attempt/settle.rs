@@ -183,8 +183,9 @@ impl Attempt {
                 attempt.position()
             );
             self.context.trouble("store", kept);
+            self.context.board.note(attempt, Doing::Unstored);
             match patience.pause(&self.reins).await {
-                Next::Again => {}
+                Next::Again => self.context.board.note(attempt, Doing::Storing),
                 Next::Over => return failed(FailureClass::Transient, message),
                 Next::Pulled(pull) => return pulled(pull, &message),
             }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use crate::world::{World, lives, mock, name, until};
+use crate::world::{World, gpus, lives, mock, name, until};
 
 #[test]
 fn a_result_is_in_the_store_when_it_is_reported() {
@@ -190,7 +190,9 @@ fn a_prover_sees_its_gpus_alone() {
     });
     let none = world.new_grant();
     let one = Grant { program: "one".parse().expect("a name"), ..world.new_grant() };
-    for (grant, devices) in [(none, "\"\"\n"), (one, "\"0\"\n")] {
+    let [first, _] = gpus(world.dir.path());
+    let first = format!("\"{first}\"\n");
+    for (grant, devices) in [(none, "\"\"\n"), (one, &*first)] {
         let result = world.proved(&grant);
         assert_eq!(world.text(&result), devices);
     }

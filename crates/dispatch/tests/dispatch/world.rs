@@ -13,7 +13,7 @@ use push0_core::{
     ResultRef, Surroundings, TaskId, ToDispatcher, Verdict,
 };
 use push0_dispatch::{
-    Config, Dispatcher, Notice, ProgramConfig, Retry, Started, Store, start_with,
+    Config, Dispatcher, Gpus, Notice, ProgramConfig, Retry, Started, Store, Visible, start_with,
 };
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -204,6 +204,7 @@ pub(crate) fn config(
     slots: u32,
     programs: BTreeMap<ProgramName, ProgramConfig>,
 ) -> Config {
+    let gpus = gpus(dir).join(",");
     Config {
         id: "here".parse().expect("a name"),
         pipeline: "test".parse().expect("a name"),
@@ -211,12 +212,18 @@ pub(crate) fn config(
         store: Store::open(&dir.join("store")).expect("a store"),
         slots,
         memory_bytes: 1 << 30,
-        gpus: 2,
+        gpus: Gpus::of(2, Some(Visible::listed("CUDA_VISIBLE_DEVICES", &gpus))),
         programs,
         heartbeat: Duration::from_millis(50),
         uses_cgroups: true,
         keeps_results: false,
     }
+}
+
+/// Devices of this test's own: tests run side by side, and one dispatcher of a machine has each.
+pub(crate) fn gpus(dir: &Path) -> [String; 2] {
+    let own = Digest::of(dir.as_os_str().as_encoded_bytes()).short();
+    [0, 1].map(|number| format!("GPU-{own}-{number}"))
 }
 
 /// A mock under the file contract. The script finds `$dir` (the test's), `$in`, `$out` and `$args`.

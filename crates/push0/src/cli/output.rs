@@ -38,22 +38,34 @@ impl Lines {
     }
 
     /// What is left goes out.
-    pub(super) fn finish(mut self) -> io::Result<()> {
-        let printed = self.failed.take().map_or_else(|| self.to.flush(), Err);
-        // What could not be written must not be tried again when this is dropped.
-        let _ = self.to.into_parts();
-        match printed {
+    pub(super) fn finish(self) -> io::Result<()> {
+        match self.flushed() {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
             printed => printed,
         }
+    }
+
+    fn flushed(mut self) -> io::Result<()> {
+        let printed = self.failed.take().map_or_else(|| self.to.flush(), Err);
+        // What could not be written must not be tried again when this is dropped.
+        let _ = self.to.into_parts();
+        printed
     }
 }
 
 /// Prints a command's result.
 pub(super) fn print(text: &str) -> io::Result<()> {
+    print_on(text).map(|_| ())
+}
+
+/// The same, and answers whether anybody reads on.
+pub(super) fn print_on(text: &str) -> io::Result<bool> {
     let mut lines = Lines::new();
     lines.line(text.trim_end_matches('\n'));
-    lines.finish()
+    match lines.flushed() {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        printed => printed.map(|()| true),
+    }
 }
 
 /// Prints what push0 itself has made, byte for byte.

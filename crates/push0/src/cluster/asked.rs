@@ -54,7 +54,8 @@ impl Desk {
         store: Store,
         (engine, lives): (String, Arc<Lives>),
     ) -> Self {
-        let (looks, glance) = (Arc::new(Looks::new(store)), Glance::default());
+        let glance = Glance::of(store.clone());
+        let looks = Arc::new(Looks::new(store));
         let (retries, take_backs) = (Arc::default(), Arc::default());
         Self { bus, led, looks, glance, retries, take_backs, lives, engine, unread: Arc::default() }
     }

@@ -31,7 +31,7 @@ use crate::gpus::Gpus;
 use crate::notices;
 use crate::pipeline_file::{self, LoadedPipeline, unit};
 use crate::programs::{self, Programs};
-use crate::status::{Cannot, DispatcherView};
+use crate::status::DispatcherView;
 use crate::tell;
 
 /// Dispatches until it is told to stop.
@@ -140,14 +140,8 @@ async fn carry(
     tell::info(format_args!("{}: takes work", own.dispatcher));
     let up = hear(&own.dispatcher);
     let mut down = bus.subscribe(&life(&own)).await;
-    let mut cannot = Cannot::default();
-    let shows = |cannot: &Cannot| {
-        let (running, held) = dispatcher.counts();
-        let view = DispatcherView::new(dispatcher.about().clone(), running, held, cannot);
-        let leaving = dispatcher.is_leaving();
-        views.send_replace(Some(DispatcherView { leaving, ..view }));
-    };
-    shows(&cannot);
+    let shows = || drop(views.send_replace(Some(DispatcherView::of(&dispatcher))));
+    shows();
     let (mut leaving, mut ticks) = (Leaving::new(&dispatcher, ends), tokio::time::interval(LOOK));
     let mut said = Vec::new();
     let (mut leader, mut connects) = (Followed::new(Instant::now(), &leader), bus.connects());
@@ -155,7 +149,7 @@ async fn carry(
         tokio::select! {
             1.. = from.recv_many(&mut said, TOGETHER) => {
                 if said.iter().any(|said| matches!(said, FromDispatcher::Beat(_))) {
-                    shows(&cannot);
+                    shows();
                 }
                 if bus.say(&up, std::mem::take(&mut said)).await {
                     sign.touch();
@@ -179,9 +173,8 @@ async fn carry(
                 }
             }
             Some(notice) = notices.recv() => {
-                cannot.heard(&notice);
                 notices::tell(&notice);
-                shows(&cannot);
+                shows();
             }
             told = stop.comes() => leaving.told(told),
             _ = ticks.tick(), if leaving.has_begun() => {
@@ -251,7 +244,7 @@ struct Wanted {
     dir: PathBuf,
     memory_bytes: u64,
     slots: u32,
-    gpus: u32,
+    gpus: push0_dispatch::Gpus,
     programs: Programs,
     drain: Duration,
     notice: Option<Reclaim>,
@@ -298,7 +291,7 @@ fn wanted(
         text.parse().map_err(|error| fault(format!("dispatch.notice: {text:?}: {error}")))
     });
     let notice = args.notice.clone().or(notice.transpose()?);
-    Ok(Wanted { id, dir, memory_bytes, slots, gpus: gpus.count, programs, drain, notice })
+    Ok(Wanted { id, dir, memory_bytes, slots, gpus: gpus.devices, programs, drain, notice })
 }
 
 fn config(loaded: &LoadedPipeline, wanted: Wanted, store: Store) -> Config {

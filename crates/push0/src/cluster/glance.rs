@@ -3,20 +3,22 @@
 //!
 //! Not here: what is shown (`status`), and who may ask.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use push0_core::{Epoch, Fleet, Scheduler};
+use push0_dispatch::Store;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
 use crate::engine::{Gone, Handle};
-use crate::status::Status;
+use crate::status::{Space, Status};
 
 /// The last look, for all who ask. Clones share it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Glance(Arc<Mutex<Looked>>);
+#[derive(Clone, Debug)]
+pub(super) struct Glance(Arc<Mutex<Looked>>, Store);
 
 /// What a look has shown.
 #[derive(Clone, Debug)]
@@ -31,9 +33,17 @@ struct Looked {
     last: Option<(Instant, Seen)>,
     /// A look that is under way, and until when it is waited for: all who ask share that.
     looks: Option<(tokio::time::Instant, JoinHandle<Result<Seen, Gone>>)>,
+    /// What is left of the store's disk, as it was seen last.
+    space: Option<Space>,
+    /// A look at that, which a disk that hangs may hold.
+    spaces: Option<JoinHandle<Option<Space>>>,
 }
 
 impl Glance {
+    pub(super) fn of(store: Store) -> Self {
+        Self(Arc::default(), store)
+    }
+
     /// The state as it was within the last second; or as it was last seen, where the engine has no time or no room. None
     /// where it was never seen: who asks asks again.
     pub(super) async fn status(&self, handle: &Handle) -> Option<Seen> {
@@ -41,8 +51,10 @@ impl Glance {
         let is_new = |(at, _): &&(Instant, Seen)| at.elapsed() < LOOK_EACH;
         if looked.last.as_ref().filter(is_new).is_none() {
             looked.look(handle).await;
+            looked.look_at_disk(&self.1).await;
         }
         let mut seen = looked.last.as_ref().map(|(_, seen)| seen.clone())?;
+        seen.status.space.clone_from(&looked.space);
         drop(looked);
         seen.status.log = handle.room().map(Into::into);
         Some(seen)
@@ -71,8 +83,22 @@ impl Looked {
     }
 }
 
+impl Looked {
+    /// At that of a directory; of a bucket nobody knows what is left.
+    async fn look_at_disk(&mut self, store: &Store) {
+        let Some(dir) = store.dir().map(Path::to_owned) else { return };
+        let begin = || tokio::task::spawn_blocking(move || Space::of_store(&dir));
+        let looks = self.spaces.get_or_insert_with(begin);
+        let Ok(seen) = timeout(DISK_MAX, looks).await else { return };
+        (self.spaces, self.space) = (None, seen.ok().flatten());
+    }
+}
+
 /// From one look to the next.
 const LOOK_EACH: Duration = Duration::from_secs(1);
 
 /// So long after it was begun a look is waited for, which is shorter than who asks waits.
 const LOOK_MAX: Duration = Duration::from_secs(1);
+
+/// How long the store's disk is waited for: it is told of as it was seen last, or not at all.
+const DISK_MAX: Duration = Duration::from_millis(100);

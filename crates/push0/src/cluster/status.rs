@@ -9,20 +9,21 @@ use super::role::Role;
 use super::serve::runtime;
 use super::settings::{ClusterArgs, Settings};
 use super::wire::{Answer, Ask, Present};
-use crate::cli::{Exit, StatusArgs, show};
+use crate::cli::{Exit, Looked, StatusArgs, show_each};
 use crate::status::{Cluster, Place, Status};
 use push0_log::Log as _;
+use tokio::runtime::Runtime;
 
 /// Shows how far the cluster is.
 pub(crate) fn status(args: &StatusArgs) -> Exit {
-    match read(args) {
-        Ok(status) => {
-            let shown = show(&status, Place::Cluster, args.json);
-            let is_short = shown == Exit::Done && status.is_short_of_room();
-            if is_short { Exit::OutOfReach } else { shown }
-        }
-        Err(error) => told(Err(error)),
-    }
+    let asker = match Asker::new(args) {
+        Ok(asker) => asker,
+        Err(error) => return told(Err(error)),
+    };
+    show_each(args, Place::Cluster, || match asker.read() {
+        Ok(status) => Looked::Seen(Box::new(status)),
+        Err(error) => Looked::Failed(Exit::from(&error), error.to_string()),
+    })
 }
 
 /// Whether an engine that leads answers.
@@ -33,41 +34,57 @@ pub(crate) fn is_led(args: &ClusterArgs) -> bool {
     matches!(answer, Ok(Some(Answer::Status(_))))
 }
 
-fn read(args: &StatusArgs) -> Result<Status, ClusterError> {
-    if !args.cluster.is_given() {
-        return Err(ClusterError::Nowhere);
-    }
-    let settings = args.cluster.settings(Role::Reader, "push0-status")?;
-    runtime()?.block_on(async {
-        let bus = Bus::connect(&settings).await?;
-        let (present, answer) = tokio::join!(bus.roll_call(ROLL_CALL), bus.ask(&Ask::Status));
-        let (mut status, is_led) = match answer {
-            Some(Answer::Status(status)) => (*status, true),
-            _ => (of_log(&settings).await?, false),
-        };
-        let mut there = Cluster {
-            leader: status.cluster.take().and_then(|it| it.leader),
-            ..Cluster::default()
-        };
-        for present in present {
-            match present {
-                Present::Engine(engine) => there.engines.push(engine),
-                Present::Dispatcher(dispatcher) => there.dispatchers.push(dispatcher),
-            }
+/// Asks, over one connection.
+struct Asker {
+    settings: Settings,
+    bus: Bus,
+    runtime: Runtime,
+    blocks: usize,
+}
+
+impl Asker {
+    fn new(args: &StatusArgs) -> Result<Self, ClusterError> {
+        if !args.cluster.is_given() {
+            return Err(ClusterError::Nowhere);
         }
-        there.engines.sort();
-        there.dispatchers.sort_by(|a, b| a.dispatcher.cmp(&b.dispatcher));
-        status.cluster = Some(there);
-        status.runs(Some(is_led));
-        Ok(status)
-    })
+        let settings = args.cluster.settings(Role::Reader, "push0-status")?;
+        let runtime = runtime()?;
+        let bus = runtime.block_on(Bus::connect(&settings))?;
+        Ok(Self { settings, bus, runtime, blocks: args.blocks as usize })
+    }
+
+    fn read(&self) -> Result<Status, ClusterError> {
+        let bus = &self.bus;
+        self.runtime.block_on(async {
+            let (present, answer) = tokio::join!(bus.roll_call(ROLL_CALL), bus.ask(&Ask::Status));
+            let (mut status, is_led) = match answer {
+                Some(Answer::Status(status)) => (*status, true),
+                _ => (of_log(&self.settings, self.blocks).await?, false),
+            };
+            let mut there = Cluster {
+                leader: status.cluster.take().and_then(|it| it.leader),
+                ..Cluster::default()
+            };
+            for present in present {
+                match present {
+                    Present::Engine(engine) => there.engines.push(engine),
+                    Present::Dispatcher(dispatcher) => there.dispatchers.push(dispatcher),
+                }
+            }
+            there.engines.sort();
+            there.dispatchers.sort_by(|a, b| a.dispatcher.cmp(&b.dispatcher));
+            status.hear_all(there, is_led);
+            status.runs(Some(is_led));
+            Ok(status)
+        })
+    }
 }
 
 /// What the log says, where no engine leads.
-async fn of_log(settings: &Settings) -> Result<Status, ClusterError> {
+async fn of_log(settings: &Settings, blocks: usize) -> Result<Status, ClusterError> {
     let mut replica = Replica::open(&settings.nats).await?;
     replica.catch_up().await?;
-    let mut status = Status::of(replica.scheduler());
+    let mut status = Status::of(replica.scheduler(), None, blocks);
     status.log = replica.log.room().map(Into::into);
     Ok(status)
 }

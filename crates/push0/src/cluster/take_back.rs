@@ -126,12 +126,12 @@ mod tests {
     use std::collections::BTreeMap;
 
     use push0_core::{
-        Block, BlockHash, Digest, Epoch, Event, Height, Limits, PipelineSpec, ProgramSpec,
-        ResultRef, StageSpec, Timestamp, Vkey,
+        Block, BlockHash, Digest, Epoch, Event, Height, Limits, ResultRef, Timestamp, Vkey,
     };
 
     use super::*;
     use crate::cluster::Ask;
+    use crate::fixture::one_stage;
 
     #[test]
     fn a_key_is_forgotten_once_and_what_is_named_meanwhile_stays() {
@@ -190,7 +190,7 @@ mod tests {
     }
 
     fn begin(scheduler: &mut Scheduler) {
-        let spec: PipelineSpec = pipeline();
+        let spec = one_stage("one");
         decide(scheduler, &Input::Claim(Epoch(1)));
         decide(scheduler, &Input::Configure(Box::new(spec)));
     }
@@ -240,22 +240,5 @@ mod tests {
             bytes: 1,
             fields: BTreeMap::new(),
         }
-    }
-
-    fn pipeline() -> PipelineSpec {
-        let mut spec = PipelineSpec { push0: Some(1), name: "one".into(), ..Default::default() };
-        (spec.source.kind, spec.source.chain) = ("submit".into(), Some(1));
-        let program = ProgramSpec {
-            command: vec!["prover".into()],
-            contract: Some("serve".into()),
-            memory: Some(1),
-            ..ProgramSpec::default()
-        };
-        spec.programs = BTreeMap::from([("prover".into(), program)]);
-        let (inputs, program) = (vec!["blocks".into()], Some("prover".into()));
-        let stage = StageSpec { inputs, program, ..StageSpec::default() };
-        spec.stages = BTreeMap::from([("prove".into(), stage)]);
-        spec.release.inputs = vec!["prove".into()];
-        spec
     }
 }

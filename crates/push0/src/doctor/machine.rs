@@ -3,7 +3,7 @@
 use std::thread;
 
 use push0_core::{Pipeline, ProgramName};
-use push0_dispatch::{Config, MemoryLimit, Store};
+use push0_dispatch::{Config, Elsewhere, MemoryLimit, Store};
 
 use super::bounded;
 use crate::cli::MachineArgs;
@@ -73,7 +73,7 @@ fn processes() -> Vec<Finding> {
             store,
             slots: 1,
             memory_bytes: 0,
-            gpus: 0,
+            gpus: push0_dispatch::Gpus::default(),
             programs: std::iter::empty::<(ProgramName, _)>().collect(),
             heartbeat: Config::HEARTBEAT,
             uses_cgroups: true,
@@ -122,21 +122,27 @@ fn watched(about: &str, why: &str) -> Finding {
 fn gpus(pipeline: Option<&Pipeline>) -> Finding {
     const ABOUT: &str = "GPUs";
     let wanted = pipeline.map(Gpus::wanted).unwrap_or_default();
-    let Gpus { count, warning } = Gpus::find(None, wanted);
-    let said = format!(
-        "{count} (CUDA_VISIBLE_DEVICES, else /dev/nvidia*); {wanted} reserved by a program"
-    );
-    match (warning, pipeline) {
+    let Gpus { count, warning, devices } = Gpus::find(None, wanted);
+    let elsewhere = devices.elsewhere();
+    let had = elsewhere.iter().map(|Elsewhere { gpu, by }| format!("; GPU {gpu}: {by} has it"));
+    let had = had.collect::<String>();
+    let reserved = pipeline.map(|_| format!("; {wanted} reserved by a program"));
+    let reserved = reserved.unwrap_or_default();
+    let said = format!("{count} (CUDA_VISIBLE_DEVICES, else /dev/nvidia*){reserved}{had}");
+    let free = (count as usize).saturating_sub(elsewhere.len());
+    match warning {
         _ if count < wanted => Finding::fail(
             ABOUT,
             said,
             "say how many there are (--gpus of run and dispatch), or lower its `gpus`",
         ),
-        (Some(warning), _) => Finding::warn(ABOUT, warning, "see to it that both say the same"),
-        (None, Some(_)) => Finding::ok(ABOUT, said),
-        (None, None) => {
-            Finding::ok(ABOUT, format!("{count} (CUDA_VISIBLE_DEVICES, else /dev/nvidia*)"))
-        }
+        _ if free < wanted as usize => Finding::warn(
+            ABOUT,
+            said,
+            "a dispatcher that starts now waits for them: drain the other, or share them out by CUDA_VISIBLE_DEVICES",
+        ),
+        Some(warning) => Finding::warn(ABOUT, warning + &had, "see to it that both say the same"),
+        None => Finding::ok(ABOUT, said),
     }
 }
 

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use push0_core::{
     Beat, Block, BlockHash, Capacity, Digest, Epoch, FromDispatcher, Grant, Height, Input, Limits,
-    Outcome, PipelineSpec, ProgramSpec, Report, ResultRef, Scheduler, Seq, StageSpec, ToDispatcher,
-    Turn, Verdict,
+    Outcome, Report, ResultRef, Scheduler, Seq, ToDispatcher, Turn, Verdict,
 };
 use push0_log::{AppendError, Log, Memory, MemoryLog, ReadError};
 use tokio::sync::{Semaphore, mpsc};
@@ -15,6 +14,7 @@ use tokio::time::timeout;
 
 use super::waiting::TURNS_MAX;
 use super::{Engine, Handle, Ports, Seen};
+use crate::fixture::one_stage;
 use crate::tell::Level;
 
 #[tokio::test]
@@ -253,7 +253,7 @@ impl Log for HeldBack {
 }
 
 fn claim() -> Vec<Input> {
-    vec![Input::Claim(Epoch(1)), Input::Configure(Box::new(pipeline()))]
+    vec![Input::Claim(Epoch(1)), Input::Configure(Box::new(one_stage("held")))]
 }
 
 fn submit(number: u64) -> Input {
@@ -266,26 +266,6 @@ fn submit(number: u64) -> Input {
         bytes: 1,
         fields: BTreeMap::new(),
     }))
-}
-
-fn pipeline() -> PipelineSpec {
-    let mut spec = PipelineSpec { push0: Some(1), name: "held".into(), ..PipelineSpec::default() };
-    (spec.source.kind, spec.source.chain) = ("submit".into(), Some(1));
-    let program = ProgramSpec {
-        command: vec!["prover".into()],
-        contract: Some("serve".into()),
-        memory: Some(1),
-        ..ProgramSpec::default()
-    };
-    spec.programs = BTreeMap::from([("prover".into(), program)]);
-    let stage = StageSpec {
-        inputs: vec!["blocks".into()],
-        program: Some("prover".into()),
-        ..StageSpec::default()
-    };
-    spec.stages = BTreeMap::from([("prove".into(), stage)]);
-    spec.release.inputs = vec!["prove".into()];
-    spec
 }
 
 fn beat() -> Beat {

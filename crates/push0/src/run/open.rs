@@ -190,10 +190,10 @@ fn memory(args: &RunArgs, loaded: &LoadedPipeline) -> Result<u64, RunError> {
 }
 
 /// The GPUs that provers share.
-fn gpus(args: &RunArgs, loaded: &LoadedPipeline) -> u32 {
-    let Gpus { count, warning } = Gpus::find(args.machine.gpus, Gpus::wanted(&loaded.pipeline));
-    warning.iter().for_each(tell::warn);
-    count
+fn gpus(args: &RunArgs, loaded: &LoadedPipeline) -> push0_dispatch::Gpus {
+    let found = Gpus::find(args.machine.gpus, Gpus::wanted(&loaded.pipeline));
+    found.warning.iter().for_each(tell::warn);
+    found.devices
 }
 
 /// Takes the data directory: one that holds something else is not written into.

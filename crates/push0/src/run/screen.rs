@@ -132,13 +132,7 @@ fn stage_words(view: &push0_core::StageView) -> String {
 }
 
 fn attempt_words(running: &Running) -> String {
-    let doing = match running.doing {
-        Doing::Starting => "starting",
-        Doing::Proving => "proving",
-        Doing::Verifying => "verifying",
-        Doing::Storing => "storing",
-        Doing::Ending => "ending",
-    };
+    let doing = running.doing.word();
     let fraction = running.fraction.filter(|_| running.doing == Doing::Proving);
     let fraction = fraction.map_or_else(String::new, |fraction| format!(" {:.0}%", fraction * 1e2));
     let seconds = running.elapsed.as_secs_f64();

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::standing::Standing;
 use crate::cli::RunArgs;
 use crate::publish::Published;
+use crate::tell;
 
 /// What the run itself knows.
 pub(super) struct Run<'a> {
@@ -21,12 +22,9 @@ pub(super) struct Run<'a> {
     pub(super) published: Vec<&'a Published>,
 }
 
-/// Prints it. Whoever stops reading has read enough: a closed pipe is no error.
-///
-/// # Errors
-///
-/// The system's own: nobody was told.
-pub(super) fn print(args: &RunArgs, standing: &Standing, run: &Run<'_>) -> io::Result<()> {
+/// Prints it, or says that it could not; whether it could. Whoever stops reading has read enough: a closed pipe is no
+/// error.
+pub(super) fn print(args: &RunArgs, standing: &Standing, run: &Run<'_>) -> bool {
     let text = match args.json {
         true => {
             let json = serde_json::to_string(&summary(standing, run)).unwrap_or_default();
@@ -35,8 +33,13 @@ pub(super) fn print(args: &RunArgs, standing: &Standing, run: &Run<'_>) -> io::R
         false => plain_lines(&table(standing, run)).into_owned(),
     };
     match writeln!(io::stdout(), "{text}") {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        printed => printed,
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            tell::error(format_args!(
+                "cannot write to stdout: {error}: make room; the same command tells it again"
+            ));
+            false
+        }
+        Ok(()) | Err(_) => true,
     }
 }
 

@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use push0_core::{Epoch, plain};
-use push0_dispatch::{About, MemoryLimit, Notice};
+use push0_core::{DispatcherId, Ended, Epoch, Scheduler, plain};
+use push0_dispatch::{About, Dispatcher, Elsewhere, MemoryLimit, Now, Step};
 use serde::{Deserialize, Serialize};
 
-use crate::cli::table;
+use super::layout::{long, middle, size, table};
 
 /// The processes that answer at this moment.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -60,27 +60,47 @@ pub(crate) struct DispatcherView {
     /// Programs that it cannot run, and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) cannot: BTreeMap<String, String>,
+    /// GPUs of its machine that another process has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) gpus_elsewhere: Vec<Elsewhere>,
+    /// How far its attempts are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) steps: Vec<Step>,
 }
 
-/// What a dispatcher cannot run at the moment, as its notices say it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Cannot(BTreeMap<String, String>);
+/// How the attempts of a dispatcher ended, by the log.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct Record {
+    pub(super) dispatcher: String,
+    accepted: u64,
+    failed: u64,
+    lost: u64,
+    withdrawn: u64,
+}
 
-impl Cannot {
-    /// Keeps what the notice says of it.
-    pub(crate) fn heard(&mut self, notice: &Notice) {
-        if let Notice::ProgramGone { program, message } = notice {
-            self.0.insert(program.to_string(), message.chars().take(CANNOT_MAX).collect());
-        } else if let Notice::ProgramBack { program } = notice {
-            self.0.remove(program.as_str());
-        }
+impl Record {
+    /// Those with the most failures first.
+    pub(super) fn all(scheduler: &Scheduler) -> Vec<Self> {
+        let mut all: Vec<_> = scheduler.ran().by().collect();
+        all.sort_by_key(|(_, ended)| std::cmp::Reverse(ended.failed + ended.lost));
+        let of = |(dispatcher, ended): (&DispatcherId, &Ended)| {
+            let Ended { accepted, failed, lost, withdrawn } = *ended;
+            Self { dispatcher: dispatcher.to_string(), accepted, failed, lost, withdrawn }
+        };
+        all.into_iter().take(RECORDS_MAX).map(of).collect()
     }
 }
 
 impl DispatcherView {
-    pub(crate) fn new(about: About, running: usize, held: usize, cannot: &Cannot) -> Self {
-        let About { dispatcher, slots, memory_bytes, gpus, memory_limit } = about;
-        let cannot = cannot.0.clone();
+    pub(crate) fn of(dispatcher: &Dispatcher) -> Self {
+        let (running, held) = dispatcher.counts();
+        let leaving = dispatcher.is_leaving();
+        Self::new(dispatcher.about().clone(), dispatcher.now(), (running, held), leaving)
+    }
+
+    fn new(about: About, now: Now, (running, held): (usize, usize), leaving: bool) -> Self {
+        let About { dispatcher, slots, memory_bytes, memory_limit, .. } = about;
+        let Now { gpus, gpus_elsewhere, cannot, steps } = now;
         Self {
             dispatcher,
             slots,
@@ -89,8 +109,10 @@ impl DispatcherView {
             memory_limit,
             running,
             held,
-            leaving: false,
+            leaving,
             cannot,
+            gpus_elsewhere,
+            steps,
         }
     }
 }
@@ -101,12 +123,14 @@ impl Cluster {
         Self { leader: Some(leader), ..Self::default() }
     }
 
-    pub(super) fn engines_shown(&self, running: Option<bool>) -> String {
+    /// `led_for`: how long the engine that leads has done so.
+    pub(super) fn engines_shown(&self, running: Option<bool>, led_for: Option<u64>) -> String {
         let leader = self.leader.as_ref();
         let others = self.engines.iter().filter(|view| {
-            leader.is_none_or(|leader| {
-                (&leader.engine, Some(leader.epoch)) != (&view.engine, view.leads)
-            })
+            // One that is busy leading may not know of it in time.
+            let is_its = |epoch| leader.is_some_and(|leader| leader.epoch == epoch);
+            leader.is_none_or(|leader| leader.engine != view.engine)
+                || !view.leads.is_none_or(is_its)
         });
         let said = others.map(|EngineView { engine, leads, .. }| match leads {
             Some(epoch) => format!("{} leads in {epoch}", plain(engine)),
@@ -115,7 +139,8 @@ impl Cluster {
         let said = said.collect::<Vec<_>>().join(", ");
         let leads = match (leader, running) {
             (Some(Leader { engine, epoch, .. }), _) => {
-                format!("{} leads in {epoch}", plain(engine))
+                let lasts = led_for.map_or_else(String::new, |it| format!(", for {}", long(it)));
+                format!("{} leads in {epoch}{lasts}", plain(engine))
             }
             (None, Some(true)) => "an engine leads".to_owned(),
             (None, _) if said.is_empty() => "no engine answers".to_owned(),
@@ -143,73 +168,116 @@ impl Cluster {
             };
             view.cannot.iter().take(CANNOT_SHOWN_MAX).map(of)
         });
-        doubled.map(warning).chain(cannot).collect()
+        let elsewhere = self.dispatchers.iter();
+        let elsewhere =
+            elsewhere.flat_map(|view| elsewhere_words(&view.dispatcher, &view.gpus_elsewhere));
+        doubled.map(warning).chain(cannot).chain(elsewhere).collect()
     }
 
-    pub(super) fn dispatchers_shown(&self) -> String {
+    /// What each has and runs, and how its attempts ended.
+    pub(super) fn dispatchers_shown(&self, records: &[Record], width: Option<usize>) -> String {
         if self.dispatchers.is_empty() {
             return "no dispatcher answers".to_owned();
         }
-        let head = [
-            "dispatcher, by its own word",
-            "slots",
-            "running",
-            "held",
-            "memory",
-            "GPUs",
-            "memory of provers",
-        ];
-        let rows = self.dispatchers.iter().map(|view| {
-            let DispatcherView { dispatcher, slots, memory_bytes, gpus, .. } = view;
-            let DispatcherView { memory_limit, running, held, .. } = view;
-            let memory = format!("{} MiB", memory_bytes >> 20);
+        let head = ["dispatcher", "slots", "running", "held", "memory", "GPUs", "failed"];
+        let rows = self.dispatchers.iter().take(DISPATCHERS_SHOWN_MAX).map(|view| {
+            let DispatcherView { slots, memory_bytes, gpus, running, held, .. } = view;
             let [slots, gpus] = [slots, gpus].map(ToString::to_string);
             let [running, held] = [running, held].map(ToString::to_string);
-            let name = match view.leaving {
-                true => format!("{dispatcher} (leaving)"),
-                false => dispatcher.clone(),
+            let record = records.iter().find(|record| record.dispatcher == view.dispatcher);
+            let failed = record.map_or(0, |record| record.failed + record.lost).to_string();
+            let marks = [(view.leaving, "leaving"), (!view.memory_limit.is_kept(), "watched")];
+            let marks = marks.into_iter().filter(|(is_so, _)| *is_so).map(|(_, mark)| mark);
+            let marks = marks.collect::<Vec<_>>().join(", ");
+            let name = plain(&view.dispatcher);
+            let name = match marks.is_empty() {
+                true => name.into_owned(),
+                false => format!("{} ({marks})", middle(&name, NAME_MAX)),
             };
-            [name, slots, running, held, memory, gpus, memory_limit.to_string()]
+            [name, slots, running, held, size(*memory_bytes), gpus, failed]
         });
-        table(&std::iter::once(head.map(ToOwned::to_owned)).chain(rows).collect::<Vec<_>>())
+        let rows = std::iter::once(head.map(ToOwned::to_owned)).chain(rows).collect::<Vec<_>>();
+        let mut shown = format!("dispatchers, by their own word:\n{}", table(&rows, width));
+        if let Some(more) = self.dispatchers.len().checked_sub(DISPATCHERS_SHOWN_MAX)
+            && more > 0
+        {
+            shown += &format!("\nand {more} more");
+        }
+        if self.dispatchers.iter().any(|view| !view.memory_limit.is_kept()) {
+            shown += "\n(watched: no kernel keeps its provers to their memory; `push0 doctor` there says why)";
+        }
+        shown
     }
 }
 
-/// Enough of a reason to act on it. Unit: characters.
-const CANNOT_MAX: usize = 300;
+/// What is said of GPUs that others have.
+pub(super) fn elsewhere_words(dispatcher: &str, elsewhere: &[Elsewhere]) -> Vec<String> {
+    let words = elsewhere.iter().take(CANNOT_SHOWN_MAX).map(|Elsewhere { gpu, by }| {
+        let [dispatcher, gpu, by] = [dispatcher, gpu, by].map(|it| plain(it));
+        format!("warning: {dispatcher} does not offer GPU {gpu}: on its machine {by} has it")
+    });
+    words.collect()
+}
+
 /// Programs of one dispatcher that are told of.
 const CANNOT_SHOWN_MAX: usize = 8;
+
+/// Rows of a table; `--json` has all.
+const DISPATCHERS_SHOWN_MAX: usize = 20;
+
+/// Of a name that is followed by something.
+const NAME_MAX: usize = 24;
+
+/// Dispatchers whose attempts are counted in a message.
+const RECORDS_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_a_dispatcher_cannot_run_is_told_until_it_can() {
+    fn view() -> DispatcherView {
         let about = About {
             dispatcher: "gpu-1".to_owned(),
             slots: 1,
-            memory_bytes: 1,
+            memory_bytes: 1 << 30,
             gpus: 0,
             memory_limit: MemoryLimit::Watched { why: "none".to_owned() },
         };
-        let program = "prover".parse().expect("a name");
-        let message = "no such file\u{202e}\n".to_owned();
-        let gone = Notice::ProgramGone { program, message };
-        let mut cannot = Cannot::default();
-        cannot.heard(&gone);
-        let told = |cannot: &Cannot| {
-            let view = DispatcherView::new(about.clone(), 0, 0, cannot);
-            Cluster { dispatchers: vec![view], ..Cluster::default() }.warnings()
+        DispatcherView::new(about, Now::default(), (0, 0), false)
+    }
+
+    #[test]
+    fn what_a_dispatcher_cannot_run_and_does_not_have_is_told() {
+        let told = |view: &DispatcherView| {
+            Cluster { dispatchers: vec![view.clone()], ..Cluster::default() }.warnings()
         };
-        let warnings = told(&cannot);
-        let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+        let mut view = view();
+        assert!(told(&view).is_empty());
+        view.cannot = [("prover".to_owned(), "no such file\u{202e}\n".to_owned())].into();
+        view.gpus_elsewhere = vec![Elsewhere { gpu: "0".to_owned(), by: "somebody".to_owned() }];
+        let warnings = told(&view);
+        let [cannot, elsewhere] = warnings.as_slice() else { panic!("{warnings:?}") };
         assert!(
-            warning
+            cannot
                 .starts_with("warning: gpu-1 says that it cannot run program prover: no such file")
         );
-        assert!(!warning.contains(['\u{202e}', '\n']), "{warning:?}");
-        cannot.heard(&Notice::ProgramBack { program: "prover".parse().expect("a name") });
-        assert!(told(&cannot).is_empty());
+        assert!(!cannot.contains(['\u{202e}', '\n']), "{cannot:?}");
+        assert!(elsewhere.contains("does not offer GPU 0: on its machine somebody has it"));
+    }
+
+    #[test]
+    fn a_table_of_machines_fits_a_terminal_whatever_they_are_called() {
+        let mut long_name = view();
+        long_name.dispatcher =
+            "scroll-mainnet-prover-gpu-a100-eu-west-1-7d9f8c6b5d-x2v4q".to_owned();
+        let path = std::path::PathBuf::from("/sys/fs/cgroup/".to_owned() + &"deep/".repeat(20));
+        long_name.memory_limit = MemoryLimit::Cgroup { version: 2, path };
+        let cluster = Cluster { dispatchers: vec![view(), long_name], ..Cluster::default() };
+        for width in [60, 80, 120] {
+            let table = cluster.dispatchers_shown(&[], Some(width));
+            let rows = table.lines().take(4);
+            assert!(rows.clone().all(|row| row.chars().count() <= width), "{width}\n{table}");
+            assert!(!table.contains("/sys/fs"), "{table}");
+        }
     }
 }

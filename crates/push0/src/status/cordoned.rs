@@ -1,9 +1,11 @@
 //! The dispatchers that an operator keeps new work from.
 
-use push0_core::{Scheduler, plain};
+use push0_core::plain;
 use serde::{Deserialize, Serialize};
 
-use super::gist;
+use super::layout::long;
+use super::watch::Watch;
+use crate::cli::gist;
 use crate::lines;
 
 /// One of them, by whom, and why.
@@ -11,15 +13,18 @@ use crate::lines;
 pub(super) struct Cordoned {
     dispatcher: String,
     since: String,
+    #[serde(default)]
+    seconds: u64,
     by: String,
     why: String,
 }
 
 impl Cordoned {
-    pub(super) fn of(scheduler: &Scheduler) -> Vec<Self> {
-        let cordoned = scheduler.cordons().take(SENT_MAX).map(|(id, cordon)| Self {
+    pub(super) fn of(watch: &Watch<'_>) -> Vec<Self> {
+        let cordoned = watch.scheduler.cordons().take(SENT_MAX).map(|(id, cordon)| Self {
             dispatcher: id.to_string(),
             since: lines::time(cordon.since),
+            seconds: watch.now.since(cordon.since).as_secs(),
             by: gist(&cordon.by),
             why: gist(&cordon.why),
         });
@@ -31,9 +36,10 @@ impl Cordoned {
             return None;
         }
         let mut lines = vec!["cordoned, they get no new work:".to_owned()];
-        lines.extend(all.iter().map(|Self { dispatcher, since, by, why }| {
+        lines.extend(all.iter().map(|Self { dispatcher, seconds, by, why, .. }| {
+            let lasts = long(*seconds);
             let why = if why.is_empty() { String::new() } else { format!(": {}", plain(why)) };
-            format!("  {}, since {since}, by {}{why}", plain(dispatcher), plain(by))
+            format!("  {}, for {lasts}, by {}{why}", plain(dispatcher), plain(by))
         }));
         lines.push("to give one work again: push0 uncordon ID".to_owned());
         Some(lines.join("\n"))

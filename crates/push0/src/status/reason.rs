@@ -1,43 +1,64 @@
 //! Why something waits: one true reason, and what a person is told of it. Every reason is rendered here.
 //!
-//! Not here: what waits (`head`).
+//! Not here: how a reason is found (`watch`), and what waits (`held`).
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
 
-use push0_core::{
-    DispatcherId, Fleet, InputId, Offer, Program, ProgramName, Scheduler, Task, TaskId, TaskState,
-    Timestamp,
-};
+use push0_core::{Program, plain};
+use push0_dispatch::Step;
 use serde::{Deserialize, Serialize};
 
-use super::named;
-use super::trouble::is_held;
-use crate::cli::gist;
-use crate::lines::{self, word};
+use super::layout::{count, long, size};
+use super::runs::Run;
 
 /// What a task waits for, or what is done for it.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub(super) enum Reason {
     /// Somebody is to look at it.
     Parked { class: String, message: String },
     /// Attempts at it run.
-    Proving { attempts: Vec<Proving> },
+    Proving { attempts: Vec<Run> },
+    /// Attempts at it are with dispatchers that say nothing: nobody knows whether they run.
+    Silent { attempts: Vec<Run> },
+    /// It has a proof; a verifier is to say whether it is one.
+    Unjudged { attempts: Vec<Run> },
     /// What it reads is made again.
     Input,
-    /// Nobody that is there offers its program.
-    NotOffered { program: String },
-    /// All that offer its program are set aside.
-    SetAside { program: String },
+    /// Nobody that is there offers its program; who has it and cannot run it, and why.
+    NotOffered {
+        program: String,
+        #[serde(default)]
+        needs: Needs,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        cannot: Vec<String>,
+    },
+    /// All that offer its program are set aside; when the next probe may be.
+    SetAside {
+        program: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seconds: Option<u64>,
+    },
     /// All that offer its program are cordoned, or leave.
     Closed { program: String },
     /// Nobody that offers its program is large enough; what the nearest lacks.
     TooSmall { program: String, nearest: String, lacks: String },
+    /// All that could take it say nothing; for how long the last of them has not. Unit: seconds.
+    Mute { program: String, dispatchers: usize, silent: u64, silent_max: u64 },
     /// All that could take it have something to do.
     Busy { program: String, dispatchers: usize },
-    /// It came to nothing, and is tried again later.
-    Later { at: String, failures: u32 },
+    /// It came to nothing, and is tried again later: in so many seconds, after attempts that ended so.
+    Later {
+        at: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seconds: Option<u64>,
+        failures: u32,
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        after: BTreeMap<String, u32>,
+    },
     /// It is granted in the next turn.
     Next,
     /// Nobody grants anything.
@@ -46,351 +67,274 @@ pub(super) enum Reason {
     Proved,
 }
 
-/// An attempt that runs.
+/// What a program reserves.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct Needs {
+    memory_bytes: u64,
+    gpus: u32,
+}
+
+/// Why a block waits that no task is about, or whose task waits for another.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(super) struct Proving {
-    attempt: String,
-    dispatcher: String,
-    since: String,
-    /// For how long; absent where only the log is known, which says nothing while it runs. Unit: seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    seconds: Option<u64>,
-    /// How long its dispatcher has said nothing, where that is longer than it should. Unit: seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    silent: Option<u64>,
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub(super) enum Wait {
+    /// The source has not delivered it.
+    Undelivered,
+    /// It waits in a stage for others of its batch.
+    Batch { stage: String },
+    /// Its batch takes more blocks: it closes once it is full, at this time, or when no block follows.
+    Blocks {
+        stage: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        closes_at: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seconds: Option<u64>,
+    },
+    /// It is too far ahead of the lowest that is proved: so many are worked on at once.
+    Window { blocks: u64 },
+    /// Its next task is about to be opened.
+    Unopened,
+    /// It is proved, and goes out after this one.
+    Behind { block: u64 },
+}
+
+impl Needs {
+    pub(super) const fn of(program: &Program) -> Self {
+        Self { memory_bytes: program.memory_bytes, gpus: program.gpus }
+    }
 }
 
 impl Reason {
-    /// Why a task stands where it does; of who is there nothing is known where no engine leads.
-    pub(super) fn of(
-        scheduler: &Scheduler,
-        fleet: Option<&Fleet>,
-        now: Timestamp,
-        (id, task): (TaskId, &Task),
-    ) -> Self {
-        let program = &scheduler.pipeline().stage(task.stage).program;
-        match &task.state {
-            TaskState::Parked => {
-                let why = task.parked.as_ref();
-                let (class, message) = why
-                    .map_or((String::new(), String::new()), |(class, it)| (word(class), gist(it)));
-                Self::Parked { class, message }
-            }
-            TaskState::Leased { .. } => Self::Proving {
-                attempts: scheduler
-                    .attempts_at(id)
-                    .map(|attempt| Proving {
-                        attempt: named(attempt.id),
-                        dispatcher: attempt.dispatcher.to_string(),
-                        since: lines::time(attempt.since),
-                        seconds: fleet.map(|_| now.since(attempt.since).as_secs()),
-                        silent: fleet.and_then(|fleet| silent(fleet, &attempt.dispatcher)),
-                    })
-                    .collect(),
-            },
-            TaskState::Ready { .. } if !has_inputs(scheduler, task) => Self::Input,
-            TaskState::Ready { at } if *at > now => {
-                Self::Later { at: lines::time(*at), failures: task.tally.total() }
-            }
-            TaskState::Ready { .. } => match fleet {
-                Some(fleet) => Self::of_fleet(scheduler, fleet, program),
-                None if is_held(scheduler, None, program) => {
-                    Self::SetAside { program: program.to_string() }
-                }
-                None => Self::Next,
-            },
-            TaskState::Accepted => Self::Proved,
-        }
-    }
-
-    /// Why nobody has it, though it may be tried.
-    fn of_fleet(scheduler: &Scheduler, fleet: &Fleet, name: &ProgramName) -> Self {
-        let program = name.to_string();
-        if !fleet.programs().contains(name) {
-            return Self::NotOffered { program };
-        }
-        if is_held(scheduler, Some(fleet), name) {
-            return Self::SetAside { program };
-        }
-        let offers = fleet.offers(scheduler); // those that are cordoned are not among them
-        let offers: Vec<_> = offers
-            .iter()
-            .filter(|offer| offer.whole.slots > 0 && offer.whole.programs.contains(name))
-            .collect();
-        let Some(needs) = scheduler.pipeline().programs.get(name) else {
-            return Self::NotOffered { program };
-        };
-        let lacking = |offer: &&Offer| lacks(offer, needs);
-        let able = offers.iter().filter(|offer| lacking(offer).is_none()).count();
-        if offers.is_empty() {
-            return Self::Closed { program };
-        }
-        if able == 0 {
-            let nearest = offers.iter().min_by_key(|offer| {
-                let whole = &offer.whole;
-                (needs.gpus.saturating_sub(whole.gpus), u64::MAX - whole.memory_bytes)
-            });
-            let of = |offer: &&Offer| (offer.dispatcher.to_string(), lacking(offer));
-            let (nearest, lacks) = nearest.map(of).unwrap_or_default();
-            return Self::TooSmall { program, nearest, lacks: lacks.unwrap_or_default() };
-        }
-        let fits = |offer: &&&Offer| {
-            offer.free.slots > 0
-                && offer.free.memory_bytes >= needs.memory_bytes
-                && offer.free.gpus >= needs.gpus
-        };
-        match offers.iter().any(|offer| fits(&offer)) {
-            true => Self::Next,
-            false => Self::Busy { program, dispatchers: able },
+    /// Of the attempts at a task.
+    pub(super) fn of_runs(attempts: Vec<Run>) -> Self {
+        if attempts.iter().all(Run::is_silent) {
+            Self::Silent { attempts }
+        } else if attempts.iter().all(Run::waits_for_verifier) {
+            Self::Unjudged { attempts }
+        } else {
+            Self::Proving { attempts }
         }
     }
 
     /// The same where no engine runs: nothing is granted then. What dispatchers of a cluster have goes on.
     pub(super) fn without_engine(self, has_dispatchers: bool) -> Self {
         match self {
-            Self::Proving { .. } if has_dispatchers => self,
-            Self::Proving { .. } | Self::Later { .. } | Self::Busy { .. } | Self::Next => {
-                Self::NoEngine
+            Self::Proving { .. } | Self::Silent { .. } | Self::Unjudged { .. }
+                if has_dispatchers =>
+            {
+                self
             }
-            Self::Parked { .. }
-            | Self::Input
+            Self::Proving { .. }
+            | Self::Silent { .. }
+            | Self::Unjudged { .. }
+            | Self::Later { .. }
+            | Self::Busy { .. }
             | Self::NotOffered { .. }
-            | Self::SetAside { .. }
             | Self::Closed { .. }
             | Self::TooSmall { .. }
+            | Self::Mute { .. }
+            | Self::Next => Self::NoEngine,
+            Self::Parked { .. }
+            | Self::Input
+            | Self::SetAside { .. }
             | Self::NoEngine
             | Self::Proved => self,
         }
     }
-}
 
-/// What an idle dispatcher has less than a program needs.
-fn lacks(offer: &Offer, needs: &Program) -> Option<String> {
-    let whole = &offer.whole;
-    let memory = needs.memory_bytes > whole.memory_bytes;
-    let memory = memory.then(|| {
-        format!(
-            "{} MiB of memory of {}",
-            whole.memory_bytes >> 20,
-            needs.memory_bytes.div_ceil(1 << 20)
-        )
-    });
-    let gpus = needs.gpus > whole.gpus;
-    let gpus = gpus.then(|| format!("{} GPUs of {}", whole.gpus, needs.gpus));
-    let all: Vec<_> = memory.into_iter().chain(gpus).collect();
-    (!all.is_empty()).then_some(all.join(", "))
-}
-
-/// How long a dispatcher has said nothing, where it is more than three beats.
-fn silent(fleet: &Fleet, dispatcher: &DispatcherId) -> Option<u64> {
-    let silence = fleet.silence(dispatcher)?;
-    (silence >= SILENCE_MIN).then_some(silence.as_secs())
-}
-
-fn has_inputs(scheduler: &Scheduler, task: &Task) -> bool {
-    task.inputs.iter().all(|input| match input {
-        InputId::Block(hash) => {
-            scheduler.chain().block(hash).is_some_and(|block| !block.payload_lost)
+    /// Takes a dispatcher's word on what it does.
+    pub(super) fn hear(&mut self, dispatcher: &str, steps: &[Step]) {
+        if let Self::Proving { attempts }
+        | Self::Silent { attempts }
+        | Self::Unjudged { attempts } = self
+        {
+            attempts.iter_mut().for_each(|run| run.hear(dispatcher, steps));
+            *self = Self::of_runs(std::mem::take(attempts));
         }
-        InputId::Task(maker) | InputId::Part(maker, _) => {
-            scheduler.task(maker).is_some_and(|maker| !maker.is_open())
+    }
+
+    /// Takes a dispatcher's word that it cannot run a program, and why.
+    pub(super) fn hear_cannot(&mut self, dispatcher: &str, programs: &BTreeMap<String, String>) {
+        if let Self::NotOffered { program, cannot, .. } = self
+            && let Some(why) = programs.get(program)
+            && cannot.len() < CANNOT_MAX
+        {
+            cannot.push(format!("{} cannot: {}", plain(dispatcher), plain(why)));
         }
-    })
+    }
+
+    /// Notes which of the dispatchers answer, where no engine leads that would hear them.
+    pub(super) fn answered_by(&mut self, there: impl Fn(&str) -> bool) {
+        if let Self::Proving { attempts }
+        | Self::Silent { attempts }
+        | Self::Unjudged { attempts } = self
+        {
+            attempts.iter_mut().for_each(|run| run.unheard = !there(&run.dispatcher));
+            *self = Self::of_runs(std::mem::take(attempts));
+        }
+    }
+
+    /// Whether it is the same for all tasks of a program.
+    pub(super) const fn is_of_program(&self) -> bool {
+        match self {
+            Self::NotOffered { .. }
+            | Self::SetAside { .. }
+            | Self::Closed { .. }
+            | Self::TooSmall { .. }
+            | Self::Mute { .. }
+            | Self::Busy { .. }
+            | Self::Next
+            | Self::NoEngine => true,
+            Self::Parked { .. }
+            | Self::Proving { .. }
+            | Self::Silent { .. }
+            | Self::Unjudged { .. }
+            | Self::Input
+            | Self::Later { .. }
+            | Self::Proved => false,
+        }
+    }
+
+    /// How ill it is: of several tasks of a block the worst is told.
+    pub(super) const fn rank(&self) -> u8 {
+        match self {
+            Self::Parked { .. } => 0,
+            Self::NoEngine => 1,
+            Self::NotOffered { .. } => 2,
+            Self::TooSmall { .. } => 3,
+            Self::SetAside { .. } => 4,
+            Self::Closed { .. } => 5,
+            Self::Mute { .. } => 6,
+            Self::Input => 7,
+            Self::Silent { .. } => 8,
+            Self::Unjudged { .. } => 9,
+            Self::Later { .. } => 10,
+            Self::Busy { .. } => 11,
+            Self::Proving { .. } => 12,
+            Self::Next => 13,
+            Self::Proved => 14,
+        }
+    }
+
+    /// In words, of what could be tried for so long.
+    pub(super) fn words(&self, waited: Option<u64>) -> String {
+        let waits = match waited.filter(|seconds| *seconds > 0) {
+            Some(seconds) => format!("waits for {}", long(seconds)),
+            None => "waits".to_owned(),
+        };
+        match self {
+            Self::Parked { class, message } => format!("is parked: {class}: {message}"),
+            Self::Proving { attempts } => format!("is being proved: {}", listed(attempts)),
+            Self::Silent { attempts } => format!("was given to {}", listed(attempts)),
+            Self::Unjudged { attempts } => {
+                format!("has a proof that waits for its verifier: {}", listed(attempts))
+            }
+            Self::Input => "waits for an input that is made again".to_owned(),
+            Self::NotOffered { program, needs, cannot } => {
+                let cannot = cannot.iter().map(|words| format!("; {words}")).collect::<String>();
+                format!("{waits}: no dispatcher runs its program, {program}{needs}{cannot}")
+            }
+            Self::SetAside { program, seconds, .. } => {
+                let probe =
+                    seconds.map(|seconds| format!("; the next probe is in {}", long(seconds)));
+                format!(
+                    "{waits}: all dispatchers of its program, {program}, are set aside{}",
+                    probe.unwrap_or_default()
+                )
+            }
+            Self::Closed { program } => format!(
+                "{waits}: all dispatchers of its program, {program}, are cordoned, leave, or have no room for new work"
+            ),
+            Self::TooSmall { program, nearest, lacks } => format!(
+                "{waits}: no dispatcher is large enough for its program, {program}; {nearest} comes nearest, with {lacks}"
+            ),
+            Self::Mute { program, dispatchers: 1, silent, silent_max } => format!(
+                "{waits}: the one dispatcher that could run its program, {program}, has said nothing for {silent} s of \
+                 {silent_max}"
+            ),
+            Self::Mute { program, dispatchers, silent, silent_max } => format!(
+                "{waits}: all {dispatchers} dispatchers that could run its program, {program}, have said nothing for \
+                 {silent} s of {silent_max}"
+            ),
+            Self::Busy { program, dispatchers: 1 } => format!(
+                "{waits}: the one dispatcher that could run its program, {program}, has something to do"
+            ),
+            Self::Busy { program, dispatchers } => format!(
+                "{waits}: all {dispatchers} dispatchers that could run its program, {program}, have something to do"
+            ),
+            Self::Later { at, seconds, failures, after } => {
+                let when =
+                    seconds.map_or_else(|| format!("at {at}"), |it| format!("in {}", long(it)));
+                format!("is tried again {when}, {}", ended(*failures, after))
+            }
+            Self::Next => format!("{waits} for its turn, and is tried next"),
+            Self::NoEngine => "waits for an engine: none runs".to_owned(),
+            Self::Proved => "is proved".to_owned(),
+        }
+    }
+}
+
+/// What attempts came to before.
+fn ended(failures: u32, after: &BTreeMap<String, u32>) -> String {
+    if failures == 0 {
+        return "after an attempt that ended through no fault of its own".to_owned();
+    }
+    let ways = after.iter().map(|(how, count)| format!("{count} {how}")).collect::<Vec<_>>();
+    let ways = if ways.is_empty() { String::new() } else { format!(" ({})", ways.join(", ")) };
+    format!("after {}{ways}", count(failures.into(), "failure"))
+}
+
+fn listed(attempts: &[Run]) -> String {
+    attempts.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 impl fmt::Display for Reason {
     /// After what waits: `prove 7 …`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Parked { class, message } => write!(f, "is parked: {class}: {message}"),
-            Self::Proving { attempts } => {
-                f.write_str("is being proved: ")?;
-                for (index, attempt) in attempts.iter().enumerate() {
-                    write!(f, "{}{attempt}", if index > 0 { "; " } else { "" })?;
-                }
-                Ok(())
-            }
-            Self::Input => f.write_str("waits for an input that is made again"),
-            Self::NotOffered { program } => {
-                write!(f, "waits: no dispatcher runs its program, {program}")
-            }
-            Self::SetAside { program } => {
-                write!(f, "waits: all dispatchers of its program, {program}, are set aside")
-            }
-            Self::Closed { program } => write!(
-                f,
-                "waits: all dispatchers of its program, {program}, are cordoned, leave, or have no room for new work"
-            ),
-            Self::TooSmall { program, nearest, lacks } => write!(
-                f,
-                "waits: no dispatcher is large enough for its program, {program}; {nearest} comes nearest, with {lacks}"
-            ),
-            Self::Busy { program, dispatchers } => {
-                let all = match dispatchers {
-                    1 => "the one dispatcher that could run".to_owned(),
-                    count => format!("all {count} dispatchers that could run"),
-                };
-                write!(f, "waits: {all} its program, {program}, have something to do")
-            }
-            Self::Later { at, failures: 0 } => write!(f, "is tried again at {at}"),
-            Self::Later { at, failures } => {
-                let plural = if *failures == 1 { "failure" } else { "failures" };
-                write!(f, "is tried again at {at}, after {failures} {plural}")
-            }
-            Self::Next => f.write_str("waits for its turn, and is tried next"),
-            Self::NoEngine => f.write_str("waits for an engine: none runs"),
-            Self::Proved => f.write_str("is proved"),
-        }
+        f.write_str(&self.words(None))
     }
 }
 
-impl fmt::Display for Proving {
+impl fmt::Display for Needs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { attempt, dispatcher, since, seconds, silent } = self;
-        write!(f, "{attempt} on {dispatcher}, ")?;
-        match seconds.map(|seconds| humantime::format_duration(Duration::from_secs(seconds))) {
-            Some(long) => write!(f, "for {long} (since {since})")?,
-            None => write!(f, "since {since}")?,
-        }
-        match silent {
-            Some(seconds) => write!(f, ", and {dispatcher} has said nothing for {seconds} s"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Three beats.
-const SILENCE_MIN: Duration = Duration::from_secs(3);
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use push0_core::{
-        Beat, Block, BlockHash, Capacity, Digest, Epoch, Height, Input, Limits, PipelineSpec,
-        ProgramSpec, StageSpec,
-    };
-
-    use super::*;
-
-    const NOW: Timestamp = Timestamp(1_000_000);
-
-    /// One block, one stage, and dispatchers with so many slots, so much memory, so many GPUs.
-    struct Place {
-        scheduler: Scheduler,
-        fleet: Fleet,
-    }
-
-    impl Place {
-        fn new(dispatchers: &[(&str, &str, u32, u64, u32)]) -> Self {
-            let mut spec =
-                PipelineSpec { push0: Some(1), name: "day".into(), ..PipelineSpec::default() };
-            (spec.source.kind, spec.source.chain) = ("submit".into(), Some(1));
-            let program = ProgramSpec {
-                command: vec!["prover".into()],
-                contract: Some("serve".into()),
-                memory: Some(8 << 30),
-                gpus: 1,
-                ..ProgramSpec::default()
-            };
-            spec.programs = BTreeMap::from([("prover".into(), program)]);
-            let stage = StageSpec {
-                inputs: vec!["blocks".into()],
-                program: Some("prover".into()),
-                ..StageSpec::default()
-            };
-            spec.stages = BTreeMap::from([("prove".into(), stage)]);
-            spec.release.inputs = vec!["prove".into()];
-            let silence = Duration::from_secs(10);
-            let (scheduler, fleet) = (Scheduler::new(Limits::default()), Fleet::new(silence));
-            let mut place = Self { scheduler, fleet };
-            place.ask(&Input::Claim(Epoch(1)));
-            place.ask(&Input::Configure(Box::new(spec)));
-            let block = Block {
-                number: Height(7),
-                hash: BlockHash([7; 32]),
-                parent: BlockHash([6; 32]),
-                payload: Digest([7; 32]),
-                bytes: 1,
-                fields: BTreeMap::new(),
-            };
-            place.ask(&Input::Submit(Box::new(block)));
-            place.ask(&Input::Wake);
-            place.fleet.look(NOW);
-            for (name, program, slots, memory_bytes, gpus) in dispatchers {
-                let programs = std::iter::once(program.parse().expect("a name")).collect();
-                let capacity =
-                    Capacity { programs, slots: *slots, memory_bytes: *memory_bytes, gpus: *gpus };
-                let beat = Beat {
-                    dispatcher: name.parse().expect("a name"),
-                    incarnation: 1,
-                    capacity,
-                    running: BTreeMap::new(),
-                    held: BTreeMap::new(),
-                    leaving: false,
-                };
-                place.fleet.beat(NOW, &beat, &place.scheduler);
+        match (self.memory_bytes, self.gpus) {
+            (0, 0) => Ok(()),
+            (memory, 0) => write!(f, ", which needs {} of memory", size(memory)),
+            (memory, gpus) => {
+                let gpus = count(gpus.into(), "GPU");
+                write!(f, ", which needs {} of memory and {gpus}", size(memory))
             }
-            place
         }
-
-        fn ask(&mut self, input: &Input) {
-            let events = self.scheduler.decide(NOW, input).expect("it is legal");
-            self.scheduler.apply_all(NOW, &events).expect("it was decided");
-        }
-
-        fn reason(&self) -> Reason {
-            let (id, task) = self.scheduler.tasks().next().expect("it is open");
-            Reason::of(&self.scheduler, Some(&self.fleet), NOW, (*id, task))
-        }
-
-        fn words(&self) -> String {
-            self.reason().to_string()
-        }
-    }
-
-    const WELL: (&str, &str, u32, u64, u32) = ("well", "prover", 1, 16 << 30, 1);
-
-    #[test]
-    fn each_cause_has_its_own_words() {
-        let words = |dispatchers: &[_]| Place::new(dispatchers).words();
-        assert_eq!(words(&[]), "waits: no dispatcher runs its program, prover");
-        assert_eq!(words(&[("a", "other", 1, 1, 0)]), words(&[]));
-        assert_eq!(
-            words(&[("a", "prover", 1, 4 << 30, 1), ("b", "prover", 1, 6 << 30, 1)]),
-            "waits: no dispatcher is large enough for its program, prover; b comes nearest, with 6144 MiB of memory of 8192"
-        );
-        assert_eq!(
-            words(&[("a", "prover", 1, 16 << 30, 0)]),
-            "waits: no dispatcher is large enough for its program, prover; a comes nearest, with 0 GPUs of 1"
-        );
-        assert!(
-            words(&[("a", "prover", 0, 16 << 30, 1)]).contains("cordoned, leave, or have no room")
-        );
-        assert_eq!(Place::new(&[WELL]).reason(), Reason::Next);
-    }
-
-    #[test]
-    fn who_is_cordoned_is_of_no_use_and_is_not_called_busy() {
-        let mut place = Place::new(&[WELL]);
-        let (by, why) = (String::new(), String::new());
-        let dispatcher = "well".parse().expect("a name");
-        place.ask(&Input::Cordon { dispatcher, by, why });
-        assert_eq!(place.reason(), Reason::Closed { program: "prover".to_owned() });
-    }
-
-    #[test]
-    fn what_runs_is_told_with_its_dispatchers_silence_and_not_at_all_without_an_engine() {
-        let mut place = Place::new(&[WELL]);
-        let offers = place.fleet.offers(&place.scheduler);
-        place.ask(&Input::Assign(offers));
-        assert!(place.words().contains("on well, for 0s"), "{}", place.words());
-        assert!(!place.words().contains("said nothing"), "{}", place.words());
-        for second in 1..=6 {
-            place.fleet.look(Timestamp(NOW.0 + second * 1_000_000));
-        }
-        assert!(place.words().contains("well has said nothing for 6 s"), "{}", place.words());
-        assert_eq!(place.reason().without_engine(false), Reason::NoEngine);
-        assert_eq!(place.reason().without_engine(true), place.reason());
     }
 }
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Undelivered => f.write_str("the source has not delivered it"),
+            Self::Batch { stage } => {
+                write!(f, "its proof waits at stage {stage} for the rest of its batch")
+            }
+            Self::Blocks { stage, closes_at, seconds } => {
+                write!(f, "it waits at stage {stage} for more blocks")?;
+                match (seconds, closes_at) {
+                    (Some(seconds), _) => write!(f, ": its batch closes in {}", long(*seconds)),
+                    (None, Some(at)) => write!(f, ": its batch closes at {at}"),
+                    (None, None) => {
+                        f.write_str(": its batch closes when it is full, or by `push0 finish`")
+                    }
+                }
+            }
+            Self::Window { blocks } => write!(
+                f,
+                "not begun: {} at once are worked on (window), from the lowest that is not proved",
+                count(*blocks, "block")
+            ),
+            Self::Unopened => f.write_str("its next task is about to be opened"),
+            Self::Behind { block } => write!(f, "is proved, and goes out after block {block}"),
+        }
+    }
+}
+
+/// Dispatchers that are told of, which have a program and cannot run it.
+const CANNOT_MAX: usize = 2;

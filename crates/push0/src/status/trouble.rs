@@ -5,6 +5,8 @@
 use push0_core::{DispatcherId, Fleet, ProgramName, Scheduler};
 use serde::{Deserialize, Serialize};
 
+use super::layout::long;
+use super::watch::Watch;
 use crate::cli::gist;
 use crate::lines;
 
@@ -23,6 +25,8 @@ pub(super) struct Trouble {
 struct Held {
     program: String,
     since: String,
+    #[serde(default)]
+    seconds: u64,
     /// Whether all that offer it are set aside, as far as is known.
     held: bool,
 }
@@ -32,18 +36,25 @@ struct Aside {
     dispatcher: String,
     program: String,
     since: String,
+    #[serde(default)]
+    seconds: u64,
     /// When it may get a probe.
     until: String,
+    /// In how long; nothing where that is past. Unit: seconds.
+    #[serde(default)]
+    until_seconds: u64,
     failures: u32,
     message: String,
 }
 
 impl Trouble {
-    pub(super) fn of(scheduler: &Scheduler, fleet: Option<&Fleet>) -> Self {
+    pub(super) fn of(watch: &Watch<'_>) -> Self {
+        let Watch { scheduler, fleet, now, .. } = *watch;
         let programs = scheduler.pipeline().programs.keys().filter_map(|program| {
-            let since = lines::time(scheduler.troubled_since(program)?);
+            let since = scheduler.troubled_since(program)?;
             let held = is_held(scheduler, fleet, program);
-            Some(Held { program: program.to_string(), since, held })
+            let (seconds, since) = (now.since(since).as_secs(), lines::time(since));
+            Some(Held { program: program.to_string(), since, seconds, held })
         });
         // Of those that are gone for good nobody wants to hear.
         let is_here = |who: &DispatcherId| fleet.is_none_or(|fleet| fleet.life(who).is_some());
@@ -52,7 +63,9 @@ impl Trouble {
             dispatcher: dispatcher.to_string(),
             program: program.to_string(),
             since: lines::time(aside.since),
+            seconds: now.since(aside.since).as_secs(),
             until: lines::time(aside.until),
+            until_seconds: aside.until.since(now).as_secs(),
             failures: aside.failures,
             message: gist(&aside.message),
         });
@@ -65,13 +78,14 @@ impl Trouble {
 
     pub(super) fn shown(&self) -> Option<String> {
         let mut told = Vec::new();
-        for Held { program, since, held } in &self.programs {
+        for Held { program, seconds, held, .. } in &self.programs {
+            let long = long(*seconds);
             told.push(match held {
                 true => format!(
-                    "program {program} is held: nobody has proved any of it since {since}, and all its dispatchers are \
+                    "program {program} is held: nobody has proved any of it for {long}, and all its dispatchers are \
                      set aside. Its tasks wait, none of them parks, and the first that is proved opens it again"
                 ),
-                false => format!("program {program}: nobody has proved any of it since {since}"),
+                false => format!("program {program}: nobody has proved any of it for {long}"),
             });
         }
         if !self.set_aside.is_empty() {
@@ -80,9 +94,12 @@ impl Trouble {
                     .to_owned(),
             );
         }
-        for Aside { dispatcher, program, since, until, failures, message } in &self.set_aside {
+        for Aside { dispatcher, program, seconds, until_seconds, failures, message, .. } in
+            &self.set_aside
+        {
+            let (lasts, probe) = (long(*seconds), long(*until_seconds));
             told.push(format!(
-                "  {dispatcher} for {program}, since {since}: {failures} in a row, next probe from {until} on: {message}"
+                "  {dispatcher} for {program}, for {lasts}: {failures} in a row, next probe in {probe}: {message}"
             ));
         }
         (!told.is_empty()).then(|| told.join("\n"))

@@ -226,49 +226,6 @@ fn verify_is_explained() {
 }
 
 #[test]
-fn status_is_explained() {
-    insta::assert_snapshot!(help(&["status", "--help"]), @r"
-    Shows how far a run or a cluster is
-
-    Blocks, stages, attempts, what is parked, and what holds the head of the chain. Of a run, reads the
-    log without its lock, so it works beside a running engine and after it. Of a cluster, asks the
-    engine that leads, and which engines and dispatchers are there; where none leads, reads the log.
-    Changes nothing. Exits with 6 where the log has so little room that no block is taken.
-
-    Usage: push0 status [OPTIONS]
-
-    Options:
-          --data <DIR>
-              The data directory of a run; a cluster without it
-
-          --config <FILE>
-              The machine's settings: [nats], [store], [dispatch]
-              
-              [env: PUSH0_CONFIG]
-
-          --nats <URLS>
-              The NATS servers, with commas between [default: nats://127.0.0.1:4222]
-              
-              [env: PUSH0_NATS]
-
-          --store <PLACE>
-              The directory or bucket (s3://BUCKET/PREFIX) that all machines share, where artifacts are
-              
-              [env: PUSH0_STORE]
-
-          --json
-              Print one JSON object instead of tables
-
-      -h, --help
-              Print help (see a summary with '-h')
-
-    Examples:
-      push0 status --data scroll.push0
-      push0 status --nats nats://a:4222,nats://b:4222
-    ");
-}
-
-#[test]
 fn a_wrong_command_line_exits_2() {
     for words in [&[][..], &["prove"], &["run"], &["run", "p", "--slots", "0"], &["status"]] {
         assert_eq!(push0(words).code, Some(2), "{words:?}");

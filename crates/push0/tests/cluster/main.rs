@@ -15,6 +15,7 @@ mod cut_off;
 mod dispatcher_frozen;
 mod dispatcher_killed;
 mod engines_at_once;
+mod gpus;
 mod hostile;
 mod leader_frozen;
 mod leader_killed;
@@ -40,5 +41,6 @@ mod taken_back;
 mod told_twice;
 mod traced;
 mod user;
+mod whys;
 #[expect(dead_code, reason = "shared with the soak, which needs more of it")]
 mod world;

@@ -23,10 +23,17 @@ fn status_names_who_is_there_and_what_is_done() {
     );
     assert_eq!(at(&status, "/blocks/submitted"), BLOCKS);
     assert_eq!(at(&status, "/pipeline"), "cluster");
+    let ended = at(&status, "/by_dispatcher");
+    let ended = ended.as_array().expect("a list").iter().map(|it| at(it, "/accepted"));
+    assert_eq!(ended.filter_map(|it| it.as_u64()).sum::<u64>(), BLOCKS as u64);
+    assert!(at(&status, "/stages/0/usual_seconds").as_f64().is_some_and(|usual| usual >= 0.05));
+    assert!(at(&status, "/space/free_bytes").as_u64().is_some_and(|free| free > 0));
+    assert!(at(&status, "/led_seconds").is_u64());
     // An answer that takes too long is left out here too.
     push0_testbed::until("it does not say who leads and who stands by", || {
         let text = world.output(&["status"]);
-        text.contains("e1 leads in epoch-1; by their own word: e2 stands by").then_some(())
+        let leads = text.contains("e1 leads in epoch-1, for ");
+        (leads && text.contains("; by their own word: e2 stands by")).then_some(())
     });
     // Where no engine is, the log tells.
     for name in ["e1", "e2", "d1", "d2"] {

@@ -349,7 +349,7 @@ pub(crate) fn at(json: &serde_json::Value, pointer: &str) -> serde_json::Value {
 }
 
 /// The file of all blocks.
-fn blocks() -> String {
+pub(crate) fn blocks() -> String {
     let blocks = workspace().join("examples/scroll/scroll-mainnet-16525000-20.jsonl");
     blocks.to_string_lossy().into_owned()
 }

@@ -65,7 +65,7 @@ fn what_it_answers_to_a_roll_call_makes_nobody_lead() {
     });
     let told = until("nobody says that it leads", || {
         let told = world.output(&["status"]);
-        (told.contains("e1 leads in epoch-1;") && told.contains("e9")).then_some(told)
+        (told.contains("e1 leads in epoch-1, for ") && told.contains("e9")).then_some(told)
     });
     let own = told.split_once("by their own word: ").expect("others answer").1;
     assert!(own.contains("e9 leads in epoch-99"), "{told}");

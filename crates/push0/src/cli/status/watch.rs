@@ -1,0 +1,119 @@
+//! A status that is shown again and again: drawn anew on a terminal, else one below the other.
+//!
+//! A look begins so many seconds after the last one ended, so that however long it takes, it takes no more than half of
+//! the time. Ctrl-C ends it, with the exit code of what was shown last.
+//!
+//! Not here: how a status is looked at.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::cli::output::print_on;
+use crate::cli::{Exit, StatusArgs};
+use crate::clock::wall;
+use crate::interrupts;
+use crate::lines::time;
+use crate::status::{Frame, Place, Status};
+use crate::tell;
+
+/// What came of a look.
+pub(crate) enum Looked {
+    Seen(Box<Status>),
+    /// Why nothing can be said.
+    Failed(Exit, String),
+}
+
+/// Shows what `look` sees, once or as often as was asked for.
+pub(crate) fn show_each(
+    args: &StatusArgs,
+    place: Place<'_>,
+    mut look: impl FnMut() -> Looked,
+) -> Exit {
+    let Some(seconds) = args.watch else { return show(args, place, look(), "").0 };
+    let interrupts = match interrupts::count() {
+        Ok(interrupts) => interrupts,
+        Err(error) => {
+            tell::error(format_args!("no signal can be heard ({error}): try again"));
+            return Exit::OutOfReach;
+        }
+    };
+    let is_drawn = std::io::stdout().is_terminal() && !args.json;
+    let mut is_first = true;
+    loop {
+        let began = Instant::now();
+        let looked = look();
+        if let (true, Looked::Failed(..)) = (is_first, &looked) {
+            return show(args, place, looked, "").0; // what is wrong at first is wrong with the command
+        }
+        if is_drawn {
+            clear();
+        }
+        let gap = if is_first || is_drawn { "" } else { "\n" };
+        let title = format!("{gap}{}, every {seconds}s, Ctrl-C ends it\n\n", time(wall()));
+        let (exit, is_read) = show(args, place, looked, &title);
+        is_first = false;
+        let pause = Duration::from_secs(seconds).max(began.elapsed());
+        if !is_read || is_interrupted(&interrupts, pause) {
+            return exit;
+        }
+    }
+}
+
+/// Shows what came of a look; whether anybody reads on.
+fn show(args: &StatusArgs, place: Place<'_>, looked: Looked, title: &str) -> (Exit, bool) {
+    let (status, text) = match looked {
+        Looked::Failed(exit, words) => {
+            tell::error(words);
+            return (exit, true);
+        }
+        Looked::Seen(status) if args.json => {
+            let text = serde_json::to_string(&status).expect("names and numbers are JSON");
+            (status, text)
+        }
+        Looked::Seen(status) => {
+            let text = title.to_owned() + &status.shown(place, frame(args));
+            (status, text)
+        }
+    };
+    match print_on(&text) {
+        Ok(is_read) if status.is_short_of_room() => (Exit::OutOfReach, is_read),
+        Ok(is_read) => (Exit::Done, is_read),
+        Err(error) => (Exit::of_print(Err(error)), false),
+    }
+}
+
+fn frame(args: &StatusArgs) -> Frame {
+    let stdout = std::io::stdout();
+    let size = stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout).ok()).flatten();
+    let width = size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
+    let width = width.or_else(|| stdout.is_terminal().then_some(WIDTH));
+    Frame { width: width.map(|width| width.max(WIDTH_MIN)), blocks: args.blocks as usize }
+}
+
+/// Begins the screen anew.
+fn clear() {
+    let mut to = std::io::stdout();
+    let _ = to.write_all(b"\x1b[H\x1b[2J\x1b[3J").and_then(|()| to.flush());
+}
+
+/// Waits, and answers whether it was told to end meanwhile.
+fn is_interrupted(interrupts: &AtomicU32, pause: Duration) -> bool {
+    let until = Instant::now() + pause;
+    while Instant::now() < until {
+        if interrupts.load(Ordering::Relaxed) > 0 {
+            return true;
+        }
+        std::thread::sleep(TICK);
+    }
+    interrupts.load(Ordering::Relaxed) > 0
+}
+
+/// How soon Ctrl-C is heard.
+const TICK: Duration = Duration::from_millis(50);
+
+/// That of a terminal which does not say it.
+const WIDTH: usize = 80;
+
+/// In less nothing is readable.
+const WIDTH_MIN: usize = 40;

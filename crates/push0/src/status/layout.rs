@@ -1,0 +1,163 @@
+//! How a status is laid out for people: durations in words, lines that fit a terminal, tables that do too.
+//!
+//! A terminal's width is kept to; where there is none, lines are as long as they are. A command to type is never broken.
+//!
+//! Not here: what is said.
+
+/// How long, as people say it: `3s`, `4m12s`, `2h14m`, `3d4h`.
+pub(super) fn long(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m{}s", seconds % 60),
+        (0, _, _) => format!("{hours}h{}m", minutes % 60),
+        _ => format!("{days}d{}h", hours % 24),
+    }
+}
+
+/// A size as people read it.
+pub(super) fn size(bytes: u64) -> String {
+    let of = |shift: u32| {
+        let tenths = (bytes >> (shift - 10)) * 10 / 1_024;
+        format!("{}.{}", tenths / 10, tenths % 10)
+    };
+    match bytes {
+        0..1_048_576 => format!("{} KiB", bytes.div_ceil(1 << 10)),
+        1_048_576..1_073_741_824 => format!("{} MiB", of(20)),
+        _ => format!("{} GiB", of(30)),
+    }
+}
+
+/// One or several of something.
+pub(super) fn count(count: u64, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    }
+}
+
+/// Breaks lines that are too long between words; what follows is indented below its beginning.
+pub(super) fn fit(text: &str, width: Option<usize>) -> String {
+    let Some(width) = width else { return text.to_owned() };
+    text.lines().map(|line| fit_line(line, width)).collect::<Vec<_>>().join("\n")
+}
+
+fn fit_line(line: &str, width: usize) -> String {
+    let begins = line.trim_start();
+    if line.chars().count() <= width || begins.starts_with("push0 ") {
+        return line.to_owned();
+    }
+    let own = line.chars().count() - begins.chars().count();
+    let indent = (own + HANGS).min(width / 2);
+    let (mut text, mut column) = (" ".repeat(own), own);
+    let mut is_first = true;
+    for word in begins.split(' ') {
+        let length = word.chars().count();
+        if !is_first && column + 1 + length > width {
+            text += "\n";
+            text += &" ".repeat(indent);
+            column = indent;
+        } else if !is_first {
+            text.push(' ');
+            column += 1;
+        }
+        text += word;
+        column += length;
+        is_first = false;
+    }
+    text
+}
+
+/// Columns, each as wide as its widest cell; the first row is the head. Where they are wider than the terminal, the cells
+/// of the widest column are shortened in the middle.
+pub(super) fn table<const N: usize>(rows: &[[String; N]], width: Option<usize>) -> String {
+    let widest = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+    };
+    let mut widths: Vec<usize> = (0..N).map(widest).collect();
+    let between = BETWEEN.len() * N.saturating_sub(1);
+    while let Some(width) = width
+        && widths.iter().sum::<usize>() + between > width
+        && let Some(most) = widths.iter_mut().max()
+        && *most > CELL_MIN
+    {
+        *most -= 1;
+    }
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(&widths);
+        let cells = cells.map(|(cell, width)| format!("{:<width$}", middle(cell, *width)));
+        cells.collect::<Vec<_>>().join(BETWEEN).trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A text of no more than so many letters: both its ends, where it is longer.
+pub(super) fn middle(text: &str, most: usize) -> String {
+    let length = text.chars().count();
+    if length <= most {
+        return text.to_owned();
+    }
+    let kept = most.saturating_sub(1);
+    let (first, last) = (kept.div_ceil(2), kept / 2);
+    let begin = text.chars().take(first);
+    begin.chain(['…']).chain(text.chars().skip(length - last)).collect()
+}
+
+/// The beginning of a text that is too long for its line.
+pub(super) fn short(text: &str, width: Option<usize>) -> String {
+    match width {
+        Some(_) if text.chars().count() > WORDS_MAX => {
+            text.chars().take(WORDS_MAX - 1).chain(['…']).collect()
+        }
+        Some(_) | None => text.to_owned(),
+    }
+}
+
+/// A line that is broken goes on so much further in.
+const HANGS: usize = 2;
+
+const BETWEEN: &str = "  ";
+
+/// No column gets narrower.
+const CELL_MIN: usize = 8;
+
+/// What a terminal is shown of a prover's words; `push0 logs` and `--json` have all.
+const WORDS_MAX: usize = 240;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_has_two_units_at_the_most() {
+        let said = [0, 59, 252, 8_047, 273_600].map(long);
+        assert_eq!(said, ["0s", "59s", "4m12s", "2h14m", "3d4h"]);
+    }
+
+    #[test]
+    fn a_size_has_its_unit() {
+        let said = [0, 1, 5 << 10, 3 << 19, 45 << 20, 5 << 29].map(size);
+        assert_eq!(said, ["0 KiB", "1 KiB", "5 KiB", "1.5 MiB", "45.0 MiB", "2.5 GiB"]);
+    }
+
+    #[test]
+    fn what_is_too_long_is_broken_between_words_and_a_command_is_not() {
+        let text = "  one two three four\n    push0 logs 1234567890 --data x";
+        assert_eq!(
+            fit(text, Some(12)),
+            "  one two\n    three\n    four\n    push0 logs 1234567890 --data x"
+        );
+        assert_eq!(fit(text, None), text);
+        assert_eq!(fit("a/path/that/is/too/long it", Some(10)), "a/path/that/is/too/long\n  it");
+    }
+
+    #[test]
+    fn a_table_fits_and_keeps_both_ends_of_its_cells() {
+        let rows = [["name", "slots"], ["prover-gpu-a100-eu-west-1", "4"]];
+        let rows = rows.map(|row| row.map(str::to_owned));
+        assert_eq!(table(&rows, Some(20)), "name           slots\nprover…west-1  4");
+        assert!(table(&rows, None).contains("prover-gpu-a100-eu-west-1"));
+        assert_eq!(middle("abcdefgh", 5), "ab…gh");
+    }
+}

@@ -1,0 +1,321 @@
+//! Why a task stands where it does, by what the scheduler and the fleet know at one moment.
+//!
+//! What is asked of the fleet is the same for all tasks of a program, and is asked once: many blocks wait for the same.
+//!
+//! Not here: how a reason is told (`reason`), and which tasks are looked at (`held`).
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
+
+use push0_core::{
+    Fleet, InputId, Offer, Program, ProgramName, Scheduler, Task, TaskId, TaskState, Timestamp,
+};
+
+use super::reason::{Needs, Reason};
+use super::runs::{Run, SILENCE_MIN};
+use super::trouble::is_held;
+use crate::cli::gist;
+use crate::lines::{self, word};
+
+/// What is known at one moment.
+pub(super) struct Watch<'a> {
+    pub(super) scheduler: &'a Scheduler,
+    /// Who is there; nothing is known of that where no engine leads.
+    pub(super) fleet: Option<&'a Fleet>,
+    pub(super) now: Timestamp,
+    offers: OnceCell<Vec<Offer>>,
+    /// Why nobody has a task of a program that may be tried.
+    free: RefCell<BTreeMap<ProgramName, Reason>>,
+}
+
+impl<'a> Watch<'a> {
+    pub(super) fn new(scheduler: &'a Scheduler, fleet: Option<&'a Fleet>, now: Timestamp) -> Self {
+        Self { scheduler, fleet, now, offers: OnceCell::new(), free: RefCell::default() }
+    }
+
+    /// Why a task stands where it does.
+    pub(super) fn reason(&self, id: TaskId, task: &Task) -> Reason {
+        match &task.state {
+            TaskState::Parked => {
+                let why = task.parked.as_ref();
+                let (class, message) = why
+                    .map_or((String::new(), String::new()), |(class, it)| (word(class), gist(it)));
+                Reason::Parked { class, message }
+            }
+            TaskState::Leased { .. } => {
+                let attempts = self.scheduler.attempts_at(id).take(ATTEMPTS_MAX);
+                Reason::of_runs(attempts.map(|attempt| Run::of(self, attempt)).collect())
+            }
+            TaskState::Ready { .. } if !self.has_inputs(task) => Reason::Input,
+            TaskState::Ready { at } if *at > self.now => Reason::Later {
+                at: lines::time(*at),
+                seconds: Some(at.since(self.now).as_secs()),
+                failures: task.tally.total(),
+                after: task.tally.endings().map(|(how, count)| (word(how), count)).collect(),
+            },
+            TaskState::Ready { .. } => self.unheld(task),
+            TaskState::Accepted => Reason::Proved,
+        }
+    }
+
+    /// Since when a task could be tried, if it could.
+    pub(super) fn waits_since(&self, task: &Task) -> Option<Timestamp> {
+        match task.state {
+            TaskState::Ready { at } if at <= self.now => Some(at),
+            TaskState::Ready { .. }
+            | TaskState::Leased { .. }
+            | TaskState::Accepted
+            | TaskState::Parked => None,
+        }
+    }
+
+    /// Why nobody has it, though it may be tried.
+    fn unheld(&self, task: &Task) -> Reason {
+        let name = &self.scheduler.pipeline().stage(task.stage).program;
+        if let Some(known) = self.free.borrow().get(name) {
+            return known.clone();
+        }
+        let reason = match self.fleet {
+            Some(fleet) => self.of_fleet(fleet, name),
+            None if is_held(self.scheduler, None, name) => self.set_aside(name),
+            None => Reason::Next,
+        };
+        self.free.borrow_mut().insert(name.clone(), reason.clone());
+        reason
+    }
+
+    fn of_fleet(&self, fleet: &Fleet, name: &ProgramName) -> Reason {
+        let program = name.to_string();
+        let Some(needs) = self.scheduler.pipeline().programs.get(name) else {
+            return Reason::Next; // check saw that it exists
+        };
+        if fleet.offering(name).next().is_none() {
+            return Reason::NotOffered { program, needs: Needs::of(needs), cannot: Vec::new() };
+        }
+        if is_held(self.scheduler, Some(fleet), name) {
+            return self.set_aside(name);
+        }
+        let offers = self.offers.get_or_init(|| fleet.offers(self.scheduler));
+        let is_of_use =
+            |offer: &&Offer| offer.whole.slots > 0 && offer.whole.programs.contains(name);
+        let offers: Vec<_> = offers.iter().filter(is_of_use).collect(); // none that is cordoned
+        if offers.is_empty() {
+            return Reason::Closed { program };
+        }
+        let able: Vec<_> = offers.iter().filter(|offer| lacks(offer, needs).is_none()).collect();
+        if able.is_empty() {
+            let nearest = offers.iter().min_by_key(|offer| {
+                let whole = &offer.whole;
+                (needs.gpus.saturating_sub(whole.gpus), u64::MAX - whole.memory_bytes)
+            });
+            let of = |offer: &&Offer| (offer.dispatcher.to_string(), lacks(offer, needs));
+            let (nearest, lacks) = nearest.map(of).unwrap_or_default();
+            return Reason::TooSmall { program, nearest, lacks: lacks.unwrap_or_default() };
+        }
+        let silences = able.iter().map(|offer| fleet.silence(&offer.dispatcher));
+        let last = silences.map(Option::unwrap_or_default).min().unwrap_or_default();
+        if last >= SILENCE_MIN {
+            let (silent, silent_max) = (last.as_secs(), fleet.silence_max().as_secs());
+            return Reason::Mute { program, dispatchers: able.len(), silent, silent_max };
+        }
+        let fits = |offer: &&&Offer| {
+            offer.free.slots > 0
+                && offer.free.memory_bytes >= needs.memory_bytes
+                && offer.free.gpus >= needs.gpus
+        };
+        match able.iter().any(fits) {
+            true => Reason::Next,
+            false => Reason::Busy { program, dispatchers: able.len() },
+        }
+    }
+
+    fn set_aside(&self, name: &ProgramName) -> Reason {
+        let asides = self.scheduler.asides().filter(|(program, ..)| *program == name);
+        let until = asides.map(|(.., aside)| aside.until).min();
+        let seconds = until.filter(|until| *until > self.now);
+        let seconds = seconds.map(|until| until.since(self.now).as_secs());
+        Reason::SetAside { program: name.to_string(), until: until.map(lines::time), seconds }
+    }
+
+    fn has_inputs(&self, task: &Task) -> bool {
+        task.inputs.iter().all(|input| match input {
+            InputId::Block(hash) => {
+                self.scheduler.chain().block(hash).is_some_and(|block| !block.payload_lost)
+            }
+            InputId::Task(maker) | InputId::Part(maker, _) => {
+                self.scheduler.task(maker).is_some_and(|maker| !maker.is_open())
+            }
+        })
+    }
+}
+
+/// What an idle dispatcher has less than a program needs.
+fn lacks(offer: &Offer, needs: &Program) -> Option<String> {
+    let whole = &offer.whole;
+    let memory = needs.memory_bytes > whole.memory_bytes;
+    let memory = memory.then(|| {
+        format!(
+            "{} MiB of memory of {}",
+            whole.memory_bytes >> 20,
+            needs.memory_bytes.div_ceil(1 << 20)
+        )
+    });
+    let gpus = needs.gpus > whole.gpus;
+    let gpus = gpus.then(|| format!("{} GPUs of {}", whole.gpus, needs.gpus));
+    let all: Vec<_> = memory.into_iter().chain(gpus).collect();
+    (!all.is_empty()).then_some(all.join(", "))
+}
+
+/// Attempts at one task that are told.
+const ATTEMPTS_MAX: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use push0_core::{FailureClass, Input, Outcome, Report};
+    use push0_dispatch::{Doing, Step};
+
+    use super::*;
+    use crate::fixture::{Machine, Place, WELL, one_stage};
+
+    fn place(machines: &[Machine]) -> Place {
+        let mut spec = one_stage("day");
+        if let Some(program) = spec.programs.get_mut("prover") {
+            (program.memory, program.gpus) = (Some(8 << 30), 1);
+        }
+        let mut place = Place::new(&spec, 7..8);
+        machines.iter().for_each(|machine| place.beat(*machine));
+        place
+    }
+
+    fn reason(place: &Place) -> Reason {
+        let (id, task) = place.scheduler.tasks().next().expect("it is open");
+        Watch::new(&place.scheduler, Some(&place.fleet), place.now).reason(*id, task)
+    }
+
+    fn words_of(place: &Place) -> String {
+        reason(place).to_string()
+    }
+
+    #[test]
+    fn each_cause_has_its_own_words() {
+        let words = |dispatchers: &[_]| words_of(&place(dispatchers));
+        assert_eq!(
+            words(&[]),
+            "waits: no dispatcher runs its program, prover, which needs 8.0 GiB of memory and 1 GPU"
+        );
+        assert_eq!(words(&[("a", "other", 1, 1, 0)]), words(&[]));
+        assert_eq!(
+            words(&[("a", "prover", 1, 4 << 30, 1), ("b", "prover", 1, 6 << 30, 1)]),
+            "waits: no dispatcher is large enough for its program, prover; b comes nearest, with 6144 MiB of memory of 8192"
+        );
+        assert_eq!(
+            words(&[("a", "prover", 1, 16 << 30, 0)]),
+            "waits: no dispatcher is large enough for its program, prover; a comes nearest, with 0 GPUs of 1"
+        );
+        assert!(
+            words(&[("a", "prover", 0, 16 << 30, 1)]).contains("cordoned, leave, or have no room")
+        );
+        assert_eq!(reason(&place(&[WELL])), Reason::Next);
+    }
+
+    #[test]
+    fn a_free_slot_of_who_cannot_run_it_is_none() {
+        let small: Machine = ("small", "prover", 8, 1 << 30, 0);
+        let mut place = place(&[WELL, small]);
+        place.assign();
+        place.submit(8);
+        place.ask(&Input::Wake);
+        let watch = Watch::new(&place.scheduler, Some(&place.fleet), place.now);
+        let ready = |task: &Task| matches!(task.state, TaskState::Ready { .. });
+        let (id, task) = place.scheduler.tasks().find(|(_, task)| ready(task)).expect("it waits");
+        let busy = Reason::Busy { program: "prover".to_owned(), dispatchers: 1 };
+        assert_eq!(watch.reason(*id, task), busy);
+    }
+
+    #[test]
+    fn who_says_nothing_is_not_called_busy() {
+        let mut place = place(&[WELL]);
+        place.pass(4);
+        let words = words_of(&place);
+        assert!(words.ends_with("prover, has said nothing for 4 s of 10"), "{words}");
+        place.pass(7);
+        assert!(words_of(&place).contains("no dispatcher runs its program"));
+    }
+
+    #[test]
+    fn who_is_cordoned_is_of_no_use_and_is_not_called_busy() {
+        let mut place = place(&[WELL]);
+        let (by, why) = (String::new(), String::new());
+        let dispatcher = "well".parse().expect("a name");
+        place.ask(&Input::Cordon { dispatcher, by, why });
+        assert_eq!(reason(&place), Reason::Closed { program: "prover".to_owned() });
+    }
+
+    #[test]
+    fn what_runs_is_told_with_its_dispatchers_silence_and_not_at_all_without_an_engine() {
+        let mut place = place(&[WELL]);
+        place.assign();
+        assert!(words_of(&place).contains("on well, for 0s"), "{}", words_of(&place));
+        assert!(!words_of(&place).contains("said nothing"), "{}", words_of(&place));
+        place.pass(6);
+        let words = words_of(&place);
+        assert!(words.contains("well has said nothing for 6 s of 10"), "{words}");
+        assert!(!words.contains("being proved"), "{words}");
+        assert_eq!(reason(&place).without_engine(false), Reason::NoEngine);
+        assert_eq!(reason(&place).without_engine(true), reason(&place));
+    }
+
+    #[test]
+    fn a_dispatcher_that_died_with_the_engine_is_not_said_to_prove() {
+        let mut place = place(&[WELL]);
+        place.assign();
+        place.fleet = Fleet::new(Duration::from_secs(10)); // of the engine that takes over
+        place.pass(4);
+        let words = words_of(&place);
+        assert!(
+            words.contains("has said nothing since this engine leads, for 3 s of 10"),
+            "{words}"
+        );
+        assert!(!words.contains("being proved"), "{words}");
+    }
+
+    #[test]
+    fn a_retry_is_told_with_what_it_follows_and_is_past_when_its_time_is() {
+        let mut place = place(&[WELL]);
+        place.assign();
+        let attempt = place.scheduler.attempts().next().expect("it runs").clone();
+        place.ask(&Input::Report(Report {
+            dispatcher: attempt.dispatcher,
+            incarnation: 1,
+            attempt: attempt.id,
+            task: attempt.task,
+            outcome: Outcome::Failed { class: FailureClass::Timeout, message: "slow".to_owned() },
+            ran: Duration::from_secs(1),
+        }));
+        let words = words_of(&place);
+        assert!(words.starts_with("is tried again in "), "{words}");
+        assert!(words.ends_with("after 1 failure (1 timeout)"), "{words}");
+        place.pass(2);
+        place.beat(WELL);
+        assert_eq!(reason(&place), Reason::Next);
+    }
+
+    #[test]
+    fn a_proof_that_waits_for_its_verifier_is_not_said_to_be_made() {
+        let mut place = place(&[WELL]);
+        place.assign();
+        let attempt = place.scheduler.attempts().next().expect("it runs").id;
+        let doing = |doing: Doing, fraction| {
+            let mut reason = reason(&place);
+            reason.hear("well", &[Step { attempt, doing: doing.word().to_owned(), fraction }]);
+            reason.to_string()
+        };
+        let words = doing(Doing::Unjudged, None);
+        assert!(words.starts_with("has a proof that waits for its verifier: attempt"), "{words}");
+        let words = doing(Doing::Proving, Some(0.43));
+        assert!(words.starts_with("is being proved: attempt"), "{words}");
+        assert!(words.ends_with("proving 43 %"), "{words}");
+    }
+}

@@ -1,0 +1,90 @@
+//! What `push0 status` says of each block, beside what really happens.
+
+use push0_testbed::until;
+use serde_json::{Value, json};
+
+use crate::world::{World, at};
+
+const KIND: &str = "/head/reason/kind";
+
+/// Waits until the first block has this reason, and answers the whole.
+fn reason(world: &World, kind: &str) -> Value {
+    until(&format!("the head is not {kind}"), || {
+        let status = world.status_now()?;
+        (at(&status, KIND) == kind).then_some(status)
+    })
+}
+
+fn text(world: &World) -> String {
+    world.output(&["status"])
+}
+
+#[test]
+fn each_block_is_told_why_it_waits_at_each_moment() {
+    let mut world = World::new(1, "90s");
+    world.serve("e1");
+    world.wait_for("e1", "leads in");
+    world.start_submit();
+    let status = reason(&world, "not_offered");
+    assert_eq!(at(&status, "/head/reason/needs/memory_bytes"), 64 << 20);
+    assert!(text(&world).contains("no dispatcher runs its program, mock, which needs 64.0 MiB"));
+
+    world.dispatch_with("d1", 1);
+    let status = until("d1 does not say what it does", || {
+        let status = world.status_now()?;
+        (at(&status, "/runs/0/doing") == "proving").then_some(status)
+    });
+    assert_eq!(at(&status, KIND), "proving");
+    assert_eq!(at(&status, "/runs/0/dispatcher"), "d1");
+    let next = json!({"kind": "busy", "program": "mock", "dispatchers": 1});
+    assert_eq!(at(&status, "/unreleased/1/reason"), next);
+
+    world.freeze("d1");
+    let status = until("a frozen dispatcher is said to prove", || {
+        let status = world.status_now()?;
+        (at(&status, KIND) != "proving").then_some(status)
+    });
+    // On a machine that is slow enough it is given up by now.
+    let is_true = at(&status, KIND) == "silent" || at(&status, KIND) == "not_offered";
+    assert!(is_true && !text(&world).contains("is being proved"), "{status}");
+    world.thaw("d1");
+    reason(&world, "proving");
+
+    world.kill("e1");
+    let status = until("an engine that is dead is said to lead", || {
+        let status = world.status_now()?;
+        (at(&status, "/running") == false).then_some(status)
+    });
+    assert_eq!(at(&status, KIND), "proving", "who has it goes on: {status}");
+    assert_eq!(at(&status, "/unreleased/1/reason/kind"), "no_engine");
+    world.kill("d1");
+    until("a dispatcher that is dead is said to prove", || {
+        let status = world.status_now()?;
+        (at(&status, KIND) == "silent").then_some(())
+    });
+    assert!(text(&world).contains("d1 does not answer"), "{}", text(&world));
+}
+
+/// A dispatcher that has the program, and cannot start it.
+#[test]
+fn who_cannot_run_a_program_is_named_with_why() {
+    let mut world = World::new(1, "50ms");
+    let pipeline = std::fs::read_to_string(world.path("pipeline.toml")).expect("it is there");
+    let broken = pipeline.replace("push0-prover-mock", "./broken");
+    std::fs::write(world.path("pipeline.toml"), broken).expect("writable");
+    let broken = world.path("broken");
+    std::fs::write(&broken, "#!/no/such/interpreter\n").expect("writable");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&broken, mode).expect("it is ours");
+    world.serve("e1");
+    world.wait_for("e1", "leads in");
+    world.dispatch("d1");
+    world.wait_for("d1", "takes work");
+    world.start_submit();
+    let said = until("nobody says why", || {
+        let status = world.status_now()?;
+        let cannot = at(&status, "/head/reason/cannot/0");
+        cannot.as_str().map(str::to_owned)
+    });
+    assert!(said.starts_with("d1 cannot: ") && said.contains("/no/such/interpreter"), "{said}");
+}
