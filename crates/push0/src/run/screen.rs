@@ -9,7 +9,7 @@ use push0_core::{Collect, Inflow, Pipeline, Stage};
 use push0_dispatch::{Doing, Running};
 
 use super::standing::Standing;
-use crate::tell;
+use crate::tell::{self, shown};
 
 /// Where progress is shown.
 pub(super) struct Screen(Option<Bars>);
@@ -21,6 +21,18 @@ struct Bars {
     released: ProgressBar,
     running: ProgressBar,
     drawn: Instant,
+    pace: Pace,
+    /// Of the terminal, as it was last drawn. Unit: columns.
+    width: usize,
+    /// Of the longest name.
+    name: usize,
+}
+
+/// How fast tasks are proved in this life of the run.
+#[derive(Default)]
+struct Pace {
+    /// When it was first looked at, and how many were proved then.
+    since: Option<(Instant, u64)>,
 }
 
 struct StageBar {
@@ -53,8 +65,8 @@ impl Screen {
     }
 
     /// Draws how it ended, and leaves the screen to what comes after.
-    pub(super) fn end(&self, standing: Option<&Standing>) {
-        if let Some(bars) = &self.0 {
+    pub(super) fn end(&mut self, standing: Option<&Standing>) {
+        if let Some(bars) = &mut self.0 {
             if let Some(standing) = standing {
                 bars.draw(standing, &[]);
             }
@@ -71,13 +83,12 @@ impl Bars {
     fn new(pipeline: &Pipeline) -> Self {
         let all = MultiProgress::new();
         let names = pipeline.stages.iter().map(|stage| stage.name.as_str().len());
-        let width = names.max().unwrap_or_default().max("released".len());
-        let bar = |name: &str| {
+        let name = names.max().unwrap_or_default().max("released".len());
+        let width = columns();
+        let bar = |of: &str| {
             let bar = all.add(ProgressBar::new(0));
-            let template = "{prefix} [{bar:30}] {pos}/{len}  {wide_msg}";
-            let style = ProgressStyle::with_template(template).expect("the template is right");
-            bar.set_style(style.progress_chars("=> "));
-            bar.set_prefix(format!("{name:>width$}"));
+            bar.set_style(style(width, name));
+            bar.set_prefix(format!("{of:>name$}"));
             bar
         };
         let stages = pipeline.stages.iter().map(|stage| StageBar {
@@ -89,7 +100,8 @@ impl Bars {
         let released = bar("released");
         let running = all.add(ProgressBar::new_spinner());
         running.set_style(ProgressStyle::with_template("{msg}").expect("the template is right"));
-        Self { stages, released, running, drawn: Instant::now(), all }
+        let (drawn, pace) = (Instant::now(), Pace::default());
+        Self { all, stages, released, running, drawn, pace, width, name }
     }
 
     /// Where lines go while it is drawn.
@@ -101,7 +113,9 @@ impl Bars {
         })
     }
 
-    fn draw(&self, standing: &Standing, running: &[Running]) {
+    fn draw(&mut self, standing: &Standing, running: &[Running]) {
+        self.fit(columns());
+        let (mut proved, mut all) = (0, 0);
         for (stage, view) in self.stages.iter().zip(&standing.stages) {
             let known = view.accepted + view.ready + view.leased + view.parked;
             let expected = match stage.arity {
@@ -111,18 +125,73 @@ impl Bars {
             };
             stage.bar.set_length(expected.max(known).max(1)); // a bar of nothing is drawn full
             stage.bar.set_position(view.accepted);
+            (proved, all) = (proved + view.accepted, all + expected.max(known));
             stage.bar.set_message(stage_words(view));
         }
         self.released.set_length(standing.blocks);
         self.released.set_position(standing.totals.blocks_released);
         let failed = standing.totals.failed.values().sum::<u64>() + standing.totals.rejected;
-        if failed > 0 {
-            let attempts = if failed == 1 { "attempt" } else { "attempts" };
-            self.released.set_message(format!("{failed} {attempts} failed"));
-        }
-        let words = running.iter().take(RUNNING_SHOWN_MAX).map(attempt_words);
-        self.running.set_message(words.collect::<Vec<_>>().join("\n"));
+        let failed = (failed > 0).then(|| format!("{} failed", tell::counted(failed, "attempt")));
+        let pace = self.pace.words(Instant::now(), proved, all);
+        let words: Vec<_> = pace.into_iter().chain(failed).collect();
+        self.released.set_message(words.join(", "));
+        let lines = running_lines(running);
+        let lines = lines.iter().map(|line| line.chars().take(self.width).collect::<String>());
+        self.running.set_message(lines.collect::<Vec<_>>().join("\n"));
     }
+
+    /// Draws for a terminal that is so wide from here on.
+    fn fit(&mut self, width: usize) {
+        if std::mem::replace(&mut self.width, width) != width {
+            let bars = self.stages.iter().map(|stage| &stage.bar).chain([&self.released]);
+            bars.for_each(|bar| bar.set_style(style(width, self.name)));
+        }
+    }
+}
+
+impl Pace {
+    /// The rate, and about how long the rest takes at it; nothing before some were proved.
+    fn words(&mut self, now: Instant, proved: u64, all: u64) -> Option<String> {
+        let (since, before) = *self.since.get_or_insert((now, proved));
+        let seconds = now.saturating_duration_since(since).as_secs_f64();
+        let done = u32::try_from(proved.saturating_sub(before)).unwrap_or(u32::MAX);
+        if done == 0 || seconds < PACE_MIN.as_secs_f64() {
+            return None;
+        }
+        let a_second = f64::from(done) / seconds;
+        let (rate, unit) = match a_second {
+            rate if rate >= 1.0 => (rate, "s"),
+            rate if rate >= 1.0 / 60.0 => (rate * 60.0, "min"),
+            rate => (rate * 3_600.0, "h"),
+        };
+        let rest = u32::try_from(all.saturating_sub(proved)).unwrap_or(u32::MAX);
+        let left = Duration::try_from_secs_f64((f64::from(rest) / a_second).ceil());
+        let left = left.ok().filter(|left| !left.is_zero());
+        let left = left.map_or_else(String::new, |left| format!(", about {} left", shown(left)));
+        Some(format!("{rate:.1} tasks/{unit}{left}"))
+    }
+}
+
+/// A bar that leaves room for its words, however narrow the terminal is.
+fn style(width: usize, name: usize) -> ProgressStyle {
+    let bar = width.saturating_sub(name + WORDS_MIN).clamp(BAR_MIN, BAR_MAX);
+    let template = format!("{{prefix}} [{{bar:{bar}}}] {{pos}}/{{len}}  {{wide_msg}}");
+    let style = ProgressStyle::with_template(&template).expect("the template is right");
+    style.progress_chars("=> ")
+}
+
+/// How wide the terminal is.
+fn columns() -> usize {
+    let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok();
+    size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0).unwrap_or(COLUMNS)
+}
+
+/// A line for each of the first attempts, and one for the others.
+fn running_lines(running: &[Running]) -> Vec<String> {
+    let mut lines: Vec<_> = running.iter().take(RUNNING_SHOWN_MAX).map(attempt_words).collect();
+    let more = running.len().saturating_sub(RUNNING_SHOWN_MAX);
+    lines.extend((more > 0).then(|| format!("  and {more} more")));
+    lines
 }
 
 fn stage_words(view: &push0_core::StageView) -> String {
@@ -159,3 +228,34 @@ const FRAME: Duration = Duration::from_millis(100);
 
 /// Attempts that have a line of their own.
 const RUNNING_SHOWN_MAX: usize = 8;
+
+/// A rate over less says little.
+const PACE_MIN: Duration = Duration::from_secs(2);
+
+/// Of a terminal that does not say how wide it is.
+const COLUMNS: usize = 80;
+
+/// How wide bars are. Unit: columns.
+const BAR_MIN: usize = 5;
+const BAR_MAX: usize = 30;
+
+/// What is kept beside a bar for counts and words. Unit: columns.
+const WORDS_MIN: usize = 40;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pace_is_told_once_something_was_proved_with_what_is_left_at_it() {
+        let (mut pace, begin) = (Pace::default(), Instant::now());
+        let mut after =
+            |seconds, proved, all| pace.words(begin + Duration::from_secs(seconds), proved, all);
+        assert_eq!(after(0, 5, 20), None);
+        assert_eq!(after(60, 5, 20), None, "what an earlier life proved is no pace");
+        assert_eq!(after(60, 15, 20).as_deref(), Some("10.0 tasks/min, about 30s left"));
+        assert_eq!(after(60, 20, 20).as_deref(), Some("15.0 tasks/min"));
+        assert_eq!(after(7_200, 6, 7).as_deref(), Some("0.5 tasks/h, about 2h left"));
+        assert_eq!(after(10, 105, 205).as_deref(), Some("10.0 tasks/s, about 10s left"));
+    }
+}
