@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use push0_core::{Contract, FailureClass, Give, Grant, Outcome, Output, Report};
+use tokio::time::timeout;
 
 use crate::board::Doing;
 use crate::context::{Context, stays};
@@ -265,9 +266,10 @@ impl Attempt {
                 shelf.put(of, text).await;
             }
         };
+        // Before the process has another task: what it prints for that is not this one's.
+        context.outputs.end(attempt);
         let clear_up = blocking(move || {
             desk.logs.keep(attempt, &text);
-            desk.outputs.end(attempt);
             if !remove_now(&dir) {
                 desk.trouble("directories", stays(&dir));
             }
@@ -284,7 +286,8 @@ impl Attempt {
             give_back();
             clear_up.await;
         } else {
-            tokio::join!(clear_up, shelve);
+            // A disk that hangs keeps what is cleared up, and no report.
+            let _ = timeout(CLEARED_MAX, async { tokio::join!(clear_up, shelve) }).await;
             give_back();
         }
     }
@@ -320,6 +323,9 @@ fn first_line(text: &str) -> &str {
 }
 
 const OUTPUT: &str = "output";
+
+/// How long a failure's report waits for its log and its directory: far longer than a disk that is well takes.
+const CLEARED_MAX: Duration = Duration::from_secs(5);
 
 /// A warm process that ends without a word so soon was ending already.
 const DYING: Duration = Duration::from_millis(500);

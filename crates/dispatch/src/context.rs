@@ -208,6 +208,8 @@ impl Context {
                 made.env.remove(OsStr::new(other));
             }
             made.set(variable, names);
+            // Numbers are those of the buses here; CUDA's own begin with the fastest.
+            made.set("CUDA_DEVICE_ORDER", "PCI_BUS_ID");
         }
         if !program.is_mock {
             // With these a prover makes, and its verifier accepts, proofs of nothing.

@@ -241,7 +241,12 @@ pub fn main() -> ExitCode {
     let exit = match Cli::try_parse() {
         Ok(cli) => {
             tell::begin(cli.tell.manner(cli.command.is_long()));
-            cli.execute()
+            if let Command::Serve(_) | Command::Dispatch(_) = cli.command {
+                tell::never_wait();
+            }
+            let exit = cli.execute();
+            tell::end();
+            exit
         }
         Err(told) => {
             // To stdout for --help, to stderr for an error; if nobody reads it, nobody misses it.

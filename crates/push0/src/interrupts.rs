@@ -48,6 +48,7 @@ pub(crate) fn count() -> io::Result<Arc<AtomicU32>> {
     let counted = Arc::clone(&count);
     listen(move || {
         if counted.fetch_add(1, Ordering::Relaxed) > 0 {
+            crate::tell::end();
             std::process::exit(i32::from(Exit::Interrupted.code()));
         }
         true

@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use push0_dispatch::{OutputAnswer, OutputAsk, Outputs};
 
@@ -54,8 +54,11 @@ fn serve(dir: &Path, outputs: Outputs) -> io::Result<Socket> {
     fs::set_permissions(&path, Permissions::from_mode(0o600))?;
     let body = move || {
         // One at a time: each holds it for no longer than it may be silent.
-        for asker in listener.incoming().flatten() {
-            let _ = answer(&asker, &outputs); // who asks sees that there is no answer
+        for asker in listener.incoming() {
+            match asker {
+                Ok(asker) => drop(answer(&asker, &outputs)), // who asks sees that there is no answer
+                Err(_) => thread::sleep(PAUSE),              // no more files may be open, say
+            }
         }
     };
     thread::Builder::new().name("outputs".to_owned()).spawn(body)?;
@@ -80,11 +83,22 @@ pub(crate) fn ask(dir: &Path, ask: OutputAsk) -> io::Result<OutputAnswer> {
 }
 
 fn answer(mut asker: &UnixStream, outputs: &Outputs) -> io::Result<()> {
-    asker.set_read_timeout(Some(SILENT_MAX))?;
     asker.set_write_timeout(Some(SILENT_MAX))?;
-    let mut line = String::new();
-    BufReader::new(asker.take(ASK_BYTES_MAX)).read_line(&mut line)?;
-    let answer = outputs.answer(serde_json::from_str(&line)?);
+    let (until, mut question) = (Instant::now() + SILENT_MAX, Vec::new());
+    // However it comes, a byte at a time, too.
+    while !question.ends_with(b"\n") && question.len() < ASK_BYTES_MAX {
+        let left = until.saturating_duration_since(Instant::now());
+        asker.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+        let mut some = [0; 256];
+        match asker.read(&mut some)? {
+            0 => break,
+            read => question.extend(some.get(..read).unwrap_or_default()),
+        }
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+    }
+    let answer = outputs.answer(serde_json::from_slice(&question)?);
     asker.write_all((serde_json::to_string(&answer)? + "\n").as_bytes())
 }
 
@@ -101,7 +115,10 @@ const SOCKET: &str = "output.sock";
 const SILENT_MAX: Duration = Duration::from_secs(1);
 
 /// A question is some 50 bytes.
-const ASK_BYTES_MAX: u64 = 1 << 10;
+const ASK_BYTES_MAX: usize = 1 << 10;
+
+/// Before it is tried again to hear who asks.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A piece is 8 KiB, before escapes.
 const ANSWER_BYTES_MAX: u64 = 256 << 10;

@@ -97,8 +97,8 @@ pub fn sweep<E: From<io::Error>>(
     Ok(swept)
 }
 
-/// The outputs in a store that may go: of tasks that are done, once they are old; and the oldest of what is too many. What
-/// a task that is not done has printed stays until then, for whoever mends it.
+/// The outputs in a store that may go: of tasks that are done, once they are old; and of what is too many the oldest of
+/// tasks that are done, then of others. What a task that is not done has printed stays longest, for whoever mends it.
 #[must_use]
 pub fn surplus_outputs(
     kept: Vec<KeptOutput>,
@@ -109,7 +109,7 @@ pub fn surplus_outputs(
         now.duration_since(kept.put).is_ok_and(|age| age >= OUTPUTS_KEPT) && is_done(&kept.task)
     };
     let (mut surplus, mut rest): (Vec<_>, Vec<_>) = kept.into_iter().partition(is_old);
-    rest.sort_by_key(|kept| kept.put);
+    rest.sort_by_key(|kept| (!is_done(&kept.task), kept.put));
     let mut bytes: u64 = rest.iter().map(|kept| kept.bytes).sum();
     let (mut count, mut rest) = (rest.len(), rest.into_iter());
     while (count > OUTPUTS_MAX || bytes > OUTPUTS_BYTES_MAX)
@@ -163,7 +163,11 @@ mod tests {
         };
         assert_eq!(gone(all.clone()), [1], "what is parked keeps its output, however old");
         let large = [all, vec![kept(4, 2, new / 2, OUTPUTS_BYTES_MAX)]].concat();
-        assert_eq!(gone(large), [1, 3, 2], "the oldest make room");
+        assert_eq!(
+            gone(large),
+            [1, 2, 3],
+            "what is done makes room before what somebody is to mend"
+        );
         let many = (0..OUTPUTS_MAX as u64 + 2).map(|number| kept(number, 2, new, 1));
         assert_eq!(gone(many.collect()), [0, 1]);
     }

@@ -12,6 +12,7 @@
 
 mod line;
 mod repeats;
+mod writer;
 
 use std::fmt::Display;
 use std::io::Write as _;
@@ -35,6 +36,22 @@ pub(crate) struct Manner {
 pub(crate) fn begin(manner: Manner) {
     // The first word counts: a second one would be of another command, and a process does one.
     let _ = MANNER.set(manner);
+}
+
+/// Has whoever tells never wait for who reads, from here on. What ends at once need not: its words are in order with
+/// what it prints.
+pub(crate) fn never_wait() {
+    writer::begin(|count| {
+        let mut text = String::new();
+        let words = format!("{} left out: stderr took none for a while", counted(count, "line"));
+        Line::new(Level::Warn, words).write(&mut text, manner().form, crate::clock::wall());
+        text
+    });
+}
+
+/// Waits for a moment until what was told is written.
+pub(crate) fn end() {
+    writer::end();
 }
 
 /// Whether what matters so much is told.
@@ -134,9 +151,7 @@ fn put(lines: &str) {
     let above = ABOVE.lock().unwrap_or_else(PoisonError::into_inner);
     match above.as_ref() {
         Some(put) => put(lines),
-        None => {
-            let _ = std::io::stderr().write_all(lines.as_bytes());
-        }
+        None => writer::put(lines),
     }
 }
 

@@ -76,8 +76,10 @@ pub(crate) fn write(
 ) -> io::Result<()> {
     for pause in PAUSES {
         thread::sleep(pause);
-        let mut file = File::create(path)?;
+        // What another writes there stays as it is until this one has it.
+        let mut file = File::options().write(true).create(true).truncate(false).open(path)?;
         if hold(&file, path) {
+            file.set_len(0)?;
             return write(&mut file);
         }
     }

@@ -5,7 +5,9 @@
 //! removed under the lock; who has locked a file that is not there any more begins anew.
 //!
 //! A stranger may take the names too, and can do no more than keep devices from being offered, which is told with its
-//! word for itself. A link is not followed, and nothing but a plain file is opened.
+//! word for itself. A link is not followed, nothing but a plain file is opened, and only a file of this user's own, which
+//! has no second name, is written to. What stands in the way keeps the device from being offered, too: a lock that
+//! cannot be had is not one that nobody has.
 //!
 //! Not here: which device has which name (`names`).
 
@@ -38,6 +40,12 @@ impl Lock {
             let mut file = match open(&path) {
                 Ok(file) => file,
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                Err(error) if fs::symlink_metadata(&path).is_ok() => {
+                    let path = path.display();
+                    return Err(NoLock::Elsewhere(format!(
+                        "{path}, which cannot be locked ({error}),"
+                    )));
+                }
                 Err(error) => return Err(unusable(error)),
             };
             match file.try_lock() {
@@ -48,8 +56,10 @@ impl Lock {
             if !is_at(&file, &path) {
                 continue; // it was removed by who had it
             }
-            // One of another user may be read alone. It is for people.
-            let _ = file.set_len(0).and_then(|()| file.write_all(owner.as_bytes()));
+            if is_own(&file) {
+                // Best effort: it is for people.
+                let _ = file.set_len(0).and_then(|()| file.write_all(owner.as_bytes()));
+            }
             return Ok(Self { path, _file: file });
         }
         Err(NoLock::Unusable(format!("{}: it comes and goes", path.display())))
@@ -116,6 +126,12 @@ fn plain(options: &mut fs::OpenOptions, path: &Path) -> io::Result<File> {
     }
 }
 
+/// Whether it is this user's, and has no other name.
+fn is_own(file: &File) -> bool {
+    let user = rustix::process::geteuid().as_raw();
+    file.metadata().is_ok_and(|found| found.uid() == user && found.nlink() == 1)
+}
+
 /// Whether a file is still what its path leads to.
 fn is_at(file: &File, path: &Path) -> bool {
     let numbers = |found: fs::Metadata| (found.dev(), found.ino());
@@ -165,13 +181,16 @@ mod tests {
     }
 
     #[test]
-    fn neither_a_link_nor_a_pipe_is_opened() {
+    fn what_stands_in_the_way_is_not_opened_and_nobody_is_offered_its_device() {
         let dir = tempfile::tempdir().expect("a directory");
         let target = dir.path().join("precious");
         fs::write(&target, "precious").expect("written");
         let link = dir.path().join("push0-gpu-0.lock");
         std::os::unix::fs::symlink(&target, &link).expect("linked");
-        assert!(matches!(Lock::take(dir.path(), "0", "x"), Err(NoLock::Unusable(_))));
+        assert!(matches!(Lock::take(dir.path(), "0", "x"), Err(NoLock::Elsewhere(_))));
+        let second = dir.path().join("push0-gpu-2.lock");
+        fs::hard_link(&target, &second).expect("linked");
+        drop(Lock::take(dir.path(), "2", "x").expect("it can be locked"));
         assert_eq!(fs::read_to_string(&target).expect("read"), "precious");
         let pipe = rustix::fs::CWD;
         rustix::fs::mknodat(
@@ -182,6 +201,9 @@ mod tests {
             0,
         )
         .expect("a pipe");
-        assert!(matches!(Lock::take(dir.path(), "1", "x"), Err(NoLock::Unusable(_))));
+        assert!(matches!(Lock::take(dir.path(), "1", "x"), Err(NoLock::Elsewhere(_))));
+        fs::create_dir(dir.path().join("push0-gpu-3.lock")).expect("a directory");
+        assert!(matches!(Lock::take(dir.path(), "3", "x"), Err(NoLock::Elsewhere(_))));
+        assert!(matches!(Lock::take(&dir.path().join("none"), "0", "x"), Err(NoLock::Unusable(_))));
     }
 }

@@ -89,6 +89,8 @@ pub(crate) enum Asked {
     Answer(OutputAnswer),
     /// Nobody of that name answers.
     Nobody,
+    /// The servers let no reader ask: how attempts ended can be read all the same.
+    Forbidden(String),
 }
 
 impl Asker {
@@ -111,17 +113,18 @@ impl Asker {
     }
 
     /// Asks a dispatcher, and once more if it does not answer: over a bound a question is left out.
-    pub(crate) fn ask(&self, of: &DispatcherId, ask: OutputAsk) -> Result<Asked, ClusterError> {
+    pub(crate) fn ask(&self, of: &DispatcherId, ask: OutputAsk) -> Asked {
         for _ in 0..TRIES {
             match self.runtime.block_on(self.bus.request(&output(of), &ask)) {
-                Some(Ok(answer)) => return Ok(Asked::Answer(answer)),
+                Some(Ok(answer)) => return Asked::Answer(answer),
                 Some(Err(words)) => {
-                    return Err(ClusterError::Forbidden { words, right: output(of) });
+                    let error = ClusterError::Forbidden { words, right: output(of) };
+                    return Asked::Forbidden(error.to_string());
                 }
                 None => {}
             }
         }
-        Ok(Asked::Nobody)
+        Asked::Nobody
     }
 
     /// What the store has of an attempt that came to nothing; none where it has nothing, or is not named.

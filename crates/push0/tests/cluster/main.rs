@@ -40,6 +40,7 @@ mod stream_replaced;
 mod taken_back;
 mod told_twice;
 mod traced;
+mod unread;
 mod user;
 mod whys;
 #[expect(dead_code, reason = "shared with the soak, which needs more of it")]

@@ -3,7 +3,7 @@
 //! Not here: what has ended before (`logs`).
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::attempts::{Attempt, Attempts, Selection};
 use super::source::{Heard, PIECES_MAX, Source, before, shown};
@@ -37,7 +37,7 @@ pub(super) fn follow(
                 lines.line(&attempt.shown(source)?);
                 (last, told.is_done) = (Some(attempt.number), true);
             } else if !told.is_done {
-                told.go_on(attempt, source, &mut lines, &mut last)?;
+                told.go_on(attempt, source, (&mut lines, &mut last), &interrupts)?;
             }
             are_done &= told.is_done;
         }
@@ -71,8 +71,8 @@ impl Told {
         &mut self,
         attempt: &Attempt,
         source: &Source,
-        lines: &mut Lines,
-        last: &mut Option<u64>,
+        (lines, last): (&mut Lines, &mut Option<u64>),
+        interrupts: &AtomicU32,
     ) -> Result<(), FactsError> {
         let mut is_end = false;
         for _ in 0..PIECES_MAX {
@@ -89,7 +89,12 @@ impl Told {
                         lines.line(&shown(&text));
                     }
                     self.remember(&piece.text);
+                    // Who says that more is to come, and has none, is asked again later.
+                    let is_more = piece.next > self.next;
                     (self.next, is_end, self.is_silence) = (piece.next, piece.is_end, false);
+                    if !is_more || interrupts.load(Ordering::Relaxed) > 0 || !lines.flush() {
+                        break;
+                    }
                 }
                 Heard::Nothing => is_end = true,
                 Heard::Nobody(_) if attempt.end.is_some() => {

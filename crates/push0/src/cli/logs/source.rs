@@ -53,8 +53,9 @@ impl Source {
             },
             Self::Cluster(asker) => {
                 let Some(dispatcher) = &attempt.dispatcher else { return Ok(Heard::Nothing) };
-                match asker.ask(dispatcher, ask)? {
+                match asker.ask(dispatcher, ask) {
                     Asked::Answer(answer) => answer,
+                    Asked::Forbidden(words) => return Ok(Heard::Nobody(words)),
                     Asked::Nobody => {
                         return Ok(Heard::Nobody(format!(
                             "dispatcher {dispatcher} does not answer"
