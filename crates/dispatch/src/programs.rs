@@ -88,11 +88,15 @@ impl Programs {
 pub(crate) fn fault(config: &Config, program: &ProgramConfig) -> Option<String> {
     if program.memory_bytes > config.memory_bytes {
         let (needed, had) = (program.memory_bytes, config.memory_bytes);
-        return Some(format!("it needs {needed} bytes of memory, this dispatcher has {had}"));
+        return Some(format!(
+            "it needs {} MiB of memory, this dispatcher has {}",
+            needed.div_ceil(1 << 20),
+            had >> 20
+        ));
     }
     if program.gpus > config.gpus.count() {
         let (needed, had) = (program.gpus, config.gpus.count());
-        return Some(format!("it needs {needed} GPUs, this dispatcher has {had}"));
+        return Some(format!("GPUs: it needs {needed}, this dispatcher has {had}"));
     }
     if let Some(user) = &program.surroundings.user
         && let Err(error) = can_run_as(user, Some(&config.dir))

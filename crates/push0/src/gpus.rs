@@ -44,7 +44,7 @@ impl Gpus {
                 "{variable} names {named} GPUs, and there is no /dev/nvidia*: {named} are used on its word"
             )),
             (None, _) if said_count == 0 => Some(format!(
-                "a program reserves {wanted} GPUs, and none is found here (no CUDA_VISIBLE_DEVICES, no \
+                "a program reserves GPUs ({wanted}), and none is found here (no CUDA_VISIBLE_DEVICES, no \
                  /dev/nvidia*): say how many there are with --gpus"
             )),
             (Some(_) | None, _) => None,

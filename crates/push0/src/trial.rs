@@ -34,6 +34,7 @@ use crate::finding::{Finding, Standing};
 use crate::gpus::Gpus;
 use crate::pipeline_file::LoadedPipeline;
 use crate::programs::{self, Programs};
+use crate::tell::counted;
 use crate::temporary::{self, Temporary};
 
 /// What is tried, and how.
@@ -116,7 +117,7 @@ impl Trial<'_> {
         let wanted = Gpus::wanted(pipeline);
         let Gpus { count, warning, devices } = Gpus::find(None, wanted);
         if count < wanted {
-            let said = warning.unwrap_or_else(|| format!("{count} GPUs are found here"));
+            let said = warning.unwrap_or_else(|| format!("{} found here", counted(count, "GPU")));
             return Err(Finding::fail(
                 "GPUs",
                 said,
@@ -128,7 +129,11 @@ impl Trial<'_> {
             let said =
                 elsewhere.iter().map(|Elsewhere { gpu, by }| format!("GPU {gpu}: {by} has it"));
             let said = said.collect::<Vec<_>>().join("; ");
-            return Err(Finding::fail("GPUs", said, "drain that dispatcher, or try it elsewhere"));
+            return Err(Finding::warn(
+                "GPUs",
+                format!("not tried: {said}"),
+                "try it once they are free, or on another machine",
+            ));
         }
         let mut configs = programs.configs();
         for config in configs.values_mut() {

@@ -75,7 +75,7 @@ fn tried(args: &CheckArgs, loaded: &LoadedPipeline) -> Exit {
 fn source(file: &str, loaded: &LoadedPipeline) -> Option<String> {
     let SourceKind::File { path } = &loaded.pipeline.source.kind else {
         return Some(format!(
-            "push0 run needs a file source ({file}, source.kind): write kind = \"file\" and a path"
+            "its blocks come from `push0 submit` ({file}, source.kind): push0 run needs kind = \"file\" and a path"
         ));
     };
     let path = loaded.dir.join(path);

@@ -48,9 +48,12 @@ impl Bus {
             let mut troubles = Repeats::default();
             while refusals.changed().await.is_ok() {
                 let words = refusals.borrow_and_update().clone();
-                troubles.fails(&format!(
-                    "NATS refuses: {words} (docs/nats.md has what each role needs)"
-                ));
+                let is_of_rights = words.to_lowercase();
+                let is_of_rights =
+                    is_of_rights.contains("permission") || is_of_rights.contains("authoriz");
+                let hint =
+                    if is_of_rights { " (docs/nats.md has what each role needs)" } else { "" };
+                troubles.fails(&format!("NATS refuses: {words}{hint}"));
             }
         });
         Ok(Self {

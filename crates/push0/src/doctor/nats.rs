@@ -16,6 +16,7 @@ use crate::cli::DoctorArgs;
 use crate::cluster::{ClusterError, Role, fits, runtime};
 use crate::doctor::{bounded, setting};
 use crate::finding::Finding;
+use crate::tell::counted;
 
 const ABOUT: &str = "NATS";
 
@@ -124,7 +125,8 @@ fn stream(config: &NatsConfig, answer: &[u8]) -> Vec<Finding> {
     }
     let replicas = number("/config/num_replicas").unwrap_or_default();
     let bytes = number("/state/bytes").unwrap_or_default();
-    let mut findings = vec![copies(format!("stream {name} has {replicas} replicas"), replicas)];
+    let mut findings =
+        vec![copies(format!("stream {name} has {}", counted(replicas, "replica")), replicas)];
     let said =
         |bytes_max: u64| format!("stream {name} holds {} of {} MiB", bytes >> 20, bytes_max >> 20);
     findings.push(match number("/config/max_bytes").filter(|bytes_max| *bytes_max > 0) {

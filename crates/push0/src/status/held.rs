@@ -378,7 +378,7 @@ mod tests {
         let said: Vec<_> = all.iter().map(|held| (held.name(), held.why.as_str())).collect();
         assert_eq!(
             said,
-            [("blocks 5-7".to_owned(), "prove of each waits for an engine: none runs")]
+            [("blocks 5-7".to_owned(), "prove of each waits for an engine: none leads")]
         );
         let all = Held::all_without_engine(Held::all(&watch, 10), true);
         assert_eq!(all.len(), 2, "what a dispatcher of a cluster has goes on");

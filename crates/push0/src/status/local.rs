@@ -9,7 +9,7 @@ use push0_core::{Beat, Capacity, Fleet, Scheduler, Timestamp};
 use push0_dispatch::{About, MemoryLimit, Now};
 
 use super::cluster::elsewhere_words;
-use super::layout::size;
+use super::layout::{count, size};
 
 /// What it said of itself.
 pub(crate) struct Local {
@@ -56,7 +56,7 @@ impl Local {
 pub(super) fn shown(about: &About, now: Option<&Now>) -> String {
     let About { dispatcher, slots, memory_bytes, memory_limit, .. } = about;
     let gpus = now.map_or(about.gpus, |now| now.gpus);
-    let gpus = if gpus > 0 { format!(", {gpus} GPUs") } else { String::new() };
+    let gpus = if gpus > 0 { format!(", {}", count(gpus.into(), "GPU")) } else { String::new() };
     let memory = size(*memory_bytes);
     let kept = if let MemoryLimit::Cgroup { version, .. } = memory_limit {
         format!("kept by the kernel (cgroups {version})") // its path is long, and in --json

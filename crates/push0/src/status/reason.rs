@@ -42,14 +42,27 @@ pub(super) enum Reason {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         seconds: Option<u64>,
     },
-    /// All that offer its program are cordoned, or leave.
-    Closed { program: String },
+    /// All that offer its program take nothing new: so many are cordoned, and the others leave or have no room.
+    Closed {
+        program: String,
+        #[serde(default)]
+        dispatchers: usize,
+        #[serde(default)]
+        cordoned: usize,
+    },
     /// Nobody that offers its program is large enough; what the nearest lacks.
     TooSmall { program: String, nearest: String, lacks: String },
     /// All that could take it say nothing; for how long the last of them has not. Unit: seconds.
     Mute { program: String, dispatchers: usize, silent: u64, silent_max: u64 },
-    /// All that could take it have something to do.
-    Busy { program: String, dispatchers: usize },
+    /// All that could take it have something to do, but for those that are set aside, or silent.
+    Busy {
+        program: String,
+        dispatchers: usize,
+        #[serde(default, skip_serializing_if = "is_none")]
+        aside: usize,
+        #[serde(default, skip_serializing_if = "is_none")]
+        silent: usize,
+    },
     /// It came to nothing, and is tried again later: in so many seconds, after attempts that ended so.
     Later {
         at: String,
@@ -242,8 +255,16 @@ impl Reason {
                     probe.unwrap_or_default()
                 )
             }
-            Self::Closed { program } => format!(
-                "{waits}: all dispatchers of its program, {program}, are cordoned, leave, or have no room for new work"
+            Self::Closed { program, dispatchers, cordoned } if cordoned == dispatchers => format!(
+                "{waits}: {} of its program, {program}, is cordoned: push0 uncordon ID",
+                each(*dispatchers)
+            ),
+            Self::Closed { program, cordoned: 0, .. } => format!(
+                "{waits}: each dispatcher of its program, {program}, leaves or has no room for new work"
+            ),
+            Self::Closed { program, cordoned, .. } => format!(
+                "{waits}: of the dispatchers of its program, {program}, {cordoned} must not take it (push0 uncordon ID), \
+                 and each other leaves or has no room for new work"
             ),
             Self::TooSmall { program, nearest, lacks } => format!(
                 "{waits}: no dispatcher is large enough for its program, {program}; {nearest} comes nearest, with {lacks}"
@@ -256,22 +277,43 @@ impl Reason {
                 "{waits}: all {dispatchers} dispatchers that could run its program, {program}, have said nothing for \
                  {silent} s of {silent_max}"
             ),
-            Self::Busy { program, dispatchers: 1 } => format!(
-                "{waits}: the one dispatcher that could run its program, {program}, has something to do"
+            Self::Busy { program, dispatchers, aside: 0, silent: 0 } => format!(
+                "{waits}: {} that could run its program, {program}, has something to do",
+                each(*dispatchers)
             ),
-            Self::Busy { program, dispatchers } => format!(
-                "{waits}: all {dispatchers} dispatchers that could run its program, {program}, have something to do"
-            ),
+            Self::Busy { program, dispatchers, aside, silent } => {
+                let counts = [(dispatchers, "busy"), (aside, "set aside"), (silent, "silent")];
+                let counts = counts.iter().filter(|(count, _)| **count > 0);
+                let counts = counts.map(|(count, how)| format!("{count} {how}"));
+                let counts = counts.collect::<Vec<_>>().join(", ");
+                format!(
+                    "{waits}: no dispatcher that could run its program, {program}, is free ({counts})"
+                )
+            }
             Self::Later { at, seconds, failures, after } => {
                 let when =
                     seconds.map_or_else(|| format!("at {at}"), |it| format!("in {}", long(it)));
                 format!("is tried again {when}, {}", ended(*failures, after))
             }
             Self::Next => format!("{waits} for its turn, and is tried next"),
-            Self::NoEngine => "waits for an engine: none runs".to_owned(),
+            Self::NoEngine => "waits for an engine: none leads".to_owned(),
             Self::Proved => "is proved".to_owned(),
         }
     }
+}
+
+/// All of so many dispatchers, one by one.
+fn each(dispatchers: usize) -> String {
+    match dispatchers {
+        0 | 1 => "the one dispatcher".to_owned(),
+        2 => "each of the two dispatchers".to_owned(),
+        more => format!("each of the {more} dispatchers"),
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's")]
+const fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// What attempts came to before.

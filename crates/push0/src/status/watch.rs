@@ -100,7 +100,9 @@ impl<'a> Watch<'a> {
             |offer: &&Offer| offer.whole.slots > 0 && offer.whole.programs.contains(name);
         let offers: Vec<_> = offers.iter().filter(is_of_use).collect(); // none that is cordoned
         if offers.is_empty() {
-            return Reason::Closed { program };
+            let all: Vec<_> = fleet.offering(name).collect();
+            let cordoned = self.scheduler.cordons().filter(|(id, _)| all.contains(id)).count();
+            return Reason::Closed { program, dispatchers: all.len(), cordoned };
         }
         let able: Vec<_> = offers.iter().filter(|offer| lacks(offer, needs).is_none()).collect();
         if able.is_empty() {
@@ -118,6 +120,15 @@ impl<'a> Watch<'a> {
             let (silent, silent_max) = (last.as_secs(), fleet.silence_max().as_secs());
             return Reason::Mute { program, dispatchers: able.len(), silent, silent_max };
         }
+        let is_aside = |offer: &&&Offer| {
+            let mut asides = self.scheduler.asides();
+            asides.any(|(of, dispatcher, _)| of == name && dispatcher == &offer.dispatcher)
+        };
+        let (aside, able): (Vec<_>, Vec<_>) = able.into_iter().partition(is_aside);
+        let is_silent = |offer: &&&Offer| {
+            fleet.silence(&offer.dispatcher).is_some_and(|silence| silence >= SILENCE_MIN)
+        };
+        let (silent, able): (Vec<_>, Vec<_>) = able.into_iter().partition(is_silent);
         let fits = |offer: &&&Offer| {
             offer.free.slots > 0
                 && offer.free.memory_bytes >= needs.memory_bytes
@@ -125,7 +136,12 @@ impl<'a> Watch<'a> {
         };
         match able.iter().any(fits) {
             true => Reason::Next,
-            false => Reason::Busy { program, dispatchers: able.len() },
+            false => Reason::Busy {
+                program,
+                dispatchers: able.len(),
+                aside: aside.len(),
+                silent: silent.len(),
+            },
         }
     }
 
@@ -230,8 +246,26 @@ mod tests {
         let watch = Watch::new(&place.scheduler, Some(&place.fleet), place.now);
         let ready = |task: &Task| matches!(task.state, TaskState::Ready { .. });
         let (id, task) = place.scheduler.tasks().find(|(_, task)| ready(task)).expect("it waits");
-        let busy = Reason::Busy { program: "prover".to_owned(), dispatchers: 1 };
+        let (program, dispatchers) = ("prover".to_owned(), 1);
+        let busy = Reason::Busy { program, dispatchers, aside: 0, silent: 0 };
         assert_eq!(watch.reason(*id, task), busy);
+    }
+
+    #[test]
+    fn who_is_silent_is_not_tried_next_beside_who_is_busy() {
+        let sleepy: Machine = ("sleepy", "prover", 8, 64 << 30, 8);
+        let mut place = place(&[WELL]);
+        place.assign();
+        place.beat(sleepy);
+        place.submit(8);
+        place.ask(&Input::Wake);
+        place.pass(4);
+        place.beat(WELL);
+        let watch = Watch::new(&place.scheduler, Some(&place.fleet), place.now);
+        let ready = |task: &Task| matches!(task.state, TaskState::Ready { .. });
+        let (id, task) = place.scheduler.tasks().find(|(_, task)| ready(task)).expect("it waits");
+        let words = watch.reason(*id, task).to_string();
+        assert!(words.ends_with("prover, is free (1 busy, 1 silent)"), "{words}");
     }
 
     #[test]
@@ -250,7 +284,8 @@ mod tests {
         let (by, why) = (String::new(), String::new());
         let dispatcher = "well".parse().expect("a name");
         place.ask(&Input::Cordon { dispatcher, by, why });
-        assert_eq!(reason(&place), Reason::Closed { program: "prover".to_owned() });
+        let program = "prover".to_owned();
+        assert_eq!(reason(&place), Reason::Closed { program, dispatchers: 1, cordoned: 1 });
     }
 
     #[test]

@@ -146,7 +146,7 @@ impl Attempts {
                 match of_key.is_empty() {
                     false => Ok(Selection::Tasks(of_key)),
                     true => Err(format!(
-                        "there is no task or attempt {named}: `push0 log cat` names those there are"
+                        "there is no task or attempt {named}: `push0 log cat` (--data, or the cluster's) names those there are"
                     )),
                 }
             }
@@ -188,7 +188,8 @@ impl Attempts {
                         format!("no task about block {block} was tried yet: see `push0 status`")
                     }
                     false => format!(
-                        "there is no task about block {block}: `push0 log cat --block {block}` has what is known of it"
+                        "there is no task about block {block}: `push0 log cat --block {block}` (--data, or the cluster's) has what is known \
+                         of it"
                     ),
                 }
             }

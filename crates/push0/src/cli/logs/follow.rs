@@ -45,6 +45,12 @@ pub(super) fn follow(
         if !lines.flush() || is_over || interrupts.load(Ordering::Relaxed) > 0 {
             return Ok(lines.finish());
         }
+        if source.is_over() {
+            tell::warn(
+                "nothing runs here any more: what is tried next is shown once `push0 run` goes on",
+            );
+            return Ok(lines.finish());
+        }
         facts.wait(&mut |turn| attempts.turn(&turn))?;
     }
 }

@@ -41,6 +41,14 @@ impl Source {
         }
     }
 
+    /// Whether nobody is there who could print more.
+    pub(super) fn is_over(&self) -> bool {
+        match self {
+            Self::Data(layout) => matches!(layout.has_writer(), Ok(false)),
+            Self::Cluster(_) => false, // dispatchers come and go
+        }
+    }
+
     /// Some of what an attempt prints or printed.
     pub(super) fn ask(&self, attempt: &Attempt, from: u64) -> Result<Heard, FactsError> {
         let ask = OutputAsk { attempt: attempt.id, from };
