@@ -231,7 +231,8 @@ mod tests {
             "waits: no dispatcher is large enough for its program, prover; a comes nearest, with 0 GPUs of 1"
         );
         assert!(
-            words(&[("a", "prover", 0, 16 << 30, 1)]).contains("cordoned, leave, or have no room")
+            words(&[("a", "prover", 0, 16 << 30, 1)])
+                .contains("leaves or has no room for new work")
         );
         assert_eq!(reason(&place(&[WELL])), Reason::Next);
     }
