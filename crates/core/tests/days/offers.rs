@@ -103,6 +103,36 @@ fn of_a_thousand_idle_dispatchers_few_are_looked_at() {
     assert!((1..50).contains(&offers.len()), "{}", offers.len());
 }
 
+#[test]
+fn an_attempt_takes_its_gpus() {
+    let mut spec = pipeline();
+    spec.programs.get_mut("prover").expect("there is one").gpus = 2;
+    let mut day = Day::of(spec);
+    let mut crew = beat(0, &[(8, 1 << 40, 1)]);
+    crew.capacity.gpus = 5;
+    (0..4).for_each(|number| day.ask(&Input::Submit(Box::new(block(number)))));
+    hear(&mut day, std::slice::from_ref(&crew));
+    day.follow_up();
+    assert_eq!(day.free().gpus, 5);
+    for _ in 0..2 {
+        day.ask(&Input::Assign(day.fleet.offers(&day.scheduler)));
+        assert_eq!(day.free().gpus, 1, "a third has no room");
+    }
+    let leases: Vec<_> = day.scheduler.attempts().map(|lease| (lease.id, lease.task)).collect();
+    assert_eq!(leases.len(), 2);
+    let (attempt, task) = leases.first().copied().expect("two were granted");
+    let report = Report {
+        dispatcher: name(0),
+        incarnation: 1,
+        attempt,
+        task,
+        outcome: Outcome::Proved(result()),
+        ran: Duration::from_secs(1),
+    };
+    day.ask(&Input::Report(report));
+    assert_eq!(day.free().gpus, 3, "what has ended takes none");
+}
+
 /// All of them say how they are; nothing is made of what they do not mention.
 fn hear(day: &mut Day, crew: &[Beat]) {
     day.fleet.look(day.now);

@@ -13,7 +13,7 @@ use crate::world::{BLOCKS, World, at};
 fn one_that_is_told_to_leave_ends_what_it_runs_and_no_attempt_is_lost() {
     let mut world = World::new(1, "1500ms").peopled();
     world.submit();
-    world.wait_granted_to("d1", 2);
+    world.wait_running("d1", 2);
     let ended = world.stop("d1");
     assert_eq!(ended.code(), Some(0), "{}", world.said("d1"));
     let said = world.said("d1");
@@ -35,7 +35,7 @@ fn one_that_is_told_twice_stops_at_once() {
     world.wait_for("e1", "leads in");
     world.dispatch("d1");
     world.start_submit();
-    world.wait_granted_to("d1", 2);
+    world.wait_running("d1", 2);
     world.signal("d1", Signal::TERM);
     world.wait_for("d1", "leaves, since SIGTERM");
     let leaves = || {
@@ -59,7 +59,7 @@ fn one_is_asked_from_afar_and_what_runs_too_long_is_given_to_others() {
     let what = ["dispatch", "pipeline.toml", "--id", "d1", "--slots", "1", "--memory", "8GiB"];
     world.start("d1", &[&what[..], &["--drain", "1s"]].concat());
     world.start_submit();
-    world.wait_granted_to("d1", 1);
+    world.wait_running("d1", 1);
     assert_eq!(world.run(&["drain"]).code(), Some(2), "nobody is named");
     assert_eq!(world.run(&["drain", "d1", "d7"]).code(), Some(6), "d7 is not there");
     assert_eq!(world.wait_end("d1").code(), Some(0));

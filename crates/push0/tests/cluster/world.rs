@@ -286,6 +286,13 @@ impl World {
         push0_dispatch::children(dispatcher).into_iter().filter(is_prover).collect()
     }
 
+    /// Waits until so many provers run: what was granted may be on its way.
+    pub(crate) fn wait_running(&self, dispatcher: &str, provers: usize) {
+        until(&format!("{dispatcher} does not run {provers}"), || {
+            (self.provers_of(dispatcher).len() == provers).then_some(())
+        });
+    }
+
     pub(crate) fn run(&self, args: &[&str]) -> ExitStatus {
         let mut child = self.command(args).spawn().expect("it starts");
         until(&format!("{args:?} does not end"), || child.try_wait().expect("it is ours"))
