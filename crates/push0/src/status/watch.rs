@@ -5,7 +5,7 @@
 //! Not here: how a reason is told (`reason`), and which tasks are looked at (`held`).
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use push0_core::{
     Fleet, InputId, Offer, Program, ProgramName, Scheduler, Task, TaskId, TaskState, Timestamp,
@@ -100,7 +100,7 @@ impl<'a> Watch<'a> {
             |offer: &&Offer| offer.whole.slots > 0 && offer.whole.programs.contains(name);
         let offers: Vec<_> = offers.iter().filter(is_of_use).collect(); // none that is cordoned
         if offers.is_empty() {
-            let all: Vec<_> = fleet.offering(name).collect();
+            let all: BTreeSet<_> = fleet.offering(name).collect();
             let cordoned = self.scheduler.cordons().filter(|(id, _)| all.contains(id)).count();
             return Reason::Closed { program, dispatchers: all.len(), cordoned };
         }
@@ -120,10 +120,9 @@ impl<'a> Watch<'a> {
             let (silent, silent_max) = (last.as_secs(), fleet.silence_max().as_secs());
             return Reason::Mute { program, dispatchers: able.len(), silent, silent_max };
         }
-        let is_aside = |offer: &&&Offer| {
-            let mut asides = self.scheduler.asides();
-            asides.any(|(of, dispatcher, _)| of == name && dispatcher == &offer.dispatcher)
-        };
+        let asides = self.scheduler.asides().filter(|(of, ..)| *of == name);
+        let asides: BTreeSet<_> = asides.map(|(_, dispatcher, _)| dispatcher).collect();
+        let is_aside = |offer: &&&Offer| asides.contains(&offer.dispatcher);
         let (aside, able): (Vec<_>, Vec<_>) = able.into_iter().partition(is_aside);
         let is_silent = |offer: &&&Offer| {
             fleet.silence(&offer.dispatcher).is_some_and(|silence| silence >= SILENCE_MIN)
