@@ -1,16 +1,10 @@
 //! What the simulator's own tests break, to see that the checks bite. Nothing here is in a world otherwise.
 //!
-//! Not here: broken rules of the core. They are patches (`crates/sim/mutants`).
+//! Not here: broken rules of the core and of the engine. They are patches (`crates/sim/mutants`).
 
 /// Something that is wrong on purpose.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Broken {
-    /// The engine lets its promises go before it has appended their cause.
-    EffectsFirst,
-    /// The engine lets grants go before the claim by which it leads is durable.
-    GrantsBeforeClaim,
-    /// The engine sends a grant once, and believes that it came.
-    GrantSentOnce,
     /// The engine's clock goes back with the wall's.
     ClockGoesBack,
     /// The engine goes on after its log says that what is on disk is unknown.

@@ -1,69 +1,58 @@
-//! The engine, turn for turn as `push0`'s own has it (`crates/push0/src/engine.rs`), without tokio: what
-//! waits there for a sync waits here for virtual time.
-//!
-//! Mirrored, for the shell's is bound to its channels: drain what arrived, decide it one by one, decide what
-//! follows, let grants go, append one record, let go of what that allows. Over a log that is a round trip away it
-//! goes on deciding meanwhile, and what it has decided then is the next append. A change there is to be made here.
+//! The engine's surroundings in virtual time: the real `push0_engine` over the real file log, as
+//! `crates/push0/src/engine.rs` has it over tokio. What waits there for a sync waits here for virtual time.
 //!
 //! Not here: when it runs, and what becomes of what leaves it (`world`).
-
-mod decide;
-mod gathered;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use push0_core::{
-    BlockHash, Effect, Fleet, FromDispatcher, IllegalEvent, Input, Life, Rejection, Scheduler, Seq,
-    Timestamp, ToDispatcher, Turn,
+    Beat, Block, BlockHash, Deadline, DispatcherId, Epoch, Event, Fleet, FromDispatcher,
+    IllegalEvent, Input, Life, Rejection, Report, Scheduler, Seq, Timestamp, ToDispatcher,
 };
+use push0_engine::{Askers, Audit, Output, Refused, Settings, Taken};
 use push0_log::conformance::finish;
 use push0_log::{AppendError, FileLog, Log as _};
 
-use self::gathered::Gathered;
 use crate::broken::Broken;
 use crate::clock::Clock;
 use crate::disk::SimDisk;
 use crate::watch::Watch;
 
-/// The scheduler with its log and clock.
+/// The engine with its log and clock.
 pub(crate) struct Engine {
-    pub(crate) scheduler: Scheduler,
-    pub(crate) fleet: Fleet,
+    engine: push0_engine::Engine<Parties>,
     log: FileLog<SimDisk>,
     clock: Clock,
-    turned: Timestamp,
-    has_claimed: bool,
+    /// On its way to the engine.
     inbox: VecDeque<Request>,
-    is_behind: bool,
-    /// The position of the claim by which it leads.
-    claim: Option<Seq>,
-    /// How far it knows the log to be durable: what an append under way has written is beyond it.
-    durable: Seq,
-    /// Turns that were decided and have not let go of everything, oldest first.
-    decided: VecDeque<Decided>,
-    /// How many of them share the append that is under way.
-    under_way: usize,
+    /// How far the append goes that is under way. What it has written is beyond what the engine knows to be durable.
+    under_way: Option<Seq>,
     /// Whether it decides while an append is under way.
     is_ahead: bool,
     broken: Option<Broken>,
 }
 
-/// A turn that was decided.
-struct Decided {
-    /// The last event decided by its end.
-    last: Seq,
-    /// What no append has taken.
-    unrecorded: Option<Turn>,
-    messages: Vec<(Life, ToDispatcher)>,
-    answers: Vec<(Asker, Answer)>,
+/// Who asks in a world.
+struct Parties;
+
+impl Askers for Parties {
+    type Ask = Asker;
+    type Add = ();
+    type Look = ();
+    type Probe = ();
 }
 
 /// Something asked of the engine.
 #[derive(Debug)]
 pub(crate) enum Request {
     Ask(Asker, Vec<Input>),
+    Add(Vec<Block>),
     Heard(FromDispatcher),
+    /// A dispatcher's connection is seen to have ended at this virtual time.
+    Departed(DispatcherId, Duration),
+    /// Does it lead, and how far is its log durable?
+    Probe,
 }
 
 /// Who asks, and is answered.
@@ -81,18 +70,14 @@ pub(crate) enum Asker {
 /// The first refusal, or none.
 pub(crate) type Answer = Result<(), Rejection>;
 
-/// Something that leaves the engine, and the last event that it may rest on.
-#[derive(Debug)]
-pub(crate) struct Outgoing {
-    pub(crate) cause: Seq,
-    pub(crate) what: What,
-}
-
 /// What leaves.
 #[derive(Debug)]
-pub(crate) enum What {
+pub(crate) enum Outgoing {
     Message(Life, ToDispatcher),
     Answer(Asker, Answer),
+    /// What became of the source's blocks.
+    Added(Taken),
+    Probed(Epoch, Seq),
     AskSource(BlockHash),
 }
 
@@ -113,22 +98,15 @@ impl Engine {
         is_ahead: bool,
         broken: Option<Broken>,
     ) -> Self {
-        Self {
-            claim: None,
-            durable: log.last(),
-            decided: VecDeque::new(),
-            under_way: 0,
-            is_ahead,
-            turned: scheduler.now(),
-            fleet: Fleet::new(SILENCE_MAX),
-            has_claimed: false,
-            inbox: VecDeque::new(),
-            is_behind: false,
-            scheduler,
-            log,
-            clock,
-            broken,
-        }
+        let record_bytes_max = scheduler.limits().record_bytes_max;
+        assert!(record_bytes_max <= log.record_bytes_max(), "a turn fits into the log");
+        let settings = Settings { record_bytes_max, durable: log.last(), tells: false };
+        let engine = push0_engine::Engine::new(scheduler, settings);
+        Self { engine, log, clock, inbox: VecDeque::new(), under_way: None, is_ahead, broken }
+    }
+
+    pub(crate) const fn scheduler(&self) -> &Scheduler {
+        self.engine.scheduler()
     }
 
     /// Takes something in; past its bound, whoever asks would wait, and a message of a beat is left out.
@@ -136,48 +114,44 @@ impl Engine {
         self.inbox.push_back(request);
     }
 
-    /// The position of the last durable event.
+    /// The position of the last durable event, as far as it knows.
     pub(crate) const fn durable(&self) -> Seq {
-        self.durable
+        self.engine.durable()
     }
 
     /// Whether all that it holds is in the log.
     pub(crate) fn is_durable(&self) -> bool {
-        self.decided.is_empty()
+        !self.engine.has_undurable()
     }
 
     /// Whether an append is under way.
     pub(crate) const fn is_appending(&self) -> bool {
-        self.under_way > 0
+        self.under_way.is_some()
     }
 
     /// Whether something was decided that no append has begun with.
     pub(crate) fn has_more(&self) -> bool {
-        self.decided.len() > self.under_way
+        self.engine.has_appends()
     }
 
-    /// Whether it may decide now. The shell's has a bound; what comes in the time of one append is below it here.
-    pub(crate) fn may_decide(&self) -> bool {
-        self.is_durable() || self.is_ahead
+    /// Whether it may decide now.
+    pub(crate) fn may_decide(&self, virtual_now: Duration) -> bool {
+        let waits_for_disk = self.is_appending() && !self.is_ahead;
+        !waits_for_disk && self.engine.may_decide(self.clock.now(virtual_now))
     }
 
     /// Whether nothing happens unless it is asked something.
     pub(crate) fn rests(&self) -> bool {
-        let has_nothing = self.inbox.is_empty() && self.is_durable() && !self.is_behind;
-        has_nothing && self.has_claimed && self.scheduler.is_idle()
+        let has_nothing = self.inbox.is_empty() && self.engine.is_settled();
+        has_nothing && self.engine.leads() && self.scheduler().is_idle()
     }
 
     /// When it has something to do though nobody asks.
     pub(crate) fn due(&self) -> Option<Duration> {
-        if self.is_behind || !self.inbox.is_empty() {
+        if !self.inbox.is_empty() {
             return Some(Duration::ZERO);
         }
-        if !self.has_claimed {
-            return None;
-        }
-        let scheduler = self.scheduler.poll_timeout(self.turned);
-        let next = scheduler.into_iter().chain(self.fleet.poll_timeout()).min()?;
-        Some(self.clock.when(next.at))
+        self.engine.poll_timeout().map(|at| self.clock.when(at))
     }
 
     /// The virtual time at which its clock shows `at`.
@@ -185,58 +159,36 @@ impl Engine {
         self.clock.when(at)
     }
 
-    /// Decides a batch. What it allows leaves with [`Self::finish`], once its append is over; grants leave with
-    /// [`Self::grants`].
+    /// Takes a turn, if one is due. Answers what leaves at once: grants, and what rests on nothing that is new.
     ///
     /// # Errors
     ///
     /// [`Ended`]; whatever was decided is not believed.
-    pub(crate) fn turn(&mut self, virtual_now: Duration, watch: &mut Watch) -> Result<(), Ended> {
+    pub(crate) fn turn(
+        &mut self,
+        virtual_now: Duration,
+        watch: &mut Watch,
+    ) -> Result<Vec<Outgoing>, Ended> {
         let now = self.clock.now(virtual_now);
-        self.fleet.look(now);
-        self.turned = now;
-        let mut gathered = Gathered::default();
-        for _ in 0..BATCH_MAX.min(self.inbox.len()) {
+        for _ in 0..self.engine.takes(now) {
             let Some(request) = self.inbox.pop_front() else { break };
-            self.take(now, request, &mut gathered, watch)?;
-            if gathered.is_full() {
-                break;
-            }
+            self.engine.handle_request(match request {
+                Request::Ask(asker, inputs) => push0_engine::Request::Ask(inputs, asker),
+                Request::Add(blocks) => push0_engine::Request::Add(blocks, ()),
+                Request::Heard(message) => push0_engine::Request::Heard(vec![message]),
+                Request::Departed(dispatcher, at) => {
+                    push0_engine::Request::Departed(dispatcher, self.clock.now(at))
+                }
+                Request::Probe => push0_engine::Request::Probe(()),
+            });
         }
-        self.follow_up(now, &mut gathered, watch)?;
-        self.is_behind = gathered.is_full();
-        let Gathered { events, answers, messages, .. } = gathered;
-        let last = self.scheduler.last();
-        let first = Seq(last.0 + 1 - events.len() as u64);
-        let turn = Turn { epoch: self.scheduler.epoch(), first, at: now, events };
-        let unrecorded = (!turn.events.is_empty()).then_some(turn);
-        self.decided.push_back(Decided { last, unrecorded, messages, answers });
-        Ok(())
-    }
-
-    /// The grants that were decided: they leave before they are durable, if the engine's claim is.
-    pub(crate) fn grants(&mut self) -> Vec<Outgoing> {
-        let is_early = self.broken == Some(Broken::GrantsBeforeClaim);
-        if self.claim.is_none_or(|claim| claim > self.durable) && !is_early {
-            return Vec::new();
+        self.engine.handle_timeout(now, watch).map_err(Ended::Bug)?;
+        if self.engine.wants_probe() {
+            self.engine.handle_probed(!self.is_appending()); // a file answers as soon as it can be written to
         }
-        let grants: Vec<_> = std::iter::from_fn(|| self.scheduler.poll_grant()).collect();
-        let cause = self.scheduler.last();
-        grants.into_iter().filter_map(|grant| self.outgoing(cause, grant)).collect()
-    }
-
-    /// What leaves before its cause is durable, in an engine that is broken so.
-    pub(crate) fn leak(&mut self) -> Vec<Outgoing> {
-        if self.broken != Some(Broken::EffectsFirst) {
-            return Vec::new();
-        }
-        let mut leaked = self.effects(Seq(u64::MAX));
-        if let Some(decided) = self.decided.back_mut() {
-            let answers = std::mem::take(&mut decided.answers);
-            let messages = std::mem::take(&mut decided.messages);
-            leaked.extend(Self::let_go(decided.last, messages, answers));
-        }
-        leaked
+        let durable = self.durable();
+        self.engine.handle_landed(now, durable, watch);
+        Ok(self.outgoing(now))
     }
 
     /// Appends what was decided; answers whether the log took all of it.
@@ -244,76 +196,109 @@ impl Engine {
     /// # Errors
     ///
     /// [`Ended`].
-    pub(crate) fn record(&mut self, watch: &mut Watch) -> Result<bool, Ended> {
-        self.under_way = self.decided.len();
-        for decided in &mut self.decided {
-            let Some(turn) = &decided.unrecorded else { continue };
+    pub(crate) fn record(
+        &mut self,
+        virtual_now: Duration,
+        watch: &mut Watch,
+    ) -> Result<bool, Ended> {
+        let now = self.clock.now(virtual_now);
+        while let Some(turn) = self.engine.poll_append(now) {
+            let last = turn.last();
             watch.appending(turn);
-            match finish(self.log.append(turn)) {
-                Ok(()) => watch.appended(),
-                Err(AppendError::Full(_) | AppendError::Unavailable(_)) => return Ok(false),
-                Err(AppendError::Poisoned(_)) if self.broken == Some(Broken::SyncRepeated) => {}
+            let refused = match finish(self.log.append(turn)) {
+                Ok(()) => {
+                    watch.appended();
+                    None
+                }
+                Err(AppendError::Full(_)) => Some(Refused::Full),
+                Err(AppendError::Unavailable(_)) => Some(Refused::Away),
+                Err(AppendError::Poisoned(_)) if self.broken == Some(Broken::SyncRepeated) => None,
                 Err(error) => return Err(Ended::Append(error)),
+            };
+            match refused {
+                None => self.engine.handle_begun(last),
+                Some(refused) => {
+                    // The world is over before any engine's patience is.
+                    let _ = self.engine.handle_refused(now, refused, self.log.last());
+                    return Ok(false);
+                }
             }
-            decided.unrecorded = None;
+            self.under_way = Some(last);
         }
-        Ok(true)
+        Ok(!self.engine.has_appends())
     }
 
     /// What leaves once the append that was under way is durable.
-    pub(crate) fn finish(&mut self, watch: &mut Watch) -> Vec<Outgoing> {
-        let mut outgoing = Vec::new();
-        let landed = self.under_way.checked_sub(1).and_then(|index| self.decided.get(index));
-        let landed = landed.map(|decided| decided.last);
-        if let Some(landed) = landed {
-            self.durable = landed;
+    pub(crate) fn finish(&mut self, virtual_now: Duration, watch: &mut Watch) -> Vec<Outgoing> {
+        let now = self.clock.now(virtual_now);
+        if let Some(landed) = self.under_way.take() {
             watch.landed();
-            outgoing.extend(self.effects(landed));
-        }
-        let finished: Vec<_> = self.decided.drain(..self.under_way).collect();
-        self.under_way = 0;
-        for Decided { last, messages, answers, .. } in finished {
-            outgoing.extend(Self::let_go(last, messages, answers));
+            self.engine.handle_landed(now, landed, watch);
         }
         if self.is_durable() {
-            watch.turned(&self.scheduler);
+            watch.turned(self.engine.scheduler());
         }
-        outgoing
+        self.outgoing(now)
     }
 
-    fn let_go(
-        cause: Seq,
-        messages: Vec<(Life, ToDispatcher)>,
-        answers: Vec<(Asker, Answer)>,
-    ) -> impl Iterator<Item = Outgoing> {
-        let messages = messages.into_iter().map(|(to, message)| What::Message(to, message));
-        let answers = answers.into_iter().map(|(asker, answer)| What::Answer(asker, answer));
-        messages.chain(answers).map(move |what| Outgoing { cause, what })
-    }
-
-    fn effects(&mut self, durable: Seq) -> Vec<Outgoing> {
+    fn outgoing(&mut self, now: Timestamp) -> Vec<Outgoing> {
         let mut outgoing = Vec::new();
-        while let Some(effect) = self.scheduler.poll_effect(durable) {
-            outgoing.extend(self.outgoing(durable, effect));
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Answered(asker, answer) => outgoing.push(Outgoing::Answer(asker, answer)),
+                Output::AskSource(block) => outgoing.push(Outgoing::AskSource(block)),
+                Output::Added((), taken) => outgoing.push(Outgoing::Added(taken)),
+                Output::Probed((), epoch, last) => outgoing.push(Outgoing::Probed(epoch, last)),
+                Output::Look(()) | Output::Durable(_) => {}
+            }
+        }
+        while let Some((to, messages)) = self.engine.poll_transmit(now) {
+            let letter = messages.into_iter().map(|one| Outgoing::Message(to.clone(), one));
+            outgoing.extend(letter);
         }
         outgoing
-    }
-
-    /// To the life of a dispatcher that was heard last, if any was.
-    fn outgoing(&self, cause: Seq, effect: Effect) -> Option<Outgoing> {
-        let tell = |to, message| Some(What::Message(self.fleet.life(&to)?, message));
-        let what = match effect {
-            Effect::Grant(to, grant) => tell(to, ToDispatcher::Grant(grant)),
-            Effect::Cancel(to, attempt) => tell(to, ToDispatcher::Cancel(attempt)),
-            Effect::AskSource(block) => Some(What::AskSource(block)),
-            Effect::Release(_) => None, // read by cursor
-        };
-        Some(Outgoing { cause, what: what? })
     }
 }
 
-/// Requests that share a turn.
-const BATCH_MAX: usize = 256;
+/// Every rule is checked where the engine goes by it.
+impl Audit for Watch {
+    fn hears(&mut self, now: Timestamp, beat: &Beat, answer: &[ToDispatcher]) {
+        self.hears(now, beat, answer);
+    }
 
-/// A dispatcher that says nothing for so long is gone (ten beats).
-pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(10);
+    fn heard(&mut self, beat: &Beat) {
+        self.beat(beat);
+    }
+
+    fn reported(&mut self, report: &Report) {
+        self.ended(report);
+    }
+
+    fn decided(&mut self, now: Timestamp, input: &Input, outcome: Result<&[Event], &Rejection>) {
+        self.decided(now, input, outcome);
+    }
+
+    fn may_go_on(&mut self, times: u32) -> bool {
+        self.wakes(times)
+    }
+
+    fn settled(&mut self, now: Timestamp) {
+        self.settled(now);
+    }
+
+    fn assigns(&mut self, fleet: &Fleet, scheduler: &Scheduler) {
+        self.offered(fleet.offers(scheduler));
+    }
+
+    fn sleeps(&mut self, now: Timestamp, until: Option<Deadline>) {
+        self.sleeps(now, until);
+    }
+
+    fn leaves(&mut self, message: &ToDispatcher, epoch: Epoch, cause: Seq) {
+        self.leaves(message, epoch, cause);
+    }
+
+    fn answers(&mut self, cause: Seq) {
+        self.answers(cause);
+    }
+}

@@ -11,14 +11,14 @@
 //!
 //! What few worlds have is drawn apart (`scenario`), so that most are as they were: many blocks, GPUs, declared keys, a
 //! machine that is always bad. What is checked is said from the log as the simulator reads it (`ledger`), in its own
-//! words; why something happened is a value, never a message's text. `tools/mutants` breaks one rule of the core at a
-//! time, by the patches in `mutants/`, and says which check sees it.
+//! words; why something happened is a value, never a message's text. `tools/mutants` breaks one rule of core or engine at
+//! a time, by the patches in `mutants/`, and says which check sees it.
 //!
 //! A world that fails has a [`Story`]; [`shrink`](fn@shrink) finds a shorter one that fails alike.
 //!
-//! What is real: all of `push0-core`, and the file log with its recovery. What is mirrored: the engine's turn
-//! and what the dispatcher promises, each with the promises of the real one and in far less code. An engine that is
-//! one process with its dispatchers waits for its log, as over a file; another decides ahead of it, as over NATS.
+//! What is real: all of `push0-core` and of `push0-engine`, and the file log with its recovery. What is mirrored: what
+//! drives the engine (`engine`), and what the dispatcher promises, in far less code. An engine that is one process with
+//! its dispatchers waits for its log, as over a file; another decides ahead of it, as over NATS.
 //!
 //! What is not simulated: the shell (tokio, channels and their bounds, files of proofs, the command line), real
 //! processes and signals, the thread that fills the log's next segment, NATS, several engines, reorgs,

@@ -56,9 +56,13 @@ impl Scenario {
         if rare.permille(250) {
             limits.report_grace = rare.millis(100, 2_000);
         }
+        let bad = bad(rare, dispatchers.len());
+        // Where a turn is soon full, what it leaves over is the next one's.
+        let records = [SHORT_RECORDS, SHORT_RECORDS, SHORT_RECORDS / 2, LONG_RECORDS, LONG_RECORDS];
+        let record_bytes = rare.pick(&records).copied().unwrap_or(SHORT_RECORDS);
         Self {
-            limits,
-            bad: bad(rare, dispatchers.len()),
+            limits: limits.within(record_bytes),
+            bad,
             dispatchers,
             cruel: chance.millis(5_000, 40_000),
             pace: match chance.below(3) {
@@ -204,6 +208,12 @@ fn bad(rare: &mut Chance, machines: usize) -> Option<(usize, Bad)> {
 /// Where the canonical chain starts.
 pub(crate) const START: u64 = 100;
 
+/// The largest record of a log: a turn is full at a fourth of it. In some worlds there is half as much. Unit: bytes.
+const SHORT_RECORDS: usize = 32_000;
+
+/// Likewise, where a turn has room for all that a decision may hold. Unit: bytes.
+const LONG_RECORDS: usize = 128_000;
+
 /// Above those of the faults and the swarm.
 const STREAM: u64 = 1001;
 
@@ -240,6 +250,7 @@ mod tests {
                 ("a machine has no verdict", way(Bad::Fails(FailureClass::Unjudged))),
                 ("a machine lies", way(Bad::Lies)),
                 ("a machine refuses", way(Bad::Refuses)),
+                ("long records", world.limits.record_bytes_max == LONG_RECORDS),
             ];
             for (what, is_drawn) in drawn {
                 *counts.entry(what).or_default() += u32::from(is_drawn);

@@ -39,6 +39,8 @@ pub(crate) struct Watch {
     led: Epoch,
     /// When each dispatcher could last not be heard, or could be heard late.
     troubles: BTreeMap<DispatcherId, Duration>,
+    /// Those that died, where an engine was told that their connection had ended, until it hears them again.
+    departed: BTreeSet<DispatcherId>,
     /// When an engine last began to hear, after it could not.
     heard_from: Duration,
     /// In how many beats each lease was not mentioned.
@@ -79,6 +81,7 @@ impl Watch {
             shadow: Scheduler::new(limits),
             led: Epoch(0),
             troubles: BTreeMap::new(),
+            departed: BTreeSet::new(),
             heard_from: Duration::ZERO,
             absent: BTreeMap::new(),
             lives: BTreeMap::new(),
@@ -291,6 +294,18 @@ impl Watch {
         }));
     }
 
+    /// Somebody who probed is told that this epoch leads, and that its log is durable up to there.
+    pub(crate) fn probed(&mut self, epoch: Epoch, last: Seq) {
+        let durable = self.shadow.last();
+        let is_true = epoch == self.led && last <= durable;
+        self.note(holds(Check::DurableFirst, is_true, || {
+            format!(
+                "{epoch} was said to lead, durable up to {last}: {} leads, up to {durable}",
+                self.led
+            )
+        }));
+    }
+
     /// A dispatcher could not be heard just now, or will be heard late.
     pub(crate) fn trouble(&mut self, dispatcher: &DispatcherId) {
         self.trouble_until(dispatcher, self.now);
@@ -302,6 +317,11 @@ impl Watch {
         *last = until.max(*last);
     }
 
+    /// A dispatcher died, and an engine is told that its connection ended.
+    pub(crate) fn departs(&mut self, dispatcher: &DispatcherId) {
+        self.departed.insert(dispatcher.clone());
+    }
+
     /// An engine hears nothing before `at`.
     pub(crate) fn hears_from(&mut self, at: Duration) {
         self.heard_from = self.heard_from.max(at);
@@ -310,6 +330,7 @@ impl Watch {
     /// A new engine knows nothing of dispatchers.
     pub(crate) fn forget_fleet(&mut self) {
         self.next_due = None;
+        self.departed.clear();
         self.absent.clear();
         self.lives.clear();
         self.announced.clear();

@@ -233,7 +233,7 @@ impl World {
     pub(crate) fn state(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if let Some(engine) = &self.engine {
-            let scheduler = &engine.scheduler;
+            let scheduler = engine.scheduler();
             let (last, durable, epoch) = (scheduler.last(), engine.durable(), scheduler.epoch());
             lines.push(format!("engine life {} {epoch} last {last} durable {durable}", self.life));
             for stage in scheduler.stages() {

@@ -1,4 +1,4 @@
-//! The checks bite: each broken core, engine, dispatcher and disk is caught, within so many seeds.
+//! The checks bite: each broken engine, dispatcher and disk is caught, within so many seeds.
 //!
 //! `docs/found-by-simulation.md` has the table that the first test prints.
 
@@ -9,9 +9,6 @@ use push0_sim::{Broken, Check, Story, shrink};
 
 /// What is broken, the checks that may catch it, and within how many seeds one must.
 const BROKEN: &[(Broken, &[Check], u64)] = &[
-    (Broken::EffectsFirst, &[Check::DurableFirst], 3),
-    (Broken::GrantsBeforeClaim, &[Check::DurableFirst], 2_500),
-    (Broken::GrantSentOnce, &[Check::LeaseKnown], 60),
     (Broken::ClockGoesBack, &[Check::Legal], 60),
     (
         Broken::SyncRepeated,

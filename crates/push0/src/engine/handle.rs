@@ -7,50 +7,31 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
 
 use push0_core::{
-    Arrival, Block, DispatcherId, Epoch, Fleet, FromDispatcher, Input, Rejection, Scheduler, Seq,
+    Block, DispatcherId, Epoch, Fleet, FromDispatcher, Input, Rejection, Scheduler, Seq,
 };
+use push0_engine::{Askers, Request, Taken};
 use push0_log::Room;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Something asked of the engine.
-pub enum Request {
-    /// Decide these, in one turn; the answer is the first refusal.
-    Ask(Vec<Input>, Reply),
-    /// Decide what is left of some that began before, with the answer so far where somebody waits for it.
-    Rest(Vec<Input>, Option<Answered>),
-    /// Add these blocks in one turn, up to the first that is refused or finds no room in it.
-    InOrder(Vec<Block>, oneshot::Sender<Taken>),
-    /// Take what a dispatcher says.
-    Heard(Vec<FromDispatcher>),
+pub(super) enum Asked {
+    /// As the engine takes it.
+    Engine(Request<Replies>),
     /// This dispatcher's connection was seen to end then.
     Departed(DispatcherId, Instant),
-    /// Show the state, as of the end of a turn.
-    Look(Look),
-    /// Say how far the log is durable, once it has answered.
-    Probe(Pulse),
-    /// Grant nothing more.
-    Drain,
     /// End after this turn.
     Stop,
 }
 
-/// What became of some inputs, in order.
-#[derive(Debug, Default)]
-pub struct Taken {
-    /// How each block that was taken stood to the chain when it came; one for each input that was taken.
-    pub arrivals: Vec<Arrival>,
-    /// Why the next one was not.
-    pub refused: Option<Rejection>,
+/// Where answers go.
+pub(super) struct Replies;
+
+impl Askers for Replies {
+    type Ask = oneshot::Sender<Result<(), Rejection>>;
+    type Add = oneshot::Sender<Taken>;
+    type Look = Look;
+    type Probe = oneshot::Sender<(Epoch, Seq)>;
 }
-
-/// An answer, and who waits for it.
-pub(super) type Answered = (Reply, Result<(), Rejection>);
-
-/// Where an answer goes.
-pub(super) type Reply = oneshot::Sender<Result<(), Rejection>>;
-
-/// Where the epoch goes, and the position of the last durable event.
-pub(super) type Pulse = oneshot::Sender<(Epoch, Seq)>;
 
 /// A look at durable state.
 pub(super) type Look = Box<dyn FnOnce(&Scheduler, &Fleet) + Send>;
@@ -63,7 +44,7 @@ pub struct Gone;
 /// Asks the engine.
 #[derive(Clone)]
 pub struct Handle {
-    requests: mpsc::Sender<Request>,
+    requests: mpsc::Sender<Asked>,
     pulse: watch::Receiver<Seq>,
     room: watch::Receiver<Option<Room>>,
     is_stopping: Arc<AtomicBool>,
@@ -71,7 +52,7 @@ pub struct Handle {
 
 impl Handle {
     pub(super) const fn new(
-        requests: mpsc::Sender<Request>,
+        requests: mpsc::Sender<Asked>,
         pulse: watch::Receiver<Seq>,
         room: watch::Receiver<Option<Room>>,
         is_stopping: Arc<AtomicBool>,
@@ -131,10 +112,10 @@ impl Handle {
         look: impl FnOnce(&Scheduler, &Fleet) -> T + Send + 'static,
     ) -> Result<Receiver<T>, Gone> {
         let (reply, answer) = sync_channel(1);
-        let look = move |scheduler: &Scheduler, fleet: &Fleet| {
+        let look: Look = Box::new(move |scheduler, fleet| {
             let _ = reply.send(look(scheduler, fleet)); // the asker may have hung up
-        };
-        self.send(Request::Look(Box::new(look)))?;
+        });
+        self.send(Request::Look(look))?;
         Ok(answer)
     }
 
@@ -145,7 +126,7 @@ impl Handle {
     /// As there.
     pub async fn decide(&self, inputs: Vec<Input>) -> Result<Result<(), Rejection>, Gone> {
         let (reply, answer) = oneshot::channel();
-        self.requests.send(Request::Ask(inputs, reply)).await.map_err(|_| Gone)?;
+        self.requests.send(Asked::Engine(Request::Ask(inputs, reply))).await.map_err(|_| Gone)?;
         answer.await.map_err(|_| Gone)
     }
 
@@ -157,7 +138,7 @@ impl Handle {
     /// [`Gone`].
     pub async fn add(&self, blocks: Vec<Block>) -> Result<Taken, Gone> {
         let (reply, answer) = oneshot::channel();
-        self.requests.send(Request::InOrder(blocks, reply)).await.map_err(|_| Gone)?;
+        self.requests.send(Asked::Engine(Request::Add(blocks, reply))).await.map_err(|_| Gone)?;
         answer.await.map_err(|_| Gone)
     }
 
@@ -166,14 +147,14 @@ impl Handle {
     #[must_use]
     pub fn try_ask(&self, inputs: Vec<Input>) -> bool {
         let (reply, _) = oneshot::channel();
-        self.requests.try_send(Request::Ask(inputs, reply)).is_ok()
+        self.requests.try_send(Asked::Engine(Request::Ask(inputs, reply))).is_ok()
     }
 
     /// As [`heard`](Self::heard), without waiting: `false` if the engine is behind or gone, and what was
     /// said is left out.
     #[must_use]
     pub fn try_heard(&self, said: Vec<FromDispatcher>) -> bool {
-        self.requests.try_send(Request::Heard(said)).is_ok()
+        self.requests.try_send(Asked::Engine(Request::Heard(said))).is_ok()
     }
 
     /// Tells that a dispatcher's connection ended at `when`, and did not come back.
@@ -182,7 +163,7 @@ impl Handle {
     ///
     /// [`Gone`].
     pub async fn departed(&self, dispatcher: DispatcherId, when: Instant) -> Result<(), Gone> {
-        self.requests.send(Request::Departed(dispatcher, when)).await.map_err(|_| Gone)
+        self.requests.send(Asked::Departed(dispatcher, when)).await.map_err(|_| Gone)
     }
 
     /// As [`look`](Self::look), on a thread that runs async tasks.
@@ -195,10 +176,10 @@ impl Handle {
         look: impl FnOnce(&Scheduler, &Fleet) -> T + Send + 'static,
     ) -> Result<T, Gone> {
         let (reply, answer) = oneshot::channel();
-        let look = move |scheduler: &Scheduler, fleet: &Fleet| {
+        let look: Look = Box::new(move |scheduler, fleet| {
             let _ = reply.send(look(scheduler, fleet)); // the asker may have hung up
-        };
-        self.requests.send(Request::Look(Box::new(look))).await.map_err(|_| Gone)?;
+        });
+        self.requests.send(Asked::Engine(Request::Look(look))).await.map_err(|_| Gone)?;
         answer.await.map_err(|_| Gone)
     }
 
@@ -210,7 +191,7 @@ impl Handle {
     /// [`Gone`]: it has ended, or its log does not answer.
     pub async fn probe(&self) -> Result<(Epoch, Seq), Gone> {
         let (reply, answer) = oneshot::channel();
-        self.requests.send(Request::Probe(reply)).await.map_err(|_| Gone)?;
+        self.requests.send(Asked::Engine(Request::Probe(reply))).await.map_err(|_| Gone)?;
         answer.await.map_err(|_| Gone)
     }
 
@@ -237,7 +218,7 @@ impl Handle {
     /// Has the engine end, also one that waits for room. Nothing happens if it has.
     pub fn stop(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
-        let _ = self.send(Request::Stop);
+        let _ = self.requests.blocking_send(Asked::Stop);
     }
 
     /// Waits until the engine has ended.
@@ -263,24 +244,8 @@ impl Handle {
         self.room.borrow().clone()
     }
 
-    fn send(&self, request: Request) -> Result<(), Gone> {
-        self.requests.blocking_send(request).map_err(|_| Gone)
-    }
-}
-
-impl fmt::Debug for Request {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ask(inputs, _) => f.debug_tuple("Ask").field(inputs).finish(),
-            Self::Rest(inputs, _) => f.debug_tuple("Rest").field(inputs).finish(),
-            Self::InOrder(inputs, _) => f.debug_tuple("InOrder").field(inputs).finish(),
-            Self::Heard(message) => f.debug_tuple("Heard").field(message).finish(),
-            Self::Departed(dispatcher, _) => f.debug_tuple("Departed").field(dispatcher).finish(),
-            Self::Look(_) => f.write_str("Look"),
-            Self::Probe(_) => f.write_str("Probe"),
-            Self::Drain => f.write_str("Drain"),
-            Self::Stop => f.write_str("Stop"),
-        }
+    fn send(&self, request: Request<Replies>) -> Result<(), Gone> {
+        self.requests.blocking_send(Asked::Engine(request)).map_err(|_| Gone)
     }
 }
 

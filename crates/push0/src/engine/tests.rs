@@ -12,7 +12,8 @@ use push0_log::{AppendError, Log, Memory, MemoryLog, ReadError};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
-use super::waiting::TURNS_MAX;
+use push0_engine::TURNS_MAX;
+
 use super::{Engine, Handle, Ports, Seen};
 use crate::fixture::one_stage;
 use crate::tell::Level;

@@ -79,6 +79,7 @@ impl Watch {
         self.absent = absent;
         let knows_of = beat.running.len() as u64 + beat.held.len() as u64;
         let at_first = SHOWN_AT_FIRST.max(knows_of);
+        self.departed.remove(&beat.dispatcher);
         *self.shown.entry(beat.dispatcher.clone()).or_insert(at_first) += SHOWN_A_BEAT;
         self.announced.insert(beat.dispatcher.clone(), beat.capacity.clone());
         self.running.insert(beat.dispatcher.clone(), beat.running.clone());
@@ -123,6 +124,9 @@ impl Watch {
     }
 
     fn check_silence(&self, dispatcher: &DispatcherId, events: &[Event]) -> Result<(), Found> {
+        if self.departed.contains(dispatcher) {
+            return Ok(());
+        }
         let troubled = self.troubles.get(dispatcher).copied().unwrap_or_default();
         let heard = |since: Duration| self.now.saturating_sub(since) < SILENCE_DOUBT;
         let is_live = !heard(troubled) && !events.is_empty();

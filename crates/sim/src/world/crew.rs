@@ -27,6 +27,12 @@ impl World {
         let id = one.id.clone();
         self.watch.trouble(&id);
         self.say(|| format!("{id} dies, keeps what it holds {keeps_held}"));
+        // Where there are servers between them, its engine may hear of it from those.
+        if !self.scenario.is_one_process && self.chance.flip() {
+            let now = self.agenda.now();
+            self.watch.departs(&id);
+            self.request(Request::Departed(id, now));
+        }
     }
 
     pub(super) fn beats(&mut self, who: usize, life: u64) {

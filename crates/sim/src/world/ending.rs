@@ -84,7 +84,7 @@ impl World {
         if matches!(self.phase, Phase::Cruel | Phase::Over) || !engine.is_durable() {
             return;
         }
-        let scheduler = &engine.scheduler;
+        let scheduler = engine.scheduler();
         let has_read = self.reader.read.len() == self.watch.ledger.released.len();
         if !self.lies().is_empty() {
             return; // an auditor comes

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use push0_core::{Epoch, Input, Scheduler, Timestamp, Turn};
+use push0_core::{Epoch, Input, Limits, Scheduler, Timestamp, Turn};
 use push0_log::{AppendError, FileLog, LogId, OpenError, Settings};
 
 use super::World;
@@ -12,7 +12,7 @@ use crate::broken::Broken;
 use crate::check::{Check, Found};
 use crate::clock::Clock;
 use crate::disk::Mishap;
-use crate::engine::{Asker, Ended, Engine, Outgoing, Request, What};
+use crate::engine::{Asker, Ended, Engine, Outgoing, Request};
 use crate::fault::Fault;
 
 impl World {
@@ -24,7 +24,10 @@ impl World {
         (self.frozen, self.look) = (Duration::ZERO, None);
         self.plan_mishap();
         let mut history = Vec::new();
-        let opened = FileLog::open_on(self.disk.clone(), SETTINGS, &mut |turn| history.push(turn));
+        let opened =
+            FileLog::open_on(self.disk.clone(), settings(&self.scenario.limits), &mut |turn| {
+                history.push(turn);
+            });
         self.disk.forget_plan();
         let (log, report) = match opened {
             Ok(opened) => opened,
@@ -122,7 +125,7 @@ impl World {
         }
         self.look = None;
         let Some(engine) = &mut self.engine else { return };
-        if !engine.may_decide() {
+        if !engine.may_decide(now) {
             return; // it looks again when the append is over
         }
         if now < self.frozen {
@@ -134,14 +137,13 @@ impl World {
             Some(due) => return self.look_by(due),
             None => return,
         }
-        if let Err(ended) = engine.turn(now, &mut self.watch) {
-            return self.ended(&ended);
-        }
-        let mut outgoing = engine.grants();
-        outgoing.extend(engine.leak());
-        let is_appending = engine.is_appending();
+        let outgoing = match engine.turn(now, &mut self.watch) {
+            Ok(outgoing) => outgoing,
+            Err(ended) => return self.ended(&ended),
+        };
+        let is_first = !engine.is_appending() && engine.has_more();
         self.deliver(outgoing);
-        if !is_appending {
+        if is_first {
             self.record();
         }
         self.look_again();
@@ -150,7 +152,7 @@ impl World {
     /// An engine that can decide meets each deadline within two beats.
     pub(super) fn check_lateness(&mut self) {
         let now = self.agenda.now();
-        let is_able = |engine: &&Engine| now >= self.frozen && engine.may_decide();
+        let is_able = |engine: &&Engine| now >= self.frozen && engine.may_decide(now);
         let Some(engine) = self.engine.as_ref().filter(is_able) else {
             self.unable = now;
             return;
@@ -164,9 +166,9 @@ impl World {
 
     /// Has an engine that decides ahead look when it next has something to do.
     fn look_again(&mut self) {
-        let due = self.engine.as_ref().filter(|engine| engine.may_decide()).and_then(Engine::due);
-        if let Some(due) = due {
-            let now = self.agenda.now();
+        let now = self.agenda.now();
+        let engine = self.engine.as_ref().filter(|engine| engine.may_decide(now));
+        if let Some(due) = engine.and_then(Engine::due) {
             self.look_by(due.max(now));
         }
     }
@@ -175,7 +177,7 @@ impl World {
     pub(super) fn record(&mut self) {
         self.plan_mishap();
         let Some(engine) = &mut self.engine else { return };
-        let recorded = engine.record(&mut self.watch);
+        let recorded = engine.record(self.agenda.now(), &mut self.watch);
         self.disk.forget_plan();
         let life = self.life;
         match recorded {
@@ -207,7 +209,7 @@ impl World {
             return self.agenda.at(self.frozen, Happening::EngineSends { life });
         }
         let Some(engine) = &mut self.engine else { return };
-        let mut outgoing = engine.finish(&mut self.watch);
+        let mut outgoing = engine.finish(now, &mut self.watch);
         let is_cut = !outgoing.is_empty() && self.faults.strikes(now, Fault::HalfSent);
         if is_cut {
             let kept = self.faults.chance(Fault::HalfSent).below(outgoing.len() as u64);
@@ -225,18 +227,15 @@ impl World {
 
     fn deliver(&mut self, outgoing: Vec<Outgoing>) {
         for one in outgoing {
-            let Some(engine) = &self.engine else { return };
-            match one.what {
-                What::Message(to, message) => {
-                    let epoch = engine.scheduler.epoch();
-                    self.watch.leaves(&message, epoch, one.cause);
-                    self.send_down(&to, message);
-                }
-                What::Answer(asker, answer) => {
-                    self.watch.answers(one.cause);
-                    self.answered(asker, answer);
-                }
-                What::AskSource(block) => self.source_is_asked(block),
+            if self.engine.is_none() {
+                return;
+            }
+            match one {
+                Outgoing::Message(to, message) => self.send_down(&to, message),
+                Outgoing::Answer(asker, answer) => self.answered(asker, answer),
+                Outgoing::Added(taken) => self.source_added(taken),
+                Outgoing::Probed(epoch, last) => self.watch.probed(epoch, last),
+                Outgoing::AskSource(block) => self.source_is_asked(block),
             }
         }
     }
@@ -321,9 +320,11 @@ fn found(what: &str) -> Found {
     (Check::Legal, what.to_owned())
 }
 
-/// A segment takes about a hundred turns.
-const SETTINGS: Settings =
-    Settings { segment_bytes: 128 << 10, fills_ahead: false, id: Some(LogId([7; 16])) };
+/// A segment takes about a hundred turns: it holds four records of the largest, and as much as is around them.
+const fn settings(limits: &Limits) -> Settings {
+    let segment_bytes = 4 * (limits.record_bytes_max + 256);
+    Settings { segment_bytes, fills_ahead: false, id: Some(LogId([7; 16])) }
+}
 
 /// When a world begins. Unit: microseconds since 1970.
 const WALL_START: u64 = 1_000_000_000_000_000;

@@ -151,7 +151,8 @@ impl World {
             return;
         };
         let (dispatcher, incarnation) = (one.id.clone(), one.life);
-        let others = engine.scheduler.attempts().filter(|attempt| attempt.dispatcher != dispatcher);
+        let others =
+            engine.scheduler().attempts().filter(|attempt| attempt.dispatcher != dispatcher);
         let others: Vec<_> = others.map(|attempt| (attempt.task, attempt.id)).collect();
         if others.is_empty() || !self.strikes(Fault::SpeaksForOther) {
             return;
@@ -192,7 +193,7 @@ impl World {
     /// Takes back what was accepted and is false; by mistake, what is true.
     fn audit(&mut self) {
         let Some(engine) = &self.engine else { return };
-        let scheduler = &engine.scheduler;
+        let scheduler = engine.scheduler();
         let all = scheduler.tasks().filter(|(_, task)| task.result.is_some());
         let all: Vec<_> = all.map(|(id, _)| *id).collect();
         let lies = self.lies();
@@ -221,7 +222,7 @@ impl World {
 
     fn operate(&mut self) {
         let Some(engine) = &self.engine else { return };
-        let scheduler = &engine.scheduler;
+        let scheduler = engine.scheduler();
         let parked: Vec<_> = scheduler.parked().map(|(id, _)| *id).collect();
         let is_accepted = |state: &TaskState| *state == TaskState::Accepted;
         let accepted = scheduler.tasks().filter(|(_, task)| is_accepted(&task.state));
@@ -252,7 +253,7 @@ impl World {
 
     /// Keeps new work from a dispatcher, and lets it have some again.
     fn cordon(&mut self) {
-        let cordoned = self.engine.iter().flat_map(|engine| engine.scheduler.cordons());
+        let cordoned = self.engine.iter().flat_map(|engine| engine.scheduler().cordons());
         let cordoned: Vec<_> = cordoned.map(|(id, _)| id.clone()).collect();
         let said = || ("an operator".to_owned(), "a disk is changed".to_owned());
         for dispatcher in cordoned {

@@ -9,7 +9,7 @@ use push0_core::{Digest, Input, Key, ReleaseNumber, Seq, TaskState};
 use super::World;
 use crate::agenda::Happening;
 use crate::check::{Check, holds};
-use crate::engine::{Answer, Asker};
+use crate::engine::{Answer, Asker, Request};
 use crate::store::Read;
 
 /// What was read.
@@ -36,6 +36,7 @@ impl World {
         self.recall();
         while self.read_next() {}
         self.check_ending();
+        self.request(Request::Probe); // as whoever tells the others that it leads
     }
 
     /// Goes back to what was taken back since it was read.
@@ -43,13 +44,13 @@ impl World {
         let Some(engine) = self.engine.as_ref().filter(|engine| engine.is_durable()) else {
             return;
         };
-        for (number, at) in engine.scheduler.recalled() {
+        for (number, at) in engine.scheduler().recalled() {
             if at > self.reader.recalled {
                 self.reader.read.remove(&number.0);
                 self.reader.cursor = self.reader.cursor.min(number.0 - 1);
             }
         }
-        let last = engine.scheduler.recalled().map(|(_, at)| at).max();
+        let last = engine.scheduler().recalled().map(|(_, at)| at).max();
         self.reader.recalled = last.unwrap_or_default().max(self.reader.recalled);
     }
 
@@ -58,14 +59,14 @@ impl World {
         let Some(engine) = self.engine.as_ref().filter(|engine| engine.is_durable()) else {
             return false;
         };
-        let Some(release) = engine.scheduler.releases(ReleaseNumber(self.reader.cursor)).first()
+        let Some(release) = engine.scheduler().releases(ReleaseNumber(self.reader.cursor)).first()
         else {
             return false;
         };
         let number = release.number.0;
         let mut values = Vec::new();
         for id in &release.tasks {
-            let task = engine.scheduler.task(id);
+            let task = engine.scheduler().task(id);
             let Some(result) = task.and_then(|task| Some((task, task.result.as_ref()?))) else {
                 return false;
             };

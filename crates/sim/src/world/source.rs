@@ -5,10 +5,11 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use push0_core::{BlockHash, Input, Rejection, Seq};
+use push0_engine::Taken;
 
 use super::World;
 use crate::agenda::Happening;
-use crate::check::Check;
+use crate::check::{Check, holds};
 use crate::engine::{Answer, Asker, Engine, Request};
 use crate::fault::Fault;
 use crate::scenario;
@@ -84,7 +85,40 @@ impl World {
             return self.source_waits(STORE_WAIT);
         }
         self.trouble_of_source();
-        self.source_asks(Asks::Next, Input::Submit(Box::new(block)));
+        if self.scenario.is_one_process {
+            return self.source_asks(Asks::Next, Input::Submit(Box::new(block)));
+        }
+        // As clients of a cluster do: some at once.
+        let most = usize::try_from(self.chance.within(1, TOGETHER)).unwrap_or(1);
+        let next = self.scenario.blocks.iter().skip(self.source.next).take(most);
+        let next = next.take_while(|block| !self.source.gone.contains(&block.hash)).cloned();
+        let mut blocks = Vec::new();
+        for block in next.collect::<Vec<_>>() {
+            if self.store.read(&block.payload) != Read::Sound && !self.store.put(block.payload) {
+                break;
+            }
+            blocks.push(block);
+        }
+        if blocks.is_empty() {
+            return self.source_waits(STORE_WAIT);
+        }
+        self.source.asks = Some(Asks::Next);
+        self.request(Request::Add(blocks));
+    }
+
+    /// What became of the blocks that were added at once: those that were taken, in their order, up to the first that
+    /// was refused or found no room in its turn.
+    pub(super) fn source_added(&mut self, Taken { arrivals, refused }: Taken) {
+        let taken = arrivals.len();
+        let is_some = taken > 0 || refused.is_some();
+        self.watch.note(holds(Check::Legal, is_some, || "no block was taken, none refused".into()));
+        // The answer below says one more, or that the next was refused.
+        let (before, answer) = match refused {
+            Some(refused) => (taken, Err(refused)),
+            None => (taken.saturating_sub(1), Ok(())),
+        };
+        self.source.next += before;
+        self.source_answered(answer);
     }
 
     pub(super) fn source_answered(&mut self, answer: Answer) {
@@ -139,8 +173,12 @@ impl World {
     }
 
     pub(super) fn ask(&mut self, asker: Asker, inputs: Vec<Input>) {
+        self.request(Request::Ask(asker, inputs));
+    }
+
+    pub(super) fn request(&mut self, request: Request) {
         let Some(engine) = &mut self.engine else { return };
-        engine.ask(Request::Ask(asker, inputs));
+        engine.ask(request);
         let now = self.agenda.now();
         self.look_by(now);
     }
@@ -173,10 +211,13 @@ impl World {
             known.payload = scenario::payload(known.number.0, salt);
             asides.push(known);
         }
-        for block in asides {
-            if self.store.put(block.payload) {
-                self.ask(Asker::Aside, vec![Input::Submit(Box::new(block))]);
-            }
+        let put = |block: &push0_core::Block| self.store.put(block.payload);
+        let asides: Vec<_> = asides.into_iter().filter(put).collect();
+        let inputs = asides.into_iter().map(|block| Input::Submit(Box::new(block)));
+        // What is too much for one turn goes on in the next.
+        match self.chance.flip() {
+            true => self.ask(Asker::Aside, inputs.collect()),
+            false => inputs.for_each(|input| self.ask(Asker::Aside, vec![input])),
         }
     }
 
@@ -186,6 +227,9 @@ impl World {
         self.faults.chance(fault).pick(known).cloned()
     }
 }
+
+/// Blocks that a client adds at once, at most.
+const TOGETHER: u64 = 12;
 
 /// Between two tries to submit to an engine that is full.
 const FULL_WAIT: Duration = Duration::from_millis(200);

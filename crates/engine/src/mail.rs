@@ -4,26 +4,26 @@
 //! has reported, and the next grant is mostly near. So it rides with that, or leaves after a while by itself; alone it
 //! would be a message more for each task, through a server and to a process that has to be woken for it.
 //!
-//! Not here: how messages travel (`ports`).
+//! Not here: how messages travel.
 
 use std::collections::BTreeMap;
 use std::mem;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use push0_core::{Life, ToDispatcher};
+use push0_core::{Life, Timestamp, ToDispatcher};
 
 /// What leaves, for each life of a dispatcher in the order in which it was added.
 #[derive(Debug, Default)]
-pub(super) struct Mail {
+pub(crate) struct Mail {
     hurries: BTreeMap<Life, Vec<ToDispatcher>>,
     /// For lives that nothing hurries for: verdicts, and since when the first waits.
-    rides: BTreeMap<Life, (Instant, Vec<ToDispatcher>)>,
+    rides: BTreeMap<Life, (Timestamp, Vec<ToDispatcher>)>,
     /// When to look at what rides: not after the first of it has waited long enough.
-    look: Option<Instant>,
+    look: Option<Timestamp>,
 }
 
 impl Mail {
-    pub(super) fn add(&mut self, now: Instant, to: Life, message: ToDispatcher) {
+    pub(crate) fn add(&mut self, now: Timestamp, to: Life, message: ToDispatcher) {
         if let Some(messages) = self.hurries.get_mut(&to) {
             return messages.push(message);
         }
@@ -44,15 +44,15 @@ impl Mail {
     }
 
     /// When something leaves by itself at the latest.
-    pub(super) const fn due(&self) -> Option<Instant> {
+    pub(crate) const fn due(&self) -> Option<Timestamp> {
         self.look
     }
 
     /// What is to leave now.
-    pub(super) fn take(&mut self, now: Instant) -> BTreeMap<Life, Vec<ToDispatcher>> {
+    pub(crate) fn take(&mut self, now: Timestamp) -> BTreeMap<Life, Vec<ToDispatcher>> {
         let mut leaves = mem::take(&mut self.hurries);
         if self.look.is_some_and(|look| look <= now) {
-            let is_due = |_: &Life, (since, _): &mut (Instant, _)| *since + RIDE_MAX <= now;
+            let is_due = |_: &Life, (since, _): &mut (Timestamp, _)| *since + RIDE_MAX <= now;
             let due = self.rides.extract_if(.., is_due);
             leaves.extend(due.map(|(to, (_, messages))| (to, messages)));
             self.look = self.rides.values().map(|(since, _)| *since + RIDE_MAX).min();
@@ -61,7 +61,7 @@ impl Mail {
     }
 
     /// All that there is.
-    pub(super) fn take_all(&mut self) -> BTreeMap<Life, Vec<ToDispatcher>> {
+    pub(crate) fn take_all(&mut self) -> BTreeMap<Life, Vec<ToDispatcher>> {
         let Self { mut hurries, rides, .. } = mem::take(self);
         hurries.extend(rides.into_iter().map(|(to, (_, messages))| (to, messages)));
         hurries
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_verdict_leaves_with_what_hurries_for_the_same_life_and_before_it() {
-        let (mut mail, now) = (Mail::default(), Instant::now());
+        let (mut mail, now) = (Mail::default(), Timestamp(0));
         mail.add(now, to("a"), verdict(1));
         mail.add(now, to("b"), verdict(2));
         assert!(mail.take(now).is_empty());
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_verdict_leaves_by_itself_after_a_while_each_in_its_time() {
-        let (mut mail, first) = (Mail::default(), Instant::now());
+        let (mut mail, first) = (Mail::default(), Timestamp(0));
         let second = first + RIDE_MAX / 2;
         mail.add(first, to("a"), verdict(1));
         mail.add(second, to("b"), verdict(2));
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn many_verdicts_are_company_enough() {
-        let (mut mail, now) = (Mail::default(), Instant::now());
+        let (mut mail, now) = (Mail::default(), Timestamp(0));
         let many = u64::try_from(RIDERS_MAX).expect("few");
         (0..many).for_each(|attempt| mail.add(now, to("a"), verdict(attempt)));
         assert_eq!(mail.take(now).into_values().map(|some| some.len()).sum::<usize>(), RIDERS_MAX);

@@ -1,33 +1,42 @@
 //! What a dispatcher says, decided; and what it is told of it.
 
-use push0_core::{Beat, Input, Life, Outcome, Rejection, Report, Timestamp, ToDispatcher, Verdict};
-use push0_log::Log;
+use push0_core::{
+    Beat, IllegalEvent, Input, Life, Outcome, Rejection, Report, Timestamp, ToDispatcher, Verdict,
+};
 
-use super::gathered::Gathered;
-use super::{Engine, EngineError};
+use crate::audit::Audit;
+use crate::engine::Engine;
+use crate::gathered::Gathered;
+use crate::request::Askers;
 
-impl<L: Log> Engine<L> {
+impl<A: Askers> Engine<A> {
     /// Takes a beat, and answers what its dispatcher lacks.
-    pub(super) fn beaten(
+    pub(crate) fn beaten(
         &mut self,
         now: Timestamp,
         beat: Beat,
-        gathered: &mut Gathered,
-    ) -> Result<(), EngineError> {
+        gathered: &mut Gathered<A>,
+        audit: &mut impl Audit,
+    ) -> Result<(), IllegalEvent> {
         let (inputs, again) = self.fleet.beat(now, &beat, &self.scheduler);
-        let to = Life { dispatcher: beat.dispatcher, incarnation: beat.incarnation };
+        audit.hears(now, &beat, &again);
+        let to = Life { dispatcher: beat.dispatcher.clone(), incarnation: beat.incarnation };
         gathered.messages.extend(again.into_iter().map(|message| (to.clone(), message)));
-        self.decide_all(now, inputs, gathered)
+        self.decide_all(now, inputs, gathered, audit)?;
+        audit.heard(&beat);
+        Ok(())
     }
 
     /// Decides a report, and what its dispatcher is told of it.
-    pub(super) fn heard(
+    pub(crate) fn heard(
         &mut self,
         now: Timestamp,
         report: Report,
-        gathered: &mut Gathered,
-    ) -> Result<(), EngineError> {
+        gathered: &mut Gathered<A>,
+        audit: &mut impl Audit,
+    ) -> Result<(), IllegalEvent> {
         self.fleet.ended(&report);
+        audit.reported(&report);
         if self.fleet.awaits(now, &report, &self.scheduler) {
             return Ok(());
         }
@@ -38,7 +47,7 @@ impl<L: Log> Engine<L> {
         // When what is tried was granted, and whether this is its word.
         let lives = lives.map(|lives| (lives.since, self.scheduler.is_holders(&report)));
         let before = gathered.events.len();
-        let verdict = match self.decide(now, &Input::Report(report), gathered)? {
+        let verdict = match self.decide(now, &Input::Report(report), gathered, audit)? {
             Err(Rejection::Answered(verdict)) => verdict,
             Err(_) => Verdict::Unwanted,
             Ok(()) => gathered.verdict(before, self.scheduler.last()),

@@ -4,29 +4,27 @@ use std::time::Duration;
 
 use push0_core::{Event, Life, Seq, Timestamp, ToDispatcher, Verdict};
 
-use tokio::sync::oneshot;
-
-use super::handle::{Answered, Look, Pulse, Taken};
+use crate::request::{Answered, Askers, Taken};
 
 /// What a turn has gathered.
-pub(super) struct Gathered {
-    pub(super) events: Vec<Event>,
+pub(crate) struct Gathered<A: Askers> {
+    pub(crate) events: Vec<Event>,
     /// What its events take in the log at most. Unit: bytes.
     bytes: usize,
     /// It takes no further request past this size. Unit: bytes.
     bytes_max: usize,
-    pub(super) answers: Vec<Answered>,
-    pub(super) taken: Vec<(oneshot::Sender<Taken>, Taken)>,
-    pub(super) messages: Vec<(Life, ToDispatcher)>,
-    pub(super) looks: Vec<Look>,
-    pub(super) probes: Vec<Pulse>,
+    pub(crate) answers: Vec<Answered<A>>,
+    pub(crate) taken: Vec<(A::Add, Taken)>,
+    pub(crate) messages: Vec<(Life, ToDispatcher)>,
+    pub(crate) looks: Vec<A::Look>,
+    pub(crate) probes: Vec<A::Probe>,
     /// For each accepted result, when its attempt was granted and how long the prover ran.
-    pub(super) accepted: Vec<(Timestamp, Duration)>,
+    pub(crate) accepted: Vec<(Timestamp, Duration)>,
 }
 
-impl Gathered {
+impl<A: Askers> Gathered<A> {
     /// Nothing yet; full at `bytes_max`, well below what a log takes for one record.
-    pub(super) const fn of_at_most(bytes_max: usize) -> Self {
+    pub(crate) const fn of_at_most(bytes_max: usize) -> Self {
         Self {
             events: Vec::new(),
             bytes: 0,
@@ -40,26 +38,26 @@ impl Gathered {
         }
     }
 
-    pub(super) fn add(&mut self, events: Vec<Event>) {
+    pub(crate) fn add(&mut self, events: Vec<Event>) {
         self.bytes += events.iter().map(Event::bytes_max).sum::<usize>();
         self.events.extend(events);
     }
 
-    pub(super) const fn bytes(&self) -> usize {
+    pub(crate) const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    pub(super) const fn is_full(&self) -> bool {
+    pub(crate) const fn is_full(&self) -> bool {
         self.bytes >= self.bytes_max
     }
 
     /// Whether what was decided last leaves no room for grants beside it.
-    pub(super) const fn is_overfull(&self) -> bool {
+    pub(crate) const fn is_overfull(&self) -> bool {
         self.bytes >= 2 * self.bytes_max
     }
 
     /// What a dispatcher is told of the events from `before` on, of which the last is at `last`.
-    pub(super) fn verdict(&self, before: usize, last: Seq) -> Verdict {
+    pub(crate) fn verdict(&self, before: usize, last: Seq) -> Verdict {
         let events = self.events.get(before..).unwrap_or_default();
         let accepted = events.iter().rposition(|event| matches!(event, Event::Accepted { .. }));
         match accepted {
