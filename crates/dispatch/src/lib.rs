@@ -85,7 +85,7 @@ pub use gpus::{Elsewhere, Gpus, Visible, present as gpus_present};
 pub use incarnation::last_life;
 pub use logs::{AttemptLog, attempt_log, attempt_logs};
 pub use memory::more_than;
-pub use notice::Notice;
+pub use notice::{AttemptFailed, Notice};
 pub use orphans::{TAG, end_marked};
 pub use output::Artifact;
 pub use outputs::{OutputAnswer, OutputAsk, Outputs};
