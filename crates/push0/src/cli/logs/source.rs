@@ -129,12 +129,12 @@ pub(super) fn read(path: &Path) -> io::Result<String> {
 }
 
 /// What is behind the header, which is told from the log.
-fn body(text: &str) -> &str {
+pub(in crate::cli) fn body(text: &str) -> &str {
     text.split_once("\n\n").map_or("", |(_, output)| output)
 }
 
 /// A word on what was printed and is not kept.
-pub(super) fn before(forgotten: u64) -> String {
+pub(in crate::cli) fn before(forgotten: u64) -> String {
     match forgotten {
         0 => String::new(),
         bytes => format!("[{bytes} bytes before this are not kept]\n"),
@@ -142,7 +142,7 @@ pub(super) fn before(forgotten: u64) -> String {
 }
 
 /// What a prover printed, which may be anything; a terminal must not obey it.
-pub(super) fn shown(text: &str) -> String {
+pub(in crate::cli) fn shown(text: &str) -> String {
     match text.trim_end() {
         "" => "it printed nothing".to_owned(),
         text => text
