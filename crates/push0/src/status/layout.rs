@@ -28,14 +28,6 @@ pub(super) fn size(bytes: u64) -> String {
     }
 }
 
-/// One or several of something.
-pub(super) fn count(count: u64, what: &str) -> String {
-    match count {
-        1 => format!("1 {what}"),
-        count => format!("{count} {what}s"),
-    }
-}
-
 /// Breaks lines that are too long between words; what follows is indented below its beginning.
 pub(super) fn fit(text: &str, width: Option<usize>) -> String {
     let Some(width) = width else { return text.to_owned() };
@@ -93,7 +85,7 @@ pub(super) fn table<const N: usize>(rows: &[[String; N]], width: Option<usize>) 
 }
 
 /// A text of no more than so many letters: both its ends, where it is longer.
-pub(super) fn middle(text: &str, most: usize) -> String {
+pub(crate) fn middle(text: &str, most: usize) -> String {
     let length = text.chars().count();
     if length <= most {
         return text.to_owned();

@@ -9,6 +9,7 @@ use push0_core::{Attempt, Scheduler};
 use push0_dispatch::Step;
 use serde::{Deserialize, Serialize};
 
+use super::heard::Heard;
 use super::layout::{long, table};
 use super::named;
 use super::watch::Watch;
@@ -89,6 +90,14 @@ impl Run {
         {
             self.doing = Some(step.doing.clone());
             self.fraction = step.fraction.filter(|fraction| (0.0..=1.0).contains(fraction));
+        }
+    }
+
+    /// Notes that a dispatcher of which the engine has heard does not answer.
+    pub(super) fn is_mute(&mut self, heard: &Heard) {
+        if self.dispatcher == heard.dispatcher {
+            self.silent.get_or_insert(heard.silent);
+            self.silent_max.get_or_insert(heard.silent_max);
         }
     }
 
