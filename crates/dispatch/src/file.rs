@@ -194,7 +194,8 @@ fn progress(line: &[u8]) -> Option<f64> {
 }
 
 /// Whether a line says how far the prover is, and nothing to people.
-pub(crate) fn is_progress(line: &str) -> bool {
+#[must_use]
+pub fn is_progress(line: &str) -> bool {
     progress(line.as_bytes()).is_some()
 }
 

@@ -81,6 +81,7 @@ pub use cgroup::{MemoryLimit, memory_limit_bytes};
 pub use config::{Config, ProgramConfig, Retry};
 pub use dispatcher::{Dispatcher, StartError, Started, start, start_with};
 pub use environment::environment;
+pub use file::is_progress;
 pub use gpus::{Elsewhere, Gpus, Visible, present as gpus_present};
 pub use incarnation::last_life;
 pub use logs::{AttemptLog, attempt_log, attempt_logs};

@@ -110,7 +110,7 @@ impl Attempt {
                 let (number, since) = (self.number, self.since.map(time).unwrap_or_default());
                 let runs = format!("attempt {number} is running (since {since})");
                 match source.whole(self)? {
-                    Ok(text) if text.is_empty() => {
+                    Ok(text) if source::words(&text).trim().is_empty() => {
                         vec![runs, "it has printed nothing yet".to_owned()]
                     }
                     Ok(text) => vec![shown(&text), format!("-- {runs}; -f goes on with it")],

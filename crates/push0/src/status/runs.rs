@@ -125,7 +125,7 @@ impl Run {
         if all.is_empty() {
             return None;
         }
-        let head = ["runs", "attempt", "dispatcher", "doing", "for", "usually"].map(str::to_owned);
+        let head = ["runs", "attempt", "dispatcher", "doing", "for", "usual"].map(str::to_owned);
         let rows = all.iter().take(SHOWN_MAX).map(|run| {
             let doing = match (run.is_silent(), run.silent) {
                 (true, Some(silent)) => format!("silent {}", long(silent)),

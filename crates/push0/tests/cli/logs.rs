@@ -68,12 +68,13 @@ fn what_its_output_ends_with_is_shown_once() {
     world.report(&grant, Outcome::Failed { class: FailureClass::Failed, message });
     let folder = world.data().join("dispatch/logs");
     fs::create_dir_all(&folder).expect("a folder");
-    let log = format!("task {}\nended failed\n\nfirst\nlast\n", grant.task);
+    let log = format!("task {}\nended failed\n\nprogress 0.5\nfirst\nlast\n", grant.task);
     fs::write(folder.join(format!("{}.log", grant.attempt.0)), log).expect("a log");
     let shown = world.push0(&["logs", &grant.task.short()]).stdout;
     assert_eq!(shown.matches("last").count(), 1, "{shown}");
     assert!(shown.contains("task 78443ef2: failed at "), "{shown}");
     assert!(shown.contains(" ==\nexit code 1\n-- ") && shown.contains("\nfirst\nlast"), "{shown}");
+    assert!(!shown.contains("progress"), "that is for `push0 status`: {shown}");
 }
 
 #[test]

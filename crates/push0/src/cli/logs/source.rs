@@ -7,7 +7,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use push0_core::{TaskId, plain};
-use push0_dispatch::{OutputAnswer, OutputAsk, Piece, attempt_log};
+use push0_dispatch::{OutputAnswer, OutputAsk, Piece, attempt_log, is_progress};
 
 use super::attempts::Attempt;
 use crate::cluster::{Asked, Asker, ClusterArgs};
@@ -141,9 +141,14 @@ pub(in crate::cli) fn before(forgotten: u64) -> String {
     }
 }
 
+/// What a prover printed for people: without the lines that say how far it is, which `push0 status` shows.
+pub(super) fn words(text: &str) -> String {
+    text.split_inclusive('\n').filter(|line| !is_progress(line)).collect()
+}
+
 /// What a prover printed, which may be anything; a terminal must not obey it.
 pub(in crate::cli) fn shown(text: &str) -> String {
-    match text.trim_end() {
+    match words(text).trim_end() {
         "" => "it printed nothing".to_owned(),
         text => text
             .lines()
