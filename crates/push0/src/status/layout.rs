@@ -29,7 +29,7 @@ pub(super) fn size(bytes: u64) -> String {
 }
 
 /// Breaks lines that are too long between words; what follows is indented below its beginning.
-pub(super) fn fit(text: &str, width: Option<usize>) -> String {
+pub(crate) fn fit(text: &str, width: Option<usize>) -> String {
     let Some(width) = width else { return text.to_owned() };
     text.lines().map(|line| fit_line(line, width)).collect::<Vec<_>>().join("\n")
 }
