@@ -161,10 +161,11 @@ fn an_attempt_that_comes_to_nothing_is_told_once_however_often_it_is_reported() 
         BTreeMap::from([(name(), mock(dir, "echo progress 0.5; echo no device; exit 1"))])
     });
     let grant = world.new_grant();
-    assert!(matches!(world.outcome(&grant), Outcome::Failed { .. }));
-    // Nobody has answered: each beat brings the report again.
-    for _ in 0..2 {
-        world.beat_with(|beat| beat.held.contains_key(&grant.attempt));
+    world.grant(&grant);
+    // Nobody answers: each beat brings the report again.
+    for _ in 0..3 {
+        let outcome = world.report_of(&grant).outcome;
+        assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
     }
     let Notice::AttemptFailed(failed) = world.notice() else { panic!("it failed") };
     assert_eq!((failed.attempt, failed.key, &*failed.how), (grant.attempt, grant.key, "failed"));
