@@ -11,12 +11,16 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a panic is what a fuzzer looks for")]
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use push0::cli::fuzzing;
 use push0::pipeline_file;
 use push0::source::{BlockFile, Rules};
-use push0_core::{BlockHashing, Limits, Scheduler, Seq, Turn};
+use push0_core::{AttemptId, BlockHashing, Limits, Scheduler, Seq, TaskId, Turn};
+use push0_dispatch::{OutputAnswer, OutputAsk, Store};
 use push0_prover::wire::{Bundle, Digest, Reply, Request, ResultFile};
 use push0_prover::{Envelope, ProofFile};
 use tempfile::TempDir;
@@ -103,6 +107,48 @@ pub fn envelopes(bytes: &[u8]) {
         let sealed = [body, format!(",\"digest\":\"sha256:{digest}\"}}").as_bytes()].concat();
         envelope(&sealed);
     }
+}
+
+/// What attempts print, as `push0 logs` has it: questions and answers of the bus, the pieces of an output, and what a store
+/// keeps, under whatever names.
+pub fn outputs(bytes: &[u8]) {
+    if let Ok(ask) = serde_json::from_slice::<OutputAsk>(bytes) {
+        let again = serde_json::to_vec(&ask).expect("what was JSON is JSON again");
+        assert_eq!(serde_json::from_slice::<OutputAsk>(&again).expect("it is its own"), ask);
+    }
+    if let Ok(answer) = serde_json::from_slice::<OutputAnswer>(bytes) {
+        let again = serde_json::to_vec(&answer).expect("what was JSON is JSON again");
+        assert_eq!(serde_json::from_slice::<OutputAnswer>(&again).expect("it is its own"), answer);
+    }
+    fuzzing::answer(bytes).iter().for_each(|shown| is_harmless(shown));
+    is_harmless(&fuzzing::kept(bytes));
+    is_harmless(&push0_dispatch::fuzzing::pieces(bytes));
+    if bytes.len() <= NAME_BYTES_MAX {
+        kept_under_any_name(bytes);
+    }
+}
+
+/// A store is opened for it, which syncs: so of what is as short as a name alone.
+fn kept_under_any_name(bytes: &[u8]) {
+    let dir = TempDir::new().expect("a directory");
+    let store = Store::open(&dir.path().join("store")).expect("a new store");
+    let of = (AttemptId(7), TaskId([7; 32]));
+    store.put_output(of, bytes).expect("room on the disk");
+    assert!(store.output(of).expect("it is there").is_some_and(|kept| bytes.starts_with(&kept)));
+    // A stranger puts a file beside it: what its name says is read too.
+    let name: Vec<u8> = bytes.iter().filter(|byte| !b"/\0".contains(byte)).copied().collect();
+    let name = dir.path().join("store/output").join(OsStr::from_bytes(&name));
+    let is_there = name.file_name().is_some() && fs::write(&name, bytes).is_ok();
+    let listed = store.outputs().expect("the disk is sound");
+    assert!((1..=1 + usize::from(is_there)).contains(&listed.len()), "{listed:?}");
+}
+
+/// More than the name of an output has.
+const NAME_BYTES_MAX: usize = 120;
+
+/// A terminal obeys none of it.
+fn is_harmless(shown: &str) {
+    assert_eq!(push0_core::plain_lines(shown), shown);
 }
 
 fn envelope(bytes: &[u8]) {

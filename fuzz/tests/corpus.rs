@@ -7,13 +7,14 @@ type Target = fn(&[u8]);
 
 #[test]
 fn every_input_is_read_without_harm() {
-    let targets: [(&str, Target); 6] = [
+    let targets: [(&str, Target); 7] = [
         ("frames", push0_fuzz::frames),
         ("records", push0_fuzz::records),
         ("pipelines", push0_fuzz::pipelines),
         ("blocks", push0_fuzz::blocks),
         ("lines", push0_fuzz::lines),
         ("envelopes", push0_fuzz::envelopes),
+        ("outputs", push0_fuzz::outputs),
     ];
     for (name, read) in targets {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);

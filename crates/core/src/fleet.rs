@@ -27,8 +27,8 @@ use std::time::Duration;
 use self::claims::{Shown, believable};
 use self::members::{Member, Members};
 use crate::{
-    Attempt, AttemptId, Beat, Deadline, DispatcherId, Input, Life, Outcome, Report, Scheduler,
-    TaskId, Timestamp, ToDispatcher, WithdrawnBy,
+    Attempt, AttemptId, Beat, Capacity, Deadline, DispatcherId, Input, Life, Outcome, Report,
+    Scheduler, TaskId, Timestamp, ToDispatcher, WithdrawnBy,
 };
 
 /// Every dispatcher that was heard of.
@@ -186,6 +186,13 @@ impl Fleet {
     pub fn silence(&self, dispatcher: &DispatcherId) -> Option<Duration> {
         let member = self.members.get(dispatcher)?;
         Some(self.looked.since(member.heard))
+    }
+
+    /// All that were heard of and are not given up, by name: what each offers when it is idle, and how long it has said
+    /// nothing.
+    pub fn heard(&self) -> impl Iterator<Item = (&DispatcherId, &Capacity, Duration)> {
+        let heard = self.members.iter();
+        heard.map(|(id, member)| (id, member.capacity(), self.looked.since(member.heard)))
     }
 
     /// How long a dispatcher that holds a lease has not been heard of at all, or since it was given up.

@@ -15,6 +15,7 @@ mod block;
 mod by_hash;
 mod chain;
 mod collect;
+mod counted;
 mod digest;
 mod event;
 mod failure;
@@ -39,6 +40,7 @@ mod weight;
 pub use attempt::{Attempt, Does};
 pub use block::Block;
 pub use chain::{Arrival, Chain, Known, Standing};
+pub use counted::counted;
 pub use digest::{BlockHash, Digest, NotAHash, TaskId, Vkey};
 pub use event::{
     ClosedBy, Event, FailureClass, ParkedBy, ReopenedBy, ResultRef, Turn, WithdrawnBy,

@@ -25,13 +25,14 @@ use crate::board::Doing;
 use crate::context::{Context, stays};
 use crate::folder::{blocking, make, remove, remove_now};
 use crate::input::InputError;
+use crate::notice::word as class_word;
 use crate::pool::{Admission, Seat};
 use crate::reins::Reins;
 use crate::retry::{Next, Patience};
 use crate::room::is_full;
 use crate::serve::{Warm, idle_reins};
 use crate::tried::{Ended, Tried};
-use crate::{ProgramConfig, file, input, logs, shelf};
+use crate::{AttemptFailed, Notice, ProgramConfig, file, input, logs, shelf};
 
 /// Runs an attempt from its admission to its report.
 pub(crate) async fn run(
@@ -57,8 +58,11 @@ pub(crate) fn not_run(context: &Context, grant: &Grant, message: String) {
     report(context, grant, Outcome::NotRun { message }, Duration::ZERO);
 }
 
-/// Reports how an attempt ended.
+/// Reports how an attempt ended, and tells it where it came to nothing.
 pub(crate) fn report(context: &Context, grant: &Grant, outcome: Outcome, ran: Duration) {
+    if let Some(failed) = AttemptFailed::of(grant, &outcome, ran) {
+        context.notify(Notice::AttemptFailed(Box::new(failed)));
+    }
     context.report(Report {
         dispatcher: context.config.id.clone(),
         incarnation: context.board.incarnation(),
@@ -311,7 +315,9 @@ fn word(outcome: &Outcome, beside: Option<String>) -> String {
             beside.map_or_else(|| "proved".to_owned(), |how| format!("proved, {how}"))
         }
         Outcome::Rejected { message } => format!("rejected ({})", first_line(message)),
-        Outcome::Failed { class, message } => format!("{class:?} ({})", first_line(message)),
+        Outcome::Failed { class, message } => {
+            format!("{} ({})", class_word(*class), first_line(message))
+        }
         Outcome::InputLost { artifact } => format!("not run (input {artifact} lost)"),
         Outcome::NotRun { message } => format!("not run ({})", first_line(message)),
         Outcome::Cancelled => "cancelled".to_owned(),

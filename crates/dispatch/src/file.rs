@@ -193,6 +193,12 @@ fn progress(line: &[u8]) -> Option<f64> {
     str::from_utf8(line).ok()?.trim().strip_prefix("progress ")?.trim().parse().ok()
 }
 
+/// Whether a line says how far the prover is, and nothing to people.
+#[must_use]
+pub fn is_progress(line: &str) -> bool {
+    progress(line.as_bytes()).is_some()
+}
+
 /// A longer line says nothing about progress.
 const LINE_BYTES_MAX: usize = 64;
 

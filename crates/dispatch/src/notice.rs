@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use push0_core::{AttemptId, FailureClass, ProgramName};
+use push0_core::{AttemptId, FailureClass, Grant, Key, Outcome, ProgramName, StageName};
 
 use crate::Room;
 
@@ -30,6 +30,8 @@ pub enum Notice {
     DiskAgain,
     /// A prover did not end well, and its proof was there: judged, accepted and taken.
     ProofThere { program: ProgramName, attempt: AttemptId, class: FailureClass, how: String },
+    /// An attempt came to nothing. Told once of each, however often it is reported.
+    AttemptFailed(Box<AttemptFailed>),
     /// Nothing new is begun: the store does not answer. What waits for an input is given back.
     StoreAway { store: String, message: String },
     /// It answers again: work is begun.
@@ -43,6 +45,51 @@ pub enum Notice {
     Trouble { message: String },
 }
 
+/// How an attempt came to nothing.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AttemptFailed {
+    /// Which.
+    pub attempt: AttemptId,
+    /// Of which stage its task is.
+    pub stage: StageName,
+    /// What was to be proved.
+    pub key: Key,
+    /// How it ended, as the log names it: a class, `rejected`, `input_lost` or `not_run`.
+    pub how: String,
+    /// What is known of why, in as many lines as it takes.
+    pub message: String,
+    /// How long its prover ran.
+    pub ran: Duration,
+}
+
+impl AttemptFailed {
+    /// What is told of an attempt that ends so; nothing of one that was proved, or that somebody took back.
+    pub(crate) fn of(grant: &Grant, outcome: &Outcome, ran: Duration) -> Option<Self> {
+        let (how, message) = match outcome {
+            Outcome::Failed { class, message } => (word(*class), message.clone()),
+            Outcome::Rejected { message } => ("rejected".to_owned(), message.clone()),
+            Outcome::NotRun { message } => ("not_run".to_owned(), message.clone()),
+            Outcome::InputLost { artifact } => {
+                ("input_lost".to_owned(), format!("the store does not have its input {artifact}"))
+            }
+            Outcome::Proved(_) | Outcome::Cancelled => return None,
+        };
+        let Grant { attempt, stage, key, .. } = grant;
+        Some(Self { attempt: *attempt, stage: stage.clone(), key: *key, how, message, ran })
+    }
+}
+
+impl fmt::Display for AttemptFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { attempt, stage, key, how, message, ran } = self;
+        let (attempt, ran) = (attempt.position(), ran.as_secs_f64());
+        write!(
+            f,
+            "{stage} {key}: attempt {attempt} came to nothing after {ran:.1}s: {how}: {message}"
+        )
+    }
+}
+
 impl Notice {
     /// Whether somebody should see to it.
     #[must_use]
@@ -52,6 +99,7 @@ impl Notice {
             | Self::NoRoom { .. }
             | Self::DiskSilent { .. }
             | Self::ProofThere { .. }
+            | Self::AttemptFailed(_)
             | Self::StoreAway { .. }
             | Self::GpuElsewhere { .. }
             | Self::Trouble { .. } => true,
@@ -88,6 +136,7 @@ impl fmt::Display for Notice {
                      whole: it was verified, and is taken: {how}"
                 )
             }
+            Self::AttemptFailed(failed) => write!(f, "{failed}"),
             Self::RoomAgain => f.write_str("there is room again: work goes on"),
             Self::DiskSilent { path, silence } => write!(
                 f,
@@ -112,7 +161,7 @@ impl fmt::Display for Notice {
 }
 
 /// A class as the log names it.
-fn word(class: FailureClass) -> String {
+pub(crate) fn word(class: FailureClass) -> String {
     let word = serde_json::to_value(class).unwrap_or_default();
     word.as_str().unwrap_or_default().to_owned()
 }

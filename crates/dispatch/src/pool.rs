@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use push0_core::{Contract, ProgramName};
+use push0_core::{Contract, ProgramName, counted};
 
 use crate::serve::Warm;
 use crate::{Config, ProgramConfig};
@@ -60,7 +60,11 @@ pub(crate) struct Admission {
 
 /// There is no seat, whoever waits. Report the attempt as not run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("busy: {slots} slots, {memory_bytes} bytes of memory and {gpus} GPUs can be had here")]
+#[error(
+    "busy: {}, {memory_bytes} bytes of memory and {} can be had here",
+    counted(slots, "slot"),
+    counted(gpus, "GPU")
+)]
 pub(crate) struct NoRoom {
     slots: u32,
     memory_bytes: u64,

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::file::is_progress;
+
 /// The last bytes of an output. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tail(Arc<Mutex<Ring>>);
@@ -158,19 +160,18 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// The last lines, as many as a message can carry; nothing if there are none.
-    pub(crate) fn last_lines(&self) -> Option<&str> {
-        let text = self.text.trim();
-        let mut start = text.len().saturating_sub(MESSAGE_BYTES_MAX);
+    /// The last lines, as many as a message can carry, but for those that say how far it is; nothing if there are none.
+    pub(crate) fn last_lines(&self) -> Option<String> {
+        let words = |line: &&str| !is_progress(line);
+        let text = self.text.lines().filter(words).collect::<Vec<_>>().join("\n");
+        let text = text.trim();
+        let mut start = text.ceil_char_boundary(text.len().saturating_sub(MESSAGE_BYTES_MAX));
         if start > 0 {
-            while !text.is_char_boundary(start) {
-                start += 1;
-            }
             let rest = text.get(start..).unwrap_or_default();
             // Whole lines, if there is more than one.
             start += rest.find('\n').filter(|at| at + 1 < rest.len()).map_or(0, |at| at + 1);
         }
-        text.get(start..).filter(|text| !text.is_empty())
+        text.get(start..).filter(|text| !text.is_empty()).map(str::to_owned)
     }
 }
 
@@ -248,7 +249,18 @@ mod tests {
         let began = tail.position();
         assert_eq!(tail.since(began).last_lines(), None);
         tail.push(b"its own\n");
-        assert_eq!(tail.since(began).last_lines(), Some("its own"));
+        assert_eq!(tail.since(began).last_lines().as_deref(), Some("its own"));
+    }
+
+    #[test]
+    fn how_far_it_was_is_no_word_of_a_failure() {
+        let tail = Tail::default();
+        tail.push(b"progress 0.1\nno device\nprogress 0.2\nprogress report: none\nprogress 1\n");
+        let words = tail.since(0).last_lines();
+        assert_eq!(words.as_deref(), Some("no device\nprogress report: none"));
+        let alone = Tail::default();
+        alone.push(b"progress 0.1\n");
+        assert_eq!(alone.since(0).last_lines(), None);
     }
 
     #[test]

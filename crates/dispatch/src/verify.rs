@@ -297,7 +297,7 @@ impl Case {
             Exit::Signal(_) | Exit::OutOfMemory | Exit::OverMemory(_) | Exit::Unknown => None,
         };
         let (how, lines) = (exit.to_string(), output.last_lines().unwrap_or_default());
-        let ending = Ending { code, how: &how, stdout, output: lines };
+        let ending = Ending { code, how: &how, stdout, output: &lines };
         let judged = match Verdict::read(program.asking.believes, program.vkey, &ending) {
             Verdict::Accepted { vkey, .. } => {
                 Ok(Judged::Accepted { vkey: vkey.map(|vkey| Vkey(vkey.0.0)) })

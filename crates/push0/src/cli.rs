@@ -11,6 +11,8 @@ mod cluster_args;
 mod doctor_args;
 pub mod exit;
 mod findings;
+#[doc(hidden)]
+pub mod fuzzing;
 mod init;
 mod log;
 mod log_args;

@@ -31,6 +31,7 @@ mod bound;
 mod bus;
 mod client;
 mod cordon;
+mod count;
 mod departures;
 mod dispatch;
 mod ears;

@@ -4,6 +4,8 @@
 
 mod cluster;
 mod cordoned;
+mod hear;
+mod heard;
 mod held;
 mod layout;
 mod local;
@@ -25,13 +27,15 @@ use serde::{Deserialize, Serialize};
 use self::cluster::Record;
 pub(crate) use self::cluster::{Cluster, DispatcherView, EngineView, Leader};
 use self::cordoned::Cordoned;
+use self::heard::Heard;
 use self::held::Held;
-use self::layout::{fit, long};
+use self::layout::long;
+pub(crate) use self::layout::{fit, middle};
 pub(crate) use self::local::Local;
 use self::parked::Parked;
 pub(crate) use self::room::LogRoom;
 use self::runs::Run;
-pub(crate) use self::space::Space;
+pub(crate) use self::space::{Counted, Space};
 use self::stages::{Attempts, Stage};
 use self::trouble::Trouble;
 pub(crate) use self::trouble::is_held;
@@ -39,6 +43,7 @@ use self::watch::Watch;
 use crate::clock::wall;
 use crate::engine::is_short;
 use crate::lines;
+use crate::tell::counted;
 
 /// How far a run is.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -81,9 +86,15 @@ pub struct Status {
     /// Who gets no new work by an operator's word.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     cordoned: Vec<Cordoned>,
+    /// Of whom the engine that leads has heard, and how long ago.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) heard: Vec<Heard>,
     /// How full the log is, where it has a bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) log: Option<LogRoom>,
+    /// What the store of a cluster holds, as it was counted last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) store: Option<Counted>,
     /// What log and store take, and what is left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) space: Option<Space>,
@@ -136,7 +147,8 @@ impl Status {
 
     /// The same, and no more than goes into a message.
     pub(crate) fn sent(scheduler: &Scheduler, fleet: &Fleet) -> Self {
-        Self::seen(scheduler, Some(fleet), (BLOCKS_SENT_MAX, parked::SENT_MAX)).bounded()
+        let status = Self::seen(scheduler, Some(fleet), (BLOCKS_SENT_MAX, parked::SENT_MAX));
+        Self { heard: Heard::all(fleet), ..status.bounded() }
     }
 
     fn seen(
@@ -180,7 +192,9 @@ impl Status {
             by_dispatcher: Record::all(scheduler),
             trouble: Trouble::of(&watch),
             cordoned: Cordoned::of(&watch),
+            heard: Vec::new(),
             log: None,
+            store: None,
             space: None,
             dispatcher: None,
             dispatcher_now: None,
@@ -212,42 +226,19 @@ impl Status {
         }
     }
 
-    /// Takes the word of the dispatcher of a run.
-    pub(crate) fn hear_local(&mut self, local: Local) {
-        let Local { about, now } = local;
-        if self.running == Some(true) {
-            self.hear(&about.dispatcher, &now);
-            self.dispatcher_now = Some(now);
-        }
-        self.dispatcher = Some(about);
-    }
-
-    /// Takes the word of those that answer.
-    pub(crate) fn hear_all(&mut self, there: Cluster, is_led: bool) {
-        for view in &there.dispatchers {
-            let (cannot, steps) = (view.cannot.clone(), view.steps.clone());
-            self.hear(&view.dispatcher, &Now { cannot, steps, ..Now::default() });
-        }
-        if !is_led {
-            let answers = |id: &str| there.dispatchers.iter().any(|view| view.dispatcher == id);
-            self.unreleased.iter_mut().for_each(|held| held.answered_by(answers));
-            self.runs.iter_mut().for_each(|run| run.unheard = !answers(&run.dispatcher));
-        }
-        self.cluster = Some(there);
-        self.head = self.unreleased.first().cloned();
-    }
-
-    fn hear(&mut self, dispatcher: &str, now: &Now) {
-        for held in &mut self.unreleased {
-            held.hear(dispatcher, &now.steps, &now.cannot);
-        }
-        self.runs.iter_mut().for_each(|run| run.hear(dispatcher, &now.steps));
-        self.head = self.unreleased.first().cloned();
-    }
-
     /// Whether the log has so little room that no block is taken.
     pub(crate) fn is_short_of_room(&self) -> bool {
         self.log.as_ref().is_some_and(|log| is_short(&log.room()))
+    }
+
+    /// Whether the log holds nothing, though somebody is there who works for it: an engine writes its pipeline as soon as it
+    /// leads, and a dispatcher answers once it has heard an engine that leads.
+    pub(crate) fn is_wiped(&self) -> bool {
+        self.pipeline.is_none()
+            && self
+                .cluster
+                .as_ref()
+                .is_some_and(|it| !it.engines.is_empty() || !it.dispatchers.is_empty())
     }
 
     /// The text for people.
@@ -259,6 +250,9 @@ impl Status {
             (None, running) => engine(running).to_owned(),
         };
         let (Some(pipeline), Some(at)) = (&self.pipeline, &self.at) else {
+            if let Some(cluster) = self.cluster.as_ref().filter(|_| self.is_wiped()) {
+                return fit(&cluster.wiped(&engine), width);
+            }
             return fit(&format!("nothing has run here yet; {engine}"), width);
         };
         let complete = if self.complete { "complete" } else { "not complete" };
@@ -280,12 +274,13 @@ impl Status {
         sections.extend(Cordoned::shown(&self.cordoned));
         let log = self.log.as_ref().map(LogRoom::shown);
         let space = self.space.as_ref().map(Space::shown);
-        let space: Vec<_> = log.into_iter().chain(space).collect();
+        let store = self.store.as_ref().map(Counted::shown);
+        let space: Vec<_> = log.into_iter().chain(store).chain(space).collect();
         sections.extend((!space.is_empty()).then(|| space.join("\n")));
         let now = self.dispatcher_now.as_ref();
         sections.extend(self.dispatcher.as_ref().map(|about| local::shown(about, now)));
         if let Some(cluster) = &self.cluster {
-            sections.push(cluster.dispatchers_shown(&self.by_dispatcher, width));
+            sections.push(cluster.dispatchers_shown(&self.by_dispatcher, &self.runs, width));
             sections.extend(cluster.warnings());
         }
         if !self.parked.is_empty() {
@@ -312,7 +307,7 @@ impl Status {
             before.push(held);
         }
         if let Some(more) = self.blocks.waiting.checked_sub(told).filter(|more| *more > 0) {
-            lines.push(format!("  and {}", layout::count(more, "more block")));
+            lines.push(format!("  and {}", counted(more, "more block")));
         }
         Some(lines.join("\n"))
     }

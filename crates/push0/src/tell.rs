@@ -18,6 +18,7 @@ use std::fmt::Display;
 use std::io::Write as _;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+pub(crate) use push0_core::counted;
 use push0_core::{plain_json, plain_lines};
 
 pub(crate) use line::{Colour, Form};
@@ -132,13 +133,6 @@ pub(crate) fn as_it_is(lines: &str) {
 /// Has lines go through `put` from here on, by whoever draws on the terminal; straight to stderr, where nobody does.
 pub(crate) fn through(put: Option<Put>) {
     *ABOVE.lock().unwrap_or_else(PoisonError::into_inner) = put;
-}
-
-/// `1 attempt`, `2 attempts`.
-pub(crate) fn counted(count: impl Display, what: &str) -> String {
-    let count = count.to_string();
-    let end = if count == "1" { "" } else { "s" };
-    format!("{count} {what}{end}")
 }
 
 /// Takes lines, each with its end.

@@ -145,7 +145,9 @@ impl Scheduler {
         Some(Deadline { at, why: "a dispatcher that was set aside may be probed" })
     }
 
-    fn probes(&self, aside: &Aside) -> bool {
+    /// Whether a probe is out.
+    #[must_use]
+    pub fn probes(&self, aside: &Aside) -> bool {
         aside.probe.is_some_and(|probe| self.attempt(probe).is_some())
     }
 
@@ -225,7 +227,7 @@ impl Scheduler {
             program: program.clone(),
             failures: row.rounds.saturating_add(row.refusals),
             until: now + wait,
-            message: self.bounded_to(words, WORDS_MAX),
+            message: self.bounded(&both_ends(words, WORDS_MAX)),
         })
     }
 
@@ -346,6 +348,21 @@ impl Records {
     }
 }
 
+/// Of a text that is longer than so many bytes how it begins and how it ends: one of both names the error.
+fn both_ends(words: &str, bytes_max: usize) -> String {
+    if words.len() <= bytes_max {
+        return words.to_owned();
+    }
+    let left = bytes_max.saturating_sub(GAP.len());
+    let first = words.floor_char_boundary(left / 2);
+    let last = words.ceil_char_boundary(words.len() - (left - first));
+    let [begin, end] = [words.get(..first), words.get(last..)].map(Option::unwrap_or_default);
+    format!("{begin}{GAP}{end}")
+}
+
+/// Stands for what is left out.
+const GAP: &str = " … ";
+
 /// Each so many that are set aside make the wait of each as long again.
 const CROWD: usize = 16;
 
@@ -360,3 +377,18 @@ const ASIDE_MAX: Duration = Duration::from_secs(300);
 
 /// Dispatchers of one program that are remembered: more than a fleet has.
 const RECORDS_MAX: usize = 4_096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_are_too_long_keep_both_their_ends() {
+        assert_eq!(both_ends("exit code 1", 11), "exit code 1");
+        let words = format!("panicked: no device\n{}note: é", "at é\n".repeat(90));
+        let kept = both_ends(&words, WORDS_MAX);
+        assert!(kept.len() <= WORDS_MAX, "{}", kept.len());
+        assert!(kept.starts_with("panicked: no device\n") && kept.ends_with("note: é"), "{kept}");
+        assert_eq!(both_ends("éééé", 2), GAP);
+    }
+}

@@ -12,7 +12,7 @@ use crate::failure::{Ending, backoff};
 use crate::input::Rejection;
 use crate::{
     Digest, Event, FailureClass, InputId, Outcome, Output, ParkedBy, ReopenedBy, Report, ResultRef,
-    Task, TaskState, Timestamp, Verdict, WithdrawnBy,
+    Task, TaskState, Timestamp, Verdict, WithdrawnBy, counted,
 };
 
 impl Scheduler {
@@ -243,7 +243,10 @@ impl Scheduler {
             Some((_, times)) if times >= self.limits.remakes_max => Some(Event::Parked {
                 task: report.task,
                 class: ParkedBy::InputLost,
-                message: self.bounded(&format!("{what}, after it was made again {times} times")),
+                message: self.bounded(&format!(
+                    "{what}, after it was made again {}",
+                    counted(times, "time")
+                )),
             }),
             Some((event, _)) => Some(event),
             None => None,
@@ -280,17 +283,8 @@ impl Scheduler {
 
     /// The end of a message, as much of it as a fact keeps: what went wrong is said last.
     pub(super) fn bounded(&self, message: &str) -> String {
-        self.bounded_to(message, usize::MAX)
-    }
-
-    /// Likewise, and no more than so many bytes.
-    pub(super) fn bounded_to(&self, message: &str, bytes_max: usize) -> String {
-        let bytes_max = bytes_max.min(self.limits.message_bytes_max);
-        let mut start = message.len().saturating_sub(bytes_max);
-        while !message.is_char_boundary(start) {
-            start += 1;
-        }
-        message.get(start..).unwrap_or_default().to_owned()
+        let start = message.len().saturating_sub(self.limits.message_bytes_max);
+        message.get(message.ceil_char_boundary(start)..).unwrap_or_default().to_owned()
     }
 }
 

@@ -8,6 +8,7 @@ use push0_core::{FailureClass, Outcome};
 
 use super::{Attempt, failed, greedy};
 use crate::Notice;
+use crate::notice::word;
 use crate::reins::Pull;
 use crate::rooms::Blame;
 use crate::tail::with_output;
@@ -68,7 +69,7 @@ impl Attempt {
                     class,
                     how: what.clone(),
                 });
-                self.beside = Some(format!("though {class:?}: {what}"));
+                self.beside = Some(format!("though {}: {what}", word(class)));
                 proved
             }
             Err(why_not) => self.weigh_failure(class, &format!("{what}{why_not}"), tried).await,

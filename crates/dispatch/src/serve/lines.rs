@@ -89,7 +89,7 @@ pub(super) const fn is_of_the_task(class: wire::FailureClass) -> bool {
 pub(super) fn shown(message: &str) -> String {
     let tail = Tail::default();
     tail.push(message.as_bytes());
-    tail.since(0).last_lines().unwrap_or("nothing").to_owned()
+    tail.since(0).last_lines().unwrap_or_else(|| "nothing".to_owned())
 }
 
 fn excerpt(line: &[u8]) -> String {

@@ -147,11 +147,30 @@ fn a_program_that_is_gone_is_not_offered_until_it_is_back() {
     assert!(matches!(world.outcome(&grant), Outcome::NotRun { .. }));
     world.beat_with(|beat| beat.capacity.programs.is_empty());
     assert!(matches!(world.notices.try_recv(), Ok(Notice::ProgramGone { .. })));
+    assert!(matches!(world.notice(), Notice::AttemptFailed(failed) if failed.how == "not_run"));
     symlink("/bin/sh", &shell).expect("a link");
     world.beat_with(|beat| beat.capacity.programs.contains(&name()));
     assert!(matches!(world.notices.try_recv(), Ok(Notice::ProgramBack { .. })));
     let grant = world.new_grant();
     world.proved(&grant);
+}
+
+#[test]
+fn an_attempt_that_comes_to_nothing_is_told_once_however_often_it_is_reported() {
+    let mut world = World::with(1, |dir| {
+        BTreeMap::from([(name(), mock(dir, "echo progress 0.5; echo no device; exit 1"))])
+    });
+    let grant = world.new_grant();
+    world.grant(&grant);
+    // Nobody answers: each beat brings the report again.
+    for _ in 0..3 {
+        let outcome = world.report_of(&grant).outcome;
+        assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
+    }
+    let Notice::AttemptFailed(failed) = world.notice() else { panic!("it failed") };
+    assert_eq!((failed.attempt, failed.key, &*failed.how), (grant.attempt, grant.key, "failed"));
+    assert!(failed.message.ends_with("the end of its output:\nno device"), "{}", failed.message);
+    assert!(world.notices.try_recv().is_err(), "it is told once");
 }
 
 #[test]

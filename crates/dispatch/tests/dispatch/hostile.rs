@@ -102,6 +102,7 @@ fn one_that_is_replaced_between_tasks_runs_as_what_it_is_then() {
         assert!(message.contains(words) && message.contains("prover.sh"), "{message}");
         let notice = world.notice();
         assert!(matches!(notice, Notice::ProgramGone { .. }), "{notice:?}");
+        assert!(matches!(world.notice(), Notice::AttemptFailed(_)), "it was not run");
         let _ = fs::remove_dir(&path);
         let _ = fs::remove_file(&path);
         program(&path, &body("3"));

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use push0_core::counted;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
@@ -119,10 +120,10 @@ async fn look(api: Api, known: Arc<Known>, finder: watch::Sender<Found>) {
 fn fault(state: &State, least: u64, short: &mut u32) -> Option<String> {
     if state.first_seq > 1 {
         let gone = state.first_seq - 1;
-        return Some(format!("its first {gone} records were removed"));
+        return Some(format!("{} at its beginning went", counted(gone, "record")));
     }
     if state.num_deleted > 0 {
-        return Some(format!("{} of its records were removed", state.num_deleted));
+        return Some(format!("{} in it went", counted(state.num_deleted, "record")));
     }
     // One that was just elected may be behind for a moment.
     *short = if state.last_seq < least { *short + 1 } else { 0 };

@@ -17,7 +17,7 @@ use crate::cluster;
 use crate::data::{DataError, Layout};
 use crate::facts::FactsError;
 use crate::sweep::{References, Why, grace, references};
-use crate::tell;
+use crate::tell::{self, counted};
 
 pub(super) fn artifacts(args: &ArtifactsArgs) -> Exit {
     let opened = match &args.data {
@@ -181,7 +181,10 @@ impl Held {
             let why = why.as_ref().map_or_else(|| UNREFERENCED.to_owned(), words);
             let damaged = file.digest.is_some_and(|digest| self.damaged.contains(&digest));
             let damaged = if damaged { ", damaged" } else { "" };
-            lines.line(&format!("{name}  {} bytes  put {put}  {why}{damaged}", file.bytes));
+            lines.line(&format!(
+                "{name}  {}  put {put}  {why}{damaged}",
+                counted(file.bytes, "byte")
+            ));
         }
         for (digest, why) in &self.missing {
             lines.line(&format!("{digest}  missing  {}", words(why)));

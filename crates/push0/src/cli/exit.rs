@@ -205,7 +205,7 @@ impl From<&ClusterError> for Exit {
             | ClusterError::Store(_)
             | ClusterError::Dispatcher(_)
             | ClusterError::NoEngine(_)
-            | ClusterError::NotLeaving(_)
+            | ClusterError::NotLeaving { .. }
             | ClusterError::LogSilent
             | ClusterError::Dir { .. }
             | ClusterError::Thread(_) => Self::OutOfReach,

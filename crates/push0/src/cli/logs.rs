@@ -12,7 +12,8 @@ use push0_core::plain;
 use push0_dispatch::{attempt_log, attempt_logs};
 
 use self::attempts::{Attempt, Attempts, SHORT, Selection};
-use self::source::{Source, shown};
+use self::source::Source;
+pub(super) use self::source::{before, body, shown};
 use super::output::print;
 use super::{Exit, LogsArgs};
 use crate::cluster::Asker;
@@ -83,32 +84,41 @@ fn refused(why: &str) -> Exit {
 impl Attempt {
     /// How it stands, and its output.
     fn shown(&self, source: &Source) -> Result<String, FactsError> {
-        let mut lines = vec![format!("== {} ==", self.heading())];
+        let output = self.output(source)?;
         let message = self.end.as_ref().map_or("", |end| end.message.as_str());
+        // Its end is in the output that follows.
+        let is_shown = output.first().is_some_and(|line| line.starts_with("-- "));
+        let message = if is_shown { before_output(message) } else { message };
+        let mut lines = vec![format!("== {} ==", self.heading())];
         lines.extend(message.lines().map(|line| plain(line).into_owned()));
-        match (source, &self.end) {
-            (Source::Data(layout), Some(_)) => lines.extend(self.of_file(layout)),
-            (Source::Data(layout), None) if self.is_kept => {
-                lines.extend(self.of_file_alone(layout));
-            }
+        lines.extend(output);
+        Ok(lines.join("\n"))
+    }
+
+    /// What it printed, or prints; behind a line that says whence, where that is there.
+    fn output(&self, source: &Source) -> Result<Vec<String>, FactsError> {
+        Ok(match (source, &self.end) {
+            (Source::Data(layout), Some(_)) => self.of_file(layout),
+            (Source::Data(layout), None) if self.is_kept => self.of_file_alone(layout),
             (Source::Data(layout), None) if !layout.has_writer().unwrap_or(true) => {
                 let (number, since) = (self.number, self.since.map(time).unwrap_or_default());
-                lines.push(format!(
+                vec![format!(
                     "attempt {number} ran (since {since}) when push0 was killed; its output went with it"
-                ));
+                )]
             }
             (Source::Data(_) | Source::Cluster(_), None) => {
                 let (number, since) = (self.number, self.since.map(time).unwrap_or_default());
                 let runs = format!("attempt {number} is running (since {since})");
-                lines.extend(match source.whole(self)? {
-                    Ok(text) if text.is_empty() => [runs, "it has printed nothing yet".to_owned()],
-                    Ok(text) => [shown(&text), format!("-- {runs}; -f goes on with it")],
-                    Err(why) => [runs, format!("what it prints is not to be had: {why}")],
-                });
+                match source.whole(self)? {
+                    Ok(text) if source::words(&text).trim().is_empty() => {
+                        vec![runs, "it has printed nothing yet".to_owned()]
+                    }
+                    Ok(text) => vec![shown(&text), format!("-- {runs}; -f goes on with it")],
+                    Err(why) => vec![runs, format!("what it prints is not to be had: {why}")],
+                }
             }
-            (Source::Cluster(asker), Some(_)) => lines.extend(self.of_cluster(asker, source)?),
-        }
-        Ok(lines.join("\n"))
+            (Source::Cluster(asker), Some(_)) => self.of_cluster(asker, source)?,
+        })
     }
 
     /// What the dispatcher of a run has kept.
@@ -166,9 +176,17 @@ impl Attempt {
     /// The same, and how it ended.
     fn heading(&self) -> String {
         let end = self.end.as_ref().map(|end| {
-            let class = end.class.as_ref().map(|class| format!(" ({class})")).unwrap_or_default();
+            let class = end.class.as_ref().filter(|class| *class != end.name);
+            let class = class.map(|class| format!(" ({class})")).unwrap_or_default();
             format!(": {}{class} at {}", end.name, time(end.at))
         });
         self.name() + &end.unwrap_or_default()
     }
+}
+
+/// What a message says before the end of an output.
+fn before_output(message: &str) -> &str {
+    let ends = ["; the end of its output:\n", "; it printed nothing"];
+    let end = ends.iter().filter_map(|end| message.find(end)).min();
+    message.get(..end.unwrap_or(message.len())).unwrap_or(message)
 }

@@ -101,16 +101,40 @@ pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The sense of a message that may have many lines: how it begins, and its last line, where a program says
-/// why it gave up.
+/// The sense of a message that may have many lines: how it begins, and the line in which a program says why it gave up,
+/// which is mostly the last.
 pub(crate) fn gist(message: &str) -> String {
-    let lines = || message.lines().map(str::trim).filter(|line| !line.is_empty());
-    let (first, last) = (lines().next().unwrap_or_default(), lines().next_back());
-    match (lines().count(), last) {
-        (3.., Some(last)) => format!("{} … {}", plain(first), plain(last)),
-        (2, Some(last)) => format!("{} {}", plain(first), plain(last)),
-        _ => plain(first).into_owned(),
+    let lines = message.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines: Vec<&str> = lines.collect();
+    let Some((first, rest)) = lines.split_first() else { return String::new() };
+    let first = plain(first);
+    match (rest, told(rest)) {
+        (_, None) => first.into_owned(),
+        ([_], Some(why)) => format!("{first} {}", plain(&why)),
+        (_, Some(why)) => format!("{first} … {}", plain(&why)),
     }
+}
+
+/// The line that says why, among lines of which the last may be a trace.
+fn told(lines: &[&str]) -> Option<String> {
+    if let Some(at) = lines.iter().rposition(|line| line.contains("panicked at ")) {
+        // What it panics with is on the next line.
+        let both = lines.iter().skip(at).take(2).filter(|line| !is_trace(line));
+        return Some(both.copied().collect::<Vec<_>>().join(" "));
+    }
+    let last = lines.iter().rfind(|line| !is_trace(line)).or_else(|| lines.last());
+    last.map(|line| (*line).to_owned())
+}
+
+/// Whether a line is of a trace, or points to one.
+fn is_trace(line: &str) -> bool {
+    let is_frame = |(number, rest): (&str, &str)| {
+        number.chars().all(|letter| letter.is_ascii_digit()) && rest.starts_with(' ')
+    };
+    line.starts_with("note: ")
+        || line.starts_with("stack backtrace:")
+        || line.starts_with("at ")
+        || line.split_once(':').is_some_and(is_frame)
 }
 
 #[cfg(test)]
@@ -125,6 +149,20 @@ mod tests {
             "exit code 1; the end of its output: bad"
         );
         assert_eq!(gist("a:\nb\nc\u{1b}\n\n"), "a: … c\\u{1b}");
+        assert_eq!(gist("\n"), "");
+    }
+
+    #[test]
+    fn the_gist_has_what_a_program_panicked_with_and_no_trace() {
+        let panic = "exit code 101; the end of its output:\nstarts\n\nthread 'main' (7) panicked at src/main.rs:4:5:\n\
+            no device\nnote: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n";
+        assert_eq!(
+            gist(panic),
+            "exit code 101; the end of its output: … thread 'main' (7) panicked at src/main.rs:4:5: no device"
+        );
+        let traced =
+            "exit code 1:\nno device\nstack backtrace:\n   0: main\n         at ./src/main.rs:4\n";
+        assert_eq!(gist(traced), "exit code 1: … no device");
     }
 
     #[test]

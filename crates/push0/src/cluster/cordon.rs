@@ -2,6 +2,10 @@
 //!
 //! Not here: how a dispatcher leaves (`dispatch`), how it is asked to (`leave`).
 
+use std::collections::BTreeSet;
+
+use push0_core::plain;
+
 use super::apply::{not_refused, of_another_question};
 use super::client::Client;
 use super::error::{ClusterError, told};
@@ -39,7 +43,7 @@ fn drain_now(args: &DrainArgs) -> Result<(), ClusterError> {
     let settings = args.asks.cluster.settings(Role::Operator, "push0-drain")?;
     let runtime = runtime()?;
     let client = runtime.block_on(Client::connect(&settings, args.asks.wait))?;
-    let (mut left, mut missed) = (0, Vec::new());
+    let (mut left, mut missed, mut present) = (0, Vec::new(), BTreeSet::new());
     let chunks: Vec<_> = match args.all {
         true => vec![Vec::new()],
         false => args.dispatchers.chunks(NAMES_MAX).map(<[_]>::to_vec).collect(),
@@ -47,7 +51,7 @@ fn drain_now(args: &DrainArgs) -> Result<(), ClusterError> {
     for dispatchers in chunks {
         let ask = Ask::Leave { dispatchers, all: args.all, by: args.who.by() };
         let answer = runtime.block_on(client.ask(&ask))?;
-        let Answer::Leaving { leaving, silent, unheard } = not_refused(answer)? else {
+        let Answer::Leaving { leaving, silent, unheard, there } = not_refused(answer)? else {
             return Err(of_another_question());
         };
         left += leaving;
@@ -55,14 +59,30 @@ fn drain_now(args: &DrainArgs) -> Result<(), ClusterError> {
             format!("{id} does not answer (an older push0 cannot be asked: stop it there)")
         });
         missed.extend(silent.chain(unheard.into_iter().map(|id| format!("{id} is not there"))));
+        present.extend(there);
     }
-    tell::info(&match left {
-        1 => "1 dispatcher ends what it runs, and goes".to_owned(),
-        left => format!("{left} dispatchers end what they run, and go"),
-    });
+    match (left, missed.is_empty()) {
+        (0, false) => {}
+        (0, true) => tell::info("no dispatcher is there"),
+        (1, _) => tell::info("1 dispatcher ends what it runs, and goes"),
+        (left, _) => tell::info(format_args!("{left} dispatchers end what they run, and go")),
+    }
     match missed.is_empty() {
         true => Ok(()),
-        false => Err(ClusterError::NotLeaving(missed.join("; "))),
+        false => {
+            Err(ClusterError::NotLeaving { missed: missed.join("; "), there: listed(present) })
+        }
+    }
+}
+
+/// Who is there, for somebody who has named others.
+fn listed(present: BTreeSet<String>) -> String {
+    let more = present.len().saturating_sub(SHOWN_MAX);
+    let names = present.iter().take(SHOWN_MAX).map(|name| plain(name)).collect::<Vec<_>>();
+    match (present.is_empty(), more) {
+        (true, _) => "push0 status shows who is there".to_owned(),
+        (false, 0) => format!("those there are: {}", names.join(", ")),
+        (false, more) => format!("those there are: {}, and {more} more", names.join(", ")),
     }
 }
 
@@ -88,3 +108,6 @@ fn cordon_now(
     }
     Ok(())
 }
+
+/// Names that a message has.
+const SHOWN_MAX: usize = 20;

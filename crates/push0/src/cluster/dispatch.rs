@@ -28,7 +28,7 @@ use super::{outputs, present};
 use crate::alive::Sign;
 use crate::cli::{DispatchArgs, Exit};
 use crate::gpus::Gpus;
-use crate::notices;
+use crate::notices::{self, Failures};
 use crate::pipeline_file::{self, LoadedPipeline, unit};
 use crate::programs::{self, Programs};
 use crate::status::DispatcherView;
@@ -60,7 +60,7 @@ fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
     let mut stop = runtime.block_on(async { Stop::new(wanted.notice.clone()) })?;
     tell::info(format_args!("{}: waits for an engine", wanted.id));
     let Some(first) = runtime.block_on(first_beat(&bus, &mut beats, &sign, &mut stop)) else {
-        tell::info("stops: no engine was heard");
+        tell::info(format_args!("{}: stops: no engine was heard", wanted.id));
         return Ok(());
     };
     // An engine that leads has made it: where there is none, it is this machine that does not see it.
@@ -143,13 +143,14 @@ async fn carry(
     let shows = || drop(views.send_replace(Some(DispatcherView::of(&dispatcher))));
     shows();
     let (mut leaving, mut ticks) = (Leaving::new(&dispatcher, ends), tokio::time::interval(LOOK));
-    let mut said = Vec::new();
+    let (mut said, mut failures) = (Vec::new(), Failures::default());
     let (mut leader, mut connects) = (Followed::new(Instant::now(), &leader), bus.connects());
     let ended = loop {
         tokio::select! {
             1.. = from.recv_many(&mut said, TOGETHER) => {
                 if said.iter().any(|said| matches!(said, FromDispatcher::Beat(_))) {
                     shows();
+                    failures.look();
                 }
                 if bus.say(&up, std::mem::take(&mut said)).await {
                     sign.touch();
@@ -173,7 +174,7 @@ async fn carry(
                 }
             }
             Some(notice) = notices.recv() => {
-                notices::tell(&notice);
+                failures.notice(&notice);
                 shows();
             }
             told = stop.comes() => leaving.told(told),
@@ -191,9 +192,14 @@ async fn carry(
     };
     let grace = leaving.grace();
     match ended {
-        Ok(Ended::OtherHistory(_)) => tell::warn(OTHER_HISTORY),
+        Ok(Ended::OtherHistory(_)) => {
+            tell::warn(format_args!("{}: {OTHER_HISTORY}", own.dispatcher));
+        }
         Err(_) if dispatcher.counts() == (0, 0) => {} // its error is all there is to say
-        Ok(Ended::Stopped) | Err(_) => tell::info(stops(dispatcher.counts())),
+        Ok(Ended::Stopped) | Err(_) => {
+            let stops = stops(dispatcher.counts());
+            tell::info(format_args!("{}: {stops}", own.dispatcher));
+        }
     }
     stop_at_once(bus, &up, dispatcher, from, grace).await;
     ended

@@ -110,8 +110,8 @@ pub(crate) enum ClusterError {
         "no dispatcher is named: name some, or all of them (--all); to say that no block follows, use `push0 finish`"
     )]
     NobodyNamed,
-    #[error("not all were asked: {0}: push0 status shows who is there")]
-    NotLeaving(String),
+    #[error("{missed}; {there}")]
+    NotLeaving { missed: String, there: String },
     #[error("the log does not answer: see to the NATS servers, and try again")]
     LogSilent,
     #[error("the log has no pipeline yet: start an engine with it (`push0 serve`)")]

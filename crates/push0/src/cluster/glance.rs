@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::{timeout, timeout_at};
 
+use super::count::Count;
 use crate::engine::{Gone, Handle};
 use crate::status::{Space, Status};
 
@@ -37,6 +38,8 @@ struct Looked {
     space: Option<Space>,
     /// A look at that, which a disk that hangs may hold.
     spaces: Option<JoinHandle<Option<Space>>>,
+    /// What the store holds.
+    count: Count,
 }
 
 impl Glance {
@@ -53,8 +56,10 @@ impl Glance {
             looked.look(handle).await;
             looked.look_at_disk(&self.1).await;
         }
+        let counted = looked.count.look(Instant::now(), &self.1).await;
         let mut seen = looked.last.as_ref().map(|(_, seen)| seen.clone())?;
         seen.status.space.clone_from(&looked.space);
+        seen.status.store = counted;
         drop(looked);
         seen.status.log = handle.room().map(Into::into);
         Some(seen)

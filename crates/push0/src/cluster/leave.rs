@@ -30,10 +30,16 @@ pub(super) async fn asked(
         let says_so = |at: &Option<Instant>| at.is_some_and(|at| at >= began);
         let (leaving, others): (Vec<_>, Vec<_>) = heard.iter().partition(|(_, at)| says_so(at));
         if others.is_empty() || began.elapsed() >= LEAVE_MAX {
+            let unheard = unheard(&heard, named.unwrap_or_default());
+            let there = match unheard.is_empty() {
+                true => Vec::new(),
+                false => lives.heard(Instant::now(), None),
+            };
             return Some(Answer::Leaving {
                 leaving: leaving.len(),
                 silent: names(others.iter().map(|(life, _)| &life.dispatcher)),
-                unheard: unheard(&heard, named.unwrap_or_default()),
+                unheard,
+                there: names(there.iter().map(|(life, _)| &life.dispatcher)),
             });
         }
         for (life, _) in others {

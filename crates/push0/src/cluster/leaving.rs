@@ -1,7 +1,7 @@
 //! How a dispatcher is told to leave, and how it leaves.
 //!
 //! ```text
-//!   works ──SIGTERM, SIGUSR1, Ctrl-C, a notice, push0 drain──▶ leaves ──nothing runs, nothing is held──▶ has left
+//!   works ──SIGTERM, SIGHUP, SIGUSR1, Ctrl-C, a notice, push0 drain──▶ leaves ──nothing runs, nothing is held──▶ has left
 //!                                                               │
 //!                                          a second signal, or its time is over
 //!                                                               ▼
@@ -18,6 +18,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::error::ClusterError;
+use crate::interrupts::Hangup;
 use crate::tell::{self, counted};
 
 /// How it ends what it runs.
@@ -33,6 +34,7 @@ pub(super) struct Ends {
 pub(super) struct Stop {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Hangup,
     reclaim: Signal,
     notices: mpsc::Receiver<String>,
 }
@@ -41,6 +43,8 @@ pub(super) struct Stop {
 pub(super) enum Told {
     /// To leave; said again, to stop.
     Signal(&'static str),
+    /// To leave: its terminal has gone, which hurries nobody.
+    Hangup,
     /// That the machine is taken back.
     Notice(String),
 }
@@ -58,6 +62,7 @@ impl Stop {
         Ok(Self {
             interrupt: on(SignalKind::interrupt())?,
             terminate: on(SignalKind::terminate())?,
+            hangup: Hangup::new().map_err(ClusterError::Thread)?,
             reclaim: on(SignalKind::user_defined1())?,
             notices,
         })
@@ -67,6 +72,7 @@ impl Stop {
         tokio::select! {
             _ = self.interrupt.recv() => Told::Signal("an interrupt"),
             _ = self.terminate.recv() => Told::Signal("SIGTERM"),
+            () = self.hangup.comes() => Told::Hangup,
             _ = self.reclaim.recv() => Told::Notice("SIGUSR1".to_owned()),
             Some(notice) = self.notices.recv() => Told::Notice(notice),
         }
@@ -94,6 +100,7 @@ impl<'a> Leaving<'a> {
         match told {
             Told::Signal(_) if self.has_begun() => self.is_hurried = true,
             Told::Signal(why) => self.begin(why),
+            Told::Hangup => self.begin("SIGHUP"),
             Told::Notice(why) => self.begin(&format!("this machine is taken back ({why})")),
         }
     }
@@ -121,7 +128,8 @@ impl<'a> Leaving<'a> {
                 format!(": takes nothing new, and waits up to {drain} for {runs}; {AT_ONCE}")
             }
         };
-        tell::info(format_args!("leaves, since {why}{waits}"));
+        let id = self.dispatcher.life().dispatcher;
+        tell::info(format_args!("{id}: leaves, since {why}{waits}"));
     }
 
     pub(super) const fn has_begun(&self) -> bool {

@@ -23,7 +23,7 @@ use super::error::ClusterError;
 use super::role::{Role, is_inbox};
 use super::serve::runtime;
 use super::settings::ClusterArgs;
-use crate::tell;
+use crate::tell::{self, counted};
 
 /// Answers for a dispatcher, whichever of its lives that is.
 pub(super) async fn answer(bus: Bus, outputs: watch::Receiver<Option<Outputs>>, id: DispatcherId) {
@@ -38,8 +38,9 @@ pub(super) async fn answer(bus: Bus, outputs: watch::Receiver<Option<Outputs>>, 
         };
         if let Some(count) = bound.tell(now) {
             tell::warn(format_args!(
-                "{id}: {count} questions for outputs were left out: it takes {A_SECOND} a second, of \
-                 {ASK_BYTES_MAX} bytes at the most"
+                "{id}: left out {} for outputs: it takes {A_SECOND} a second, of {ASK_BYTES_MAX} bytes at the \
+                 most",
+                counted(count, "question")
             ));
         }
         if is_taken {

@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use crate::tell::counted;
+
 /// What is heard of each dispatcher.
 #[derive(Debug, Default)]
 pub(super) struct Rates {
@@ -48,8 +50,9 @@ impl Rates {
         rate.told = Some(now);
         let count = std::mem::take(&mut rate.left_out);
         Err(Some(format!(
-            "{count} messages of dispatcher {name} are left out: it says more than {MESSAGES} messages or {} MB a \
+            "left out {} of dispatcher {name}: it says more than {MESSAGES} messages or {} MB a \
              second, or more than {} kB at once",
+            counted(count, "message"),
             BYTES >> 20,
             BYTES_MAX >> 10
         )))
@@ -121,7 +124,7 @@ mod tests {
         assert_eq!(heard(&mut rates, start + Duration::from_secs(1)), 4_000, "a second's");
         let told = rates.take(start + TELL_EACH, "quiet", BYTES_MAX + 1);
         let words = told.expect_err("it is too long").expect("it is the first of it");
-        assert!(words.starts_with("1 messages of dispatcher quiet"), "{words}");
+        assert!(words.starts_with("left out 1 message of dispatcher quiet: "), "{words}");
     }
 
     #[test]

@@ -40,6 +40,7 @@ use crate::alive::Sign;
 use crate::cli::{Exit, ServeArgs};
 use crate::clock::wall;
 use crate::engine::{EngineError, Handle};
+use crate::interrupts::Hangup;
 use crate::pipeline_file::{self, LoadedPipeline};
 use crate::run::chain;
 use crate::tell::{self, Repeats};
@@ -307,14 +308,15 @@ async fn beat(
 }
 
 async fn signals(stop: watch::Sender<bool>) {
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), Hangup::new())
     else {
         return;
     };
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+        () = hangup.comes() => {}
     }
     stop.send_replace(true);
 }

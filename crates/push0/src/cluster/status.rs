@@ -56,11 +56,16 @@ impl Asker {
     fn read(&self) -> Result<Status, ClusterError> {
         let bus = &self.bus;
         self.runtime.block_on(async {
-            let (present, answer) = tokio::join!(bus.roll_call(ROLL_CALL), bus.ask(&Ask::Status));
+            let (mut present, answer) =
+                tokio::join!(bus.roll_call(ROLL_CALL), bus.ask(&Ask::Status));
             let (mut status, is_led) = match answer {
                 Some(Answer::Status(status)) => (*status, true),
                 _ => (of_log(&self.settings, self.blocks).await?, false),
             };
+            if misses_any(&status, &present) {
+                let again = bus.roll_call(ROLL_CALL).await.into_iter();
+                present.extend(again.filter(|it| matches!(it, Present::Dispatcher(_))));
+            }
             let mut there = Cluster {
                 leader: status.cluster.take().and_then(|it| it.leader),
                 ..Cluster::default()
@@ -73,11 +78,21 @@ impl Asker {
             }
             there.engines.sort();
             there.dispatchers.sort_by(|a, b| a.dispatcher.cmp(&b.dispatcher));
+            there.dispatchers.dedup_by(|a, b| a.dispatcher == b.dispatcher);
             status.hear_all(there, is_led);
             status.runs(Some(is_led));
             Ok(status)
         })
     }
+}
+
+/// Whether somebody of whom the engine has just heard has not answered: on a busy machine that takes a moment.
+fn misses_any(status: &Status, present: &[Present]) -> bool {
+    let answers = |id: &str| {
+        present.iter().any(|it| matches!(it, Present::Dispatcher(view) if view.dispatcher == id))
+    };
+    let mut just_heard = status.heard.iter().filter(|heard| heard.silent <= JUST);
+    just_heard.any(|heard| !answers(&heard.dispatcher))
 }
 
 /// What the log says, where no engine leads.
@@ -88,6 +103,9 @@ async fn of_log(settings: &Settings, blocks: usize) -> Result<Status, ClusterErr
     status.log = replica.log.room().map(Into::into);
     Ok(status)
 }
+
+/// Who was heard of so long ago has missed no more than one beat. Unit: seconds.
+const JUST: u64 = 2;
 
 /// How long answers to a roll call are waited for: a round trip, and what a busy machine adds.
 const ROLL_CALL: Duration = Duration::from_millis(500);

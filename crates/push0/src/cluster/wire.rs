@@ -153,6 +153,9 @@ pub enum Answer {
         leaving: usize,
         silent: Vec<String>,
         unheard: Vec<String>,
+        /// Who is there, where somebody who was named is not.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        there: Vec<String>,
     },
     /// It is so of all of them now; of these names nobody is heard.
     Cordoned {

@@ -113,8 +113,8 @@ fn stream(config: &NatsConfig, answer: &[u8]) -> Vec<Finding> {
         None => {}
         Some(NO_STREAM) => {
             let said = format!(
-                "there is no stream {name} yet: the first engine makes it, with {} replicas",
-                config.replicas
+                "there is no stream {name} yet: the first engine makes it, with {}",
+                counted(config.replicas, "replica")
             );
             return vec![copies(said, config.replicas as u64)];
         }

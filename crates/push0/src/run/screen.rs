@@ -9,6 +9,7 @@ use push0_core::{Collect, Inflow, Pipeline, Stage};
 use push0_dispatch::{Doing, Running};
 
 use super::standing::Standing;
+use crate::status::middle;
 use crate::tell::{self, shown};
 
 /// Where progress is shown.
@@ -126,7 +127,8 @@ impl Bars {
             stage.bar.set_length(expected.max(known).max(1)); // a bar of nothing is drawn full
             stage.bar.set_position(view.accepted);
             (proved, all) = (proved + view.accepted, all + expected.max(known));
-            stage.bar.set_message(stage_words(view));
+            let room = self.room(&stage.bar);
+            stage.bar.set_message(whole_parts(&stage_words(view), room));
         }
         self.released.set_length(standing.blocks);
         self.released.set_position(standing.totals.blocks_released);
@@ -134,10 +136,16 @@ impl Bars {
         let failed = (failed > 0).then(|| format!("{} failed", tell::counted(failed, "attempt")));
         let pace = self.pace.words(Instant::now(), proved, all);
         let words: Vec<_> = pace.into_iter().chain(failed).collect();
-        self.released.set_message(words.join(", "));
-        let lines = running_lines(running);
-        let lines = lines.iter().map(|line| line.chars().take(self.width).collect::<String>());
-        self.running.set_message(lines.collect::<Vec<_>>().join("\n"));
+        let room = self.room(&self.released);
+        self.released.set_message(whole_parts(&words.join(", "), room));
+        self.running.set_message(running_lines(running, self.width).join("\n"));
+    }
+
+    /// What is left of a line beside its bar. Unit: columns.
+    fn room(&self, bar: &ProgressBar) -> usize {
+        let counts = format!("{}/{}", bar.position(), bar.length().unwrap_or_default());
+        let beside = self.name + " [] ".len() + bar_width(self.width, self.name) + "  ".len();
+        self.width.saturating_sub(beside + counts.len())
     }
 
     /// Draws for a terminal that is so wide from here on.
@@ -174,10 +182,22 @@ impl Pace {
 
 /// A bar that leaves room for its words, however narrow the terminal is.
 fn style(width: usize, name: usize) -> ProgressStyle {
-    let bar = width.saturating_sub(name + WORDS_MIN).clamp(BAR_MIN, BAR_MAX);
+    let bar = bar_width(width, name);
     let template = format!("{{prefix}} [{{bar:{bar}}}] {{pos}}/{{len}}  {{wide_msg}}");
     let style = ProgressStyle::with_template(&template).expect("the template is right");
     style.progress_chars("=> ")
+}
+
+fn bar_width(width: usize, name: usize) -> usize {
+    width.saturating_sub(name + WORDS_MIN).clamp(BAR_MIN, BAR_MAX)
+}
+
+/// As many of the parts of a text, from the first on, as there is room for: no word is cut.
+fn whole_parts(text: &str, room: usize) -> String {
+    let ends = text.match_indices(", ").map(|(at, _)| at).chain([text.len()]);
+    let parts = ends.filter_map(|end| text.get(..end));
+    let fits = parts.filter(|part| part.chars().count() <= room);
+    fits.last().unwrap_or_default().to_owned()
 }
 
 /// How wide the terminal is.
@@ -187,11 +207,10 @@ fn columns() -> usize {
 }
 
 /// A line for each of the first attempts, and one for the others.
-fn running_lines(running: &[Running]) -> Vec<String> {
-    let mut lines: Vec<_> = running.iter().take(RUNNING_SHOWN_MAX).map(attempt_words).collect();
+fn running_lines(running: &[Running], width: usize) -> Vec<String> {
+    let lines = running.iter().take(RUNNING_SHOWN_MAX).map(|it| attempt_words(it, width));
     let more = running.len().saturating_sub(RUNNING_SHOWN_MAX);
-    lines.extend((more > 0).then(|| format!("  and {more} more")));
-    lines
+    lines.chain((more > 0).then(|| format!("  and {more} more"))).collect()
 }
 
 fn stage_words(view: &push0_core::StageView) -> String {
@@ -200,12 +219,17 @@ fn stage_words(view: &push0_core::StageView) -> String {
     words.map(|(count, word)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
 }
 
-fn attempt_words(running: &Running) -> String {
+fn attempt_words(running: &Running, width: usize) -> String {
     let doing = running.doing.word();
     let fraction = running.fraction.filter(|_| running.doing == Doing::Proving);
     let fraction = fraction.map_or_else(String::new, |fraction| format!(" {:.0}%", fraction * 1e2));
     let seconds = running.elapsed.as_secs_f64();
-    format!("  {} {}: {doing}{fraction}, {seconds:.1} s", running.stage, running.key)
+    let does = format!("{doing}{fraction}, {seconds:.1} s");
+    let (what, beside) = (format!("{} {}", running.stage, running.key), "  : ".len());
+    // Both ends of a long name tell it apart; what is done is whole.
+    let room = width.saturating_sub(beside + does.chars().count()).max(NAME_MIN);
+    let line = format!("  {}: {does}", middle(&what, room));
+    whole_parts(&line, width)
 }
 
 fn spans_blocks(stage: &Stage) -> bool {
@@ -239,6 +263,9 @@ const COLUMNS: usize = 80;
 const BAR_MIN: usize = 5;
 const BAR_MAX: usize = 30;
 
+/// What is shown of an attempt's name where there is no room. Unit: columns.
+const NAME_MIN: usize = 8;
+
 /// What is kept beside a bar for counts and words. Unit: columns.
 const WORDS_MIN: usize = 40;
 
@@ -257,5 +284,14 @@ mod tests {
         assert_eq!(after(60, 20, 20).as_deref(), Some("15.0 tasks/min"));
         assert_eq!(after(7_200, 6, 7).as_deref(), Some("0.5 tasks/h, about 2h left"));
         assert_eq!(after(10, 105, 205).as_deref(), Some("10.0 tasks/s, about 10s left"));
+    }
+
+    #[test]
+    fn a_narrow_terminal_is_shown_fewer_parts_and_no_word_is_cut() {
+        let text = "10.0 tasks/s, about 30s left, 2 attempts failed";
+        assert_eq!(whole_parts(text, 80), text);
+        assert_eq!(whole_parts(text, 46), "10.0 tasks/s, about 30s left");
+        assert_eq!(whole_parts(text, 27), "10.0 tasks/s");
+        assert_eq!(whole_parts(text, 5), "");
     }
 }

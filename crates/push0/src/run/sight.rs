@@ -51,6 +51,8 @@ impl Run {
             }
             Notice::NoRoom { .. } => self.no_room = Some(NoRoom::new(notice.to_string())),
             Notice::StoreAway { .. } => self.no_room = Some(NoRoom::new(notice.to_string())),
+            // The log tells it, with what follows of it.
+            Notice::AttemptFailed(_) => return,
             Notice::RoomAgain | Notice::StoreBack => self.no_room = None,
             Notice::LeftoversEnded { .. } | Notice::Trouble { .. } | _ => {} // told, and no more
         }

@@ -1,7 +1,7 @@
 //! The result of a run, on stdout: a table for people, or one JSON object (`push0.run/1`).
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use push0_core::{StageView, plain_json, plain_lines};
@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::standing::Standing;
 use crate::cli::RunArgs;
 use crate::publish::Published;
+use crate::status::fit;
 use crate::tell;
 
 /// What the run itself knows.
@@ -175,7 +176,15 @@ fn table(standing: &Standing, run: &Run<'_>) -> String {
         if run.is_complete { "complete" } else { "not complete" }
     );
     let lines = rows.iter().map(|(name, value)| format!("  {name:<12} {value}"));
-    std::iter::once(title).chain(lines).collect::<Vec<_>>().join("\n")
+    let text = std::iter::once(title).chain(lines).collect::<Vec<_>>().join("\n");
+    fit(&text, columns())
+}
+
+/// How wide the terminal is that is printed on; none where it is none.
+fn columns() -> Option<usize> {
+    let stdout = io::stdout();
+    let size = stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout).ok()).flatten();
+    size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0)
 }
 
 /// A file, and what is in it: of several stages it has a proof of each.

@@ -8,7 +8,9 @@ use push0_core::{DispatcherId, Ended, Epoch, Scheduler, plain};
 use push0_dispatch::{About, Dispatcher, Elsewhere, MemoryLimit, Now, Step};
 use serde::{Deserialize, Serialize};
 
+use super::heard::Heard;
 use super::layout::{long, middle, size, table};
+use super::runs::Run;
 
 /// The processes that answer at this moment.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -18,6 +20,9 @@ pub(crate) struct Cluster {
     pub(crate) leader: Option<Leader>,
     pub(crate) engines: Vec<EngineView>,
     pub(crate) dispatchers: Vec<DispatcherView>,
+    /// Dispatchers that do not answer, and that the engine which leads has not given up yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) silent: Vec<Heard>,
 }
 
 /// The engine that leads.
@@ -149,6 +154,19 @@ impl Cluster {
         if said.is_empty() { leads } else { format!("{leads}; by their own word: {said}") }
     }
 
+    /// That nothing is known of what all these work for.
+    pub(super) fn wiped(&self, engines: &str) -> String {
+        let names = self.engines.iter().map(|it| &it.engine);
+        let names = names.chain(self.dispatchers.iter().map(|it| &it.dispatcher));
+        let more = (self.engines.len() + self.dispatchers.len()).saturating_sub(NAMED_MAX);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let names = names.take(NAMED_MAX).map(|name| plain(name)).collect::<Vec<_>>().join(", ");
+        format!(
+            "the log is empty, and yet these answer: {names}{more} ({engines}). Where they have worked before, its stream \
+             was deleted or purged: docs/troubleshooting.md, \"The stream was set back\""
+        )
+    }
+
     /// What somebody is to see to.
     pub(super) fn warnings(&self) -> Vec<String> {
         let doubled = self.leader.iter().flat_map(|leader| &leader.doubled);
@@ -175,38 +193,65 @@ impl Cluster {
     }
 
     /// What each has and runs, and how its attempts ended.
-    pub(super) fn dispatchers_shown(&self, records: &[Record], width: Option<usize>) -> String {
-        if self.dispatchers.is_empty() {
+    pub(super) fn dispatchers_shown(
+        &self,
+        records: &[Record],
+        runs: &[Run],
+        width: Option<usize>,
+    ) -> String {
+        if self.dispatchers.is_empty() && self.silent.is_empty() {
             return "no dispatcher answers".to_owned();
         }
-        let head = ["dispatcher", "slots", "running", "held", "memory", "GPUs", "failed"];
-        let rows = self.dispatchers.iter().take(DISPATCHERS_SHOWN_MAX).map(|view| {
+        let head = ["dispatcher", "slots", "runs", "held", "memory", "GPUs", "failed", "lost"];
+        let failed = |dispatcher: &str| {
+            let record = records.iter().find(|record| record.dispatcher == dispatcher);
+            record.map_or([0, 0], |it| [it.failed, it.lost]).map(|count| count.to_string())
+        };
+        let answer = self.dispatchers.iter().map(|view| {
             let DispatcherView { slots, memory_bytes, gpus, running, held, .. } = view;
             let [slots, gpus] = [slots, gpus].map(ToString::to_string);
             let [running, held] = [running, held].map(ToString::to_string);
-            let record = records.iter().find(|record| record.dispatcher == view.dispatcher);
-            let failed = record.map_or(0, |record| record.failed + record.lost).to_string();
+            let [failed, lost] = failed(&view.dispatcher);
             let marks = [(view.leaving, "leaving"), (!view.memory_limit.is_kept(), "watched")];
             let marks = marks.into_iter().filter(|(is_so, _)| *is_so).map(|(_, mark)| mark);
-            let marks = marks.collect::<Vec<_>>().join(", ");
-            let name = plain(&view.dispatcher);
-            let name = match marks.is_empty() {
-                true => name.into_owned(),
-                false => format!("{} ({marks})", middle(&name, NAME_MAX)),
-            };
-            [name, slots, running, held, size(*memory_bytes), gpus, failed]
+            let name = marked(&view.dispatcher, &marks.collect::<Vec<_>>().join(", "));
+            [name, slots, running, held, size(*memory_bytes), gpus, failed, lost]
         });
+        // What it holds it alone knows.
+        let silent = self.silent.iter().map(|heard| {
+            let Heard { dispatcher, slots, memory_bytes, gpus, silent, .. } = heard;
+            let running = runs.iter().filter(|run| run.dispatcher == *dispatcher).count();
+            let [slots, gpus] = [slots, gpus].map(ToString::to_string);
+            let [failed, lost] = failed(dispatcher);
+            let name = marked(dispatcher, &format!("silent {}", long(*silent)));
+            let (running, held) = (running.to_string(), "?".to_owned());
+            [name, slots, running, held, size(*memory_bytes), gpus, failed, lost]
+        });
+        let rows = silent.chain(answer).take(DISPATCHERS_SHOWN_MAX);
         let rows = std::iter::once(head.map(ToOwned::to_owned)).chain(rows).collect::<Vec<_>>();
         let mut shown = format!("dispatchers, by their own word:\n{}", table(&rows, width));
-        if let Some(more) = self.dispatchers.len().checked_sub(DISPATCHERS_SHOWN_MAX)
-            && more > 0
-        {
+        let all = self.dispatchers.len() + self.silent.len();
+        if let Some(more) = all.checked_sub(DISPATCHERS_SHOWN_MAX).filter(|more| *more > 0) {
             shown += &format!("\nand {more} more");
+        }
+        if let Some(Heard { silent_max, .. }) = self.silent.first() {
+            shown += &format!(
+                "\n(silent: it does not answer, and the engine heard of it so long ago; after {silent_max}s it is given up)"
+            );
         }
         if self.dispatchers.iter().any(|view| !view.memory_limit.is_kept()) {
             shown += "\n(watched: no kernel keeps its provers to their memory; `push0 doctor` there says why)";
         }
         shown
+    }
+}
+
+/// A name as it stands in a table, and what is to be known of it.
+fn marked(name: &str, marks: &str) -> String {
+    let name = plain(name);
+    match marks.is_empty() {
+        true => name.into_owned(),
+        false => format!("{} ({marks})", middle(&name, NAME_MAX)),
     }
 }
 
@@ -224,6 +269,9 @@ const CANNOT_SHOWN_MAX: usize = 8;
 
 /// Rows of a table; `--json` has all.
 const DISPATCHERS_SHOWN_MAX: usize = 20;
+
+/// Names in a line.
+const NAMED_MAX: usize = 6;
 
 /// Of a name that is followed by something.
 const NAME_MAX: usize = 24;
@@ -272,10 +320,13 @@ mod tests {
             "scroll-mainnet-prover-gpu-a100-eu-west-1-7d9f8c6b5d-x2v4q".to_owned();
         let path = std::path::PathBuf::from("/sys/fs/cgroup/".to_owned() + &"deep/".repeat(20));
         long_name.memory_limit = MemoryLimit::Cgroup { version: 2, path };
-        let cluster = Cluster { dispatchers: vec![view(), long_name], ..Cluster::default() };
+        let silent = vec![Heard { dispatcher: "gpu-2".to_owned(), silent: 4, ..Heard::default() }];
+        let dispatchers = vec![view(), long_name];
+        let cluster = Cluster { dispatchers, silent, ..Cluster::default() };
         for width in [60, 80, 120] {
-            let table = cluster.dispatchers_shown(&[], Some(width));
-            let rows = table.lines().take(4);
+            let table = cluster.dispatchers_shown(&[], &[], Some(width));
+            let rows = table.lines().take(5);
+            assert!(table.contains("gpu-2 (silent 4s)") || width == 60, "{table}");
             assert!(rows.clone().all(|row| row.chars().count() <= width), "{width}\n{table}");
             assert!(!table.contains("/sys/fs"), "{table}");
         }

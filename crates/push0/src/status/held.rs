@@ -10,6 +10,7 @@ use push0_core::{Height, Scheduler, Task, TaskId, TaskState, Whereabouts};
 use push0_dispatch::Step;
 use serde::{Deserialize, Serialize};
 
+use super::heard::Heard;
 use super::layout;
 use super::reason::{Reason, Wait};
 use super::watch::Watch;
@@ -130,6 +131,14 @@ impl Held {
     pub(super) fn answered_by(&mut self, there: impl Fn(&str) -> bool) {
         if let Some(reason) = &mut self.reason {
             reason.answered_by(there);
+        }
+        *self = self.clone().told();
+    }
+
+    /// Notes that a dispatcher of which the engine has heard does not answer.
+    pub(super) fn is_silent(&mut self, heard: &Heard) {
+        if let Some(reason) = &mut self.reason {
+            reason.is_silent(heard);
         }
         *self = self.clone().told();
     }

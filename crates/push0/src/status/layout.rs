@@ -28,16 +28,8 @@ pub(super) fn size(bytes: u64) -> String {
     }
 }
 
-/// One or several of something.
-pub(super) fn count(count: u64, what: &str) -> String {
-    match count {
-        1 => format!("1 {what}"),
-        count => format!("{count} {what}s"),
-    }
-}
-
 /// Breaks lines that are too long between words; what follows is indented below its beginning.
-pub(super) fn fit(text: &str, width: Option<usize>) -> String {
+pub(crate) fn fit(text: &str, width: Option<usize>) -> String {
     let Some(width) = width else { return text.to_owned() };
     text.lines().map(|line| fit_line(line, width)).collect::<Vec<_>>().join("\n")
 }
@@ -68,32 +60,47 @@ fn fit_line(line: &str, width: usize) -> String {
     text
 }
 
-/// Columns, each as wide as its widest cell; the first row is the head. Where they are wider than the terminal, the cells
-/// of the widest column are shortened in the middle.
+/// Columns, each as wide as its widest cell; the first row is the head. Where they are wider than the terminal, those that
+/// tell nothing go, one after the other from the right: their cells are all empty, or `0`. Then the cells of the widest
+/// column are shortened in the middle.
 pub(super) fn table<const N: usize>(rows: &[[String; N]], width: Option<usize>) -> String {
     let widest = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
     };
-    let mut widths: Vec<usize> = (0..N).map(widest).collect();
-    let between = BETWEEN.len() * N.saturating_sub(1);
+    let tells = |column: usize| {
+        let mut cells = rows.iter().skip(1).filter_map(|row| row.get(column));
+        cells.any(|cell| !matches!(cell.as_str(), "" | "0"))
+    };
+    // Each with its place.
+    let mut columns: Vec<(usize, usize)> = (0..N).map(|column| (column, widest(column))).collect();
+    let is_too_wide = |columns: &[(usize, usize)], width: usize| {
+        let between = BETWEEN.len() * columns.len().saturating_sub(1);
+        columns.iter().map(|(_, width)| width).sum::<usize>() + between > width
+    };
     while let Some(width) = width
-        && widths.iter().sum::<usize>() + between > width
-        && let Some(most) = widths.iter_mut().max()
+        && is_too_wide(&columns, width)
+        && let Some(at) = columns.iter().rposition(|(column, _)| !tells(*column))
+    {
+        columns.remove(at);
+    }
+    while let Some(width) = width
+        && is_too_wide(&columns, width)
+        && let Some((_, most)) = columns.iter_mut().max_by_key(|(_, width)| *width)
         && *most > CELL_MIN
     {
         *most -= 1;
     }
     let line = |row: &[String; N]| {
-        let cells = row.iter().zip(&widths);
-        let cells = cells.map(|(cell, width)| format!("{:<width$}", middle(cell, *width)));
+        let cells = columns.iter().filter_map(|(column, width)| Some((row.get(*column)?, *width)));
+        let cells = cells.map(|(cell, width)| format!("{:<width$}", middle(cell, width)));
         cells.collect::<Vec<_>>().join(BETWEEN).trim_end().to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// A text of no more than so many letters: both its ends, where it is longer.
-pub(super) fn middle(text: &str, most: usize) -> String {
+pub(crate) fn middle(text: &str, most: usize) -> String {
     let length = text.chars().count();
     if length <= most {
         return text.to_owned();
@@ -150,6 +157,15 @@ mod tests {
         );
         assert_eq!(fit(text, None), text);
         assert_eq!(fit("a/path/that/is/too/long it", Some(10)), "a/path/that/is/too/long\n  it");
+    }
+
+    #[test]
+    fn a_table_that_is_too_wide_loses_what_tells_nothing_first() {
+        let rows = [["name", "GPUs", "failed", "lost"], ["prover-1", "0", "3", "0"]];
+        let rows = rows.map(|row| row.map(str::to_owned));
+        assert_eq!(table(&rows, Some(23)), "name      GPUs  failed\nprover-1  0     3");
+        assert_eq!(table(&rows, Some(16)), "name      failed\nprover-1  3");
+        assert!(table(&rows, Some(80)).contains("lost"));
     }
 
     #[test]

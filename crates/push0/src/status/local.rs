@@ -9,7 +9,8 @@ use push0_core::{Beat, Capacity, Fleet, Scheduler, Timestamp};
 use push0_dispatch::{About, MemoryLimit, Now};
 
 use super::cluster::elsewhere_words;
-use super::layout::{count, size};
+use super::layout::size;
+use crate::tell::counted;
 
 /// What it said of itself.
 pub(crate) struct Local {
@@ -56,7 +57,7 @@ impl Local {
 pub(super) fn shown(about: &About, now: Option<&Now>) -> String {
     let About { dispatcher, slots, memory_bytes, memory_limit, .. } = about;
     let gpus = now.map_or(about.gpus, |now| now.gpus);
-    let gpus = if gpus > 0 { format!(", {}", count(gpus.into(), "GPU")) } else { String::new() };
+    let gpus = if gpus > 0 { format!(", {}", counted(gpus, "GPU")) } else { String::new() };
     let memory = size(*memory_bytes);
     let kept = if let MemoryLimit::Cgroup { version, .. } = memory_limit {
         format!("kept by the kernel (cgroups {version})") // its path is long, and in --json
@@ -64,7 +65,7 @@ pub(super) fn shown(about: &About, now: Option<&Now>) -> String {
         memory_limit.to_string()
     };
     let mut lines = vec![
-        format!("dispatcher {dispatcher}: {slots} slots, {memory} of memory{gpus}"),
+        format!("dispatcher {dispatcher}: {}, {memory} of memory{gpus}", counted(slots, "slot")),
         format!("memory of provers: {kept}"),
     ];
     lines.extend(now.into_iter().flat_map(|now| elsewhere_words(dispatcher, &now.gpus_elsewhere)));

@@ -1,16 +1,19 @@
 //! Why something waits: one true reason, and what a person is told of it. Every reason is rendered here.
 //!
-//! Not here: how a reason is found (`watch`), and what waits (`held`).
+//! Not here: how a reason is found (`watch`), what dispatchers say to it (`answers`), and what waits (`held`).
+
+mod answers;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use push0_core::{Program, plain};
-use push0_dispatch::Step;
+use push0_core::Program;
 use serde::{Deserialize, Serialize};
 
-use super::layout::{count, long, size};
+use super::layout::{long, size};
 use super::runs::Run;
+use super::trouble::probe;
+use crate::tell::counted;
 
 /// What a task waits for, or what is done for it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -41,6 +44,9 @@ pub(super) enum Reason {
         until: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         seconds: Option<u64>,
+        /// Whether a probe is out.
+        #[serde(default, skip_serializing_if = "is_false")]
+        probed: bool,
     },
     /// All that offer its program take nothing new: so many are cordoned, and the others leave or have no room.
     Closed {
@@ -62,6 +68,9 @@ pub(super) enum Reason {
         aside: usize,
         #[serde(default, skip_serializing_if = "is_none")]
         silent: usize,
+        /// The first of those that have something to do, by name.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        who: Vec<String>,
     },
     /// It came to nothing, and is tried again later: in so many seconds, after attempts that ended so.
     Later {
@@ -155,38 +164,6 @@ impl Reason {
         }
     }
 
-    /// Takes a dispatcher's word on what it does.
-    pub(super) fn hear(&mut self, dispatcher: &str, steps: &[Step]) {
-        if let Self::Proving { attempts }
-        | Self::Silent { attempts }
-        | Self::Unjudged { attempts } = self
-        {
-            attempts.iter_mut().for_each(|run| run.hear(dispatcher, steps));
-            *self = Self::of_runs(std::mem::take(attempts));
-        }
-    }
-
-    /// Takes a dispatcher's word that it cannot run a program, and why.
-    pub(super) fn hear_cannot(&mut self, dispatcher: &str, programs: &BTreeMap<String, String>) {
-        if let Self::NotOffered { program, cannot, .. } = self
-            && let Some(why) = programs.get(program)
-            && cannot.len() < CANNOT_MAX
-        {
-            cannot.push(format!("{} cannot: {}", plain(dispatcher), plain(why)));
-        }
-    }
-
-    /// Notes which of the dispatchers answer, where no engine leads that would hear them.
-    pub(super) fn answered_by(&mut self, there: impl Fn(&str) -> bool) {
-        if let Self::Proving { attempts }
-        | Self::Silent { attempts }
-        | Self::Unjudged { attempts } = self
-        {
-            attempts.iter_mut().for_each(|run| run.unheard = !there(&run.dispatcher));
-            *self = Self::of_runs(std::mem::take(attempts));
-        }
-    }
-
     /// Whether it is the same for all tasks of a program.
     pub(super) const fn is_of_program(&self) -> bool {
         match self {
@@ -247,12 +224,10 @@ impl Reason {
                 let cannot = cannot.iter().map(|words| format!("; {words}")).collect::<String>();
                 format!("{waits}: no dispatcher runs its program, {program}{needs}{cannot}")
             }
-            Self::SetAside { program, seconds, .. } => {
-                let probe =
-                    seconds.map(|seconds| format!("; the next probe is in {}", long(seconds)));
+            Self::SetAside { program, seconds, probed, .. } => {
+                let probe = probe(*probed, seconds.unwrap_or_default());
                 format!(
-                    "{waits}: all dispatchers of its program, {program}, are set aside{}",
-                    probe.unwrap_or_default()
+                    "{waits}: all dispatchers of its program, {program}, are set aside; {probe}"
                 )
             }
             Self::Closed { program, dispatchers, cordoned } if cordoned == dispatchers => format!(
@@ -277,11 +252,11 @@ impl Reason {
                 "{waits}: all {dispatchers} dispatchers that could run its program, {program}, have said nothing for \
                  {silent} s of {silent_max}"
             ),
-            Self::Busy { program, dispatchers, aside: 0, silent: 0 } => format!(
+            Self::Busy { program, dispatchers, aside: 0, silent: 0, .. } => format!(
                 "{waits}: {} that could run its program, {program}, has something to do",
                 each(*dispatchers)
             ),
-            Self::Busy { program, dispatchers, aside, silent } => {
+            Self::Busy { program, dispatchers, aside, silent, .. } => {
                 let counts = [(dispatchers, "busy"), (aside, "set aside"), (silent, "silent")];
                 let counts = counts.iter().filter(|(count, _)| **count > 0);
                 let counts = counts.map(|(count, how)| format!("{count} {how}"));
@@ -312,6 +287,11 @@ fn each(dispatchers: usize) -> String {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's")]
 const fn is_none(count: &usize) -> bool {
     *count == 0
 }
@@ -323,7 +303,7 @@ fn ended(failures: u32, after: &BTreeMap<String, u32>) -> String {
     }
     let ways = after.iter().map(|(how, count)| format!("{count} {how}")).collect::<Vec<_>>();
     let ways = if ways.is_empty() { String::new() } else { format!(" ({})", ways.join(", ")) };
-    format!("after {}{ways}", count(failures.into(), "failure"))
+    format!("after {}{ways}", counted(failures, "failure"))
 }
 
 fn listed(attempts: &[Run]) -> String {
@@ -343,7 +323,7 @@ impl fmt::Display for Needs {
             (0, 0) => Ok(()),
             (memory, 0) => write!(f, ", which needs {} of memory", size(memory)),
             (memory, gpus) => {
-                let gpus = count(gpus.into(), "GPU");
+                let gpus = counted(gpus, "GPU");
                 write!(f, ", which needs {} of memory and {gpus}", size(memory))
             }
         }
@@ -370,13 +350,10 @@ impl fmt::Display for Wait {
             Self::Window { blocks } => write!(
                 f,
                 "not begun: {} at once are worked on (window), from the lowest that is not proved",
-                count(*blocks, "block")
+                counted(blocks, "block")
             ),
             Self::Unopened => f.write_str("its next task is about to be opened"),
             Self::Behind { block } => write!(f, "is proved, and goes out after block {block}"),
         }
     }
 }
-
-/// Dispatchers that are told of, which have a program and cannot run it.
-const CANNOT_MAX: usize = 2;

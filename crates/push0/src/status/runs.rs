@@ -9,6 +9,7 @@ use push0_core::{Attempt, Scheduler};
 use push0_dispatch::Step;
 use serde::{Deserialize, Serialize};
 
+use super::heard::Heard;
 use super::layout::{long, table};
 use super::named;
 use super::watch::Watch;
@@ -92,6 +93,14 @@ impl Run {
         }
     }
 
+    /// Notes that a dispatcher of which the engine has heard does not answer.
+    pub(super) fn is_mute(&mut self, heard: &Heard) {
+        if self.dispatcher == heard.dispatcher {
+            self.silent.get_or_insert(heard.silent);
+            self.silent_max.get_or_insert(heard.silent_max);
+        }
+    }
+
     /// Whether nobody knows whether it runs.
     pub(super) const fn is_silent(&self) -> bool {
         self.silent.is_some() || self.unheard
@@ -116,7 +125,7 @@ impl Run {
         if all.is_empty() {
             return None;
         }
-        let head = ["runs", "attempt", "dispatcher", "doing", "for", "usually"].map(str::to_owned);
+        let head = ["runs", "attempt", "dispatcher", "doing", "for", "usual"].map(str::to_owned);
         let rows = all.iter().take(SHOWN_MAX).map(|run| {
             let doing = match (run.is_silent(), run.silent) {
                 (true, Some(silent)) => format!("silent {}", long(silent)),

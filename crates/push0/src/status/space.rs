@@ -5,8 +5,9 @@ use std::path::Path;
 use push0_dispatch::{Room, taken_bytes};
 use serde::{Deserialize, Serialize};
 
-use super::layout::size;
+use super::layout::{long, size};
 use crate::data::Layout;
+use crate::tell::counted;
 
 /// What is taken, and what is left. Unit: bytes.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -20,6 +21,24 @@ pub(crate) struct Space {
     disk_bytes: u64,
     /// Below so much nothing new is begun.
     reserve_bytes: u64,
+}
+
+/// What a store that machines share held when it was counted.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Counted {
+    /// Unit: bytes.
+    pub(crate) bytes: u64,
+    pub(crate) files: u64,
+    /// How long ago that was. Unit: seconds.
+    pub(crate) seconds: u64,
+}
+
+impl Counted {
+    pub(super) fn shown(&self) -> String {
+        let Self { bytes, files, seconds } = self;
+        let (size, files, ago) = (size(*bytes), counted(files, "file"), long(*seconds));
+        format!("the store holds {size} in {files}, counted {ago} ago")
+    }
 }
 
 impl Space {

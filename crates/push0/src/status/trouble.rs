@@ -2,7 +2,7 @@
 //!
 //! Not here: who decides it (`push0_core`).
 
-use push0_core::{DispatcherId, Fleet, ProgramName, Scheduler};
+use push0_core::{DispatcherId, Fleet, ProgramName, Scheduler, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::layout::long;
@@ -43,6 +43,9 @@ struct Aside {
     /// In how long; nothing where that is past. Unit: seconds.
     #[serde(default)]
     until_seconds: u64,
+    /// Whether a probe is out.
+    #[serde(default)]
+    probed: bool,
     failures: u32,
     message: String,
 }
@@ -65,7 +68,8 @@ impl Trouble {
             since: lines::time(aside.since),
             seconds: now.since(aside.since).as_secs(),
             until: lines::time(aside.until),
-            until_seconds: aside.until.since(now).as_secs(),
+            until_seconds: seconds_to(now, aside.until),
+            probed: scheduler.probes(aside),
             failures: aside.failures,
             message: gist(&aside.message),
         });
@@ -94,16 +98,29 @@ impl Trouble {
                     .to_owned(),
             );
         }
-        for Aside { dispatcher, program, seconds, until_seconds, failures, message, .. } in
-            &self.set_aside
-        {
-            let (lasts, probe) = (long(*seconds), long(*until_seconds));
+        for aside in &self.set_aside {
+            let Aside { dispatcher, program, seconds, failures, message, .. } = aside;
+            let (lasts, probe) = (long(*seconds), probe(aside.probed, aside.until_seconds));
             told.push(format!(
-                "  {dispatcher} for {program}, for {lasts}: {failures} in a row, next probe in {probe}: {message}"
+                "  {dispatcher} for {program}, for {lasts}: {failures} in a row, {probe}: {message}"
             ));
         }
         (!told.is_empty()).then(|| told.join("\n"))
     }
+}
+
+/// When who is set aside is given something to try: it has it, may have it, or may in so many seconds.
+pub(super) fn probe(is_out: bool, seconds: u64) -> String {
+    match (is_out, seconds) {
+        (true, _) => "a probe is out".to_owned(),
+        (false, 0) => "a probe is due".to_owned(),
+        (false, seconds) => format!("the next probe is in {}", long(seconds)),
+    }
+}
+
+/// How long it is to a time, in seconds that have begun; 0 where it is past.
+pub(super) fn seconds_to(now: Timestamp, at: Timestamp) -> u64 {
+    u64::try_from(at.since(now).as_micros().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 /// Whether all that offer a program are set aside for it; where nobody is known, all that are known to the log.

@@ -13,9 +13,10 @@ use push0_core::{
 
 use super::reason::{Needs, Reason};
 use super::runs::{Run, SILENCE_MIN};
-use super::trouble::is_held;
+use super::trouble::{is_held, seconds_to};
 use crate::cli::gist;
 use crate::lines::{self, word};
+use crate::tell::counted;
 
 /// What is known at one moment.
 pub(super) struct Watch<'a> {
@@ -140,16 +141,22 @@ impl<'a> Watch<'a> {
                 dispatchers: able.len(),
                 aside: aside.len(),
                 silent: silent.len(),
+                who: able.iter().take(WHO_MAX).map(|it| it.dispatcher.to_string()).collect(),
             },
         }
     }
 
     fn set_aside(&self, name: &ProgramName) -> Reason {
         let asides = self.scheduler.asides().filter(|(program, ..)| *program == name);
-        let until = asides.map(|(.., aside)| aside.until).min();
-        let seconds = until.filter(|until| *until > self.now);
-        let seconds = seconds.map(|until| until.since(self.now).as_secs());
-        Reason::SetAside { program: name.to_string(), until: until.map(lines::time), seconds }
+        let (probed, due): (Vec<_>, Vec<_>) =
+            asides.map(|(.., aside)| aside).partition(|aside| self.scheduler.probes(aside));
+        let until = due.iter().map(|aside| aside.until).min();
+        Reason::SetAside {
+            program: name.to_string(),
+            until: until.map(lines::time),
+            seconds: until.map(|until| seconds_to(self.now, until)),
+            probed: !probed.is_empty(),
+        }
     }
 
     fn has_inputs(&self, task: &Task) -> bool {
@@ -176,10 +183,13 @@ fn lacks(offer: &Offer, needs: &Program) -> Option<String> {
         )
     });
     let gpus = needs.gpus > whole.gpus;
-    let gpus = gpus.then(|| format!("{} GPUs of {}", whole.gpus, needs.gpus));
+    let gpus = gpus.then(|| format!("{} of {}", counted(whole.gpus, "GPU"), needs.gpus));
     let all: Vec<_> = memory.into_iter().chain(gpus).collect();
     (!all.is_empty()).then_some(all.join(", "))
 }
+
+/// Dispatchers that are named.
+const WHO_MAX: usize = 8;
 
 /// Attempts at one task that are told.
 const ATTEMPTS_MAX: usize = 8;
@@ -247,7 +257,8 @@ mod tests {
         let ready = |task: &Task| matches!(task.state, TaskState::Ready { .. });
         let (id, task) = place.scheduler.tasks().find(|(_, task)| ready(task)).expect("it waits");
         let (program, dispatchers) = ("prover".to_owned(), 1);
-        let busy = Reason::Busy { program, dispatchers, aside: 0, silent: 0 };
+        let who = vec!["well".to_owned()];
+        let busy = Reason::Busy { program, dispatchers, aside: 0, silent: 0, who };
         assert_eq!(watch.reason(*id, task), busy);
     }
 

@@ -48,7 +48,7 @@ pub(crate) enum Colour {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
     level: Level,
-    /// When it was; none: now.
+    /// The time of the event that it is about, by the log.
     at: Option<Timestamp>,
     /// What it is. A line of it that is not the first belongs to it.
     message: String,
@@ -72,7 +72,8 @@ impl Line {
         }
     }
 
-    /// The same of another time.
+    /// The same about an event of this time. People see when it is told, so that no line's time is before that of the one
+    /// above; the log has the event's.
     pub(crate) fn at(mut self, at: Timestamp) -> Self {
         self.at = Some(at);
         self
@@ -102,7 +103,7 @@ impl Line {
 
     /// Adds it to `text`, with its end.
     pub(super) fn write(&self, text: &mut String, form: Form, now: Timestamp) {
-        let at = time(self.at.unwrap_or(now));
+        let at = time(now);
         match form {
             Form::Json => {
                 let json = serde_json::to_string(&Object { line: self, at: &at });
@@ -199,6 +200,9 @@ impl Serialize for Object<'_> {
         object.serialize_entry("time", self.at)?;
         object.serialize_entry("level", level.name())?;
         object.serialize_entry("message", message)?;
+        if let Some(of_event) = self.line.at {
+            object.serialize_entry("at", &precise(of_event))?;
+        }
         for (name, value) in fields {
             object.serialize_entry(name, value)?;
         }
@@ -210,6 +214,12 @@ impl Serialize for Object<'_> {
 fn time(at: Timestamp) -> String {
     let time = UNIX_EPOCH.checked_add(Duration::from_micros(at.0)).unwrap_or(UNIX_EPOCH);
     humantime::format_rfc3339_millis(time).to_string()
+}
+
+/// The same to the microsecond, as `log cat` has it.
+fn precise(at: Timestamp) -> String {
+    let time = UNIX_EPOCH.checked_add(Duration::from_micros(at.0)).unwrap_or(UNIX_EPOCH);
+    humantime::format_rfc3339_micros(time).to_string()
 }
 
 /// clap's own for errors, and its like for the others.
@@ -240,7 +250,7 @@ mod tests {
     fn what_runs_for_long_has_a_time_and_a_level_in_every_line() {
         insta::assert_snapshot!(written(Form::Dated(Colour::Off)), @r"
         2025-10-09T08:53:20.123Z DEBUG a detail
-        2025-10-09T08:53:20.000Z INFO  granted stage=leaf key=5
+        2025-10-09T08:53:20.123Z INFO  granted stage=leaf key=5
         2025-10-09T08:53:20.123Z WARN  it says \u{1b}[2J\u{9b}
         2025-10-09T08:53:20.123Z ERROR one
         2025-10-09T08:53:20.123Z ERROR   more of it
@@ -263,7 +273,7 @@ mod tests {
         let written = written(Form::Json);
         insta::assert_snapshot!(written, @r#"
         {"time":"2025-10-09T08:53:20.123Z","level":"debug","message":"a detail"}
-        {"time":"2025-10-09T08:53:20.000Z","level":"info","message":"granted","stage":"leaf","inputs":2}
+        {"time":"2025-10-09T08:53:20.123Z","level":"info","message":"granted","at":"2025-10-09T08:53:20.000000Z","stage":"leaf","inputs":2}
         {"time":"2025-10-09T08:53:20.123Z","level":"warn","message":"it says \u001b[2J\u009b"}
         {"time":"2025-10-09T08:53:20.123Z","level":"error","message":"one\n  more of it"}
         "#);

@@ -25,6 +25,9 @@ struct Failing {
 
 #[derive(Debug)]
 struct Fault {
+    /// What makes it the same.
+    kind: String,
+    /// How it is counted.
     words: String,
     told: Instant,
     /// How often it came since it was told.
@@ -38,6 +41,23 @@ impl Repeats {
             told if told.is_empty() => debug(format_args!("{words} (again)")),
             told => tell(&told),
         }
+    }
+
+    /// It fails, and in a way that is known by its `kind`: the first time a line of it is told, then `again` with a count.
+    pub(crate) fn fails_like(&mut self, kind: &str, again: &str, first: impl FnOnce() -> Line) {
+        let (is_new, counted) = self.heard_of(Instant::now(), kind, again);
+        if is_new {
+            tell(&[first()]);
+        }
+        counted.iter().for_each(warn);
+        if !is_new && counted.is_empty() {
+            debug(format_args!("{again} (again)"));
+        }
+    }
+
+    /// Tells what was counted for long enough, where nothing comes any more.
+    pub(crate) fn look(&mut self) {
+        self.due(Instant::now()).iter().for_each(warn);
     }
 
     /// It is well. If it was not before, `words` are told.
@@ -59,20 +79,25 @@ impl Repeats {
 
     /// What is to be told of a fault that came.
     fn heard(&mut self, now: Instant, words: &str) -> Vec<String> {
+        let (is_new, counted) = self.heard_of(now, words, words);
+        is_new.then(|| words.to_owned()).into_iter().chain(counted).collect()
+    }
+
+    /// Whether a fault that came is of a new kind, and what of those before was counted and is to be told.
+    fn heard_of(&mut self, now: Instant, kind: &str, words: &str) -> (bool, Vec<String>) {
         let new = || Failing { since: now, times: 0, is_told: false };
         let failing = self.failing.get_or_insert_with(new);
         failing.times += 1;
         let mut told = Vec::new();
-        let mut fault = match self.faults.iter().position(|fault| fault.words == words) {
+        let known = self.faults.iter().position(|fault| fault.kind == kind);
+        let mut fault = match known {
             Some(known) => {
                 let mut fault = self.faults.remove(known);
                 fault.more += 1;
+                words.clone_into(&mut fault.words);
                 fault
             }
-            None => {
-                told.push(words.to_owned());
-                Fault { words: words.to_owned(), told: now, more: 0 }
-            }
+            None => Fault { kind: kind.to_owned(), words: words.to_owned(), told: now, more: 0 },
         };
         if now.duration_since(fault.told) >= BETWEEN {
             told.extend(fault.take(now));
@@ -81,8 +106,8 @@ impl Repeats {
         if self.faults.len() > FAULTS_MAX {
             told.extend(self.faults.remove(0).take(now));
         }
-        failing.is_told |= !told.is_empty();
-        told
+        failing.is_told |= known.is_none() || !told.is_empty();
+        (known.is_none(), told)
     }
 
     /// What is to be told where it is well: nothing, of a fault that came back so soon that it was only counted.
@@ -97,6 +122,12 @@ impl Repeats {
             1 => format!("{words} after {after}"),
             times => format!("{words} after {after} ({times} failures)"),
         })
+    }
+
+    /// What was counted for long enough.
+    fn due(&mut self, now: Instant) -> Vec<String> {
+        let due = self.faults.iter_mut().filter(|it| now.duration_since(it.told) >= BETWEEN);
+        due.filter_map(|fault| fault.take(now)).collect()
     }
 
     /// What was counted and not told, where nothing comes any more.
@@ -182,6 +213,17 @@ mod tests {
         }
         let later = repeats.heard(begin + BETWEEN, "cut off");
         assert_eq!(later, ["cut off (the same 101 times more in 30s)"]);
+    }
+
+    #[test]
+    fn faults_of_a_kind_are_counted_with_the_words_of_the_last_and_told_though_none_follows() {
+        let (mut repeats, begin) = (Repeats::default(), Instant::now());
+        assert_eq!(repeats.heard_of(begin, "prove failed", "device 3"), (true, vec![]));
+        assert_eq!(repeats.heard_of(begin, "prove failed", "device 4"), (false, vec![]));
+        assert_eq!(repeats.heard_of(begin, "prove failed", "device 5"), (false, vec![]));
+        assert_eq!(repeats.due(begin + BETWEEN / 2), [""; 0]);
+        assert_eq!(repeats.due(begin + BETWEEN), ["device 5 (the same 2 times more in 30s)"]);
+        assert_eq!(repeats.due(begin + BETWEEN * 2), [""; 0]);
     }
 
     #[test]

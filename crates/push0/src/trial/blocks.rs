@@ -7,6 +7,7 @@ use push0_core::{Collect, Pipeline, SourceKind};
 use super::{Teller, Trial};
 use crate::finding::Finding;
 use crate::source::{BlockFile, Rules, SourceBlock, made};
+use crate::tell::counted;
 
 impl Trial<'_> {
     /// As many as it takes until every stage has a task, within bounds.
@@ -16,8 +17,10 @@ impl Trial<'_> {
         let rules = Rules::of(pipeline);
         let Some(path) = self.blocks_path() else {
             let blocks = made_up(wanted, &rules)?;
-            let said =
-                format!("{} made-up ones, with right headers and nothing in them", blocks.len());
+            let said = format!(
+                "{}, with right headers and nothing in them",
+                counted(blocks.len(), "made-up block")
+            );
             tell(Finding::ok("blocks", said));
             return Ok(blocks);
         };
@@ -26,7 +29,9 @@ impl Trial<'_> {
         };
         let file = BlockFile::open(&path, &rules).map_err(wrong)?;
         let blocks = file.take(wanted).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
-        tell(Finding::ok("blocks", format!("the first {} of {}", blocks.len(), path.display())));
+        let count = counted(blocks.len(), "block");
+        let first = count.strip_prefix("1 ").unwrap_or(&count); // the first block, the first 2 blocks
+        tell(Finding::ok("blocks", format!("the first {first} of {}", path.display())));
         Ok(blocks)
     }
 

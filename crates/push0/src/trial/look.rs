@@ -229,7 +229,10 @@ impl Look<'_> {
                 Verdict::Undecided { why } | Verdict::None { why } => mute = Some(why),
             }
         }
-        let bytes = |count: usize| format!("{count} of {all} copies with a flipped bit in {of}");
+        let bytes = |count: usize| {
+            let copies = if all == 1 { "copy" } else { "copies" };
+            format!("{count} of {all} {copies} with a flipped bit in {of}")
+        };
         if accepted == all {
             let remedy = "a verifier that takes these takes anything: have it check every byte of proof and public values";
             return Finding::fail(about, format!("its verifier accepts {}", bytes(all)), remedy);

@@ -75,6 +75,23 @@ fn a_walk_shows_what_each_event_changed() {
 }
 
 #[test]
+fn where_nothing_matches_that_is_said() {
+    let world = finished();
+    let ran = world.push0(&["log", "cat", "--block", "99", "--event", "failed,lost"]);
+    assert_eq!((ran.code, &*ran.stdout), (Some(0), ""));
+    let asked = "none fits --block 99 --event failed,lost\n";
+    assert!(
+        ran.stderr.starts_with("nothing matches: the log has ") && ran.stderr.ends_with(asked),
+        "{}",
+        ran.stderr
+    );
+    let ran = world.push0(&["log", "step", "--task", "ffffffff"]);
+    assert_eq!((ran.code, &*ran.stdout), (Some(0), ""));
+    assert!(ran.stderr.starts_with("nothing matches: "), "{}", ran.stderr);
+    assert_eq!(world.push0(&["log", "cat", "--block", "5"]).stderr, "");
+}
+
+#[test]
 fn people_get_a_line_for_each_event() {
     let mut world = World::new(PAIRS);
     world.submit(5..6);

@@ -60,6 +60,24 @@ fn the_whole_reason_is_shown_and_no_terminal_obeys_it() {
 }
 
 #[test]
+fn what_its_output_ends_with_is_shown_once() {
+    let mut world = World::new(PAIRS);
+    world.submit(5..6);
+    let grant = world.grants().remove(0);
+    let message = "exit code 1; the end of its output:\nlast".to_owned();
+    world.report(&grant, Outcome::Failed { class: FailureClass::Failed, message });
+    let folder = world.data().join("dispatch/logs");
+    fs::create_dir_all(&folder).expect("a folder");
+    let log = format!("task {}\nended failed\n\nprogress 0.5\nfirst\nlast\n", grant.task);
+    fs::write(folder.join(format!("{}.log", grant.attempt.0)), log).expect("a log");
+    let shown = world.push0(&["logs", &grant.task.short()]).stdout;
+    assert_eq!(shown.matches("last").count(), 1, "{shown}");
+    assert!(shown.contains("task 78443ef2: failed at "), "{shown}");
+    assert!(shown.contains(" ==\nexit code 1\n-- ") && shown.contains("\nfirst\nlast"), "{shown}");
+    assert!(!shown.contains("progress"), "that is for `push0 status`: {shown}");
+}
+
+#[test]
 fn what_an_attempt_prints_is_not_to_be_had_where_nobody_answers() {
     let mut world = World::new(PAIRS);
     world.submit(5..6);

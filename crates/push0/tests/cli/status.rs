@@ -42,7 +42,7 @@ fn a_run_in_progress_is_shown() {
       block 7: leaf 7 is being proved: attempt 13 on local, since 2025-10-09T08:53:20.009000Z, usually 1s
       block 8: leaf 8 is being proved: attempt 14 on local, since 2025-10-09T08:53:20.009000Z, usually 1s
 
-    runs    attempt  dispatcher  doing  for  usually
+    runs    attempt  dispatcher  doing  for  usual
     leaf 6  12       local                   1s
     leaf 7  13       local                   1s
     leaf 8  14       local                   1s

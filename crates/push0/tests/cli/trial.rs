@@ -25,7 +25,7 @@ fn a_prover_that_keeps_its_contract_passes() {
     let ran = trial.check(&[]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     for said in [
-        "ok    blocks: 1 made-up ones",
+        "ok    blocks: 1 made-up block,",
         "ok    stage leaf: proves: starts, answers and writes its output",
         "taken as a proof of 5 bytes, without public values",
         "warn  stage leaf: its verifier accepts it, and names no key",
@@ -137,7 +137,7 @@ fn blocks_are_the_sources_or_those_that_are_named() {
     let example = example.to_str().expect("UTF-8");
     let named = trial.check(&["--blocks", example]);
     assert_eq!(named.code, Some(0), "{named:?}");
-    assert!(named.stdout.contains("ok    blocks: the first 1 of"), "{}", named.stdout);
+    assert!(named.stdout.contains("ok    blocks: the first block of"), "{}", named.stdout);
     let refused = push0(&["check", "p", "--blocks", example]);
     assert_eq!(refused.code, Some(2), "without --try: {refused:?}");
 }

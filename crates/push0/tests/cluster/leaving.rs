@@ -1,5 +1,6 @@
 //! Dispatchers that leave: what they run is ended and handed over, and they take nothing new.
 
+use std::process::Stdio;
 use std::time::SystemTime;
 
 use push0_core::{Event as Fact, Turn};
@@ -51,6 +52,47 @@ fn one_that_is_told_twice_stops_at_once() {
     world.first_after(SystemTime::UNIX_EPOCH, "nothing was taken back", withdrawn);
 }
 
+/// A terminal that is closed has the kernel and the shell say so both.
+#[test]
+fn one_whose_terminal_goes_leaves_and_is_not_hurried() {
+    let mut world = World::new(1, "1500ms").peopled();
+    world.start_by(HEARS, "d3", &D3);
+    world.start_by(HEARS, "e3", &["serve", "pipeline.toml", "--name", "e3"]);
+    world.wait_for("d3", "takes work");
+    world.wait_for("e3", "stands by");
+    world.submit();
+    world.wait_running("d3", 1);
+    world.signal("d3", Signal::HUP);
+    world.wait_for("d3", "d3: leaves, since SIGHUP");
+    world.signal("d3", Signal::HUP);
+    assert_eq!(world.wait_end("d3").code(), Some(0), "{}", world.said("d3"));
+    let said = world.said("d3");
+    assert!(said.contains("d3: leaves: nothing is left to do"), "{said}");
+    world.signal("e3", Signal::HUP);
+    assert_eq!(world.wait_end("e3").code(), Some(0), "{}", world.said("e3"));
+    world.finish(BLOCKS);
+}
+
+#[test]
+fn one_that_was_started_by_nohup_outlives_its_terminal() {
+    let mut world = World::new(1, "50ms");
+    world.serve("e1");
+    world.wait_for("e1", "leads in");
+    world.start_by(&["nohup"], "d3", &D3);
+    world.wait_for("d3", "takes work");
+    world.signal("d3", Signal::HUP);
+    world.submit();
+    world.wait_accepted(BLOCKS);
+    assert!(!world.said("d3").contains("leaves"), "{}", world.said("d3"));
+    world.finish(BLOCKS);
+}
+
+/// Whoever runs the tests may ignore SIGHUP, and what he starts does too.
+const HEARS: &[&str] = &["env", "--default-signal=HUP"];
+
+const D3: [&str; 8] =
+    ["dispatch", "pipeline.toml", "--id", "d3", "--slots", "1", "--memory", "8GiB"];
+
 #[test]
 fn one_is_asked_from_afar_and_what_runs_too_long_is_given_to_others() {
     let mut world = World::new(1, "60s");
@@ -61,6 +103,9 @@ fn one_is_asked_from_afar_and_what_runs_too_long_is_given_to_others() {
     world.start_submit();
     world.wait_running("d1", 1);
     assert_eq!(world.run(&["drain"]).code(), Some(2), "nobody is named");
+    let nobody = world.command(&["drain", "d7"]).stderr(Stdio::piped()).output();
+    let nobody = String::from_utf8(nobody.expect("it starts").stderr).expect("it is text");
+    assert_eq!(nobody, "error: d7 is not there; those there are: d1\n");
     assert_eq!(world.run(&["drain", "d1", "d7"]).code(), Some(6), "d7 is not there");
     assert_eq!(world.wait_end("d1").code(), Some(0));
     let said = world.said("d1");

@@ -44,6 +44,13 @@ fn it_is_set_aside_by_name_and_no_block_is_parked_for_it() {
         let failed = events.iter().filter(|event| matches!(event, Event::Failed { .. })).count();
         assert_eq!(parked, 0);
         assert!((3..20).contains(&failed), "{failed} attempts were wasted on it"); // probes too
+        world.stop(sick);
+        let said = world.said(sick);
+        let told: Vec<_> = said.lines().filter(|line| line.contains(" came to nothing ")).collect();
+        let [first] = told.as_slice() else { panic!("told once, then counted: {said}") };
+        assert!(first.contains(" WARN  prove 16525") && first.contains(": failed: "), "{first}");
+        assert!(first.ends_with("no device"), "{first}");
+        assert!(said.contains("no device (the same "), "{said}");
         world.finish(BLOCKS);
     }
 }

@@ -36,17 +36,20 @@ fn each_block_is_told_why_it_waits_at_each_moment() {
     });
     assert_eq!(at(&status, KIND), "proving");
     assert_eq!(at(&status, "/runs/0/dispatcher"), "d1");
-    let next = json!({"kind": "busy", "program": "mock", "dispatchers": 1});
+    let next = json!({"kind": "busy", "program": "mock", "dispatchers": 1, "who": ["d1"]});
     assert_eq!(at(&status, "/unreleased/1/reason"), next);
 
     world.freeze("d1");
-    let status = until("a frozen dispatcher is said to prove", || {
-        let status = world.status_now()?;
-        (at(&status, KIND) != "proving").then_some(status)
+    // At once: the engine itself waits for three beats before it calls it silent.
+    let status = world.status();
+    assert_eq!(at(&status, KIND), "silent", "{status}");
+    assert_eq!(at(&status, "/unreleased/1/reason/kind"), "mute", "{status}");
+    assert_eq!(at(&status, "/cluster/silent/0/dispatcher"), "d1", "it stays listed: {status}");
+    let shown = text(&world);
+    assert!(shown.contains("d1 (silent ") && !shown.contains("is being proved"), "{shown}");
+    until("who is given up is listed still", || {
+        at(&world.status_now()?, "/cluster/silent/0").is_null().then_some(())
     });
-    // On a machine that is slow enough it is given up by now.
-    let is_true = at(&status, KIND) == "silent" || at(&status, KIND) == "not_offered";
-    assert!(is_true && !text(&world).contains("is being proved"), "{status}");
     world.thaw("d1");
     reason(&world, "proving");
 
@@ -63,6 +66,22 @@ fn each_block_is_told_why_it_waits_at_each_moment() {
         (at(&status, KIND) == "silent").then_some(())
     });
     assert!(text(&world).contains("d1 does not answer"), "{}", text(&world));
+}
+
+/// A dispatcher that was killed says no last word.
+#[test]
+fn who_was_killed_is_not_said_to_prove() {
+    let mut world = World::new(1, "90s");
+    world.serve("e1");
+    world.wait_for("e1", "leads in");
+    world.dispatch_with("d1", 1);
+    world.wait_for("d1", "takes work");
+    world.start_submit();
+    reason(&world, "proving");
+    world.kill("d1");
+    let status = world.status();
+    assert_eq!(at(&status, KIND), "silent", "{status}");
+    assert!(at(&status, "/head/why").to_string().contains("d1 has said nothing for "), "{status}");
 }
 
 /// A dispatcher that has the program, and cannot start it.

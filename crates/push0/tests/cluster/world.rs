@@ -243,6 +243,21 @@ impl World {
         self.running.insert(name.to_owned(), child);
     }
 
+    /// The same, by a program that starts it in its place.
+    pub(crate) fn start_by(&mut self, by: &[&str], name: &str, args: &[&str]) {
+        let (own, (by, words)) = (self.command(args), by.split_first().expect("a program"));
+        let mut command = Command::new(by);
+        command.args(words).arg(own.get_program()).args(own.get_args());
+        command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let said = File::create(self.path(&format!("{name}.err"))).expect("writable");
+        command
+            .current_dir(self.dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(said);
+        self.running.insert(name.to_owned(), command.spawn().expect("it starts"));
+    }
+
     /// What `push0 status --json` says.
     pub(crate) fn status(&self) -> serde_json::Value {
         serde_json::from_str(&self.output(&["status", "--json"])).expect("it is JSON")

@@ -46,6 +46,20 @@ fn the_machine_going_down_is_an_interrupt_too() {
 }
 
 #[test]
+fn a_terminal_that_goes_is_an_interrupt_too_and_hurries_nobody() {
+    let world = World::gated(&leaf_and_tree("1ms"), &blocks(1, 6));
+    let run = world.start_hearing_hangups(TWO);
+    run.await_lines(" granted ", 2);
+    run.hang_up();
+    run.await_line("draining");
+    run.hang_up();
+    world.open_gate();
+    let ended = run.end().with(130);
+    assert!(ended.stderr.ends_with("interrupted: the same command goes on from here\n"));
+    assert_eq!(world.history().count("accepted"), 2);
+}
+
+#[test]
 fn a_second_ctrl_c_stops_provers_that_would_take_a_minute() {
     let world = World::new(&leaf_and_tree("1m"), &blocks(1, 6));
     let run = world.start(TWO);

@@ -11,6 +11,7 @@ use super::stage::{Draft, Rule, STAGES_MAX, rule};
 use super::{Faults, WINDOW};
 use crate::{
     Digest, Inflow, PipelineName, PipelineSpec, Program, ProgramName, Stage, StageIndex, StageSpec,
+    counted,
 };
 
 /// The stages of a pipeline whose references, order and shapes are right.
@@ -272,7 +273,7 @@ impl<'a> Graph<'a> {
         let arity = stage.arity.filter(|_| is_of_blocks && rule(stage) == Some(Rule::Tree));
         counts.extend(arity.map(|arity| (vec!["stages", node.name, "arity"], arity)));
         for (keys, count) in counts.iter().filter(|(_, count)| *count > window) {
-            let what = format!("{count} blocks, in a window of {window}");
+            let what = format!("{}, in a window of {window}", counted(count, "block"));
             faults.add(keys, what, "lower it, or raise `window`");
         }
     }

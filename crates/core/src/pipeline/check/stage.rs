@@ -7,7 +7,9 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::Faults;
-use crate::{Bounds, Budgets, Collect, Output, PipelineSpec, StageName, StageSpec, Weights};
+use crate::{
+    Bounds, Budgets, Collect, Output, PipelineSpec, StageName, StageSpec, Weights, counted,
+};
 
 /// What a stage says of itself.
 pub(super) struct Draft {
@@ -226,7 +228,7 @@ fn retry(at: &mut At<'_>) -> Budgets {
             Ok(attempts @ 1..=ATTEMPTS_MAX) => *budget = attempts,
             _ => at.faults.add(
                 &keys,
-                format!("{attempts} attempts"),
+                counted(attempts, "attempt"),
                 format!("write 1 to {ATTEMPTS_MAX}; the first attempt counts"),
             ),
         }

@@ -12,7 +12,7 @@ use crate::cli::{Exit, LogCatArgs};
 use crate::facts::{Facts, FactsError};
 use crate::interrupts;
 use crate::lines::{About, fields, time};
-use crate::tell;
+use crate::tell::{self, counted};
 
 /// Prints what is picked of every event that can be read, then what is wrong with the rest.
 pub(super) fn cat(args: &LogCatArgs) -> Exit {
@@ -29,7 +29,9 @@ pub(super) fn cat(args: &LogCatArgs) -> Exit {
     if args.follow && read.is_ok() {
         read = follow(&mut facts, &mut cat);
     }
+    let nothing = (read.is_ok() && !args.follow).then(|| cat.has_picked_nothing()).flatten();
     let printed = Exit::of_print(cat.lines.finish());
+    nothing.iter().for_each(tell::info);
     match read {
         Ok(()) => printed,
         Err(error) => complain(error),
@@ -53,12 +55,14 @@ struct Cat<'a> {
     stages: BTreeSet<String>,
     /// Of the attempts' ids that follow.
     epoch: Option<Epoch>,
+    /// Events that were read, and those of them that were picked.
+    counts: (u64, u64),
 }
 
 impl<'a> Cat<'a> {
     fn new(args: &'a LogCatArgs) -> Self {
         let (names, stages) = (Names::default(), BTreeSet::new());
-        Self { args, lines: Lines::new(), names, stages, epoch: None }
+        Self { args, lines: Lines::new(), names, stages, epoch: None, counts: (0, 0) }
     }
 
     fn turn(&mut self, turn: &Turn) {
@@ -69,9 +73,11 @@ impl<'a> Cat<'a> {
                 self.stages.extend(pipeline.stages.keys().cloned());
             }
             self.names.learn(event);
+            self.counts.0 += 1;
             if !self.args.picks(turn.at, event, &self.names) {
                 continue;
             }
+            self.counts.1 += 1;
             let line = match self.args.json {
                 true => self.json(seq, turn.at, event),
                 false => plain_line(seq, turn.at, event, &|task| self.names.of(task)),
@@ -98,6 +104,18 @@ impl<'a> Cat<'a> {
         let attempt = attempt.map(|attempt| format!(",\"attempt\":{}", attempt.0));
         let (of, attempt) = (of.unwrap_or_default(), attempt.unwrap_or_default());
         format!("{{\"seq\":{seq},\"at\":\"{}\",{fields}{of}{attempt}}}", time(at))
+    }
+
+    /// That there was nothing to print, and why.
+    fn has_picked_nothing(&self) -> Option<String> {
+        match self.counts {
+            (0, _) => Some("the log has no event yet".to_owned()),
+            (all, 0) => {
+                let (all, asked) = (counted(all, "event"), self.args.asked());
+                Some(format!("nothing matches: the log has {all}, and none fits {asked}"))
+            }
+            (_, _) => None,
+        }
     }
 
     /// What is wrong with a stage that no pipeline of this log has.

@@ -6,6 +6,7 @@ use push0_core::{BlockHash, Event, Height, Key, StageName, TaskId, Timestamp};
 
 use crate::cli::LogCatArgs;
 use crate::clock;
+use crate::lines;
 
 /// What tasks and blocks are called, as far as the log was read.
 #[derive(Debug, Default)]
@@ -53,6 +54,19 @@ impl Names {
 }
 
 impl LogCatArgs {
+    /// What is asked for, as it was typed.
+    pub(super) fn asked(&self) -> String {
+        let Self { since, event, task, block, stage, .. } = self;
+        let asked = [
+            task.as_ref().map(|task| format!("--task {task}")),
+            block.map(|block| format!("--block {block}")),
+            stage.as_ref().map(|stage| format!("--stage {stage}")),
+            (!event.is_empty()).then(|| format!("--event {}", event.join(","))),
+            since.map(|since| format!("--since {}", lines::time(since))),
+        ];
+        asked.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+
     /// Whether an event fits all that is asked for.
     pub(super) fn picks(&self, at: Timestamp, event: &Event, names: &Names) -> bool {
         let is_of_task = |digits: &str| {

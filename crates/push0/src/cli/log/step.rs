@@ -30,7 +30,12 @@ pub(super) fn step(args: &LogStepArgs) -> Exit {
         None => {}
     }
     match read {
-        Ok(()) => Exit::Done,
+        Ok(()) => {
+            if !walk.has_shown {
+                tell::info("nothing matches: no event of the log fits --task, --from and --to");
+            }
+            Exit::Done
+        }
         // Whoever has seen what was wanted does not care for what comes after.
         Err(_) if walk.has_ended => Exit::Done,
         Err(error) => complain(error),
@@ -44,6 +49,8 @@ struct Walk<'a> {
     /// Whether a person goes on by enter.
     waits: bool,
     has_ended: bool,
+    /// Whether any event was wanted.
+    has_shown: bool,
     illegal: Option<IllegalEvent>,
     failed: Option<io::Error>,
 }
@@ -58,7 +65,8 @@ impl<'a> Walk<'a> {
             tell::info("enter: the next event; q and enter: the end");
         }
         let scheduler = Scheduler::new(Limits::default());
-        Self { args, scheduler, waits, has_ended: false, illegal: None, failed: None }
+        let (has_ended, has_shown) = (false, false);
+        Self { args, scheduler, waits, has_ended, has_shown, illegal: None, failed: None }
     }
 
     fn turn(&mut self, turn: &Turn) {
@@ -76,6 +84,7 @@ impl<'a> Walk<'a> {
             if !self.is_wanted(seq, task) {
                 continue;
             }
+            self.has_shown = true;
             self.failed = self.tell(seq, turn, event, &before).err();
             self.has_ended = self.args.to == Some(seq) || self.waits && has_had_enough();
         }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::attempts::{Attempt, Attempts, Selection};
-use super::source::{Heard, PIECES_MAX, Source, before, shown};
+use super::source::{Heard, PIECES_MAX, Source, before, shown, words};
 use crate::cli::output::Lines;
 use crate::facts::{Facts, FactsError};
 use crate::interrupts;
@@ -84,7 +84,7 @@ impl Told {
         for _ in 0..PIECES_MAX {
             match source.ask(attempt, self.next)? {
                 Heard::Piece(piece) => {
-                    let text = before(piece.forgotten) + &piece.text;
+                    let text = before(piece.forgotten) + &words(&piece.text);
                     let is_new = !std::mem::replace(&mut self.is_named, true);
                     let is_named = !is_new && *last == Some(attempt.number);
                     if !is_named && (is_new || !text.is_empty()) {
@@ -106,9 +106,9 @@ impl Told {
                 Heard::Nobody(_) if attempt.end.is_some() => {
                     // Whoever had it has gone since.
                     let kept = source.kept(attempt).unwrap_or_default();
-                    let rest = self.rest_of(&kept);
+                    let rest = words(self.rest_of(&kept));
                     if !rest.is_empty() {
-                        lines.line(&shown(rest));
+                        lines.line(&shown(&rest));
                     }
                     is_end = true;
                 }

@@ -7,7 +7,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use push0_core::{TaskId, plain};
-use push0_dispatch::{OutputAnswer, OutputAsk, Piece, attempt_log};
+use push0_dispatch::{OutputAnswer, OutputAsk, Piece, attempt_log, is_progress};
 
 use super::attempts::Attempt;
 use crate::cluster::{Asked, Asker, ClusterArgs};
@@ -129,21 +129,26 @@ pub(super) fn read(path: &Path) -> io::Result<String> {
 }
 
 /// What is behind the header, which is told from the log.
-fn body(text: &str) -> &str {
+pub(in crate::cli) fn body(text: &str) -> &str {
     text.split_once("\n\n").map_or("", |(_, output)| output)
 }
 
 /// A word on what was printed and is not kept.
-pub(super) fn before(forgotten: u64) -> String {
+pub(in crate::cli) fn before(forgotten: u64) -> String {
     match forgotten {
         0 => String::new(),
         bytes => format!("[{bytes} bytes before this are not kept]\n"),
     }
 }
 
+/// What a prover printed for people: without the lines that say how far it is, which `push0 status` shows.
+pub(super) fn words(text: &str) -> String {
+    text.split_inclusive('\n').filter(|line| !is_progress(line)).collect()
+}
+
 /// What a prover printed, which may be anything; a terminal must not obey it.
-pub(super) fn shown(text: &str) -> String {
-    match text.trim_end() {
+pub(in crate::cli) fn shown(text: &str) -> String {
+    match words(text).trim_end() {
         "" => "it printed nothing".to_owned(),
         text => text
             .lines()

@@ -30,7 +30,7 @@ pub(crate) fn show_each(
     place: Place<'_>,
     mut look: impl FnMut() -> Looked,
 ) -> Exit {
-    let Some(seconds) = args.watch else { return show(args, place, look(), "").0 };
+    let Some(seconds) = args.watch else { return show(args, place, look(), ("", None)).0 };
     let interrupts = match interrupts::count() {
         Ok(interrupts) => interrupts,
         Err(error) => {
@@ -44,14 +44,15 @@ pub(crate) fn show_each(
         let began = Instant::now();
         let looked = look();
         if let (true, Looked::Failed(..)) = (is_first, &looked) {
-            return show(args, place, looked, "").0; // what is wrong at first is wrong with the command
+            return show(args, place, looked, ("", None)).0; // what is wrong at first is wrong with the command
         }
         if is_drawn {
             clear();
         }
         let gap = if is_first || is_drawn { "" } else { "\n" };
         let title = format!("{gap}{}, every {seconds}s, Ctrl-C ends it\n\n", time(wall()));
-        let (exit, is_read) = show(args, place, looked, &title);
+        let rows = is_drawn.then(|| size().map(|size| usize::from(size.ws_row))).flatten();
+        let (exit, is_read) = show(args, place, looked, (&title, rows));
         is_first = false;
         let pause = Duration::from_secs(seconds).max(began.elapsed());
         if !is_read || is_interrupted(&interrupts, pause) {
@@ -60,8 +61,13 @@ pub(crate) fn show_each(
     }
 }
 
-/// Shows what came of a look; whether anybody reads on.
-fn show(args: &StatusArgs, place: Place<'_>, looked: Looked, title: &str) -> (Exit, bool) {
+/// Shows what came of a look, and no more than so many rows of it; whether anybody reads on.
+fn show(
+    args: &StatusArgs,
+    place: Place<'_>,
+    looked: Looked,
+    (title, rows): (&str, Option<usize>),
+) -> (Exit, bool) {
     let (status, text) = match looked {
         Looked::Failed(exit, words) => {
             tell::error(words);
@@ -72,11 +78,17 @@ fn show(args: &StatusArgs, place: Place<'_>, looked: Looked, title: &str) -> (Ex
             (status, text)
         }
         Looked::Seen(status) => {
-            let text = title.to_owned() + &status.shown(place, frame(args));
+            let frame = frame(args);
+            let text = title.to_owned() + &status.shown(place, frame);
+            let text = match (rows, frame.width) {
+                (Some(rows), Some(width)) if rows > 0 => cut(&text, rows, width),
+                (Some(_) | None, _) => text,
+            };
             (status, text)
         }
     };
     match print_on(&text) {
+        Ok(is_read) if status.is_wiped() => (Exit::Data, is_read),
         Ok(is_read) if status.is_short_of_room() => (Exit::OutOfReach, is_read),
         Ok(is_read) => (Exit::Done, is_read),
         Err(error) => (Exit::of_print(Err(error)), false),
@@ -85,10 +97,34 @@ fn show(args: &StatusArgs, place: Place<'_>, looked: Looked, title: &str) -> (Ex
 
 fn frame(args: &StatusArgs) -> Frame {
     let stdout = std::io::stdout();
-    let size = stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout).ok()).flatten();
-    let width = size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
+    let width = size().map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
     let width = width.or_else(|| stdout.is_terminal().then_some(WIDTH));
     Frame { width: width.map(|width| width.max(WIDTH_MIN)), blocks: args.blocks as usize }
+}
+
+/// That of the terminal.
+fn size() -> Option<rustix::termios::Winsize> {
+    let stdout = std::io::stdout();
+    stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout).ok()).flatten()
+}
+
+/// As much of a text as a terminal shows without moving it up, and how much is left out. Its cursor takes a row too.
+fn cut(text: &str, rows: usize, width: usize) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let takes = |line: &&str| line.chars().count().div_ceil(width.max(1)).max(1);
+    let most = rows.saturating_sub(1).max(1);
+    if lines.iter().map(takes).sum::<usize>() <= most {
+        return text.to_owned();
+    }
+    let mut left = most - 1; // one says what is left out
+    let fits = lines.iter().take_while(|line| {
+        let fits = takes(line) <= left;
+        left = left.saturating_sub(takes(line));
+        fits
+    });
+    let shown: Vec<&str> = fits.copied().collect();
+    let more = tell::counted(lines.len() - shown.len(), "more line");
+    shown.into_iter().map(|line| format!("{line}\n")).collect::<String>() + "and " + &more
 }
 
 /// Begins the screen anew.
@@ -117,3 +153,21 @@ const WIDTH: usize = 80;
 
 /// In less nothing is readable.
 const WIDTH_MIN: usize = 40;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_a_terminal_is_counted() {
+        assert_eq!(cut("a\nb\nc", 4, 80), "a\nb\nc");
+        assert_eq!(cut("a\nb\nc", 3, 80), "a\nand 2 more lines");
+        assert_eq!(cut("a\nb\nc\nd", 4, 80), "a\nb\nand 2 more lines");
+        assert_eq!(
+            cut("a\nlong and longer\nc", 5, 5),
+            "a\nand 2 more lines",
+            "it takes three rows"
+        );
+        assert_eq!(cut("a\nb", 1, 80), "and 2 more lines");
+    }
+}

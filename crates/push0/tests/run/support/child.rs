@@ -90,6 +90,11 @@ impl Push0 {
         self.signal(Signal::TERM);
     }
 
+    /// SIGHUP.
+    pub(crate) fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(self) -> Ended {
         self.signal(Signal::KILL);

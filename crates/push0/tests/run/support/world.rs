@@ -76,6 +76,16 @@ impl World {
         self.start_bare(&words)
     }
 
+    /// The same, though whoever runs the tests ignores SIGHUP.
+    pub(crate) fn start_hearing_hangups(&self, words: &[&str]) -> Push0 {
+        let own = self.command(&[&["run", "pipeline.toml", "--data", "data"], words].concat());
+        let mut command = Command::new("env");
+        command.arg("--default-signal=HUP").arg(own.get_program()).args(own.get_args());
+        command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(own.get_current_dir().expect("it has one"));
+        Push0::start(&mut command)
+    }
+
     /// The same, to its end.
     pub(crate) fn run(&self, words: &[&str]) -> Ended {
         self.start(words).end()
