@@ -14,11 +14,10 @@
 use std::fs;
 use std::path::Path;
 
-use push0::pipeline_file;
-use push0::source::{BlockFile, Rules};
 use push0_core::{BlockHashing, Limits, Scheduler, Seq, Turn};
 use push0_prover::wire::{Bundle, Digest, Reply, Request, ResultFile};
 use push0_prover::{Envelope, ProofFile};
+use push0_source::{BlockFile, Rules};
 use tempfile::TempDir;
 
 /// A segment of the file log: read, with whatever of it is whole replayed.
@@ -52,7 +51,7 @@ pub fn records(bytes: &[u8]) {
 /// A pipeline's file.
 pub fn pipelines(bytes: &[u8]) {
     in_a_file("pipeline.toml", bytes, |path| {
-        if let Err(error) = pipeline_file::load(path) {
+        if let Err(error) = push0_pipeline::load(path) {
             assert!(!error.to_string().is_empty());
         }
     });

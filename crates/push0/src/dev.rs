@@ -27,12 +27,12 @@ use std::time::{Duration, Instant};
 use push0_core::SourceKind;
 use push0_dispatch::mark::{self, Kind, MarkError};
 use push0_log::ServerUrl;
+use push0_pipeline::PipelineFileError;
 
 use self::child::{Child, Exited};
 use crate::cli::{DevArgs, Exit, quoted, tell_flags};
 use crate::cluster::{ClusterArgs, is_led};
 use crate::interrupts;
-use crate::pipeline_file::{self, PipelineFileError};
 use crate::tell;
 
 /// Why there is no cluster, or no more.
@@ -83,7 +83,7 @@ pub(crate) fn dev(args: &DevArgs) -> Exit {
         Ok(()) => Exit::Done,
         Err(error) => {
             if let DevError::Pipeline(faults) = &error {
-                faults.tell();
+                tell::errors(faults.lines());
             } else {
                 tell::error(&error);
             }
@@ -104,7 +104,7 @@ pub(crate) fn dev(args: &DevArgs) -> Exit {
 }
 
 fn run(args: &DevArgs) -> Result<(), DevError> {
-    let loaded = pipeline_file::load(&args.pipeline)?;
+    let loaded = push0_pipeline::load(&args.pipeline)?;
     if matches!(loaded.pipeline.source.kind, SourceKind::File { .. }) {
         return Err(DevError::FromFile(args.pipeline.clone()));
     }

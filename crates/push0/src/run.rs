@@ -37,6 +37,7 @@ use std::time::{Duration, Instant};
 
 use push0_core::{BlockHash, Height, Input, ReleaseNumber, TaskId};
 use push0_dispatch::{Dispatcher, Notice};
+use push0_source::Rules;
 use tokio::sync::mpsc;
 
 pub(crate) use self::deliver::due;
@@ -57,7 +58,6 @@ use crate::engine::{Engine, EngineError, Gone, Handle, Ports, Seen};
 use crate::interrupts;
 use crate::notices;
 use crate::publish::Published;
-use crate::source::Rules;
 use crate::tell;
 
 /// Runs the pipeline.
@@ -66,7 +66,7 @@ pub fn run(args: &RunArgs) -> Exit {
         Ok(exit) => exit,
         Err(error) => {
             if let RunError::Pipeline(faults) = &error {
-                faults.tell();
+                tell::errors(faults.lines());
             } else {
                 tell::error(&error);
             }

@@ -89,6 +89,11 @@ pub(crate) fn error(words: impl Display) {
     say(Level::Error, &words);
 }
 
+/// Each of several reasons why it does not go on.
+pub(crate) fn errors(words: impl IntoIterator<Item: Display>) {
+    words.into_iter().for_each(error);
+}
+
 fn say(level: Level, words: &impl Display) {
     if tells(level) {
         tell(&[Line::new(level, words.to_string())]);

@@ -9,7 +9,7 @@
 //! Scheduler and dispatcher are those of a run, so what is seen here is what a run would see; there is no log, and
 //! everything is in a directory that goes at the end.
 //!
-//! Not here: whether the file is right (`pipeline_file`), and what a run does about a failure.
+//! Not here: whether the file is right (`push0_pipeline`), and what a run does about a failure.
 
 mod blocks;
 mod course;
@@ -28,11 +28,11 @@ use push0_core::{PipelineSpec, ProgramName};
 use push0_dispatch::{
     Config, Elsewhere, ProgramConfig, Retry, Started, Store, can_run_as, environment, unstartable,
 };
+use push0_pipeline::LoadedPipeline;
 
 use self::course::Course;
 use crate::finding::{Finding, Standing};
 use crate::gpus::Gpus;
-use crate::pipeline_file::LoadedPipeline;
 use crate::programs::{self, Programs};
 use crate::tell::counted;
 use crate::temporary::{self, Temporary};
@@ -97,7 +97,7 @@ impl Trial<'_> {
         &self,
         dir: &Path,
         programs: &Programs,
-        blocks: &[crate::source::SourceBlock],
+        blocks: &[push0_source::SourceBlock],
         tell: &mut Teller<'_>,
     ) -> Result<(), Finding> {
         let store = Store::open(&dir.join("store"))

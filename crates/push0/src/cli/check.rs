@@ -1,6 +1,6 @@
 //! `push0 check`: all that is wrong with a pipeline file, or its stages in a table; with `--try`, its programs too.
 //!
-//! Not here: what is wrong (`pipeline_file`, `push0_core`), and how programs are tried (`trial`).
+//! Not here: what is wrong (`push0_pipeline`, `push0_core`), and how programs are tried (`trial`).
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,21 +10,21 @@ use push0_core::{
     SourceKind, Stage, StageIndex, Weights, plain,
 };
 use push0_dispatch::{can_run_as, environment, unstartable};
+use push0_pipeline::LoadedPipeline;
 
 use super::output::{print, table};
 use super::{CheckArgs, Exit, FindingsOut};
 use crate::finding::Standing;
 use crate::interrupts;
-use crate::pipeline_file::{self, LoadedPipeline};
 use crate::programs;
 use crate::tell;
 use crate::trial::Trial;
 
 pub(super) fn check(args: &CheckArgs) -> Exit {
-    let loaded = match pipeline_file::load(&args.pipeline) {
+    let loaded = match push0_pipeline::load(&args.pipeline) {
         Ok(loaded) => loaded,
         Err(error) => {
-            error.tell();
+            tell::errors(error.lines());
             return Exit::from(&error);
         }
     };

@@ -7,11 +7,11 @@ use std::process::ExitCode;
 
 use push0_dispatch::StartError;
 use push0_log::{AppendError, NatsError, OpenError, ReadError};
+use push0_pipeline::PipelineFileError;
 
 use crate::cluster::ClusterError;
 use crate::data::DataError;
 use crate::engine::EngineError;
-use crate::pipeline_file::PipelineFileError;
 use crate::publish::PublishError;
 use crate::run::RunError;
 use crate::tell;

@@ -29,7 +29,7 @@ pub(super) fn verify(args: &VerifyArgs) -> Exit {
     let trust = match Trust::of(args) {
         Ok(trust) => trust,
         Err(error) => {
-            error.tell();
+            tell::errors(error.lines());
             return Exit::from(&error);
         }
     };

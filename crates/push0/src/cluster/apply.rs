@@ -14,7 +14,6 @@ use super::wire::{Answer, Ask};
 use crate::cli::{
     ApplyArgs, DiscardArgs, Exit, RetryArgs, SaidArgs, UnpinArgs, taken_back as taken_back_words,
 };
-use crate::pipeline_file;
 use crate::run::{TakenBack, difference};
 use crate::tell::{self, counted};
 
@@ -84,7 +83,7 @@ pub(super) fn of_another_question() -> ClusterError {
 }
 
 fn apply_now(args: &ApplyArgs) -> Result<(), ClusterError> {
-    let loaded = pipeline_file::load(&args.pipeline)?;
+    let loaded = push0_pipeline::load(&args.pipeline)?;
     let settings = args.asks.cluster.settings(Role::Operator, "push0-apply")?;
     let runtime = runtime()?;
     let was = runtime.block_on(async {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt as _;
 use push0_core::{DispatcherId, FromDispatcher, ToDispatcher};
 use push0_dispatch::{Access, Config, Dispatcher, Reclaim, Started, Store};
+use push0_pipeline::{LoadedPipeline, unit};
 use tokio::sync::{mpsc, watch};
 
 use super::bus::{BEAT, Bus, hear, life, read};
@@ -29,7 +30,6 @@ use crate::alive::Sign;
 use crate::cli::{DispatchArgs, Exit};
 use crate::gpus::Gpus;
 use crate::notices;
-use crate::pipeline_file::{self, LoadedPipeline, unit};
 use crate::programs::{self, Programs};
 use crate::status::DispatcherView;
 use crate::tell;
@@ -40,7 +40,7 @@ pub(crate) fn dispatch(args: &DispatchArgs) -> Exit {
 }
 
 fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
-    let loaded = pipeline_file::load(&args.pipeline)?;
+    let loaded = push0_pipeline::load(&args.pipeline)?;
     let mut settings = args.cluster.settings(Role::Dispatcher, "push0-dispatch")?;
     let wanted = wanted(args, &loaded, &settings)?;
     push0_dispatch::take_dir(&wanted.dir, &wanted.id)?;

@@ -7,13 +7,13 @@ use push0_core::IllegalEvent;
 use push0_dispatch::mark::MarkError;
 use push0_dispatch::{Owner, StartError, StoreError, remedy_for};
 use push0_log::{AppendError, NatsError, ReadError};
+use push0_pipeline::PipelineFileError;
+use push0_source::SourceError;
 
 use crate::cli::Exit;
 use crate::engine::EngineError;
-use crate::pipeline_file::PipelineFileError;
 use crate::programs::MissingProgram;
 use crate::run::chain;
-use crate::source::SourceError;
 use crate::tell;
 
 /// Why a process of a cluster ends without a result. Each is told as `error: WHAT (WHERE): WHAT TO DO`.
@@ -149,7 +149,7 @@ pub(super) fn told(done: Result<(), ClusterError>) -> Exit {
         Ok(()) => Exit::Done,
         Err(error) => {
             if let ClusterError::Pipeline(faults) = &error {
-                faults.tell();
+                tell::errors(faults.lines());
             } else {
                 tell::error(&error);
             }

@@ -25,7 +25,6 @@ use super::serve::runtime;
 use super::settings::Settings;
 use super::wire::Ask;
 use crate::cli::{Exit, ProofsArgs};
-use crate::pipeline_file;
 use crate::programs::{self, Programs};
 use crate::publish::{self, Publication, PublishError};
 use crate::run::due;
@@ -57,7 +56,7 @@ struct Reader<'a> {
 }
 
 fn write_all(args: &ProofsArgs) -> Result<(), ClusterError> {
-    let loaded = pipeline_file::load(&args.pipeline)?;
+    let loaded = push0_pipeline::load(&args.pipeline)?;
     let settings = args.cluster.settings(Role::Reader, "push0-proofs")?;
     let store = settings.store(Access::Read)?;
     let programs = programs::resolve(&loaded).map_err(ClusterError::missing(&args.pipeline))?;

@@ -19,6 +19,7 @@ use futures_util::StreamExt as _;
 use push0_core::{Epoch, Seq, SourceKind};
 use push0_dispatch::{Access, Store};
 use push0_log::AppendError;
+use push0_pipeline::LoadedPipeline;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -40,7 +41,6 @@ use crate::alive::Sign;
 use crate::cli::{Exit, ServeArgs};
 use crate::clock::wall;
 use crate::engine::{EngineError, Handle};
-use crate::pipeline_file::{self, LoadedPipeline};
 use crate::run::chain;
 use crate::tell::{self, Repeats};
 
@@ -84,7 +84,7 @@ pub(crate) fn serve(args: &ServeArgs) -> Exit {
 }
 
 fn start(args: &ServeArgs) -> Result<(), ClusterError> {
-    let loaded = pipeline_file::load(&args.pipeline)?;
+    let loaded = push0_pipeline::load(&args.pipeline)?;
     if matches!(loaded.pipeline.source.kind, SourceKind::File { .. }) {
         return Err(ClusterError::FromFile { pipeline: args.pipeline.clone() });
     }

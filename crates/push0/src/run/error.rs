@@ -7,12 +7,12 @@ use push0_core::{BlockHash, Height, IllegalEvent, Rejection, TaskId};
 use push0_dispatch::mark::MarkError;
 use push0_dispatch::{Owner, StartError, StoreError, remedy_for};
 use push0_log::{AppendError, OpenError};
+use push0_pipeline::PipelineFileError;
+use push0_source::SourceError;
 
 use crate::data::DataError;
 use crate::engine::{EngineError, Gone};
-use crate::pipeline_file::PipelineFileError;
 use crate::publish::PublishError;
-use crate::source::SourceError;
 
 /// Why a run ends without a result. Each is told as `error: WHAT (WHERE): WHAT TO DO`.
 #[derive(Debug, thiserror::Error)]
