@@ -26,6 +26,7 @@
 //! (`push0_log`).
 
 mod apply;
+mod args;
 mod asked;
 mod bound;
 mod bus;
@@ -71,6 +72,10 @@ pub use self::bus::{BEAT, Bus, hear, life, read};
 pub use self::wire::{Answer, Ask, Down, LeaderBeat, Left};
 
 pub(crate) use self::apply::{apply, discard, retry, unpin};
+pub(crate) use self::args::{
+    ApplyArgs, CordonArgs, DiscardArgs, DispatchArgs, DrainArgs, FinishArgs, ProofsArgs, RetryArgs,
+    SaidArgs, ServeArgs, SubmitArgs, UncordonArgs, UnpinArgs,
+};
 pub(crate) use self::cordon::{cordon, drain, uncordon};
 pub(crate) use self::dispatch::dispatch;
 pub(crate) use self::error::ClusterError;
@@ -82,5 +87,5 @@ pub(crate) use self::role::Role;
 pub(crate) use self::serve::{runtime, serve};
 pub(crate) use self::settings::ClusterArgs;
 pub(crate) use self::sizes::fits;
-pub(crate) use self::status::{is_led, status};
+pub(crate) use self::status::{StatusAsker, is_led};
 pub(crate) use self::submit::submit;

@@ -9,6 +9,7 @@
 //!
 //! Not here: how a program is tried (`trial`).
 
+mod args;
 mod disk;
 mod machine;
 mod nats;
@@ -23,9 +24,10 @@ use push0_dispatch::Access;
 use push0_pipeline::LoadedPipeline;
 use serde::Serialize;
 
-use crate::cli::{DoctorArgs, Exit, FindingsOut};
+pub(crate) use self::args::DoctorArgs;
 use crate::cluster::{ClusterError, Role};
-use crate::finding::{Finding, Standing};
+use crate::exit::Exit;
+use crate::finding::{Finding, FindingsOut, Standing};
 use crate::interrupts;
 use crate::tell;
 use crate::trial::Trial;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::Exit;
+use crate::exit::Exit;
 
 /// Calls `heard` for each of them from here on, until that says that nobody wants to know any more.
 ///

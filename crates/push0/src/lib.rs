@@ -10,6 +10,7 @@ pub mod data;
 mod dev;
 mod doctor;
 pub mod engine;
+pub mod exit;
 mod facts;
 mod finding;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod interrupts;
 pub mod lines;
 mod live;
 mod notices;
+mod output;
 pub mod programs;
 pub mod publish;
 pub mod run;

@@ -13,6 +13,7 @@
 //!
 //! Not here: what happens (`engine`, `push0_core`), how provers run (`push0_dispatch`).
 
+mod args;
 mod deliver;
 mod difference;
 mod error;
@@ -40,6 +41,7 @@ use push0_dispatch::{Dispatcher, Notice};
 use push0_source::Rules;
 use tokio::sync::mpsc;
 
+pub use self::args::{MachineArgs, RunArgs};
 pub(crate) use self::deliver::due;
 use self::deliver::{Delivered, Deliverer};
 pub(crate) use self::difference::difference;
@@ -51,10 +53,10 @@ use self::screen::Screen;
 use self::sight::{NoRoom, Sight};
 use self::standing::Standing;
 pub(crate) use self::sweeper::Holders;
-pub(crate) use self::take_back::{TakenBack, consequences, discard, record, results_named};
+pub(crate) use self::take_back::{TakenBack, consequences, discard, record, results_named, words};
 use self::threads::{relay, run_engine, spawn};
-use crate::cli::{Exit, RunArgs};
 use crate::engine::{Engine, EngineError, Gone, Handle, Ports, Seen};
+use crate::exit::Exit;
 use crate::interrupts;
 use crate::notices;
 use crate::publish::Published;

@@ -10,6 +10,7 @@
 //!
 //! This module knows nobody who tells. Not here: what a command answers, which is on stdout and is not told.
 
+mod flags;
 mod line;
 mod repeats;
 mod writer;
@@ -20,6 +21,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use push0_core::{plain_json, plain_lines};
 
+pub(crate) use flags::flags;
 pub(crate) use line::{Colour, Form};
 pub use line::{Level, Line};
 pub(crate) use repeats::{Repeats, shown};

@@ -193,6 +193,13 @@ pub(crate) fn startable(loaded: &LoadedPipeline) -> Vec<Finding> {
     findings
 }
 
+/// A bound for a program that is tried: none of nothing, which none could keep, and none of years.
+pub(crate) fn within(text: &str) -> Result<Duration, &'static str> {
+    let parsed = humantime::parse_duration(text).ok();
+    let fits = parsed.filter(|time| (WITHIN_MIN..=WITHIN_MAX).contains(time));
+    fits.ok_or("a time from 1ms to 24h is needed")
+}
+
 /// A directory of this trial alone, which goes with it.
 fn scratch(programs: &Programs) -> Result<Temporary, (PathBuf, io::Error)> {
     let within = std::env::temp_dir();
@@ -218,6 +225,9 @@ const RETRY: Retry = Retry {
 
 /// What the names of such directories begin with.
 const PREFIX: &str = "push0-trial-";
+
+const WITHIN_MIN: Duration = Duration::from_millis(1);
+const WITHIN_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// For provers that are kept warm, or stopped while they work.
 const STOP_GRACE: Duration = Duration::from_secs(2);

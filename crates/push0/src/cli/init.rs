@@ -17,8 +17,8 @@ use push0_core::PipelineName;
 use push0_prover::Vkey;
 use push0_source::made;
 
-use super::Exit;
-use super::output::{print, quoted};
+use crate::exit::Exit;
+use crate::output::{print, quoted};
 use crate::tell;
 
 /// Writes a pipeline to begin with, and a prover that runs at once

@@ -19,9 +19,10 @@ use push0_prover::{Envelope, EnvelopeError, ProofFile, Vkey};
 use serde_json::Value;
 
 use self::trust::Trust;
-use super::output::print;
-use super::{Exit, VerifyArgs};
+use super::VerifyArgs;
 use crate::bounded;
+use crate::exit::Exit;
+use crate::output::print;
 use crate::tell;
 use crate::verifier::{self, Places};
 

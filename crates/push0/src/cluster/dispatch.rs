@@ -14,6 +14,7 @@ use push0_dispatch::{Access, Config, Dispatcher, Reclaim, Started, Store};
 use push0_pipeline::{LoadedPipeline, unit};
 use tokio::sync::{mpsc, watch};
 
+use super::args::DispatchArgs;
 use super::bus::{BEAT, Bus, hear, life, read};
 use super::departures::connection;
 use super::error::{ClusterError, told};
@@ -27,7 +28,7 @@ use super::settings::Settings;
 use super::wire::{Down, LeaderBeat};
 use super::{outputs, present};
 use crate::alive::Sign;
-use crate::cli::{DispatchArgs, Exit};
+use crate::exit::Exit;
 use crate::gpus::Gpus;
 use crate::notices;
 use crate::programs::{self, Programs};

@@ -10,8 +10,8 @@ use push0_log::{AppendError, NatsError, ReadError};
 use push0_pipeline::PipelineFileError;
 use push0_source::SourceError;
 
-use crate::cli::Exit;
 use crate::engine::EngineError;
+use crate::exit::Exit;
 use crate::programs::MissingProgram;
 use crate::run::chain;
 use crate::tell;

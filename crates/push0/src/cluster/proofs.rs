@@ -14,6 +14,7 @@ use push0_core::{ReleaseNumber, Scheduler, TaskId, plain};
 use push0_dispatch::{Access, Store};
 use tokio::runtime::Runtime;
 
+use super::args::ProofsArgs;
 use super::client::Client;
 use super::error::{ClusterError, told};
 use super::hook::Hook;
@@ -24,7 +25,7 @@ use super::role::Role;
 use super::serve::runtime;
 use super::settings::Settings;
 use super::wire::Ask;
-use crate::cli::{Exit, ProofsArgs};
+use crate::exit::Exit;
 use crate::programs::{self, Programs};
 use crate::publish::{self, Publication, PublishError};
 use crate::run::due;

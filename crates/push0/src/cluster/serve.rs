@@ -24,6 +24,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::args::ServeArgs;
 use super::asked::Desk;
 use super::bus::{BEAT, Bus, read};
 use super::ears::hear;
@@ -38,9 +39,9 @@ use super::settings::Settings;
 use super::wire::LeaderBeat;
 use super::witness::Witness;
 use crate::alive::Sign;
-use crate::cli::{Exit, ServeArgs};
 use crate::clock::wall;
 use crate::engine::{EngineError, Handle};
+use crate::exit::Exit;
 use crate::run::chain;
 use crate::tell::{self, Repeats};
 

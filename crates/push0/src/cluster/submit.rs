@@ -11,6 +11,7 @@ use push0_core::{Arrival, Block};
 use push0_dispatch::{Access, Store};
 use push0_source::{BlockFile, Rules, SourceBlock, SourceError};
 
+use super::args::SubmitArgs;
 use super::client::Client;
 use super::error::{ClusterError, told};
 use super::owned::silent;
@@ -18,7 +19,7 @@ use super::role::Role;
 use super::serve::runtime;
 use super::settings::Settings;
 use super::wire::{Answer, Ask, Left};
-use crate::cli::{Exit, SubmitArgs};
+use crate::exit::Exit;
 use crate::tell::{self, counted};
 
 /// Submits every block of a file.

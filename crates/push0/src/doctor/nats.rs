@@ -12,7 +12,7 @@ use push0_log::{NatsConfig, nats_client};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::cli::DoctorArgs;
+use super::DoctorArgs;
 use crate::cluster::{ClusterError, Role, fits, runtime};
 use crate::doctor::{bounded, setting};
 use crate::finding::Finding;

@@ -15,10 +15,10 @@ use push0_log::{Directory, FileLog, Report, Settings};
 use push0_pipeline::LoadedPipeline;
 use push0_source::{BlockFile, Rules};
 
+use super::args::RunArgs;
 use super::difference::difference;
 use super::error::RunError;
 use super::ground::Ground;
-use crate::cli::RunArgs;
 use crate::data::{Layout, Recorded, Replay};
 use crate::engine::Handle;
 use crate::gpus::Gpus;

@@ -49,7 +49,7 @@ impl Exit {
     }
 
     /// What printing a result came to. A result that nobody could be given is not done.
-    pub(super) fn of_print(printed: io::Result<()>) -> Self {
+    pub(crate) fn of_print(printed: io::Result<()>) -> Self {
         match printed {
             Ok(()) => Self::Done,
             Err(error) => {
@@ -220,7 +220,7 @@ impl From<Exit> for ExitCode {
 }
 
 /// The table, for `push0 --help`.
-pub(super) const HELP: &str = "\
+pub(crate) const HELP: &str = "\
 Example, from a clone of the repository:
   push0 run examples/scroll/pipeline.toml       20 blocks, one proof
   push0 verify scroll.push0/proofs/*.proof.json
