@@ -36,6 +36,7 @@ mod departures;
 mod dispatch;
 mod ears;
 mod error;
+mod exit;
 mod facts;
 mod finish;
 mod glance;

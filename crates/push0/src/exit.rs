@@ -1,19 +1,13 @@
-//! Exit codes: the table (README), and the one place where an error gets its code.
+//! Exit codes: the table (README).
 //!
-//! Not here: what is said about the error.
+//! Not here: which code an error has, which stands beside the error, and what is said about it.
 
 use std::io;
 use std::process::ExitCode;
 
-use push0_dispatch::StartError;
-use push0_log::{AppendError, NatsError, OpenError, ReadError};
+use push0_log::ReadError;
 use push0_pipeline::PipelineFileError;
 
-use crate::cluster::ClusterError;
-use crate::data::DataError;
-use crate::engine::EngineError;
-use crate::publish::PublishError;
-use crate::run::RunError;
 use crate::tell;
 
 /// How a command ended.
@@ -70,17 +64,6 @@ impl From<&PipelineFileError> for Exit {
     }
 }
 
-impl From<&DataError> for Exit {
-    fn from(error: &DataError) -> Self {
-        match error {
-            DataError::Absent { .. } | DataError::Foreign { .. } => Self::Usage,
-            DataError::Log { source } => Self::from(source),
-            DataError::Illegal { .. } => Self::Data,
-            DataError::Unreadable { .. } => Self::OutOfReach,
-        }
-    }
-}
-
 impl From<&ReadError> for Exit {
     fn from(error: &ReadError) -> Self {
         match error {
@@ -91,124 +74,6 @@ impl From<&ReadError> for Exit {
             | ReadError::Replaced { .. } => Self::Data,
             // Unavailable, and what a later log adds.
             ReadError::Unavailable(_) | _ => Self::OutOfReach,
-        }
-    }
-}
-
-impl From<&PublishError> for Exit {
-    fn from(error: &PublishError) -> Self {
-        match error {
-            PublishError::NoVerifier { .. }
-            | PublishError::Occupied { .. }
-            | PublishError::OtherPipeline { .. } => Self::Usage,
-            PublishError::Refused { .. }
-            | PublishError::Disagrees { .. }
-            | PublishError::MockNotAllowed { .. } => Self::Unproved,
-            PublishError::ProofLost { .. }
-            | PublishError::Store { .. }
-            | PublishError::NoVerdict { .. }
-            | PublishError::Write { .. } => Self::OutOfReach,
-        }
-    }
-}
-
-impl From<&RunError> for Exit {
-    fn from(error: &RunError) -> Self {
-        match error {
-            RunError::Pipeline(_)
-            | RunError::Submitted { .. }
-            | RunError::Foreign(_)
-            | RunError::Dispatcher(StartError::Foreign(_))
-            | RunError::Program { .. }
-            | RunError::Unoffered(_)
-            | RunError::Memory { .. } => Self::Usage,
-            RunError::Source(_) | RunError::NoSuchBlock { .. } => Self::Source,
-            RunError::Submit { .. }
-            | RunError::OtherChain { .. }
-            | RunError::Illegal(_)
-            | RunError::Begin(_)
-            | RunError::OtherPipeline { .. }
-            | RunError::LogGone { .. }
-            | RunError::StoreOfOther { .. }
-            | RunError::Changed { .. } => Self::Data,
-            RunError::Log(OpenError::Busy { .. })
-            | RunError::Dispatcher(StartError::Locked { .. }) => Self::Busy,
-            RunError::Log(OpenError::Unreadable(error)) => Self::from(error),
-            RunError::Engine(EngineError::Append(AppendError::Fenced { .. })) => Self::Busy,
-            RunError::Engine(EngineError::Append(AppendError::Replaced { .. })) => Self::Data,
-            RunError::Engine(EngineError::Bug(_)) | RunError::Gone(_) | RunError::Wedged => {
-                Self::Bug
-            }
-            RunError::Store(error) if error.is_final() => Self::Usage,
-            RunError::Log(_)
-            | RunError::NoRoom(_)
-            | RunError::Dir { .. }
-            | RunError::Removed { .. }
-            | RunError::Store(_)
-            | RunError::Dispatcher(_)
-            | RunError::Thread(_)
-            | RunError::Engine(_) => Self::OutOfReach,
-            RunError::Data(error) => Self::from(error),
-            RunError::NotDone(_) => Self::Usage,
-            RunError::Remake { .. } => Self::Unproved,
-            RunError::Deliver(error) => Self::from(error),
-        }
-    }
-}
-
-impl From<&ClusterError> for Exit {
-    fn from(error: &ClusterError) -> Self {
-        match error {
-            ClusterError::Pipeline(_)
-            | ClusterError::Nowhere
-            | ClusterError::NotConfirmed
-            | ClusterError::NothingRuns
-            | ClusterError::NotDone(_)
-            | ClusterError::NobodyNamed
-            | ClusterError::Forbidden { .. }
-            | ClusterError::Setting { .. }
-            | ClusterError::FromFile { .. }
-            | ClusterError::Program { .. }
-            | ClusterError::OtherStore { .. }
-            | ClusterError::StoreOfOther { .. }
-            | ClusterError::StoreOfUnknown { .. }
-            | ClusterError::StoreEmpty { .. }
-            | ClusterError::Foreign(_)
-            | ClusterError::Dispatcher(StartError::Foreign(_))
-            | ClusterError::Nats(
-                NatsError::Config { .. }
-                | NatsError::Forbidden { .. }
-                | NatsError::Old { .. }
-                | NatsError::SmallPayload { .. }
-                | NatsError::Setting { .. },
-            )
-            | ClusterError::SmallPayload { .. } => Self::Usage,
-            ClusterError::Source(_) => Self::Source,
-            ClusterError::Nats(NatsError::Unreadable(error)) | ClusterError::Read(error) => {
-                Self::from(error)
-            }
-            ClusterError::Illegal(_)
-            | ClusterError::OtherPipeline { .. }
-            | ClusterError::Refused { .. }
-            | ClusterError::Mark { .. }
-            | ClusterError::Engine(EngineError::Append(AppendError::Replaced { .. })) => Self::Data,
-            ClusterError::Dispatcher(StartError::Locked { .. })
-            | ClusterError::NameTaken(_)
-            | ClusterError::NotClaimed(_) => Self::Busy,
-            ClusterError::Engine(EngineError::Bug(_)) => Self::Bug,
-            ClusterError::Unwritten { .. } | ClusterError::Beside { .. } => Self::Unproved,
-            ClusterError::Deliver(error) => Self::from(error),
-            ClusterError::Store(error) if error.is_final() => Self::Usage,
-            ClusterError::Nats(_)
-            | ClusterError::LogFull { .. }
-            | ClusterError::Engine(_)
-            | ClusterError::Store(_)
-            | ClusterError::Dispatcher(_)
-            | ClusterError::NoEngine(_)
-            | ClusterError::NotLeaving(_)
-            | ClusterError::LogSilent
-            | ClusterError::Dir { .. }
-            | ClusterError::Thread(_) => Self::OutOfReach,
         }
     }
 }

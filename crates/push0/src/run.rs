@@ -17,6 +17,7 @@ mod args;
 mod deliver;
 mod difference;
 mod error;
+mod exit;
 mod feed;
 mod ground;
 mod inspect;
