@@ -46,7 +46,7 @@ pub use self::args::{MachineArgs, RunArgs};
 pub(crate) use self::deliver::due;
 use self::deliver::{Delivered, Deliverer};
 pub(crate) use self::difference::difference;
-pub(crate) use self::error::{RunError, chain};
+pub(crate) use self::error::RunError;
 use self::feed::{FeedEnd, Waits};
 use self::ground::Ground;
 use self::open::Opened;

@@ -123,7 +123,7 @@ fn judge(trust: &Trust, path: &Path) -> Result<Accepted, NotAccepted> {
                 shown::name(path)
             ));
         }
-        NotAccepted::Refused(causes(&error))
+        NotAccepted::Refused(push0_core::causes(&error))
     })?;
     let envelopes = match &file {
         ProofFile::One(envelope) => vec![(None, envelope.clone())],
@@ -198,12 +198,6 @@ fn agreed(
         (None, Some(stated), None) => Ok(Under::Stated(stated)),
         (None, None, None) => Ok(Under::Unnamed),
     }
-}
-
-/// An error and its causes, on one line.
-fn causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// How a proof file begins, whatever follows.

@@ -13,7 +13,6 @@ use push0_source::SourceError;
 use crate::engine::EngineError;
 use crate::exit::Exit;
 use crate::programs::MissingProgram;
-use crate::run::chain;
 use crate::tell;
 
 /// Why a process of a cluster ends without a result. Each is told as `error: WHAT (WHERE): WHAT TO DO`.
@@ -23,15 +22,15 @@ pub(crate) enum ClusterError {
     Pipeline(#[from] PipelineFileError),
     #[error("{what} ({}): correct it", place(.file.as_deref(), *.line))]
     Setting { file: Option<PathBuf>, line: Option<usize>, what: String },
-    #[error("{}: {}", chain(.0), .0.remedy())]
+    #[error("{}: {}", push0_core::causes(.0), .0.remedy())]
     Nats(#[from] NatsError),
-    #[error("{}: {}", chain(.0), crate::data::remedy(.0))]
+    #[error("{}: {}", push0_core::causes(.0), crate::data::remedy(.0))]
     Read(#[from] ReadError),
     #[error(
         "{0}: the log is not one that push0 wrote; restore it from a copy, or name another stream"
     )]
     Illegal(#[from] IllegalEvent),
-    #[error("{}: {}", chain(.0), engine_remedy(.0))]
+    #[error("{}: {}", push0_core::causes(.0), engine_remedy(.0))]
     Engine(#[from] EngineError),
     #[error(
         "the log is of another pipeline ({}): name another stream, or serve the pipeline it was begun \

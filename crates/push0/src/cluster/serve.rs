@@ -42,7 +42,6 @@ use crate::alive::Sign;
 use crate::clock::wall;
 use crate::engine::{EngineError, Handle};
 use crate::exit::Exit;
-use crate::run::chain;
 use crate::tell::{self, Repeats};
 
 /// What all parts of this process share.
@@ -179,7 +178,7 @@ async fn once(
 ) -> Result<Led, ClusterError> {
     let mut replica = match Replica::open(&shared.settings.nats).await {
         Err(ClusterError::Nats(error)) if is_passing(&error) => {
-            return Ok(Led::OutOfReach(chain(&error)));
+            return Ok(Led::OutOfReach(push0_core::causes(&error)));
         }
         opened => opened?,
     };

@@ -204,7 +204,7 @@ fn varz(monitor: &str) -> Result<Value, String> {
 
 fn failed(error: &ClusterError) -> Finding {
     if let ClusterError::Nats(error) = error {
-        return Finding::fail(ABOUT, crate::run::chain(error), error.remedy());
+        return Finding::fail(ABOUT, push0_core::causes(error), error.remedy());
     }
     setting(ABOUT, error)
 }
