@@ -386,7 +386,7 @@ fn hash_file(path: &Path) -> io::Result<(Digest, u64)> {
 
 /// 32 hexadecimal digits that nobody else has, and a line's end.
 fn drawn() -> io::Result<String> {
-    Ok(format!("{:032x}\n", crate::config::random::<16>().map(u128::from_le_bytes)?))
+    Ok(format!("{:032x}\n", crate::random::random::<16>().map(u128::from_le_bytes)?))
 }
 
 /// Read and hashed at once.
