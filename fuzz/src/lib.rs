@@ -17,12 +17,11 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use push0::cli::fuzzing;
-use push0::pipeline_file;
-use push0::source::{BlockFile, Rules};
 use push0_core::{AttemptId, BlockHashing, Limits, Scheduler, Seq, TaskId, Turn};
 use push0_dispatch::{OutputAnswer, OutputAsk, Store};
 use push0_prover::wire::{Bundle, Digest, Reply, Request, ResultFile};
 use push0_prover::{Envelope, ProofFile};
+use push0_source::{BlockFile, Rules};
 use tempfile::TempDir;
 
 /// A segment of the file log: read, with whatever of it is whole replayed.
@@ -56,7 +55,7 @@ pub fn records(bytes: &[u8]) {
 /// A pipeline's file.
 pub fn pipelines(bytes: &[u8]) {
     in_a_file("pipeline.toml", bytes, |path| {
-        if let Err(error) = pipeline_file::load(path) {
+        if let Err(error) = push0_pipeline::load(path) {
             assert!(!error.to_string().is_empty());
         }
     });

@@ -23,14 +23,7 @@ impl Fault {
 // Not an error itself: else every error could not become one.
 impl<E: Error> From<E> for Fault {
     fn from(error: E) -> Self {
-        let mut words = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            words.push_str(": ");
-            words.push_str(&error.to_string());
-            cause = error.source();
-        }
-        Self(words)
+        Self(push0_core::causes(&error))
     }
 }
 

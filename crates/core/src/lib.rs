@@ -13,6 +13,7 @@
 mod attempt;
 mod block;
 mod by_hash;
+mod causes;
 mod chain;
 mod collect;
 mod counted;
@@ -39,6 +40,7 @@ mod weight;
 
 pub use attempt::{Attempt, Does};
 pub use block::Block;
+pub use causes::causes;
 pub use chain::{Arrival, Chain, Known, Standing};
 pub use counted::counted;
 pub use digest::{BlockHash, Digest, NotAHash, TaskId, Vkey};

@@ -10,8 +10,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::scheduler::May;
 use crate::{Capacity, DispatcherId, Height, Program, ProgramName, Seq, Task, TaskId, Timestamp};
+
+/// What a dispatcher may get of a program.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum May {
+    /// Whatever fits.
+    All,
+    /// One task, to see: the last that waits, or for a change the first, which may be the only one that can be proved.
+    Probe { is_of_the_head: bool },
+    /// Nothing now.
+    Nothing,
+}
 
 /// The tasks that may be tried, in order, and those that will be.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

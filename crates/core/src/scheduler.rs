@@ -39,7 +39,6 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use self::aside::Aside;
-pub(crate) use self::aside::May;
 use self::aside::Records;
 use self::keys::Keys;
 pub use self::operator::Cordon;

@@ -3,8 +3,6 @@
 //! Not here: where the values come from (the pipeline's file, the command line).
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -103,11 +101,4 @@ pub struct ProgramConfig {
     pub vkey: Option<Vkey>,
     /// What its processes have around them; the wrapper's first word is a path, absolute.
     pub surroundings: Surroundings,
-}
-
-/// Bytes from the kernel, for names that must differ from all others.
-pub(crate) fn random<const N: usize>() -> io::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes)
 }

@@ -28,9 +28,19 @@ use crate::aside::Aside;
 use crate::cgroup::{Groups, MemoryLimit};
 use crate::folder::write_own;
 use crate::guardian::Guardian;
-use crate::orphans::{Of, TAG};
 use crate::spawner::Spawner;
 use crate::{procfs, sys};
+
+/// The variable that marks a process and all that it starts.
+pub const TAG: &str = "PUSH0_PROCESS";
+
+/// A process, as what it left behind is known by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Of {
+    pub(crate) number: u64,
+    pub(crate) session: i32,
+    pub(crate) started: u64,
+}
 
 /// All processes of this life.
 #[derive(Debug)]

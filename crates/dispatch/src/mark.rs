@@ -200,7 +200,7 @@ fn write(dir: &Path, kind: Kind, of: &str) -> io::Result<()> {
     let mark = Mark { push0: kind.word().to_owned(), version: VERSION, of: of.to_owned() };
     let mut json = serde_json::to_vec(&mark)?;
     json.push(b'\n');
-    let drawn = u64::from_le_bytes(crate::config::random()?);
+    let drawn = u64::from_le_bytes(crate::random::random()?);
     let name = kind.file_name();
     let temporary = dir.join(format!("{name}.{drawn:016x}"));
     let written = File::create(&temporary)

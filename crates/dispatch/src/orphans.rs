@@ -18,12 +18,9 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, getpid};
 use tokio::time::{Instant, sleep};
 
-use crate::lives::{Life, Lives};
+use crate::lives::{Life, Lives, Of, TAG};
 use crate::procfs::{self, Stat};
 use crate::sys;
-
-/// The variable that marks a process and all that it starts.
-pub const TAG: &str = "PUSH0_PROCESS";
 
 /// Ends all that a process, which has itself ended, has left behind.
 pub(crate) async fn end(life: &Life) {
@@ -60,14 +57,6 @@ async fn hunted(lives: &Lives, is_prey: impl Fn(Pid, &Stat) -> bool + Send + 'st
     if !hunt::hunt(is_prey).await {
         lives.note_stray();
     }
-}
-
-/// A process, as what it left behind is known by.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Of {
-    pub(crate) number: u64,
-    pub(crate) session: i32,
-    pub(crate) started: u64,
 }
 
 fn is_late(lives: &Lives, pid: Pid) -> bool {

@@ -241,7 +241,7 @@ impl Order {
     fn of(launch: &Launch<'_>, lives: &Lives) -> Self {
         let number = lives.number();
         let mut around = launch.env.clone();
-        around.set(orphans::TAG, lives.tag(number));
+        around.set(crate::lives::TAG, lives.tag(number));
         let mut words = around.wrap.iter().chain(launch.argv).chain(&launch.args).cloned();
         let path = words.next().unwrap_or_default();
         let program = launch.argv.first().filter(|_| !around.wrap.is_empty()).map(PathBuf::from);

@@ -11,12 +11,17 @@
 //!
 //! Not here: what is referred to (the engine knows).
 
+mod bucket;
 #[cfg(test)]
 mod conformance;
 mod dir;
 mod fault;
 mod outputs;
 mod owner;
+#[cfg(feature = "s3")]
+mod s3;
+#[cfg(not(feature = "s3"))]
+#[path = "store/without_s3.rs"]
 mod s3;
 
 use std::fmt;
@@ -30,11 +35,11 @@ use push0_core::Digest;
 use s3::S3Store;
 use sha2::{Digest as _, Sha256};
 
+pub use bucket::{Bucket, NoBucket, S3Config};
 pub(crate) use dir::{identity, is_identity_to_be};
 pub use fault::remedy_for;
 pub use outputs::KeptOutput;
 pub use owner::{Owner, TieError};
-pub use s3::{Bucket, NoBucket, S3Config};
 
 /// A place for artifacts. Clones share it.
 #[derive(Clone, Debug)]
@@ -381,7 +386,7 @@ fn hash_file(path: &Path) -> io::Result<(Digest, u64)> {
 
 /// 32 hexadecimal digits that nobody else has, and a line's end.
 fn drawn() -> io::Result<String> {
-    Ok(format!("{:032x}\n", crate::config::random::<16>().map(u128::from_le_bytes)?))
+    Ok(format!("{:032x}\n", crate::random::random::<16>().map(u128::from_le_bytes)?))
 }
 
 /// Read and hashed at once.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::file::is_progress;
+use crate::progress::is_progress;
 
 /// The last bytes of an output. Clones share it.
 #[derive(Clone, Debug, Default)]

@@ -6,6 +6,7 @@ use crate::audit::Audit;
 use crate::engine::Engine;
 use crate::gathered::Gathered;
 use crate::request::{Askers, Request, Taken, Work};
+use crate::room::no_room;
 
 /// What became of some inputs: the first refusal, and those that found no room.
 type Decided = (Result<(), Rejection>, Vec<Input>);
@@ -193,5 +194,15 @@ impl<A: Askers> Engine<A> {
                 Ok(())
             }
         })
+    }
+
+    /// Why a block is not taken, where the log has not enough room for what it leads to.
+    fn has_no_room_for(&self, input: &Input) -> Option<Rejection> {
+        let Input::Submit(block) = input else { return None };
+        let room = self.room?;
+        if self.scheduler.chain().block(&block.hash).is_some() {
+            return None; // at most its payload is delivered again
+        }
+        no_room(room, self.waiting.bytes(), &self.scheduler)
     }
 }

@@ -5,10 +5,7 @@
 
 use std::time::Duration;
 
-use push0_core::{Input, Rejection, Scheduler, Timestamp};
-
-use crate::engine::Engine;
-use crate::request::Askers;
+use push0_core::{Rejection, Scheduler, Timestamp};
 
 /// How full a log is that has a bound.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -69,20 +66,8 @@ impl Fill {
     }
 }
 
-impl<A: Askers> Engine<A> {
-    /// Why a block is not taken, where the log has not enough room for what it leads to.
-    pub(crate) fn has_no_room_for(&self, input: &Input) -> Option<Rejection> {
-        let Input::Submit(block) = input else { return None };
-        let room = self.room?;
-        if self.scheduler.chain().block(&block.hash).is_some() {
-            return None; // at most its payload is delivered again
-        }
-        no_room(room, self.waiting.bytes(), &self.scheduler)
-    }
-}
-
 /// Why no block is taken. `waiting` is decided and not in the log yet.
-fn no_room(room: Room, waiting: usize, scheduler: &Scheduler) -> Option<Rejection> {
+pub(crate) fn no_room(room: Room, waiting: usize, scheduler: &Scheduler) -> Option<Rejection> {
     let (bytes, bytes_max) = (room.bytes + waiting as u64, room.bytes_max);
     if bytes >= room.share(BLOCKS_SHARE) {
         return Some(Rejection::NoRoom { bytes, bytes_max });

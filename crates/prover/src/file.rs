@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use crate::cli::{catch, fail, load};
+use crate::around::{catch, fail, load};
 use crate::{Failure, Input, Progress, Prover, Task, output};
 
 /// Proves the task at `input`, and writes the result to `output`.

@@ -19,12 +19,15 @@
 //!
 //! Not here: how provers are run, watched and killed, and which tasks there are.
 
+mod around;
 mod cli;
 mod envelope;
+mod failure;
 mod file;
 mod output;
 mod progress;
 mod prover;
+mod replies;
 mod serve;
 mod task;
 mod verify;
@@ -35,7 +38,8 @@ pub use envelope::{
     BlockHashes, Envelope, EnvelopeError, EnvelopeFormat, HistoryEntry, JointEnvelope, JointProof,
     Program, ProofFile,
 };
+pub use failure::{Failure, Refusal};
 pub use progress::Progress;
-pub use prover::{Failure, Output, Prover, Refusal};
+pub use prover::{Output, Prover};
 pub use task::{Input, InputError, Item, Task};
 pub use wire::{FailureClass, Key, ResultFile, Vkey};

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::Failure;
-use crate::serve::Replies;
+use crate::replies::Replies;
 use crate::wire::Reply;
 
 /// A handle on the attempt that is being proved. Cheap to clone, and may go to other threads.

@@ -1,4 +1,4 @@
-//! The trait that a prover author implements, and how its methods end.
+//! The trait that a prover author implements.
 //!
 //! Not here: processes, files and frames, which [`main`](crate::main) takes care of.
 
@@ -7,8 +7,8 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::wire::{FailureClass, Key, Vkey};
-use crate::{InputError, Item, Progress, Task};
+use crate::wire::{Key, Vkey};
+use crate::{Failure, Item, Progress, Refusal, Task};
 
 /// A prover: what it proves, and how a proof of it is checked.
 ///
@@ -72,83 +72,4 @@ pub enum Output {
     Parts(Vec<Value>),
     /// Bytes that are written as they are.
     Raw(Vec<u8>),
-}
-
-/// Why there is no result.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{message}")]
-pub struct Failure {
-    /// What should be done about it.
-    pub class: FailureClass,
-    /// What happened, for people.
-    pub message: String,
-}
-
-impl Failure {
-    /// A failure of any class.
-    #[must_use]
-    pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into() }
-    }
-
-    /// It may well work another time.
-    #[must_use]
-    pub fn transient(message: impl Into<String>) -> Self {
-        Self::new(FailureClass::Transient, message)
-    }
-
-    /// Out of memory or disk.
-    #[must_use]
-    pub fn resource(message: impl Into<String>) -> Self {
-        Self::new(FailureClass::Resource, message)
-    }
-
-    /// The input is not what it should be.
-    #[must_use]
-    pub fn invalid_input(message: impl Into<String>) -> Self {
-        Self::new(FailureClass::InvalidInput, message)
-    }
-
-    /// There is no proof of this, or it is over a limit of this prover.
-    #[must_use]
-    pub fn unprovable(message: impl Into<String>) -> Self {
-        Self::new(FailureClass::Unprovable, message)
-    }
-
-    /// Anything else.
-    #[must_use]
-    pub fn failed(message: impl Into<String>) -> Self {
-        Self::new(FailureClass::Failed, message)
-    }
-
-    /// It was told to stop.
-    #[must_use]
-    pub fn cancelled() -> Self {
-        Self::new(FailureClass::Cancelled, "cancelled")
-    }
-}
-
-impl From<InputError> for Failure {
-    fn from(error: InputError) -> Self {
-        Self::invalid_input(error.to_string())
-    }
-}
-
-/// Why a proof is not accepted.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{0}")]
-pub struct Refusal(pub String);
-
-impl Refusal {
-    /// A refusal with its reason.
-    #[must_use]
-    pub fn new(reason: impl Into<String>) -> Self {
-        Self(reason.into())
-    }
-}
-
-impl From<InputError> for Refusal {
-    fn from(error: InputError) -> Self {
-        Self(error.to_string())
-    }
 }

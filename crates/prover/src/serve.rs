@@ -13,8 +13,7 @@
 //! Not here: who starts the process, and when it is cancelled.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufRead, Read as _, Write as _};
+use std::io::{self, BufRead, Read as _};
 use std::process::{self, ExitCode};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, SyncSender, TrySendError};
@@ -22,7 +21,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::cli::{catch, complain, fail, load};
+use crate::around::{catch, fail, load};
+use crate::replies::{Replies, complain};
 use crate::wire::{ProveRequest, Reply, Request};
 use crate::{Failure, Input, Progress, Prover, Task, output};
 
@@ -54,35 +54,6 @@ pub(crate) fn serve<P: Prover>(args: Vec<String>) -> ExitCode {
         });
     }
     ExitCode::SUCCESS
-}
-
-/// Where replies go: what was stdout when the process started.
-#[derive(Clone, Debug)]
-pub(crate) struct Replies(Arc<Mutex<File>>);
-
-impl Replies {
-    /// Takes stdout for replies, and lets all that prints write to stderr.
-    pub(crate) fn take_stdout() -> io::Result<Self> {
-        Ok(Self(Arc::new(Mutex::new(take_stdout()?))))
-    }
-
-    /// Writes one line. If nobody can read it, nobody wants the proof: the process ends.
-    pub(crate) fn send(&self, reply: &Reply) {
-        let mut line = serde_json::to_vec(reply).expect("a reply is plain values");
-        line.push(b'\n');
-        let mut stdout = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = stdout.write_all(&line) {
-            complain(&format!("error: stdout: {error}"));
-            process::exit(1);
-        }
-    }
-}
-
-/// What was file descriptor 1; from here on, 1 is stderr.
-pub(crate) fn take_stdout() -> io::Result<File> {
-    let stdout = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;
-    rustix::stdio::dup2_stdout(rustix::stdio::stderr())?;
-    Ok(File::from(stdout))
 }
 
 /// A task on its way to the main thread.

@@ -10,8 +10,8 @@ use std::time::Instant;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::Failure;
 use crate::wire::{Bundle, BundleItem, Digest, Key, ResultFile};
+use crate::{Failure, Refusal};
 
 /// One attempt at one task.
 #[derive(Clone, Debug)]
@@ -150,6 +150,18 @@ pub enum InputError {
     /// The bytes say something else.
     #[error("item {first}..={last} cannot be read: {source}")]
     Json { first: u64, last: u64, source: serde_json::Error },
+}
+
+impl From<InputError> for Failure {
+    fn from(error: InputError) -> Self {
+        Self::invalid_input(error.to_string())
+    }
+}
+
+impl From<InputError> for Refusal {
+    fn from(error: InputError) -> Self {
+        Self(error.to_string())
+    }
 }
 
 /// Why the bytes of an item cannot be had.

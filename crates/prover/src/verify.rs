@@ -13,8 +13,8 @@ use std::{fs, io};
 
 use serde_json::Value;
 
-use crate::cli::{USAGE, catch, complain, load};
-use crate::serve::take_stdout;
+use crate::around::{USAGE, catch, load};
+use crate::replies::{complain, take_stdout};
 use crate::wire::{Said, Verdict};
 use crate::{Envelope, Failure, Item, Prover, Refusal};
 

@@ -6,15 +6,16 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use push0_core::Timestamp;
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
 
-use crate::cli::{AliveArgs, Exit};
 use crate::clock::Clock;
+use crate::exit::Exit;
 use crate::tell;
 
 /// The sign of this process; of one that shows none, it does nothing.
@@ -50,6 +51,23 @@ impl Sign {
 
 const fn at(time: Timespec) -> Timestamps {
     Timestamps { last_access: time, last_modification: time }
+}
+
+/// Tells whether an engine or a dispatcher lives, by the file that its --alive names
+///
+/// An engine touches the file while the log answers, whether it leads or stands by; a dispatcher while its heartbeat
+/// leaves for a server, whether there are engines or not. What is frozen, or cut off, does not. A server that is
+/// gone without a word is found out in 15 s.
+#[derive(Args, Debug)]
+#[command(
+    after_long_help = "Example:\n  push0 alive /run/push0/alive --within 10s\n\nExit: 0 it lives, 1 it does not."
+)]
+pub(crate) struct AliveArgs {
+    /// The file
+    pub(crate) file: PathBuf,
+    /// How long ago it may have been touched
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub(crate) within: Duration,
 }
 
 /// Tells whether the file was touched lately.

@@ -2,25 +2,19 @@
 //!
 //! stdout carries a command's result and nothing else; stderr carries progress and errors.
 //!
-//! Not here: what `run` does (`run`), and which exit code an error has (`exit`).
+//! Not here: what `run` does (`run`), and which exit code an error has (`exit`, and beside each error).
 
 mod artifacts;
 mod bench;
 mod check;
-mod cluster_args;
-mod doctor_args;
-pub mod exit;
-mod findings;
 #[doc(hidden)]
 pub mod fuzzing;
 mod init;
 mod log;
 mod log_args;
 mod logs;
-mod output;
 mod pages;
 mod panic;
-mod run_args;
 mod status;
 mod take_back;
 mod tell_args;
@@ -34,22 +28,18 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use push0_prover::Vkey;
 
-pub(crate) use cluster_args::{
-    AliveArgs, ApplyArgs, CordonArgs, DevArgs, DiscardArgs, DispatchArgs, DrainArgs, FinishArgs,
-    ProofsArgs, RetryArgs, SaidArgs, ServeArgs, SubmitArgs, UncordonArgs, UnpinArgs,
-};
-pub(crate) use doctor_args::DoctorArgs;
-pub use exit::Exit;
-pub(crate) use findings::FindingsOut;
-pub(crate) use log_args::{LogArgs, LogCatArgs, LogCommand, LogStepArgs, LogsArgs};
-pub(crate) use output::{gist, quoted};
-pub use run_args::{MachineArgs, RunArgs};
-pub(crate) use status::{Looked, show_each};
-pub(crate) use take_back::words as taken_back;
+use log_args::{LogArgs, LogCatArgs, LogCommand, LogStepArgs, LogsArgs};
 use tell_args::TellArgs;
-pub(crate) use tell_args::flags as tell_flags;
 
-use crate::cluster;
+use crate::alive::AliveArgs;
+use crate::cluster::{
+    self, ApplyArgs, CordonArgs, DiscardArgs, DispatchArgs, DrainArgs, FinishArgs, ProofsArgs,
+    RetryArgs, ServeArgs, SubmitArgs, UncordonArgs, UnpinArgs,
+};
+use crate::dev::DevArgs;
+use crate::doctor::DoctorArgs;
+use crate::exit::{self, Exit};
+use crate::run::RunArgs;
 use crate::tell;
 
 /// Proves a stream of blocks with your provers, and ends in final proofs in chain order.
@@ -114,18 +104,18 @@ enum Command {
 /// a flipped bit. Exit 2: one of them does not.
 #[derive(Args, Debug)]
 #[command(after_long_help = CHECK_EXAMPLES)]
-pub(crate) struct CheckArgs {
+struct CheckArgs {
     /// The pipeline's file
-    pub(crate) pipeline: PathBuf,
+    pipeline: PathBuf,
     /// Run every program, and its verifier, on a few blocks
     #[arg(long = "try")]
-    pub(crate) is_tried: bool,
+    is_tried: bool,
     /// With --try: take the first blocks of this file
     #[arg(long, value_name = "FILE", requires = "is_tried")]
-    pub(crate) blocks: Option<PathBuf>,
+    blocks: Option<PathBuf>,
     /// With --try: how long a prover or a verifier may take, where its pipeline gives it more
-    #[arg(long, value_name = "TIME", value_parser = check::within, default_value = "5m")]
-    pub(crate) within: Duration,
+    #[arg(long, value_name = "TIME", value_parser = crate::trial::within, default_value = "5m")]
+    within: Duration,
 }
 
 /// Verifies final proofs as a stranger would, and shows what they claim
@@ -139,30 +129,30 @@ pub(crate) struct CheckArgs {
 /// pipeline) to trust it and not the verifier that is found here; the verifier must name it then.
 #[derive(Args, Debug)]
 #[command(after_long_help = VERIFY_EXAMPLES)]
-pub(crate) struct VerifyArgs {
+struct VerifyArgs {
     /// The proofs, files that `push0 run` wrote: *.proof.json
     #[arg(value_name = "PROOF", required = true)]
-    pub(crate) proofs: Vec<PathBuf>,
+    proofs: Vec<PathBuf>,
     /// Use the verifier and the key of this pipeline's program
     #[arg(long, value_name = "FILE", conflicts_with = "verifier")]
-    pub(crate) pipeline: Option<PathBuf>,
+    pipeline: Option<PathBuf>,
     /// Use this command, with its arguments after spaces; --input-path and the file are appended
     #[arg(long, value_name = "COMMAND")]
-    pub(crate) verifier: Option<String>,
+    verifier: Option<String>,
     /// What of the command that --verifier names is believed
     #[arg(long, value_enum, default_value_t = VerdictArg::Line, requires = "verifier")]
-    pub(crate) verdict: VerdictArg,
+    verdict: VerdictArg,
     /// The verification key that the proof must verify under
     #[arg(long, value_name = "sha256:DIGEST")]
-    pub(crate) vkey: Option<Vkey>,
+    vkey: Option<Vkey>,
     /// Print JSON, an object a line for each file
     #[arg(long)]
-    pub(crate) json: bool,
+    json: bool,
 }
 
 /// What of a verifier is believed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
-pub(crate) enum VerdictArg {
+enum VerdictArg {
     /// Its verdict line on stdout, with exit 0
     Line,
     /// Exit 0 alone, too
@@ -186,23 +176,23 @@ impl From<VerdictArg> for push0_core::Believes {
 /// Exits with 6 where the log has so little room that no block is taken.
 #[derive(Args, Debug)]
 #[command(after_long_help = STATUS_EXAMPLES)]
-pub(crate) struct StatusArgs {
+struct StatusArgs {
     /// The data directory of a run; a cluster without it
     #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
+    data: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) cluster: cluster::ClusterArgs,
+    cluster: cluster::ClusterArgs,
     /// Look again every so many seconds, until Ctrl-C: drawn anew on a terminal, else one below the other
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3_600))]
-    pub(crate) watch: Option<u64>,
+    watch: Option<u64>,
     /// Say of so many blocks, or rows of blocks, why they are not released; a cluster says it of 32 at the most
     #[arg(long, value_name = "N", default_value_t = 10)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000))]
-    pub(crate) blocks: u32,
+    blocks: u32,
     /// Print one JSON object instead of tables
     #[arg(long)]
-    pub(crate) json: bool,
+    json: bool,
 }
 
 /// Shows what the store holds, and why
@@ -214,21 +204,21 @@ pub(crate) struct StatusArgs {
 #[command(
     after_long_help = "Examples:\n  push0 artifacts --data scroll.push0 --verify\n  push0 artifacts --nats nats://a:4222 --store /shared"
 )]
-pub(crate) struct ArtifactsArgs {
+struct ArtifactsArgs {
     /// The data directory of a run; a cluster without it
     #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
+    data: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) cluster: cluster::ClusterArgs,
+    cluster: cluster::ClusterArgs,
     /// Read every artifact, and compare it with its digest
     #[arg(long)]
-    pub(crate) verify: bool,
+    verify: bool,
     /// A line for each artifact
     #[arg(long, conflicts_with = "json")]
-    pub(crate) list: bool,
+    list: bool,
     /// Print one JSON object instead of a table
     #[arg(long)]
-    pub(crate) json: bool,
+    json: bool,
 }
 
 /// Does what the command line says, and answers the process' exit code.

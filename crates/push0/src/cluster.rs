@@ -26,6 +26,7 @@
 //! (`push0_log`).
 
 mod apply;
+mod args;
 mod asked;
 mod bound;
 mod bus;
@@ -36,6 +37,7 @@ mod departures;
 mod dispatch;
 mod ears;
 mod error;
+mod exit;
 mod facts;
 mod finish;
 mod glance;
@@ -72,6 +74,10 @@ pub use self::bus::{BEAT, Bus, hear, life, read};
 pub use self::wire::{Answer, Ask, Down, LeaderBeat, Left};
 
 pub(crate) use self::apply::{apply, discard, retry, unpin};
+pub(crate) use self::args::{
+    ApplyArgs, CordonArgs, DiscardArgs, DispatchArgs, DrainArgs, FinishArgs, ProofsArgs, RetryArgs,
+    SaidArgs, ServeArgs, SubmitArgs, UncordonArgs, UnpinArgs,
+};
 pub(crate) use self::cordon::{cordon, drain, uncordon};
 pub(crate) use self::dispatch::dispatch;
 pub(crate) use self::error::ClusterError;
@@ -83,5 +89,5 @@ pub(crate) use self::role::Role;
 pub(crate) use self::serve::{runtime, serve};
 pub(crate) use self::settings::ClusterArgs;
 pub(crate) use self::sizes::fits;
-pub(crate) use self::status::{is_led, status};
+pub(crate) use self::status::{StatusAsker, is_led};
 pub(crate) use self::submit::submit;

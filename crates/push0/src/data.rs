@@ -19,6 +19,8 @@ use std::thread;
 use push0_core::{Event, IllegalEvent, Limits, PipelineSpec, Scheduler, Seq, Turn};
 use push0_log::{Ending, ReadError, Report};
 
+use crate::exit::Exit;
+
 /// Where the parts of a data directory lie.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Layout {
@@ -61,6 +63,17 @@ pub enum DataError {
     /// The disk does not answer, or does not let this user. Try again when it does.
     #[error("cannot read ({}): {source}", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
+}
+
+impl From<&DataError> for Exit {
+    fn from(error: &DataError) -> Self {
+        match error {
+            DataError::Absent { .. } | DataError::Foreign { .. } => Self::Usage,
+            DataError::Log { source } => Self::from(source),
+            DataError::Illegal { .. } => Self::Data,
+            DataError::Unreadable { .. } => Self::OutOfReach,
+        }
+    }
 }
 
 impl Layout {

@@ -14,6 +14,7 @@
 //!
 //! Not here: what an engine and a dispatcher do (`cluster`), and a server that others can reach (`deploy`).
 
+mod args;
 mod child;
 mod server;
 
@@ -27,12 +28,14 @@ use std::time::{Duration, Instant};
 use push0_core::SourceKind;
 use push0_dispatch::mark::{self, Kind, MarkError};
 use push0_log::ServerUrl;
+use push0_pipeline::PipelineFileError;
 
+pub(crate) use self::args::DevArgs;
 use self::child::{Child, Exited};
-use crate::cli::{DevArgs, Exit, quoted, tell_flags};
 use crate::cluster::{ClusterArgs, is_led};
+use crate::exit::Exit;
 use crate::interrupts;
-use crate::pipeline_file::{self, PipelineFileError};
+use crate::output::quoted;
 use crate::tell;
 
 /// Why there is no cluster, or no more.
@@ -83,7 +86,7 @@ pub(crate) fn dev(args: &DevArgs) -> Exit {
         Ok(()) => Exit::Done,
         Err(error) => {
             if let DevError::Pipeline(faults) = &error {
-                faults.tell();
+                tell::errors(faults.lines());
             } else {
                 tell::error(&error);
             }
@@ -104,7 +107,7 @@ pub(crate) fn dev(args: &DevArgs) -> Exit {
 }
 
 fn run(args: &DevArgs) -> Result<(), DevError> {
-    let loaded = pipeline_file::load(&args.pipeline)?;
+    let loaded = push0_pipeline::load(&args.pipeline)?;
     if matches!(loaded.pipeline.source.kind, SourceKind::File { .. }) {
         return Err(DevError::FromFile(args.pipeline.clone()));
     }
@@ -201,7 +204,7 @@ impl Cluster {
             let alive = place.path(&format!("{}.alive", words.first().unwrap_or(&"")));
             remove(&alive)?;
             let mut command = child::push0().map_err(|source| DevError::Spawn { what, source })?;
-            command.args(words).args(tell_flags()).arg(&args.pipeline).args(["--nats", nats]);
+            command.args(words).args(tell::flags()).arg(&args.pipeline).args(["--nats", nats]);
             command.arg("--store").arg(place.path("store")).arg("--alive").arg(&alive);
             if words.contains(&"dispatch") {
                 command.arg("--dir").arg(place.path("dispatch"));

@@ -9,6 +9,7 @@
 //!
 //! Not here: how a program is tried (`trial`).
 
+mod args;
 mod disk;
 mod machine;
 mod nats;
@@ -20,19 +21,20 @@ use std::time::Duration;
 
 use push0_core::SourceKind;
 use push0_dispatch::Access;
+use push0_pipeline::LoadedPipeline;
 use serde::Serialize;
 
-use crate::cli::{DoctorArgs, Exit, FindingsOut};
+pub(crate) use self::args::DoctorArgs;
 use crate::cluster::{ClusterError, Role};
-use crate::finding::{Finding, Standing};
+use crate::exit::Exit;
+use crate::finding::{Finding, FindingsOut, Standing};
 use crate::interrupts;
-use crate::pipeline_file::{self, LoadedPipeline};
 use crate::tell;
 use crate::trial::Trial;
 
 /// Looks at everything, and tells of each thing as it is seen.
 pub(crate) fn doctor(args: &DoctorArgs) -> Exit {
-    let loaded = match args.pipeline.as_deref().map(pipeline_file::load).transpose() {
+    let loaded = match args.pipeline.as_deref().map(push0_pipeline::load).transpose() {
         Ok(loaded) => loaded,
         Err(error) => {
             tell::error(&error);

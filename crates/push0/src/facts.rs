@@ -10,9 +10,9 @@ use std::time::Duration;
 use push0_core::{IllegalEvent, Turn};
 use push0_log::{Ending, FileFollower, Report};
 
-use crate::cli::Exit;
 use crate::cluster::{self, ClusterArgs, ClusterError};
 use crate::data::{DataError, Layout};
+use crate::exit::Exit;
 
 /// A log that is read.
 pub(crate) enum Facts {

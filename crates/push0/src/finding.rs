@@ -2,10 +2,14 @@
 //!
 //! Not here: who looks (`trial`, `doctor`).
 
+mod out;
+
 use std::fmt;
 
 use push0_core::plain;
 use serde::Serialize;
+
+pub(crate) use self::out::FindingsOut;
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]

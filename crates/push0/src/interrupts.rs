@@ -8,7 +8,7 @@ use std::{fs, io};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::cli::Exit;
+use crate::exit::Exit;
 
 /// That the terminal has gone, or its session has ended: SIGHUP.
 pub(crate) struct Hangup(Option<Signal>);

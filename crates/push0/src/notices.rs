@@ -4,7 +4,7 @@
 
 use push0_dispatch::{AttemptFailed, Config, Notice};
 
-use crate::cli::gist;
+use crate::output::gist;
 use crate::tell::{self, Level, Line, Repeats, counted, shown};
 
 /// Tells it: somebody should see to what keeps work from being done.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use push0_core::{Pipeline, Program, ProgramName, Surroundings};
 use push0_dispatch::{ProgramConfig, can_run_as};
 
-use crate::pipeline_file::LoadedPipeline;
+use push0_pipeline::LoadedPipeline;
 
 /// A pipeline's programs, as this machine runs them.
 #[derive(Clone, Debug)]

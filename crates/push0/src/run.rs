@@ -13,9 +13,11 @@
 //!
 //! Not here: what happens (`engine`, `push0_core`), how provers run (`push0_dispatch`).
 
+mod args;
 mod deliver;
 mod difference;
 mod error;
+mod exit;
 mod feed;
 mod ground;
 mod inspect;
@@ -37,12 +39,14 @@ use std::time::{Duration, Instant};
 
 use push0_core::{BlockHash, Height, Input, ReleaseNumber, TaskId};
 use push0_dispatch::{Dispatcher, Notice};
+use push0_source::Rules;
 use tokio::sync::mpsc;
 
+pub use self::args::{MachineArgs, RunArgs};
 pub(crate) use self::deliver::due;
 use self::deliver::{Delivered, Deliverer};
 pub(crate) use self::difference::difference;
-pub(crate) use self::error::{RunError, chain};
+pub(crate) use self::error::RunError;
 use self::feed::{FeedEnd, Waits};
 use self::ground::Ground;
 use self::open::Opened;
@@ -50,14 +54,13 @@ use self::screen::Screen;
 use self::sight::{NoRoom, Sight};
 use self::standing::Standing;
 pub(crate) use self::sweeper::Holders;
-pub(crate) use self::take_back::{TakenBack, consequences, discard, record, results_named};
+pub(crate) use self::take_back::{TakenBack, consequences, discard, record, results_named, words};
 use self::threads::{relay, run_engine, spawn};
-use crate::cli::{Exit, RunArgs};
 use crate::engine::{Engine, EngineError, Gone, Handle, Ports, Seen};
+use crate::exit::Exit;
 use crate::interrupts;
 use crate::notices;
 use crate::publish::Published;
-use crate::source::Rules;
 use crate::tell;
 
 /// Runs the pipeline.
@@ -66,7 +69,7 @@ pub fn run(args: &RunArgs) -> Exit {
         Ok(exit) => exit,
         Err(error) => {
             if let RunError::Pipeline(faults) = &error {
-                faults.tell();
+                tell::errors(faults.lines());
             } else {
                 tell::error(&error);
             }

@@ -10,6 +10,7 @@
 //!
 //! This module knows nobody who tells. Not here: what a command answers, which is on stdout and is not told.
 
+mod flags;
 mod line;
 mod repeats;
 mod writer;
@@ -21,6 +22,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 pub(crate) use push0_core::counted;
 use push0_core::{plain_json, plain_lines};
 
+pub(crate) use flags::flags;
 pub(crate) use line::{Colour, Form};
 pub use line::{Level, Line};
 pub(crate) use repeats::{Repeats, shown};
@@ -88,6 +90,11 @@ pub(crate) fn warn(words: impl Display) {
 /// Why it does not go on.
 pub(crate) fn error(words: impl Display) {
     say(Level::Error, &words);
+}
+
+/// Each of several reasons why it does not go on.
+pub(crate) fn errors(words: impl IntoIterator<Item: Display>) {
+    words.into_iter().for_each(error);
 }
 
 fn say(level: Level, words: &impl Display) {

@@ -9,7 +9,7 @@
 //! Scheduler and dispatcher are those of a run, so what is seen here is what a run would see; there is no log, and
 //! everything is in a directory that goes at the end.
 //!
-//! Not here: whether the file is right (`pipeline_file`), and what a run does about a failure.
+//! Not here: whether the file is right (`push0_pipeline`), and what a run does about a failure.
 
 mod blocks;
 mod course;
@@ -28,11 +28,11 @@ use push0_core::{PipelineSpec, ProgramName};
 use push0_dispatch::{
     Config, Elsewhere, ProgramConfig, Retry, Started, Store, can_run_as, environment, unstartable,
 };
+use push0_pipeline::LoadedPipeline;
 
 use self::course::Course;
 use crate::finding::{Finding, Standing};
 use crate::gpus::Gpus;
-use crate::pipeline_file::LoadedPipeline;
 use crate::programs::{self, Programs};
 use crate::tell::counted;
 use crate::temporary::{self, Temporary};
@@ -97,7 +97,7 @@ impl Trial<'_> {
         &self,
         dir: &Path,
         programs: &Programs,
-        blocks: &[crate::source::SourceBlock],
+        blocks: &[push0_source::SourceBlock],
         tell: &mut Teller<'_>,
     ) -> Result<(), Finding> {
         let store = Store::open(&dir.join("store"))
@@ -193,6 +193,13 @@ pub(crate) fn startable(loaded: &LoadedPipeline) -> Vec<Finding> {
     findings
 }
 
+/// A bound for a program that is tried: none of nothing, which none could keep, and none of years.
+pub(crate) fn within(text: &str) -> Result<Duration, &'static str> {
+    let parsed = humantime::parse_duration(text).ok();
+    let fits = parsed.filter(|time| (WITHIN_MIN..=WITHIN_MAX).contains(time));
+    fits.ok_or("a time from 1ms to 24h is needed")
+}
+
 /// A directory of this trial alone, which goes with it.
 fn scratch(programs: &Programs) -> Result<Temporary, (PathBuf, io::Error)> {
     let within = std::env::temp_dir();
@@ -218,6 +225,9 @@ const RETRY: Retry = Retry {
 
 /// What the names of such directories begin with.
 const PREFIX: &str = "push0-trial-";
+
+const WITHIN_MIN: Duration = Duration::from_millis(1);
+const WITHIN_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// For provers that are kept warm, or stopped while they work.
 const STOP_GRACE: Duration = Duration::from_secs(2);

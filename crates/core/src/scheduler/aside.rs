@@ -22,6 +22,7 @@ use std::time::Duration;
 use self::row::{Miss, Row};
 use super::Scheduler;
 use crate::failure::Ending;
+use crate::queue::May;
 use crate::{
     AttemptId, Deadline, DispatcherId, Event, FailureClass, ProgramName, Report, StageIndex, Task,
     Timestamp,
@@ -60,17 +61,6 @@ pub struct Aside {
     /// So many probes have failed.
     pub probes: u32,
     probe: Option<AttemptId>,
-}
-
-/// What a dispatcher may get of a program.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum May {
-    /// Whatever fits.
-    All,
-    /// One task, to see: the last that waits, or for a change the first, which may be the only one that can be proved.
-    Probe { is_of_the_head: bool },
-    /// Nothing now.
-    Nothing,
 }
 
 impl Scheduler {

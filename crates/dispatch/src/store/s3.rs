@@ -33,7 +33,6 @@
 //! Not here: requests (`client`).
 
 mod client;
-mod config;
 mod identity;
 mod outputs;
 mod probe;
@@ -53,17 +52,17 @@ use object_store::path::Path as Key;
 use push0_core::Digest;
 use sha2::{Digest as _, Sha256};
 
+use super::bucket::{Bucket, S3Config};
 use super::fault::fault;
 use super::owner::{OWNER, Owner, TieError};
 use super::{Access, MOVING, ReadError, Store, StoreError, Stored, drawn, hash_file};
-
-pub use config::{Bucket, NoBucket, S3Config};
 
 /// A bucket of artifacts. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct S3Store {
     client: Arc<Client>,
     bucket: Arc<Bucket>,
+    prefix: Arc<Key>,
     identity: Arc<str>,
 }
 
@@ -80,9 +79,10 @@ impl S3Store {
     pub(super) fn open(config: &S3Config, access: Access) -> Result<Self, StoreError> {
         let path = PathBuf::from(config.bucket.to_string());
         let opened = Client::new(config).and_then(|client| {
-            let identity = identity::identity(&client, &config.bucket, access)?.into();
+            let prefix = key(&config.bucket.prefix)?;
+            let identity = identity::identity(&client, (&config.bucket, &prefix), access)?.into();
             let (client, bucket) = (Arc::new(client), Arc::new(config.bucket.clone()));
-            let store = Self { client, bucket, identity };
+            let store = Self { client, bucket, prefix: Arc::new(prefix), identity };
             let removed = store.mark(Digest::of(drawn()?.as_bytes()));
             probe::probe(&store.client, access, &store.named(PROBE), &removed)?;
             Ok(store)
@@ -143,7 +143,7 @@ impl S3Store {
     }
 
     pub(super) fn walk(&self, each: &mut dyn FnMut(Stored) -> io::Result<()>) -> io::Result<()> {
-        self.client.walk(self.bucket.prefix(), &mut |object| {
+        self.client.walk(&self.prefix, &mut |object| {
             let digest = object.location.filename().and_then(|name| name.parse::<Digest>().ok());
             let Some(digest) = digest else { return Ok(()) };
             let digest = match object.location {
@@ -299,15 +299,15 @@ impl S3Store {
     }
 
     fn named(&self, name: &str) -> Key {
-        self.bucket.prefix().clone().join(name)
+        (*self.prefix).clone().join(name)
     }
 
     fn shown(&self, key: &Key) -> PathBuf {
-        PathBuf::from(format!("{}{}/{key}", Bucket::SCHEME, self.bucket.name()))
+        PathBuf::from(format!("{}{}/{key}", Bucket::SCHEME, self.bucket.name))
     }
 
     fn key_of(&self, shown: &Path) -> Option<Key> {
-        let start = format!("{}{}/", Bucket::SCHEME, self.bucket.name());
+        let start = format!("{}{}/", Bucket::SCHEME, self.bucket.name);
         Key::parse(shown.to_str()?.strip_prefix(&start)?).ok()
     }
 }
@@ -316,6 +316,15 @@ impl fmt::Display for S3Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.bucket.fmt(f)
     }
+}
+
+/// A bucket's prefix as requests have it; none if no key can have it.
+pub(super) fn prefix(text: &str) -> Option<String> {
+    key(text).ok().map(String::from)
+}
+
+fn key(prefix: &str) -> io::Result<Key> {
+    Key::parse(prefix).map_err(io::Error::other)
 }
 
 /// All of what is small.

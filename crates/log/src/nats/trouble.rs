@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use async_nats::rustls::{self, AlertDescription, CertificateError};
 use async_nats::{ConnectError, ConnectErrorKind, ServerAddr, ServerError};
+use push0_core::causes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -109,12 +110,12 @@ impl Trouble {
             return Self::NoHost;
         }
         if error.kind() == ConnectErrorKind::Tls {
-            return Self::Tls(plain(&chain(error)));
+            return Self::Tls(plain(&causes(error)));
         }
         if find::<io::Error>(error).map(io::Error::kind) == Some(io::ErrorKind::ConnectionRefused) {
             return Self::Refused;
         }
-        look(server).await.unwrap_or_else(|| Self::Other(plain(&chain(error))))
+        look(server).await.unwrap_or_else(|| Self::Other(plain(&causes(error))))
     }
 }
 
@@ -233,16 +234,6 @@ fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
         next = inner.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source());
     }
     None
-}
-
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut causes = vec![error.to_string()];
-    let mut next = error.source();
-    while let Some(cause) = next {
-        causes.push(cause.to_string());
-        next = cause.source();
-    }
-    causes.join(": ")
 }
 
 /// What a server says to a client without a certificate that it takes.

@@ -11,11 +11,12 @@ use push0_core::{Digest, Scheduler};
 use push0_dispatch::{Access, KeptOutput, ReadError, Store, Stored};
 use serde::Serialize;
 
-use super::output::{Lines, print, table};
-use super::{ArtifactsArgs, Exit};
+use super::ArtifactsArgs;
 use crate::cluster;
 use crate::data::{DataError, Layout};
+use crate::exit::Exit;
 use crate::facts::FactsError;
+use crate::output::{Lines, print, table};
 use crate::sweep::{References, Why, grace, references};
 use crate::tell::{self, counted};
 

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use clap::Args;
 
-use super::Exit;
+use crate::exit::Exit;
 use crate::tell;
 
 /// Measures what push0 costs here, beside the floor of the machine and other designs

@@ -1,30 +1,30 @@
 //! `push0 check`: all that is wrong with a pipeline file, or its stages in a table; with `--try`, its programs too.
 //!
-//! Not here: what is wrong (`pipeline_file`, `push0_core`), and how programs are tried (`trial`).
+//! Not here: what is wrong (`push0_pipeline`, `push0_core`), and how programs are tried (`trial`).
 
 use std::path::Path;
-use std::time::Duration;
 
 use push0_core::{
     Believes, BlockHashing, Bounds, Collect, Inflow, Output, Pipeline, Program, ProgramName,
     SourceKind, Stage, StageIndex, Weights, plain,
 };
 use push0_dispatch::{can_run_as, environment, unstartable};
+use push0_pipeline::LoadedPipeline;
 
-use super::output::{print, table};
-use super::{CheckArgs, Exit, FindingsOut};
-use crate::finding::Standing;
+use super::CheckArgs;
+use crate::exit::Exit;
+use crate::finding::{FindingsOut, Standing};
 use crate::interrupts;
-use crate::pipeline_file::{self, LoadedPipeline};
+use crate::output::{print, table};
 use crate::programs;
 use crate::tell;
 use crate::trial::Trial;
 
 pub(super) fn check(args: &CheckArgs) -> Exit {
-    let loaded = match pipeline_file::load(&args.pipeline) {
+    let loaded = match push0_pipeline::load(&args.pipeline) {
         Ok(loaded) => loaded,
         Err(error) => {
-            error.tell();
+            tell::errors(error.lines());
             return Exit::from(&error);
         }
     };
@@ -251,16 +251,6 @@ fn weights(pipeline: &Pipeline, weights: &Weights) -> Vec<String> {
     });
     fixed.chain(fields).collect()
 }
-
-/// A bound for a program that is tried: none of nothing, which none could keep, and none of years.
-pub(super) fn within(text: &str) -> Result<Duration, &'static str> {
-    let parsed = humantime::parse_duration(text).ok();
-    let fits = parsed.filter(|time| (WITHIN_MIN..=WITHIN_MAX).contains(time));
-    fits.ok_or("a time from 1ms to 24h is needed")
-}
-
-const WITHIN_MIN: Duration = Duration::from_millis(1);
-const WITHIN_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// What the names of provers that come with push0 begin with; the SDK has them know `verify`.
 const SHIPPED: &str = "push0-prover-";

@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use push0_core::PipelineName;
 use push0_prover::Vkey;
+use push0_source::made;
 
-use super::Exit;
-use super::output::{print, quoted};
-use crate::source::made;
+use crate::exit::Exit;
+use crate::output::{print, quoted};
 use crate::tell;
 
 /// Writes a pipeline to begin with, and a prover that runs at once

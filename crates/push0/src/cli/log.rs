@@ -12,10 +12,11 @@ use push0_log::{Cut, Ending, Report};
 use serde_json::json;
 
 pub(super) use self::picked::{event_name, since, task_digits};
-use super::output::print;
-use super::{Exit, LogArgs, LogCommand};
+use super::{LogArgs, LogCommand};
 use crate::data::{DataError, Layout, Replay};
+use crate::exit::Exit;
 use crate::facts::FactsError;
+use crate::output::print;
 use crate::tell;
 
 pub(super) fn log(args: &LogArgs) -> Exit {

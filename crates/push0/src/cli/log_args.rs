@@ -19,13 +19,13 @@ use crate::cluster::ClusterArgs;
     arg_required_else_help = true,
     disable_help_subcommand = true
 )]
-pub(crate) struct LogArgs {
+pub(super) struct LogArgs {
     #[command(subcommand)]
-    pub(crate) command: LogCommand,
+    pub(super) command: LogCommand,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum LogCommand {
+pub(super) enum LogCommand {
     Cat(LogCatArgs),
     /// Checks every byte of a run's log, and that every event may follow those before it
     #[command(after_long_help = "Example:\n  push0 log verify --data scroll.push0")]
@@ -38,33 +38,33 @@ pub(crate) enum LogCommand {
 /// Each line about a task has the task's stage and key. What is picked must fit every flag that is given.
 #[derive(Args, Debug)]
 #[command(after_long_help = CAT_EXAMPLES)]
-pub(crate) struct LogCatArgs {
+pub(super) struct LogCatArgs {
     /// The data directory of a run; a cluster without it
     #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
+    pub(super) data: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) cluster: ClusterArgs,
+    pub(super) cluster: ClusterArgs,
     /// Only events of this task: its id, or the first digits of it
     #[arg(long, value_parser = task_digits)]
-    pub(crate) task: Option<String>,
+    pub(super) task: Option<String>,
     /// Only events about this block, alone or among others
     #[arg(long, value_name = "HEIGHT")]
-    pub(crate) block: Option<u64>,
+    pub(super) block: Option<u64>,
     /// Only events of this stage
     #[arg(long)]
-    pub(crate) stage: Option<StageName>,
+    pub(super) stage: Option<StageName>,
     /// Only events of these names, with commas between
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = event_name)]
-    pub(crate) event: Vec<String>,
+    pub(super) event: Vec<String>,
     /// Only events since this time (2025-10-09T08:53:20Z), or of the last while (10m)
     #[arg(long, value_name = "TIME", value_parser = since)]
-    pub(crate) since: Option<Timestamp>,
+    pub(super) since: Option<Timestamp>,
     /// Go on as the log grows, until Ctrl-C
     #[arg(long, short)]
-    pub(crate) follow: bool,
+    pub(super) follow: bool,
     /// Print JSON, an object a line
     #[arg(long)]
-    pub(crate) json: bool,
+    pub(super) json: bool,
 }
 
 /// Walks through the log event by event, with what each changed
@@ -72,31 +72,31 @@ pub(crate) struct LogCatArgs {
 /// On a terminal, enter goes on, and q ends. Elsewhere everything is printed.
 #[derive(Args, Debug)]
 #[command(after_long_help = STEP_EXAMPLES)]
-pub(crate) struct LogStepArgs {
+pub(super) struct LogStepArgs {
     /// The data directory of a run; a cluster without it
     #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
+    pub(super) data: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) cluster: ClusterArgs,
+    pub(super) cluster: ClusterArgs,
     /// The first event shown
     #[arg(long, value_name = "SEQ")]
-    pub(crate) from: Option<u64>,
+    pub(super) from: Option<u64>,
     /// The last event shown
     #[arg(long, value_name = "SEQ")]
-    pub(crate) to: Option<u64>,
+    pub(super) to: Option<u64>,
     /// Only events of this task: its id, or the first digits of it
     #[arg(long, value_parser = task_digits)]
-    pub(crate) task: Option<String>,
+    pub(super) task: Option<String>,
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct LogReadArgs {
+pub(super) struct LogReadArgs {
     /// The data directory
     #[arg(long, value_name = "DIR")]
-    pub(crate) data: PathBuf,
+    pub(super) data: PathBuf,
     /// Print JSON, an object a line
     #[arg(long)]
-    pub(crate) json: bool,
+    pub(super) json: bool,
 }
 
 /// Shows how the attempts at a task ended, and what their provers printed
@@ -106,21 +106,21 @@ pub(crate) struct LogReadArgs {
 /// when their machine is not. `push0 status` and `push0 log cat` name tasks and attempts.
 #[derive(Args, Debug)]
 #[command(after_long_help = LOGS_EXAMPLES)]
-pub(crate) struct LogsArgs {
+pub(super) struct LogsArgs {
     /// A task's id or the first digits of it (4 at least), an attempt's number, or a key (16525002-16525003)
     #[arg(required_unless_present = "block", conflicts_with = "block")]
-    pub(crate) task: Option<String>,
+    pub(super) task: Option<String>,
     /// Of all tasks that are about this block, alone or among others
     #[arg(long, value_name = "HEIGHT")]
-    pub(crate) block: Option<u64>,
+    pub(super) block: Option<u64>,
     /// Go on with what runs, and with what is tried next, until nothing more follows, or Ctrl-C
     #[arg(long, short)]
-    pub(crate) follow: bool,
+    pub(super) follow: bool,
     /// The data directory of a run (`--data` of `push0 run`, ./NAME.push0 by default); a cluster without it
     #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
+    pub(super) data: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) cluster: ClusterArgs,
+    pub(super) cluster: ClusterArgs,
 }
 
 const CAT_EXAMPLES: &str = "\

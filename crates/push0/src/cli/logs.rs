@@ -14,12 +14,13 @@ use push0_dispatch::{attempt_log, attempt_logs};
 use self::attempts::{Attempt, Attempts, SHORT, Selection};
 use self::source::Source;
 pub(super) use self::source::{before, body, shown};
-use super::output::print;
-use super::{Exit, LogsArgs};
+use super::LogsArgs;
 use crate::cluster::Asker;
 use crate::data::{DataError, Layout};
+use crate::exit::Exit;
 use crate::facts::{Facts, FactsError};
 use crate::lines::time;
+use crate::output::print;
 use crate::tell;
 
 pub(super) fn logs(args: &LogsArgs) -> Exit {

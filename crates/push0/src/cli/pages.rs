@@ -12,8 +12,9 @@ use clap::{Args, Command, CommandFactory as _};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use super::output::print_bytes;
-use super::{Cli, Exit};
+use super::Cli;
+use crate::exit::Exit;
+use crate::output::{print, print_bytes};
 use crate::tell::{self, counted};
 
 /// Prints what a shell needs to complete push0's commands and flags
@@ -53,7 +54,7 @@ pub(super) fn man(args: &ManArgs) -> Exit {
         };
     };
     match write(&command, dir) {
-        Ok(count) => Exit::of_print(super::output::print(&format!(
+        Ok(count) => Exit::of_print(print(&format!(
             "{} in {}: man -l {}",
             counted(count, "page"),
             dir.display(),

@@ -6,7 +6,7 @@
 
 use std::panic::PanicHookInfo;
 
-use super::Exit;
+use crate::exit::Exit;
 use crate::tell;
 
 /// From here on a panic in any thread ends the process as [`Exit::Bug`].

@@ -6,16 +6,32 @@ mod watch;
 
 use std::path::Path;
 
-pub(crate) use self::watch::{Looked, show_each};
-use super::{Exit, StatusArgs};
+use self::watch::{Looked, show_each};
+use super::StatusArgs;
 use crate::clock::wall;
-use crate::cluster;
+use crate::cluster::StatusAsker;
 use crate::data::{DataError, Layout, Recorded};
+use crate::exit::Exit;
 use crate::status::{Local, Place, Space, Status};
+use crate::tell;
 
 pub(super) fn status(args: &StatusArgs) -> Exit {
-    let Some(data) = &args.data else { return cluster::status(args) };
+    let Some(data) = &args.data else { return of_cluster(args) };
     show_each(args, Place::Data(data), || match read(data, args) {
+        Ok(status) => Looked::Seen(Box::new(status)),
+        Err(error) => Looked::Failed(Exit::from(&error), error.to_string()),
+    })
+}
+
+fn of_cluster(args: &StatusArgs) -> Exit {
+    let asker = match StatusAsker::new(&args.cluster, args.blocks as usize) {
+        Ok(asker) => asker,
+        Err(error) => {
+            tell::error(&error);
+            return Exit::from(&error);
+        }
+    };
+    show_each(args, Place::Cluster, || match asker.read() {
         Ok(status) => Looked::Seen(Box::new(status)),
         Err(error) => Looked::Failed(Exit::from(&error), error.to_string()),
     })

@@ -5,7 +5,7 @@
 use clap::{Args, ValueEnum};
 
 use super::Command;
-use crate::tell::{self, Colour, Form, Level, Manner};
+use crate::tell::{Colour, Form, Level, Manner};
 
 /// What is told on stderr.
 #[derive(Args, Clone, Copy, Debug, Default)]
@@ -89,19 +89,4 @@ impl Command {
             | Self::Man(_) => false,
         }
     }
-}
-
-/// The flags that have another push0 tell as this one does.
-pub(crate) fn flags() -> Vec<&'static str> {
-    let Manner { least, form } = tell::manner();
-    let mut flags = match form {
-        Form::Json => vec!["--log-format", "json"],
-        Form::Dated(_) | Form::Plain(_) => vec![],
-    };
-    flags.extend(match least {
-        Level::Debug => Some("--verbose"),
-        Level::Info => None,
-        Level::Warn | Level::Error => Some("--quiet"),
-    });
-    flags
 }

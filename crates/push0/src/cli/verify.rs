@@ -19,9 +19,10 @@ use push0_prover::{Envelope, EnvelopeError, ProofFile, Vkey};
 use serde_json::Value;
 
 use self::trust::Trust;
-use super::output::print;
-use super::{Exit, VerifyArgs};
+use super::VerifyArgs;
 use crate::bounded;
+use crate::exit::Exit;
+use crate::output::print;
 use crate::tell;
 use crate::verifier::{self, Places};
 
@@ -29,7 +30,7 @@ pub(super) fn verify(args: &VerifyArgs) -> Exit {
     let trust = match Trust::of(args) {
         Ok(trust) => trust,
         Err(error) => {
-            error.tell();
+            tell::errors(error.lines());
             return Exit::from(&error);
         }
     };
@@ -122,7 +123,7 @@ fn judge(trust: &Trust, path: &Path) -> Result<Accepted, NotAccepted> {
                 shown::name(path)
             ));
         }
-        NotAccepted::Refused(causes(&error))
+        NotAccepted::Refused(push0_core::causes(&error))
     })?;
     let envelopes = match &file {
         ProofFile::One(envelope) => vec![(None, envelope.clone())],
@@ -197,12 +198,6 @@ fn agreed(
         (None, Some(stated), None) => Ok(Under::Stated(stated)),
         (None, None, None) => Ok(Under::Unnamed),
     }
-}
-
-/// An error and its causes, on one line.
-fn causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// How a proof file begins, whatever follows.

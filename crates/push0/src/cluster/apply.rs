@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use push0_core::Seq;
 
+use super::args::{ApplyArgs, DiscardArgs, RetryArgs, SaidArgs, UnpinArgs};
 use super::client::Client;
 use super::error::{ClusterError, told};
 use super::replica::Replica;
@@ -11,11 +12,8 @@ use super::retry::NAMED_MAX;
 use super::role::Role;
 use super::serve::runtime;
 use super::wire::{Answer, Ask};
-use crate::cli::{
-    ApplyArgs, DiscardArgs, Exit, RetryArgs, SaidArgs, UnpinArgs, taken_back as taken_back_words,
-};
-use crate::pipeline_file;
-use crate::run::{TakenBack, difference};
+use crate::exit::Exit;
+use crate::run::{self, TakenBack, difference};
 use crate::tell::{self, counted};
 
 /// Has the cluster go on with a changed pipeline.
@@ -33,7 +31,7 @@ pub(crate) fn retry(args: &RetryArgs) -> Exit {
 
 /// Has the cluster take back what it accepted.
 pub(crate) fn discard(args: &DiscardArgs) -> Exit {
-    told(discard_now(args).map(|taken_back| tell::info(taken_back_words(&taken_back))))
+    told(discard_now(args).map(|taken_back| tell::info(run::words(&taken_back))))
 }
 
 /// Has the cluster forget a program's key.
@@ -84,7 +82,7 @@ pub(super) fn of_another_question() -> ClusterError {
 }
 
 fn apply_now(args: &ApplyArgs) -> Result<(), ClusterError> {
-    let loaded = pipeline_file::load(&args.pipeline)?;
+    let loaded = push0_pipeline::load(&args.pipeline)?;
     let settings = args.asks.cluster.settings(Role::Operator, "push0-apply")?;
     let runtime = runtime()?;
     let was = runtime.block_on(async {

@@ -7,13 +7,14 @@ use std::collections::BTreeSet;
 use push0_core::plain;
 
 use super::apply::{not_refused, of_another_question};
+use super::args::{CordonArgs, DrainArgs, UncordonArgs};
 use super::client::Client;
 use super::error::{ClusterError, told};
 use super::leave::NAMES_MAX;
 use super::role::Role;
 use super::serve::runtime;
 use super::wire::{Answer, Ask};
-use crate::cli::{CordonArgs, DrainArgs, Exit, UncordonArgs};
+use crate::exit::Exit;
 use crate::tell;
 
 /// Has dispatchers leave.

@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt as _;
 use push0_core::{DispatcherId, FromDispatcher, ToDispatcher};
 use push0_dispatch::{Access, Config, Dispatcher, Reclaim, Started, Store};
+use push0_pipeline::{LoadedPipeline, unit};
 use tokio::sync::{mpsc, watch};
 
+use super::args::DispatchArgs;
 use super::bus::{BEAT, Bus, hear, life, read};
 use super::departures::connection;
 use super::error::{ClusterError, told};
@@ -26,10 +28,9 @@ use super::settings::Settings;
 use super::wire::{Down, LeaderBeat};
 use super::{outputs, present};
 use crate::alive::Sign;
-use crate::cli::{DispatchArgs, Exit};
+use crate::exit::Exit;
 use crate::gpus::Gpus;
 use crate::notices::{self, Failures};
-use crate::pipeline_file::{self, LoadedPipeline, unit};
 use crate::programs::{self, Programs};
 use crate::status::DispatcherView;
 use crate::tell;
@@ -40,7 +41,7 @@ pub(crate) fn dispatch(args: &DispatchArgs) -> Exit {
 }
 
 fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
-    let loaded = pipeline_file::load(&args.pipeline)?;
+    let loaded = push0_pipeline::load(&args.pipeline)?;
     let mut settings = args.cluster.settings(Role::Dispatcher, "push0-dispatch")?;
     let wanted = wanted(args, &loaded, &settings)?;
     push0_dispatch::take_dir(&wanted.dir, &wanted.id)?;

@@ -7,13 +7,12 @@ use push0_core::IllegalEvent;
 use push0_dispatch::mark::MarkError;
 use push0_dispatch::{Owner, StartError, StoreError, remedy_for};
 use push0_log::{AppendError, NatsError, ReadError};
+use push0_pipeline::PipelineFileError;
+use push0_source::SourceError;
 
-use crate::cli::Exit;
 use crate::engine::EngineError;
-use crate::pipeline_file::PipelineFileError;
+use crate::exit::Exit;
 use crate::programs::MissingProgram;
-use crate::run::chain;
-use crate::source::SourceError;
 use crate::tell;
 
 /// Why a process of a cluster ends without a result. Each is told as `error: WHAT (WHERE): WHAT TO DO`.
@@ -23,15 +22,15 @@ pub(crate) enum ClusterError {
     Pipeline(#[from] PipelineFileError),
     #[error("{what} ({}): correct it", place(.file.as_deref(), *.line))]
     Setting { file: Option<PathBuf>, line: Option<usize>, what: String },
-    #[error("{}: {}", chain(.0), .0.remedy())]
+    #[error("{}: {}", push0_core::causes(.0), .0.remedy())]
     Nats(#[from] NatsError),
-    #[error("{}: {}", chain(.0), crate::data::remedy(.0))]
+    #[error("{}: {}", push0_core::causes(.0), crate::data::remedy(.0))]
     Read(#[from] ReadError),
     #[error(
         "{0}: the log is not one that push0 wrote; restore it from a copy, or name another stream"
     )]
     Illegal(#[from] IllegalEvent),
-    #[error("{}: {}", chain(.0), engine_remedy(.0))]
+    #[error("{}: {}", push0_core::causes(.0), engine_remedy(.0))]
     Engine(#[from] EngineError),
     #[error(
         "the log is of another pipeline ({}): name another stream, or serve the pipeline it was begun \
@@ -149,7 +148,7 @@ pub(super) fn told(done: Result<(), ClusterError>) -> Exit {
         Ok(()) => Exit::Done,
         Err(error) => {
             if let ClusterError::Pipeline(faults) = &error {
-                faults.tell();
+                tell::errors(faults.lines());
             } else {
                 tell::error(&error);
             }

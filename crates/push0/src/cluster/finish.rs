@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant};
 
 use super::apply::is_confirmed;
+use super::args::FinishArgs;
 use super::client::Client;
 use super::error::{ClusterError, told};
 use super::role::Role;
 use super::serve::runtime;
 use super::wire::Ask;
-use crate::cli::{Exit, FinishArgs};
+use crate::exit::Exit;
 use crate::tell;
 
 /// Says that no block follows, or that some do after all.

@@ -14,6 +14,7 @@ use push0_core::{ReleaseNumber, Scheduler, TaskId, plain};
 use push0_dispatch::{Access, Store};
 use tokio::runtime::Runtime;
 
+use super::args::ProofsArgs;
 use super::client::Client;
 use super::error::{ClusterError, told};
 use super::hook::Hook;
@@ -24,8 +25,7 @@ use super::role::Role;
 use super::serve::runtime;
 use super::settings::Settings;
 use super::wire::Ask;
-use crate::cli::{Exit, ProofsArgs};
-use crate::pipeline_file;
+use crate::exit::Exit;
 use crate::programs::{self, Programs};
 use crate::publish::{self, Publication, PublishError};
 use crate::run::due;
@@ -57,7 +57,7 @@ struct Reader<'a> {
 }
 
 fn write_all(args: &ProofsArgs) -> Result<(), ClusterError> {
-    let loaded = pipeline_file::load(&args.pipeline)?;
+    let loaded = push0_pipeline::load(&args.pipeline)?;
     let settings = args.cluster.settings(Role::Reader, "push0-proofs")?;
     let store = settings.store(Access::Read)?;
     let programs = programs::resolve(&loaded).map_err(ClusterError::missing(&args.pipeline))?;

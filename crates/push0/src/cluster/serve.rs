@@ -19,10 +19,12 @@ use futures_util::StreamExt as _;
 use push0_core::{Epoch, Seq, SourceKind};
 use push0_dispatch::{Access, Store};
 use push0_log::AppendError;
+use push0_pipeline::LoadedPipeline;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::args::ServeArgs;
 use super::asked::Desk;
 use super::bus::{BEAT, Bus, read};
 use super::ears::hear;
@@ -37,12 +39,10 @@ use super::settings::Settings;
 use super::wire::LeaderBeat;
 use super::witness::Witness;
 use crate::alive::Sign;
-use crate::cli::{Exit, ServeArgs};
 use crate::clock::wall;
 use crate::engine::{EngineError, Handle};
+use crate::exit::Exit;
 use crate::interrupts::Hangup;
-use crate::pipeline_file::{self, LoadedPipeline};
-use crate::run::chain;
 use crate::tell::{self, Repeats};
 
 /// What all parts of this process share.
@@ -85,7 +85,7 @@ pub(crate) fn serve(args: &ServeArgs) -> Exit {
 }
 
 fn start(args: &ServeArgs) -> Result<(), ClusterError> {
-    let loaded = pipeline_file::load(&args.pipeline)?;
+    let loaded = push0_pipeline::load(&args.pipeline)?;
     if matches!(loaded.pipeline.source.kind, SourceKind::File { .. }) {
         return Err(ClusterError::FromFile { pipeline: args.pipeline.clone() });
     }
@@ -179,7 +179,7 @@ async fn once(
 ) -> Result<Led, ClusterError> {
     let mut replica = match Replica::open(&shared.settings.nats).await {
         Err(ClusterError::Nats(error)) if is_passing(&error) => {
-            return Ok(Led::OutOfReach(chain(&error)));
+            return Ok(Led::OutOfReach(push0_core::causes(&error)));
         }
         opened => opened?,
     };

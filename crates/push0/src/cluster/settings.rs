@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use clap::Args;
 use push0_dispatch::{Access, Store};
 use push0_log::{NatsConfig, ServerUrl};
+use push0_pipeline::unit;
 use secrecy::SecretString;
 use serde::Deserialize;
 use store::{StorePlace, StoreTable};
@@ -17,7 +18,6 @@ use store::{StorePlace, StoreTable};
 use super::error::ClusterError;
 use super::links;
 use super::role::Role;
-use crate::pipeline_file::unit;
 use crate::tell;
 
 /// Where the cluster is

@@ -3,28 +3,15 @@
 use std::time::Duration;
 
 use super::bus::Bus;
-use super::error::{ClusterError, told};
+use super::error::ClusterError;
 use super::replica::Replica;
 use super::role::Role;
 use super::serve::runtime;
 use super::settings::{ClusterArgs, Settings};
 use super::wire::{Answer, Ask, Present};
-use crate::cli::{Exit, Looked, StatusArgs, show_each};
-use crate::status::{Cluster, Place, Status};
+use crate::status::{Cluster, Status};
 use push0_log::Log as _;
 use tokio::runtime::Runtime;
-
-/// Shows how far the cluster is.
-pub(crate) fn status(args: &StatusArgs) -> Exit {
-    let asker = match Asker::new(args) {
-        Ok(asker) => asker,
-        Err(error) => return told(Err(error)),
-    };
-    show_each(args, Place::Cluster, || match asker.read() {
-        Ok(status) => Looked::Seen(Box::new(status)),
-        Err(error) => Looked::Failed(Exit::from(&error), error.to_string()),
-    })
-}
 
 /// Whether an engine that leads answers.
 pub(crate) fn is_led(args: &ClusterArgs) -> bool {
@@ -34,26 +21,27 @@ pub(crate) fn is_led(args: &ClusterArgs) -> bool {
     matches!(answer, Ok(Some(Answer::Status(_))))
 }
 
-/// Asks, over one connection.
-struct Asker {
+/// Asks how far the cluster is, over one connection.
+pub(crate) struct StatusAsker {
     settings: Settings,
     bus: Bus,
     runtime: Runtime,
     blocks: usize,
 }
 
-impl Asker {
-    fn new(args: &StatusArgs) -> Result<Self, ClusterError> {
-        if !args.cluster.is_given() {
+impl StatusAsker {
+    /// For answers about so many blocks.
+    pub(crate) fn new(args: &ClusterArgs, blocks: usize) -> Result<Self, ClusterError> {
+        if !args.is_given() {
             return Err(ClusterError::Nowhere);
         }
-        let settings = args.cluster.settings(Role::Reader, "push0-status")?;
+        let settings = args.settings(Role::Reader, "push0-status")?;
         let runtime = runtime()?;
         let bus = runtime.block_on(Bus::connect(&settings))?;
-        Ok(Self { settings, bus, runtime, blocks: args.blocks as usize })
+        Ok(Self { settings, bus, runtime, blocks })
     }
 
-    fn read(&self) -> Result<Status, ClusterError> {
+    pub(crate) fn read(&self) -> Result<Status, ClusterError> {
         let bus = &self.bus;
         self.runtime.block_on(async {
             let (mut present, answer) =

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use push0_core::{Arrival, Block};
 use push0_dispatch::{Access, Store};
+use push0_source::{BlockFile, Rules, SourceBlock, SourceError};
 
+use super::args::SubmitArgs;
 use super::client::Client;
 use super::error::{ClusterError, told};
 use super::owned::silent;
@@ -17,9 +19,7 @@ use super::role::Role;
 use super::serve::runtime;
 use super::settings::Settings;
 use super::wire::{Answer, Ask, Left};
-use crate::cli::{Exit, SubmitArgs};
-use crate::pipeline_file;
-use crate::source::{BlockFile, Rules, SourceBlock, SourceError};
+use crate::exit::Exit;
 use crate::tell::{self, counted};
 
 /// Submits every block of a file.
@@ -34,7 +34,7 @@ pub(crate) fn submit(args: &SubmitArgs) -> Exit {
 }
 
 fn submit_all(args: &SubmitArgs, standing: &mut Standing) -> Result<(), ClusterError> {
-    let loaded = pipeline_file::load(&args.pipeline)?;
+    let loaded = push0_pipeline::load(&args.pipeline)?;
     // A file that is not there is told of before anybody is waited for.
     let blocks = BlockFile::named(&args.blocks, &Rules::of(&loaded.pipeline))?;
     let settings = args.asks.cluster.settings(Role::Client, "push0-submit")?;

@@ -6,10 +6,10 @@ use push0_core::{Pipeline, ProgramName};
 use push0_dispatch::{Config, Elsewhere, MemoryLimit, Store};
 
 use super::bounded;
-use crate::cli::MachineArgs;
 use crate::clock::wall;
 use crate::finding::Finding;
 use crate::gpus::Gpus;
+use crate::run::MachineArgs;
 
 pub(super) fn look(pipeline: Option<&Pipeline>) -> Vec<Finding> {
     let mut findings = vec![cores(), memory(pipeline)];

@@ -12,7 +12,7 @@ use push0_log::{NatsConfig, nats_client};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::cli::DoctorArgs;
+use super::DoctorArgs;
 use crate::cluster::{ClusterError, Role, fits, runtime};
 use crate::doctor::{bounded, setting};
 use crate::finding::Finding;
@@ -204,7 +204,7 @@ fn varz(monitor: &str) -> Result<Value, String> {
 
 fn failed(error: &ClusterError) -> Finding {
     if let ClusterError::Nats(error) = error {
-        return Finding::fail(ABOUT, crate::run::chain(error), error.remedy());
+        return Finding::fail(ABOUT, push0_core::causes(error), error.remedy());
     }
     setting(ABOUT, error)
 }

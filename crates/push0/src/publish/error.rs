@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use push0_core::{ProgramName, StageName, TaskId};
 use push0_dispatch::ReadError;
 
+use crate::exit::Exit;
+
 /// Why a release is not in its file. The file that was there, if any, is as it was.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -45,6 +47,23 @@ pub enum PublishError {
     /// Name another directory for this pipeline's proofs: a file there is of another.
     #[error("{} holds a proof of pipeline {pipeline}; name another --out", path.display())]
     Occupied { path: PathBuf, pipeline: String },
+}
+
+impl From<&PublishError> for Exit {
+    fn from(error: &PublishError) -> Self {
+        match error {
+            PublishError::NoVerifier { .. }
+            | PublishError::Occupied { .. }
+            | PublishError::OtherPipeline { .. } => Self::Usage,
+            PublishError::Refused { .. }
+            | PublishError::Disagrees { .. }
+            | PublishError::MockNotAllowed { .. } => Self::Unproved,
+            PublishError::ProofLost { .. }
+            | PublishError::Store { .. }
+            | PublishError::NoVerdict { .. }
+            | PublishError::Write { .. } => Self::OutOfReach,
+        }
+    }
 }
 
 impl PublishError {

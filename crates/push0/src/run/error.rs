@@ -7,12 +7,12 @@ use push0_core::{BlockHash, Height, IllegalEvent, Rejection, TaskId};
 use push0_dispatch::mark::MarkError;
 use push0_dispatch::{Owner, StartError, StoreError, remedy_for};
 use push0_log::{AppendError, OpenError};
+use push0_pipeline::PipelineFileError;
+use push0_source::SourceError;
 
 use crate::data::DataError;
 use crate::engine::{EngineError, Gone};
-use crate::pipeline_file::PipelineFileError;
 use crate::publish::PublishError;
-use crate::source::SourceError;
 
 /// Why a run ends without a result. Each is told as `error: WHAT (WHERE): WHAT TO DO`.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +41,7 @@ pub(crate) enum RunError {
     OtherChain { file: PathBuf, number: Height, hash: BlockHash },
     #[error("block {hash} is needed again and not in the file any more ({}): put it back", file.display())]
     NoSuchBlock { file: PathBuf, hash: BlockHash },
-    #[error("{}: {}", chain(.0), log_remedy(.0))]
+    #[error("{}: {}", push0_core::causes(.0), log_remedy(.0))]
     Log(#[source] OpenError),
     #[error("{0}")]
     Data(#[from] DataError),
@@ -90,7 +90,7 @@ pub(crate) enum RunError {
     NoRoom(String),
     #[error("no thread to be had ({0}): try again")]
     Thread(#[source] io::Error),
-    #[error("{}: {}", chain(.0), remedy(.0))]
+    #[error("{}: {}", push0_core::causes(.0), remedy(.0))]
     Engine(EngineError),
     #[error("{0}")]
     Gone(Gone),
@@ -102,20 +102,6 @@ pub(crate) enum RunError {
         "a bug in push0: work is left, nothing runs, and nothing is parked: report it with the log"
     )]
     Wedged,
-}
-
-/// An error and its causes.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_words = cause.to_string();
-        if !words.ends_with(&cause_words) {
-            words = format!("{words}: {cause_words}");
-        }
-        source = cause.source();
-    }
-    words
 }
 
 fn log_remedy(error: &OpenError) -> &'static str {

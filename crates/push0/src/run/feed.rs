@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use push0_core::{Block, BlockHash, Digest, Input, Rejection, Standing};
 use push0_dispatch::{ReadError, Room, Store};
+use push0_source::{BlockFile, Rules};
 
 use super::error::RunError;
 use super::inspect::inspect;
 use super::{Asked, News};
 use crate::engine::{Gone, Handle};
-use crate::source::{BlockFile, Rules};
 
 /// The source has delivered all it has.
 #[derive(Clone, Copy, Debug)]

@@ -12,18 +12,18 @@ use push0_core::{Epoch, Input, PipelineName, Rejection, Scheduler, SourceKind};
 use push0_dispatch::mark::{self, Kind};
 use push0_dispatch::{Config, Owner, Store, StoreError, TieError};
 use push0_log::{Directory, FileLog, Report, Settings};
+use push0_pipeline::LoadedPipeline;
+use push0_source::{BlockFile, Rules};
 
+use super::args::RunArgs;
 use super::difference::difference;
 use super::error::RunError;
 use super::ground::Ground;
-use crate::cli::RunArgs;
 use crate::data::{Layout, Recorded, Replay};
 use crate::engine::Handle;
 use crate::gpus::Gpus;
-use crate::pipeline_file::{self, LoadedPipeline};
 use crate::programs::{self, Programs};
 use crate::publish;
-use crate::source::{BlockFile, Rules};
 use crate::tell;
 
 /// What a run starts from.
@@ -45,7 +45,7 @@ pub(super) struct Opened {
 }
 
 pub(super) fn open(args: &RunArgs) -> Result<Opened, RunError> {
-    let loaded = pipeline_file::load(&args.pipeline)?;
+    let loaded = push0_pipeline::load(&args.pipeline)?;
     let SourceKind::File { path } = &loaded.pipeline.source.kind else {
         return Err(RunError::Submitted { pipeline: args.pipeline.clone() });
     };

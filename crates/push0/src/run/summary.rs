@@ -7,8 +7,8 @@ use std::time::Duration;
 use push0_core::{StageView, plain_json, plain_lines};
 use serde::Serialize;
 
+use super::args::RunArgs;
 use super::standing::Standing;
-use crate::cli::RunArgs;
 use crate::publish::Published;
 use crate::status::fit;
 use crate::tell;

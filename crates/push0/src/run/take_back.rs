@@ -12,9 +12,27 @@ use super::error::RunError;
 use super::open;
 use crate::clock::Clock;
 use crate::data::Layout;
+use crate::tell::counted;
 
 /// What was taken back: how many tasks are open again, and which releases are recalled.
 pub(crate) type TakenBack = (u64, Vec<ReleaseNumber>);
+
+/// What became of it, for a person.
+pub(crate) fn words((tasks, released): &TakenBack) -> String {
+    let numbers: Vec<_> = released.iter().map(|number| number.0.to_string()).collect();
+    let recalled = match numbers.as_slice() {
+        [] => String::new(),
+        [one] => format!(", and release {one} is recalled: its proof is made again"),
+        [..] => {
+            format!(
+                ", and releases {} are recalled: their proofs are made again",
+                numbers.join(", ")
+            )
+        }
+    };
+    let are = if *tasks == 1 { "is" } else { "are" };
+    format!("{} {are} proved again{recalled}", counted(tasks, "task"))
+}
 
 /// The tasks with a result that are meant by the first digits of their ids; where it was asked before, at `seen`, also those
 /// whose result was taken back since.

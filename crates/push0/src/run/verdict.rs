@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::standing::Standing;
 use super::{Run, RunError, STUCK_MIN, UNOFFERED_MAX};
-use crate::cli::Exit;
+use crate::exit::Exit;
 
 impl Run {
     /// Whether, and how, the run is over.

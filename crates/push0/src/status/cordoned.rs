@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::long;
 use super::watch::Watch;
-use crate::cli::gist;
 use crate::lines;
+use crate::output::gist;
 
 /// One of them, by whom, and why.
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::short;
 use super::{Place, SHORT};
-use crate::cli::gist;
 use crate::lines;
+use crate::output::gist;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Parked {

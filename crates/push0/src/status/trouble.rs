@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::long;
 use super::watch::Watch;
-use crate::cli::gist;
 use crate::lines;
+use crate::output::gist;
 
 /// What is wrong with dispatchers and programs, as far as the log tells.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]

@@ -14,8 +14,8 @@ use push0_core::{
 use super::reason::{Needs, Reason};
 use super::runs::{Run, SILENCE_MIN};
 use super::trouble::{is_held, seconds_to};
-use crate::cli::gist;
 use crate::lines::{self, word};
+use crate::output::gist;
 use crate::tell::counted;
 
 /// What is known at one moment.

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use push0_core::{Collect, Pipeline, SourceKind};
+use push0_source::{BlockFile, Rules, SourceBlock, made};
 
 use super::{Teller, Trial};
 use crate::finding::Finding;
-use crate::source::{BlockFile, Rules, SourceBlock, made};
 use crate::tell::counted;
 
 impl Trial<'_> {
@@ -24,7 +24,7 @@ impl Trial<'_> {
             tell(Finding::ok("blocks", said));
             return Ok(blocks);
         };
-        let wrong = |error: crate::source::SourceError| {
+        let wrong = |error: push0_source::SourceError| {
             Finding::fail("blocks", error.to_string(), "or name others with --blocks FILE")
         };
         let file = BlockFile::open(&path, &rules).map_err(wrong)?;

@@ -9,6 +9,7 @@ use push0_core::{
     Outcome, Rejection, Report, Scheduler, StageName, Timestamp, ToDispatcher, Verdict,
 };
 use push0_dispatch::{Notice, Store};
+use push0_source::SourceBlock;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{Receiver, Sender};
 
@@ -18,7 +19,6 @@ use super::{Teller, Trial};
 use crate::clock::Clock;
 use crate::finding::Finding;
 use crate::programs::Programs;
-use crate::source::SourceBlock;
 
 pub(super) struct Course<'a> {
     trial: &'a Trial<'a>,

@@ -9,8 +9,8 @@ use push0_prover::{Envelope, EnvelopeFormat, Program};
 
 use super::course::Ended;
 use super::{Teller, Trial};
-use crate::cli::gist;
 use crate::finding::Finding;
+use crate::output::gist;
 use crate::programs::Programs;
 use crate::publish::{wire_key, wire_vkey};
 use crate::tell::counted;

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::world::push0;
 
@@ -12,6 +13,28 @@ fn the_image_is_built_with_the_toolchain_of_this_repository() {
     let channel = toolchain.lines().find_map(|line| line.strip_prefix("channel = "));
     let tag = format!("FROM rust:{}-bookworm ", channel.expect("it is named").trim_matches('"'));
     assert!(read("Dockerfile").contains(&tag), "{tag}");
+}
+
+/// Licences ask that their words go along with what is handed on.
+#[test]
+fn the_image_has_the_notices_of_all_that_its_programs_are_made_of() {
+    let image = read("Dockerfile");
+    let built = image.split_once("--locked -p ").and_then(|(_, rest)| rest.split_once(" \\\n"));
+    let (built, _) = built.expect("what is built");
+    let packages: Vec<_> = built.split(" -p ").collect();
+    let noted = format!("tools/notices {} > /out/THIRD-PARTY-NOTICES", packages.join(" "));
+    assert!(image.contains(&noted), "{noted}");
+    assert!(image.contains("COPY --from=build /out/THIRD-PARTY-NOTICES "), "it is in the image");
+
+    let ran = Command::new(root().join("tools/notices")).args(&packages).output();
+    let ran = ran.expect("python3 is there");
+    let notices = String::from_utf8(ran.stdout).expect("it is text");
+    for part in ["tokio ", "object_store ", "qp-plonky2 ", "s3s "] {
+        assert!(notices.lines().any(|line| line.starts_with(part)), "{part}");
+    }
+    let (_, words) = notices.split_once("Tokio Contributors").expect("the words of tokio's");
+    assert!(words.contains("without restriction"), "of which this is one");
+    assert!(!notices.contains("proptest "), "tests are handed on to nobody");
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn a_pipeline_file_that_takes_a_mock_for_none_publishes_nothing() {
     let file = world.pipeline();
     let text = fs::read_to_string(&file).expect("a pipeline").replace(", mock = true", "");
     fs::write(&file, text).expect("a file");
-    world.loaded = push0::pipeline_file::load(&file).expect("a pipeline");
+    world.loaded = push0_pipeline::load(&file).expect("a pipeline");
     let refused = publish_all(&world).expect_err("refused");
     assert!(matches!(refused, PublishError::OtherPipeline { .. }), "{refused}");
 }

@@ -7,13 +7,13 @@ use std::process::Command;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use push0::pipeline_file::{self, LoadedPipeline};
 use push0_core::{
     Block, BlockHash, Capacity, Digest, Effect, Epoch, Event, FailureClass, Grant, Height, Input,
     Limits, Offer, Outcome, ReopenedBy, Report, ResultRef, Scheduler, Seq, TaskId, Timestamp, Turn,
 };
 use push0_dispatch::Store;
 use push0_log::{FileLog, Log as _};
+use push0_pipeline::LoadedPipeline;
 use push0_prover::wire::{Base64, Hex, ResultFile, ResultFormat};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -41,7 +41,7 @@ impl World {
         let dir = tempfile::tempdir().expect("a directory");
         let file = dir.path().join("pipeline.toml");
         fs::write(&file, pipeline).expect("a pipeline file");
-        let loaded = pipeline_file::load(&file).expect("a pipeline");
+        let loaded = push0_pipeline::load(&file).expect("a pipeline");
         let data = dir.path().join("data");
         let (log, _, _) = FileLog::open(&data).expect("a log");
         let store = Store::open(&data.join("store")).expect("a store");

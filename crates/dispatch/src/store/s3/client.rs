@@ -27,8 +27,8 @@ use object_store::{
 use secrecy::ExposeSecret as _;
 use tokio::runtime::{Builder, Runtime};
 
-use super::config::S3Config;
 use super::trouble::{Doing, is_of_object, told};
+use crate::store::bucket::S3Config;
 
 /// One bucket. Everything here blocks.
 #[derive(Debug)]
@@ -237,7 +237,7 @@ fn build(config: &S3Config, retries: usize) -> object_store::Result<AmazonS3> {
     let backoff = BackoffConfig { init_backoff: PAUSE, max_backoff: PAUSE_MAX, base: 2.0 };
     let retry = RetryConfig { backoff, max_retries: retries, retry_timeout: RETRY_TIMEOUT };
     let mut builder = AmazonS3Builder::new()
-        .with_bucket_name(config.bucket.name())
+        .with_bucket_name(&config.bucket.name)
         .with_region(&config.region)
         .with_access_key_id(&config.access_key_id)
         .with_secret_access_key(config.secret_access_key.expose_secret())

@@ -8,20 +8,24 @@ use bytes::Bytes;
 use object_store::path::Path as Key;
 
 use super::client::Client;
-use super::config::Bucket;
 use super::trouble::NO_S3;
 use super::{IDENTITY, OWNER, PROBE};
+use crate::store::bucket::Bucket;
 use crate::store::fault::fault;
 use crate::store::{Access, drawn};
 
 /// The identity in a bucket, drawn by the first of several that ask for it.
-pub(super) fn identity(client: &Client, bucket: &Bucket, access: Access) -> io::Result<String> {
-    let key = bucket.prefix().clone().join(IDENTITY);
+pub(super) fn identity(
+    client: &Client,
+    (bucket, prefix): (&Bucket, &Key),
+    access: Access,
+) -> io::Result<String> {
+    let key = prefix.clone().join(IDENTITY);
     let place = client.place();
     let found = match (client.text(&key)?, access) {
         (Some(identity), _) => identity,
         (None, Access::Make) => {
-            is_free(client, bucket.prefix(), &key)?;
+            is_free(client, prefix, &key)?;
             client.create(&key, Bytes::from(drawn()?))?;
             client.text(&key)?.unwrap_or_default()
         }

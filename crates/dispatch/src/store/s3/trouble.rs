@@ -10,6 +10,7 @@ use std::io;
 
 use object_store::Error;
 use object_store::client::{HttpError, HttpErrorKind};
+use push0_core::causes;
 
 use super::super::fault::fault;
 
@@ -194,18 +195,10 @@ fn http(error: &Error) -> Option<HttpErrorKind> {
     None
 }
 
-/// An error and its causes, in one line.
+/// An error and its causes, in one line of bounded length.
 fn all(error: &Error) -> String {
-    let text = error.to_string();
-    let mut text = text.strip_prefix("Generic S3 error: ").unwrap_or(&text).to_owned();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        source = error.source();
-    }
+    let text = causes(error);
+    let text = text.strip_prefix("Generic S3 error: ").unwrap_or(&text);
     let words: Vec<_> = text.split_whitespace().collect();
     let mut text = words.join(" ");
     if text.len() > TEXT_BYTES_MAX {

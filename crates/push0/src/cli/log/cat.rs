@@ -7,11 +7,12 @@ use push0_core::{AttemptId, Epoch, Event, Seq, Timestamp, Turn};
 
 use super::complain;
 use super::picked::{Names, task_of};
-use crate::cli::output::Lines;
-use crate::cli::{Exit, LogCatArgs};
+use crate::cli::LogCatArgs;
+use crate::exit::Exit;
 use crate::facts::{Facts, FactsError};
 use crate::interrupts;
 use crate::lines::{About, fields, time};
+use crate::output::Lines;
 use crate::tell::{self, counted};
 
 /// Prints what is picked of every event that can be read, then what is wrong with the rest.

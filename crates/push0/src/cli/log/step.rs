@@ -8,7 +8,8 @@ use push0_core::{Event, IllegalEvent, Limits, Scheduler, Seq, TaskId, TaskState,
 use super::cat::plain_line;
 use super::complain;
 use super::picked::{begins, task_of};
-use crate::cli::{Exit, LogStepArgs};
+use crate::cli::LogStepArgs;
+use crate::exit::Exit;
 use crate::facts::Facts;
 use crate::lines::{time, word};
 use crate::tell;

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::attempts::{Attempt, Attempts, Selection};
 use super::source::{Heard, PIECES_MAX, Source, before, shown, words};
-use crate::cli::output::Lines;
 use crate::facts::{Facts, FactsError};
 use crate::interrupts;
+use crate::output::Lines;
 use crate::tell;
 
 /// Goes on until nothing more follows of what is meant, until somebody interrupts it, or reads no more.

@@ -9,23 +9,24 @@ use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::cli::output::print_on;
-use crate::cli::{Exit, StatusArgs};
+use crate::cli::StatusArgs;
 use crate::clock::wall;
+use crate::exit::Exit;
 use crate::interrupts;
 use crate::lines::time;
+use crate::output::print_on;
 use crate::status::{Frame, Place, Status};
 use crate::tell;
 
 /// What came of a look.
-pub(crate) enum Looked {
+pub(super) enum Looked {
     Seen(Box<Status>),
     /// Why nothing can be said.
     Failed(Exit, String),
 }
 
 /// Shows what `look` sees, once or as often as was asked for.
-pub(crate) fn show_each(
+pub(super) fn show_each(
     args: &StatusArgs,
     place: Place<'_>,
     mut look: impl FnMut() -> Looked,

@@ -6,11 +6,11 @@ use std::env;
 use std::path::Path;
 
 use push0_core::{Asking, Believes, Program, ProgramName, Surroundings};
+use push0_pipeline::{LoadedPipeline, PipelineFileError};
 use push0_prover::{Envelope, ProofFile, Vkey};
 
 use super::NotAccepted;
 use crate::cli::{VerdictArg, VerifyArgs};
-use crate::pipeline_file::{self, LoadedPipeline, PipelineFileError};
 use crate::programs;
 use crate::publish::wire_vkey;
 use crate::verifier::{Verifier, by_hand};
@@ -25,7 +25,7 @@ pub(super) struct Trust {
 
 impl Trust {
     pub(super) fn of(args: &VerifyArgs) -> Result<Self, PipelineFileError> {
-        let load = |file: &std::path::PathBuf| pipeline_file::load(file);
+        let load = |file: &std::path::PathBuf| push0_pipeline::load(file);
         let pipeline = args.pipeline.as_ref().map(load).transpose()?;
         let VerifyArgs { verifier, verdict, vkey, .. } = args;
         Ok(Self { pipeline, verifier: verifier.clone(), verdict: *verdict, vkey: *vkey })

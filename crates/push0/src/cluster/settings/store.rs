@@ -74,6 +74,7 @@ impl StoreTable {
             (None, None, Some(bucket)) => ("store.s3", bucket.clone()),
             (None, None, None) => return Ok(None),
         };
+        built_in(bucket.0, Bucket::IS_BUILT_IN)?;
         self.s3(bucket, env).map(|config| Some(StorePlace::S3(Box::new(config))))
     }
 
@@ -114,6 +115,13 @@ impl StoreTable {
             session_token: env("AWS_SESSION_TOKEN").map(SecretString::from).or(self.session_token),
         })
     }
+}
+
+/// Whether this push0 can have a store in a bucket at all.
+fn built_in(key: &'static str, is_built_in: bool) -> Result<(), Fault> {
+    let what = "is a bucket of S3, and this push0 is built without its feature `s3`: name a directory, or build push0 \
+                with that feature, which it has by default";
+    if is_built_in { Ok(()) } else { Err((key, what.to_owned())) }
 }
 
 const IN_URL: &str = "has a user or a password in it, which requests would not use: write them as access_key_id and \
@@ -238,6 +246,13 @@ mod tests {
             assert_eq!(at, key);
             assert!(what.contains(words) && !what.contains("S3cret"), "{what}");
         }
+    }
+
+    #[test]
+    fn without_the_feature_a_bucket_is_refused_by_what_names_it() {
+        assert_eq!(built_in("--store", true), Ok(()));
+        let (key, what) = built_in("--store", false).expect_err("no bucket can be had");
+        assert!(key == "--store" && what.contains("its feature `s3`"), "{what}");
     }
 
     #[test]

@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 /// The bytes of a size as text; `None` if it is none, or more than 64 bits hold.
-pub(crate) fn size(text: &str) -> Option<u64> {
+#[must_use]
+pub fn size(text: &str) -> Option<u64> {
     let digits = text.find(|letter: char| !letter.is_ascii_digit() && letter != '_')?;
     let (number, unit) = text.split_at(digits);
     let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit.trim_start())?;
@@ -13,7 +14,8 @@ pub(crate) fn size(text: &str) -> Option<u64> {
 }
 
 /// The time that a text gives.
-pub(crate) fn duration(text: &str) -> Option<Duration> {
+#[must_use]
+pub fn duration(text: &str) -> Option<Duration> {
     humantime::parse_duration(text).ok()
 }
 

@@ -14,7 +14,7 @@ mod paths;
 mod spec;
 mod table;
 mod text;
-pub(crate) mod unit;
+pub mod unit;
 
 use std::fmt;
 use std::io;
@@ -25,7 +25,6 @@ use toml::de::DeTable;
 
 use self::lines::Lines;
 use self::table::{Found, Keys};
-use crate::tell;
 
 /// A pipeline, and where its file lies.
 #[derive(Clone, Debug)]
@@ -61,11 +60,12 @@ pub enum PipelineFileError {
 }
 
 impl PipelineFileError {
-    /// Tells all that is wrong, each fault in a line of its own.
-    pub(crate) fn tell(&self) {
+    /// All that is wrong, a line for each fault.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
         match self {
-            Self::Unreadable { .. } => tell::error(self),
-            Self::Faulty(faults) => faults.iter().for_each(tell::error),
+            Self::Unreadable { .. } => vec![self.to_string()],
+            Self::Faulty(faults) => faults.iter().map(ToString::to_string).collect(),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cluster::ClusterArgs;
+use crate::trial;
 
 /// Looks at what push0 relies on here: machine, disk, clock, NATS, store, programs
 ///
@@ -27,7 +28,7 @@ pub(crate) struct DoctorArgs {
     #[arg(long, value_name = "FILE", requires = "pipeline")]
     pub(crate) blocks: Option<PathBuf>,
     /// How long a prover or a verifier may take, where its pipeline gives it more
-    #[arg(long, value_name = "TIME", value_parser = super::check::within, default_value = "1m")]
+    #[arg(long, value_name = "TIME", value_parser = trial::within, default_value = "1m")]
     pub(crate) within: Duration,
     /// The monitoring port of a NATS server, which tells whether it syncs before it acknowledges
     #[arg(long, value_name = "HOST:PORT")]

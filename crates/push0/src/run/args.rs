@@ -10,7 +10,7 @@ use std::{fs, io, thread};
 use clap::Args;
 use push0_core::PipelineName;
 
-use crate::pipeline_file::unit;
+use push0_pipeline::unit;
 
 /// Proves what the pipeline's source gives, until it ends; goes on where it was
 ///

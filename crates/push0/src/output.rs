@@ -10,19 +10,19 @@ use std::path::Path;
 use push0_core::{plain, plain_json, plain_lines};
 
 /// stdout for many lines.
-pub(super) struct Lines {
+pub(crate) struct Lines {
     to: BufWriter<StdoutLock<'static>>,
     failed: Option<io::Error>,
 }
 
 impl Lines {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { to: BufWriter::new(io::stdout().lock()), failed: None }
     }
 
     /// Prints a line, or several, unless one before it could not be. Whatever a stranger's words are in it, a terminal
     /// obeys none; JSON stays JSON.
-    pub(super) fn line(&mut self, line: &str) {
+    pub(crate) fn line(&mut self, line: &str) {
         let line = if line.starts_with('{') { plain_json(line) } else { plain_lines(line) };
         if self.failed.is_none() {
             self.failed = writeln!(self.to, "{line}").err();
@@ -30,7 +30,7 @@ impl Lines {
     }
 
     /// What was printed so far goes out; whether anybody may still read.
-    pub(super) fn flush(&mut self) -> bool {
+    pub(crate) fn flush(&mut self) -> bool {
         if self.failed.is_none() {
             self.failed = self.to.flush().err();
         }
@@ -38,7 +38,7 @@ impl Lines {
     }
 
     /// What is left goes out.
-    pub(super) fn finish(self) -> io::Result<()> {
+    pub(crate) fn finish(self) -> io::Result<()> {
         match self.flushed() {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
             printed => printed,
@@ -54,12 +54,12 @@ impl Lines {
 }
 
 /// Prints a command's result.
-pub(super) fn print(text: &str) -> io::Result<()> {
+pub(crate) fn print(text: &str) -> io::Result<()> {
     print_on(text).map(|_| ())
 }
 
 /// The same, and answers whether anybody reads on.
-pub(super) fn print_on(text: &str) -> io::Result<bool> {
+pub(crate) fn print_on(text: &str) -> io::Result<bool> {
     let mut lines = Lines::new();
     lines.line(text.trim_end_matches('\n'));
     match lines.flushed() {
@@ -69,7 +69,7 @@ pub(super) fn print_on(text: &str) -> io::Result<bool> {
 }
 
 /// Prints what push0 itself has made, byte for byte.
-pub(super) fn print_bytes(bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn print_bytes(bytes: &[u8]) -> io::Result<()> {
     let mut to = io::stdout().lock();
     match to.write_all(bytes).and_then(|()| to.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use push0_core::Block;
 
 pub use self::file::{BlockFile, Rules};
-pub(crate) use self::made::made;
+pub use self::made::made;
 
 /// A block, and the bytes it came in.
 #[derive(Clone, Debug, Eq, PartialEq)]

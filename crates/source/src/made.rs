@@ -11,7 +11,12 @@ use super::{Lie, header, json as line};
 
 /// The lines of a block file with `count` blocks from `first` on. `fields`: numeric ones that each has beside its
 /// header's.
-pub(crate) fn made(first: u64, count: u64, fields: &[String]) -> Vec<String> {
+///
+/// # Panics
+///
+/// Never: the header that it writes is whole.
+#[must_use]
+pub fn made(first: u64, count: u64, fields: &[String]) -> Vec<String> {
     let mut parent = format!("0x{}", hex::encode([0; 32]));
     let mut lines = Vec::new();
     for number in first..first.saturating_add(count) {
@@ -72,7 +77,7 @@ mod tests {
     use push0_core::BlockHashing;
 
     use super::*;
-    use crate::source::{BlockFile, Rules};
+    use crate::{BlockFile, Rules};
 
     #[test]
     fn they_pass_every_check_of_a_block_file() {

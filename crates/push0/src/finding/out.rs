@@ -6,9 +6,9 @@ use std::io;
 
 use serde::Serialize;
 
-use super::Exit;
-use super::output::print;
-use crate::finding::{Finding, Standing};
+use super::{Finding, Standing};
+use crate::exit::Exit;
+use crate::output::print;
 
 /// Where findings go: each in a line as it comes, or all in one object at the end.
 pub(crate) struct FindingsOut {

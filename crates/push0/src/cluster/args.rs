@@ -9,27 +9,8 @@ use clap::Args;
 use push0_core::{DispatcherId, ProgramName};
 use push0_dispatch::Reclaim;
 
-use super::run_args::MachineArgs;
-pub(crate) use crate::cluster::ClusterArgs;
-
-/// Runs a whole cluster on this machine, for trying things out, until Ctrl-C
-///
-/// A NATS server on 127.0.0.1, an engine and a dispatcher, each a process of its own, and what to type next. The server
-/// is the nats-server in PATH, or what PUSH0_NATS_SERVER names. Everything is in one directory, and the same command goes
-/// on from there. Ctrl-C ends all three, and so does the death of this process. Whoever is on this machine may use
-/// the server: for what others depend on, see `push0 serve`.
-#[derive(Args, Clone, Debug)]
-#[command(after_long_help = "Example:\n  push0 dev pipeline.toml --data /tmp/demo")]
-pub(crate) struct DevArgs {
-    /// The pipeline's file; its source is of kind "submit"
-    pub(crate) pipeline: PathBuf,
-    /// Where the server's, the engine's and the dispatcher's files are [default: ./NAME.dev, after the pipeline's name]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
-    /// How many attempts run at once [default: the cores of this machine]
-    #[arg(long, value_name = "N")]
-    pub(crate) slots: Option<std::num::NonZeroU32>,
-}
+use super::settings::ClusterArgs;
+use crate::run::MachineArgs;
 
 /// Runs an engine of a cluster: it stands by, or leads
 ///
@@ -299,23 +280,6 @@ impl SaidArgs {
     pub(crate) fn by(&self) -> String {
         named_or_user(self.by.as_deref())
     }
-}
-
-/// Tells whether an engine or a dispatcher lives, by the file that its --alive names
-///
-/// An engine touches the file while the log answers, whether it leads or stands by; a dispatcher while its heartbeat
-/// leaves for a server, whether there are engines or not. What is frozen, or cut off, does not. A server that is
-/// gone without a word is found out in 15 s.
-#[derive(Args, Debug)]
-#[command(
-    after_long_help = "Example:\n  push0 alive /run/push0/alive --within 10s\n\nExit: 0 it lives, 1 it does not."
-)]
-pub(crate) struct AliveArgs {
-    /// The file
-    pub(crate) file: PathBuf,
-    /// How long ago it may have been touched
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
-    pub(crate) within: Duration,
 }
 
 /// Writes the final proofs of a cluster as files, in the order of their release

@@ -5,8 +5,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use object_store::path::Path;
 use secrecy::{ExposeSecret as _, SecretString};
+
+use super::s3;
 
 /// How a store in a bucket is reached.
 #[derive(Clone)]
@@ -30,8 +31,9 @@ pub struct S3Config {
 /// A bucket, and the prefix of all that a store keeps in it; written `s3://BUCKET/PREFIX`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Bucket {
-    name: String,
-    prefix: Path,
+    pub(super) name: String,
+    /// As requests have it.
+    pub(super) prefix: String,
 }
 
 /// Text that names no bucket. Write it like `s3://bucket/prefix`.
@@ -40,16 +42,10 @@ pub struct Bucket {
 pub struct NoBucket;
 
 impl Bucket {
+    /// Whether this push0 is built with what buckets need, its feature `s3`. Without, none can be opened.
+    pub const IS_BUILT_IN: bool = cfg!(feature = "s3");
     /// What every text that names one begins with.
     pub const SCHEME: &str = "s3://";
-
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
-    pub(super) fn prefix(&self) -> &Path {
-        &self.prefix
-    }
 }
 
 impl FromStr for Bucket {
@@ -65,20 +61,21 @@ impl FromStr for Bucket {
         if !(3..=63).contains(&name.len()) || !name.chars().all(is_of_names) {
             return Err(NoBucket);
         }
-        let prefix = Path::parse(prefix).map_err(|_| NoBucket)?;
+        let prefix = s3::prefix(prefix).ok_or(NoBucket)?;
         Ok(Self { name: name.to_owned(), prefix })
     }
 }
 
 impl fmt::Display for Bucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let slash = if self.prefix.as_ref().is_empty() { "" } else { "/" };
+        let slash = if self.prefix.is_empty() { "" } else { "/" };
         write!(f, "{}{}{slash}{}", Self::SCHEME, self.name, self.prefix)
     }
 }
 
 impl S3Config {
     /// Where requests go: the server, with the bucket in its name unless paths have it.
+    #[cfg(feature = "s3")]
     pub(super) fn url(&self) -> Option<String> {
         let endpoint = self.endpoint.as_deref()?.trim_end_matches('/');
         match (self.path_style, endpoint.split_once("://")) {
@@ -138,7 +135,7 @@ mod tests {
             ("s3://proofs/a/b/", "proofs", "a/b"),
         ] {
             let bucket: Bucket = text.parse().expect(text);
-            assert_eq!((bucket.name(), bucket.prefix().as_ref()), (name, prefix));
+            assert_eq!((bucket.name.as_str(), bucket.prefix.as_str()), (name, prefix));
             assert_eq!(bucket.to_string(), text.trim_end_matches('/'));
         }
         for text in ["/dir", "s3:/proofs", "s3://", "s3:///a", "s3://Proofs", "s3://proofs/a//b"] {
