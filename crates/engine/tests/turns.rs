@@ -32,6 +32,20 @@ fn a_grant_leaves_before_it_is_durable_and_its_verdict_after() {
 }
 
 #[test]
+fn nothing_is_promised_while_its_append_is_under_way() {
+    let mut world = World::leading();
+    world.ask(Request::Add(vec![block(0)], "source"));
+    world.turn();
+    let last = world.engine.poll_append(world.now).expect("it is to be appended").last();
+    world.engine.handle_begun(last);
+    world.engine.handle_landed(world.now, world.durable, &mut ());
+    assert_eq!(world.answered(), [""; 0]);
+    assert!(world.engine.has_undurable() && !world.engine.has_appends());
+    world.engine.handle_landed(world.now, last, &mut ());
+    assert_eq!(world.answered(), ["source"]);
+}
+
+#[test]
 fn nothing_is_granted_before_the_claim_is_durable_and_all_of_it_at_once_then() {
     let mut world = World::new(RECORD);
     world.ask(Request::Ask(claim(), "start"));

@@ -48,8 +48,10 @@ pub struct Engine<L> {
     rooms: watch::Sender<Option<push0_log::Room>>,
     /// Set once it is to end though its log has no room.
     is_stopping: Arc<AtomicBool>,
-    /// Whether it was told to end, or nobody is left to ask it anything.
+    /// Whether it was told to end.
     is_over: bool,
+    /// Whether nobody is left to ask it anything.
+    is_alone: bool,
     /// What people know of a log that takes nothing.
     troubles: Repeats,
 }
@@ -87,6 +89,7 @@ impl<L: Log> Engine<L> {
             rooms,
             is_stopping: Arc::clone(&is_stopping),
             is_over: false,
+            is_alone: false,
             troubles: Repeats::default(),
         };
         (engine, Handle::new(sender, watched, room, is_stopping))
@@ -99,7 +102,7 @@ impl<L: Log> Engine<L> {
     /// The [`EngineError`] that ended it before.
     pub async fn run(mut self) -> Result<(), EngineError> {
         let mut batch = Vec::new();
-        while !self.is_over {
+        while !(self.is_over || self.is_alone && !self.engine.has_requests()) {
             let now = self.clock.now();
             let (takes, due) = (self.engine.takes(now), self.due());
             tokio::select! {
@@ -107,8 +110,8 @@ impl<L: Log> Engine<L> {
                 landed = self.log.landed(), if self.engine.is_appending(now) => {
                     self.landed(landed).await?;
                 }
-                received = self.inbox.recv_many(&mut batch, takes), if takes > 0 => {
-                    self.is_over = received == 0 && !self.engine.has_requests();
+                received = self.inbox.recv_many(&mut batch, takes), if takes > 0 && !self.is_alone => {
+                    self.is_alone = received == 0;
                     self.hand_in(&mut batch);
                     self.go_on().await?;
                 }
@@ -280,7 +283,7 @@ impl<L: Log> Engine<L> {
     /// message.
     fn post_unless_busy(&mut self) {
         let has_more = !self.inbox.is_empty() || self.engine.has_requests();
-        if !(has_more && self.engine.takes(self.clock.now()) > 0) {
+        if !(has_more && self.engine.may_decide(self.clock.now())) {
             self.post();
         }
     }
@@ -292,14 +295,15 @@ impl<L: Log> Engine<L> {
         }
     }
 
-    /// Waits until all that was decided is durable, and ends the log cleanly.
+    /// Decides what was asked, waits until all of it is durable, and ends the log cleanly.
     async fn end(mut self) -> Result<(), EngineError> {
-        while self.engine.has_undurable() {
+        while self.engine.has_undurable() || self.engine.has_requests() {
             if self.engine.is_appending(self.clock.now()) {
                 let landed = self.log.landed().await;
                 self.landed(landed).await?;
             } else {
                 sleep_until(self.due()).await;
+                self.go_on().await?;
             }
         }
         self.engine.handle_end();

@@ -14,8 +14,6 @@ pub(crate) enum Happening {
     EngineLooks { life: u64 },
     /// The engine's append has returned: what it allows leaves.
     EngineSends { life: u64 },
-    /// The engine tries again to append to a disk that was full.
-    EngineRepeats { life: u64 },
     /// A dispatcher's message reaches the engine.
     ToEngine { from: usize, message: FromDispatcher },
     /// The engine's message reaches a dispatcher.

@@ -53,6 +53,8 @@ pub(crate) enum Request {
     Departed(DispatcherId, Duration),
     /// Does it lead, and how far is its log durable?
     Probe,
+    /// Show what is durable.
+    Look,
 }
 
 /// Who asks, and is answered.
@@ -134,10 +136,14 @@ impl Engine {
         self.engine.has_appends()
     }
 
+    /// Whether its thread waits for the disk.
+    pub(crate) const fn waits(&self) -> bool {
+        self.is_appending() && !self.is_ahead
+    }
+
     /// Whether it may decide now.
     pub(crate) fn may_decide(&self, virtual_now: Duration) -> bool {
-        let waits_for_disk = self.is_appending() && !self.is_ahead;
-        !waits_for_disk && self.engine.may_decide(self.clock.now(virtual_now))
+        !self.waits() && self.engine.may_decide(self.clock.now(virtual_now))
     }
 
     /// Whether nothing happens unless it is asked something.
@@ -147,8 +153,8 @@ impl Engine {
     }
 
     /// When it has something to do though nobody asks.
-    pub(crate) fn due(&self) -> Option<Duration> {
-        if !self.inbox.is_empty() {
+    pub(crate) fn due(&self, virtual_now: Duration) -> Option<Duration> {
+        if !self.inbox.is_empty() && self.engine.takes(self.clock.now(virtual_now)) > 0 {
             return Some(Duration::ZERO);
         }
         self.engine.poll_timeout().map(|at| self.clock.when(at))
@@ -180,6 +186,7 @@ impl Engine {
                     push0_engine::Request::Departed(dispatcher, self.clock.now(at))
                 }
                 Request::Probe => push0_engine::Request::Probe(()),
+                Request::Look => push0_engine::Request::Look(()),
             });
         }
         self.engine.handle_timeout(now, watch).map_err(Ended::Bug)?;
@@ -188,7 +195,7 @@ impl Engine {
         }
         let durable = self.durable();
         self.engine.handle_landed(now, durable, watch);
-        Ok(self.outgoing(now))
+        Ok(self.outgoing(now, watch))
     }
 
     /// Appends what was decided; answers whether the log took all of it.
@@ -232,16 +239,16 @@ impl Engine {
     pub(crate) fn finish(&mut self, virtual_now: Duration, watch: &mut Watch) -> Vec<Outgoing> {
         let now = self.clock.now(virtual_now);
         if let Some(landed) = self.under_way.take() {
-            watch.landed();
+            watch.landed(landed);
             self.engine.handle_landed(now, landed, watch);
         }
         if self.is_durable() {
             watch.turned(self.engine.scheduler());
         }
-        self.outgoing(now)
+        self.outgoing(now, watch)
     }
 
-    fn outgoing(&mut self, now: Timestamp) -> Vec<Outgoing> {
+    fn outgoing(&mut self, now: Timestamp, watch: &mut Watch) -> Vec<Outgoing> {
         let mut outgoing = Vec::new();
         while let Some(output) = self.engine.poll_output() {
             match output {
@@ -249,7 +256,8 @@ impl Engine {
                 Output::AskSource(block) => outgoing.push(Outgoing::AskSource(block)),
                 Output::Added((), taken) => outgoing.push(Outgoing::Added(taken)),
                 Output::Probed((), epoch, last) => outgoing.push(Outgoing::Probed(epoch, last)),
-                Output::Look(()) | Output::Durable(_) => {}
+                Output::Look(()) => watch.looked(self.scheduler().last()),
+                Output::Durable(_) => {}
             }
         }
         while let Some((to, messages)) = self.engine.poll_transmit(now) {

@@ -1,9 +1,9 @@
-//! The deterministic simulation of push0: the real scheduler and the real log in a cruel world.
+//! The deterministic simulation of push0: the real engine and the real log in a cruel world.
 //!
 //! ```text
 //!   seed ──▶ Scenario ──▶ World ──▶ Outcome
 //!              │            │ agenda: virtual time, one thread
-//!              │            ├ engine: push0_core + push0_log over a faulty disk
+//!              │            ├ engine: push0_engine + push0_log over a faulty disk
 //!              │            ├ dispatchers with their provers, source, reader, operator
 //!              ▼            └ watch: every check after every step
 //!           Faults: swarm weights, each strike with a number

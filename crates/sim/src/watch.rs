@@ -5,6 +5,7 @@
 mod due;
 mod ends;
 mod fleet;
+mod promises;
 mod report;
 mod times;
 
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use push0_core::{
     AttemptId, Capacity, DispatcherId, Epoch, Event, Input, Limits, Offer, ProgramName, Rejection,
-    Scheduler, Seq, TaskId, Timestamp, ToDispatcher, Turn, Verdict,
+    Scheduler, Seq, TaskId, Timestamp, Turn,
 };
 
 use self::fleet::Which;
@@ -35,7 +36,9 @@ pub(crate) struct Watch {
     under_way: Option<Turn>,
     /// A scheduler that knows the log alone.
     shadow: Scheduler,
-    /// The epoch whose claim the engine was told is durable.
+    /// How far the engine was told that its log is durable. What an append under way has written is beyond it.
+    durable: Seq,
+    /// The epoch whose claim is within that.
     led: Epoch,
     /// When each dispatcher could last not be heard, or could be heard late.
     troubles: BTreeMap<DispatcherId, Duration>,
@@ -79,6 +82,7 @@ impl Watch {
             acknowledged: Vec::new(),
             under_way: None,
             shadow: Scheduler::new(limits),
+            durable: Seq(0),
             led: Epoch(0),
             troubles: BTreeMap::new(),
             departed: BTreeSet::new(),
@@ -155,6 +159,7 @@ impl Watch {
             turn.events.iter().try_for_each(|event| ledger.read(turn.at, event))?;
         }
         holds(Check::ReplayEqualsLive, shadow == *scheduler, || "at the opening".to_owned())?;
+        self.durable = shadow.last();
         (self.acknowledged, self.shadow, self.ledger) = (history.to_vec(), shadow, ledger);
         Ok(())
     }
@@ -256,11 +261,6 @@ impl Watch {
         self.acknowledged.push(turn);
     }
 
-    /// The engine was told that its append is durable.
-    pub(crate) const fn landed(&mut self) {
-        self.led = self.shadow.epoch();
-    }
-
     /// A turn has ended; its engine holds nothing that is not in the log. Where there is much to hold, not every turn is
     /// looked at.
     pub(crate) fn turned(&mut self, scheduler: &Scheduler) {
@@ -270,40 +270,6 @@ impl Watch {
         }
         let is_same = self.shadow == *scheduler;
         self.note(holds(Check::ReplayEqualsLive, is_same, || "after a turn".to_owned()));
-    }
-
-    /// A message leaves an engine in this epoch, by a cause. A promise waits until that is in the log; a grant for the
-    /// claim of its engine alone.
-    pub(crate) fn leaves(&mut self, message: &ToDispatcher, epoch: Epoch, cause: Seq) {
-        let durable = self.shadow.last();
-        let is_durable = match message {
-            ToDispatcher::Grant(_) => self.led == epoch,
-            ToDispatcher::Verdict(_, Verdict::Accepted(seq)) => (*seq).max(cause) <= durable,
-            ToDispatcher::Verdict(..) | ToDispatcher::Cancel(_) => cause <= durable,
-        };
-        self.note(holds(Check::DurableFirst, is_durable, || {
-            format!("{message:?} left by {cause}, and the log is durable up to {durable}")
-        }));
-    }
-
-    /// Somebody who asked is answered, by a cause.
-    pub(crate) fn answers(&mut self, cause: Seq) {
-        let durable = self.shadow.last();
-        self.note(holds(Check::DurableFirst, cause <= durable, || {
-            format!("{cause} was answered, and the log is durable up to {durable}")
-        }));
-    }
-
-    /// Somebody who probed is told that this epoch leads, and that its log is durable up to there.
-    pub(crate) fn probed(&mut self, epoch: Epoch, last: Seq) {
-        let durable = self.shadow.last();
-        let is_true = epoch == self.led && last <= durable;
-        self.note(holds(Check::DurableFirst, is_true, || {
-            format!(
-                "{epoch} was said to lead, durable up to {last}: {} leads, up to {durable}",
-                self.led
-            )
-        }));
     }
 
     /// A dispatcher could not be heard just now, or will be heard late.

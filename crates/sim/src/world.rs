@@ -183,12 +183,10 @@ impl World {
             Happening::EngineStarts => self.engine_starts(),
             Happening::EngineLooks { life } if life == self.life => self.engine_looks(),
             Happening::EngineSends { life } if life == self.life => self.engine_sends(),
-            Happening::EngineRepeats { life } if life == self.life => self.record(),
             Happening::SourceGoes { life } if life == self.life => self.source_goes(),
             Happening::ReaderLooks { life } if life == self.life => self.reader_looks(),
             Happening::EngineLooks { .. }
             | Happening::EngineSends { .. }
-            | Happening::EngineRepeats { .. }
             | Happening::SourceGoes { .. }
             | Happening::ReaderLooks { .. } => {}
             Happening::ToEngine { from, message } => self.engine_hears(from, message),

@@ -136,6 +136,48 @@ async fn a_log_out_of_reach_is_told_once_however_much_it_takes_meanwhile() {
     assert_eq!(told, [Level::Warn, Level::Info], "that it is out of reach, and that it is back");
 }
 
+#[tokio::test]
+async fn what_was_asked_while_the_log_was_full_is_answered_before_the_engine_ends() {
+    let mut world = World::begin().await;
+    let handle = world.handle.clone();
+    let before = tokio::spawn(async move { handle.decide(vec![submit(0)]).await });
+    world.grant().await;
+    world.fills.add_permits(1);
+    world.gate.add_permits(1);
+    let full = timeout(PATIENCE, async {
+        while world.turns.recv().await.is_some_and(|seen| seen.lines.is_empty()) {}
+    });
+    full.await.expect("people are told of it");
+    let handle = world.handle.clone();
+    let asked = tokio::spawn(async move { handle.decide(vec![submit(1)]).await });
+    tokio::task::yield_now().await;
+    let handle = world.handle.clone();
+    let stopped = tokio::task::spawn_blocking(move || handle.stop());
+    world.gate.add_permits(3);
+    for answer in [before, asked] {
+        let answer = answer.await.expect("no panic").expect("the engine decides it");
+        answer.expect("the block is taken");
+    }
+    stopped.await.expect("no panic");
+    timeout(PATIENCE, world.handle.ended()).await.expect("it has ended");
+}
+
+#[tokio::test]
+async fn an_engine_that_nobody_can_ask_any_more_ends_though_something_waited() {
+    let world = World::begin().await;
+    world.hears(FromDispatcher::Beat(beat()));
+    world.gate.add_permits(1_000);
+    let World { handle, memory, .. } = world;
+    let gone = handle.pulse();
+    drop(handle);
+    let closed = timeout(PATIENCE, async {
+        let mut gone = gone;
+        while gone.changed().await.is_ok() {}
+    });
+    closed.await.expect("it ends");
+    assert!(Scheduler::replay(Limits::default(), &memory.history()).is_ok());
+}
+
 /// An engine over a log in memory, whose appends land when the test lets them.
 struct World {
     memory: Memory,

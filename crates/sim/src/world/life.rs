@@ -125,14 +125,14 @@ impl World {
         }
         self.look = None;
         let Some(engine) = &mut self.engine else { return };
-        if !engine.may_decide(now) {
+        if engine.waits() {
             return; // it looks again when the append is over
         }
         if now < self.frozen {
             let frozen = self.frozen;
             return self.look_by(frozen);
         }
-        match engine.due() {
+        match engine.due(now) {
             Some(due) if due <= now => {}
             Some(due) => return self.look_by(due),
             None => return,
@@ -167,8 +167,8 @@ impl World {
     /// Has an engine that decides ahead look when it next has something to do.
     fn look_again(&mut self) {
         let now = self.agenda.now();
-        let engine = self.engine.as_ref().filter(|engine| engine.may_decide(now));
-        if let Some(due) = engine.and_then(Engine::due) {
+        let engine = self.engine.as_ref().filter(|engine| !engine.waits());
+        if let Some(due) = engine.and_then(|engine| engine.due(now)) {
             self.look_by(due.max(now));
         }
     }
@@ -181,7 +181,10 @@ impl World {
         self.disk.forget_plan();
         let life = self.life;
         match recorded {
-            Ok(true) => {
+            // Its process went with the power.
+            Ok(false) if self.disk.has_stopped() => self.crash(true, "its disk is gone"),
+            // What it took is durable after a while, though there was no room for the rest.
+            Ok(is_all) if is_all || engine.is_appending() => {
                 let now = self.agenda.now();
                 // A disk's, or that of several servers.
                 let most = if self.scenario.is_one_process { 500 } else { 8_000 };
@@ -195,9 +198,7 @@ impl World {
                 }
                 self.agenda.after(sync, Happening::EngineSends { life });
             }
-            // Its process went with the power.
-            Ok(false) if self.disk.has_stopped() => self.crash(true, "its disk is gone"),
-            Ok(false) => self.agenda.after(RETRY, Happening::EngineRepeats { life }),
+            Ok(_) => self.look_again(), // it is tried again when the engine says
             Err(ended) => self.ended(&ended),
         }
     }
@@ -332,7 +333,7 @@ const WALL_START: u64 = 1_000_000_000_000_000;
 /// The wall clock is off by less. Unit: microseconds.
 const STEP_MAX_US: u64 = 3_600_000_000;
 
-/// Between two tries to open a log, or to append to one whose disk is full.
+/// Between two tries to open a log.
 const RETRY: Duration = Duration::from_millis(500);
 
 /// From the engine's start to that of what lives with it.

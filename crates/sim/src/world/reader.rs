@@ -36,7 +36,11 @@ impl World {
         self.recall();
         while self.read_next() {}
         self.check_ending();
-        self.request(Request::Probe); // as whoever tells the others that it leads
+        // As whoever tells the others that it leads, and as whoever asks how far it is.
+        self.request(Request::Probe);
+        if self.chance.permille(200) {
+            self.request(Request::Look);
+        }
     }
 
     /// Goes back to what was taken back since it was read.
