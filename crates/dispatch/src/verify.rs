@@ -120,16 +120,16 @@ enum Trouble {
 }
 
 impl Trouble {
-    /// In words. Where it did not run this time, `said` is what came of it before.
+    /// In words. Where it said nothing this time, `said` is what it said before.
     fn message(self, said: &mut Option<String>) -> String {
+        let after = |what: &str| {
+            let before = said.as_ref().map(|said| format!("; before that: {said}"));
+            format!("{what}{}", before.unwrap_or_default())
+        };
         match self {
-            Self::Failed(message) | Self::Silent(_, message) | Self::Limit(message) => {
-                said.insert(message).clone()
-            }
-            Self::Unstarted => {
-                let before = said.as_ref().map(|said| format!("; before that: {said}"));
-                format!("the verifier was not started in time{}", before.unwrap_or_default())
-            }
+            Self::Failed(message) | Self::Silent(_, message) => said.insert(message).clone(),
+            Self::Limit(message) => after(&message),
+            Self::Unstarted => after("the verifier was not started in time"),
         }
     }
 }

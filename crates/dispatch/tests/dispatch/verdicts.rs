@@ -44,10 +44,10 @@ fn a_refused_result_is_rejected_in_the_verifiers_words() {
 fn a_crash_of_the_verifier_rejects_nothing_and_accepts_nothing() {
     let crash = "echo asked >> $dir/asked; echo 'ImportError: no module' >&2; exit 1";
     // Time enough for a loaded machine to start it twice.
-    let retry = push0_dispatch::Retry { total: SHORT * 40, ..crate::world::RETRY };
+    let retry = push0_dispatch::Retry { total: SHORT * 80, ..crate::world::RETRY };
     let mut world = World::patient(1, retry, |dir| {
         let verifier = mock(dir, crash).argv;
-        let asking = Asking { timeout: SHORT * 20, ..mock(dir, "").asking };
+        let asking = Asking { timeout: AMPLE, ..mock(dir, "").asking };
         let program = ProgramConfig { verifier, asking, is_mock: false, ..mock(dir, RESULT) };
         BTreeMap::from([(name(), program)])
     });
