@@ -157,8 +157,8 @@ mod tests {
             }
         }
         let told = |state: &State, short: &mut u32| fault(state, 9, short).expect("it is another");
-        assert!(told(&state(5, 9, 0), &mut short).contains("first 4 records"));
-        assert!(told(&state(1, 9, 2), &mut short).contains("2 of its records"));
+        assert!(told(&state(5, 9, 0), &mut short).contains("4 records at its beginning"));
+        assert!(told(&state(1, 9, 2), &mut short).contains("2 records in it"));
         short = SHORT_MAX - 1;
         assert!(told(&state(1, 8, 0), &mut short).contains("set back"));
     }
