@@ -32,6 +32,25 @@ fn a_grant_leaves_before_it_is_durable_and_its_verdict_after() {
 }
 
 #[test]
+fn a_grant_that_did_not_come_is_sent_again_when_its_dispatcher_does_not_know_of_it() {
+    let mut world = World::leading();
+    world.ask(Request::Add(vec![block(0)], "source"));
+    let sent = world.turn();
+    let [ToDispatcher::Grant(grant)] = &sent[..] else { panic!("it leaves at once: {sent:?}") };
+    world.land();
+    let mut again = Vec::new();
+    for _ in 0..5 {
+        world.now = world.now + Duration::from_secs(1);
+        world.ask(Request::Heard(vec![FromDispatcher::Beat(beat())]));
+        again.extend(world.turn());
+        world.land();
+        again.extend(world.sent());
+    }
+    let is_it = |message: &ToDispatcher| matches!(message, ToDispatcher::Grant(it) if it.attempt == grant.attempt);
+    assert!(again.iter().any(is_it), "{again:?}");
+}
+
+#[test]
 fn nothing_is_promised_while_its_append_is_under_way() {
     let mut world = World::leading();
     world.ask(Request::Add(vec![block(0)], "source"));
