@@ -24,6 +24,7 @@ mod nats;
 mod payload;
 mod report;
 mod scan;
+pub mod stream;
 
 use std::io;
 use std::path::PathBuf;
@@ -38,11 +39,12 @@ pub use frame::{LogId, MAGIC};
 pub use memory::{Memory, MemoryLog};
 #[cfg(feature = "nats")]
 pub use nats::{
-    Follower, Gave, LinkNews, LinkTeller, NatsConfig, NatsError, NatsLog, Position, ServerUrl,
-    Storage, Trouble, client as nats_client,
+    Follower, Gave, LinkNews, LinkTeller, NatsConfig, NatsError, NatsLog, ServerUrl, Storage,
+    Trouble, client as nats_client,
 };
 pub use report::{Cut, Ending, Report};
 pub use scan::scan;
+pub use stream::Position;
 
 /// An append-only sequence of turns with one writer.
 ///

@@ -33,12 +33,11 @@
 //! There are no closing frames. In a file one tells a clean end from a torn one; here a message is
 //! there or it is not, and nothing is ever torn. One that is found is passed over.
 //!
-//! Not here: JSON and errors of the servers (`api`), what becomes of an append (`append`).
+//! Not here: JSON and errors of the servers (`api`), what an answer means for an append (`stream` of the crate).
 
 mod address;
 mod api;
 mod append;
-mod chain;
 mod config;
 mod connect;
 mod entry;
@@ -54,19 +53,16 @@ mod watch;
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use push0_core::{Epoch, Seq, Turn};
+use push0_core::{Seq, Turn};
 use tokio::task::JoinHandle;
 
-use crate::frame::{self, LogId};
-use crate::payload::Payload;
+use crate::frame::LogId;
+use crate::stream::{Pipe, Position, Record};
 use crate::{AppendError, Log, ReadError, Room};
 use api::Api;
-use append::Record;
 use watch::Watch;
 
 pub use address::ServerUrl;
-pub use chain::Position;
 pub use config::{NatsConfig, Storage};
 pub use connect::client;
 pub use follow::Follower;
@@ -84,15 +80,11 @@ pub struct NatsLog {
     retry_max: Duration,
     /// All subjects of the stream.
     subjects: String,
-    /// What this one publishes to.
-    subject: String,
-    record_bytes_max: usize,
     /// Behind the genesis record.
     start: Position,
-    /// Behind the last record that is known to be durable.
-    tip: Position,
-    flight: Option<Flight>,
-    waiting: Waiting,
+    pipe: Pipe,
+    /// Appends what is under way. None while nobody asks what became of it.
+    task: Option<Task>,
     /// Why nothing is appended any more.
     replaced: Option<String>,
     /// None for a reader.
@@ -101,23 +93,7 @@ pub struct NatsLog {
     room: Option<Room>,
 }
 
-/// A message that is under way, or whose fate is unknown.
-#[derive(Debug)]
-struct Flight {
-    record: Record,
-    turns: usize,
-    /// None while nobody asks what became of it.
-    task: Option<JoinHandle<(Record, Result<(), AppendError>)>>,
-}
-
-/// Turns that were begun while a message was under way.
-#[derive(Debug)]
-struct Waiting {
-    frames: Vec<u8>,
-    turns: usize,
-    /// Behind everything that was begun.
-    head: Position,
-}
+type Task = JoinHandle<(Record, Result<(), AppendError>)>;
 
 impl NatsLog {
     /// Which log this is.
@@ -129,7 +105,7 @@ impl NatsLog {
     /// Behind the last record that is known to be durable.
     #[must_use]
     pub const fn position(&self) -> &Position {
-        &self.tip
+        self.pipe.tip()
     }
 
     /// Before the first turn.
@@ -142,7 +118,7 @@ impl NatsLog {
     /// appended any more, and [`stands`](Self::stands) says so.
     pub fn watch(&mut self) {
         let watch = Watch::begin(self.api.clone());
-        watch.knows(self.tip.message);
+        watch.knows(self.pipe.tip().message);
         self.watch = Some(watch);
     }
 
@@ -164,8 +140,8 @@ impl NatsLog {
     /// writes, drawn anew at each opening, and behind which record.
     #[must_use]
     pub fn history(&self) -> String {
-        let writer = self.subject.rsplit('.').next().unwrap_or_default();
-        format!("{writer}.{}", self.tip.message)
+        let writer = self.pipe.subject().rsplit('.').next().unwrap_or_default();
+        format!("{writer}.{}", self.pipe.tip().message)
     }
 
     /// Notes what was read elsewhere: a stream that ends before it was set back.
@@ -178,7 +154,7 @@ impl NatsLog {
     /// Reads from `position` on, and goes on reading as the log grows.
     #[must_use]
     pub fn follow(&self, position: Position) -> Follower {
-        Follower::new(self.api.clone(), self.retry_max, position, self.tip.clone())
+        Follower::new(self.api.clone(), self.retry_max, position, self.pipe.tip().clone())
     }
 
     /// Appends behind `position` from here on: an engine that followed another, and takes over.
@@ -187,42 +163,23 @@ impl NatsLog {
     ///
     /// If an append is under way, or the position is of another log.
     pub fn go_on_from(&mut self, position: &Position) {
-        assert!(self.flight.is_none(), "an append is under way");
-        assert_eq!(position.log, self.start.log, "a position of another log");
-        self.tip.clone_from(position);
+        self.pipe.go_on_from(position);
         self.saw(position);
-        self.waiting = Waiting::behind(position);
     }
 
     async fn begin_now(&mut self, turn: &Turn) -> Result<(), AppendError> {
-        assert!(!turn.events.is_empty(), "a turn without events has no position");
         self.refuse_if_replaced()?;
-        let expected = self.waiting.head.last.next();
-        if turn.first != expected {
-            return Err(AppendError::Fenced { expected, found: turn.first });
-        }
-        let payload = Payload::of(turn);
-        let (bytes, bytes_max) = (payload.bytes.len(), self.record_bytes_max);
-        if bytes > bytes_max {
-            return Err(AppendError::TooLarge { bytes, bytes_max });
-        }
-        let room = frame::bytes_with(bytes_max).saturating_sub(frame::bytes_with(bytes));
-        while self.waiting.frames.len() > room || self.waiting.turns >= TURNS_MAX {
+        while !self.pipe.begin(turn)? {
             self.landed_now().await?;
         }
-        let events = u32::try_from(turn.events.len()).expect("an event takes more than a byte");
-        self.waiting.push(turn.epoch, events, &payload);
-        if self.flight.is_none() {
-            self.launch();
-        }
+        self.launch();
         Ok(())
     }
 
     async fn landed_now(&mut self) -> Result<Seq, AppendError> {
         self.refuse_if_replaced()?;
-        let Some(flight) = &mut self.flight else { return Ok(self.tip.last) };
-        let (api, retry_max) = (&self.api, self.retry_max);
-        let task = flight.task.get_or_insert_with(|| settle(api, &flight.record, retry_max));
+        self.launch();
+        let Some(task) = &mut self.task else { return Ok(self.pipe.tip().last()) };
         let (record, outcome) = match task.await {
             Ok(settled) => settled,
             Err(error) => match error.try_into_panic() {
@@ -230,61 +187,36 @@ impl NatsLog {
                 Err(error) => return Err(AppendError::Unavailable(std::io::Error::other(error))),
             },
         };
-        flight.task = None;
+        self.task = None;
         match outcome {
             Ok(()) => {
                 if let Some(watch) = &self.watch {
-                    watch.appended(record.after.message, record.bytes.len());
+                    watch.appended(record.sequence(), record.bytes().len());
                 }
-                self.tip = record.after;
-                self.flight = None;
-                if self.waiting.turns > 0 {
-                    self.launch();
-                }
-                Ok(self.tip.last)
-            }
-            Err(AppendError::Unavailable(error)) => {
-                flight.record = record;
-                Err(AppendError::Unavailable(error))
+                self.pipe.landed(record);
+                self.launch();
+                Ok(self.pipe.tip().last())
             }
             Err(error) => {
+                self.pipe.failed(record, &error);
                 if let AppendError::Replaced { reason, .. } = &error {
                     self.replaced = Some(reason.clone());
                 }
-                self.flight = None;
-                self.waiting = Waiting::behind(&self.tip);
                 Err(error)
             }
         }
     }
 
-    /// Sends what waits, as one message.
+    /// Sends what is under way, unless somebody does.
     fn launch(&mut self) {
-        let (before, mut after) = (self.tip.clone(), self.waiting.head.clone());
-        after.message = before.message + 1;
-        after.subject.clone_from(&self.subject);
-        let next = Waiting::behind(&after);
-        let Waiting { frames, turns, .. } = std::mem::replace(&mut self.waiting, next);
-        let record = Record { before, after, bytes: Bytes::from(frames), is_doubtful: false };
-        let task = Some(settle(&self.api, &record, self.retry_max));
-        self.flight = Some(Flight { record, turns, task });
-    }
-
-    /// Whether the message of unknown fate is this turn alone: then this is a repeat.
-    fn is_under_way(&self, turn: &Turn) -> bool {
-        let Some(flight) = &self.flight else { return false };
-        let repeat = || {
-            let payload = Payload::of(turn);
-            let events = u32::try_from(turn.events.len()).ok()?;
-            Some(flight.record.before.frame(turn.epoch, events, &payload))
-        };
-        flight.turns == 1
-            && self.waiting.turns == 0
-            && repeat().is_some_and(|it| it == flight.record.bytes)
+        let Some(record) = self.pipe.under_way().filter(|_| self.task.is_none()) else { return };
+        let (api, record, retry_max) = (self.api.clone(), record.clone(), self.retry_max);
+        self.task =
+            Some(tokio::spawn(async move { append::settle(&api, record, retry_max).await }));
     }
 
     async fn append_now(&mut self, turn: &Turn) -> Result<(), AppendError> {
-        if !self.is_under_way(turn) {
+        if !self.pipe.is_repeat(turn) {
             self.land_all().await?;
             self.begin_now(turn).await?;
         }
@@ -292,7 +224,7 @@ impl NatsLog {
     }
 
     async fn land_all(&mut self) -> Result<(), AppendError> {
-        while self.flight.is_some() {
+        while self.pipe.under_way().is_some() {
             self.landed_now().await?;
         }
         Ok(())
@@ -318,7 +250,7 @@ impl Log for NatsLog {
     }
 
     fn leaves_at_once(&self) -> bool {
-        self.flight.is_none()
+        self.pipe.under_way().is_none()
     }
 
     fn landed(&mut self) -> impl Future<Output = Result<Seq, AppendError>> + Send {
@@ -338,11 +270,11 @@ impl Log for NatsLog {
     }
 
     fn last(&self) -> Seq {
-        self.tip.last
+        self.pipe.tip().last()
     }
 
     fn record_bytes_max(&self) -> usize {
-        self.record_bytes_max
+        self.pipe.record_bytes_max()
     }
 
     fn room(&self) -> Option<Room> {
@@ -350,48 +282,13 @@ impl Log for NatsLog {
     }
 }
 
-impl Drop for Flight {
+impl Drop for NatsLog {
     fn drop(&mut self) {
         if let Some(task) = &self.task {
             task.abort();
         }
     }
 }
-
-impl Waiting {
-    fn behind(position: &Position) -> Self {
-        Self { frames: Vec::new(), turns: 0, head: position.clone() }
-    }
-
-    fn push(&mut self, epoch: Epoch, events: u32, payload: &Payload) {
-        let frame = self.head.frame(epoch, events, payload);
-        self.head.last = Seq(self.head.last.0 + u64::from(events));
-        self.head.epoch = epoch;
-        self.head.digest = frame::FrameDigest::of(&frame);
-        self.frames.extend(frame);
-        self.turns += 1;
-    }
-}
-
-fn settle(
-    api: &Api,
-    record: &Record,
-    retry_max: Duration,
-) -> JoinHandle<(Record, Result<(), AppendError>)> {
-    let (api, mut record) = (api.clone(), record.clone());
-    tokio::spawn(async move {
-        let outcome = append::settle(&api, &mut record, retry_max).await;
-        (record, outcome)
-    })
-}
-
-/// What this engine's records are published to.
-fn subject_of(prefix: &str, log: LogId, writer: LogId) -> String {
-    format!("{prefix}.{log}.{writer}")
-}
-
-/// Turns that wait behind a message at the most.
-const TURNS_MAX: usize = 1_024;
 
 /// Twice what the headers of an append take with the longest names of a stream and of subjects.
 const HEADERS_BYTES_MAX: usize = 1 << 10;

@@ -166,8 +166,11 @@ enum End {
 }
 
 /// Why a frame is refused.
-pub(crate) enum Unreadable {
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Unreadable {
+    /// It is not what it was, or does not come next.
     Damaged(String),
+    /// A newer push0 wrote it.
     Newer(String),
 }
 

@@ -19,6 +19,8 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::stream::Stored;
+
 /// A way to ask, with a bound on each answer.
 #[derive(Clone, Debug)]
 pub(super) struct Api {
@@ -52,14 +54,6 @@ pub(super) struct Refusal {
     pub(super) err_code: u16,
     #[serde(default)]
     pub(super) description: String,
-}
-
-/// A message as the stream holds it.
-#[derive(Clone, Debug)]
-pub(super) struct Stored {
-    pub(super) sequence: u64,
-    pub(super) subject: String,
-    pub(super) payload: Bytes,
 }
 
 impl Api {

@@ -5,7 +5,7 @@
 //! that, the record before this place is read again: if it has gone, or is another, the stream is not
 //! the one that was followed, and to wait on it would be to wait for ever.
 //!
-//! Not here: whether a record is right (`chain`).
+//! Not here: whether a record is right (`stream` of the crate).
 
 use std::io;
 use std::mem;
@@ -18,10 +18,10 @@ use push0_core::Turn;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::api::{Api, Stored, Unanswered, code};
-use super::chain::{self, Position};
+use super::api::{Api, Unanswered, code};
 use crate::ReadError;
 use crate::frame::LogId;
+use crate::stream::{Position, Stored, outline};
 
 /// Reads a log as it grows. Any number may follow one log.
 #[derive(Debug)]
@@ -206,7 +206,7 @@ impl Follower {
         loop {
             let reason = match self.api.get(message).await {
                 Ok(Some(found)) => {
-                    return match chain::outline(&found) {
+                    return match outline(&found) {
                         Ok((_, found)) if found == digest => Ok(Ok(())),
                         Ok(_) | Err(_) => Err(self.other(message)),
                     };

@@ -12,12 +12,12 @@ use async_nats::HeaderMap;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::api::{Api, Stored, Unanswered, read};
-use super::chain::{self, Position};
+use super::api::{Api, Unanswered, read};
 use super::stream::{self, Failure, Info};
 use super::trouble::Trouble;
-use super::{HEADERS_BYTES_MAX, NatsConfig, NatsLog, PAUSE, Waiting, connect, subject_of};
+use super::{HEADERS_BYTES_MAX, NatsConfig, NatsLog, PAUSE, connect};
 use crate::frame::{self, LogId};
+use crate::stream::{Pipe, Position, Stored, genesis, subject_of};
 use crate::{ReadError, Room};
 
 impl NatsLog {
@@ -58,16 +58,15 @@ impl NatsLog {
         };
         let start = Position::begin(&first).map_err(of(&first))?;
         let tip = Position::behind(&last, start.log).map_err(of(&last))?;
+        let subject = subject_of(&config.subject, start.log, writer);
+        let bytes_max = record_bytes_max(api.client.max_payload());
         Ok(Self {
-            record_bytes_max: record_bytes_max(api.client.max_payload()),
             api,
             retry_max: config.retry_max,
             subjects: stream::subjects(&config.subject),
-            subject: subject_of(&config.subject, start.log, writer),
-            waiting: Waiting::behind(&tip),
             start,
-            tip,
-            flight: None,
+            pipe: Pipe::new(subject, tip, bytes_max),
+            task: None,
             replaced: None,
             watch: None,
             room,
@@ -250,7 +249,7 @@ async fn begin(api: &Api, config: &NatsConfig, writer: LogId) -> Result<(), Unan
     headers.insert("Nats-Expected-Stream", &*api.stream);
     headers.insert("Nats-Expected-Last-Sequence", "0");
     let subject = subject_of(&config.subject, log, writer);
-    let answer = api.ask(subject, headers, chain::genesis(log).into()).await?;
+    let answer = api.ask(subject, headers, genesis(log).into()).await?;
     match read::<Value>(&answer) {
         // Another engine's stands there, or will.
         Ok(_) | Err(Unanswered::Refused(_)) => Ok(()),

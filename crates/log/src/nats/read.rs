@@ -10,10 +10,10 @@ use std::io;
 use push0_core::{Seq, Turn};
 use tokio::time::{Instant, sleep};
 
-use super::api::{Stored, code};
-use super::chain::Position;
+use super::api::code;
 use super::{NatsLog, PAUSE};
 use crate::ReadError;
+use crate::stream::{Position, Stored};
 
 impl NatsLog {
     /// Whether nothing stands behind `position`, by the word of the stream's leader. What it has may still be on its way
@@ -31,8 +31,11 @@ impl NatsLog {
     /// Everything from the turn on that holds the event after `after`.
     pub(super) async fn read_now(&self, after: Seq) -> Result<Vec<Turn>, ReadError> {
         let end = self.end().await?;
-        let from =
-            if after == self.tip.last { self.tip.clone() } else { self.find(after, end).await? };
+        let from = if after == self.pipe.tip().last {
+            self.pipe.tip().clone()
+        } else {
+            self.find(after, end).await?
+        };
         let mut follower = self.follow(from);
         let mut turns = Vec::new();
         let mut give_up = Instant::now() + self.retry_max;
@@ -52,7 +55,7 @@ impl NatsLog {
 
     /// The sequence of the stream's last message, which is no less than what is known to be durable.
     async fn end(&self) -> Result<u64, ReadError> {
-        let least = self.tip.message;
+        let least = self.pipe.tip().message;
         let last = self.get(None, least).await?;
         let last = last.ok_or_else(|| self.other(&format!("it ends before record {least}")))?;
         Ok(last.sequence)

@@ -4,31 +4,43 @@
 //! else. What does not follow is refused: nothing in a stream is ever half written, so there is no
 //! torn tail, and nothing is cut off.
 //!
-//! Not here: where messages come from (`api`, `follow`).
+//! Not here: where messages come from (`nats`).
 
+use bytes::Bytes;
 use push0_core::{Epoch, Seq, Turn};
 use serde_json::json;
 
-use super::api::Stored;
+#[cfg(feature = "nats")]
 use crate::ReadError;
 use crate::frame::{self, Fault, Frame, FrameDigest, Header, Kind, LogId};
 use crate::payload::Payload;
 use crate::scan::{self, Unreadable};
 
+/// A message as the stream holds it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Stored {
+    /// Its place in the stream, from 1.
+    pub sequence: u64,
+    /// What it was published to: it names the log, and who wrote.
+    pub subject: String,
+    /// Whole frames.
+    pub payload: Bytes,
+}
+
 /// A place between two records of a log on JetStream: what was read up to here, and what comes next.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Position {
-    pub(super) log: LogId,
+    pub(crate) log: LogId,
     /// The sequence, in the stream, of the record before this place.
-    pub(super) message: u64,
+    pub(crate) message: u64,
     /// What that record was published to: it names who wrote it.
-    pub(super) subject: String,
+    pub(crate) subject: String,
     /// The digest of its last frame.
-    pub(super) digest: FrameDigest,
+    pub(crate) digest: FrameDigest,
     /// The position of the last event before this place.
-    pub(super) last: Seq,
+    pub(crate) last: Seq,
     /// The epoch of the record before this place.
-    pub(super) epoch: Epoch,
+    pub(crate) epoch: Epoch,
 }
 
 impl Position {
@@ -38,6 +50,12 @@ impl Position {
         self.last
     }
 
+    /// The sequence of the record before this place.
+    #[must_use]
+    pub const fn message(&self) -> u64 {
+        self.message
+    }
+
     /// The epoch of the last turn before this place.
     #[must_use]
     pub const fn epoch(&self) -> Epoch {
@@ -45,7 +63,11 @@ impl Position {
     }
 
     /// The place behind the genesis record.
-    pub(super) fn begin(first: &Stored) -> Result<Self, Unreadable> {
+    ///
+    /// # Errors
+    ///
+    /// That the log does not begin with it.
+    pub fn begin(first: &Stored) -> Result<Self, Unreadable> {
         let frame = frame::decode(&first.payload).map_err(unreadable)?;
         if frame.header.kind != Kind::Genesis || first.sequence != 1 {
             return Err(damaged("the log does not begin here"));
@@ -64,7 +86,11 @@ impl Position {
     }
 
     /// The place behind a record that nothing is known of yet but that it is of the log `log`.
-    pub(super) fn behind(record: &Stored, log: LogId) -> Result<Self, Unreadable> {
+    ///
+    /// # Errors
+    ///
+    /// That it is none of that log, or no record at all.
+    pub fn behind(record: &Stored, log: LogId) -> Result<Self, Unreadable> {
         let begin = frame::decode(&record.payload).map_err(unreadable)?;
         if begin.header.log != log {
             return Err(other_log(&begin.header, log));
@@ -85,7 +111,11 @@ impl Position {
     }
 
     /// Goes past `record`, which must come next, and gives `each` its turns.
-    pub(super) fn follow(
+    ///
+    /// # Errors
+    ///
+    /// That it does not come next. The place is what it was.
+    pub fn follow(
         &mut self,
         record: &Stored,
         each: &mut dyn FnMut(Turn),
@@ -109,7 +139,7 @@ impl Position {
     }
 
     /// The frame of a turn that comes next.
-    pub(super) fn frame(&self, epoch: Epoch, events: u32, payload: &Payload) -> Vec<u8> {
+    pub(crate) fn frame(&self, epoch: Epoch, events: u32, payload: &Payload) -> Vec<u8> {
         let (log, previous, first) = (self.log, self.digest, self.last.next());
         let header = Header { kind: Kind::Turn, events, epoch, first, log, previous };
         frame::encode(&header, payload)
@@ -141,7 +171,8 @@ impl Position {
 
 /// The genesis record of a log. A stream has no shape that a reader must know: no segments, and the server states its
 /// limits.
-pub(super) fn genesis(log: LogId) -> Vec<u8> {
+#[must_use]
+pub fn genesis(log: LogId) -> Vec<u8> {
     let header = Header {
         kind: Kind::Genesis,
         events: 0,
@@ -154,7 +185,7 @@ pub(super) fn genesis(log: LogId) -> Vec<u8> {
 }
 
 /// The header of the first frame of a record, and the digest of its last.
-pub(super) fn outline(record: &Stored) -> Result<(Header, FrameDigest), Unreadable> {
+pub(crate) fn outline(record: &Stored) -> Result<(Header, FrameDigest), Unreadable> {
     let first = frame::decode(&record.payload).map_err(unreadable)?;
     let (header, mut last) = (first.header, first.digest());
     let mut rest = record.payload.get(first.bytes.len()..).unwrap_or_default();
@@ -168,7 +199,8 @@ pub(super) fn outline(record: &Stored) -> Result<(Header, FrameDigest), Unreadab
 
 impl Unreadable {
     /// What is wrong with the record at `sequence`.
-    pub(super) fn of(self, stream: &str, sequence: u64) -> ReadError {
+    #[cfg(feature = "nats")]
+    pub(crate) fn of(self, stream: &str, sequence: u64) -> ReadError {
         let stream = stream.to_owned();
         match self {
             Self::Damaged(reason) => ReadError::DamagedRecord { stream, sequence, reason },
@@ -176,7 +208,9 @@ impl Unreadable {
         }
     }
 
-    pub(super) fn reason(&self) -> &str {
+    /// What is wrong with it.
+    #[must_use]
+    pub fn reason(&self) -> &str {
         match self {
             Self::Damaged(reason) | Self::Newer(reason) => reason,
         }
