@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use push0_core::{ReleaseNumber, Scheduler, TaskId, plain};
 use push0_dispatch::{Access, Store};
+use push0_engine::Came;
 use tokio::runtime::Runtime;
 
 use super::args::ProofsArgs;
@@ -20,7 +21,7 @@ use super::error::{ClusterError, told};
 use super::hook::Hook;
 use super::owned::owned;
 use super::recalls::Recalls;
-use super::replica::{Came, Replica};
+use super::replica::Replica;
 use super::role::Role;
 use super::serve::runtime;
 use super::settings::Settings;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use push0_core::Scheduler;
+use push0_engine::Came;
 use push0_log::{Follower, NatsConfig, NatsLog, ReadError};
 
 use super::error::ClusterError;
@@ -98,16 +99,6 @@ impl Replica {
         self.log.go_on_from(self.follower.position());
         (self.log, self.replay.into_scheduler())
     }
-}
-
-/// What came of reading on.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Came {
-    Turns,
-    /// The log answers, and has no more.
-    Nothing,
-    /// The log does not answer.
-    Silence,
 }
 
 const STEP: Duration = Duration::from_millis(200);

@@ -16,8 +16,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
-use push0_core::{Epoch, Seq, SourceKind};
+use push0_core::SourceKind;
 use push0_dispatch::{Access, Store};
+use push0_engine::{
+    APART_PATIENCE, Beat, Came, Claims, LEADER_BEAT, LEADER_SILENCE, STEP, Standby,
+};
 use push0_log::AppendError;
 use push0_pipeline::LoadedPipeline;
 use tokio::runtime::Runtime;
@@ -33,7 +36,7 @@ use super::lead::{Led, lead};
 use super::lives::Lives;
 use super::owned::{fits, owned};
 use super::present;
-use super::replica::{Came, Replica};
+use super::replica::Replica;
 use super::role::Role;
 use super::settings::Settings;
 use super::wire::LeaderBeat;
@@ -59,7 +62,9 @@ pub(super) struct Shared {
     pub(super) stop: watch::Receiver<bool>,
     sign: Sign,
     /// The last word of another engine that leads.
-    seen: watch::Receiver<Option<Seen>>,
+    seen: watch::Receiver<Option<Beat>>,
+    /// Where the time of what is seen begins.
+    began: Instant,
 }
 
 /// What is led: which log, and which history of it.
@@ -67,16 +72,6 @@ pub(super) struct Shared {
 pub(super) struct Reign {
     pub(super) log: String,
     pub(super) history: String,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Seen {
-    epoch: Epoch,
-    /// How far its log was durable.
-    last: Seq,
-    at: Instant,
-    /// How far the wall clocks are apart, with the way of the message.
-    clocks_apart: Duration,
 }
 
 /// Serves until it is told to stop.
@@ -108,8 +103,9 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
     let (leading, led) = watch::channel(None);
     let (reign, reigns) = watch::channel(Reign::default());
     let (heard, seen) = watch::channel(None);
+    let began = Instant::now();
     let (stopper, stop) = watch::channel(false);
-    aside.spawn(listen(beats_by.clone(), heard, args.name()));
+    aside.spawn(listen(beats_by.clone(), (heard, began), args.name()));
     let lives = Arc::new(Lives::default());
     let witness = aside.block_on(async { Witness::start(store.clone(), led.clone()) });
     let hearing = (Arc::clone(&lives), witness);
@@ -135,13 +131,14 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
         stop,
         sign,
         seen,
+        began,
     };
     push0_dispatch::shorten_time_slice();
     own.block_on(serve_on(&Arc::new(shared)))
 }
 
 async fn serve_on(shared: &Arc<Shared>) -> Result<(), ClusterError> {
-    let (mut patience, mut troubles) = (SILENCE, Repeats::default());
+    let (mut patience, mut troubles) = (LEADER_SILENCE, Repeats::default());
     tell::info(format_args!("{}: stands by", shared.args.name()));
     loop {
         let led = match Box::pin(once(shared, patience, &mut troubles)).await {
@@ -167,7 +164,7 @@ async fn serve_on(shared: &Arc<Shared>) -> Result<(), ClusterError> {
                 tokio::time::sleep(PAUSE).await;
             }
         }
-        patience = SILENCE * 3;
+        patience = LEADER_SILENCE * 3;
     }
 }
 
@@ -187,16 +184,10 @@ async fn once(
     let mut is_compared = is_tied;
     troubles.works("log and store answer again");
     replica.log.watch();
-    let mut since = Instant::now();
-    let mut looked = Instant::now();
+    let mut standby = Standby::new(shared.began.elapsed(), patience);
     let mut is_warned = false;
     while !*shared.stop.borrow() {
         let came = replica.go_on(STEP).await?;
-        // What was not heard while this engine stood still is no silence.
-        if looked.elapsed() > STEP * GAP || came == Came::Silence {
-            since = Instant::now();
-        }
-        looked = Instant::now();
         if came != Came::Silence {
             shared.sign.touch();
         }
@@ -205,21 +196,15 @@ async fn once(
             fits(&shared.store, replica.scheduler(), shared.args.is_store_lost)?;
         }
         let seen = *shared.seen.borrow();
-        let heard = seen.map_or(since, |seen| seen.at.max(since));
-        let is_behind = seen.is_some_and(|seen| replica.scheduler().last() < seen.last);
-        if came == Came::Nothing && !is_behind && heard.elapsed() >= patience {
-            if let Some(apart) = seen.map(|seen| seen.clocks_apart).filter(|it| *it > APART_MAX)
-                && heard.elapsed() < APART_PATIENCE
-            {
-                warn_of_clock(shared, apart, &mut is_warned);
-                continue;
-            }
+        seen.into_iter().for_each(|beat| standby.handle_beat(beat));
+        match standby.handle_read(shared.began.elapsed(), came, replica.scheduler().last()) {
+            Claims::No => {}
+            Claims::ClockApart(apart) => warn_of_clock(shared, apart, &mut is_warned),
             // What the last leader wrote may be on its way here: a claim without it would be refused, and a second lost.
-            if !replica.is_at_end().await {
-                continue;
+            Claims::Yes if !replica.is_at_end().await => {}
+            Claims::Yes => {
+                return Box::pin(lead(shared, replica, standby.above(), is_tied)).await;
             }
-            let above = seen.map_or(Epoch(0), |seen| seen.epoch);
-            return Box::pin(lead(shared, replica, above, is_tied)).await;
         }
     }
     Ok(Led::Stopped)
@@ -265,11 +250,11 @@ pub(super) fn ended(error: EngineError) -> Result<Led, ClusterError> {
 }
 
 /// Listens to whoever leads.
-async fn listen(bus: Bus, heard: watch::Sender<Option<Seen>>, own: String) {
+async fn listen(bus: Bus, (heard, began): (watch::Sender<Option<Beat>>, Instant), own: String) {
     let mut messages = bus.subscribe(BEAT).await;
     while let Some(message) = messages.next().await {
         let Some(beat) = read::<LeaderBeat>(&message.payload) else { continue };
-        let known = heard.borrow().map(|seen| seen.epoch);
+        let known = heard.borrow().map(|seen: Beat| seen.epoch);
         if known.is_some_and(|known| beat.epoch < known) {
             continue;
         }
@@ -277,9 +262,9 @@ async fn listen(bus: Bus, heard: watch::Sender<Option<Seen>>, own: String) {
             tell::info(format_args!("{own}: {} leads in {}", beat.engine, beat.epoch));
         }
         let LeaderBeat { epoch, last, at: theirs, .. } = beat;
-        let (ours, at) = (wall(), Instant::now());
+        let (ours, at) = (wall(), began.elapsed());
         let clocks_apart = ours.since(theirs).max(theirs.since(ours));
-        heard.send_replace(Some(Seen { epoch, last, at, clocks_apart }));
+        heard.send_replace(Some(Beat { epoch, last, clocks_apart, at }));
     }
 }
 
@@ -290,7 +275,7 @@ async fn beat(
     (engine, store, reigns): (String, String, watch::Receiver<Reign>),
     sign: Sign,
 ) {
-    let mut ticks = tokio::time::interval(HEARTBEAT);
+    let mut ticks = tokio::time::interval(LEADER_BEAT);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
@@ -341,25 +326,6 @@ fn hearing_thread() -> std::io::Result<Runtime> {
     let mut one = tokio::runtime::Builder::new_multi_thread();
     one.worker_threads(1).on_thread_start(push0_dispatch::shorten_time_slice).enable_all().build()
 }
-
-/// From one beat of the leader to the next.
-const HEARTBEAT: Duration = Duration::from_millis(100);
-
-/// A leader that says nothing for so long has gone: three beats, and some for the wire. Its append decides, so a
-/// claim too early costs work and breaks nothing.
-const SILENCE: Duration = Duration::from_millis(350);
-
-/// How long a standby waits for the log at once.
-const STEP: Duration = Duration::from_millis(50);
-
-/// So many steps late, it was this engine that stood still.
-const GAP: u32 = 4;
-
-/// Wall clocks that are set by the network are milliseconds apart.
-const APART_MAX: Duration = Duration::from_secs(5);
-
-/// After so long an engine with another clock leads too: it is better than none.
-const APART_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Before a log that was out of reach is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
