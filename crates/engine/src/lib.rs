@@ -20,6 +20,7 @@
 mod audit;
 mod decide;
 mod engine;
+mod followed;
 mod gathered;
 mod hear;
 mod leaves;
@@ -34,6 +35,7 @@ mod waiting;
 
 pub use audit::Audit;
 pub use engine::{Engine, SILENCE_MAX, Settings};
+pub use followed::{Followed, Heard, Reign};
 pub use output::{Durable, Output};
 pub use request::{Askers, Request, Taken};
 pub use room::{BLOCKS_SHARE, Filling, Room};

@@ -41,7 +41,6 @@ mod exit;
 mod facts;
 mod finish;
 mod glance;
-mod histories;
 mod hook;
 mod host;
 mod lead;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt as _;
 use push0_core::{DispatcherId, FromDispatcher, ToDispatcher};
 use push0_dispatch::{Access, Config, Dispatcher, Reclaim, Started, Store};
+use push0_engine::{Followed, Heard, Reign};
 use push0_pipeline::{LoadedPipeline, unit};
 use tokio::sync::{mpsc, watch};
 
@@ -18,7 +19,6 @@ use super::args::DispatchArgs;
 use super::bus::{BEAT, Bus, hear, life, read};
 use super::departures::connection;
 use super::error::{ClusterError, told};
-use super::histories::{Followed, Heard};
 use super::host::host;
 use super::leaving::{Ends, Leaving, STOP_GRACE, Stop, stops};
 use super::lives::Origin;
@@ -145,7 +145,9 @@ async fn carry(
     shows();
     let (mut leaving, mut ticks) = (Leaving::new(&dispatcher, ends), tokio::time::interval(LOOK));
     let (mut said, mut failures) = (Vec::new(), Failures::default());
-    let (mut leader, mut connects) = (Followed::new(Instant::now(), &leader), bus.connects());
+    let began = Instant::now();
+    let mut leader = Followed::new(began.elapsed(), reign(&leader));
+    let mut connects = bus.connects();
     let ended = loop {
         tokio::select! {
             1.. = from.recv_many(&mut said, TOGETHER) => {
@@ -165,7 +167,7 @@ async fn carry(
             Some(message) = beats.next() => {
                 if let Some(beat) = read::<LeaderBeat>(&message.payload) {
                     let was = std::mem::replace(&mut connects, bus.connects());
-                    match leader.beat(Instant::now(), &beat) {
+                    match leader.beat(began.elapsed(), reign(&beat)) {
                         Heard::OtherHistory => break Ok(Ended::OtherHistory(beat)),
                         // It knows nothing of this dispatcher, or has given it up.
                         Heard::Successor => dispatcher.beat_now(),
@@ -217,15 +219,18 @@ fn take(
     if down.name_is_taken {
         return ControlFlow::Break(());
     }
-    // What an engine says that leads no more was decided without knowing what is.
-    if down.epoch >= leader.latest() {
-        leader.hear_of(down.epoch);
+    if leader.takes(down.epoch) {
         down.leave.iter().for_each(|by| leaving.asked(by));
         for message in down.messages {
             let _ = to.try_send(message); // what matters is sent again
         }
     }
     ControlFlow::Continue(())
+}
+
+fn reign(beat: &LeaderBeat) -> Reign {
+    let LeaderBeat { epoch, last, log, history, .. } = beat.clone();
+    Reign { epoch, last, log, history }
 }
 
 /// Ends the provers, and tells that what they worked on was not run.
