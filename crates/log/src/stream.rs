@@ -8,12 +8,14 @@ mod append;
 mod chain;
 mod pipe;
 mod probe;
+mod standing;
 
 pub use append::{Append, Ask, Lost, Next, Said};
 #[cfg(feature = "nats")]
 pub(crate) use chain::outline;
 pub use chain::{Position, Stored, genesis};
-pub use pipe::{Pipe, Record, subject_of};
+pub use pipe::{Pipe, Place, Record, subject_of};
 pub use probe::probed;
+pub use standing::{Extent, Looks};
 
 pub use crate::scan::Unreadable;

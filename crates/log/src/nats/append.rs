@@ -49,7 +49,6 @@ pub(super) async fn settle(
 
 /// Publishes once.
 async fn publish(api: &Api, record: &Record) -> Said {
-    let (before, after) = (&record.before, &record.after);
     let server = api.client.server_info();
     if let Err(unfit) = connect::check(&server) {
         // The connection was lost, and made again to another.
@@ -58,14 +57,17 @@ async fn publish(api: &Api, record: &Record) -> Said {
     let mut headers = HeaderMap::new();
     headers.insert("Nats-Msg-Id", record.message_id().as_str());
     headers.insert("Nats-Expected-Stream", &*api.stream);
-    headers.insert("Nats-Expected-Last-Sequence", before.message.to_string().as_str());
-    if before.subject == after.subject {
-        headers.insert(EXPECTED_ON_SUBJECT, before.message.to_string().as_str());
-    } else if connect::version(&server) >= NAMES_SUBJECT_SINCE {
-        headers.insert(EXPECTED_ON_SUBJECT, before.message.to_string().as_str());
-        headers.insert(EXPECTED_SUBJECT, before.subject.as_str());
+    let place = record.place();
+    headers.insert("Nats-Expected-Last-Sequence", place.last.to_string().as_str());
+    let names_subject = connect::version(&server) >= NAMES_SUBJECT_SINCE;
+    if names_subject || place.subject == record.subject() {
+        let last = place.last_on_subject.to_string();
+        headers.insert("Nats-Expected-Last-Subject-Sequence", last.as_str());
     }
-    let answer = api.ask(after.subject.clone(), headers, record.bytes.clone()).await;
+    if names_subject && place.subject != record.subject() {
+        headers.insert("Nats-Expected-Last-Subject-Sequence-Subject", place.subject);
+    }
+    let answer = api.ask(record.subject().to_owned(), headers, record.bytes().clone()).await;
     let refusal = match answer.and_then(|answer| read::<Acknowledged>(&answer)) {
         Ok(Acknowledged { seq: sequence, duplicate: is_repeat }) => {
             return Said::Stands { sequence, is_repeat };
@@ -79,7 +81,7 @@ async fn publish(api: &Api, record: &Record) -> Said {
         code::WRONG_LAST | code::WRONG_LAST_UNDER_WAY | code::UNDER_WAY => Said::Conflict,
         code::NO_RESOURCES | code::NO_STORAGE | code::NO_MEMORY => Said::Full(full(&refusal)),
         code::STORE_FAILED => match stream::info(api).await {
-            Ok(info) if info.has_no_room(record.bytes.len() + HEADERS_BYTES_MAX) => {
+            Ok(info) if info.has_no_room(record.bytes().len() + HEADERS_BYTES_MAX) => {
                 Said::Full(full(&refusal))
             }
             Ok(_) | Err(_) => Said::Unknown(error),
@@ -100,9 +102,6 @@ struct Acknowledged {
     #[serde(default)]
     duplicate: bool,
 }
-
-const EXPECTED_ON_SUBJECT: &str = "Nats-Expected-Last-Subject-Sequence";
-const EXPECTED_SUBJECT: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
 
 /// Before, a server looks at the subject of the message alone, and a writer has none there before its
 /// first record: that record follows what was read just before.

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::api::{Api, Unanswered, code};
 use super::{NatsConfig, NatsError};
 use crate::Room;
+use crate::stream::Extent;
 
 /// What the server says of a stream.
 #[derive(Debug, Deserialize)]
@@ -31,6 +32,13 @@ pub(super) struct State {
     /// Of those between, how many were removed.
     #[serde(default)]
     pub(super) num_deleted: u64,
+}
+
+impl State {
+    /// As far as it tells one log from another.
+    pub(super) const fn extent(&self) -> Extent {
+        Extent { first: self.first_seq, last: self.last_seq, removed: self.num_deleted }
+    }
 }
 
 impl Info {

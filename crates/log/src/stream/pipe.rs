@@ -25,6 +25,17 @@ pub struct Record {
     pub(crate) is_doubtful: bool,
 }
 
+/// What must be so of a stream for it to take a record.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Place<'a> {
+    /// The sequence of its last message.
+    pub last: u64,
+    /// Who wrote that.
+    pub subject: &'a str,
+    /// The sequence of the last message on that subject.
+    pub last_on_subject: u64,
+}
+
 /// The end of a log on a stream, as whoever writes it knows it.
 #[derive(Debug)]
 pub struct Pipe {
@@ -76,6 +87,13 @@ impl Record {
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.after.subject
+    }
+
+    /// Where alone the stream may take it.
+    #[must_use]
+    pub fn place(&self) -> Place<'_> {
+        let Position { message, subject, .. } = &self.before;
+        Place { last: *message, subject, last_on_subject: *message }
     }
 
     /// What it holds.
