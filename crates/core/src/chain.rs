@@ -1,8 +1,9 @@
 //! The chain: the tree of known blocks, and the branch that is canonical.
 //!
-//! Blocks may arrive in any order and more than once. The first block submitted is where the chain
-//! starts; a block is canonical when it follows the canonical tip, and the first to follow it stays. Any
-//! other block is a stray: it is kept in the tree, as far as there is room, and changes nothing.
+//! Blocks may arrive in any order and more than once. The chain starts at the height that its source has said, with the
+//! first block of that height; where the source has said none, with the first block. A block is canonical when it follows
+//! the canonical tip, and the first to follow it stays. Any other block is a stray: it is kept in the tree, as far as
+//! there is room, and changes nothing.
 //!
 //! Not here: a source's word on what is canonical after the fact (reorgs), and which strays are taken (`scheduler`).
 
@@ -24,6 +25,8 @@ use crate::{Block, BlockHash, Digest, Height, Seq, Timestamp, Weights};
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Chain {
     blocks: ByHash<BlockHash, Box<Known>>,
+    /// The height at which it is to start, by its source's word.
+    begins: Option<Height>,
     /// The first canonical height.
     start: Height,
     /// The canonical branch from there.
@@ -116,7 +119,10 @@ impl Chain {
             fields,
         };
         self.blocks.insert(block.hash, Box::new(known));
-        let is_next = self.canonical.is_empty() || self.follows_tip(block.hash);
+        let is_next = match self.canonical.is_empty() {
+            true => self.begins.is_none_or(|begins| begins == block.number),
+            false => self.follows_tip(block.hash),
+        };
         let mut connected = Vec::new();
         if is_next {
             self.extend(block.hash);
@@ -127,7 +133,7 @@ impl Chain {
             }
         } else {
             self.strays.add(block.number, block.hash);
-            if self.tip().is_some_and(|(tip, _)| block.number > tip) {
+            if self.tip().is_none_or(|(tip, _)| block.number > tip) {
                 self.strays.add_child(block.parent, block.hash, at);
             }
         }
@@ -216,7 +222,10 @@ impl Chain {
             Some(Standing::Beside) => return Arrival::Beside,
             None => {}
         }
-        let Some((tip, tip_hash)) = self.tip() else { return Arrival::New };
+        let Some((tip, tip_hash)) = self.tip() else {
+            let is_first = self.begins.is_none_or(|begins| begins == block.number);
+            return if is_first { Arrival::New } else { Arrival::Ahead };
+        };
         if block.number == tip.next() && block.parent == tip_hash {
             Arrival::New
         } else if block.number <= tip || self.leads_nowhere(block.number, block.parent) {
@@ -243,6 +252,17 @@ impl Chain {
     #[must_use]
     pub fn hash_at(&self, height: Height) -> Option<BlockHash> {
         self.link(height).map(|link| link.hash)
+    }
+
+    /// Where it starts, or is to start; none before that is known.
+    #[must_use]
+    pub fn begins(&self) -> Option<Height> {
+        self.start().or(self.begins)
+    }
+
+    /// The source says where it is to start. What has started stays.
+    pub(crate) const fn begin_at(&mut self, begins: Option<Height>) {
+        self.begins = begins;
     }
 
     /// The first canonical height.

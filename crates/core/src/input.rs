@@ -170,6 +170,12 @@ pub enum Rejection {
         /// The first canonical block.
         start: Height,
     },
+    /// Begin another log: from its first block on, a log's chain starts where it does.
+    #[error("the chain starts at {start}: `start` in [source] cannot be another any more")]
+    OtherStart {
+        /// Where it does.
+        start: Height,
+    },
     /// Drop it, or use another log: the source has said that no block follows.
     #[error("block {number} is past {last}, where the source ended")]
     PastEnd {

@@ -19,7 +19,7 @@ pub use check::Fault;
 pub use spec::{PipelineSpec, ProgramSpec, ReleaseSpec, SourceSpec, StageSpec};
 pub use surroundings::Surroundings;
 
-use crate::{ChainId, Digest, PipelineName, ProgramName, StageName, Vkey};
+use crate::{ChainId, Digest, Height, PipelineName, ProgramName, StageName, Vkey};
 
 /// A pipeline without faults.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -55,6 +55,8 @@ pub struct Source {
     pub kind: SourceKind,
     /// Why their hashes are believed.
     pub hash: BlockHashing,
+    /// The first height that is proved; absent, that of the first block that comes.
+    pub start: Option<Height>,
 }
 
 /// Why a block's hash is believed.
@@ -302,6 +304,7 @@ impl Pipeline {
                 chain: ChainId(0),
                 kind: SourceKind::Submit,
                 hash: BlockHashing::OfHeader,
+                start: None,
             },
             programs: BTreeMap::new(),
             stages: Vec::new(),

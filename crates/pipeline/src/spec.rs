@@ -42,12 +42,13 @@ pub(super) fn read(keys: &mut Keys<'_, '_, '_>) -> PipelineSpec {
 }
 
 fn source(keys: &mut Keys<'_, '_, '_>) -> SourceSpec {
-    keys.only(&["kind", "path", "chain", "hash"], &[]);
+    keys.only(&["kind", "path", "chain", "hash", "start"], &[]);
     SourceSpec {
         kind: keys.text("kind").unwrap_or_default(),
         path: keys.text("path"),
         chain: keys.number("chain"),
         hash: keys.text("hash"),
+        start: keys.number("start"),
     }
 }
 

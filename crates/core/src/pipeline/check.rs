@@ -14,7 +14,7 @@ use std::fmt;
 
 pub(super) use self::hash::pipeline_digest;
 use super::{BlockHashing, Pipeline, PipelineSpec, Source, SourceKind, SourceSpec};
-use crate::{ChainId, PipelineName};
+use crate::{ChainId, Height, PipelineName};
 
 /// One thing wrong with a pipeline.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -151,7 +151,22 @@ fn source(spec: &SourceSpec, faults: &mut Faults) -> Option<Source> {
             None
         }
     };
-    Some(Source { chain: ChainId(spec.chain?), kind: kind?, hash: hash? })
+    let start = start(spec, kind.as_ref(), faults);
+    Some(Source { chain: ChainId(spec.chain?), kind: kind?, hash: hash?, start })
+}
+
+/// The height at which the chain begins, by the source's word.
+fn start(spec: &SourceSpec, kind: Option<&SourceKind>, faults: &mut Faults) -> Option<Height> {
+    let start = Height(spec.start?);
+    if start > Height::MAX {
+        let remedy = format!("write {} or less", Height::MAX);
+        faults.add(&["source", "start"], format!("a start at {start}"), remedy);
+    }
+    if let Some(SourceKind::File { .. }) = kind {
+        let remedy = "remove it: the file's first block is where the chain begins";
+        faults.add(&["source", "start"], "a start, where blocks are in a file", remedy);
+    }
+    Some(start)
 }
 
 /// The faults found so far.

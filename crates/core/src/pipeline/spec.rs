@@ -46,6 +46,9 @@ pub struct SourceSpec {
     /// `hash`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hash: Option<String>,
+    /// `start`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<u64>,
 }
 
 /// `[programs.*]`.

@@ -122,6 +122,7 @@ impl Scheduler {
         } else if pipeline.digest() != self.pipeline.digest() {
             return Err(illegal(seq, "a pipeline that proves something else took over"));
         }
+        self.chain.begin_at(pipeline.source.start);
         self.pipeline = pipeline;
         Ok(())
     }

@@ -13,9 +13,23 @@ impl Scheduler {
         if self.is_configured() && !pipeline.proves_as(&self.pipeline) {
             return Err(Rejection::AnotherPipeline);
         }
+        self.keeps_start(&pipeline)?;
         match self.is_configured() && pipeline == self.pipeline {
             true => Ok(Vec::new()),
             false => Ok(vec![Event::Configured { pipeline: Box::new(spec.clone()) }]),
+        }
+    }
+
+    /// A pipeline says nothing else of where the chain starts than what it did from its first block on.
+    fn keeps_start(&self, pipeline: &Pipeline) -> Result<(), Rejection> {
+        let asked = pipeline.source.start;
+        let begins = self.chain.begins().filter(|_| self.chain.known() > 0);
+        let is_kept = asked.is_some() || self.chain.start().is_some();
+        match begins {
+            Some(start) if asked.is_some_and(|asked| asked != start) || !is_kept => {
+                Err(Rejection::OtherStart { start })
+            }
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -77,7 +91,7 @@ impl Scheduler {
         {
             return Err(Rejection::Misnumbered { number, parent: parent.number });
         }
-        if let Some(start) = self.chain.start()
+        if let Some(start) = self.chain.begins()
             && number < start
         {
             return Err(Rejection::BeforeStart { number, start });
@@ -87,7 +101,8 @@ impl Scheduler {
         {
             return Err(Rejection::PastEnd { number, last });
         }
-        if let Some((tip, _)) = self.chain.tip()
+        let tip = self.chain.tip().map(|(tip, _)| tip);
+        if let Some(tip) = tip.or(self.chain.begins())
             && number.0 > tip.0.saturating_add(self.limits.reorder_max)
         {
             return Err(Rejection::TooFarAhead { number, tip });

@@ -170,3 +170,45 @@ fn decide(scheduler: &Scheduler, block: &Block) -> Result<(), Rejection> {
 fn beside(number: u64, salt: u8) -> Block {
     Block { hash: BlockHash([salt; 32]), ..block(number) }
 }
+
+#[test]
+fn the_source_says_where_the_chain_begins_and_not_what_arrives_first() {
+    let mut spec = pipeline();
+    spec.source.start = Some(5);
+    let mut day = Day::of(spec.clone());
+    let refused = submit(&mut day, &block(4)).map(|_| ());
+    assert!(matches!(refused, Err(Rejection::BeforeStart { .. })), "{refused:?}");
+    for early in [&block(7), &block(6)] {
+        assert_eq!(day.scheduler.chain().arrival(early), Arrival::Ahead);
+        submit(&mut day, early).expect("it waits");
+        assert_eq!(day.scheduler.chain().standing(&early.hash), Some(Standing::Waiting));
+    }
+    let far = Height(5 + Limits::default().reorder_max + 1);
+    let refused = submit(&mut day, &block(far.0)).map(|_| ());
+    assert!(matches!(refused, Err(Rejection::TooFarAhead { .. })), "{refused:?}");
+    let moved = |day: &Day, start| {
+        let mut spec = spec.clone();
+        spec.source.start = start;
+        day.scheduler.decide(day.now, &Input::Configure(Box::new(spec)))
+    };
+    for start in [None, Some(6)] {
+        let refused = moved(&day, start);
+        assert!(matches!(refused, Err(Rejection::OtherStart { .. })), "{start:?}: {refused:?}");
+    }
+    assert_eq!(day.scheduler.chain().arrival(&block(5)), Arrival::New);
+    submit(&mut day, &block(5)).expect("it is the first");
+    let chain = day.scheduler.chain();
+    assert_eq!((chain.start(), chain.tip()), (Some(Height(5)), Some((Height(7), block(7).hash))));
+    assert!(moved(&day, None).is_ok(), "it begins where it began");
+    assert!(moved(&day, Some(6)).is_err());
+}
+
+#[test]
+fn a_file_says_by_its_first_block_where_the_chain_begins() {
+    let mut spec = pipeline();
+    (spec.source.kind, spec.source.path) = ("file".to_owned(), Some("b.jsonl".to_owned()));
+    assert!(push0_core::Pipeline::check(&spec).is_ok());
+    spec.source.start = Some(5);
+    let faults = push0_core::Pipeline::check(&spec).expect_err("a file needs none");
+    assert!(faults.iter().any(|fault| fault.path == "source.start"), "{faults:?}");
+}
