@@ -64,29 +64,35 @@ pub(crate) enum Healed {
 }
 
 /// What is to happen.
-#[derive(Debug, Default)]
-pub(crate) struct Agenda {
-    entries: BTreeMap<(Duration, u64), Happening>,
+#[derive(Debug)]
+pub(crate) struct Agenda<H = Happening> {
+    entries: BTreeMap<(Duration, u64), H>,
     noted: u64,
     now: Duration,
 }
 
-impl Agenda {
+impl<H> Default for Agenda<H> {
+    fn default() -> Self {
+        Self { entries: BTreeMap::new(), noted: 0, now: Duration::ZERO }
+    }
+}
+
+impl<H> Agenda<H> {
     pub(crate) const fn now(&self) -> Duration {
         self.now
     }
 
-    pub(crate) fn at(&mut self, at: Duration, happening: Happening) {
+    pub(crate) fn at(&mut self, at: Duration, happening: H) {
         self.noted += 1;
         self.entries.insert((at.max(self.now), self.noted), happening);
     }
 
-    pub(crate) fn after(&mut self, wait: Duration, happening: Happening) {
+    pub(crate) fn after(&mut self, wait: Duration, happening: H) {
         self.at(self.now + wait, happening);
     }
 
     /// The next, at its time.
-    pub(crate) fn next(&mut self) -> Option<Happening> {
+    pub(crate) fn next(&mut self) -> Option<H> {
         let ((at, _), happening) = self.entries.pop_first()?;
         self.now = at;
         Some(happening)

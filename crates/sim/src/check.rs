@@ -89,6 +89,12 @@ checks! {
     Settles "settles",
     /// What is not released is parked, or held behind what is.
     HeldBehindParked "held-behind-parked",
+    /// Records of two engines never interleave: each follows the one before it.
+    OneWriter "one-writer",
+    /// Of a log that went back nothing is appended, and who knows better ends.
+    LoudStop "loud-stop",
+    /// Where the log answers and an engine hears, one leads soon.
+    Recovers "recovers",
     /// The reference model finds the same.
     Model "model",
     /// Nothing panics.

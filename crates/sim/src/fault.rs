@@ -145,6 +145,28 @@ faults! {
     Cordoned "cordoned" 15,
     /// A result made again has other parts.
     OtherParts "other-parts" 600,
+    /// The stream has no leader for a while.
+    Election "election" 15,
+    /// The stream's answer to an engine is lost.
+    AnswerLost "answer-lost" 30,
+    /// What an engine appends is taken by the stream's leader, and is on a majority of servers late.
+    AppendLate "append-late" 30,
+    /// What an engine asks of the stream comes there late, after it has asked again.
+    AskedLate "asked-late" 25,
+    /// The stream has no room for a while.
+    StreamFull "stream-full" 8,
+    /// The stream is put back to an older copy for a while.
+    SetBack "set-back" 4,
+    /// The stream is deleted and made again, and restored after a while.
+    MadeAgain "made-again" 4,
+    /// An engine cannot reach the stream for a while.
+    LogOutOfReach "log-out-of-reach" 10,
+    /// What an engine says to the others is not heard for a while.
+    EngineMute "engine-mute" 10,
+    /// An engine hears nothing of the others for a while.
+    EngineDeaf "engine-deaf" 10,
+    /// An engine is stopped in order, and started again.
+    EngineStopped "engine-stopped" 10,
 }
 
 impl fmt::Display for Fault {
@@ -202,6 +224,15 @@ impl Faults {
             Kind { permille, chance: Chance::of(seed, stream), strikes: 0 }
         });
         Self { kinds: kinds.collect(), only, struck: Vec::new(), is_over: false }
+    }
+
+    /// Likewise, of these kinds alone.
+    pub(crate) fn of_kinds(seed: u64, only: Option<BTreeSet<Strike>>, kinds: &[Fault]) -> Self {
+        let mut faults = Self::of(seed, only);
+        for (kind, fault) in faults.kinds.iter_mut().zip(Fault::ALL) {
+            kind.permille = if kinds.contains(fault) { kind.permille } else { 0 };
+        }
+        faults
     }
 
     /// Whether this kind strikes at this opportunity.

@@ -30,6 +30,7 @@ mod broken;
 mod chance;
 mod check;
 mod clock;
+mod cluster;
 mod disk;
 mod dispatcher;
 mod engine;

@@ -37,6 +37,9 @@ struct Args {
     /// The only strikes of faults that happen, as a failure tells them; `none` for none.
     #[arg(long, requires = "seed", value_name = "FAULT:N,...")]
     only: Option<String>,
+    /// Worlds of a cluster: several engines over one log on a stream. Else of one engine over its disk.
+    #[arg(long)]
+    cluster: bool,
 }
 
 fn main() -> ExitCode {
@@ -66,7 +69,8 @@ fn one(args: &Args, seed: u64, out: &mut impl Write) -> io::Result<bool> {
             return Ok(false);
         }
     };
-    let story = Story { seed, only, blocks: args.blocks, broken: None };
+    let (blocks, is_cluster) = (args.blocks, args.cluster);
+    let story = Story { seed, only, blocks, broken: None, is_cluster };
     let outcome = if args.step { walk(&story, out)? } else { story.tell() };
     if !args.step && !args.quiet {
         out.write_all(outcome.history.as_bytes())?;
@@ -121,7 +125,7 @@ fn many(args: &Args, seeds: u64, out: &mut impl Write) -> io::Result<bool> {
     let mut failed = 0;
     let mut told = Instant::now();
     for (done, seed) in (1..=seeds).zip(from..) {
-        let story = Story::of(seed);
+        let story = if args.cluster { Story::of_cluster(seed) } else { Story::of(seed) };
         if let Some(violation) = story.run().violation {
             failed += 1;
             match args.quiet {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use push0_core::{Block, BlockHash, Capacity, Digest, FailureClass, Height, Limits, PipelineSpec};
+use push0_core::{
+    Block, BlockHash, Capacity, Digest, FailureClass, Height, Limits, Pipeline, PipelineSpec,
+};
 
 use crate::chance::Chance;
 use crate::pipelines;
@@ -76,6 +78,31 @@ impl Scenario {
             blocks: (0..count).map(canonical).collect(),
             spec,
         }
+    }
+}
+
+impl Scenario {
+    /// That of a seed's cluster: a smaller one, for what several engines do to each other is the same of few blocks.
+    pub(crate) fn of_cluster(seed: u64, blocks: Option<u64>) -> Self {
+        let chance = &mut Chance::of(seed, CLUSTER_STREAM);
+        let drawn = chance.within(1, CLUSTER_BLOCKS_MAX);
+        let blocks = Some(blocks.map_or(drawn, |blocks| blocks.min(drawn)));
+        // Of a chain that goes on without end, each batch closes by a rule of its own; not every pipeline has one.
+        let drawn = (0..TRIES_MAX).map(|tried| Self::submitted(seed ^ (tried << 40), blocks));
+        let mut scenario = drawn.flatten().next().expect("most pipelines may be of such a chain");
+        scenario.is_one_process = false;
+        scenario.cruel = chance.millis(3_000, 25_000);
+        scenario.dispatchers.truncate(3);
+        scenario.bad = scenario.bad.filter(|(who, _)| *who < scenario.dispatchers.len());
+        scenario
+    }
+
+    /// That of a seed, if its pipeline may be of blocks that are submitted.
+    fn submitted(seed: u64, blocks: Option<u64>) -> Option<Self> {
+        let mut scenario = Self::of(seed, blocks);
+        let source = &mut scenario.spec.source;
+        (source.kind, source.path, source.start) = ("submit".to_owned(), None, Some(START));
+        Pipeline::check(&scenario.spec).is_ok().then_some(scenario)
     }
 }
 
@@ -219,6 +246,15 @@ const STREAM: u64 = 1001;
 
 /// What few worlds have, apart, so that it moves nothing of what all have.
 const RARE_STREAM: u64 = 1004;
+
+/// Pipelines that are drawn for a cluster, at most.
+const TRIES_MAX: u64 = 100;
+
+/// Likewise for clusters.
+const CLUSTER_STREAM: u64 = 1006;
+
+/// The most blocks that a cluster has.
+const CLUSTER_BLOCKS_MAX: u64 = 12;
 
 /// So many of a thousand worlds have many blocks.
 const LONG_WORLDS: u64 = 25;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::broken::Broken;
 use crate::check::{Check, Violation};
+use crate::cluster::Cluster;
 use crate::fault::{Strike, Struck};
 use crate::world::World;
 
@@ -21,6 +22,8 @@ pub struct Story {
     pub blocks: Option<u64>,
     /// What is wrong on purpose.
     pub broken: Option<Broken>,
+    /// Whether it is of a cluster: several engines over one stream. Else it is of one engine over its disk.
+    pub is_cluster: bool,
 }
 
 /// What came of a story.
@@ -47,50 +50,67 @@ impl Story {
         Self { seed, ..Self::default() }
     }
 
+    /// That of a seed's cluster.
+    #[must_use]
+    pub fn of_cluster(seed: u64) -> Self {
+        Self { seed, is_cluster: true, ..Self::default() }
+    }
+
     /// Lives through it.
     #[must_use]
     pub fn run(&self) -> Outcome {
-        self.live(false, |_| {})
+        self.live(false, |_, _| {})
     }
 
     /// Likewise, with its history.
     #[must_use]
     pub fn tell(&self) -> Outcome {
-        self.live(true, |_| {})
+        self.live(true, |_, _| {})
     }
 
     /// Likewise; `each` gets what each step added to the history, and the lines of the state after it.
     pub fn step(&self, mut each: impl FnMut(&str, &[String])) -> Outcome {
         let mut told = 0;
-        self.live(true, |world| {
-            let history = world.told();
+        self.live(true, |history, state| {
             let news = history.get(told..).unwrap_or_default();
             if !news.is_empty() {
-                each(news, &world.state());
+                each(news, &state());
             }
             told = history.len();
         })
     }
 
-    fn live(&self, is_told: bool, each: impl FnMut(&World)) -> Outcome {
-        let mut world = World::new(self, is_told);
-        let ended = catch_unwind(AssertUnwindSafe(|| world.run(each)));
-        let mut outcome = world.outcome();
-        if let Err(panic) = ended {
-            let what = panic.downcast_ref::<String>().cloned();
-            let what = what.or_else(|| panic.downcast_ref::<&str>().map(|what| (*what).to_owned()));
-            let what = what.unwrap_or_else(|| "without a word".to_owned());
-            let at = outcome.lasted;
-            outcome.violation = Some(Violation { check: Check::NoPanic, what, at });
+    fn live(&self, is_told: bool, mut each: impl FnMut(&str, &dyn Fn() -> Vec<String>)) -> Outcome {
+        if self.is_cluster {
+            let mut world = Cluster::new(self, is_told);
+            let run = || world.run(|world| each(world.told(), &|| world.state()));
+            let ended = catch_unwind(AssertUnwindSafe(run));
+            return with_panic(world.outcome(), ended);
         }
-        outcome
+        let mut world = World::new(self, is_told);
+        let run = || world.run(|world| each(world.told(), &|| world.state()));
+        let ended = catch_unwind(AssertUnwindSafe(run));
+        with_panic(world.outcome(), ended)
     }
+}
+
+/// What came of a story, if only a panic.
+fn with_panic(mut outcome: Outcome, ended: std::thread::Result<()>) -> Outcome {
+    if let Err(panic) = ended {
+        let what = panic.downcast_ref::<String>().cloned();
+        let what = what.or_else(|| panic.downcast_ref::<&str>().map(|what| (*what).to_owned()));
+        let what = what.unwrap_or_else(|| "without a word".to_owned());
+        let at = outcome.lasted;
+        outcome.violation = Some(Violation { check: Check::NoPanic, what, at });
+    }
+    outcome
 }
 
 impl fmt::Display for Story {
     /// As the command takes it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "push0-sim --seed {}", self.seed)?;
+        let cluster = if self.is_cluster { " --cluster" } else { "" };
+        write!(f, "push0-sim{cluster} --seed {}", self.seed)?;
         if let Some(blocks) = self.blocks {
             write!(f, " --blocks {blocks}")?;
         }

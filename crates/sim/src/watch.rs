@@ -261,6 +261,33 @@ impl Watch {
         self.acknowledged.push(turn);
     }
 
+    /// The log holds this turn for good, whoever wrote it.
+    pub(crate) fn took(&mut self, turn: &Turn) {
+        self.appending(turn);
+        self.appended();
+        for event in &turn.events {
+            let read = self.ledger.read(turn.at, event);
+            self.note(read);
+        }
+        (self.durable, self.led) = (self.shadow.last(), self.shadow.epoch());
+    }
+
+    /// What watches an engine that has read this history of the log, beside others.
+    pub(crate) fn beside(&self, history: &[Turn], scheduler: &Scheduler) -> Self {
+        let mut one = Self::new(self.ledger.emptied(), self.limits);
+        one.now = self.now;
+        one.troubles.clone_from(&self.troubles);
+        one.acknowledged = history.to_vec();
+        one.opened(history, scheduler);
+        one.forget_fleet();
+        one
+    }
+
+    /// What the log alone leads to.
+    pub(crate) const fn shadow(&self) -> &Scheduler {
+        &self.shadow
+    }
+
     /// A turn has ended; its engine holds nothing that is not in the log. Where there is much to hold, not every turn is
     /// looked at.
     pub(crate) fn turned(&mut self, scheduler: &Scheduler) {

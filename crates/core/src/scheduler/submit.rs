@@ -102,7 +102,7 @@ impl Scheduler {
             return Err(Rejection::PastEnd { number, last });
         }
         let tip = self.chain.tip().map(|(tip, _)| tip);
-        if let Some(tip) = tip.or(self.chain.begins())
+        if let Some(tip) = tip.or_else(|| self.chain.begins())
             && number.0 > tip.0.saturating_add(self.limits.reorder_max)
         {
             return Err(Rejection::TooFarAhead { number, tip });

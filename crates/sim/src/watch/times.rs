@@ -58,7 +58,9 @@ impl Watch {
                 InputId::Block(hash) => self.times.lost.get(hash),
                 InputId::Task(_) | InputId::Part(..) => None,
             });
-            let had = ran.saturating_sub(lost.min().copied().unwrap_or_default());
+            // What was lost before this engine led had other engines' time as well.
+            let Some(lost) = lost.min().copied() else { return Ok(()) };
+            let had = ran.saturating_sub(lost);
             let length = self.limits.resupply_max;
             return holds(Check::OwnTime, had >= length * 9 / 10, || {
                 format!("the source had {had:?} of its {length:?} while an engine ran")
