@@ -66,6 +66,19 @@ impl Cluster {
         }
     }
 
+    /// The servers tell whoever leads that a connection has ended: soon, or not at all.
+    pub(super) fn tell_leaders_of_end(&mut self, who: usize) {
+        let now = self.agenda.now();
+        let Some(id) = self.crew.get(who).map(|one| one.dispatcher.id.clone()) else { return };
+        for node in 0..self.nodes.len() {
+            if self.nodes.get(node).is_some_and(|one| !one.cut.deaf) {
+                let asked = Asked::Departed(id.clone(), now);
+                let wait = Duration::from_micros(self.chance.within(50, 2_000));
+                self.node_after(node, wait, Goes::Asked(asked));
+            }
+        }
+    }
+
     /// Somebody asks something of whoever leads.
     pub(super) fn ask_leaders(&mut self, asked: &Asked) {
         for node in 0..self.nodes.len() {

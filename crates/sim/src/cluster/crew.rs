@@ -5,7 +5,7 @@ use std::time::Duration;
 use push0_core::{AttemptId, Epoch, ToDispatcher};
 use push0_engine::{Followed, Heard, Reign};
 
-use super::{Asked, Cluster, Happening};
+use super::{Cluster, Happening};
 use crate::agenda::Step;
 use crate::dispatcher::{Act, Around, Dispatcher};
 use crate::fault::Fault;
@@ -47,14 +47,13 @@ impl Cluster {
 
     pub(super) fn dispatcher_dies(&mut self, who: usize, wait: Duration) {
         let keeps_held = self.strikes(Fault::HeldKept);
-        let now = self.agenda.now();
         let Some(one) = self.crew.get_mut(who).filter(|one| one.dispatcher.is_up) else { return };
         one.dispatcher.die(keeps_held);
         let id = one.dispatcher.id.clone();
         self.trouble(who, wait);
         self.say(|| format!("{id} dies, keeps what it holds {keeps_held}"));
         if self.chance.flip() {
-            self.ask_leaders(&Asked::Departed(id, now));
+            self.tell_leaders_of_end(who);
         }
         self.agenda.after(wait, Happening::DispatcherStarts { who });
     }

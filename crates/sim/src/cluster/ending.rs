@@ -54,7 +54,9 @@ impl Cluster {
 
     /// A person opens what is parked again, until nothing is.
     pub(super) fn operates(&mut self) {
-        self.agenda.after(OPERATES, Happening::Operates);
+        // Not in step with what happens as regularly.
+        let wait = OPERATES + self.chance.millis(0, 300);
+        self.agenda.after(wait, Happening::Operates);
         let parked: Vec<_> = self.truth.watch.ledger.parked().map(|(id, _)| *id).collect();
         parked.into_iter().for_each(|task| self.operator(Input::Retry(task)));
         for who in self.crew.iter().map(|one| one.dispatcher.id.clone()).collect::<Vec<_>>() {
@@ -67,26 +69,41 @@ impl Cluster {
     pub(super) fn check_bound(&mut self) {
         let Phase::Settling { until } = self.phase else { return };
         if self.agenda.now() > until {
-            let state = self.state().join("; ");
+            let mut state = self.state();
+            let stages = self.truth.watch.shadow().stages();
+            state.extend(stages.map(|stage| format!("{stage:?}")));
+            state.extend(self.is_missing());
+            let state = state.join("; ");
             self.note(Err((Check::Settles, format!("it does not come to its end: {state}"))));
         }
     }
 
-    /// Whether all is released, one leads, and everybody else knows it all.
-    fn check_ending(&mut self) {
+    /// What is missing yet: all is released, one leads, and everybody else knows it all.
+    fn is_missing(&self) -> Option<String> {
         let truth = &self.truth;
-        let is_complete = truth.watch.shadow().is_complete() && self.source.has_ended;
+        if !truth.watch.shadow().is_complete() || !self.source.has_ended {
+            return Some("not all is released".to_owned());
+        }
         let (last, epoch) = (truth.last(), truth.watch.ledger.epoch);
         let mut leaders = 0;
-        let are_there = self.nodes.iter().enumerate().all(|(node, one)| match &one.part {
-            Part::Leads(lead) => {
-                leaders += 1;
-                lead.epoch == epoch && !lead.engine.has_undurable()
+        for (node, one) in self.nodes.iter().enumerate() {
+            let is_there = match &one.part {
+                Part::Leads(lead) => {
+                    leaders += 1;
+                    lead.epoch == epoch && !lead.engine.has_undurable()
+                }
+                Part::Follows(_) => self.read_to(node) == Some(last),
+                Part::Down | Part::Opens { .. } | Part::Ended => false,
+            };
+            if !is_there {
+                return Some(format!("engine {node} is not where it should be"));
             }
-            Part::Follows(_) => self.read_to(node) == Some(last),
-            Part::Down | Part::Opens { .. } | Part::Ended => false,
-        });
-        if !is_complete || !are_there || leaders != 1 {
+        }
+        (leaders != 1).then(|| format!("{leaders} engines lead"))
+    }
+
+    fn check_ending(&mut self) {
+        if self.is_missing().is_some() {
             return;
         }
         for one in &self.nodes {

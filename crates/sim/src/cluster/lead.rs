@@ -91,7 +91,12 @@ impl Lead {
     pub(super) fn words(&self) -> String {
         let (last, durable) = (self.engine.scheduler().last(), self.engine.durable());
         let is_sure = self.engine.leads();
-        format!("leads in {} (sure {is_sure}), decided {last}, durable {durable}", self.epoch)
+        let (is_appending, is_probing) = (self.append.is_some(), self.probe.is_some());
+        format!(
+            "leads in {} (sure {is_sure}), decided {last}, durable {durable}, appends {is_appending}, probes \
+             {is_probing}, looks at {:?}, stops {}",
+            self.epoch, self.look, self.stops
+        )
     }
 
     /// How far its log is durable, as it knows.
@@ -167,6 +172,7 @@ impl Cluster {
             let due = lead.clock.when(due);
             self.look_by(node, due);
         }
+        self.stopped_if_over(node);
     }
 
     /// Hands what was decided to the log.

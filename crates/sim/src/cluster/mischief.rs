@@ -65,7 +65,7 @@ impl Cluster {
     /// An engine that stands still hears nothing in this time, which is no fault of the dispatchers.
     fn deaf(&mut self, node: usize, wait: Duration) {
         let until = self.agenda.now() + wait;
-        if let Some(lead) = self.lead(node) {
+        if let Some(lead) = self.lead(node).filter(|_| wait > DEAF) {
             lead.watch.hears_from(until);
         }
     }
@@ -218,3 +218,6 @@ impl Cluster {
         self.ask_leaders(&Asked::Ask(0, input));
     }
 }
+
+/// What is below it is no gap to an engine, whose clock may be fast or slow.
+const DEAF: Duration = Duration::from_secs(2);
