@@ -93,6 +93,8 @@ checks! {
     OneWriter "one-writer",
     /// Of a log that went back nothing is appended, and who knows better ends.
     LoudStop "loud-stop",
+    /// What an engine says that leads no more is not obeyed, and no engine says that it leads once its log says otherwise.
+    StaleEpoch "stale-epoch",
     /// Where the log answers and an engine hears, one leads soon.
     Recovers "recovers",
     /// The reference model finds the same.

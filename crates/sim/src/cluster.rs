@@ -179,7 +179,7 @@ impl Cluster {
         Self {
             truth: Truth::new(&scenario),
             agenda: Agenda::default(),
-            faults: Faults::of_kinds(story.seed, story.only.clone(), KINDS),
+            faults: Faults::of_kinds_often(story.seed, story.only.clone(), KINDS, &story.often),
             stream: Stream::new(is_three),
             store: Store::default(),
             nodes: (0..count).map(Node::new).collect(),
@@ -204,6 +204,7 @@ impl Cluster {
             self.steps += 1;
             self.happen(happening);
             self.check_leads();
+            self.check_knows_better();
             self.check_bound();
             each(self);
         }

@@ -226,6 +226,24 @@ impl Faults {
         Self { kinds: kinds.collect(), only, struck: Vec::new(), is_over: false }
     }
 
+    /// Those of a seed: all kinds that may strike in its worlds, or those of them alone that strike often.
+    pub(crate) fn of_kinds_often(
+        seed: u64,
+        only: Option<BTreeSet<Strike>>,
+        may: &[Fault],
+        often: &[Fault],
+    ) -> Self {
+        let mut faults = Self::of_kinds(seed, only, may);
+        if often.is_empty() {
+            return faults;
+        }
+        for (kind, fault) in faults.kinds.iter_mut().zip(Fault::ALL) {
+            let is_often = often.contains(fault) && may.contains(fault);
+            kind.permille = if is_often { (fault.usual() * OFTEN).min(900) } else { 0 };
+        }
+        faults
+    }
+
     /// Likewise, of these kinds alone.
     pub(crate) fn of_kinds(seed: u64, only: Option<BTreeSet<Strike>>, kinds: &[Fault]) -> Self {
         let mut faults = Self::of(seed, only);
@@ -267,6 +285,9 @@ impl Faults {
         &self.struck
     }
 }
+
+/// So many times as often as usual a kind strikes that a story has strike often.
+const OFTEN: u64 = 3;
 
 /// So many of a thousand worlds have no faults at all.
 const CALM_WORLDS: u64 = 20;

@@ -18,10 +18,12 @@
 //!
 //! What is real: all of `push0-core` and of `push0-engine`, and the file log with its recovery. What is mirrored: what
 //! drives the engine (`engine`), and what the dispatcher promises, in far less code. An engine that is one process with
-//! its dispatchers waits for its log, as over a file; another decides ahead of it, as over NATS.
+//! its dispatchers waits for its log, as over a file; another decides ahead of it, as over NATS. In a cluster (`cluster`)
+//! several engines write one log on a stream: real are there the rules by which one claims it, and by which it knows what
+//! became of an append; the stream is a model of what was measured on nats-server.
 //!
 //! What is not simulated: the shell (tokio, channels and their bounds, files of proofs, the command line), real
-//! processes and signals, the thread that fills the log's next segment, NATS, several engines, reorgs,
+//! processes and signals, the thread that fills the log's next segment, two versions of push0 at once, reorgs,
 //! deadlines, quorums. A last frame that was durable and is damaged afterwards is not simulated either: a log
 //! cannot tell it from one that was never whole.
 
@@ -36,6 +38,7 @@ mod dispatcher;
 mod engine;
 mod fault;
 mod ledger;
+mod live;
 mod model;
 mod order;
 mod pipelines;

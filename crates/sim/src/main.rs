@@ -37,6 +37,9 @@ struct Args {
     /// The only strikes of faults that happen, as a failure tells them; `none` for none.
     #[arg(long, requires = "seed", value_name = "FAULT:N,...")]
     only: Option<String>,
+    /// The only kinds of faults that strike, and often.
+    #[arg(long, value_delimiter = ',', value_name = "FAULT,...", value_parser = kind)]
+    often: Vec<Fault>,
     /// Worlds of a cluster: several engines over one log on a stream. Else of one engine over its disk.
     #[arg(long)]
     cluster: bool,
@@ -70,7 +73,8 @@ fn one(args: &Args, seed: u64, out: &mut impl Write) -> io::Result<bool> {
         }
     };
     let (blocks, is_cluster) = (args.blocks, args.cluster);
-    let story = Story { seed, only, blocks, broken: None, is_cluster };
+    let often = args.often.clone();
+    let story = Story { seed, only, often, blocks, broken: None, is_cluster };
     let outcome = if args.step { walk(&story, out)? } else { story.tell() };
     if !args.step && !args.quiet {
         out.write_all(outcome.history.as_bytes())?;
@@ -125,7 +129,8 @@ fn many(args: &Args, seeds: u64, out: &mut impl Write) -> io::Result<bool> {
     let mut failed = 0;
     let mut told = Instant::now();
     for (done, seed) in (1..=seeds).zip(from..) {
-        let story = if args.cluster { Story::of_cluster(seed) } else { Story::of(seed) };
+        let (often, is_cluster) = (args.often.clone(), args.cluster);
+        let story = Story { often, is_cluster, ..Story::of(seed) };
         if let Some(violation) = story.run().violation {
             failed += 1;
             match args.quiet {
@@ -177,6 +182,15 @@ fn strikes(text: &str) -> Option<BTreeSet<Strike>> {
         Some(Strike { fault, nth: nth.parse().ok()? })
     };
     text.split(',').map(strike).collect()
+}
+
+/// The kind of this name.
+fn kind(word: &str) -> Result<Fault, String> {
+    let found = Fault::ALL.iter().find(|fault| fault.word() == word).copied();
+    found.ok_or_else(|| {
+        let all: Vec<_> = Fault::ALL.iter().map(|fault| fault.word()).collect();
+        format!("no such fault: one of {}", all.join(", "))
+    })
 }
 
 /// A seed that nobody had before, most likely.

@@ -25,7 +25,7 @@ use crate::clock::Rate;
 use crate::disk::{Damage, SimDisk};
 use crate::dispatcher::Dispatcher;
 use crate::engine::Engine;
-use crate::fault::Faults;
+use crate::fault::{Fault, Faults};
 use crate::ledger::Ledger;
 use crate::scenario::Scenario;
 use crate::store::Store;
@@ -106,7 +106,12 @@ impl World {
         let is_lying = broken == Some(Broken::LyingDisk);
         Self {
             agenda: Agenda::default(),
-            faults: Faults::of(story.seed, story.only.clone()),
+            faults: Faults::of_kinds_often(
+                story.seed,
+                story.only.clone(),
+                Fault::ALL,
+                &story.often,
+            ),
             chance: Chance::of(story.seed, NETWORK_STREAM),
             disk: SimDisk::new(Chance::of(story.seed, DISK_STREAM), scenario.sector, is_lying),
             store: Store::default(),

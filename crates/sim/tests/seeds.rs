@@ -8,7 +8,12 @@ use push0_sim::{Fault, Story, shrink};
 
 #[test]
 fn a_thousand_fixed_seeds_hold() {
-    hold(0, 1_000);
+    hold(Story::of, 0, 1_000);
+}
+
+#[test]
+fn five_hundred_fixed_seeds_of_clusters_hold() {
+    hold(Story::of_cluster, 0, 500);
 }
 
 #[test]
@@ -18,18 +23,19 @@ fn five_hundred_fresh_seeds_hold() {
     let base = u64::try_from(now.as_nanos()).expect("it is before 2554");
     // Past the capture of the test's output: who reads a log must be able to run them again.
     let _ = writeln!(std::io::stderr(), "fresh seeds from {base}");
-    hold(base, 500);
+    hold(Story::of, base, 500);
+    hold(Story::of_cluster, base, 200);
 }
 
 #[test]
 fn the_same_seed_is_the_same_history_byte_for_byte() {
-    for seed in 0..40 {
-        let (first, second) = (Story::of(seed).tell(), Story::of(seed).tell());
-        assert!(first.history == second.history, "seed {seed}");
-        assert!(!first.history.is_empty(), "seed {seed} tells nothing");
-        assert_eq!((first.steps, first.events), (second.steps, second.events), "seed {seed}");
-        let silent = Story::of(seed).run();
-        assert_eq!((first.steps, first.events), (silent.steps, silent.events), "seed {seed}");
+    for story in (0..40).flat_map(|seed| [Story::of(seed), Story::of_cluster(seed)]) {
+        let (first, second) = (story.tell(), story.tell());
+        assert!(first.history == second.history, "{story}");
+        assert!(!first.history.is_empty(), "{story} tells nothing");
+        assert_eq!((first.steps, first.events), (second.steps, second.events), "{story}");
+        let silent = story.run();
+        assert_eq!((first.steps, first.events), (silent.steps, silent.events), "{story}");
     }
 }
 
@@ -37,9 +43,10 @@ fn the_same_seed_is_the_same_history_byte_for_byte() {
 fn every_kind_of_fault_strikes_in_some_seed() {
     let mut missing: BTreeSet<_> = Fault::ALL.iter().copied().collect();
     for seed in 0..SEEDS_MAX {
-        let outcome = Story::of(seed).run();
-        for struck in &outcome.struck {
-            missing.remove(&struck.strike.fault);
+        for outcome in [Story::of(seed).run(), Story::of_cluster(seed).run()] {
+            for struck in &outcome.struck {
+                missing.remove(&struck.strike.fault);
+            }
         }
         if missing.is_empty() {
             return;
@@ -50,18 +57,18 @@ fn every_kind_of_fault_strikes_in_some_seed() {
 
 #[test]
 fn a_story_without_its_faults_holds() {
-    for seed in 0..40 {
-        let story = Story { only: Some([].into()), ..Story::of(seed) };
+    for story in (0..40).flat_map(|seed| [Story::of(seed), Story::of_cluster(seed)]) {
+        let story = Story { only: Some([].into()), ..story };
         let outcome = story.run();
-        assert!(outcome.violation.is_none(), "seed {seed}: {:?}", outcome.violation);
-        assert!(outcome.struck.is_empty(), "seed {seed}: {:?}", outcome.struck);
+        assert!(outcome.violation.is_none(), "{story}: {:?}", outcome.violation);
+        assert!(outcome.struck.is_empty(), "{story}: {:?}", outcome.struck);
     }
 }
 
-fn hold(from: u64, count: u64) {
+fn hold(story: fn(u64) -> Story, from: u64, count: u64) {
     for seed in from..from + count {
-        if Story::of(seed).run().violation.is_some() {
-            let shrunk = shrink(&Story::of(seed)).expect("it fails again");
+        if story(seed).run().violation.is_some() {
+            let shrunk = shrink(&story(seed)).expect("it fails again");
             panic!("seed {seed}: {}\n{}", shrunk.violation, shrunk.story);
         }
     }

@@ -204,7 +204,6 @@ const CIRCLES: &[(&str, &[&str], &str)] = &[
         &["frame", "payload"],
         "a payload must not be taken for the beginning of a frame",
     ),
-    ("crates/sim", &["story", "world"], "a story is told by its world"),
     (
         "crates/dispatch",
         &[

@@ -11,6 +11,7 @@ use crate::fault::Fault;
 impl Cluster {
     /// An engine leads, by its log's word: it says so to everybody.
     pub(super) fn says_that_it_leads(&mut self, node: usize, epoch: Epoch, last: Seq) {
+        self.check_says(node, epoch);
         let at = self.wall_of(node);
         let Some(lead) = self.lead(node) else { return };
         lead.beats = None;

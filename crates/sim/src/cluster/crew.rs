@@ -7,6 +7,7 @@ use push0_engine::{Followed, Heard, Reign};
 
 use super::{Cluster, Happening};
 use crate::agenda::Step;
+use crate::check::{Check, holds};
 use crate::dispatcher::{Act, Around, Dispatcher};
 use crate::fault::Fault;
 
@@ -14,6 +15,8 @@ use crate::fault::Fault;
 pub(super) struct Member {
     pub(super) dispatcher: Dispatcher,
     followed: Option<Followed>,
+    /// The latest epoch of which it obeyed anything.
+    obeyed: Epoch,
     pub(super) cut: Cut,
 }
 
@@ -26,7 +29,7 @@ pub(super) struct Cut {
 
 impl Member {
     pub(super) fn new(dispatcher: Dispatcher) -> Self {
-        Self { dispatcher, followed: None, cut: Cut::default() }
+        Self { dispatcher, followed: None, obeyed: Epoch(0), cut: Cut::default() }
     }
 
     pub(super) fn words(&self) -> String {
@@ -38,7 +41,7 @@ impl Cluster {
     pub(super) fn dispatcher_starts(&mut self, who: usize) {
         let Some(one) = self.crew.get_mut(who).filter(|one| !one.dispatcher.is_up) else { return };
         one.dispatcher.start();
-        one.followed = None;
+        (one.followed, one.obeyed) = (None, Epoch(0));
         let life = one.dispatcher.life;
         self.trouble(who, Duration::ZERO);
         self.say(|| format!("dispatcher {who} starts, life {life}"));
@@ -102,6 +105,11 @@ impl Cluster {
         if !one.followed.as_mut().is_some_and(|followed| followed.takes(epoch)) {
             return;
         }
+        let obeyed = one.obeyed.max(epoch);
+        one.obeyed = obeyed;
+        self.note(holds(Check::StaleEpoch, epoch == obeyed, || {
+            format!("dispatcher {to} obeys an engine of {epoch} after one of {obeyed}")
+        }));
         self.say(|| format!("dispatcher {to} hears of {epoch}: {message:?}"));
         let acts = self.with(to, |one, around| one.hear(message, around));
         self.act(to, acts);

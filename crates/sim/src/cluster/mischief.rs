@@ -98,8 +98,8 @@ impl Cluster {
             self.say(|| {
                 format!("the stream is another: of {last} records {kept} are left, new {is_new}")
             });
-            self.stream.replace((!is_new).then_some(kept));
-            let wait = self.faults.chance(Fault::SetBack).millis(1_000, 40_000);
+            self.stream.replace(now, (!is_new).then_some(kept));
+            let wait = self.faults.chance(Fault::SetBack).millis(1_000, 70_000);
             self.agenda.after(wait, Happening::Heals(Healed::Restored));
         }
         if self.strikes(Fault::StoreDown) {
@@ -163,7 +163,10 @@ impl Cluster {
         self.say(|| format!("heals: {healed:?}"));
         match healed {
             Healed::Node(node) => {
-                self.nodes.get_mut(node).into_iter().for_each(|one| one.cut = Cuts::default());
+                let now = self.agenda.now();
+                if let Some(one) = self.nodes.get_mut(node) {
+                    (one.cut, one.reached) = (Cuts::default(), now);
+                }
             }
             Healed::Dispatcher(who) => {
                 if let Some(one) = self.crew.get_mut(who) {

@@ -28,6 +28,8 @@ pub(super) struct Node {
     /// The last word of another engine that leads.
     pub(super) seen: Option<Beat>,
     pub(super) token: u64,
+    /// When it could reach the stream again, after it could not.
+    pub(super) reached: Duration,
     /// Whether it cannot reach the stream, is not heard by the others, and hears nothing of them.
     pub(super) cut: Cuts,
 }
@@ -65,6 +67,7 @@ impl Node {
             part: Part::Down,
             seen: None,
             token: 0,
+            reached: Duration::ZERO,
             cut: Cuts::default(),
         }
     }

@@ -71,8 +71,8 @@ pub(super) struct Stream {
     /// Until when its leader knows less than what is there, and how far it does.
     behind: (Duration, u64),
     pub(super) is_full: bool,
-    /// All that it held, while it holds something else.
-    copy: Option<Vec<Stored>>,
+    /// All that it held, while it holds something else, and since when.
+    copy: Option<(Duration, Vec<Stored>)>,
 }
 
 /// How a publish is taken.
@@ -119,6 +119,11 @@ impl Stream {
         self.records.len() as u64
     }
 
+    /// Since when it is not what it was.
+    pub(super) fn another_since(&self) -> Option<Duration> {
+        self.copy.as_ref().map(|(since, _)| *since)
+    }
+
     /// Whether somebody answers for it.
     pub(super) fn answers(&self, now: Duration) -> bool {
         now >= self.leaderless
@@ -141,7 +146,7 @@ impl Stream {
     }
 
     /// It is put back to what it held after so many messages; or, with none, it is another log.
-    pub(super) fn replace(&mut self, kept: Option<u64>) {
+    pub(super) fn replace(&mut self, now: Duration, kept: Option<u64>) {
         let whole = self.records.clone();
         match kept {
             Some(kept) => self.records.truncate(usize::try_from(kept).unwrap_or(usize::MAX)),
@@ -149,12 +154,12 @@ impl Stream {
         }
         self.ids.clear();
         self.under_way = None;
-        self.copy = Some(whole);
+        self.copy = Some((now, whole));
     }
 
     /// It holds again what it held.
     pub(super) fn restore(&mut self) {
-        if let Some(copy) = self.copy.take() {
+        if let Some((_, copy)) = self.copy.take() {
             self.records = copy;
             self.under_way = None;
         }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use push0_core::{Scheduler, Seq, Turn};
+use push0_core::{Epoch, Scheduler, Seq, Turn};
 use push0_log::stream::Position;
 
 use super::node::Part;
@@ -24,6 +24,8 @@ pub(super) struct Truth {
     turns: Vec<Turn>,
     /// Since when the stream is what it was, after it was not.
     pub(super) whole_again: Duration,
+    /// When the latest claim was taken.
+    claimed: Duration,
     /// Since when nothing keeps an engine from leading, and when one last led.
     well: Duration,
     led: Duration,
@@ -41,6 +43,7 @@ impl Truth {
             position: Position::begin(first).expect("it is one"),
             turns: Vec::new(),
             whole_again: Duration::ZERO,
+            claimed: Duration::ZERO,
             well: Duration::ZERO,
             led: Duration::ZERO,
             longest: Duration::ZERO,
@@ -126,9 +129,38 @@ impl Cluster {
                 format!("a turn of {} stands behind one of {before}", turn.epoch)
             }));
             turn.events.iter().for_each(|event| self.say(|| format!("  {event:?}")));
+            if turn.epoch > before {
+                self.truth.claimed = self.agenda.now();
+            }
             self.truth.watch.took(&turn);
             self.truth.turns.push(turn);
         }
+    }
+
+    /// An engine says that it leads, by its log's word: it did so a moment ago, or stood still since.
+    pub(super) fn check_says(&mut self, node: usize, epoch: Epoch) {
+        let now = self.agenda.now();
+        let (latest, claimed) = (self.truth.watch.ledger.epoch, self.truth.claimed);
+        let woke = self.nodes.get(node).map_or(Duration::ZERO, |one| one.frozen);
+        let is_late = now.saturating_sub(claimed.max(woke)) < WORD_MAX;
+        self.note(holds(Check::StaleEpoch, epoch == latest || is_late, || {
+            format!("engine {node} says that it leads in {epoch}, and {latest} was claimed at {claimed:?}")
+        }));
+    }
+
+    /// Who has read more than a log holds that went back ends.
+    pub(super) fn check_knows_better(&mut self) {
+        let now = self.agenda.now();
+        let Some(since) = self.stream.another_since() else { return };
+        let knows = self.nodes.iter().find(|one| {
+            let is_there = matches!(one.part, Part::Follows(_) | Part::Leads(_));
+            let since = since.max(one.frozen).max(one.reached);
+            is_there && !one.cut.log && now.saturating_sub(since) > BETTER_MAX
+        });
+        let knows = knows.map(|one| one.name);
+        self.note(holds(Check::LoudStop, knows.is_none(), || {
+            format!("engine {knows:?} goes on over a log that went back at {since:?}")
+        }));
     }
 
     /// Where the log answers and an engine hears, one leads soon.
@@ -160,6 +192,13 @@ impl Cluster {
         }
     }
 }
+
+/// What the log has said of who leads may come so much later.
+const WORD_MAX: Duration = Duration::from_secs(8);
+
+/// Within so long who knows better has found out that its log went back: four looks, of which some are not answered, or an
+/// append of unknown fate.
+const BETTER_MAX: Duration = Duration::from_secs(35);
 
 /// The longest that nobody may lead where the log answers: what an append of unknown fate is asked for, then what an engine
 /// with another clock waits, and some for messages that are late.
