@@ -17,7 +17,14 @@ fn what_was_taken_back_is_proved_when_it_is_asked_for_again() {
 /// An epoch was given up in silence after a fork, until a restart (aztec-packages 24436).
 #[test]
 fn a_fork_beside_the_chain_stalls_nothing() {
-    hold(Story::of, &[Fault::Forked, Fault::Reordered, Fault::PayloadGone, Fault::EngineKilled]);
+    let kinds = [
+        Fault::Forked,
+        Fault::Reordered,
+        Fault::ArtifactLost,
+        Fault::PayloadGone,
+        Fault::EngineKilled,
+    ];
+    hold(Story::of, &kinds);
 }
 
 /// What fails for good was tried 80 times, and ids in flight were lost with a restart (optimism 22764, 22823, 22717).
@@ -72,7 +79,8 @@ fn no_slot_is_lost_with_what_fails_in_it() {
 /// Provers worked on what was proved elsewhere (sp1-cluster 140, aztec-packages 23972).
 #[test]
 fn what_is_proved_elsewhere_is_cancelled() {
-    hold(Story::of, &[Fault::LateProof, Fault::Partition, Fault::HeldKept]);
+    let kinds = [Fault::LateProof, Fault::Partition, Fault::DispatcherKilled, Fault::HeldKept];
+    hold(Story::of, &kinds);
 }
 
 /// A prover of another circuit got work, and one broken device took the fleet down (airbender-prover 141, zksync-era 4858,
@@ -112,4 +120,4 @@ fn hold(story: fn(u64) -> Story, kinds: &[Fault]) {
     assert!(missing.is_empty(), "in {SEEDS} worlds none of these strikes: {missing:?}");
 }
 
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 50;

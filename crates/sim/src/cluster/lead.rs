@@ -30,6 +30,8 @@ pub(super) struct Lead {
     /// Begun, and not known to be durable.
     pub(super) begun: VecDeque<Turn>,
     pub(super) append: Option<Flight>,
+    /// On its way to the engine.
+    inbox: VecDeque<Asked>,
     /// What a probe waits for; nothing else goes on meanwhile.
     pub(super) probe: Option<u64>,
     pub(super) looks: Looks,
@@ -79,6 +81,7 @@ impl Lead {
             watch,
             begun: VecDeque::new(),
             append: None,
+            inbox: VecDeque::new(),
             probe: None,
             looks,
             look: None,
@@ -105,6 +108,24 @@ impl Lead {
     }
 }
 
+impl Lead {
+    /// Hands in what was asked, as much as the engine takes.
+    fn hand_in(&mut self, at: Timestamp) {
+        for _ in 0..self.engine.takes(at) {
+            let Some(asked) = self.inbox.pop_front() else { return };
+            self.engine.handle_request(match asked {
+                Asked::Heard(message) => Request::Heard(vec![message]),
+                Asked::Departed(dispatcher, at) => {
+                    self.watch.departs(&dispatcher);
+                    Request::Departed(dispatcher, self.clock.now(at))
+                }
+                Asked::Add(token, blocks) => Request::Add(blocks, token),
+                Asked::Ask(token, input) => Request::Ask(vec![input], Some(token)),
+            });
+        }
+    }
+}
+
 impl Cluster {
     pub(super) fn lead(&mut self, node: usize) -> Option<&mut Lead> {
         match &mut self.nodes.get_mut(node)?.part {
@@ -113,23 +134,14 @@ impl Cluster {
         }
     }
 
-    /// Something is asked of whoever leads.
+    /// Something is asked of whoever leads. Past its bound, who asks would wait, and asks again.
     pub(super) fn lead_hears(&mut self, node: usize, asked: Asked) {
         let now = self.agenda.now();
         let Some(lead) = self.lead(node) else { return };
-        if lead.stops || lead.engine.takes(lead.clock.now(now)) == 0 {
-            return; // who asks, asks again
+        if !lead.stops && lead.inbox.len() < INBOX_MAX {
+            lead.inbox.push_back(asked);
+            self.look_by(node, now);
         }
-        lead.engine.handle_request(match asked {
-            Asked::Heard(message) => Request::Heard(vec![message]),
-            Asked::Departed(dispatcher, at) => {
-                lead.watch.departs(&dispatcher);
-                Request::Departed(dispatcher, lead.clock.now(at))
-            }
-            Asked::Add(token, blocks) => Request::Add(blocks, token),
-            Asked::Ask(token, input) => Request::Ask(vec![input], Some(token)),
-        });
-        self.look_by(node, now);
     }
 
     /// Has an engine look at `at`, unless it does before.
@@ -154,6 +166,7 @@ impl Cluster {
         }
         let at = lead.clock.now(now);
         lead.watch.now = now;
+        lead.hand_in(at);
         if let Err(error) = lead.engine.handle_timeout(at, &mut lead.watch) {
             return self.note(Err((Check::Legal, error.to_string())));
         }
@@ -168,7 +181,10 @@ impl Cluster {
         self.lets_go(node);
         self.appends(node);
         let Some(lead) = self.lead(node) else { return };
-        if let Some(due) = lead.engine.poll_timeout() {
+        let at = lead.clock.now(now);
+        let takes_more = !lead.inbox.is_empty() && lead.engine.takes(at) > 0;
+        let due = if takes_more { Some(at) } else { lead.engine.poll_timeout() };
+        if let Some(due) = due {
             let due = lead.clock.when(due);
             self.look_by(node, due);
         }
@@ -327,6 +343,9 @@ fn writer(node: &Node) -> LogId {
     writer.iter_mut().zip(bytes).for_each(|(byte, of)| *byte = *of);
     LogId(writer)
 }
+
+/// Requests on their way to an engine, as in the real one.
+const INBOX_MAX: usize = 1_024;
 
 /// Who waits for the claim and the pipeline: whoever starts the engine.
 const BEGINS: u64 = u64::MAX;

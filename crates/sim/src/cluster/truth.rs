@@ -193,8 +193,9 @@ impl Cluster {
     }
 }
 
-/// What the log has said of who leads may come so much later.
-const WORD_MAX: Duration = Duration::from_secs(8);
+/// What the log has said of who leads may come so much later: a record that landed is asked for so long where its answer was
+/// lost.
+const WORD_MAX: Duration = Duration::from_secs(25);
 
 /// Within so long who knows better has found out that its log went back: four looks, of which some are not answered, or an
 /// append of unknown fate.
