@@ -5,6 +5,7 @@
 mod aside;
 mod batches;
 mod chain;
+mod crew;
 mod day;
 mod fleet;
 mod inputs;
