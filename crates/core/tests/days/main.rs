@@ -15,3 +15,4 @@ mod results;
 mod review;
 mod rules;
 mod taken_back;
+mod words;
