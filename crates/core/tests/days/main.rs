@@ -9,6 +9,7 @@ mod crew;
 mod day;
 mod fleet;
 mod inputs;
+mod keys;
 mod offers;
 mod operator;
 mod results;
