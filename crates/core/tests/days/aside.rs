@@ -126,64 +126,6 @@ fn one_task_that_fails_everywhere_sets_nobody_aside() {
 }
 
 #[test]
-fn a_task_parks_only_once_another_that_proves_has_failed_it_too() {
-    let mut day = waiting(pipeline(), 2);
-    let (proved, _) = grant(&mut day, &[("well", 1)]).pop().expect("one");
-    end(&mut day, proved, Outcome::Proved(result()));
-    let mut tries = 0;
-    for who in ["sick", "sick", "sick", "sick", "sick", "sick", "sick", "well"] {
-        later(&mut day, Duration::from_secs(100));
-        let (task, _) = grant(&mut day, &[(who, 1)]).pop().expect("it waits to be tried");
-        tries += 1;
-        end(&mut day, task, failed(FailureClass::Failed));
-        let is_parked = day.scheduler.task(&task).expect("it").state == TaskState::Parked;
-        assert_eq!(is_parked, who == "well", "after {tries} tries");
-    }
-}
-
-#[test]
-fn what_is_away_for_a_while_is_waited_for_as_long_as_the_pipeline_says() {
-    let mut spec = pipeline();
-    for stage in spec.stages.values_mut() {
-        stage.patience = Some(Duration::from_secs(600));
-        stage.backoff = Some((Duration::from_secs(1), Duration::from_secs(60)));
-    }
-    let mut day = waiting(spec, 1);
-    let since = day.now;
-    let mut tries = 0;
-    while day.scheduler.parked().next().is_none() {
-        assert!(day.now.since(since) < Duration::from_secs(3_600), "{tries} tries");
-        later(&mut day, Duration::from_secs(1));
-        for (task, _) in grant(&mut day, &[("one", 1)]) {
-            tries += 1;
-            end(&mut day, task, failed(FailureClass::Transient));
-        }
-    }
-    let waited = day.now.since(since);
-    assert!(waited >= Duration::from_secs(600) && waited < Duration::from_secs(700), "{waited:?}");
-    assert!((10..40).contains(&tries), "{tries} tries");
-}
-
-#[test]
-fn what_nobody_begins_has_a_budget_too() {
-    let mut day = waiting(pipeline(), 1);
-    let since = day.now;
-    while day.scheduler.parked().next().is_none() {
-        later(&mut day, Duration::from_secs(10));
-        for (task, _) in grant(&mut day, &[("one", 1)]) {
-            end(&mut day, task, Outcome::NotRun { message: "full".to_owned() });
-        }
-    }
-    let why = day.scheduler.parked().next().and_then(|(_, task)| task.parked.clone());
-    assert!(
-        matches!(&why, Some((ParkedBy::Withdrawn, words)) if words.contains("full")),
-        "{why:?}"
-    );
-    assert!(day.now.since(since) > Duration::from_secs(3_600), "{:?}", day.now.since(since));
-    assert!(day.events.len() < 500, "{} facts", day.events.len());
-}
-
-#[test]
 fn who_begins_nothing_is_set_aside_as_well() {
     let mut day = waiting(pipeline(), 8);
     let (since, mut refused) = (day.now, 0);

@@ -1,5 +1,6 @@
 //! A day on which dispatchers differ: some are well, some are sick.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use push0_core::{
@@ -47,6 +48,27 @@ pub(crate) fn end(day: &mut Day, task: TaskId, outcome: Outcome) {
 
 pub(crate) fn failed(class: FailureClass) -> Outcome {
     Outcome::Failed { class, message: "the driver is gone".to_owned() }
+}
+
+/// Gives `who` up, and with it all that it holds.
+pub(crate) fn lose(day: &mut Day, who: &str) {
+    let (dispatcher, message) = (who.parse().expect("a name"), "it was silent".to_owned());
+    day.ask(&Input::Lose { dispatcher, but: BTreeSet::new(), message });
+    day.follow_up();
+}
+
+/// Sets `who` aside for a program, as a log may say, until it may get a probe.
+pub(crate) fn set_aside(day: &mut Day, who: &str, program: &str, until: Timestamp) {
+    let [dispatcher, message] = [who, "the driver is gone"].map(str::to_owned);
+    let event = Event::SetAside {
+        dispatcher: dispatcher.parse().expect("a name"),
+        program: program.parse().expect("a name"),
+        failures: ROUNDS,
+        until,
+        message,
+    };
+    day.scheduler.apply_all(day.now, [&event]).expect("a log may say so");
+    day.events.push(event);
 }
 
 pub(crate) fn later(day: &mut Day, time: Duration) {

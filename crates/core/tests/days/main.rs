@@ -4,6 +4,8 @@
 
 mod aside;
 mod batches;
+mod behind;
+mod budgets;
 mod chain;
 mod crew;
 mod day;
@@ -12,8 +14,10 @@ mod inputs;
 mod keys;
 mod offers;
 mod operator;
+mod probes;
 mod results;
 mod review;
+mod rounds;
 mod rules;
 mod taken_back;
 mod words;
