@@ -324,10 +324,15 @@ const fn parks_as(class: ParkedBy) -> &'static str {
 /// As the worlds' pipelines say.
 fn budget(class: &str) -> u64 {
     match class {
-        "transient" | "lost" | "unjudged" => 3,
-        "unprovable" | "invalid_input" => 1,
+        "transient" => 3,
+        "resource" => 5,
+        "timeout" => 4,
+        "failed" => 2,
+        "rejected" => 7,
+        "lost" => 6,
+        "unjudged" => 8,
         "withdrawn" => 100,
-        _ => 2,
+        _ => 1, // what a prover says of its task
     }
 }
 
