@@ -2,77 +2,10 @@
 
 use std::time::Duration;
 
-use push0_core::{
-    Capacity, Event, FailureClass, Input, Limits, Offer, Outcome, ParkedBy, PipelineSpec, Report,
-    TaskId, TaskState, Timestamp,
-};
+use push0_core::{Event, FailureClass, Input, Outcome, ParkedBy, TaskId, TaskState};
 
-use crate::day::{Day, block, pipeline, result};
-
-/// A day on which so many tasks wait, and nobody has tried any.
-fn waiting(spec: PipelineSpec, tasks: u64) -> Day {
-    let mut day = Day::under(Limits::default(), spec);
-    (0..tasks).for_each(|number| day.ask(&Input::Submit(Box::new(block(number)))));
-    day.fleet.look(day.now);
-    day.follow_up();
-    day
-}
-
-fn offer(day: &Day, name: &str, slots: u32) -> Offer {
-    let capacity = Capacity { slots, ..day.beat_of([]).capacity };
-    Offer { dispatcher: name.parse().expect("a name"), free: capacity.clone(), whole: capacity }
-}
-
-/// Grants what these may get, and answers it as task and dispatcher.
-fn grant(day: &mut Day, offers: &[(&str, u32)]) -> Vec<(TaskId, String)> {
-    let offers = offers.iter().map(|(name, slots)| offer(day, name, *slots)).collect();
-    let before = day.events.len();
-    day.ask(&Input::Assign(offers));
-    let granted = day.events.iter().skip(before).filter_map(|event| {
-        let Event::Granted { task, dispatcher, .. } = event else { return None };
-        Some((*task, dispatcher.to_string()))
-    });
-    granted.collect()
-}
-
-/// Ends the attempt at `task`, by the word of who holds it.
-fn end(day: &mut Day, task: TaskId, outcome: Outcome) {
-    let lease = day.scheduler.attempts_at(task).next().cloned();
-    let lease = lease.expect("it is being tried");
-    let ran = Duration::from_secs(1);
-    let (dispatcher, attempt) = (lease.dispatcher, lease.id);
-    day.ask(&Input::Report(Report { dispatcher, incarnation: 1, attempt, task, outcome, ran }));
-    day.follow_up();
-}
-
-fn failed(class: FailureClass) -> Outcome {
-    Outcome::Failed { class, message: "the driver is gone".to_owned() }
-}
-
-fn later(day: &mut Day, time: Duration) {
-    day.now = day.now + time;
-    day.follow_up();
-}
-
-fn asides(day: &Day) -> Vec<(String, Timestamp)> {
-    let asides = day.scheduler.asides();
-    asides.map(|(_, who, aside)| (who.to_string(), aside.until)).collect()
-}
-
-/// `sick` fails three, while `well` has proved one; `well` has no slot free any more.
-fn with_one_set_aside() -> Day {
-    let mut day = waiting(pipeline(), 8);
-    for (task, _) in grant(&mut day, &[("well", 1)]) {
-        end(&mut day, task, Outcome::Proved(result()));
-    }
-    while asides(&day).is_empty() {
-        later(&mut day, Duration::from_secs(60));
-        for (task, _) in grant(&mut day, &[("sick", 2)]) {
-            end(&mut day, task, failed(FailureClass::Failed));
-        }
-    }
-    day
-}
+use crate::crew::{asides, end, failed, grant, later, offer, waiting, with_one_set_aside};
+use crate::day::{pipeline, result};
 
 #[test]
 fn who_fails_what_others_may_prove_is_set_aside_and_gets_one_probe_at_a_time() {
@@ -193,67 +126,11 @@ fn one_task_that_fails_everywhere_sets_nobody_aside() {
 }
 
 #[test]
-fn a_task_parks_only_once_another_that_proves_has_failed_it_too() {
-    let mut day = waiting(pipeline(), 2);
-    let (proved, _) = grant(&mut day, &[("well", 1)]).pop().expect("one");
-    end(&mut day, proved, Outcome::Proved(result()));
-    let mut tries = 0;
-    for who in ["sick", "sick", "sick", "sick", "sick", "sick", "sick", "well"] {
-        later(&mut day, Duration::from_secs(100));
-        let (task, _) = grant(&mut day, &[(who, 1)]).pop().expect("it waits to be tried");
-        tries += 1;
-        end(&mut day, task, failed(FailureClass::Failed));
-        let is_parked = day.scheduler.task(&task).expect("it").state == TaskState::Parked;
-        assert_eq!(is_parked, who == "well", "after {tries} tries");
-    }
-}
-
-#[test]
-fn what_is_away_for_a_while_is_waited_for_as_long_as_the_pipeline_says() {
-    let mut spec = pipeline();
-    for stage in spec.stages.values_mut() {
-        stage.patience = Some(Duration::from_secs(600));
-        stage.backoff = Some((Duration::from_secs(1), Duration::from_secs(60)));
-    }
-    let mut day = waiting(spec, 1);
-    let since = day.now;
-    let mut tries = 0;
-    while day.scheduler.parked().next().is_none() {
-        later(&mut day, Duration::from_secs(1));
-        for (task, _) in grant(&mut day, &[("one", 1)]) {
-            tries += 1;
-            end(&mut day, task, failed(FailureClass::Transient));
-        }
-    }
-    let waited = day.now.since(since);
-    assert!(waited >= Duration::from_secs(600) && waited < Duration::from_secs(700), "{waited:?}");
-    assert!((10..40).contains(&tries), "{tries} tries");
-}
-
-#[test]
-fn what_nobody_begins_has_a_budget_too() {
-    let mut day = waiting(pipeline(), 1);
-    let since = day.now;
-    while day.scheduler.parked().next().is_none() {
-        later(&mut day, Duration::from_secs(10));
-        for (task, _) in grant(&mut day, &[("one", 1)]) {
-            end(&mut day, task, Outcome::NotRun { message: "full".to_owned() });
-        }
-    }
-    let why = day.scheduler.parked().next().and_then(|(_, task)| task.parked.clone());
-    assert!(
-        matches!(&why, Some((ParkedBy::Withdrawn, words)) if words.contains("full")),
-        "{why:?}"
-    );
-    assert!(day.now.since(since) > Duration::from_secs(3_600), "{:?}", day.now.since(since));
-    assert!(day.events.len() < 500, "{} facts", day.events.len());
-}
-
-#[test]
 fn who_begins_nothing_is_set_aside_as_well() {
     let mut day = waiting(pipeline(), 8);
-    let mut refused = 0;
+    let (since, mut refused) = (day.now, 0);
     while asides(&day).is_empty() {
+        assert!(day.now.since(since) < Duration::from_secs(36_000), "{refused} refused");
         later(&mut day, Duration::from_secs(1));
         for (task, _) in grant(&mut day, &[("hole", 8)]) {
             refused += 1;

@@ -45,6 +45,32 @@ fn a_holder_that_a_new_engine_never_hears_of_is_given_up() {
 }
 
 #[test]
+fn who_beats_on_loses_nothing_though_a_new_engine_looked_before_it_heard_of_it() {
+    let mut day = Day::with_grants(1);
+    let attempt = day.attempts().next().expect("one was granted");
+    day.fleet = Fleet::new(SILENCE_MAX);
+    for _ in 0..2 * SILENCE_MAX.as_secs() {
+        day.fleet.look(day.now);
+        day.follow_up();
+        day.beat([attempt]);
+        day.now = day.now + Duration::from_secs(1);
+    }
+    assert_eq!(day.lost(), 0);
+}
+
+#[test]
+fn a_gap_of_a_new_engine_gives_up_nobody_that_it_is_yet_to_hear_of() {
+    let mut day = Day::with_grants(2);
+    day.fleet = Fleet::new(SILENCE_MAX);
+    day.fleet.look(day.now);
+    day.follow_up();
+    day.now = day.now + SILENCE_MAX * 3;
+    day.fleet.look(day.now);
+    day.follow_up();
+    assert_eq!(day.lost(), 0);
+}
+
+#[test]
 fn all_that_a_lost_dispatcher_held_is_lost_though_one_decision_does_not_hold_it() {
     let mut day = Day::with_grants(7); // decisions hold 2
     day.sleep(SILENCE_MAX + Duration::from_secs(5));
@@ -220,6 +246,23 @@ fn a_claim_goes_as_far_as_it_was_shown() {
         assert!(day.attempts().count() <= 8 + 2 * second, "{held:?}");
     }
     assert!(*held.last().expect("many") > 40, "who confirms gets more: {held:?}");
+}
+
+/// Beats cost nothing: neither many at once nor many in a row show that it proves.
+#[test]
+fn a_claim_is_believed_no_faster_for_more_beats_and_no_further_for_beats_alone() {
+    for (beats, every, at_most) in [(1_000, 1, 10), (600, 1_000, 130)] {
+        let mut day = Day::of(pipeline());
+        let capacity = Capacity { slots: u32::MAX, ..day.beat_of([]).capacity };
+        let beat = Beat { capacity, ..day.beat_of([]) };
+        for _ in 0..beats {
+            day.fleet.look(day.now);
+            let _ = day.fleet.beat(day.now, &beat, &day.scheduler);
+            day.now = day.now + Duration::from_millis(every);
+        }
+        let slots = day.fleet.offers(&day.scheduler).pop().expect("it was heard").whole.slots;
+        assert!((9..=at_most).contains(&slots), "{beats} beats: {slots}");
+    }
 }
 
 #[test]

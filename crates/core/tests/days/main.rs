@@ -4,13 +4,20 @@
 
 mod aside;
 mod batches;
+mod behind;
+mod budgets;
 mod chain;
+mod crew;
 mod day;
 mod fleet;
 mod inputs;
+mod keys;
 mod offers;
 mod operator;
+mod probes;
 mod results;
 mod review;
+mod rounds;
 mod rules;
 mod taken_back;
+mod words;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use push0_core::{
-    AttemptId, Digest, Event, Input, Limits, Outcome, PipelineSpec, Rejection, ResultRef, TaskId,
-    TaskState, Verdict, Vkey,
+    AttemptId, Digest, Event, Input, Limits, Outcome, ParkedBy, PipelineSpec, Rejection, ResultRef,
+    TaskId, TaskState, Verdict, Vkey,
 };
 
 use crate::day::{Day, pipeline, result};
@@ -106,6 +106,27 @@ fn each_part_is_proved_from_its_own_bytes() {
     });
     let own = (0..).map(Some).zip(parts.into_iter().map(|part| vec![part]));
     assert_eq!(read.collect::<BTreeMap<_, _>>(), own.collect());
+}
+
+/// What was made of its parts was made of those of before.
+#[test]
+fn a_split_that_is_made_again_into_other_parts_parks() {
+    let [one, two, three] = ["one", "two", "three"].map(|part| Digest::of(part.as_bytes()));
+    for (again, is_taken) in [
+        (vec![one, two], true),
+        (vec![two, one], false),
+        (vec![one, two, three], false),
+        (vec![one], false),
+    ] {
+        let mut day = Day::of(split()).granted(1);
+        let [task] = *day.tried() else { panic!("one was granted") };
+        assert!(takes(&mut day, ResultRef { parts: vec![one, two], ..result() }));
+        day.ask(&Input::Remake(task));
+        day.grant();
+        assert_eq!(take(&mut day, task, ResultRef { parts: again, ..result() }), is_taken);
+        let parked = day.scheduler.task(&task).and_then(|task| Some(task.parked.as_ref()?.0));
+        assert_eq!(parked, (!is_taken).then_some(ParkedBy::Contradiction));
+    }
 }
 
 #[test]

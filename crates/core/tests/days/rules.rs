@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use push0_core::{
     AttemptId, Block, BlockHash, Capacity, Digest, Epoch, Event, FailureClass, Height, Input,
     Limits, Offer, Outcome, Pipeline, PipelineSpec, Rejection, ResultRef, Scheduler, TaskState,
-    Timestamp,
+    Timestamp, ToDispatcher, Turn,
 };
 
 use crate::day::{Day, block, pipeline};
@@ -72,10 +72,35 @@ fn whatever_follows_of_itself_has_room_in_a_record_beside_a_full_turn() {
         assert!(limits.input_bytes_max() + limits.turn_bytes_max() < record, "{record}");
         let words = 2 * (6 * limits.message_bytes_max + 480);
         assert!(limits.turn_bytes_max() + words < record, "{record}");
+        assert!(limits.parts_max <= limits.inputs_max, "{record}: one task reads them all");
     }
     let (usual, whole) = (Limits::default().within(1_000_000), Limits::default());
     assert_eq!(usual.inputs_max, whole.inputs_max);
     assert_eq!((usual.decision_max, usual.message_bytes_max), (whole.decision_max, 4_096));
+}
+
+/// It leaves as one message, which is no larger than a record.
+#[test]
+fn a_grant_of_as_many_inputs_as_a_task_may_read_is_no_larger_than_what_the_log_takes() {
+    for record in [60_000, 120_000, 250_000] {
+        let mut spec = PipelineSpec { window: Some(10_000), ..pipeline() };
+        for stage in spec.stages.values_mut() {
+            stage.collect = Some("sequence".to_owned());
+            stage.max = [("blocks".to_owned(), 4_096)].into();
+        }
+        let limits = Limits::default().within(record);
+        let mut day = Day::under(limits, spec);
+        for number in 0..=limits.inputs_max as u64 {
+            day.ask(&Input::Submit(Box::new(block(number))));
+        }
+        let day = day.granted(1);
+        let attempt = day.attempts().next().expect("one was granted");
+        let grant = day.scheduler.grant(attempt).expect("it lives");
+        assert_eq!(grant.inputs.len(), limits.inputs_max);
+        let grant = ToDispatcher::Grant(Box::new(grant));
+        let bytes = serde_json::to_vec(&grant).expect("json").len();
+        assert!(bytes <= record, "{bytes} bytes of {record}");
+    }
 }
 
 #[test]
@@ -255,6 +280,22 @@ fn only_an_attempt_of_its_task_that_lives_is_ended() {
     for attempt in [two.id, AttemptId(one.id.0 + 1_000), AttemptId(0)] {
         let refused = lost(one.task, attempt).expect_err("it does not live at this task");
         assert!(refused.what.contains("no attempt that lives"), "{refused}");
+    }
+}
+
+#[test]
+fn a_log_that_goes_back_in_time_or_lacks_a_turn_is_refused() {
+    let turn = |first, at| Turn { epoch: Epoch(1), first, at, events: vec![Event::Led {}] };
+    let day = Day::with_grants(1);
+    let (next, now) = (day.scheduler.last().next(), day.now);
+    let read = |turn: &Turn| day.scheduler.clone().replay_turn(turn);
+    assert_eq!(read(&turn(next, now)), Ok(()));
+    let before = Timestamp(now.0 - 1);
+    let refused = read(&turn(next, before)).expect_err("time went back");
+    assert!(refused.what.contains("time"), "{refused}");
+    for other in [day.scheduler.last(), next.next()] {
+        let refused = read(&turn(other, now)).expect_err("it is not the next");
+        assert!(refused.what.contains("comes next"), "{refused}");
     }
 }
 

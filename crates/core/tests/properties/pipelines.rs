@@ -166,15 +166,16 @@ fn add<'a>(
     spec.stages.get_mut(name).expect("it was just put there")
 }
 
-/// Small, so that worlds reach them.
+/// Small, so that worlds reach them; and each another, so that none is taken for another's.
 fn retry() -> BTreeMap<String, u64> {
     let classes = [
         ("transient", 3),
-        ("resource", 2),
-        ("timeout", 2),
+        ("resource", 5),
+        ("timeout", 4),
         ("failed", 2),
-        ("rejected", 2),
-        ("lost", 3),
+        ("rejected", 7),
+        ("lost", 6),
+        ("unjudged", 8),
     ];
     classes.into_iter().map(|(class, attempts)| (class.to_owned(), attempts)).collect()
 }

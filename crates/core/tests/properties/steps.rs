@@ -206,5 +206,6 @@ fn class() -> impl Strategy<Value = FailureClass> {
         FailureClass::Failed,
         FailureClass::Unprovable,
         FailureClass::InvalidInput,
+        FailureClass::Unjudged,
     ])
 }
