@@ -66,6 +66,7 @@ mod sizes;
 mod status;
 mod submit;
 mod take_back;
+mod threads;
 mod trace;
 mod wire;
 mod witness;

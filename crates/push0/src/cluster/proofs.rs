@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use push0_core::{ReleaseNumber, Scheduler, TaskId, plain};
 use push0_dispatch::{Access, Store};
-use tokio::runtime::Runtime;
 
 use super::args::ProofsArgs;
 use super::client::Client;
@@ -24,6 +23,7 @@ use super::replica::{Came, Replica};
 use super::role::Role;
 use super::serve::runtime;
 use super::settings::Settings;
+use super::threads::Threads;
 use super::wire::Ask;
 use crate::exit::Exit;
 use crate::programs::{self, Programs};
@@ -53,7 +53,7 @@ struct Reader<'a> {
     failures: u32,
     troubles: Repeats,
     settings: Settings,
-    runtime: Runtime,
+    runtime: Threads,
 }
 
 fn write_all(args: &ProofsArgs) -> Result<(), ClusterError> {
