@@ -72,7 +72,7 @@ mod wire;
 mod witness;
 
 pub use self::bus::{BEAT, Bus, hear, life, read};
-pub use self::wire::{Answer, Ask, Down, LeaderBeat, Left};
+pub use self::wire::{Answer, Ask, Down, LeaderBeat, Left, Unnamed};
 
 pub(crate) use self::apply::{apply, discard, retry, unpin};
 pub(crate) use self::args::{
