@@ -139,7 +139,7 @@ fn traces(lines: &[&str]) -> Vec<bool> {
             frame(line).is_some_and(|what| is_behind_head || is_before_place || is_symbol(what));
         let is_of_trace = is_frame || is_place(line);
         is_behind_head = is_head || is_behind_head && is_of_trace;
-        is_head || is_of_trace || line.starts_with("note: ") && line.contains("RUST_BACKTRACE")
+        is_head || is_of_trace || is_note(line)
     });
     traces.collect()
 }
@@ -147,12 +147,23 @@ fn traces(lines: &[&str]) -> Vec<bool> {
 /// What a numbered line says: `3: main`.
 fn frame(line: &str) -> Option<&str> {
     let (number, what) = line.split_once(": ")?;
-    let is_number = !number.is_empty() && number.bytes().all(|letter| letter.is_ascii_digit());
-    is_number.then_some(what)
+    is_number(number).then_some(what)
 }
 
 fn is_symbol(what: &str) -> bool {
     what.starts_with(['<', '_']) || what.starts_with("0x") || what.contains("::")
+}
+
+/// What stands below a trace, and says nothing of why: how to see more of it, that there is more, and of what version it is.
+fn is_note(line: &str) -> bool {
+    let is_more = |rest: &str| rest.strip_suffix(" more").is_some_and(is_number);
+    line.starts_with("note: ") && line.contains("RUST_BACKTRACE")
+        || line.strip_prefix("... ").is_some_and(is_more)
+        || line.strip_prefix("Node.js v").is_some_and(|rest| rest.split('.').all(is_number))
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|letter| letter.is_ascii_digit())
 }
 
 /// Whether a line is a frame's place, or a frame with its place: `at ./src/main.rs:4:5`, `at prove (/app/prove.js:3:9)`,
@@ -162,7 +173,7 @@ fn is_place(line: &str) -> bool {
     let place = place.strip_suffix(')').unwrap_or(place);
     let is_line = place.rsplit_once(':').is_some_and(|(file, line)| {
         let line = line.strip_prefix("line ").unwrap_or(line);
-        !file.is_empty() && !line.is_empty() && line.bytes().all(|digit| digit.is_ascii_digit())
+        !file.is_empty() && is_number(line)
     });
     is_line || NO_PLACES.iter().any(|nowhere| place.ends_with(nowhere))
 }
@@ -220,9 +231,9 @@ mod tests {
     #[test]
     fn the_gist_has_no_frame_of_any_language() {
         for trace in [
-            "    at prove (/app/prove.js:3:9)\n    at async main (file:///app/main.js:2:1)",
+            "    at prove (/app/prove.js:3:9)\n    at async main (file:///app/main.js:2:1)\n\nNode.js v20.11.0",
             "    at new Promise (<anonymous>)\n    at node:internal/main:5:12",
-            "    at app//Prover.prove(Prover.java:3)\n    at Thread.run(Unknown Source)",
+            "    at app//Prover.prove(Prover.java:3)\n    at Thread.run(Unknown Source)\n\t... 12 more",
             "    at Prover.Prove() in /app/Prover.cs:line 3",
             "  12: app::main\n             at ./src/main.rs:4:5\n  13: main\n             at ./src/a.rs:1\n  14: _start",
         ] {
