@@ -180,6 +180,13 @@ impl Lives {
         heard.map(life).collect()
     }
 
+    /// Whether this one took its leave, left nothing undone, and was not heard of since.
+    pub(super) fn has_left(&self, dispatcher: &str) -> bool {
+        let Ok(dispatcher) = dispatcher.parse::<DispatcherId>() else { return false };
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&dispatcher).and_then(|known| known.leaves).is_some_and(|leaves| leaves.has_ended)
+    }
+
     /// The names that more than one had a moment ago.
     pub(super) fn doubled(&self, now: Instant) -> Vec<String> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -299,15 +306,16 @@ mod tests {
             fleet.0.judge(fleet.at(at_ms), vec![FromDispatcher::Beat(beat)], origin(1, None));
         };
         let (attempt, task) = (push0_core::AttemptId(3), push0_core::TaskId([1; 32]));
+        let has_left = || fleet.0.has_left("gpu-1");
         says(0, Beat { leaving: true, running: [(attempt, task)].into(), ..idle() });
         assert_eq!(fleet.heard(100, 100), 1);
         says(200, Beat { leaving: true, held: [(attempt, task)].into(), ..idle() });
-        assert_eq!(fleet.heard(300, 300), 1);
+        assert_eq!((fleet.heard(300, 300), has_left()), (1, false));
         says(400, Beat { leaving: true, ..idle() });
         assert_eq!(fleet.heard(400, 500), 1, "it was asked to leave, and says that it does");
-        assert_eq!(fleet.heard(500, 500), 0);
+        assert_eq!((fleet.heard(500, 500), has_left()), (0, true));
         says(600, idle());
-        assert_eq!(fleet.heard(700, 700), 1, "it is there again");
+        assert_eq!((fleet.heard(700, 700), has_left()), (1, false), "it is there again");
     }
 
     #[test]
