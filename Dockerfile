@@ -7,7 +7,7 @@ FROM rust:1.95.0-bookworm AS build
 WORKDIR /push0
 COPY . .
 # Cargo goes by the times of files. Those of a checkout may be older than what was built from other contents.
-RUN find crates fuzz provers -name '*.rs' -exec touch {} +
+RUN find crates examples fuzz provers -name '*.rs' -exec touch {} +
 # Where a proxy signs what comes from the registry: --secret id=ca,src=/etc/ssl/certs/ca-certificates.crt
 RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     --mount=type=cache,target=/usr/local/cargo/registry \

@@ -189,9 +189,15 @@ impl Fleet {
     }
 
     /// All that were heard of and are not given up, by name: what each offers when it is idle, and how long it has said
-    /// nothing.
-    pub fn heard(&self) -> impl Iterator<Item = (&DispatcherId, &Capacity, Duration)> {
-        let heard = self.members.iter();
+    /// nothing. Who took its leave and left nothing undone is not among them: its silence is no trouble.
+    pub fn heard(
+        &self,
+        scheduler: &Scheduler,
+    ) -> impl Iterator<Item = (&DispatcherId, &Capacity, Duration)> {
+        let is_there = |(id, member): &(&DispatcherId, &Member)| {
+            !member.has_taken_leave() || scheduler.held(id).is_some()
+        };
+        let heard = self.members.iter().filter(is_there);
         heard.map(|(id, member)| (id, member.capacity(), self.looked.since(member.heard)))
     }
 

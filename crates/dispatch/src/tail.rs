@@ -178,7 +178,7 @@ impl Output {
 /// `what`, with the end of the output under it.
 pub(crate) fn with_output(what: &str, output: &Output) -> String {
     match output.last_lines() {
-        Some(lines) => format!("{what}; the end of its output:\n{lines}"),
+        Some(lines) => format!("{what}{OUTPUT_FOLLOWS}\n{lines}"),
         None => format!("{what}; it printed nothing"),
     }
 }
@@ -221,6 +221,9 @@ pub(crate) const PIECE_BYTES_MAX: usize = 8 << 10;
 
 /// Of a line that has not ended so much is shown. Unit: bytes.
 const REST_BYTES_MAX: usize = 1 << 10;
+
+/// The last words before the lines of an output.
+pub(crate) const OUTPUT_FOLLOWS: &str = "; the end of its output:";
 
 /// Of which a failure's message carries so much. Unit: bytes.
 const MESSAGE_BYTES_MAX: usize = 2 << 10;

@@ -81,14 +81,14 @@ pub(crate) async fn judge(
     reins: &Reins,
 ) -> Judged {
     let (mut is_written, mut spent) = (false, Spent::default());
-    let mut said = None;
+    let mut told = Told::default();
     loop {
         let trouble = match case.try_once(&mut is_written, patience, reins).await {
             Ok(judged) => return judged,
             Err(trouble) => trouble,
         };
         let is_last = spent.is_last(case, &trouble).await;
-        let message = trouble.message(&mut said);
+        let message = told.message(trouble);
         if tries == Tries::Once || is_last {
             return Judged::NoVerdict { message };
         }
@@ -119,19 +119,36 @@ enum Trouble {
     Limit(String),
 }
 
-impl Trouble {
-    /// In words. Where it said nothing this time, `said` is what it said before.
-    fn message(self, said: &mut Option<String>) -> String {
-        let after = |what: &str| {
-            let before = said.as_ref().map(|said| format!("; before that: {said}"));
-            format!("{what}{}", before.unwrap_or_default())
+/// What was told of the tries so far.
+#[derive(Default)]
+struct Told {
+    /// What the verifier said last, where it said something.
+    said: Option<String>,
+    /// What came of the last try in which it ran.
+    last: Option<String>,
+}
+
+impl Told {
+    /// A trouble in words. Where that says nothing of the verifier, what is known of it follows.
+    fn message(&mut self, trouble: Trouble) -> String {
+        let message = match trouble {
+            Trouble::Failed(message) | Trouble::Silent(_, message) => {
+                self.said = Some(message.clone());
+                message
+            }
+            Trouble::Limit(message) => after(&message, self.said.as_deref()),
+            Trouble::Unstarted => {
+                return after("the verifier was not started in time", self.last.as_deref());
+            }
         };
-        match self {
-            Self::Failed(message) | Self::Silent(_, message) => said.insert(message).clone(),
-            Self::Limit(message) => after(&message),
-            Self::Unstarted => after("the verifier was not started in time"),
-        }
+        self.last = Some(message.clone());
+        message
     }
+}
+
+fn after(what: &str, before: Option<&str>) -> String {
+    let before = before.map(|before| format!("; before that: {before}"));
+    format!("{what}{}", before.unwrap_or_default())
 }
 
 /// What was tried in vain.
@@ -368,3 +385,25 @@ const INTERVAL: Duration = Duration::from_millis(250);
 
 /// Of a refusal's words so many characters are kept.
 const REFUSAL_CHARS_MAX: usize = 2048;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_known_before_a_try_that_says_nothing_is_told_with_it() {
+        let (mut told, unstarted) = (Told::default(), "the verifier was not started in time");
+        assert_eq!(told.message(Trouble::Unstarted), unstarted);
+        let limit = || Trouble::Limit("no verdict in time".to_owned());
+        assert_eq!(told.message(limit()), "no verdict in time");
+        let late = format!("{unstarted}; before that: no verdict in time");
+        assert_eq!(told.message(Trouble::Unstarted), late);
+        assert_eq!(told.message(Trouble::Unstarted), late, "once");
+        assert_eq!(told.message(Trouble::Failed("no key".to_owned())), "no key");
+        let both = "no verdict in time; before that: no key";
+        assert_eq!([told.message(limit()), told.message(limit())], [both, both]);
+        assert_eq!(told.message(Trouble::Unstarted), format!("{unstarted}; before that: {both}"));
+        assert_eq!(told.message(Trouble::Silent(Some(1), "exit 1".to_owned())), "exit 1");
+        assert_eq!(told.message(Trouble::Unstarted), format!("{unstarted}; before that: exit 1"));
+    }
+}

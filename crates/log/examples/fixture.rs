@@ -66,6 +66,7 @@ fn start() -> Result<Vec<Event>, Box<dyn Error>> {
         path: Some("blocks.jsonl".to_owned()),
         chain: Some(534_352),
         hash: None,
+        start: None,
     };
     let pipeline = PipelineSpec {
         push0: Some(1),

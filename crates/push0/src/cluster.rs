@@ -65,12 +65,13 @@ mod sizes;
 mod status;
 mod submit;
 mod take_back;
+mod threads;
 mod trace;
 mod wire;
 mod witness;
 
 pub use self::bus::{BEAT, Bus, hear, life, read};
-pub use self::wire::{Answer, Ask, Down, LeaderBeat, Left};
+pub use self::wire::{Answer, Ask, Down, LeaderBeat, Left, Unnamed};
 
 pub(crate) use self::apply::{apply, discard, retry, unpin};
 pub(crate) use self::args::{

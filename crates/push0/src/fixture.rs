@@ -65,6 +65,19 @@ impl Place {
         })));
     }
 
+    /// The last beat of a dispatcher that runs and holds nothing.
+    pub(crate) fn leave(&mut self, name: &str) {
+        let beat = Beat {
+            dispatcher: name.parse().expect("a name"),
+            incarnation: 1,
+            capacity: Capacity::default(),
+            running: BTreeMap::new(),
+            held: BTreeMap::new(),
+            leaving: true,
+        };
+        self.fleet.beat(self.now, &beat, &self.scheduler);
+    }
+
     pub(crate) fn beat(&mut self, (name, program, slots, memory_bytes, gpus): Machine) {
         let programs = std::iter::once(program.parse().expect("a name")).collect();
         let beat = Beat {

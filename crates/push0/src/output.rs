@@ -117,25 +117,69 @@ pub(crate) fn gist(message: &str) -> String {
 
 /// The line that says why, among lines of which the last may be a trace.
 fn told(lines: &[&str]) -> Option<String> {
+    let traces = traces(lines);
     if let Some(at) = lines.iter().rposition(|line| line.contains("panicked at ")) {
         // What it panics with is on the next line.
-        let both = lines.iter().skip(at).take(2).filter(|line| !is_trace(line));
-        return Some(both.copied().collect::<Vec<_>>().join(" "));
+        let both = lines.iter().zip(&traces).skip(at).take(2).filter(|(_, is_trace)| !**is_trace);
+        return Some(both.map(|(line, _)| *line).collect::<Vec<_>>().join(" "));
     }
-    let last = lines.iter().rfind(|line| !is_trace(line)).or_else(|| lines.last());
+    let others = lines.iter().zip(&traces).rfind(|(_, is_trace)| !**is_trace);
+    let last = others.map(|(line, _)| line).or_else(|| lines.last());
     last.map(|line| (*line).to_owned())
 }
 
-/// Whether a line is of a trace, or points to one.
-fn is_trace(line: &str) -> bool {
-    let is_frame = |(number, rest): (&str, &str)| {
-        number.chars().all(|letter| letter.is_ascii_digit()) && rest.starts_with(' ')
-    };
-    line.starts_with("note: ")
-        || line.starts_with("stack backtrace:")
-        || line.starts_with("at ")
-        || line.split_once(':').is_some_and(is_frame)
+/// Which lines are of a trace, or point to one. What else begins with a number or with "at" is somebody's words: of a
+/// trace is what stands behind its head, or what names a place in a source, or a symbol.
+fn traces(lines: &[&str]) -> Vec<bool> {
+    let mut is_behind_head = false;
+    let places = lines.iter().skip(1).map(|line| is_place(line)).chain([false]);
+    let traces = lines.iter().zip(places).map(|(line, is_before_place)| {
+        let is_head = line.eq_ignore_ascii_case("stack backtrace:");
+        let is_frame =
+            frame(line).is_some_and(|what| is_behind_head || is_before_place || is_symbol(what));
+        let is_of_trace = is_frame || is_place(line);
+        is_behind_head = is_head || is_behind_head && is_of_trace;
+        is_head || is_of_trace || is_note(line)
+    });
+    traces.collect()
 }
+
+/// What a numbered line says: `3: main`.
+fn frame(line: &str) -> Option<&str> {
+    let (number, what) = line.split_once(": ")?;
+    is_number(number).then_some(what)
+}
+
+fn is_symbol(what: &str) -> bool {
+    what.starts_with(['<', '_']) || what.starts_with("0x") || what.contains("::")
+}
+
+/// What stands below a trace, and says nothing of why: how to see more of it, that there is more, and of what version it is.
+fn is_note(line: &str) -> bool {
+    let is_more = |rest: &str| rest.strip_suffix(" more").is_some_and(is_number);
+    line.starts_with("note: ") && line.contains("RUST_BACKTRACE")
+        || line.strip_prefix("... ").is_some_and(is_more)
+        || line.strip_prefix("Node.js v").is_some_and(|rest| rest.split('.').all(is_number))
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|letter| letter.is_ascii_digit())
+}
+
+/// Whether a line is a frame's place, or a frame with its place: `at ./src/main.rs:4:5`, `at prove (/app/prove.js:3:9)`,
+/// `at Prover.prove(Prover.java:3)`, `at prove (<anonymous>)`.
+fn is_place(line: &str) -> bool {
+    let Some(place) = line.strip_prefix("at ") else { return false };
+    let place = place.strip_suffix(')').unwrap_or(place);
+    let is_line = place.rsplit_once(':').is_some_and(|(file, line)| {
+        let line = line.strip_prefix("line ").unwrap_or(line);
+        !file.is_empty() && is_number(line)
+    });
+    is_line || NO_PLACES.iter().any(|nowhere| place.ends_with(nowhere))
+}
+
+/// What stands where a frame has no place in a source.
+const NO_PLACES: [&str; 4] = ["(<anonymous>", "(native", "(Native Method", "(Unknown Source"];
 
 #[cfg(test)]
 mod tests {
@@ -163,6 +207,41 @@ mod tests {
         let traced =
             "exit code 1:\nno device\nstack backtrace:\n   0: main\n         at ./src/main.rs:4\n";
         assert_eq!(gist(traced), "exit code 1: … no device");
+    }
+
+    #[test]
+    fn the_gist_has_a_last_line_that_only_begins_like_a_trace() {
+        for last in [
+            "at least 24 GiB is needed",
+            "at 12:30 the driver was reset",
+            "2: out of memory",
+            "1: ioctl failed (os error 12)",
+            "note: the key is of another version",
+        ] {
+            let message = format!("exit code 1:\nloading keys\n{last}\n");
+            assert_eq!(gist(&message), format!("exit code 1: … {last}"));
+        }
+        // As the errors of many programs are told.
+        let caused =
+            "exit code 1:\nError: no proof\n\nCaused by:\n    0: no device\n    1: out of memory\n";
+        let traced = format!("{caused}\nStack backtrace:\n   0: <unknown>\n   1: main\n");
+        assert_eq!([gist(caused), gist(&traced)], ["exit code 1: … 1: out of memory"; 2]);
+    }
+
+    #[test]
+    fn the_gist_has_no_frame_of_any_language() {
+        for trace in [
+            "    at prove (/app/prove.js:3:9)\n    at async main (file:///app/main.js:2:1)\n\nNode.js v20.11.0",
+            "    at new Promise (<anonymous>)\n    at node:internal/main:5:12",
+            "    at app//Prover.prove(Prover.java:3)\n    at Thread.run(Unknown Source)\n\t... 12 more",
+            "    at Prover.Prove() in /app/Prover.cs:line 3",
+            "  12: app::main\n             at ./src/main.rs:4:5\n  13: main\n             at ./src/a.rs:1\n  14: _start",
+        ] {
+            assert_eq!(
+                gist(&format!("exit code 1:\nno device\n{trace}\n")),
+                "exit code 1: … no device"
+            );
+        }
     }
 
     #[test]

@@ -142,28 +142,24 @@ struct Blocks {
 impl Status {
     /// What the state says, with what is known of who proves.
     pub(crate) fn of(scheduler: &Scheduler, fleet: Option<&Fleet>, blocks: usize) -> Self {
-        Self::seen(scheduler, fleet, (blocks, usize::MAX))
+        Self::seen(&Watch::new(scheduler, fleet, wall()), (blocks, usize::MAX))
     }
 
     /// The same, and no more than goes into a message.
     pub(crate) fn sent(scheduler: &Scheduler, fleet: &Fleet) -> Self {
-        let status = Self::seen(scheduler, Some(fleet), (BLOCKS_SENT_MAX, parked::SENT_MAX));
-        Self { heard: Heard::all(fleet), ..status.bounded() }
+        let watch = Watch::new(scheduler, Some(fleet), wall());
+        let status = Self::seen(&watch, (BLOCKS_SENT_MAX, parked::SENT_MAX));
+        Self { heard: Heard::all(&watch, fleet), ..status.bounded() }
     }
 
-    fn seen(
-        scheduler: &Scheduler,
-        fleet: Option<&Fleet>,
-        (blocks_max, parked_max): (usize, usize),
-    ) -> Self {
-        let now = wall();
-        let watch = Watch::new(scheduler, fleet, now);
+    fn seen(watch: &Watch<'_>, (blocks_max, parked_max): (usize, usize)) -> Self {
+        let Watch { scheduler, now, .. } = *watch;
         let totals = scheduler.totals();
         let canonical = scheduler.chain().len() as u64;
         let beside = scheduler.chain().beside() as u64;
         let stages = Stage::all(scheduler);
         let running = stages.iter().map(|stage| stage.running).sum();
-        let unreleased = Held::all(&watch, blocks_max.max(1));
+        let unreleased = Held::all(watch, blocks_max.max(1));
         let led = scheduler.ran().led_since();
         let last = (scheduler.last().0 > 0).then(|| scheduler.now());
         Self {
@@ -188,10 +184,10 @@ impl Status {
             parked: Parked::all(scheduler, parked_max),
             head: unreleased.first().cloned(),
             unreleased,
-            runs: Run::all(&watch),
+            runs: Run::all(watch),
             by_dispatcher: Record::all(scheduler),
-            trouble: Trouble::of(&watch),
-            cordoned: Cordoned::of(&watch),
+            trouble: Trouble::of(watch),
+            cordoned: Cordoned::of(watch),
             heard: Vec::new(),
             log: None,
             store: None,

@@ -27,6 +27,8 @@ pub(super) struct Member {
     /// The results it holds for tasks that nobody knows: since when.
     pub(super) strays: BTreeMap<AttemptId, Timestamp>,
     pub(super) shown: Shown,
+    /// Whether it takes nothing new, and holds no result.
+    leaves: bool,
     capacity: Capacity,
     /// What runs there by its last beat, less what it has reported since; with the program, where a lease
     /// has told it.
@@ -115,6 +117,7 @@ impl Member {
             absent: BTreeMap::new(),
             strays: BTreeMap::new(),
             shown: Shown::new(now, 0),
+            leaves: beat.leaving && beat.held.is_empty(),
             capacity,
             running: beat.running.keys().map(|attempt| (*attempt, program(attempt))).collect(),
         }
@@ -128,5 +131,10 @@ impl Member {
     /// What it runs by its own word.
     pub(super) const fn running(&self) -> &BTreeMap<AttemptId, Option<ProgramName>> {
         &self.running
+    }
+
+    /// Whether nothing keeps it by its own word: it is about to go, or has gone.
+    pub(super) fn has_taken_leave(&self) -> bool {
+        self.leaves && self.running.is_empty()
     }
 }

@@ -26,6 +26,33 @@ fn a_silent_dispatcher_is_given_up_by_who_wakes_when_it_is_asked_to() {
     assert_eq!(day.now, START + SILENCE_MAX);
 }
 
+/// Its silence is no trouble: it has said that it goes, and left nothing undone.
+#[test]
+fn one_that_took_its_leave_is_no_longer_looked_for_and_one_that_has_something_to_end_is() {
+    let mut day = Day::with_grants(1);
+    let attempt = day.attempts().next().expect("one was granted");
+    let of = (attempt, day.task_of(attempt));
+    let heard = |day: &Day| day.fleet.heard(&day.scheduler).count();
+    let says = |day: &mut Day, beat: Beat| drop(day.fleet.beat(day.now, &beat, &day.scheduler));
+    let leaving = Beat { leaving: true, ..day.beat_of([]) };
+    says(&mut day, Beat { running: [of].into(), ..leaving.clone() });
+    assert_eq!(heard(&day), 1, "it ends what it runs");
+    says(&mut day, leaving.clone());
+    assert_eq!(heard(&day), 1, "it has a lease");
+    day.ask(&Input::Withdraw { attempt, message: String::new(), cause: None });
+    assert_eq!(heard(&day), 0);
+    says(&mut day, Beat { held: [of].into(), ..leaving.clone() });
+    assert_eq!(heard(&day), 1, "nobody took what it holds");
+    says(&mut day, Beat { running: [of].into(), ..leaving.clone() });
+    assert_eq!(heard(&day), 1);
+    let mut report = day.report_on(attempt, of.1, Outcome::Cancelled);
+    report.incarnation = leaving.incarnation;
+    day.fleet.ended(&report);
+    assert_eq!(heard(&day), 0, "it says that this has ended");
+    says(&mut day, Beat { leaving: false, ..leaving });
+    assert_eq!(heard(&day), 1, "it is idle, and stays");
+}
+
 #[test]
 fn a_gap_of_the_engine_gives_nobody_up() {
     let mut day = Day::with_grants(2);

@@ -24,7 +24,7 @@ use crate::output::{Made, NoResult};
 use crate::reins::Pull;
 use crate::retry::{Next, Patience};
 use crate::room::is_full;
-use crate::tail::with_output;
+use crate::tail::{OUTPUT_FOLLOWS, with_output};
 use crate::tried::Tried;
 use crate::verify::{Case, Judged, Tries, judge};
 use crate::{ProgramConfig, Store, StoreError};
@@ -97,7 +97,8 @@ impl Attempt {
         match self.settle(tried, path, Tries::Once).await {
             proved @ Outcome::Proved(_) => Ok(proved),
             Outcome::Rejected { message } | Outcome::Failed { message, .. } => {
-                Err(format!("; what it had written is not taken: {}", first_line(&message)))
+                let why = first_line(&message).trim_end_matches(OUTPUT_FOLLOWS);
+                Err(format!("; what it had written is not taken: {why}"))
             }
             Outcome::InputLost { .. } | Outcome::NotRun { .. } | Outcome::Cancelled => {
                 Err("; nobody could tell whether what it had written is a proof".to_owned())

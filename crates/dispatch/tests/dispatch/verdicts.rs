@@ -254,12 +254,16 @@ fn what_is_not_whole_or_not_accepted_leaves_the_attempt_as_it_ended() {
         ("exit 0", mock_result.as_str()),
         (refusing, RESULT),
         ("exit 1", RESULT),
+        ("echo no device; exit 1", RESULT),
     ];
     for (verifier, prover) in table {
-        let mut world = judged_by(&format!("{ASKED}; {verifier}"), &format!("{prover}; exit 3"));
+        let prover = format!("{prover}; echo lost; exit 3");
+        let mut world = judged_by(&format!("{ASKED}; {verifier}"), &prover);
         let (class, message) = world.try_once();
         assert_eq!(class, FailureClass::Failed, "{prover}: {message}");
         assert!(message.contains("exit 3"), "{message}");
+        assert!(message.ends_with("; the end of its output:\nlost"), "{message}");
+        assert_eq!(message.matches("the end of its output:").count(), 1, "{message}");
         let asked = std::fs::read_to_string(world.dir.path().join("asked")).unwrap_or_default();
         assert!(asked.lines().count() <= 1, "{prover}: asked more than once");
     }

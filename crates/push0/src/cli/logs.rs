@@ -8,18 +8,18 @@ mod source;
 
 use std::io;
 
-use push0_core::plain;
+use push0_core::{FailureClass, plain};
 use push0_dispatch::{attempt_log, attempt_logs};
 
 use self::attempts::{Attempt, Attempts, SHORT, Selection};
-use self::source::Source;
+use self::source::{NOTHING, Source};
 pub(super) use self::source::{before, body, shown};
 use super::LogsArgs;
 use crate::cluster::Asker;
 use crate::data::{DataError, Layout};
 use crate::exit::Exit;
 use crate::facts::{Facts, FactsError};
-use crate::lines::time;
+use crate::lines::{time, word};
 use crate::output::print;
 use crate::tell;
 
@@ -87,9 +87,13 @@ impl Attempt {
     fn shown(&self, source: &Source) -> Result<String, FactsError> {
         let output = self.output(source)?;
         let message = self.end.as_ref().map_or("", |end| end.message.as_str());
-        // Its end is in the output that follows.
-        let is_shown = output.first().is_some_and(|line| line.starts_with("-- "));
-        let message = if is_shown { before_output(message) } else { message };
+        let message = match &output[..] {
+            // What a verifier printed is nowhere else.
+            [whence, printed, ..] if whence.starts_with("-- ") && !self.is_unjudged() => {
+                before_output(message, printed)
+            }
+            _ => message,
+        };
         let mut lines = vec![format!("== {} ==", self.heading())];
         lines.extend(message.lines().map(|line| plain(line).into_owned()));
         lines.extend(output);
@@ -135,7 +139,7 @@ impl Attempt {
     fn of_file_alone(&self, layout: &Layout) -> Vec<String> {
         let path = attempt_log(&layout.dispatch(), self.id);
         match source::read(&path) {
-            Ok(text) => vec![format!("-- {}", path.display()), shown(&text)],
+            Ok(text) => vec![format!("-- {}", path.display()), self.printed(&text)],
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => {
                 tell::warn(format_args!("{} cannot be read: {error}", path.display()));
@@ -148,11 +152,11 @@ impl Attempt {
     fn of_cluster(&self, asker: &Asker, source: &Source) -> Result<Vec<String>, FactsError> {
         let is_accepted = self.end.as_ref().is_some_and(|end| end.name == "accepted");
         if !is_accepted && let Some(text) = source.kept(self) {
-            return Ok(vec!["-- from the store".to_owned(), shown(&text)]);
+            return Ok(vec!["-- from the store".to_owned(), self.printed(&text)]);
         }
         let from = self.dispatcher.as_ref().map_or("nobody", |dispatcher| dispatcher.as_str());
         Ok(match source.whole(self)? {
-            Ok(text) => vec![format!("-- from {from}"), shown(&text)],
+            Ok(text) => vec![format!("-- from {from}"), self.printed(&text)],
             Err(_) if self.is_lost() => vec!["its output went with its dispatcher".to_owned()],
             Err(why) if asker.has_store() => {
                 vec![format!("its output is not to be had: {why}, and the store has none of it")]
@@ -161,6 +165,19 @@ impl Attempt {
                 "its output is not to be had: {why}; the store has that of failed attempts: name it (--store)"
             )],
         })
+    }
+
+    /// What its prover printed. Where its message tells what a verifier printed, that one printed nothing is no word on it.
+    fn printed(&self, text: &str) -> String {
+        match source::words(text).trim().is_empty() && self.is_unjudged() {
+            true => "its prover printed nothing".to_owned(),
+            false => shown(text),
+        }
+    }
+
+    fn is_unjudged(&self) -> bool {
+        let class = self.end.as_ref().and_then(|end| end.class.as_ref());
+        class.is_some_and(|class| *class == word(FailureClass::Unjudged))
     }
 
     fn is_lost(&self) -> bool {
@@ -185,9 +202,19 @@ impl Attempt {
     }
 }
 
-/// What a message says before the end of an output.
-fn before_output(message: &str) -> &str {
-    let ends = ["; the end of its output:\n", "; it printed nothing"];
-    let end = ends.iter().filter_map(|end| message.find(end)).min();
-    message.get(..end.unwrap_or(message.len())).unwrap_or(message)
+/// What a message says before the end of an output, where that is the end of what follows anyway, or both are nothing.
+fn before_output<'a>(message: &'a str, printed: &str) -> &'a str {
+    let lines = format!("{printed}\n");
+    let is_there = |(at, mark): &(usize, &str)| {
+        let tail = message.get(at + mark.len()..).map(shown).unwrap_or_default();
+        lines.contains(&format!("{tail}\n"))
+    };
+    let tail = message.match_indices("; the end of its output:\n").find(is_there);
+    match tail {
+        Some((at, _)) => message.get(..at).unwrap_or(message),
+        None => message
+            .strip_suffix("; it printed nothing")
+            .filter(|_| printed == NOTHING)
+            .unwrap_or(message),
+    }
 }

@@ -45,6 +45,7 @@ fn drain_now(args: &DrainArgs) -> Result<(), ClusterError> {
     let runtime = runtime()?;
     let client = runtime.block_on(Client::connect(&settings, args.asks.wait))?;
     let (mut left, mut missed, mut present) = (0, Vec::new(), BTreeSet::new());
+    let mut more_present = 0;
     let chunks: Vec<_> = match args.all {
         true => vec![Vec::new()],
         false => args.dispatchers.chunks(NAMES_MAX).map(<[_]>::to_vec).collect(),
@@ -52,7 +53,8 @@ fn drain_now(args: &DrainArgs) -> Result<(), ClusterError> {
     for dispatchers in chunks {
         let ask = Ask::Leave { dispatchers, all: args.all, by: args.who.by() };
         let answer = runtime.block_on(client.ask(&ask))?;
-        let Answer::Leaving { leaving, silent, unheard, there } = not_refused(answer)? else {
+        let Answer::Leaving { leaving, silent, unheard, there, unnamed } = not_refused(answer)?
+        else {
             return Err(of_another_question());
         };
         left += leaving;
@@ -60,7 +62,12 @@ fn drain_now(args: &DrainArgs) -> Result<(), ClusterError> {
             format!("{id} does not answer (an older push0 cannot be asked: stop it there)")
         });
         missed.extend(silent.chain(unheard.into_iter().map(|id| format!("{id} is not there"))));
+        if unnamed.silent > 0 {
+            missed.push(format!("{} more do not answer", unnamed.silent));
+        }
         present.extend(there);
+        // It is the same each time.
+        more_present = more_present.max(unnamed.there);
     }
     match (left, missed.is_empty()) {
         (0, false) => {}
@@ -70,15 +77,16 @@ fn drain_now(args: &DrainArgs) -> Result<(), ClusterError> {
     }
     match missed.is_empty() {
         true => Ok(()),
-        false => {
-            Err(ClusterError::NotLeaving { missed: missed.join("; "), there: listed(present) })
-        }
+        false => Err(ClusterError::NotLeaving {
+            missed: missed.join("; "),
+            there: listed(&present, more_present),
+        }),
     }
 }
 
-/// Who is there, for somebody who has named others.
-fn listed(present: BTreeSet<String>) -> String {
-    let more = present.len().saturating_sub(SHOWN_MAX);
+/// Who is there, for somebody who has named others; `unnamed` more are there.
+fn listed(present: &BTreeSet<String>, unnamed: usize) -> String {
+    let more = present.len().saturating_sub(SHOWN_MAX) + unnamed;
     let names = present.iter().take(SHOWN_MAX).map(|name| plain(name)).collect::<Vec<_>>();
     match (present.is_empty(), more) {
         (true, _) => "push0 status shows who is there".to_owned(),
@@ -112,3 +120,17 @@ fn cordon_now(
 
 /// Names that a message has.
 const SHOWN_MAX: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_there_and_is_not_named_is_counted() {
+        let present = |count: usize| (0..count).map(|number| format!("gpu-{number:03}")).collect();
+        assert_eq!(listed(&present(0), 0), "push0 status shows who is there");
+        assert_eq!(listed(&present(2), 0), "those there are: gpu-000, gpu-001");
+        let all = listed(&present(NAMES_MAX), 1_000 - NAMES_MAX);
+        assert!(all.ends_with("gpu-019, and 980 more"), "{all}");
+    }
+}

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use push0_core::{Scheduler, Turn};
 use push0_dispatch::{Access, Store};
 use push0_log::{Follower, NatsLog, ReadError};
-use tokio::runtime::Runtime;
 
 use super::error::ClusterError;
 use super::owned::owned;
@@ -15,10 +14,11 @@ use super::replica::Replica;
 use super::role::Role;
 use super::serve::runtime;
 use super::settings::ClusterArgs;
+use super::threads::Threads;
 
 /// A log that is read.
 pub(crate) struct Facts {
-    runtime: Runtime,
+    runtime: Threads,
     log: NatsLog,
     follower: Follower,
 }

@@ -57,7 +57,9 @@ impl Glance {
             looked.look_at_disk(&self.1).await;
         }
         let counted = looked.count.look(Instant::now(), &self.1).await;
-        let mut seen = looked.last.as_ref().map(|(_, seen)| seen.clone())?;
+        let (at, mut seen) = looked.last.clone()?;
+        // The engine may have had no room to be looked at for long.
+        seen.status.grow_older(at.elapsed());
         seen.status.space.clone_from(&looked.space);
         seen.status.store = counted;
         drop(looked);

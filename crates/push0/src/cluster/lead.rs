@@ -206,6 +206,8 @@ pub(super) async fn answer(
         Ask::Status => {
             let Seen { mut status, epoch } = glance.status(handle).await?;
             let (engine, doubled) = (engine.clone(), lives.doubled(Instant::now()));
+            // The look may be older than its leave.
+            status.heard.retain(|heard| !lives.has_left(&heard.dispatcher));
             status.cluster = Some(Cluster::led_by(Leader { engine, epoch, doubled }));
             Some(Answer::Status(Box::new(status)))
         }

@@ -63,11 +63,19 @@ struct Known {
     connection: Option<u64>,
     heard: Instant,
     /// When it last said that it leaves, if its last beat did.
-    leaves: Option<Instant>,
+    leaves: Option<Leaves>,
     /// By their lives.
     others: BTreeMap<u64, Other>,
     refused: LeftOut,
     refused_at: Option<Instant>,
+}
+
+/// That one leaves, by its last beat.
+#[derive(Clone, Copy, Debug)]
+struct Leaves {
+    at: Instant,
+    /// Whether it ran and held nothing any more, and so has gone since.
+    has_ended: bool,
 }
 
 /// Another life of the name, which waits or is refused.
@@ -106,7 +114,7 @@ impl Lives {
             life: life.incarnation,
             connection: origin.connection,
             heard: now,
-            leaves: leaves(&said).filter(|leaves| *leaves).map(|_| now),
+            leaves: last_beat(&said).and_then(|beat| Leaves::of(now, beat)),
             others: BTreeMap::new(),
             refused: LeftOut::default(),
             refused_at: None,
@@ -119,8 +127,8 @@ impl Lives {
         };
         if at_work.life == life.incarnation {
             at_work.heard = now;
-            if let Some(leaves) = leaves(&said) {
-                at_work.leaves = leaves.then_some(now);
+            if let Some(beat) = last_beat(&said) {
+                at_work.leaves = Leaves::of(now, beat);
             }
             at_work.connection = origin.connection.or(at_work.connection);
             return Admitted { said, ..Admitted::default() };
@@ -150,22 +158,33 @@ impl Lives {
         known.get(of).is_some_and(|known| known.connection == connection)
     }
 
-    /// Those of these names that were heard a moment ago, or all of them: which life of each, and when it last said that
-    /// it leaves. One that has gone since says it no more.
+    /// Those of these names that were heard a moment ago, or all of them, but for those that had left by `since`: which
+    /// life of each, and when it last said that it leaves. One that has gone since says it no more.
     pub(super) fn heard(
         &self,
-        now: Instant,
+        (since, now): (Instant, Instant),
         named: Option<&[DispatcherId]>,
     ) -> Vec<(Life, Option<Instant>)> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_meant = |id: &DispatcherId| named.is_none_or(|named| named.contains(id));
+        let has_left = |leaves: Leaves| leaves.has_ended && leaves.at < since;
         let heard = known.iter().filter(|(id, known)| {
-            is_meant(id) && now.saturating_duration_since(known.heard) < SILENCE
+            is_meant(id)
+                && now.saturating_duration_since(known.heard) < SILENCE
+                && !known.leaves.is_some_and(has_left)
         });
         let life = |(id, known): (&DispatcherId, &Known)| {
-            (Life { dispatcher: id.clone(), incarnation: known.life }, known.leaves)
+            let life = Life { dispatcher: id.clone(), incarnation: known.life };
+            (life, known.leaves.map(|leaves| leaves.at))
         };
         heard.map(life).collect()
+    }
+
+    /// Whether this one took its leave, left nothing undone, and was not heard of since.
+    pub(super) fn has_left(&self, dispatcher: &str) -> bool {
+        let Ok(dispatcher) = dispatcher.parse::<DispatcherId>() else { return false };
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&dispatcher).and_then(|known| known.leaves).is_some_and(|leaves| leaves.has_ended)
     }
 
     /// The names that more than one had a moment ago.
@@ -183,10 +202,17 @@ fn life_of(said: &FromDispatcher) -> Life {
     Life { dispatcher: dispatcher.clone(), incarnation: *incarnation }
 }
 
-/// Whether a dispatcher leaves, by the last beat among what it says.
-fn leaves(said: &[FromDispatcher]) -> Option<bool> {
+impl Leaves {
+    fn of(now: Instant, beat: &Beat) -> Option<Self> {
+        let has_ended = beat.running.is_empty() && beat.held.is_empty();
+        beat.leaving.then_some(Self { at: now, has_ended })
+    }
+}
+
+/// The last beat among what a dispatcher says.
+fn last_beat(said: &[FromDispatcher]) -> Option<&Beat> {
     said.iter().rev().find_map(|said| match said {
-        FromDispatcher::Beat(beat) => Some(beat.leaving),
+        FromDispatcher::Beat(beat) => Some(beat),
         FromDispatcher::Report(_) => None,
     })
 }
@@ -240,22 +266,56 @@ mod tests {
         }
 
         fn beat(&self, at_ms: u64, life: u64, after: Option<u64>) -> Admitted {
-            let dispatcher: DispatcherId = "gpu-1".parse().expect("a name");
-            let beat = FromDispatcher::Beat(Beat {
-                dispatcher,
-                incarnation: life,
-                capacity: Capacity::default(),
-                running: [].into(),
-                held: [].into(),
-                leaving: false,
-            });
-            let now = self.1 + Duration::from_millis(at_ms);
-            self.0.judge(now, vec![beat], Origin { connection: Some(life), after })
+            let beat = Beat { incarnation: life, ..idle() };
+            self.0.judge(self.at(at_ms), vec![FromDispatcher::Beat(beat)], origin(life, after))
+        }
+
+        fn at(&self, at_ms: u64) -> Instant {
+            self.1 + Duration::from_millis(at_ms)
+        }
+
+        /// How many are heard at this moment, of whom those that had left by `since_ms` are not.
+        fn heard(&self, since_ms: u64, at_ms: u64) -> usize {
+            self.0.heard((self.at(since_ms), self.at(at_ms)), None).len()
         }
 
         fn is_heard(&self, at_ms: u64, life: u64) -> bool {
             !self.beat(at_ms, life, None).said.is_empty()
         }
+    }
+
+    fn origin(life: u64, after: Option<u64>) -> Origin {
+        Origin { connection: Some(life), after }
+    }
+
+    fn idle() -> Beat {
+        Beat {
+            dispatcher: "gpu-1".parse().expect("a name"),
+            incarnation: 1,
+            capacity: Capacity::default(),
+            running: [].into(),
+            held: [].into(),
+            leaving: false,
+        }
+    }
+
+    #[test]
+    fn one_that_has_left_is_not_there_and_one_that_ends_what_it_runs_is() {
+        let fleet = Fleet::new();
+        let says = |at_ms, beat| {
+            fleet.0.judge(fleet.at(at_ms), vec![FromDispatcher::Beat(beat)], origin(1, None));
+        };
+        let (attempt, task) = (push0_core::AttemptId(3), push0_core::TaskId([1; 32]));
+        let has_left = || fleet.0.has_left("gpu-1");
+        says(0, Beat { leaving: true, running: [(attempt, task)].into(), ..idle() });
+        assert_eq!(fleet.heard(100, 100), 1);
+        says(200, Beat { leaving: true, held: [(attempt, task)].into(), ..idle() });
+        assert_eq!((fleet.heard(300, 300), has_left()), (1, false));
+        says(400, Beat { leaving: true, ..idle() });
+        assert_eq!(fleet.heard(400, 500), 1, "it was asked to leave, and says that it does");
+        assert_eq!((fleet.heard(500, 500), has_left()), (0, true));
+        says(600, idle());
+        assert_eq!((fleet.heard(700, 700), has_left()), (1, false), "it is there again");
     }
 
     #[test]

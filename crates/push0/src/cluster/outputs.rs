@@ -12,7 +12,6 @@ use async_nats::Message;
 use futures_util::StreamExt as _;
 use push0_core::{AttemptId, DispatcherId, TaskId};
 use push0_dispatch::{Access, OutputAnswer, OutputAsk, Outputs, Store};
-use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
@@ -23,6 +22,7 @@ use super::error::ClusterError;
 use super::role::{Role, is_inbox};
 use super::serve::runtime;
 use super::settings::ClusterArgs;
+use super::threads::Threads;
 use crate::tell::{self, counted};
 
 /// Answers for a dispatcher, whichever of its lives that is.
@@ -80,7 +80,7 @@ impl Desk {
 
 /// A way to ask, and the store where that is which outlives a dispatcher.
 pub(crate) struct Asker {
-    runtime: Runtime,
+    runtime: Threads,
     bus: Bus,
     store: Option<Store>,
 }

@@ -13,7 +13,6 @@ use std::time::Duration;
 use push0_core::{ReleaseNumber, Scheduler, TaskId, plain};
 use push0_dispatch::{Access, Store};
 use push0_engine::Came;
-use tokio::runtime::Runtime;
 
 use super::args::ProofsArgs;
 use super::client::Client;
@@ -25,6 +24,7 @@ use super::replica::Replica;
 use super::role::Role;
 use super::serve::runtime;
 use super::settings::Settings;
+use super::threads::Threads;
 use super::wire::Ask;
 use crate::exit::Exit;
 use crate::programs::{self, Programs};
@@ -54,7 +54,7 @@ struct Reader<'a> {
     failures: u32,
     troubles: Repeats,
     settings: Settings,
-    runtime: Runtime,
+    runtime: Threads,
 }
 
 fn write_all(args: &ProofsArgs) -> Result<(), ClusterError> {

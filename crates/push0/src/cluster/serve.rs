@@ -23,7 +23,7 @@ use push0_engine::{
 };
 use push0_log::AppendError;
 use push0_pipeline::LoadedPipeline;
-use tokio::runtime::Runtime;
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -39,6 +39,7 @@ use super::present;
 use super::replica::Replica;
 use super::role::Role;
 use super::settings::Settings;
+use super::threads::Threads;
 use super::wire::LeaderBeat;
 use super::witness::Witness;
 use crate::alive::Sign;
@@ -94,8 +95,7 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
     // The engine's own thread reads nothing that others say. What dispatchers and clients say has a thread and a
     // connection of its own, and so have the beats: where servers drop a connection that is too slow for a flood, the
     // lead stays, and grants leave.
-    let own = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let own = own.map_err(ClusterError::Thread)?;
+    let own = Threads::new(&mut Builder::new_current_thread()).map_err(ClusterError::Thread)?;
     let ears = hearing_thread().map_err(ClusterError::Thread)?;
     let bus = own.block_on(Bus::connect(&settings))?;
     let heard_by = ears.block_on(Bus::connect(&settings))?;
@@ -315,16 +315,14 @@ pub(super) fn sign(alive: Option<&Path>) -> Result<Sign, ClusterError> {
 }
 
 /// For what must go on beside the engine.
-pub(crate) fn runtime() -> Result<Runtime, ClusterError> {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.map_err(ClusterError::Thread)
+pub(crate) fn runtime() -> Result<Threads, ClusterError> {
+    Threads::new(Builder::new_multi_thread().worker_threads(2)).map_err(ClusterError::Thread)
 }
 
 /// Where what others say is read. One thread, so that between its connection and its words there is no other to wake.
-fn hearing_thread() -> std::io::Result<Runtime> {
-    let mut one = tokio::runtime::Builder::new_multi_thread();
-    one.worker_threads(1).on_thread_start(push0_dispatch::shorten_time_slice).enable_all().build()
+fn hearing_thread() -> std::io::Result<Threads> {
+    let mut one = Builder::new_multi_thread();
+    Threads::new(one.worker_threads(1).on_thread_start(push0_dispatch::shorten_time_slice))
 }
 
 /// Before a log that was out of reach is tried again.

@@ -8,10 +8,10 @@ use super::replica::Replica;
 use super::role::Role;
 use super::serve::runtime;
 use super::settings::{ClusterArgs, Settings};
+use super::threads::Threads;
 use super::wire::{Answer, Ask, Present};
 use crate::status::{Cluster, Status};
 use push0_log::Log as _;
-use tokio::runtime::Runtime;
 
 /// Whether an engine that leads answers.
 pub(crate) fn is_led(args: &ClusterArgs) -> bool {
@@ -25,7 +25,7 @@ pub(crate) fn is_led(args: &ClusterArgs) -> bool {
 pub(crate) struct StatusAsker {
     settings: Settings,
     bus: Bus,
-    runtime: Runtime,
+    runtime: Threads,
     blocks: usize,
 }
 

@@ -156,11 +156,29 @@ pub enum Answer {
         /// Who is there, where somebody who was named is not.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         there: Vec<String>,
+        /// How many more are silent, or there, than this message has room for.
+        #[serde(default, skip_serializing_if = "Unnamed::is_none")]
+        unnamed: Unnamed,
     },
     /// It is so of all of them now; of these names nobody is heard.
     Cordoned {
         unheard: Vec<String>,
     },
+}
+
+/// How many there are beside those that an answer names.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Unnamed {
+    #[serde(default)]
+    pub silent: usize,
+    #[serde(default)]
+    pub there: usize,
+}
+
+impl Unnamed {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Why a block was not taken.

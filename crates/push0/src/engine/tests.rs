@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use push0_core::{
@@ -144,10 +145,7 @@ async fn what_was_asked_while_the_log_was_full_is_answered_before_the_engine_end
     world.grant().await;
     world.fills.add_permits(1);
     world.gate.add_permits(1);
-    let full = timeout(PATIENCE, async {
-        while world.turns.recv().await.is_some_and(|seen| seen.lines.is_empty()) {}
-    });
-    full.await.expect("people are told of it");
+    world.is_told_of_trouble().await;
     let handle = world.handle.clone();
     let asked = tokio::spawn(async move { handle.decide(vec![submit(1)]).await });
     tokio::task::yield_now().await;
@@ -164,18 +162,29 @@ async fn what_was_asked_while_the_log_was_full_is_answered_before_the_engine_end
 
 #[tokio::test]
 async fn an_engine_that_nobody_can_ask_any_more_ends_though_something_waited() {
-    let world = World::begin().await;
-    world.hears(FromDispatcher::Beat(beat()));
-    world.gate.add_permits(1_000);
-    let World { handle, memory, .. } = world;
-    let gone = handle.pulse();
+    let mut world = World::begin().await;
+    let handle = world.handle.clone();
+    let before = tokio::spawn(async move { handle.decide(vec![submit(0)]).await });
+    world.grant().await;
+    world.fills.add_permits(1);
+    world.gate.add_permits(1);
+    world.is_told_of_trouble().await;
+    let handle = world.handle.clone();
+    let waits = tokio::spawn(async move { handle.decide(vec![submit(1)]).await });
+    tokio::task::yield_now().await; // it asks
+    let World { handle, memory, looks, gate, turns, .. } = world;
+    let (mut gone, looked) = (handle.pulse(), looks.load(Ordering::Relaxed));
+    before.abort();
+    waits.abort();
     drop(handle);
-    let closed = timeout(PATIENCE, async {
-        let mut gone = gone;
-        while gone.changed().await.is_ok() {}
-    });
+    gate.add_permits(1_000);
+    let closed = timeout(PATIENCE, async { while gone.changed().await.is_ok() {} });
     closed.await.expect("it ends");
-    assert!(Scheduler::replay(Limits::default(), &memory.history()).is_ok());
+    let replayed = Scheduler::replay(Limits::default(), &memory.history()).expect("it is legal");
+    assert_eq!(replayed.totals().blocks_submitted, 2, "what waited was decided");
+    let looked = looks.load(Ordering::Relaxed) - looked;
+    assert!(looked < LOOKS_MAX, "it looked {looked} times while nothing could be done");
+    drop(turns);
 }
 
 /// An engine over a log in memory, whose appends land when the test lets them.
@@ -187,6 +196,8 @@ struct World {
     fills: Arc<Semaphore>,
     /// A permit has the next landing find the log out of reach.
     away: Arc<Semaphore>,
+    /// How often the engine has looked for room: each time it does anything.
+    looks: Arc<AtomicUsize>,
     handle: Handle,
     to: mpsc::Receiver<ToDispatcher>,
     turns: mpsc::Receiver<Seen>,
@@ -196,19 +207,21 @@ impl World {
     fn new() -> Self {
         let (memory, gate) = (Memory::default(), Arc::new(Semaphore::new(0)));
         let [fills, away] = [(); 2].map(|()| Arc::new(Semaphore::new(0)));
+        let looks = Arc::<AtomicUsize>::default();
         let log = HeldBack {
             log: memory.open(),
             begun: Vec::new(),
             gate: Arc::clone(&gate),
             fills: Arc::clone(&fills),
             away: Arc::clone(&away),
+            looks: Arc::clone(&looks),
         };
         let (post, to) = mpsc::channel(64);
         let ((source, _), (seen, turns)) = (mpsc::channel(1), mpsc::channel(64));
         let ports = Ports { post: Box::new(post), source, turns: seen, lines: false };
         let (engine, handle) = Engine::new(Scheduler::new(Limits::default()), log, ports);
         tokio::spawn(engine.run());
-        Self { memory, gate, fills, away, handle, to, turns }
+        Self { memory, gate, fills, away, looks, handle, to, turns }
     }
 
     /// One that leads, and has heard of a dispatcher.
@@ -231,6 +244,14 @@ impl World {
         }
     }
 
+    /// Until people are told that the log takes nothing.
+    async fn is_told_of_trouble(&mut self) {
+        let told = timeout(PATIENCE, async {
+            while self.turns.recv().await.is_some_and(|seen| seen.lines.is_empty()) {}
+        });
+        told.await.expect("people are told of it");
+    }
+
     async fn hears_nothing(&mut self) {
         let heard = timeout(MOMENT, self.to.recv()).await;
         assert!(heard.is_err(), "{heard:?}");
@@ -243,6 +264,7 @@ struct HeldBack {
     gate: Arc<Semaphore>,
     fills: Arc<Semaphore>,
     away: Arc<Semaphore>,
+    looks: Arc<AtomicUsize>,
 }
 
 impl Log for HeldBack {
@@ -290,6 +312,11 @@ impl Log for HeldBack {
         self.log.last()
     }
 
+    fn room(&self) -> Option<push0_log::Room> {
+        self.looks.fetch_add(1, Ordering::Relaxed);
+        self.log.room()
+    }
+
     fn record_bytes_max(&self) -> usize {
         self.log.record_bytes_max()
     }
@@ -332,6 +359,9 @@ fn proved(grant: &Grant) -> Report {
     let (outcome, ran) = (Outcome::Proved(result), Duration::ZERO);
     Report { dispatcher, incarnation, attempt, task, outcome, ran }
 }
+
+/// Far more often than an engine has something to do in a moment in which its log is full.
+const LOOKS_MAX: usize = 1_000;
 
 /// Nothing comes in it.
 const MOMENT: Duration = Duration::from_millis(100);

@@ -20,6 +20,11 @@ pub(super) struct Cordoned {
 }
 
 impl Cordoned {
+    /// Notes that so much time has passed since it was looked at. Unit: seconds.
+    pub(super) const fn grow_older(&mut self, by: u64) {
+        self.seconds = self.seconds.saturating_add(by);
+    }
+
     pub(super) fn of(watch: &Watch<'_>) -> Vec<Self> {
         let cordoned = watch.scheduler.cordons().take(SENT_MAX).map(|(id, cordon)| Self {
             dispatcher: id.to_string(),

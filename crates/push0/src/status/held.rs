@@ -135,6 +135,16 @@ impl Held {
         *self = self.clone().told();
     }
 
+    /// Notes that so much time has passed since it was looked at. Unit: seconds.
+    pub(super) fn grow_older(&mut self, by: u64) {
+        self.seconds = self.seconds.map(|seconds| seconds.saturating_add(by));
+        self.reason.iter_mut().for_each(|reason| reason.grow_older(by));
+        if let Some(Wait::Blocks { seconds, .. }) = &mut self.waits {
+            *seconds = seconds.map(|seconds| seconds.saturating_sub(by));
+        }
+        *self = self.clone().told();
+    }
+
     /// Notes that a dispatcher of which the engine has heard does not answer.
     pub(super) fn is_silent(&mut self, heard: &Heard) {
         if let Some(reason) = &mut self.reason {

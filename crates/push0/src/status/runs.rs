@@ -82,6 +82,13 @@ impl Run {
         attempts.map(|attempt| Self::of(watch, attempt)).collect()
     }
 
+    /// Notes that so much time has passed since it was looked at. Unit: seconds.
+    pub(super) fn grow_older(&mut self, by: u64) {
+        for age in [&mut self.seconds, &mut self.silent] {
+            *age = age.map(|age| age.saturating_add(by));
+        }
+    }
+
     /// Takes its dispatcher's word on it.
     pub(super) fn hear(&mut self, dispatcher: &str, steps: &[Step]) {
         let is_it = |step: &&Step| named(step.attempt) == self.attempt;

@@ -76,6 +76,16 @@ impl Trouble {
         Self { programs: programs.collect(), set_aside: set_aside.collect() }
     }
 
+    /// Notes that so much time has passed since it was looked at. Unit: seconds.
+    pub(super) fn grow_older(&mut self, by: u64) {
+        let programs = self.programs.iter_mut().map(|held| &mut held.seconds);
+        let asides = self.set_aside.iter_mut().map(|aside| {
+            aside.until_seconds = aside.until_seconds.saturating_sub(by);
+            &mut aside.seconds
+        });
+        programs.chain(asides).for_each(|age| *age = age.saturating_add(by));
+    }
+
     pub(super) const fn is_none(&self) -> bool {
         self.programs.is_empty() && self.set_aside.is_empty()
     }

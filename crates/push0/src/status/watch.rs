@@ -8,7 +8,8 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use push0_core::{
-    Fleet, InputId, Offer, Program, ProgramName, Scheduler, Task, TaskId, TaskState, Timestamp,
+    DispatcherId, Fleet, InputId, Offer, Program, ProgramName, Scheduler, Task, TaskId, TaskState,
+    Timestamp,
 };
 
 use super::reason::{Needs, Reason};
@@ -27,11 +28,22 @@ pub(super) struct Watch<'a> {
     offers: OnceCell<Vec<Offer>>,
     /// Why nobody has a task of a program that may be tried.
     free: RefCell<BTreeMap<ProgramName, Reason>>,
+    /// Where that is because all have something to do: all of them.
+    busy: RefCell<BTreeMap<ProgramName, BTreeSet<DispatcherId>>>,
 }
 
 impl<'a> Watch<'a> {
     pub(super) fn new(scheduler: &'a Scheduler, fleet: Option<&'a Fleet>, now: Timestamp) -> Self {
-        Self { scheduler, fleet, now, offers: OnceCell::new(), free: RefCell::default() }
+        let (offers, free, busy) = (OnceCell::new(), RefCell::default(), RefCell::default());
+        Self { scheduler, fleet, now, offers, free, busy }
+    }
+
+    /// The programs, as far as reasons were asked for, for which this is one of those that have something to do; no more
+    /// than so many.
+    pub(super) fn busy_for(&self, dispatcher: &DispatcherId, programs_max: usize) -> Vec<String> {
+        let busy = self.busy.borrow();
+        let of = busy.iter().filter(|(_, busy)| busy.contains(dispatcher));
+        of.map(|(program, _)| program.to_string()).take(programs_max).collect()
     }
 
     /// Why a task stands where it does.
@@ -134,15 +146,17 @@ impl<'a> Watch<'a> {
                 && offer.free.memory_bytes >= needs.memory_bytes
                 && offer.free.gpus >= needs.gpus
         };
-        match able.iter().any(fits) {
-            true => Reason::Next,
-            false => Reason::Busy {
-                program,
-                dispatchers: able.len(),
-                aside: aside.len(),
-                silent: silent.len(),
-                who: able.iter().take(WHO_MAX).map(|it| it.dispatcher.to_string()).collect(),
-            },
+        if able.iter().any(fits) {
+            return Reason::Next;
+        }
+        let all = able.iter().map(|offer| offer.dispatcher.clone()).collect();
+        self.busy.borrow_mut().insert(name.clone(), all);
+        Reason::Busy {
+            program,
+            dispatchers: able.len(),
+            aside: aside.len(),
+            silent: silent.len(),
+            who: able.iter().take(WHO_MAX).map(|it| it.dispatcher.to_string()).collect(),
         }
     }
 

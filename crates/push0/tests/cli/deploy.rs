@@ -15,6 +15,41 @@ fn the_image_is_built_with_the_toolchain_of_this_repository() {
     assert!(read("Dockerfile").contains(&tag), "{tag}");
 }
 
+/// Cargo wants the manifest and the source of every member of the workspace, of what is not built too.
+#[test]
+fn the_image_is_given_all_that_it_is_built_from() {
+    let ignored = read(".dockerignore");
+    let (first, let_in) = ignored.split_once('\n').expect("several lines");
+    assert_eq!(first, "*", "nothing is let in but what is named");
+    let let_in: Vec<_> = let_in.lines().map(|line| line.strip_prefix('!')).collect();
+    let is_let_in = |path: &Path| {
+        let_in.iter().any(|one| path.starts_with(one.expect("each line lets something in")))
+    };
+
+    let metadata = ["metadata", "--no-deps", "--offline", "--format-version", "1"];
+    let ran = Command::new(env!("CARGO")).args(metadata).current_dir(root()).output();
+    let workspace: Workspace =
+        serde_json::from_slice(&ran.expect("cargo runs").stdout).expect("it is JSON");
+    let sources = workspace.packages.iter().flat_map(|package| {
+        let sources = package.targets.iter().map(|target| &target.src_path);
+        sources.chain([&package.manifest_path])
+    });
+    let wanted = sources.map(|path| {
+        path.strip_prefix(&workspace.workspace_root).expect("members lie in the workspace")
+    });
+    let image = read("Dockerfile");
+    let copied = image.lines().filter_map(|line| line.strip_prefix("COPY "));
+    let copied = copied.filter(|line| !line.starts_with("--from=") && !line.starts_with(". "));
+    let copied = copied.flat_map(|line| {
+        let sources = line.rsplit_once(' ').map_or(line, |(sources, _)| sources);
+        sources.split(' ').map(Path::new)
+    });
+    let wanted: Vec<_> = wanted.chain(copied).collect();
+    assert!(wanted.len() > 30, "{wanted:?}");
+    let missing: Vec<_> = wanted.into_iter().filter(|path| !is_let_in(path)).collect();
+    assert!(missing.is_empty(), ".dockerignore keeps out {missing:?}");
+}
+
 /// Licences ask that their words go along with what is handed on.
 #[test]
 fn the_image_has_the_notices_of_all_that_its_programs_are_made_of() {
@@ -129,6 +164,24 @@ fn the_pipeline_is_the_example_with_blocks_that_are_submitted() {
     assert_eq!(stages("deploy/pipeline.toml"), stages("examples/scroll/pipeline.toml"));
     let checked = push0(&["check", &root().join("deploy/pipeline.toml").to_string_lossy()]);
     assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+}
+
+/// Of `cargo metadata`.
+#[derive(serde::Deserialize)]
+struct Workspace {
+    workspace_root: PathBuf,
+    packages: Vec<Package>,
+}
+
+#[derive(serde::Deserialize)]
+struct Package {
+    manifest_path: PathBuf,
+    targets: Vec<Target>,
+}
+
+#[derive(serde::Deserialize)]
+struct Target {
+    src_path: PathBuf,
 }
 
 fn read(path: &str) -> String {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use push0_core::{FailureClass, Outcome};
+use push0_core::{FailureClass, Grant, Outcome};
 
 use crate::world::{PAIRS, World};
 
@@ -66,15 +66,50 @@ fn what_its_output_ends_with_is_shown_once() {
     let grant = world.grants().remove(0);
     let message = "exit code 1; the end of its output:\nlast".to_owned();
     world.report(&grant, Outcome::Failed { class: FailureClass::Failed, message });
-    let folder = world.data().join("dispatch/logs");
-    fs::create_dir_all(&folder).expect("a folder");
-    let log = format!("task {}\nended failed\n\nprogress 0.5\nfirst\nlast\n", grant.task);
-    fs::write(folder.join(format!("{}.log", grant.attempt.0)), log).expect("a log");
+    keep(&world, &grant, "progress 0.5\nfirst\nlast\n");
     let shown = world.push0(&["logs", &grant.task.short()]).stdout;
     assert_eq!(shown.matches("last").count(), 1, "{shown}");
     assert!(shown.contains("task 78443ef2: failed at "), "{shown}");
     assert!(shown.contains(" ==\nexit code 1\n-- ") && shown.contains("\nfirst\nlast"), "{shown}");
     assert!(!shown.contains("progress"), "that is for `push0 status`: {shown}");
+}
+
+#[test]
+fn what_a_verifier_printed_is_shown_though_it_is_not_in_the_output_of_the_prover() {
+    for (class, printed, shown) in [
+        (FailureClass::Unjudged, "loading keys\nno such file\n", "loading keys\nno such file\n"),
+        (FailureClass::Unjudged, "", "its prover printed nothing\n"),
+        (FailureClass::Failed, "loading keys\n", "loading keys\n"),
+    ] {
+        let mut world = World::new(PAIRS);
+        world.submit(5..6);
+        let grant = world.grants().remove(0);
+        let message = "no verdict; the end of its output:\nno such file".to_owned();
+        world.report(&grant, Outcome::Failed { class, message });
+        keep(&world, &grant, printed);
+        let ran = world.push0(&["logs", &grant.task.short()]).stdout;
+        let said = " ==\nno verdict; the end of its output:\nno such file\n-- ";
+        assert!(ran.contains(said) && ran.ends_with(&format!(".log\n{shown}")), "{ran}");
+    }
+}
+
+#[test]
+fn that_nothing_was_printed_is_said_of_whom_it_is_true() {
+    for (class, printed, is_said) in [
+        (FailureClass::Failed, "", false), // of the output that follows
+        (FailureClass::Failed, "loading keys\n", true),
+        (FailureClass::Unjudged, "loading keys\n", true),
+    ] {
+        let mut world = World::new(PAIRS);
+        world.submit(5..6);
+        let grant = world.grants().remove(0);
+        let message = "exit code 1; it printed nothing".to_owned();
+        world.report(&grant, Outcome::Failed { class, message });
+        keep(&world, &grant, printed);
+        let ran = world.push0(&["logs", &grant.task.short()]).stdout;
+        assert_eq!(ran.contains("exit code 1; it printed nothing\n"), is_said, "{ran}");
+        assert!(ran.contains("exit code 1"), "{ran}");
+    }
 }
 
 #[test]
@@ -136,6 +171,14 @@ fn the_attempts_at_a_block_are_named_by_its_height_or_their_tasks_by_their_key()
     // Nothing follows of a task that is parked.
     let ran = world.push0(&["logs", "-f", "6"]);
     assert_eq!((ran.code, ran.stdout.matches("of 6").count()), (Some(0), 1), "{}", ran.stdout);
+}
+
+/// Has a dispatcher's log of an attempt.
+fn keep(world: &World, grant: &Grant, printed: &str) {
+    let folder = world.data().join("dispatch/logs");
+    fs::create_dir_all(&folder).expect("a folder");
+    let log = format!("task {}\nended failed\n\n{printed}", grant.task);
+    fs::write(folder.join(format!("{}.log", grant.attempt.0)), log).expect("a log");
 }
 
 fn with_logs() -> World {

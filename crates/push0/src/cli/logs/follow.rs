@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::attempts::{Attempt, Attempts, Selection};
-use super::source::{Heard, PIECES_MAX, Source, before, shown, words};
+use super::source::{Heard, PIECES_MAX, Source, before, shown_part};
 use crate::facts::{Facts, FactsError};
 use crate::interrupts;
 use crate::output::Lines;
@@ -84,16 +84,14 @@ impl Told {
         for _ in 0..PIECES_MAX {
             match source.ask(attempt, self.next)? {
                 Heard::Piece(piece) => {
-                    let text = before(piece.forgotten) + &words(&piece.text);
+                    let text = shown_part(&(before(piece.forgotten) + &piece.text));
                     let is_new = !std::mem::replace(&mut self.is_named, true);
                     let is_named = !is_new && *last == Some(attempt.number);
-                    if !is_named && (is_new || !text.is_empty()) {
+                    if !is_named && (is_new || text.is_some()) {
                         lines.line(&format!("== {} ==", attempt.name()));
                         *last = Some(attempt.number);
                     }
-                    if !text.is_empty() {
-                        lines.line(&shown(&text));
-                    }
+                    text.iter().for_each(|text| lines.line(text));
                     self.remember(&piece.text);
                     // Who says that more is to come, and has none, is asked again later.
                     let is_more = piece.next > self.next;
@@ -106,10 +104,7 @@ impl Told {
                 Heard::Nobody(_) if attempt.end.is_some() => {
                     // Whoever had it has gone since.
                     let kept = source.kept(attempt).unwrap_or_default();
-                    let rest = words(self.rest_of(&kept));
-                    if !rest.is_empty() {
-                        lines.line(&shown(&rest));
-                    }
+                    shown_part(self.rest_of(&kept)).iter().for_each(|rest| lines.line(rest));
                     is_end = true;
                 }
                 Heard::Nobody(why) => {

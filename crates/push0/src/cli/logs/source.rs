@@ -146,10 +146,15 @@ pub(super) fn words(text: &str) -> String {
     text.split_inclusive('\n').filter(|line| !is_progress(line)).collect()
 }
 
+/// The same of a part of an output; none where nothing of it is for people.
+pub(super) fn shown_part(text: &str) -> Option<String> {
+    (!words(text).trim().is_empty()).then(|| shown(text))
+}
+
 /// What a prover printed, which may be anything; a terminal must not obey it.
 pub(in crate::cli) fn shown(text: &str) -> String {
     match words(text).trim_end() {
-        "" => "it printed nothing".to_owned(),
+        "" => NOTHING.to_owned(),
         text => text
             .lines()
             .map(|line| plain(&line.replace('\t', "    ")).into_owned())
@@ -158,8 +163,24 @@ pub(in crate::cli) fn shown(text: &str) -> String {
     }
 }
 
+/// What is said of an output in which there is nothing for people.
+pub(super) const NOTHING: &str = "it printed nothing";
+
 /// More than any log that is kept.
 const LOG_BYTES_MAX: u64 = 1 << 20;
 
 /// A dispatcher keeps 64 KiB of an output, in pieces of 8; more come while they are read.
 pub(super) const PIECES_MAX: u32 = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_nothing_was_printed_is_said_of_a_whole_output_alone() {
+        for text in ["progress 0.5\n\n", "\n", "progress 1\n", ""] {
+            assert_eq!((shown_part(text), shown(text).as_str()), (None, NOTHING), "{text:?}");
+        }
+        assert_eq!(shown_part("progress 0.5\n\nloading\n"), Some("\nloading".to_owned()));
+    }
+}

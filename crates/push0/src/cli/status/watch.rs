@@ -81,7 +81,7 @@ fn show(
         Looked::Seen(status) => {
             let frame = frame(args);
             let text = title.to_owned() + &status.shown(place, frame);
-            let text = match (rows, frame.width) {
+            let text = match (rows, columns()) {
                 (Some(rows), Some(width)) if rows > 0 => cut(&text, rows, width),
                 (Some(_) | None, _) => text,
             };
@@ -97,10 +97,13 @@ fn show(
 }
 
 fn frame(args: &StatusArgs) -> Frame {
-    let stdout = std::io::stdout();
+    Frame { width: columns().map(|width| width.max(WIDTH_MIN)), blocks: args.blocks as usize }
+}
+
+/// How wide the terminal is, though nothing is readable in it.
+fn columns() -> Option<usize> {
     let width = size().map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
-    let width = width.or_else(|| stdout.is_terminal().then_some(WIDTH));
-    Frame { width: width.map(|width| width.max(WIDTH_MIN)), blocks: args.blocks as usize }
+    width.or_else(|| std::io::stdout().is_terminal().then_some(WIDTH))
 }
 
 /// That of the terminal.

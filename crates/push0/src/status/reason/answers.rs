@@ -47,6 +47,30 @@ impl Reason {
         }
     }
 
+    /// Notes that so much time has passed since it was found. Unit: seconds.
+    pub(in crate::status) fn grow_older(&mut self, by: u64) {
+        match self {
+            Self::Proving { attempts }
+            | Self::Silent { attempts }
+            | Self::Unjudged { attempts } => {
+                attempts.iter_mut().for_each(|run| run.grow_older(by));
+            }
+            Self::Mute { silent, .. } => *silent = silent.saturating_add(by),
+            Self::SetAside { seconds, .. } | Self::Later { seconds, .. } => {
+                *seconds = seconds.map(|seconds| seconds.saturating_sub(by));
+            }
+            Self::Parked { .. }
+            | Self::Input
+            | Self::NotOffered { .. }
+            | Self::Closed { .. }
+            | Self::TooSmall { .. }
+            | Self::Busy { .. }
+            | Self::Next
+            | Self::NoEngine
+            | Self::Proved => {}
+        }
+    }
+
     /// Notes that a dispatcher of which the engine has heard does not answer.
     pub(in crate::status) fn is_silent(&mut self, heard: &Heard) {
         if let Self::Proving { attempts }
@@ -56,9 +80,9 @@ impl Reason {
             attempts.iter_mut().for_each(|run| run.is_mute(heard));
             *self = Self::of_runs(std::mem::take(attempts));
         } else if let Self::Busy { program, dispatchers, aside, silent, who } = self
-            && let Some(at) = who.iter().position(|name| *name == heard.dispatcher)
+            && (who.contains(&heard.dispatcher) || heard.busy.contains(program))
         {
-            who.remove(at);
+            who.retain(|name| *name != heard.dispatcher);
             (*dispatchers, *silent) = (dispatchers.saturating_sub(1), *silent + 1);
             if (*dispatchers, *aside) == (0, 0) {
                 let (program, dispatchers) = (std::mem::take(program), *silent);
