@@ -15,6 +15,7 @@ mod memory;
 mod pages;
 mod proofs;
 mod python;
+mod secrets;
 mod status;
 mod submit;
 mod tell;
