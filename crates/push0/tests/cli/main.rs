@@ -7,6 +7,7 @@ mod check;
 mod deploy;
 mod dev;
 mod doctor;
+mod files;
 mod help;
 mod init;
 mod log;
