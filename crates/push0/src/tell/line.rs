@@ -89,7 +89,11 @@ impl Line {
     pub(crate) fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         let value = match value.into() {
             Value::String(text) => Value::String(without_secrets(&text).into_owned()),
-            other => other,
+            other @ (Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::Array(_)
+            | Value::Object(_)) => other,
         };
         self.fields.push((name.into(), value));
         self

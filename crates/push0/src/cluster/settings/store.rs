@@ -89,7 +89,8 @@ impl StoreTable {
             return Err((key, IN_URL.to_owned()));
         }
         let bucket = parsed.map_err(|error: NoBucket| (key, error.to_string()))?;
-        let endpoint = env("AWS_ENDPOINT_URL").or(self.endpoint.map(|url| url.expose().to_owned()));
+        let endpoint =
+            env("AWS_ENDPOINT_URL").or_else(|| self.endpoint.map(|url| url.expose().to_owned()));
         if endpoint.as_ref().is_some_and(|url| url.contains('@')) {
             return Err(("store.endpoint", IN_URL.to_owned()));
         }
