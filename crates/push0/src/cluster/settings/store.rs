@@ -154,7 +154,8 @@ fn directory(key: &'static str, text: &str) -> Result<Option<StorePlace>, Fault>
         (_, "store.path") => "name a directory, or a bucket of S3 in store.s3".to_owned(),
         _ => "name a directory, or a bucket of S3 (s3://BUCKET/PREFIX)".to_owned(),
     };
-    Err((key, format!("{scheme}:// is of a kind that push0 does not know: {remedy}")))
+    let shown = rest.map_or_else(|| format!("{scheme}://"), |_| format!("{text:?}"));
+    Err((key, format!("{shown} is of a kind that push0 does not know: {remedy}")))
 }
 
 /// Whether a text is the first part of a URL (RFC 3986, section 3.1).
