@@ -33,6 +33,7 @@ mod queue;
 mod reading;
 mod release;
 mod scheduler;
+mod secrets;
 mod task;
 mod task_id;
 mod time;
@@ -70,5 +71,6 @@ pub use scheduler::{
     Aside, Cordon, Effect, Ended, Ran, Reference, Referred, Scheduler, StageView, Totals,
     Whereabouts,
 };
+pub use secrets::{Named, without_secrets};
 pub use task::{Discarded, IllegalEvent, Task, TaskResult, TaskState};
 pub use time::{Deadline, Timestamp};

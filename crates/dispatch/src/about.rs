@@ -11,6 +11,7 @@ use push0_core::AttemptId;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounded::{self, REPORT_BYTES_MAX};
 use crate::folder::write_own;
 use crate::{Config, Elsewhere, MemoryLimit};
 
@@ -33,7 +34,7 @@ impl About {
     /// What the dispatcher of this directory said when it started; `None` where none has.
     #[must_use]
     pub fn read(dir: &Path) -> Option<Self> {
-        serde_json::from_slice(&fs::read(dir.join(FILE)).ok()?).ok()
+        serde_json::from_slice(&bounded::read(&dir.join(FILE), REPORT_BYTES_MAX).ok()?).ok()
     }
 
     /// `gpus`: that it may hand out.
@@ -81,7 +82,7 @@ impl Now {
     /// What the dispatcher of this directory said last; `None` where none has.
     #[must_use]
     pub fn read(dir: &Path) -> Option<Self> {
-        serde_json::from_slice(&fs::read(dir.join(NOW)).ok()?).ok()
+        serde_json::from_slice(&bounded::read(&dir.join(NOW), REPORT_BYTES_MAX).ok()?).ok()
     }
 
     pub(crate) fn write(&self, dir: &Path) -> io::Result<()> {

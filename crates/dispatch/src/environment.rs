@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::path::Path;
 
 use push0_core::Surroundings;
@@ -19,7 +20,7 @@ use push0_core::Surroundings;
 use crate::user::User;
 
 /// What a process has around it when it starts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Around {
     /// All of its environment.
     pub(crate) env: Environment,
@@ -53,6 +54,19 @@ impl Whom {
 /// Variables with their values.
 pub(crate) type Environment = BTreeMap<OsString, OsString>;
 
+/// Without values: what `pass` hands on, and `env` says, may be secret.
+impl fmt::Debug for Around {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { env, wrap, whom } = self;
+        let names: Vec<_> = env.keys().collect();
+        f.debug_struct("Around")
+            .field("env", &names)
+            .field("wrap", wrap)
+            .field("whom", whom)
+            .finish()
+    }
+}
+
 impl Around {
     /// Gives it a variable.
     pub(crate) fn set(&mut self, name: &str, value: impl AsRef<OsStr>) {
@@ -69,7 +83,8 @@ pub fn environment(surroundings: &Surroundings) -> BTreeMap<OsString, OsString> 
 
 /// Whether every program is given this variable of push0's own environment.
 pub(crate) fn is_shared(name: &str) -> bool {
-    SHARED.contains(&name) || SHARED_BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
+    let begins = SHARED_BEGINNINGS.iter().any(|beginning| name.starts_with(beginning));
+    SHARED.contains(&name) || begins && !SECRET_WORDS.iter().any(|word| name.contains(word))
 }
 
 fn made(own: impl Iterator<Item = (OsString, OsString)>, around: &Surroundings) -> Environment {
@@ -93,7 +108,7 @@ fn is_program(file: &Path) -> bool {
 }
 
 /// Whom and where a program runs as, in which language and zone, its libraries, and how loud it is.
-const SHARED: [&str; 17] = [
+const SHARED: [&str; 21] = [
     "PATH",
     "HOME",
     "USER",
@@ -111,10 +126,18 @@ const SHARED: [&str; 17] = [
     "RUST_BACKTRACE",
     "RAYON_NUM_THREADS",
     "OMP_NUM_THREADS",
+    "NVIDIA_VISIBLE_DEVICES",
+    "NVIDIA_DRIVER_CAPABILITIES",
+    "NVIDIA_DISABLE_REQUIRE",
+    "NVIDIA_TF32_OVERRIDE",
 ];
 
-/// The language, and what NVIDIA's and AMD's GPUs are driven by.
-const SHARED_BEGINNINGS: [&str; 5] = ["LC_", "CUDA_", "NVIDIA_", "ROCR_", "HIP_"];
+/// The language, and what NVIDIA's and AMD's GPUs are driven by. Not all of `NVIDIA_`: its services have keys there.
+const SHARED_BEGINNINGS: [&str; 6] =
+    ["LC_", "CUDA_", "NVIDIA_REQUIRE_", "NVIDIA_MIG_", "ROCR_", "HIP_"];
+
+/// A name that begins so, and has one of these in it, may be that of a credential.
+const SECRET_WORDS: [&str; 6] = ["KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL", "AUTH"];
 
 #[cfg(test)]
 mod tests {
@@ -127,6 +150,10 @@ mod tests {
             ("HOME", "/root"),
             ("LC_ALL", "C"),
             ("CUDA_VISIBLE_DEVICES", "3"),
+            ("NVIDIA_VISIBLE_DEVICES", "all"),
+            ("NVIDIA_API_KEY", "hush"),
+            ("NVIDIA_NGC", "hush"),
+            ("CUDA_X_TOKEN", "hush"),
             ("PUSH0_NATS_PASSWORD", "hush"),
             ("AWS_SECRET_ACCESS_KEY", "hush"),
             ("SOMEBODYS_TOKEN", "hush"),
@@ -144,10 +171,15 @@ mod tests {
         };
         let made = made(own.into_iter(), &around);
         let names: Vec<_> = made.keys().filter_map(|name| name.to_str()).collect();
-        assert_eq!(names, ["CUDA_VISIBLE_DEVICES", "HOME", "LC_ALL", "PATH", "TWICE", "WANTED"]);
+        assert_eq!(
+            names.join(" "),
+            "CUDA_VISIBLE_DEVICES HOME LC_ALL NVIDIA_VISIBLE_DEVICES PATH TWICE WANTED"
+        );
         assert_eq!(
             made.get(OsStr::new("TWICE")).and_then(|value| value.to_str()),
             Some("the file's")
         );
+        let shown = format!("{:?}", Around { env: made, ..Around::default() });
+        assert!(shown.contains("WANTED") && !shown.contains("yes") && !shown.contains("file's"));
     }
 }

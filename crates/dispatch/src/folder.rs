@@ -11,7 +11,11 @@ use std::path::{Path, PathBuf};
 
 /// Makes a directory of push0's own, with those above it, and keeps others out of it: whatever the umask, and though
 /// an older version left it open.
-pub(crate) fn own(dir: &Path) -> io::Result<()> {
+///
+/// # Errors
+///
+/// The disk's own.
+pub fn own(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     fs::set_permissions(dir, Permissions::from_mode(0o700))
 }

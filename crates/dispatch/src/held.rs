@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use push0_core::{AttemptId, Outcome, Report};
 
+use crate::bounded::{self, REPORT_BYTES_MAX};
 use crate::folder::{own, write_own};
 
 /// Where they are.
@@ -35,7 +36,8 @@ impl Held {
     pub(crate) fn load(&self, incarnation: u64) -> Vec<Report> {
         let entries = self.folder.iter().flat_map(fs::read_dir).flatten().flatten();
         let report = |path: PathBuf| {
-            let report: Report = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+            let report: Report =
+                serde_json::from_slice(&bounded::read(&path, REPORT_BYTES_MAX).ok()?).ok()?;
             Some(Report { incarnation, ..report })
         };
         entries.filter_map(|entry| report(entry.path())).take(HELD_MAX).collect()

@@ -10,6 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::bounded::{self, LINE_BYTES_MAX};
 use crate::folder::write_own;
 
 /// The number of a life that begins now. Best effort: a disk that is full keeps no dispatcher from starting.
@@ -24,7 +25,7 @@ pub(crate) fn next(dir: &Path) -> u64 {
 /// The life that this directory had last. Whoever has the directory's lock knows that it is over.
 #[must_use]
 pub fn last_life(dir: &Path) -> Option<u64> {
-    fs::read_to_string(dir.join(FILE)).ok()?.trim().parse().ok()
+    bounded::read_text(&dir.join(FILE), LINE_BYTES_MAX).ok()?.trim().parse().ok()
 }
 
 /// Unit: milliseconds since 1970.

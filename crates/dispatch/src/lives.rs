@@ -25,6 +25,7 @@ use std::{fs, io, thread};
 use rustix::process::Pid;
 
 use crate::aside::Aside;
+use crate::bounded::{self, REPORT_BYTES_MAX};
 use crate::cgroup::{Groups, MemoryLimit};
 use crate::folder::write_own;
 use crate::guardian::Guardian;
@@ -153,7 +154,7 @@ impl Lives {
 
     /// Ends what earlier lives left behind, and says how many processes that were.
     pub(crate) fn end_former(&self) -> usize {
-        let text = fs::read_to_string(&self.path).unwrap_or_default();
+        let text = bounded::read_text(&self.path, REPORT_BYTES_MAX).unwrap_or_default();
         let mut lines = text.lines();
         let is_of_this_boot = lines.next() == Some(self.boot.as_str());
         let named: Vec<(i32, u64)> = lines.filter_map(parse).filter(|_| is_of_this_boot).collect();

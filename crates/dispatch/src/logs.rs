@@ -20,6 +20,7 @@ use std::{fs, io};
 
 use push0_core::{AttemptId, Grant};
 
+use crate::bounded;
 use crate::folder::{own, write_own};
 use crate::tail::Output;
 
@@ -46,7 +47,7 @@ pub fn attempt_logs(dir: &Path, task: &str) -> io::Result<Vec<AttemptLog>> {
     for attempt in kept(&folder)? {
         let path = folder.join(file_name(attempt));
         // It may have been made room of in the meantime.
-        let Ok(file) = fs::File::open(&path) else { continue };
+        let Ok(file) = bounded::open(&path) else { continue };
         let mut line = String::new();
         if BufReader::new(file).read_line(&mut line).is_err() {
             continue;

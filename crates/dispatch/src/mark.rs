@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounded;
+
 /// What a directory is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
@@ -148,7 +150,7 @@ pub fn bears(dir: &Path, kind: Kind) -> Result<bool, MarkError> {
 fn bears_in(path: &Path, dir: &Path, kind: Kind) -> Result<bool, MarkError> {
     let path = path.to_owned();
     let mut bytes = Vec::new();
-    match File::open(&path).and_then(|file| file.take(BYTES_MAX).read_to_end(&mut bytes)) {
+    match bounded::open(&path).and_then(|file| file.take(BYTES_MAX).read_to_end(&mut bytes)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(source) => return Err(MarkError::Io { path, source }),
         Ok(_) => {}
@@ -179,7 +181,7 @@ pub fn is_mark(name: &str) -> bool {
 /// Whether the file at `path` holds an identity: 32 hexadecimal digits, as push0 draws them.
 pub(crate) fn is_identity(path: &Path) -> bool {
     let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(64).read_to_string(&mut text));
+    let read = bounded::open(path).and_then(|file| file.take(64).read_to_string(&mut text));
     let text = text.trim_end();
     read.is_ok() && text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

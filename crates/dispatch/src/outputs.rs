@@ -9,7 +9,6 @@
 //! Not here: how a question travels (`push0`), and what outlives the machine (`shelf`).
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use push0_core::AttemptId;
 use serde::{Deserialize, Serialize};
 
+use crate::bounded;
 use crate::logs;
 use crate::tail::{PIECE_BYTES_MAX, Piece, Tail};
 
@@ -122,7 +122,7 @@ impl Outputs {
 
     fn kept(&self, attempt: AttemptId, from: u64) -> io::Result<Piece> {
         let mut bytes = Vec::new();
-        let file = File::open(self.0.folder.join(logs::file_name(attempt)))?;
+        let file = bounded::open(&self.0.folder.join(logs::file_name(attempt)))?;
         file.take(logs::BYTES_MAX).read_to_end(&mut bytes)?;
         let head = bytes.windows(2).position(|two| two == b"\n\n").map_or(bytes.len(), |at| at + 2);
         let start = head.saturating_add(usize::try_from(from).unwrap_or(usize::MAX));

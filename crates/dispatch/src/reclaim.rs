@@ -7,6 +7,7 @@
 //!
 //! Not here: what is done about it (`dispatcher`).
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use serde::Deserialize;
 use tokio::time::sleep;
 
 /// Where the notice is looked for.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub enum Reclaim {
     /// A file that comes to be.
     File(PathBuf),
@@ -41,6 +42,16 @@ impl FromStr for Reclaim {
             other => {
                 Err(format!("the scheme {other:?} is not known: metadata addresses are http://"))
             }
+        }
+    }
+}
+
+/// Without what may be secret in it.
+impl fmt::Debug for Reclaim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Address(url) => f.debug_tuple("Address").field(&shown(url)).finish(),
         }
     }
 }
@@ -199,6 +210,8 @@ mod tests {
     fn what_is_no_address_is_a_file_and_what_is_no_metadata_address_is_refused() {
         assert_eq!("/run/notice".parse(), Ok(Reclaim::File("/run/notice".into())));
         assert!("http://169.254.169.254/x".parse::<Reclaim>().is_ok());
+        let asks = "http://u:S3cret@h/x?key=S3cret".parse::<Reclaim>();
+        assert_eq!(format!("{asks:?}"), "Ok(Address(\"http://h/x\"))");
         assert!("https://a/x".parse::<Reclaim>().is_err() && "".parse::<Reclaim>().is_err());
     }
 

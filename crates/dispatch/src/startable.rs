@@ -8,12 +8,13 @@
 mod elf;
 mod foreign;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 
 use rustix::fs::{Access, access};
 
+use crate::bounded;
 use crate::environment::{self, Environment};
 
 /// Why the program at `path` cannot be started here, and what to do, as far as its file tells; `None` where nothing
@@ -135,7 +136,7 @@ fn not_a_program(head: &[u8]) -> String {
 
 fn head(path: &Path) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
-    File::open(path)?.take(HEAD_BYTES).read_to_end(&mut head)?;
+    bounded::open(path)?.take(HEAD_BYTES).read_to_end(&mut head)?;
     Ok(head)
 }
 

@@ -11,7 +11,7 @@ use super::{FileFault, PipelineFileError};
 /// The file's text, without a byte order mark.
 pub(super) fn read(path: &Path) -> Result<String, PipelineFileError> {
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(BYTES_MAX + 1).read_to_end(&mut bytes));
+    let read = open(path).and_then(|file| file.take(BYTES_MAX + 1).read_to_end(&mut bytes));
     if let Err(source) = read {
         return Err(unreadable(path, source));
     }
@@ -36,6 +36,17 @@ pub(super) fn read(path: &Path) -> Result<String, PipelineFileError> {
     Ok(text.strip_prefix('\u{feff}').map(ToOwned::to_owned).unwrap_or(text))
 }
 
+/// Not what a shell's `<(…)` leads to, but a FIFO that has a name may never be written to, and a device may never end.
+fn open(path: &Path) -> io::Result<File> {
+    let named = path.canonicalize().and_then(|named| named.symlink_metadata());
+    match named.map(|it| it.file_type()) {
+        Ok(kind) if !kind.is_file() && !kind.is_dir() => {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, NO_FILE))
+        }
+        Ok(_) | Err(_) => File::open(path),
+    }
+}
+
 fn unreadable(path: &Path, source: io::Error) -> PipelineFileError {
     let (what, remedy) = if source.kind() == io::ErrorKind::NotFound {
         ("no such file".to_owned(), "name a pipeline file that is there")
@@ -48,6 +59,8 @@ fn unreadable(path: &Path, source: io::Error) -> PipelineFileError {
     };
     PipelineFileError::Unreadable { path: path.to_owned(), what, remedy, source: Some(source) }
 }
+
+const NO_FILE: &str = "a FIFO, a device or a socket, and no file";
 
 /// A thousand times a long pipeline. Unit: bytes.
 const BYTES_MAX: u64 = 1 << 20;

@@ -252,7 +252,7 @@ pub fn main() -> ExitCode {
 /// As clap prints it, but for what must not be shown of a URL among the arguments.
 fn print_told(told: &clap::Error) {
     let plain = told.to_string();
-    let shown = words::without_secrets(&plain);
+    let shown = push0_core::without_secrets(&plain);
     if shown == plain {
         let _ = told.print(); // in colour, where there is a terminal
     } else {

@@ -53,6 +53,7 @@ mod owned;
 mod present;
 mod proofs;
 mod rate;
+mod reached;
 mod recalls;
 mod remake;
 mod replica;

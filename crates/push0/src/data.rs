@@ -19,6 +19,7 @@ use std::thread;
 use push0_core::{Event, IllegalEvent, Limits, PipelineSpec, Scheduler, Seq, Turn};
 use push0_log::{Ending, ReadError, Report};
 
+use crate::bounded;
 use crate::exit::Exit;
 
 /// Where the parts of a data directory lie.
@@ -224,7 +225,7 @@ fn is_segment(path: &Path) -> bool {
 /// Whether a file begins with these bytes.
 pub(crate) fn begins_with(path: &Path, bytes: &[u8]) -> bool {
     let mut first = vec![0; bytes.len()];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut first));
+    let read = bounded::open(path).and_then(|mut file| file.read_exact(&mut first));
     read.is_ok() && first == bytes
 }
 

@@ -18,8 +18,9 @@ mod args;
 mod child;
 mod server;
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
@@ -29,6 +30,7 @@ use push0_core::SourceKind;
 use push0_dispatch::mark::{self, Kind, MarkError};
 use push0_log::ServerUrl;
 use push0_pipeline::PipelineFileError;
+use rustix::fs::Mode;
 
 pub(crate) use self::args::DevArgs;
 use self::child::{Child, Exited};
@@ -135,7 +137,10 @@ impl Place {
             let path = path.to_owned();
             move |source| DevError::Dir { path, source }
         };
+        // For this process and all that it starts: nothing in there is for others.
+        rustix::process::umask(Mode::RWXG | Mode::RWXO);
         mark::take(root, Kind::Dev, of, |_| false)?;
+        close(root).map_err(at(root))?;
         let root = fs::canonicalize(root).map_err(at(root))?;
         let path = root.join("lock");
         let lock = File::options().create(true).append(true).open(&path).map_err(at(&path))?;
@@ -163,6 +168,20 @@ impl Place {
              or, for all of them: export PUSH0_NATS={nats} PUSH0_STORE={store}"
         )
     }
+}
+
+/// Keeps others out of the directory, and from what an older push0 left open in it.
+fn close(root: &Path) -> io::Result<()> {
+    push0_dispatch::own_dir(root)?;
+    for entry in fs::read_dir(root)?.flatten() {
+        let mode = match entry.file_type()? {
+            kind if kind.is_dir() => 0o700,
+            kind if kind.is_file() => 0o600,
+            _ => continue,
+        };
+        fs::set_permissions(entry.path(), Permissions::from_mode(mode))?;
+    }
+    Ok(())
 }
 
 impl Cluster {

@@ -6,7 +6,7 @@ mod out;
 
 use std::fmt;
 
-use push0_core::plain;
+use push0_core::{plain, without_secrets};
 use serde::Serialize;
 
 pub(crate) use self::out::FindingsOut;
@@ -39,7 +39,7 @@ pub(crate) enum Standing {
 
 impl Finding {
     pub(crate) fn ok(about: impl Into<String>, said: impl Into<String>) -> Self {
-        let (about, said) = (about.into(), said.into());
+        let (about, said) = (shown(about), shown(said));
         Self { about, standing: Standing::Ok, said, remedy: None }
     }
 
@@ -48,7 +48,7 @@ impl Finding {
         said: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
-        let remedy = Some(remedy.into());
+        let remedy = Some(shown(remedy));
         Self { standing: Standing::Warn, remedy, ..Self::ok(about, said) }
     }
 
@@ -59,6 +59,11 @@ impl Finding {
     ) -> Self {
         Self { standing: Standing::Fail, ..Self::warn(about, said, remedy) }
     }
+}
+
+/// Whoever is named in a URL is not told.
+fn shown(words: impl Into<String>) -> String {
+    without_secrets(&words.into()).into_owned()
 }
 
 /// A line, whatever a program said.

@@ -31,7 +31,7 @@ use push0_prover::{
 use serde::Serialize;
 
 pub use self::error::PublishError;
-pub(crate) use self::file::{clear, take};
+pub(crate) use self::file::{clear, has_any, take};
 use crate::programs::Programs;
 use crate::verifier::{self, Places, Verifier};
 
@@ -133,7 +133,13 @@ impl Publication {
     }
 }
 
-fn file_name(Key { first, last, tip, .. }: Key) -> String {
+/// Whether the file of a release is there, or was set aside.
+pub(crate) fn has_file(out: &Path, key: Key) -> bool {
+    let path = out.join(file_name(key));
+    path.exists() || path.with_extension(ASIDE).exists()
+}
+
+pub(crate) fn file_name(Key { first, last, tip, .. }: Key) -> String {
     format!("{first}-{last}-{}.proof.json", tip.short())
 }
 
@@ -156,7 +162,7 @@ pub fn set_aside(
     if release.tasks.iter().all(is_made) || !path.exists() {
         return Ok(None);
     }
-    let aside = path.with_extension("json.recalled");
+    let aside = path.with_extension(ASIDE);
     std::fs::rename(&path, &aside)?;
     Ok(Some(aside))
 }
@@ -367,3 +373,6 @@ pub fn wire_key(key: Key) -> wire::Key {
 pub const fn wire_vkey(vkey: Vkey) -> wire::Vkey {
     wire::Vkey(wire::Digest(vkey.0))
 }
+
+/// What the name of a file ends with that was set aside.
+const ASIDE: &str = "json.recalled";

@@ -6,7 +6,7 @@
 //!                                          └────▶ {"time":…,"level":"warn","message":…}     for programs
 //! ```
 //!
-//! Whatever a stranger's words are in them, a terminal obeys none. Nobody is troubled if nobody reads.
+//! Whatever is told goes through a [`Line`], and so is told without what is secret in its URLs. Whatever a stranger's words are in them, a terminal obeys none. Nobody is troubled if nobody reads.
 //!
 //! This module knows nobody who tells. Not here: what a command answers, which is on stdout and is not told.
 

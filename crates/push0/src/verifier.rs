@@ -8,8 +8,9 @@
 mod scratch;
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -92,15 +93,35 @@ fn try_ask(verifier: &Verifier, envelope: &Envelope, places: Places<'_>) -> Resu
 /// Where verifiers may keep things beside a run: what `PUSH0_CACHE` of push0's own environment names, else a directory in
 /// the user's cache. None where neither can be had.
 pub(crate) fn kept() -> Option<PathBuf> {
-    let kept = kept_by(|name| std::env::var_os(name))?;
-    std::fs::create_dir_all(&kept).is_ok().then_some(kept)
+    kept_by(|name| std::env::var_os(name))?.make()
 }
 
-fn kept_by(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+/// A directory where verifiers may keep things.
+#[derive(Debug, Eq, PartialEq)]
+enum Kept {
+    /// The user's, who says what others may do in it.
+    Named(PathBuf),
+    /// push0's own.
+    Own(PathBuf),
+}
+
+impl Kept {
+    fn make(self) -> Option<PathBuf> {
+        match self {
+            Self::Named(path) => {
+                let mut builder = DirBuilder::new();
+                builder.recursive(true).mode(0o700).create(&path).is_ok().then_some(path)
+            }
+            Self::Own(path) => push0_dispatch::own_dir(&path).is_ok().then_some(path),
+        }
+    }
+}
+
+fn kept_by(variable: impl Fn(&str) -> Option<OsString>) -> Option<Kept> {
     let named = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    named("PUSH0_CACHE").or_else(|| {
+    named("PUSH0_CACHE").map(Kept::Named).or_else(|| {
         let cache = named("XDG_CACHE_HOME").or_else(|| Some(named("HOME")?.join(".cache")))?;
-        Some(cache.join("push0/verifiers"))
+        Some(Kept::Own(cache.join("push0/verifiers")))
     })
 }
 
@@ -128,7 +149,8 @@ const LINES_SHOWN_MAX: usize = 12;
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
 
     use push0_prover::wire::{Base64, Hash32, Hex, Key};
     use push0_prover::{EnvelopeFormat, Program};
@@ -181,7 +203,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("verifier");
         fs::write(&path, format!("touch {}/ran\n", dir.path().display())).expect("written");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("its own");
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("its own");
         let argv = vec![path.display().to_string()];
         let text = Verifier { argv, ..verifier("", by_hand(Believes::Exit)) };
         let Verdict::None { why } = ask(&text, &envelope(), Places::default()) else {
@@ -233,16 +255,35 @@ mod tests {
     fn what_is_kept_beside_a_run_is_where_the_user_keeps_such() {
         let kept = |given: &[(&str, &str)]| {
             let value = |name: &str| given.iter().find(|(of, _)| *of == name).map(|it| it.1.into());
-            kept_by(value).map(|path| path.display().to_string())
+            kept_by(value)
         };
         let (home, xdg, own) = (("HOME", "/h"), ("XDG_CACHE_HOME", "/x"), ("PUSH0_CACHE", "/c"));
-        assert_eq!(kept(&[home, xdg, own]).as_deref(), Some("/c"));
-        assert_eq!(kept(&[home, xdg]).as_deref(), Some("/x/push0/verifiers"));
-        assert_eq!(
-            kept(&[home, ("PUSH0_CACHE", "")]).as_deref(),
-            Some("/h/.cache/push0/verifiers")
-        );
+        let in_cache = |cache: &str| Some(Kept::Own(Path::new(cache).join("push0/verifiers")));
+        assert_eq!(kept(&[home, xdg, own]), Some(Kept::Named("/c".into())));
+        assert_eq!(kept(&[home, xdg]), in_cache("/x"));
+        assert_eq!(kept(&[home, ("PUSH0_CACHE", "")]), in_cache("/h/.cache"));
         assert_eq!(kept(&[]), None);
+    }
+
+    #[test]
+    fn what_is_kept_is_closed_to_others_unless_the_user_has_made_its_place() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (own, named) = (dir.path().join("x/own"), dir.path().join("named"));
+        for path in [&own, &named] {
+            fs::create_dir_all(path).expect("a directory");
+            fs::set_permissions(path, Permissions::from_mode(0o755)).expect("it is ours");
+        }
+        let made = dir.path().join("y/made");
+        for (kept, mode) in [
+            (Kept::Own(own), 0o700),
+            (Kept::Named(named), 0o755),
+            (Kept::Own(made.clone()), 0o700),
+            (Kept::Named(made.join("z")), 0o700),
+        ] {
+            let path = kept.make().expect("it can be made");
+            let found = fs::metadata(&path).expect("it is there").permissions().mode() & 0o777;
+            assert_eq!(found, mode, "{}", path.display());
+        }
     }
 
     #[test]

@@ -1,15 +1,18 @@
 //! A line that is a node's answer (JSON-RPC), and not the block itself: the block is in its `result`.
 //!
-//! What `curl … eth_getBlockByNumber` writes is taken as it comes: one answer a line, or a batch of them. The block
-//! is the very bytes that the node wrote.
+//! What `curl … eth_getBlockByNumber` writes is taken as it comes: one answer a line, or a batch of them, or one with a
+//! list of blocks. A node may answer a batch in any order (JSON-RPC 2.0, 6), so blocks of one line are sorted by their
+//! number. The block is the very bytes that the node wrote.
 //!
 //! Not here: what makes the block right (`header`).
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
+use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use super::Lie;
@@ -21,10 +24,7 @@ pub(super) fn blocks(line: &[u8]) -> Result<Vec<Range<usize>>, Lie> {
     let whole = || Ok(std::iter::once(0..line.len()).collect());
     let Ok(text) = str::from_utf8(line) else { return whole() };
     let answers = match text.trim_start().as_bytes().first() {
-        Some(b'[') => match serde_json::from_str::<Vec<&RawValue>>(text) {
-            Ok(answers) => answers,
-            Err(_) => return whole(),
-        },
+        Some(b'[') => list(text)?,
         // Most lines are blocks, and need not be read twice.
         _ if !["\"result\"", "\"error\""].iter().any(|key| text.contains(key)) => return whole(),
         _ => match serde_json::from_str::<&RawValue>(text) {
@@ -35,17 +35,48 @@ pub(super) fn blocks(line: &[u8]) -> Result<Vec<Range<usize>>, Lie> {
     if answers.is_empty() {
         return Err(Lie::line("an empty batch of answers", "remove the line"));
     }
-    answers.into_iter().map(|answer| block(text, answer.get())).collect()
+    let blocks = answers.into_iter().map(|answer| of_answer(answer.get()));
+    let mut blocks = blocks.collect::<Result<Vec<_>, _>>()?.concat();
+    let numbers: Option<Vec<_>> = blocks.iter().map(|block| number(block)).collect();
+    if numbers.is_some() {
+        blocks.sort_by_key(|block| number(block));
+    }
+    Ok(blocks.into_iter().map(|block| place(text, block)).collect())
 }
 
-/// The block of one answer; what is no answer is a block.
-fn block(line: &str, answer: &str) -> Result<Range<usize>, Lie> {
+/// What is in a list.
+fn list(text: &str) -> Result<Vec<&RawValue>, Lie> {
+    serde_json::from_str(text).map_err(|error| {
+        let what = match error.classify() {
+            Category::Eof => "a list that goes on in the next line".to_owned(),
+            Category::Io | Category::Syntax | Category::Data => {
+                format!("a list that is no JSON (column {})", error.column())
+            }
+        };
+        Lie::line(what, "write one answer, or one block, a line, as `jq -c '.[]' FILE` does")
+    })
+}
+
+/// The number that a block says it has.
+fn number(block: &str) -> Option<u64> {
+    let Numbered { number } = serde_json::from_str(block).ok()?;
+    u64::from_str_radix(number.strip_prefix("0x")?, 16).ok()
+}
+
+#[derive(Deserialize)]
+struct Numbered<'a> {
+    #[serde(borrow)]
+    number: Cow<'a, str>,
+}
+
+/// The blocks of one answer; what is no answer is a block.
+fn of_answer(answer: &str) -> Result<Vec<&str>, Lie> {
     // Serde would read a list as well.
     let read = answer.starts_with('{').then(|| serde_json::from_str::<Answer<'_>>(answer).ok());
-    let Some(read) = read.flatten() else { return Ok(place(line, answer)) };
+    let Some(read) = read.flatten() else { return Ok(vec![answer]) };
     let Answer { result, error, hash } = read;
     if hash.is_some() {
-        return Ok(place(line, answer));
+        return Ok(vec![answer]);
     }
     match (result, error) {
         (_, Some(error)) => Err(Lie::line(
@@ -56,8 +87,15 @@ fn block(line: &str, answer: &str) -> Result<Range<usize>, Lie> {
             "the answer of a node that has no such block: its `result` is null",
             "ask a node that has it, and write its answer here",
         )),
-        (Some(result), None) => Ok(place(line, result.get())),
-        (None, None) => Ok(place(line, answer)),
+        (Some(result), None) if result.get().starts_with('[') => {
+            let blocks: Vec<_> = list(result.get())?.into_iter().map(RawValue::get).collect();
+            match blocks.is_empty() {
+                true => Err(Lie::line("an answer without blocks", "remove the line")),
+                false => Ok(blocks),
+            }
+        }
+        (Some(result), None) => Ok(vec![result.get()]),
+        (None, None) => Ok(vec![answer]),
     }
 }
 

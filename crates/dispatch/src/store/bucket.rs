@@ -5,6 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use push0_core::without_secrets;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::s3;
@@ -89,7 +90,9 @@ impl S3Config {
     /// Where it is, for a person.
     pub(super) fn place(&self) -> String {
         match &self.endpoint {
-            Some(endpoint) => format!("bucket {} at {endpoint}", self.bucket.name),
+            Some(endpoint) => {
+                format!("bucket {} at {}", self.bucket.name, without_secrets(endpoint))
+            }
             None => format!("bucket {} in {}", self.bucket.name, self.region),
         }
     }
@@ -115,7 +118,7 @@ impl fmt::Debug for S3Config {
         let Self { bucket, endpoint, region, access_key_id, path_style, .. } = self;
         f.debug_struct("S3Config")
             .field("bucket", bucket)
-            .field("endpoint", endpoint)
+            .field("endpoint", &endpoint.as_deref().map(without_secrets))
             .field("region", region)
             .field("access_key_id", access_key_id)
             .field("path_style", path_style)
@@ -145,8 +148,9 @@ mod tests {
 
     #[test]
     fn secrets_are_not_shown() {
-        let config = config();
-        let shown = format!("{config:?}");
+        let endpoint = Some("https://k:hush@s3.example".to_owned());
+        let config = S3Config { endpoint, ..config() };
+        let shown = format!("{config:?} {}", config.place());
         assert!(shown.contains("AKIA") && !shown.contains("hush") && !shown.contains("lent"));
     }
 

@@ -25,8 +25,9 @@ mod probe;
 mod tests;
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read as _, Write};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -44,6 +45,7 @@ use self::probe::{cannot, probe};
 use super::fault::fault;
 use super::owner::{OWNER, Owner, TieError};
 use super::{Access, Broken, MOVING, ReadError, StoreError, Stored, copy_bytes, drawn, hash_file};
+use crate::bounded::{self, LINE_BYTES_MAX};
 use crate::mark::{self, Kind};
 
 /// A directory of artifacts. Clones share it.
@@ -124,10 +126,7 @@ impl DirStore {
 
     pub(super) fn owner(&self) -> io::Result<Option<Owner>> {
         self.be_there()?;
-        match fs::read(self.dir.join(OWNER)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            read => Owner::decode(&read?).map(Some),
-        }
+        read_at(&self.dir, OWNER)?.map(|owner| Owner::decode(&owner)).transpose()
     }
 
     pub(super) fn tie(&self, owner: &Owner) -> Result<(), TieError> {
@@ -164,9 +163,9 @@ impl DirStore {
             self.be_there()?;
             match self.holds(digest) {
                 // Whoever put it may have been killed before its name was synced.
-                true => {
-                    touch(&path).and_then(|()| self.sync_name(&path)).and_then(|()| sync(&path))
-                }
+                true => touch(&path)
+                    .and_then(|()| self.sync_name(&path, FOR_ALL.0))
+                    .and_then(|()| sync(&path)),
                 false => self.write(&path, &fill),
             }
         };
@@ -249,7 +248,7 @@ impl DirStore {
 
     /// Makes sure that it is this store which is there now, and no other, nor an empty place for one.
     pub(super) fn be_there(&self) -> io::Result<()> {
-        match fs::read_to_string(self.dir.join(IDENTITY)) {
+        match bounded::read_text(&self.dir.join(IDENTITY), LINE_BYTES_MAX) {
             Ok(there) if there.trim() == &*self.identity => Ok(()),
             Err(error) if !is_absent(&error) => Err(error),
             Ok(_) | Err(_) => self.be_made_again(),
@@ -272,9 +271,8 @@ impl DirStore {
 
     /// The file of an artifact; none where it is sure that there is none.
     fn find(&self, digest: Digest) -> io::Result<Option<File>> {
-        match File::open(self.path(digest)) {
-            Err(error) if is_absent(&error) => {}
-            opened => return opened.map(Some),
+        if let Some(file) = open_in(CWD, &self.path(digest), OFlags::NONBLOCK)? {
+            return Ok(Some(file));
         }
         // All through one handle: whatever is mounted meanwhile, what it answers is of one file system. To open the
         // folder has a client of NFS ask the server, where it may have remembered that there was no such file.
@@ -282,7 +280,7 @@ impl DirStore {
             return self.be_made_again().map(|()| None);
         };
         let mut there = String::new();
-        if let Some(identity) = open_in(&dir, Path::new(IDENTITY), OFlags::empty())? {
+        if let Some(identity) = open_in(&dir, Path::new(IDENTITY), OFlags::NONBLOCK)? {
             identity.take(IDENTITY_BYTES_MAX).read_to_string(&mut there)?;
         }
         if there.trim() != &*self.identity {
@@ -291,7 +289,7 @@ impl DirStore {
         let name = digest.to_string();
         let folder = Path::new(name.get(..2).unwrap_or_default());
         match open_in(&dir, folder, OFlags::DIRECTORY)? {
-            Some(folder) => open_in(&folder, Path::new(&name), OFlags::empty()),
+            Some(folder) => open_in(&folder, Path::new(&name), OFlags::NONBLOCK),
             None => Ok(None),
         }
     }
@@ -314,10 +312,10 @@ impl DirStore {
 
     /// Makes the folder of `path` where there is none, and its name durable, once: it may have been made
     /// by another that has not synced it yet, or was killed before it did.
-    fn sync_name(&self, path: &Path) -> io::Result<()> {
+    fn sync_name(&self, path: &Path, mode: u32) -> io::Result<()> {
         let folder = path.parent().unwrap_or(path);
         let synced = || self.synced.lock().unwrap_or_else(PoisonError::into_inner);
-        match fs::create_dir(folder) {
+        match DirBuilder::new().mode(mode).create(folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             Err(_) if synced().contains(folder) => return Ok(()),
             Ok(()) | Err(_) => {}
@@ -329,9 +327,19 @@ impl DirStore {
     }
 
     fn write(&self, path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+        self.write_as(path, FOR_ALL, fill)
+    }
+
+    /// The same, for whom these modes, of folder and file, let in; less what the umask keeps out.
+    fn write_as(
+        &self,
+        path: &Path,
+        (folder, file): (u32, u32),
+        fill: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> io::Result<()> {
         let temporary = self.temporary()?;
-        let named = self.sync_name(path);
-        let written = named.and_then(|()| write_durably(&temporary, path, fill));
+        let named = self.sync_name(path, folder);
+        let written = named.and_then(|()| write_durably(&temporary, path, file, fill));
         if written.is_err() {
             // Best effort: the error that is returned says what is wrong.
             let _ = fs::remove_file(&temporary);
@@ -397,6 +405,9 @@ fn is_absent(error: &io::Error) -> bool {
 
 const IDENTITY: &str = "identity";
 const TMP: &str = "tmp";
+
+/// Of a folder and a file that whoever the umask lets in may read.
+const FOR_ALL: (u32, u32) = (0o777, 0o666);
 
 /// Whose a store is: a machine's or many machines', of the log that `owner` names.
 const OF: &str = "the log that `owner` names";

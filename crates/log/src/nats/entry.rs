@@ -20,6 +20,8 @@ pub(super) struct Entry<'a> {
     config: &'a NatsConfig,
     pub(super) servers: Vec<ServerAddr>,
     user: Option<(String, SecretString)>,
+    /// Whether an address says who that is.
+    is_of_address: bool,
     token: Option<SecretString>,
     /// What the file holds.
     credentials: Option<SecretString>,
@@ -31,6 +33,7 @@ impl<'a> Entry<'a> {
             config,
             servers: Vec::new(),
             user: config.user.clone().zip(config.password.clone()),
+            is_of_address: false,
             token: config.token.clone(),
             credentials: match &config.credentials {
                 Some(file) => Some(read("credentials", file)?.into()),
@@ -55,7 +58,9 @@ impl<'a> Entry<'a> {
             entry.servers.push(server);
         }
         match named {
-            Some(Userinfo::User(user, password)) => entry.user = Some((user, password)),
+            Some(Userinfo::User(user, password)) => {
+                (entry.user, entry.is_of_address) = (Some((user, password)), true);
+            }
             Some(Userinfo::Token(token)) => entry.token = Some(token),
             None => {}
         }
@@ -95,6 +100,7 @@ impl<'a> Entry<'a> {
         match (&self.credentials, &self.token, &self.user) {
             (Some(_), ..) => Gave::Credentials,
             (None, Some(_), _) => Gave::Token,
+            (None, None, Some(_)) if self.is_of_address => Gave::Named,
             (None, None, Some((user, _))) => Gave::User(user.clone()),
             (None, None, None) => Gave::Nothing,
         }
@@ -130,6 +136,11 @@ fn read(setting: &'static str, file: &Path) -> Result<String, NatsError> {
     let fault =
         |why: &str| NatsError::Config { setting, reason: format!("{}: {why}", file.display()) };
     let mut bytes = Vec::new();
+    // A FIFO may never be written to, and a device may never end.
+    let kind = file.metadata().map_err(|error| fault(&error.to_string()))?.file_type();
+    if !kind.is_file() && !kind.is_dir() {
+        return Err(fault("a FIFO, a device or a socket, and no file"));
+    }
     let opened = File::open(file).map_err(|error| fault(&error.to_string()))?;
     let read = opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
     read.map_err(|error| fault(&error.to_string()))?;

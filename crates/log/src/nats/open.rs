@@ -165,6 +165,8 @@ pub enum Gave {
     Nothing,
     /// A user of this name, with a password.
     User(String),
+    /// A user and a password that an address says. Its name is not told: it may be a token, with a password beside it.
+    Named,
     /// A token.
     Token,
     /// A file of credentials.
@@ -176,6 +178,7 @@ impl Gave {
         match self {
             Self::Nothing => "without credentials".to_owned(),
             Self::User(user) => format!("as user `{}`", user.escape_debug()),
+            Self::Named => "as the user that its address says".to_owned(),
             Self::Token => "with this token".to_owned(),
             Self::Credentials => "with these credentials".to_owned(),
         }
@@ -194,6 +197,9 @@ impl NatsError {
             }
             Self::Denied { gave: Gave::User(_), .. } => {
                 "correct user and password in [nats] or the environment"
+            }
+            Self::Denied { gave: Gave::Named, .. } => {
+                "correct user and password in the address (--nats, PUSH0_NATS, urls in [nats])"
             }
             Self::Denied { gave: Gave::Token, .. } => "correct token in [nats] or the environment",
             Self::Denied { gave: Gave::Credentials, .. } => {

@@ -84,7 +84,7 @@ async fn who_is_not_let_in_is_told_what_was_shown() {
     };
     for (config, gave) in [
         (by(""), Gave::Nothing),
-        (by("prover:S3cret@"), user.clone()),
+        (by("prover:S3cret@"), Gave::Named),
         (by("S3cret@"), Gave::Token),
         (given, user),
     ] {
@@ -95,6 +95,7 @@ async fn who_is_not_let_in_is_told_what_was_shown() {
         );
         let said = format!("{refused} {refused:?} {config:?}");
         assert!(!said.contains("S3cret") && !said.contains("wrong"), "{said}");
+        assert!(gave != Gave::Named || !said.contains("prover"), "{said}");
     }
     let two =
         NatsConfig { urls: [by("a:S3cret@").urls, by("b:S3cret@").urls].concat(), ..config(&nats) };

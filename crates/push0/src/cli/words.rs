@@ -6,6 +6,8 @@
 
 use std::ffi::OsString;
 
+use push0_core::without_secrets;
+
 /// What is wrong with the arguments, the environment or the directory that the process was given.
 pub(super) fn fault(
     arguments: impl IntoIterator<Item = OsString>,
@@ -36,21 +38,6 @@ fn said(what: &str) -> String {
     format!("{what}: give the file or directory a name in UTF-8")
 }
 
-/// The text, without who asks in its URLs (`scheme://USER:PASSWORD@host`).
-pub(super) fn without_secrets(text: &str) -> String {
-    let mut shown = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("://") {
-        let end = after.find(|letter: char| letter.is_whitespace() || "'\"`".contains(letter));
-        let (url, behind) = after.split_at(end.unwrap_or(after.len()));
-        let bare = url.rsplit_once('@').map_or(url, |(_, host)| host);
-        let hidden = if bare.len() < url.len() { "***@" } else { "" };
-        shown.extend([before, "://", hidden, bare]);
-        rest = behind;
-    }
-    shown + rest
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::ffi::OsStringExt as _;
@@ -72,17 +59,6 @@ mod tests {
         for (told, word) in told.iter().zip(["argument", "PUSH0_CONFIG", "working directory"]) {
             let told = told.as_deref().expect("a fault");
             assert!(told.contains(word) && told.ends_with("a name in UTF-8"), "{told}");
-        }
-    }
-
-    #[test]
-    fn who_asks_is_not_shown() {
-        for (text, shown) in [
-            ("unexpected 'nats://u:p@a:1,nats://u:q@b' found", "unexpected 'nats://***@b' found"),
-            ("x s3://k:s@b/p y https://h/@", "x s3://***@b/p y https://***@"),
-            ("nats://a:1", "nats://a:1"),
-        ] {
-            assert_eq!(without_secrets(text), shown);
         }
     }
 }

@@ -299,8 +299,9 @@ fn wanted(
         unit::duration(text).ok_or_else(|| fault(format!("dispatch.drain: {text:?} is no time")))
     });
     let drain = args.drain.or(drain.transpose()?).unwrap_or(DRAIN);
-    let notice = table.notice.as_deref().map(|text| {
-        text.parse().map_err(|error| fault(format!("dispatch.notice: {text:?}: {error}")))
+    let notice = table.notice.as_ref().map(|text| {
+        let parsed = text.expose().parse();
+        parsed.map_err(|error| fault(format!("dispatch.notice: {text:?}: {error}")))
     });
     let notice = args.notice.clone().or(notice.transpose()?);
     Ok(Wanted { id, dir, memory_bytes, slots, gpus: gpus.devices, programs, drain, notice })

@@ -122,11 +122,27 @@ pub(crate) enum ClusterError {
     #[error("{}: {}", .0, crate::publish::PublishError::remedy(.0))]
     Deliver(#[from] crate::publish::PublishError),
     #[error(
-        "nobody knows how far the hook came: {what} ({}): write the number of the last release into it that the \
-         hook was run for, and an end of line; or remove it, and the hook is run for every release again",
+        "nobody knows how far the hook came in this log: {what} ({}): name another directory for this log's proofs \
+         (--out); or write `{log} N` and an end of line into that file, where N is the last release of this log that the \
+         hook was run for (0 for none)",
         path.display()
     )]
-    Mark { path: PathBuf, what: String },
+    Mark { path: PathBuf, log: String, what: String },
+    #[error(
+        "nobody knows what was seen to of what was taken back: {what} ({}): remove that file, and all of it is seen to \
+         again", path.display()
+    )]
+    RecallMark { path: PathBuf, what: String },
+    #[error(
+        "another `push0 proofs` writes to {}, and two would run the hook twice: end it, or name another directory (--out)",
+        out.display()
+    )]
+    OutInUse { out: PathBuf },
+    #[error(
+        "the file system of {} knows no locks ({source}), and two readers would run the hook twice: name a directory on \
+         another (--out)", out.display()
+    )]
+    NoLocks { out: PathBuf, source: io::Error },
     #[error(
         "a proof that was lost is not made again, since task {task} is parked: {why}: see to that, then push0 \
          retry {task}"

@@ -26,6 +26,7 @@ impl From<&ClusterError> for Exit {
             | ClusterError::StoreOfOther { .. }
             | ClusterError::StoreOfUnknown { .. }
             | ClusterError::StoreEmpty { .. }
+            | ClusterError::NoLocks { .. }
             | ClusterError::Foreign(_)
             | ClusterError::Dispatcher(StartError::Foreign(_))
             | ClusterError::Nats(
@@ -44,9 +45,11 @@ impl From<&ClusterError> for Exit {
             | ClusterError::OtherPipeline { .. }
             | ClusterError::Refused { .. }
             | ClusterError::Mark { .. }
+            | ClusterError::RecallMark { .. }
             | ClusterError::Engine(EngineError::Append(AppendError::Replaced { .. })) => Self::Data,
             ClusterError::Dispatcher(StartError::Locked { .. })
             | ClusterError::NameTaken(_)
+            | ClusterError::OutInUse { .. }
             | ClusterError::NotClaimed(_) => Self::Busy,
             ClusterError::Engine(EngineError::Bug(_)) => Self::Bug,
             ClusterError::Unwritten { .. } | ClusterError::Beside { .. } => Self::Unproved,

@@ -17,8 +17,9 @@ use push0_engine::Came;
 use super::args::ProofsArgs;
 use super::client::Client;
 use super::error::{ClusterError, told};
-use super::hook::Hook;
+use super::hook::{self, Hook};
 use super::owned::owned;
+use super::reached;
 use super::recalls::Recalls;
 use super::replica::Replica;
 use super::role::Role;
@@ -67,15 +68,18 @@ fn write_all(args: &ProofsArgs) -> Result<(), ClusterError> {
         .clone()
         .unwrap_or_else(|| PathBuf::from(format!("./{}.proofs", loaded.pipeline.name)));
     publish::take(&out, &loaded.pipeline.name)?;
-    let hook = Hook::open(args.hook.as_deref(), args.hook_timeout, &out)?;
+    let words = hook::words(args.hook.as_deref());
+    let _alone = reached::lock(&out, !words.is_empty() || hook::is_marked(&out))?;
     let runtime = runtime()?;
     let mut replica = runtime.block_on(Replica::open(&settings.nats))?;
-    owned(&store, &replica.log.id().to_string())?;
+    let log = replica.log.id().to_string();
+    owned(&store, &log)?;
+    let hook = Hook::open(words, args.hook_timeout, &out, &log)?;
     if !args.follow {
         runtime.block_on(replica.catch_up())?; // one that follows waits for a log that is silent
     }
     let cursor = ReleaseNumber(0);
-    let recalls = Recalls::open(&out)?;
+    let recalls = Recalls::open(&out, &log)?;
     let (told, failures) = (None, 0);
     let mut reader = Reader {
         args,
@@ -94,7 +98,10 @@ fn write_all(args: &ProofsArgs) -> Result<(), ClusterError> {
     };
     loop {
         let came = reader.runtime.block_on(replica.go_on(WAIT))?;
-        reader.recall(replica.scheduler())?;
+        if !reader.agrees(&replica, came)? {
+            continue; // the log is read as far as the marks first
+        }
+        reader.recall(&replica)?;
         let due = due(replica.scheduler(), reader.cursor, BATCH);
         // What was lost is not due until it is made again, and not done either.
         let is_behind = !replica.scheduler().releases(reader.cursor).is_empty();
@@ -120,6 +127,19 @@ fn write_all(args: &ProofsArgs) -> Result<(), ClusterError> {
 }
 
 impl Reader<'_> {
+    /// Compares what was seen to with the log; `false` until that was read as far. What came last tells whether there is
+    /// more of it.
+    fn agrees(&mut self, replica: &Replica, came: Came) -> Result<bool, ClusterError> {
+        let is_all = match came {
+            Came::Nothing => self.runtime.block_on(replica.is_at_end()),
+            Came::Turns | Came::Silence => false,
+        };
+        let released = replica.scheduler().releases(ReleaseNumber(0));
+        let is_hooked =
+            self.hook.as_mut().map_or(Ok(true), |hook| hook.agrees(released, is_all))?;
+        Ok(self.recalls.agrees(replica, is_all) && is_hooked)
+    }
+
     /// Writes a release's file, tells it, and has the hook run; `false` if it must be tried again.
     fn deliver(
         &mut self,
@@ -155,7 +175,7 @@ impl Reader<'_> {
         // Several stages share a file, which is told once, and has the hook run once.
         if let Some(path) = delivered.published.first().map(|published| &published.path) {
             if let Some(hook) = &mut self.hook
-                && !hook.run(number, path)?
+                && !hook.run(number, publication.key, path)?
             {
                 return Ok(false);
             }
@@ -168,7 +188,8 @@ impl Reader<'_> {
 
     /// Goes back to what was handed out and was taken back since: its file is set aside until it is made again, and the
     /// hook runs for it then, as for all that follow it.
-    fn recall(&mut self, scheduler: &Scheduler) -> Result<(), ClusterError> {
+    fn recall(&mut self, replica: &Replica) -> Result<(), ClusterError> {
+        let scheduler = replica.scheduler();
         let Some(recalled) = self.recalls.since(scheduler) else { return Ok(()) };
         for number in &recalled.numbers {
             let at = |source| ClusterError::Dir { path: self.out.clone(), source };
@@ -179,9 +200,9 @@ impl Reader<'_> {
         }
         self.cursor = self.cursor.min(recalled.before);
         if let Some(hook) = &mut self.hook {
-            hook.recall(recalled.before)?;
+            hook.recall(recalled.before, scheduler.releases(ReleaseNumber(0)))?;
         }
-        self.recalls.saw(recalled)
+        self.recalls.saw(recalled, replica)
     }
 
     /// Tells of a result that is to be made again and cannot be.

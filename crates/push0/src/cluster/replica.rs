@@ -1,8 +1,9 @@
 //! A copy of the state, kept up with the log: what a standby and a reader have.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use push0_core::Scheduler;
+use push0_core::{Event, Scheduler, Seq, Timestamp, Turn};
 use push0_engine::Came;
 use push0_log::{Follower, NatsConfig, NatsLog, ReadError};
 
@@ -15,6 +16,8 @@ pub(super) struct Replica {
     pub(super) log: NatsLog,
     follower: Follower,
     replay: Replay,
+    /// When releases were recalled, by position: so many as operators have discarded results.
+    recalled: BTreeMap<Seq, Timestamp>,
     is_short_told: bool,
 }
 
@@ -22,7 +25,8 @@ impl Replica {
     pub(super) async fn open(nats: &NatsConfig) -> Result<Self, ClusterError> {
         let log = NatsLog::open(nats).await?;
         let follower = log.follow(log.start().clone());
-        Ok(Self { log, follower, replay: Replay::new(), is_short_told: false })
+        let (replay, recalled) = (Replay::new(), BTreeMap::new());
+        Ok(Self { log, follower, replay, recalled, is_short_told: false })
     }
 
     /// Reads what is there, or waits for more; answers whether there was any.
@@ -39,7 +43,10 @@ impl Replica {
             turns => turns?,
         };
         self.log.saw(self.follower.position());
-        turns.iter().for_each(|turn| self.replay.turn(turn));
+        for turn in &turns {
+            self.replay.turn(turn);
+            self.recalled.extend(recalls(turn));
+        }
         if let Some(illegal) = self.replay.illegal() {
             return Err(illegal.clone().into());
         }
@@ -85,6 +92,16 @@ impl Replica {
         self.log.ends_at(self.follower.position()).await.unwrap_or(false)
     }
 
+    /// The position of the last event that was read.
+    pub(super) const fn last(&self) -> Seq {
+        self.follower.position().last()
+    }
+
+    /// When releases were recalled by the event at this position; none where that is another one.
+    pub(super) fn recalled_at(&self, position: Seq) -> Option<Timestamp> {
+        self.recalled.get(&position).copied()
+    }
+
     pub(super) const fn scheduler(&self) -> &Scheduler {
         self.replay.scheduler()
     }
@@ -99,6 +116,14 @@ impl Replica {
         self.log.go_on_from(self.follower.position());
         (self.log, self.replay.into_scheduler())
     }
+}
+
+/// The positions of events of the turn that recall something, and when.
+fn recalls(turn: &Turn) -> impl Iterator<Item = (Seq, Timestamp)> {
+    let is_recall =
+        |event: &Event| matches!(event, Event::Discarded { released, .. } if !released.is_empty());
+    let placed = (turn.first.0..).zip(&turn.events);
+    placed.filter(move |(_, event)| is_recall(event)).map(|(seq, _)| (Seq(seq), turn.at))
 }
 
 const STEP: Duration = Duration::from_millis(200);

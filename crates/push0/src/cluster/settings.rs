@@ -8,6 +8,7 @@ mod store;
 use std::path::PathBuf;
 
 use clap::Args;
+use push0_core::Named;
 use push0_dispatch::{Access, Store};
 use push0_log::{NatsConfig, ServerUrl};
 use push0_pipeline::unit;
@@ -37,7 +38,7 @@ pub(crate) struct ClusterArgs {
     pub(crate) nats: Vec<ServerUrl>,
     /// The directory or bucket (s3://BUCKET/PREFIX) that all machines share, where artifacts are
     #[arg(long, value_name = "PLACE", env = "PUSH0_STORE", hide_env_values = true)]
-    pub(crate) store: Option<String>,
+    pub(crate) store: Option<Named>,
 }
 
 /// What it comes to.
@@ -108,7 +109,7 @@ pub(crate) struct DispatchTable {
     pub(crate) gpus: Option<u32>,
     pub(crate) memory: Option<String>,
     pub(crate) drain: Option<String>,
-    pub(crate) notice: Option<String>,
+    pub(crate) notice: Option<Named>,
 }
 
 impl Default for NatsTable {
@@ -196,7 +197,7 @@ impl ClusterArgs {
             credentials: None,
             ..nats.clone()
         });
-        let place = store.place(self.store.as_deref(), from_env);
+        let place = store.place(self.store.as_ref().map(Named::expose), from_env);
         let store = place.map_err(|(key, what)| fault(key, &what))?;
         Ok(Settings { nats, system, prefix: table.prefix, store, dispatch })
     }
@@ -241,7 +242,7 @@ mod tests {
         );
         let dir = |path: &str| Some(StorePlace::Dir(path.into()));
         assert_eq!((settings.nats.subject.as_str(), settings.store), ("x.log", dir("/s")));
-        args.store = Some("/t".into());
+        args.store = Some("/t".to_owned().into());
         let settings = args.settings(Role::Engine, "engine").expect("it is right");
         assert_eq!(settings.store, dir("/t"));
     }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::child::Child;
 use super::{DevError, Place};
+use crate::bounded;
 use crate::programs::in_path;
 
 /// A server that was started, and where it will say its ports.
@@ -69,7 +70,8 @@ pub(super) fn url(ports: &Ports) -> Option<String> {
     let entries = fs::read_dir(&ports.dir).ok()?;
     let names = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let file = names.into_iter().find(|path| is_ports(path, &ports.end))?;
-    let listens: Listens = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
+    let listens: Listens =
+        serde_json::from_slice(&bounded::read(&file, bounded::TEXT_BYTES_MAX).ok()?).ok()?;
     listens.nats.into_iter().find(|url| url.starts_with("nats://127.0.0.1:"))
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //!   OUT/.push0.mark         says that it is push0's; DATA/proofs has none, for DATA says it
 //!   OUT/NAME.proof.json     a final proof
+//!   OUT/.lock               whoever writes here holds it
 //!   OUT/.NAME.proof.json.N  one that is being written by process N, which holds a lock on it
 //! ```
 //!
@@ -39,6 +40,16 @@ pub(crate) fn clear(out: &Path) {
             temporary::remove(&entry.path(), |path| fs::remove_file(path));
         }
     }
+}
+
+/// Whether there is a proof in `out`, or one that was set aside.
+pub(crate) fn has_any(out: &Path) -> bool {
+    let entries = fs::read_dir(out).into_iter().flatten().flatten();
+    let mut names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.any(|name| {
+        let name = name.strip_suffix(".recalled").unwrap_or(&name);
+        name.ends_with(PROOF) && !name.starts_with('.')
+    })
 }
 
 /// Whether an older push0, which marked nothing, wrote proofs here.

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, UNIX_EPOCH};
 
 use clap::builder::styling::{Style, Styles};
-use push0_core::Timestamp;
+use push0_core::{Timestamp, without_secrets};
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -61,7 +61,7 @@ pub struct Line {
 
 impl Line {
     pub(crate) fn new(level: Level, message: impl Into<String>) -> Self {
-        let message = message.into();
+        let message = without_secrets(&message.into()).into_owned();
         Self {
             level,
             at: None,
@@ -81,13 +81,21 @@ impl Line {
 
     /// The same with more words, for people alone: programs have them as fields.
     pub(crate) fn tail(mut self, tail: String) -> Self {
-        self.tail = tail;
+        self.tail = without_secrets(&tail).into_owned();
         self
     }
 
     /// The same with what programs read of it by name.
     pub(crate) fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.fields.push((name.into(), value.into()));
+        let value = match value.into() {
+            Value::String(text) => Value::String(without_secrets(&text).into_owned()),
+            other @ (Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::Array(_)
+            | Value::Object(_)) => other,
+        };
+        self.fields.push((name.into(), value));
         self
     }
 

@@ -2,10 +2,12 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use push0_testbed::until;
+use rustix::fs::Mode;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -13,6 +15,7 @@ use crate::world::{Ran, push0, run};
 
 #[test]
 fn what_it_says_to_type_next_proves() {
+    rustix::process::umask(Mode::WGRP | Mode::WOTH); // as most users have it
     let mut dev = Dev::start();
     let next = dev.next();
     let submit = next.iter().find(|line| line.contains("push0 submit")).expect("it says so");
@@ -36,6 +39,7 @@ fn what_it_says_to_type_next_proves() {
     let names = written.map(|entry| entry.expect("an entry").file_name().into_string());
     assert_eq!(names.filter(|name| name.as_deref().is_ok_and(is_proof)).count(), 4);
     dev.stop_by(Signal::INT);
+    closed(&dev.dir.path().join("one.dev"));
 
     // The same command goes on: the log is there, and its end.
     dev.start_again();
@@ -194,6 +198,21 @@ fn spawn(dir: &Path) -> Child {
     command.env("PUSH0_CONFIG", "/nowhere").env("PUSH0_NATS_SERVER", push0_testbed::binary());
     let child = command.stdout(Stdio::null()).stderr(said).spawn();
     child.expect("it starts")
+}
+
+/// Whether nobody else may look into anything that is there. What is in the store was put there by other commands too.
+fn closed(path: &Path) {
+    let found = fs::symlink_metadata(path).expect("it is there");
+    assert!(
+        found.is_symlink() || found.mode() & 0o077 == 0,
+        "{}: {:o}",
+        path.display(),
+        found.mode()
+    );
+    let entries = fs::read_dir(path).into_iter().flatten();
+    for entry in entries.filter(|_| !path.ends_with("store")) {
+        closed(&entry.expect("an entry").path());
+    }
 }
 
 fn as_submitted(dir: &Path) {

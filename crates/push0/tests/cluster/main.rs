@@ -16,6 +16,7 @@ mod dispatcher_frozen;
 mod dispatcher_killed;
 mod engines_at_once;
 mod gpus;
+mod hooked;
 mod hostile;
 mod leader_frozen;
 mod leader_killed;

@@ -11,6 +11,13 @@ fn a_nodes_answers_are_taken_as_they_come() {
     assert_eq!(read(&lines(&answers), &[]).expect("a chain"), plain);
     let batches = [json!(answers.get(..2)), json!(answers.get(2..))];
     assert_eq!(read(&lines(&batches), &[]).expect("a chain"), plain);
+    // In any order, as a node may; and as one list.
+    let turned: Vec<_> = answers.iter().rev().collect();
+    assert_eq!(read(&lines(&[json!(turned)]), &[]).expect("a chain"), plain);
+    let mut turned = blocks.clone();
+    turned.reverse();
+    assert_eq!(read(&lines(&[json!({ "result": turned })]), &[]).expect("a chain"), plain);
+    assert_eq!(read(&lines(&[json!(turned)]), &[]).expect("a chain"), plain);
     // What a node adds, and how it writes, stays: the payload is the block's own bytes.
     let spaced = lines(&blocks);
     let spaced = str::from_utf8(&spaced).expect("text").lines().next().expect("a line");
@@ -18,6 +25,21 @@ fn a_nodes_answers_are_taken_as_they_come() {
     let read = read(line.as_bytes(), &[]).expect("a block");
     let payload = read.first().map(|block| block.payload.clone()).expect("one");
     assert_eq!(String::from_utf8(payload).expect("text"), spaced.replace(',', " , "));
+}
+
+#[test]
+fn answers_over_several_lines_are_refused_with_what_makes_them_one_a_line() {
+    let blocks = chain(2);
+    let answers: Vec<_> = blocks.iter().map(|block| json!({ "result": block })).collect();
+    for (document, remedy) in [
+        (json!(answers), "`jq -c '.[]' FILE`"),
+        (json!({ "result": blocks }), "jq -c ."),
+        (json!({ "result": blocks.first() }), "jq -c ."),
+    ] {
+        let text = serde_json::to_vec_pretty(&document).expect("JSON");
+        let error = read(&text, &[]).expect_err("no line is whole").to_string();
+        assert!(error.contains(remedy) && error.contains("(FILE:1)"), "{error}");
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::{IDENTITY, OF, OWNER, Owner, TMP, is_absent, is_own_name, place_once, sync_folder};
+use crate::bounded::{self, LINE_BYTES_MAX};
 use crate::mark::{self, Kind};
 
 /// What is needed to make it again.
@@ -54,7 +55,7 @@ impl Again {
         owner: Option<&[u8]>,
     ) -> io::Result<bool> {
         let _alone = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        match fs::read_to_string(dir.join(IDENTITY)) {
+        match bounded::read_text(&dir.join(IDENTITY), LINE_BYTES_MAX) {
             Ok(there) => return Ok(there.trim() == identity), // another thread was first, or it is another store
             Err(error) if is_absent(&error) => {}
             Err(error) => return Err(error),

@@ -4,12 +4,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, Timespec, Timestamps, UTIME_NOW, futimens, openat};
 
 use super::probe::cannot;
 use super::{IDENTITY, TMP, is_absent};
+use crate::bounded::{self, LINE_BYTES_MAX};
 use crate::store::drawn;
 
 /// The identity in `dir`, drawn by the first of several that ask for it.
@@ -22,7 +24,7 @@ pub(crate) fn identity(dir: &Path, tmp: &Path) -> io::Result<String> {
 }
 
 pub(super) fn read_at(dir: &Path, name: &str) -> io::Result<Option<Vec<u8>>> {
-    match fs::read(dir.join(name)) {
+    match bounded::read(&dir.join(name), LINE_BYTES_MAX) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         read => read.map(Some),
     }
@@ -50,7 +52,7 @@ fn place_once_by(dir: &Path, tmp: &Path, name: &str, bytes: &[u8]) -> io::Result
         Ok(()) | Err(_) => {}
     }
     File::open(dir)?.sync_all()?;
-    fs::read(&path)
+    bounded::read(&path, LINE_BYTES_MAX)
 }
 
 /// What is at `path` below a directory, if anything is.
@@ -71,9 +73,11 @@ pub(super) fn open_in(
 pub(super) fn write_durably(
     temporary: &Path,
     path: &Path,
+    mode: u32,
     fill: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut file = File::create(temporary)?;
+    let mut file =
+        File::options().write(true).create(true).truncate(true).mode(mode).open(temporary)?;
     fill(&mut file)?;
     file.sync_all()?;
     fs::rename(temporary, path)?;

@@ -1,22 +1,28 @@
 //! Outputs as files of a folder beside the artifacts'.
 
-use std::fs::{self, File};
+use std::fs::{self, Permissions};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
 use std::time::SystemTime;
 
 use super::{DirStore, is_absent};
+use crate::bounded;
 use crate::store::StoreError;
 use crate::store::outputs::{OUTPUT, OUTPUT_BYTES_MAX};
 
 impl DirStore {
     pub(in crate::store) fn put_output(&self, name: &str, text: &[u8]) -> Result<(), StoreError> {
         let path = self.dir.join(OUTPUT).join(name);
-        let put = self.be_there().and_then(|()| self.write(&path, |file| file.write_all(text)));
+        close(&self.dir.join(OUTPUT));
+        let put = self
+            .be_there()
+            .and_then(|()| self.write_as(&path, FOR_GROUP, |file| file.write_all(text)));
         put.map_err(|source| StoreError { path, source })
     }
 
     pub(in crate::store) fn output(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        match File::open(self.dir.join(OUTPUT).join(name)) {
+        match bounded::open(&self.dir.join(OUTPUT).join(name)) {
             Err(error) if is_absent(&error) => self.be_there().map(|()| None),
             file => {
                 let mut text = Vec::new();
@@ -52,3 +58,16 @@ impl DirStore {
         }
     }
 }
+
+/// Keeps others out of a folder that an older push0 made. Best effort: it may be another user's.
+fn close(folder: &Path) {
+    if let Ok(found) = fs::metadata(folder)
+        && found.mode() & 0o007 != 0
+    {
+        let _ = fs::set_permissions(folder, Permissions::from_mode(found.mode() & 0o770));
+    }
+}
+
+/// Of what failed attempts printed, which may hold more than artifacts do: nobody but the users of the machines, and their
+/// group where they share one.
+const FOR_GROUP: (u32, u32) = (0o770, 0o660);

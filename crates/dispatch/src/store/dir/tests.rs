@@ -1,5 +1,8 @@
 use std::os::unix::fs::PermissionsExt as _;
 
+use push0_core::{AttemptId, TaskId};
+use rustix::fs::{Mode, mkfifoat};
+
 use super::super::Store;
 use super::*;
 
@@ -173,6 +176,59 @@ fn one_of_an_older_push0_is_opened_and_marked() {
     let refused = store.tie(&owner("b")).expect_err("it is another's");
     assert!(matches!(refused, TieError::Other { .. }), "{refused}");
     assert!(mark::bears(dir.path(), Kind::Store).expect("a mark"));
+}
+
+/// Whoever may write to the store can put something else there.
+#[test]
+fn what_stands_in_the_place_of_a_file_is_neither_waited_for_nor_read_to_its_end() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = Store::open(dir.path()).expect("a store");
+    let digest = store.put(b"proof").expect("put");
+    let fifo = |path: &Path| {
+        fs::remove_file(path).expect("it was there");
+        mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR).expect("a FIFO");
+    };
+    fifo(&store.path(digest));
+    assert!(matches!(store.read(digest), Err(ReadError::Damaged { .. })));
+    store.put(b"proof").expect("it is put again");
+    assert_eq!(store.read(digest).expect("it is there again"), b"proof");
+    let owner = Owner { log: "a log".to_owned(), pipeline: "demo".to_owned() };
+    store.tie(&owner).expect("it is tied to none");
+    let huge = |path: &Path| {
+        let file = File::create(path).expect("it was there");
+        file.set_len(800 << 20).expect("it takes no room");
+    };
+    for (put, says) in [(&huge as &dyn Fn(&Path), "more than 4096 bytes"), (&fifo, "a FIFO")] {
+        put(&dir.path().join(OWNER));
+        let refused = store.owner().expect_err("it is none").to_string();
+        assert!(refused.contains(says), "{refused}");
+    }
+    for (put, says) in [(&huge as &dyn Fn(&Path), "more than 4096 bytes"), (&fifo, "a FIFO")] {
+        put(&dir.path().join(IDENTITY));
+        let refused = store.now().expect_err("it is none").to_string();
+        assert!(refused.contains(says), "{refused}");
+        for access in [Access::Read, Access::Make] {
+            let refused = Store::open_as(dir.path(), access).expect_err("it is none").to_string();
+            assert!(refused.contains(says), "{refused}");
+        }
+    }
+}
+
+#[test]
+fn what_failed_attempts_printed_is_kept_from_all_but_user_and_group() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = Store::open(dir.path()).expect("a store");
+    let mode = |path: PathBuf| fs::metadata(path).expect("it is there").permissions().mode();
+    let output = dir.path().join("output");
+    for is_old in [false, true] {
+        if is_old {
+            fs::set_permissions(&output, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        }
+        store.put_output((AttemptId(1), TaskId([1; 32])), b"hush").expect("it is put");
+        let file = names(&output).into_iter().next().expect("it is there");
+        assert_eq!(mode(output.clone()) & 0o007, 0, "{is_old}");
+        assert_eq!(mode(output.join(file)) & 0o007, 0, "{is_old}");
+    }
 }
 
 fn names(dir: &Path) -> Vec<String> {

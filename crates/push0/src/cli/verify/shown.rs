@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use push0_core::{plain, plain_lines};
+use push0_core::{plain, plain_lines, without_secrets};
 use push0_prover::wire::Key;
 use push0_prover::{BlockHashes, ProofFile};
 use serde_json::{Value, json};
@@ -46,7 +46,7 @@ impl Accepted {
         let bound: &[&str] = if self.is_bound() { &["key", "public_values", "proof"] } else { &[] };
         json!({
             "format": FORMAT,
-            "file": path.to_string_lossy(),
+            "file": without_secrets(&path.to_string_lossy()),
             "accepted": true,
             "pipeline": pipeline,
             "key": key,
@@ -189,13 +189,14 @@ impl NotAccepted {
             Self::Unusable(why) => (None, why.clone()),
         };
         let file = path.to_string_lossy();
+        let file = without_secrets(&file);
         json!({"format": FORMAT, "file": file, "accepted": accepted, "why": why}).to_string()
     }
 }
 
 /// A file's name, on one line.
 pub(super) fn name(path: &Path) -> String {
-    plain(&path.to_string_lossy()).into_owned()
+    plain(&without_secrets(&path.to_string_lossy())).into_owned()
 }
 
 fn row(name: &str, value: &str) -> String {

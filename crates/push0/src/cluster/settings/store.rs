@@ -5,7 +5,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use push0_dispatch::{Access, Bucket, S3Config, Store, StoreError};
+use push0_core::Named;
+use push0_dispatch::{Access, Bucket, NoBucket, S3Config, Store, StoreError};
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -29,9 +30,9 @@ impl StorePlace {
 #[derive(Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct StoreTable {
-    path: Option<PathBuf>,
-    s3: Option<String>,
-    endpoint: Option<String>,
+    path: Option<Named>,
+    s3: Option<Named>,
+    endpoint: Option<Named>,
     region: Option<String>,
     access_key_id: Option<String>,
     secret_access_key: Option<SecretString>,
@@ -65,13 +66,13 @@ impl StoreTable {
     ) -> Result<Option<StorePlace>, Fault> {
         let bucket = match (flag, &self.path, &self.s3) {
             (Some(flag), ..) if flag.starts_with(Bucket::SCHEME) => ("--store", flag.to_owned()),
-            (Some(flag), ..) => return directory("--store", flag.into()),
+            (Some(flag), ..) => return directory("--store", flag),
             (None, Some(_), Some(_)) => {
                 let what = "is given beside store.path: name the directory or the bucket";
                 return Err(("store.s3", what.to_owned()));
             }
-            (None, Some(path), None) => return directory("store.path", path.clone()),
-            (None, None, Some(bucket)) => ("store.s3", bucket.clone()),
+            (None, Some(path), None) => return directory("store.path", path.expose()),
+            (None, None, Some(bucket)) => ("store.s3", bucket.expose().to_owned()),
             (None, None, None) => return Ok(None),
         };
         built_in(bucket.0, Bucket::IS_BUILT_IN)?;
@@ -87,16 +88,20 @@ impl StoreTable {
         if bucket.contains('@') {
             return Err((key, IN_URL.to_owned()));
         }
-        let bucket = parsed.map_err(|error| (key, format!("{bucket:?} {error}")))?;
-        let endpoint = env("AWS_ENDPOINT_URL").or(self.endpoint);
+        let bucket = parsed.map_err(|error: NoBucket| (key, error.to_string()))?;
+        let endpoint =
+            env("AWS_ENDPOINT_URL").or_else(|| self.endpoint.map(|url| url.expose().to_owned()));
         if endpoint.as_ref().is_some_and(|url| url.contains('@')) {
             return Err(("store.endpoint", IN_URL.to_owned()));
+        }
+        if endpoint.as_ref().is_some_and(|url| url.contains(['?', '#'])) {
+            return Err(("store.endpoint", IN_QUERY.to_owned()));
         }
         if let Some(url) = &endpoint
             && !["http://", "https://"].iter().any(|scheme| url.starts_with(scheme))
         {
-            let what = format!("{url:?} is no address: write one like \"https://s3.example:9000\"");
-            return Err(("store.endpoint", what));
+            let what = "is no address: write one like \"https://s3.example:9000\"";
+            return Err(("store.endpoint", what.to_owned()));
         }
         let missing = |key, name| {
             (key, format!("is not given: write it into the file, or set {name} in the environment"))
@@ -126,24 +131,31 @@ fn built_in(key: &'static str, is_built_in: bool) -> Result<(), Fault> {
 
 const IN_URL: &str = "has a user or a password in it, which requests would not use: write them as access_key_id and \
                       secret_access_key";
+const IN_QUERY: &str = "has something after a ? or # in it, which requests would not use: write scheme, host and port \
+                        alone";
+
 /// A directory; not a place of a kind that push0 does not know, which would be a directory of a strange name.
-fn directory(key: &'static str, path: PathBuf) -> Result<Option<StorePlace>, Fault> {
-    let text = path.to_string_lossy();
+fn directory(key: &'static str, text: &str) -> Result<Option<StorePlace>, Fault> {
     let Some((scheme, rest)) = text.split_once(":/").filter(|(scheme, _)| is_scheme(scheme)) else {
         return match text.trim().is_empty() {
             true => Err((key, "names no place: name a directory, or a bucket".to_owned())),
-            false => Ok(Some(StorePlace::Dir(path))),
+            false => Ok(Some(StorePlace::Dir(text.into()))),
         };
     };
-    let rest = rest.trim_start_matches('/');
+    // What is no path may hold a secret, and is not told again.
+    let is_path =
+        |rest: &&str| rest.chars().all(|it| it.is_ascii_alphanumeric() || "./_-".contains(it));
+    let rest = Some(rest.trim_start_matches('/')).filter(is_path);
+    let (bucket, dir) = (rest.unwrap_or("BUCKET/PREFIX"), rest.unwrap_or("DIR"));
     let remedy = match (scheme.to_ascii_lowercase().as_str(), key) {
-        ("file", _) => format!("name the directory itself, /{rest}"),
-        ("s3" | "s3a" | "s3n", "store.path") => format!("a bucket is store.s3 = \"s3://{rest}\""),
-        ("s3" | "s3a" | "s3n", _) => format!("write it like \"s3://{rest}\""),
+        ("file", _) => format!("name the directory itself, /{dir}"),
+        ("s3" | "s3a" | "s3n", "store.path") => format!("a bucket is store.s3 = \"s3://{bucket}\""),
+        ("s3" | "s3a" | "s3n", _) => format!("write it like \"s3://{bucket}\""),
         (_, "store.path") => "name a directory, or a bucket of S3 in store.s3".to_owned(),
         _ => "name a directory, or a bucket of S3 (s3://BUCKET/PREFIX)".to_owned(),
     };
-    Err((key, format!("{text:?} is of a kind that push0 does not know: {remedy}")))
+    let shown = rest.map_or_else(|| format!("{scheme}://"), |_| format!("{text:?}"));
+    Err((key, format!("{shown} is of a kind that push0 does not know: {remedy}")))
 }
 
 /// Whether a text is the first part of a URL (RFC 3986, section 3.1).
@@ -241,6 +253,12 @@ mod tests {
                 "write them as",
             ),
             ("s3 = \"s3://k:S3cret@proofs\"", "store.s3", "write them as"),
+            ("s3 = \"https://k:S3cret/b\"", "store.s3", "write it like"),
+            (&format!("{named}\nendpoint = \"minio:S3cret\""), "store.endpoint", "https://"),
+            (&format!("{named}\nendpoint = \"http://h/?s=S3cret\""), "store.endpoint", "alone"),
+            ("path = \"https://k:S3cret@h/b\"", "store.path", "store.s3"),
+            ("path = \"https://k:S3cret/b\"", "store.path", "store.s3"),
+            ("path = \"S3://k:S3cret@proofs\"", "store.path", "s3://BUCKET/PREFIX"),
         ] {
             let (at, what) = table(text).place(None, |_| None).expect_err(text);
             assert_eq!(at, key);
@@ -257,7 +275,10 @@ mod tests {
 
     #[test]
     fn secrets_are_not_shown() {
-        let table = table("secret_access_key = \"hush\"\nsession_token = \"lent\"");
+        let table = table(
+            "secret_access_key = \"hush\"\nsession_token = \"lent\"\npath = \"u:hush@h\"\n\
+             s3 = \"s3://k:hush@b\"\nendpoint = \"https://k:hush@h\"",
+        );
         let shown = format!("{table:?}");
         assert!(!shown.contains("hush") && !shown.contains("lent"), "{shown}");
     }
