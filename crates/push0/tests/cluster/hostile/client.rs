@@ -127,7 +127,7 @@ fn however_much_it_asks_others_are_answered() {
 /// as a block may have. What provers made is taken meanwhile, and nobody is given up.
 #[test]
 fn whatever_it_submits_no_dispatcher_is_given_up() {
-    let mut world = engines("500ms");
+    let mut world = engines("200ms");
     world.dispatch("gpu-1");
     world.wait_for("gpu-1", "takes work");
     world.submit();
