@@ -238,7 +238,7 @@ impl<'a> Candidate<'a> {
 }
 
 /// The best of the dispatchers that could run it now: one it has not failed on, then any but the last that failed it; for
-/// what ran out of memory then the one that has the most; then the one that has the least to do, so that none gets all for
+/// what ran out of memory then the one that has the most, as far as that is of use; then the one that has the least to do, so that none gets all for
 /// what it claims to have.
 fn best<'a, 'b>(
     candidates: &'a mut [Candidate<'b>],
@@ -252,8 +252,10 @@ fn best<'a, 'b>(
     });
     fitting.min_by(|one, other| {
         let lacked_memory = task.tally.has_lacked_memory();
+        let most =
+            if lacked_memory { program.memory_bytes.saturating_mul(LACKED_TIMES) } else { 0 };
         let place = |it: &Candidate<'_>| {
-            let lacks = if lacked_memory { u64::MAX - it.offer.whole.memory_bytes } else { 0 };
+            let lacks = most.saturating_sub(it.offer.whole.memory_bytes);
             (task.tally.place(&it.offer.dispatcher), lacks, it.busy())
         };
         let by_name = || one.offer.dispatcher.cmp(&other.offer.dispatcher);
@@ -307,6 +309,9 @@ fn probes<'a>(
 }
 
 /// Keeps one dispatcher that could run it, if only it were idle, from taking anything else.
+///
+/// Who has no free slot takes nothing anyway: of the others the one with the most room for it is kept. So who claims more
+/// than there is, and sits on all that it was given, has nobody else taken for busy.
 fn reserve(
     candidates: &mut [Candidate<'_>],
     name: &ProgramName,
@@ -320,7 +325,8 @@ fn reserve(
             .then_some((may == May::All, candidate))
     });
     let freest = able.max_by_key(|(is_well, it)| {
-        (*is_well, it.gpus >= program.gpus, it.memory_bytes, it.gpus, it.slots)
+        let (memory, gpus) = (it.memory_bytes.min(program.memory_bytes), it.gpus.min(program.gpus));
+        (it.slots > 0, *is_well, gpus, memory, it.slots)
     });
     let freest = freest.map(|(_, candidate)| candidate);
     freest.is_some_and(|candidate| {
@@ -328,6 +334,10 @@ fn reserve(
         true
     })
 }
+
+/// What ran out of memory goes to who has so many times what its program reserves, or comes nearest to that. More is of no
+/// more use, and may be a claim.
+const LACKED_TIMES: u64 = 8;
 
 /// Of so many that wait, at most, one is looked for that a probe has not failed before.
 const PROBED_MAX: usize = 64;

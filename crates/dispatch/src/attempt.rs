@@ -130,7 +130,7 @@ impl Attempt {
             let prepare = move || {
                 let unwritten = |source| InputError::Write { path: folder.clone(), source };
                 context.spares.place(&folder).map_err(unwritten)?;
-                let input = input::write(&context.config.store, &grant, give, &folder)?;
+                let input = input::write(&context.config, &grant, give, &folder)?;
                 if let Some(user) = whom.user() {
                     user.own(&folder).map_err(unwritten)?;
                 }
@@ -154,6 +154,9 @@ impl Attempt {
                 Err(error) if error.is_full() => return Err(self.no_room(&error.to_string())),
                 Err(error @ InputError::Write { .. }) => {
                     return Err(failed(FailureClass::Transient, error.to_string()));
+                }
+                Err(error @ InputError::Mock { .. }) => {
+                    return Err(failed(FailureClass::InvalidInput, error.to_string()));
                 }
                 Err(error @ InputError::Store(_)) => error.to_string(),
             };

@@ -103,7 +103,7 @@ pub use serve::fuzzing;
 pub use startable::unstartable;
 pub use store::{
     Access, Bucket, KeptOutput, NoBucket, Owner, ReadError, S3Config, Store, StoreError, Stored,
-    TieError, remedy_for,
+    TieError, is_older_store, remedy_for,
 };
 pub use sys::{clock_is_synchronized, die_with_parent, shorten_time_slice};
 pub use tail::Piece;

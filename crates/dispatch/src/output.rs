@@ -41,6 +41,17 @@ pub(crate) enum Form {
     Parts(Vec<Range<usize>>),
 }
 
+impl Form {
+    /// Whether it says itself that it proves nothing.
+    pub(crate) const fn says_mock(&self) -> bool {
+        match self {
+            Self::Result(result) => result.mock,
+            Self::Other { is_mock } => *is_mock,
+            Self::Parts(_) => false,
+        }
+    }
+}
+
 /// Why there is no result, after all. The attempt failed; the message is for a person.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoResult {
@@ -153,11 +164,7 @@ impl Made {
 
     /// Whether it says itself that it proves nothing.
     pub(crate) fn says_mock(&self) -> bool {
-        match &self.form {
-            Form::Result(result) => result.mock,
-            Form::Other { is_mock } => *is_mock,
-            Form::Parts(_) => false,
-        }
+        self.form.says_mock()
     }
 
     /// The key that it says it was made under.
@@ -198,7 +205,8 @@ fn read(path: &Path) -> Result<Vec<u8>, NoResult> {
     }
 }
 
-fn proof(bytes: &[u8], is_judged: bool) -> Result<Form, NoResult> {
+/// What is taken as a proof.
+pub(crate) fn proof(bytes: &[u8], is_judged: bool) -> Result<Form, NoResult> {
     let said = said(bytes);
     if said.is_result {
         return serde_json::from_slice(bytes).map(Form::Result).map_err(NoResult::NotAResult);

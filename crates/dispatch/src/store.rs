@@ -36,6 +36,7 @@ use s3::S3Store;
 use sha2::{Digest as _, Sha256};
 
 pub use bucket::{Bucket, NoBucket, S3Config};
+pub use dir::is_older_store;
 pub(crate) use dir::{identity, is_identity_to_be};
 pub use fault::remedy_for;
 pub use outputs::KeptOutput;

@@ -106,10 +106,10 @@ fn accept(pinned: Option<Vkey>, verdict: wire::Verdict) -> Verdict {
 /// What was no verdict, and what to do.
 fn silent(believes: Believes, code: Option<i32>, ending: &Ending<'_>) -> String {
     let remedy = match (believes, code) {
-        (Believes::LineOfGuess, _) => NAME_ONE,
-        (Believes::Line, Some(0)) => SAY_IT,
-        (Believes::Line | Believes::Exit, Some(1)) => NO_REFUSAL,
-        (Believes::Line | Believes::Exit, _) => "",
+        (Believes::LineOfGuess, _) => format!(", and no verdict line{NAME_ONE}"),
+        (Believes::Line, Some(0)) => SAY_IT.to_owned(),
+        (Believes::Line | Believes::Exit, Some(1)) => NO_REFUSAL.to_owned(),
+        (Believes::Line | Believes::Exit, _) => String::new(),
     };
     let output = match ending.output.trim() {
         "" => "; it printed nothing".to_owned(),
@@ -118,8 +118,9 @@ fn silent(believes: Believes, code: Option<i32>, ending: &Ending<'_>) -> String 
     format!("the verifier gave no verdict: {}{remedy}{output}", ending.how)
 }
 
-const NAME_ONE: &str = ", and no verdict line. It is the prover's command with the word `verify`, which the program \
-                        may not know: name a verifier by the key `verifier` of the program";
+/// What to do about a guess that never gave a verdict.
+pub(crate) const NAME_ONE: &str = ". It is the prover's command with the word `verify`, which the program may not know: \
+                                   name a verifier by the key `verifier` of the program";
 
 const SAY_IT: &str = ", and no line {\"vkey\":…,\"claim\":…}: if its exit code alone is its word, say so by `verdict = \
                       \"exit\"` beside `verifier` (--verdict exit beside --verifier)";

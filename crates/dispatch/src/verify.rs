@@ -36,7 +36,7 @@ use crate::process::{Launch, Process, SpawnError};
 use crate::reins::{Pull, Reins};
 use crate::retry::{Next, Patience};
 use crate::tail::{Output, Tail, with_output};
-use crate::verdict::{Ending, Verdict};
+use crate::verdict::{Ending, NAME_ONE, Verdict};
 
 /// What came of it.
 #[derive(Debug)]
@@ -201,6 +201,9 @@ impl Case {
             match written {
                 Ok(()) => *is_written = true,
                 Err(InputError::Lost(artifact, _)) => return Ok(Judged::InputLost { artifact }),
+                Err(error @ InputError::Mock { .. }) => {
+                    return Ok(Judged::NoVerdict { message: error.to_string() });
+                }
                 Err(error @ (InputError::Store(_) | InputError::Write { .. })) => {
                     return Err(Trouble::Failed(error.to_string()));
                 }
@@ -213,7 +216,7 @@ impl Case {
     fn write(&self) -> Result<(), InputError> {
         let unwritten = |path: PathBuf| move |source| InputError::Write { path, source };
         make(&self.dir).map_err(unwritten(self.dir.clone()))?;
-        let items = input::items(&self.context.config.store, &self.grant.inputs, &self.dir)?;
+        let items = input::items(&self.context.config, &self.grant.inputs, &self.dir)?;
         let path = self.dir.join(ENVELOPE);
         let envelope = self.envelope(items);
         let written =
@@ -286,23 +289,33 @@ impl Case {
             pull = reins.pulled() => Err(pull),
             what = over => {
                 process.finish().await;
-                return Err(Trouble::Limit(format!("the verifier gave no verdict: {what}")));
+                let what = format!("the verifier gave no verdict: {what}");
+                return Err(Trouble::Limit(self.past_limit(&what)));
             }
             what = flooded => {
                 let output = process.finish().await.since(0);
-                return Err(Trouble::Limit(with_output(&what, &output)));
+                return Err(Trouble::Limit(with_output(&self.past_limit(&what), &output)));
             }
         };
         let output = process.finish().await.since(0);
         match ended {
             Ok(exit) => self.read(exit, &stdout.text(), &output),
             Err(Pull::TimedOut) => {
-                let what = "the verifier gave no verdict in time";
-                Err(Trouble::Limit(with_output(what, &output)))
+                let what = self.past_limit("the verifier gave no verdict in time");
+                Err(Trouble::Limit(with_output(&what, &output)))
             }
             Err(pull @ (Pull::Cancelled | Pull::Stopped | Pull::Greedy(_))) => {
                 Ok(Judged::Pulled(pull))
             }
+        }
+    }
+
+    /// What is said of a limit that was passed: of a guess that never gave a verdict, what to do too.
+    fn past_limit(&self, what: &str) -> String {
+        let is_guess = self.program.asking.believes == Believes::LineOfGuess;
+        match is_guess && !self.context.judges.has_spoken(&self.grant.program) {
+            true => format!("{what}{NAME_ONE}"),
+            false => what.to_owned(),
         }
     }
 

@@ -40,6 +40,7 @@ use crate::dev::DevArgs;
 use crate::doctor::DoctorArgs;
 use crate::exit::{self, Exit};
 use crate::run::RunArgs;
+use crate::run::args::bytes;
 use crate::tell;
 
 /// Proves a stream of blocks with your provers, and ends in final proofs in chain order.
@@ -145,6 +146,10 @@ struct VerifyArgs {
     /// The verification key that the proof must verify under
     #[arg(long, value_name = "sha256:DIGEST")]
     vkey: Option<Vkey>,
+    /// The memory that a verifier may take which no pipeline speaks of, in bytes or with a unit (16GiB) [default: half of
+    /// the machine's, or of what a control group leaves]
+    #[arg(long, value_name = "SIZE", value_parser = bytes, conflicts_with = "pipeline")]
+    memory: Option<u64>,
     /// Print JSON, an object a line for each file
     #[arg(long)]
     json: bool,

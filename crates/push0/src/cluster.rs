@@ -33,6 +33,7 @@ mod bus;
 mod client;
 mod cordon;
 mod count;
+mod cut;
 mod departures;
 mod dispatch;
 mod ears;

@@ -142,8 +142,7 @@ impl Layout {
     #[must_use]
     pub fn is_older(&self) -> bool {
         let has_log = segments(&self.log()).any(|path| begins_with(&path, &push0_log::MAGIC));
-        let has_store =
-            self.store().join("identity").is_file() && self.store().join("tmp").is_dir();
+        let has_store = push0_dispatch::is_older_store(&self.store());
         has_log || has_store || self.was_just_begun()
     }
 

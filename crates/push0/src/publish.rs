@@ -19,8 +19,8 @@ mod standing;
 use std::path::{Path, PathBuf};
 
 use push0_core::{
-    BlockHashing, Key, PipelineName, ProgramName, Release, ReleaseNumber, ResultRef, Scheduler,
-    StageName, TaskId, TaskState, Vkey,
+    BlockHashing, Digest, Key, Output, PipelineName, ProgramName, Release, ReleaseNumber,
+    ResultRef, Scheduler, StageName, TaskId, TaskState, Vkey,
 };
 use push0_dispatch::{ReadError, Store, Verdict};
 use push0_prover::wire::{self, Hash32, Hex};
@@ -46,6 +46,8 @@ pub struct Publication {
     pipeline: PipelineName,
     finals: Vec<Final>,
     history: Vec<HistoryEntry>,
+    /// Results in its history that were reported as no mocks, and are no final proofs.
+    beneath: Vec<Beneath>,
     block_hashes: Option<BlockHashes>,
     /// Whether anything beneath it proves nothing.
     has_mock: bool,
@@ -63,6 +65,14 @@ struct Final {
     is_mock: bool,
     vkey: Option<Vkey>,
     result: ResultRef,
+}
+
+/// A result that a final proof was made from.
+#[derive(Clone, Debug, PartialEq)]
+struct Beneath {
+    task: TaskId,
+    stage: StageName,
+    output: Digest,
 }
 
 /// A proof that stands in a file, as `push0 run --json` tells it.
@@ -111,7 +121,16 @@ impl Publication {
             declared.is_some_and(|program| program.is_mock)
                 || task.result.as_ref().is_some_and(|result| result.what.mock)
         };
+        let beneath = |id: &TaskId| {
+            let task = scheduler.task(id)?;
+            let stage = scheduler.pipeline().stage(task.stage);
+            let result = &task.result.as_ref()?.what;
+            let is_proof = stage.output == Output::Proof && !release.tasks.contains(id);
+            let (stage, output) = (stage.name.clone(), result.output);
+            (is_proof && !result.mock).then_some(Beneath { task: *id, stage, output })
+        };
         Some(Self {
+            beneath: history.iter().filter_map(beneath).collect(),
             has_mock: history.iter().any(is_mock),
             allows_mock: scheduler.pipeline().allow_mock,
             number: release.number,
@@ -240,6 +259,7 @@ fn proved(
     programs: &Programs,
     places: Places<'_>,
 ) -> Result<Vec<Envelope>, PublishError> {
+    agree::with_all_beneath(publication, store)?;
     let proofs = publication.finals.iter().map(|last| {
         let unproved = unproved(publication, last, store)?;
         let proved = verified(last, unproved, publication.file_name(), programs, places)?;

@@ -13,7 +13,7 @@
 //!
 //! Not here: what happens (`engine`, `push0_core`), how provers run (`push0_dispatch`).
 
-mod args;
+pub(crate) mod args;
 mod deliver;
 mod difference;
 mod error;

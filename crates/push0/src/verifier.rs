@@ -24,10 +24,10 @@ pub(crate) use self::scratch::sweep;
 use self::scratch::Scratch;
 use crate::child::{self, Bounds, Ended};
 
-/// How a verifier is asked that no pipeline speaks of.
+/// How a verifier is asked that no pipeline speaks of, within so much memory.
 #[must_use]
-pub const fn by_hand(believes: Believes) -> Asking {
-    Asking { believes, memory_bytes: 0, timeout: TIMEOUT }
+pub const fn by_hand(believes: Believes, memory_bytes: u64) -> Asking {
+    Asking { believes, memory_bytes, timeout: TIMEOUT }
 }
 
 /// A verifier: its argv, how it is asked, and what it has around it.
@@ -169,8 +169,9 @@ mod tests {
     #[test]
     fn exit_0_without_a_word_is_believed_of_one_that_is_said_to_speak_so() {
         let accepted = Verdict::Accepted { vkey: None, claim: None };
-        let ask =
-            |believes| ask(&verifier("exit 0", by_hand(believes)), &envelope(), Places::default());
+        let ask = |believes| {
+            ask(&verifier("exit 0", by_hand(believes, AMPLE)), &envelope(), Places::default())
+        };
         assert_eq!(ask(Believes::Exit), accepted);
         for believes in [Believes::Line, Believes::LineOfGuess] {
             assert!(matches!(ask(believes), Verdict::None { .. }));
@@ -191,7 +192,7 @@ mod tests {
             assert!(matches!(say(script), Verdict::None { .. }), "{script}");
         }
         let argv = vec!["/no/such/verifier".to_owned()];
-        let gone = Verifier { argv, ..verifier("", by_hand(Believes::Exit)) };
+        let gone = Verifier { argv, ..verifier("", by_hand(Believes::Exit, AMPLE)) };
         let gone = ask(&gone, &envelope(), Places::default());
         assert!(matches!(gone, Verdict::None { .. }), "{gone:?}");
     }
@@ -205,7 +206,7 @@ mod tests {
         fs::write(&path, format!("touch {}/ran\n", dir.path().display())).expect("written");
         fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("its own");
         let argv = vec![path.display().to_string()];
-        let text = Verifier { argv, ..verifier("", by_hand(Believes::Exit)) };
+        let text = Verifier { argv, ..verifier("", by_hand(Believes::Exit, AMPLE)) };
         let Verdict::None { why } = ask(&text, &envelope(), Places::default()) else {
             panic!("a verdict")
         };
@@ -220,7 +221,7 @@ mod tests {
         }
         let mut own = verifier(
             "[ $(id -u) = 65534 ] && grep -q push0 \"$2\" || exit 1",
-            by_hand(Believes::Exit),
+            by_hand(Believes::Exit, AMPLE),
         );
         own.surroundings.user = Some("nobody".to_owned());
         assert_eq!(
@@ -241,7 +242,7 @@ mod tests {
         fs::create_dir(&cache).expect("a directory");
         let script =
             "[ -e \"$TMPDIR/envelope.json\" ] && echo so > $PUSH0_CACHE/kept && echo $TMPDIR";
-        let verifier = verifier(script, by_hand(Believes::Exit));
+        let verifier = verifier(script, by_hand(Believes::Exit, AMPLE));
         for (kept, is_kept) in [(None, false), (Some(&*cache), true)] {
             let places = Places { cache: kept, scratch: Some(dir.path()) };
             let verdict = ask(&verifier, &envelope(), places);
@@ -304,13 +305,14 @@ mod tests {
 
     #[test]
     fn its_limits_are_those_it_was_given() {
-        let short = Asking { timeout: Duration::from_millis(200), ..by_hand(Believes::Exit) };
+        let short =
+            Asking { timeout: Duration::from_millis(200), ..by_hand(Believes::Exit, AMPLE) };
         let verdict = ask(&verifier("sleep 1000", short), &envelope(), Places::default());
         assert!(matches!(&verdict, Verdict::None { why } if why.contains("200ms")), "{verdict:?}");
     }
 
     fn say(script: &str) -> Verdict {
-        ask(&verifier(script, by_hand(Believes::Exit)), &envelope(), Places::default())
+        ask(&verifier(script, by_hand(Believes::Exit, AMPLE)), &envelope(), Places::default())
     }
 
     fn verifier(script: &str, asking: Asking) -> Verifier {
@@ -333,4 +335,7 @@ mod tests {
             inputs: None,
         }
     }
+
+    /// More than a verifier of a test takes. Unit: bytes.
+    const AMPLE: u64 = 1 << 30;
 }

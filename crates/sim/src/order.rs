@@ -156,6 +156,10 @@ fn kept_for_the_first(
         let may = !is_aside(who) || ledger.trouble.may_be_probed(now, head.name, who, runs);
         may && fits(&offer.whole, head.name, head.program)
     });
+    // Who has no free slot is not kept by anybody: that is of no use where another has one.
+    let able: Vec<_> = able.collect();
+    let has_free = able.iter().any(|offer| offer.free.slots > 0);
+    let able = able.into_iter().filter(|offer| !has_free || offer.free.slots > 0);
     let able: Vec<_> = able.map(|offer| &offer.dispatcher).collect();
     // A probe that is due is no work behind it: it comes at growing intervals, and what it takes is given back soon.
     let busy = behind.filter_map(|task| Some((task.name, granted.get(&task.place.4)?)));

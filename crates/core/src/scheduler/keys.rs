@@ -3,6 +3,8 @@
 //! A key is pinned by a verdict and never by a claim. What an engine hears of a key is a dispatcher's word, so:
 //!
 //! - what the pipeline says (`vkey`) holds, and nothing else does;
+//! - only who holds the lease of a task names a key by its result: a result is taken from anybody, and who may speak under
+//!   several names could else agree with himself at once;
 //! - else a dispatcher is held to the key that it named first: one that changes its prover is found at once;
 //! - a second dispatcher that names the same pins it, for all of them, also where it named another before: a machine
 //!   whose prover is mended is back by itself. One alone pins nothing: what it says first would make all others' work
@@ -50,7 +52,8 @@ impl Scheduler {
         let program = &self.pipeline.stage(task.stage).program;
         let (Some(vkey), false) = (result.vkey, result.mock) else { return Vec::new() };
         let dispatcher = &report.dispatcher;
-        if self.vkey(program).is_some() || self.has_named(program, dispatcher, vkey) {
+        let is_asked = self.held_by(report).is_some();
+        if !is_asked || self.vkey(program).is_some() || self.has_named(program, dispatcher, vkey) {
             return Vec::new();
         }
         let is_agreed = self.have_others_named(program, dispatcher, vkey);

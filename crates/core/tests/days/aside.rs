@@ -5,7 +5,7 @@ use std::time::Duration;
 use push0_core::{Event, FailureClass, Input, Outcome, ParkedBy, TaskId, TaskState};
 
 use crate::crew::{asides, end, failed, grant, later, offer, waiting, with_one_set_aside};
-use crate::day::{pipeline, result};
+use crate::day::{Day, pipeline, result};
 
 #[test]
 fn who_fails_what_others_may_prove_is_set_aside_and_gets_one_probe_at_a_time() {
@@ -160,26 +160,40 @@ fn who_was_set_aside_is_so_after_a_replay_and_after_a_takeover() {
 /// Of machines that have not failed it, one with more memory is tried next, however much it has to do.
 #[test]
 fn what_ran_out_of_memory_is_tried_again_where_there_is_most() {
-    let mut day = waiting(pipeline(), 1);
-    let [(task, small)] = &grant(&mut day, &[("a-small", 4)])[..] else { panic!("one waits") };
-    assert_eq!(small, "a-small");
-    end(&mut day, *task, failed(FailureClass::Resource));
-    day.now = day.now + Duration::from_secs(600);
-    day.follow_up();
-    let of = |name: &str, slots, gigabytes: u64| {
-        let mut offer = offer(&day, name, slots);
+    assert_eq!(after_lack_of_memory(&[("middling", 4, 32), ("large", 1, 64)]), "large");
+}
+
+/// Who claims more than the program could use is no better for it, and has more to do.
+#[test]
+fn a_claim_of_all_memory_is_worth_no_more_than_enough() {
+    assert_eq!(after_lack_of_memory(&[("boaster", 1, 1 << 16), ("large", 4, 64)]), "large");
+}
+
+/// Who of these, by free slots of four and gigabytes, is granted what ran out of its 8 GB on a small machine.
+fn after_lack_of_memory(machines: &[(&str, u32, u64)]) -> String {
+    let mut spec = pipeline();
+    spec.programs.get_mut("prover").expect("there is one").memory = Some(8 << 30);
+    let mut day = waiting(spec, 1);
+    let of = |day: &Day, &(name, free, gigabytes): &(&str, u32, u64)| {
+        let mut offer = offer(day, name, 4);
+        offer.free.slots = free;
         offer.whole.memory_bytes = gigabytes << 30;
         offer.free.memory_bytes = gigabytes << 30;
         offer
     };
-    let mut large = of("large", 4, 64);
-    large.free.slots = 1; // it is busy
-    let offers = vec![of("a-small", 4, 8), of("middling", 4, 32), large];
+    let small = ("a-small", 4, 8);
+    let first = of(&day, &small);
+    day.ask(&Input::Assign(vec![first]));
+    let [task] = day.tried()[..] else { panic!("one waits") };
+    end(&mut day, task, failed(FailureClass::Resource));
+    day.now = day.now + Duration::from_secs(600);
+    day.follow_up();
+    let offers = machines.iter().chain([&small]).map(|machine| of(&day, machine)).collect();
     let before = day.events.len();
     day.ask(&Input::Assign(offers));
     let granted = day.events.iter().skip(before).find_map(|event| {
         let Event::Granted { dispatcher, .. } = event else { return None };
         Some(dispatcher.to_string())
     });
-    assert_eq!(granted.as_deref(), Some("large"));
+    granted.expect("it is granted")
 }

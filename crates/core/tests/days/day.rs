@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use push0_core::{
     AttemptId, Beat, Block, BlockHash, Capacity, Digest, Epoch, Event, Fleet, Height, Input,
-    Limits, Outcome, PipelineSpec, ProgramSpec, Report, ResultRef, Scheduler, StageSpec, TaskId,
-    Timestamp, ToDispatcher,
+    Limits, Offer, Outcome, PipelineSpec, ProgramSpec, Report, ResultRef, Scheduler, StageSpec,
+    TaskId, Timestamp, ToDispatcher,
 };
 
 /// One dispatcher, and one stage over as many blocks as there are grants.
@@ -128,6 +128,29 @@ impl Day {
     pub(crate) fn report_on(&self, attempt: AttemptId, task: TaskId, outcome: Outcome) -> Report {
         let Beat { dispatcher, incarnation, .. } = self.beat_of([]);
         Report { dispatcher, incarnation, attempt, task, outcome, ran: Duration::from_secs(1) }
+    }
+
+    /// Has this dispatcher hold the lease of `task`, and of whatever else waits.
+    pub(crate) fn lease(&mut self, who: &str, task: TaskId) -> AttemptId {
+        let held = |day: &Self| {
+            let held = day.scheduler.attempts_at(task).next();
+            held.map(|attempt| (attempt.id, attempt.dispatcher.to_string()))
+        };
+        match held(self) {
+            Some((attempt, holder)) if holder == who => return attempt,
+            Some((attempt, _)) => {
+                self.ask(&Input::Withdraw { attempt, message: String::new(), cause: None });
+            }
+            None => {}
+        }
+        self.now = self.now + Limits::default().backoff_max;
+        let mut whole = self.beat_of([]).capacity;
+        (whole.slots, whole.memory_bytes) = (1_000, 1 << 40);
+        let dispatcher = who.parse().expect("a name");
+        self.ask(&Input::Assign(vec![Offer { dispatcher, free: whole.clone(), whole }]));
+        let (attempt, holder) = held(self).expect("it is granted");
+        assert_eq!(holder, who);
+        attempt
     }
 
     /// Grants what can be granted, once its backoff is over.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use push0_core::{
-    AttemptId, Beat, Capacity, Fleet, Input, Life, Limits, Outcome, TaskId, ToDispatcher,
+    AttemptId, Beat, Capacity, Fleet, Input, Life, Limits, Offer, Outcome, TaskId, ToDispatcher,
 };
 
 use crate::day::{Day, MEMORY, SILENCE_MAX, SLOTS, START, block, pipeline, result};
@@ -331,6 +331,68 @@ fn of_those_that_offer_the_same_none_gets_all() {
     }
     let modest = day.scheduler.attempts().filter(|attempt| attempt.dispatcher.as_str() == "modest");
     assert_eq!(modest.count(), 4);
+}
+
+/// It claims all the memory that there is, has taken all that it may hold, and ends nothing. What only a whole machine can
+/// prove waits for an honest one, which is kept for it.
+#[test]
+fn a_claim_of_memory_keeps_no_honest_machine_from_being_kept_for_the_head() {
+    let mut spec = pipeline();
+    let mut large = spec.programs.get("prover").expect("there is one").clone();
+    large.memory = Some(MEMORY);
+    spec.programs.insert("large".into(), large);
+    let mut stage = spec.stages.get("prove").expect("there is one").clone();
+    (stage.program, stage.inputs) = (Some("large".into()), vec!["prove".into()]);
+    spec.stages.insert("wrap".into(), stage);
+    spec.release.inputs = vec!["wrap".into()];
+    for boasts in [None, Some("boaster")] {
+        let mut day = Day::of(spec.clone());
+        (0..40).for_each(|number| day.ask(&Input::Submit(Box::new(block(number)))));
+        day.follow_up();
+        let offers = |day: &Day| {
+            let names = boasts.into_iter().chain(["honest"]);
+            let offer = |name: &str| {
+                let dispatcher = name.parse().expect("a name");
+                let boasts = name == "boaster";
+                let slots = if boasts { 8 } else { 2 };
+                let memory_bytes = if boasts { 1 << 46 } else { MEMORY };
+                let programs = ["prover", "large"].map(|name| name.parse().expect("a name"));
+                let programs = programs.into_iter().collect();
+                let whole = Capacity { programs, slots, memory_bytes, gpus: 0 };
+                let held = day.scheduler.attempts_of(&dispatcher).count();
+                let free = Capacity {
+                    slots: slots - u32::try_from(held).expect("few"),
+                    memory_bytes: memory_bytes - held as u64,
+                    ..whole.clone()
+                };
+                Offer { dispatcher, free, whole }
+            };
+            names.map(offer).collect::<Vec<_>>()
+        };
+        // All that there is room for is small; then of honest work one piece ends after the other.
+        for _ in 0..10 {
+            day.ask(&Input::Assign(offers(&day)));
+        }
+        let honest = |day: &Day| {
+            let of = |attempt: &push0_core::Attempt| attempt.dispatcher.as_str() == "honest";
+            day.scheduler.attempts().find(|it| of(it)).map(|it| (it.id, it.task))
+        };
+        let is_large = |day: &Day, task| {
+            let stage =
+                day.scheduler.task(&task).map(|task| day.scheduler.pipeline().stage(task.stage));
+            stage.is_some_and(|stage| stage.program.as_str() == "large")
+        };
+        let mut ended = 0;
+        while let Some((attempt, task)) = honest(&day).filter(|(_, task)| !is_large(&day, *task)) {
+            let mut report = day.report_on(attempt, task, Outcome::Proved(result()));
+            report.dispatcher = "honest".parse().expect("a name");
+            day.ask(&Input::Report(report));
+            day.follow_up();
+            day.ask(&Input::Assign(offers(&day)));
+            ended += 1;
+            assert!(ended <= 4, "it gets small work for ever, and {boasts:?} is kept");
+        }
+    }
 }
 
 #[test]

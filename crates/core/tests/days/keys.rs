@@ -1,8 +1,6 @@
 //! Which verification key a program's proofs are under.
 
-use push0_core::{
-    AttemptId, Event, Input, Outcome, ProgramName, Report, ResultRef, TaskId, TaskState, Vkey,
-};
+use push0_core::{Event, Input, Outcome, ProgramName, Report, ResultRef, TaskId, TaskState, Vkey};
 
 use crate::crew::waiting;
 use crate::day::{Day, pipeline, result};
@@ -63,10 +61,11 @@ fn of_a_program_no_more_keys_are_remembered_than_so_many_machines_name() {
     assert_eq!(day.scheduler.vkey(&prover()), Some(key(0)));
 }
 
-/// Brings a result under a key, of a task that nobody was granted. Answers whether it was taken.
+/// Brings a result under a key, of a task that it was granted. Answers whether it was taken.
 fn says(day: &mut Day, who: &str, task: TaskId, vkey: Option<Vkey>) -> bool {
     let outcome = Outcome::Proved(ResultRef { vkey, ..result() });
-    let report = day.report_on(AttemptId(900), task, outcome);
+    let own = day.lease(who, task);
+    let report = day.report_on(own, task, outcome);
     let report = Input::Report(Report { dispatcher: who.parse().expect("a name"), ..report });
     if day.scheduler.decide(day.now, &report).is_ok() {
         day.ask(&report);

@@ -37,11 +37,9 @@ fn no_dispatcher_pins_a_key_for_the_others_alone_and_two_do() {
     let tried = day.tried();
     let mut say = |who: &str, task: usize, key| {
         let result = ResultRef { vkey: Some(Vkey([key; 32])), ..result() };
-        let mut report = day.report_on(
-            AttemptId(900),
-            *tried.get(task).expect("six were granted"),
-            Outcome::Proved(result),
-        );
+        let task = *tried.get(task).expect("six were granted");
+        let attempt = day.lease(who, task);
+        let mut report = day.report_on(attempt, task, Outcome::Proved(result));
         report.dispatcher = who.parse().expect("a name");
         day.scheduler
             .decide(day.now, &Input::Report(report))
@@ -63,6 +61,28 @@ fn no_dispatcher_pins_a_key_for_the_others_alone_and_two_do() {
     assert_eq!(day.scheduler.key_named_since(&program), None);
 }
 
+/// A machine that may speak under several names agrees with itself, and a result is taken whoever brings it.
+#[test]
+fn only_who_holds_a_lease_names_a_key() {
+    let mut day = Day::with_grants(6);
+    let tasks = day.tried();
+    let mut say = |who: &str, task: usize, key, is_asked: bool| {
+        let task = *tasks.get(task).expect("six were granted");
+        let attempt = if is_asked { day.lease(who, task) } else { AttemptId(900) };
+        let result = ResultRef { vkey: Some(Vkey([key; 32])), ..result() };
+        let mut report = day.report_on(attempt, task, Outcome::Proved(result));
+        report.dispatcher = who.parse().expect("a name");
+        day.ask(&Input::Report(report));
+        assert!(day.scheduler.task(&task).is_some_and(|it| it.state == TaskState::Accepted));
+        day.scheduler.vkey(&"prover".parse().expect("a name"))
+    };
+    assert_eq!(say("liar", 0, 9, false), None);
+    assert_eq!(say("liar2", 1, 9, false), None, "two names, and nobody asked them");
+    assert_eq!(say("one", 2, 7, true), None);
+    assert_eq!(say("liar3", 3, 7, false), None, "nor do they pin what is true");
+    assert_eq!(say("two", 4, 7, true), Some(Vkey([7; 32])));
+}
+
 #[test]
 fn a_machine_whose_prover_is_mended_is_back_with_the_key_that_another_named() {
     let mut day = Day::with_grants(6);
@@ -73,7 +93,8 @@ fn a_machine_whose_prover_is_mended_is_back_with_the_key_that_another_named() {
     {
         let result = ResultRef { vkey: Some(Vkey([key; 32])), ..result() };
         let task = *tried.get(task).expect("six were granted");
-        let mut report = day.report_on(AttemptId(900), task, Outcome::Proved(result));
+        let attempt = day.lease(who, task);
+        let mut report = day.report_on(attempt, task, Outcome::Proved(result));
         report.dispatcher = who.parse().expect("a name");
         day.ask(&Input::Report(report));
         let state = day.scheduler.task(&task).map(|task| task.state.clone());

@@ -125,7 +125,8 @@ fn in_order(scheduler: &Scheduler, now: Timestamp) -> Vec<(TaskId, &Task)> {
     due
 }
 
-/// The one that is kept for a task that only busy ones can run.
+/// The one that is kept for a task that only busy ones can run: of those with a free slot, if any has one, and by no more
+/// than the task needs.
 fn keep<'a>(
     offers: &'a [Offer],
     free: &BTreeMap<&DispatcherId, Capacity>,
@@ -135,7 +136,9 @@ fn keep<'a>(
     let able = offers.iter().filter(|offer| fits(&offer.whole, name, program));
     let freest = able.max_by_key(|offer| {
         let free = free.get(&offer.dispatcher).expect("it was offered");
-        (free.gpus >= program.gpus, free.memory_bytes, free.gpus, free.slots)
+        let (memory, gpus) =
+            (free.memory_bytes.min(program.memory_bytes), free.gpus.min(program.gpus));
+        (free.slots > 0, gpus, memory, free.slots)
     });
     freest.map(|offer| &offer.dispatcher)
 }

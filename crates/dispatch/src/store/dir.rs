@@ -73,13 +73,13 @@ impl DirStore {
             move |source| StoreError { path, source }
         };
         if access == Access::Make {
-            let taken = mark::take(dir, Kind::Store, OF, is_older).map_err(in_words);
+            let taken = mark::take(dir, Kind::Store, OF, is_older_store).map_err(in_words);
             taken.map_err(at(dir))?;
         }
         let dir = fs::canonicalize(dir).map_err(|error| absent(&error, dir)).map_err(at(dir))?;
         let own = drawn().map_err(at(&dir))?.trim().to_owned();
         if access != Access::Read {
-            let is_there = access == Access::Make || dir.join(IDENTITY).exists();
+            let is_there = access == Access::Make || is_own(&dir).map_err(at(&dir))?;
             let ready = is_there.then(|| make_ready(&dir, &own)).transpose();
             ready.map_err(at(&dir))?;
         }
@@ -367,8 +367,23 @@ fn make_ready(dir: &Path, own: &str) -> io::Result<()> {
     probe(&tmp.join(format!("{own}-0")))
 }
 
-/// What a store of an older push0 surely has.
-fn is_older(dir: &Path) -> bool {
+/// Whether there is a store here. Nothing is written to a directory that only has a file of such a name.
+fn is_own(dir: &Path) -> io::Result<bool> {
+    if !dir.join(IDENTITY).exists() {
+        return Ok(false);
+    }
+    match mark::bears(dir, Kind::Store).map_err(in_words)? || is_older_store(dir) {
+        true => Ok(true),
+        false => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is no store: it bears no push0.mark. Name the directory that the engines' --store names",
+        )),
+    }
+}
+
+/// Whether this has what a store of an older push0, which marked nothing, surely has.
+#[must_use]
+pub fn is_older_store(dir: &Path) -> bool {
     mark::is_identity(&dir.join(IDENTITY)) && dir.join(TMP).is_dir()
 }
 

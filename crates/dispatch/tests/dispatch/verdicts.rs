@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use std::time::Instant;
 
-use push0_core::{Asking, Believes, FailureClass, Grant, Outcome, Vkey};
+use push0_core::{
+    Asking, Believes, Bound, FailureClass, Give, Grant, InputId, Outcome, TaskId, Vkey,
+};
 use push0_dispatch::{Notice, ProgramConfig};
 
 use crate::world::{AMPLE, LONG, SHORT, World, mock, name};
@@ -157,6 +159,17 @@ fn a_verifier_that_passes_its_limits_is_asked_twice_and_no_slot_is_held_for_it()
     let hungry =
         limited(hungry, |asking| Asking { memory_bytes: 32 << 20, timeout: LONG, ..asking });
     assert!(hungry.contains("memory"), "{hungry}");
+    for named in [&slow, &flood, &hungry] {
+        assert!(!named.contains("key `verifier`"), "it is named: {named}");
+    }
+    let guessed = |script: &str, asking: fn(Asking) -> Asking| {
+        let message = limited(script, asking);
+        assert!(message.contains("name a verifier by the key `verifier`"), "{message}");
+    };
+    guessed("sleep 1000", |asking| Asking { timeout: AMPLE / 5, ..guess(asking) });
+    guessed("yes", guess);
+    let hungry = "x=$(head -c 200000000 /dev/zero | tr '\\0' x); sleep 1000";
+    guessed(hungry, |asking| Asking { memory_bytes: 32 << 20, timeout: LONG, ..guess(asking) });
 }
 
 #[test]
@@ -171,6 +184,44 @@ fn a_mock_from_a_program_that_is_none_is_rejected() {
     let mut world = judged_by("exit 0", &RESULT.replace("false", "true"));
     let grant = world.new_grant();
     assert!(matches!(world.outcome(&grant), Outcome::Rejected { .. }));
+}
+
+/// Whoever made it reported it as none, so the log says that it is none.
+#[test]
+fn no_proof_is_built_on_a_result_that_says_itself_that_it_is_a_mock() {
+    let says = |mock: &str| RESULT.split('\'').nth(1).expect("quoted").replace("false", mock);
+    for give in [Give::Raw, Give::Bundle, Give::Number] {
+        let mut world = World::with(1, |dir| {
+            let verifier = mock(dir, &format!("{ASKED}; exit 0")).argv;
+            let prover = mock(dir, &format!("echo proved >> $dir/proved; {RESULT}"));
+            let program = ProgramConfig { give, verifier, is_mock: false, ..prover };
+            let declared = ProgramConfig { is_mock: true, ..program.clone() };
+            let others = [("honest", program.clone()), ("declared", declared)];
+            let others = others.map(|(name, program)| (name.parse().expect("a name"), program));
+            others.into_iter().chain([(name(), program)]).collect()
+        });
+        let of = |world: &World, maker: &str, mock: &str| Bound {
+            input: InputId::Task(TaskId([8; 32])),
+            program: Some(maker.parse().expect("a name")),
+            ..world.put(1, says(mock).as_bytes())
+        };
+        let lie = of(&world, "honest", "true");
+        let grant = Grant { inputs: vec![lie], ..world.new_grant() };
+        let (class, message) = world.failed(&grant);
+        let wanted = match give {
+            Give::Number => FailureClass::Unjudged, // nobody reads it before the verifier does
+            Give::Raw | Give::Bundle => FailureClass::InvalidInput,
+        };
+        assert_eq!(class, wanted, "{message}");
+        for words in ["is a mock", "program honest", "push0 discard 0808"] {
+            assert!(message.contains(words), "{words}: {message}");
+        }
+        for (maker, mock) in [("honest", "false"), ("declared", "true"), ("unknown", "true")] {
+            let inputs = vec![of(&world, maker, mock)];
+            let grant = Grant { inputs, ..world.new_grant() };
+            let _ = world.proved(&grant);
+        }
+    }
 }
 
 #[test]
@@ -281,6 +332,10 @@ fn what_says_itself_that_there_is_no_proof_is_not_judged() {
 fn a_mock_is_not_rescued_and_neither_is_a_split() {
     let mut world = World::of_mock("echo '{}' > $out; exit 3");
     assert_eq!(world.try_once().0, FailureClass::Failed);
+}
+
+const fn guess(asking: Asking) -> Asking {
+    Asking { believes: Believes::LineOfGuess, ..asking }
 }
 
 fn believed(believes: Believes, verifier: &str, prover: &str) -> World {

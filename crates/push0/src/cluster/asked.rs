@@ -1,10 +1,11 @@
-//! Questions to the engine that leads. Each right has a subject, a task, seats and a bound of its own: however much readers
-//! ask, it takes nothing from who submits, nor that from who operates.
+//! Questions to the engine that leads. Each right has a subject, a connection, a task, seats and a bound of its own: however
+//! much readers ask, it takes nothing from who submits, nor that from who operates.
 //!
-//! Nothing is read before there is a seat for it, and nothing of it on the engine's thread. What is over a bound is left
-//! out: who asks asks again. A person is told once, then of how many.
+//! Nothing is read before there is a seat for it, and nothing of it on the engine's thread, nor on that of what dispatchers
+//! say: who asks has no dispatcher given up. What is over a bound is left out: who asks asks again. A person is told once,
+//! then of how many.
 //!
-//! Not here: which question needs which right (`right`), what the answer is (`lead`).
+//! Not here: which question needs which right (`right`), what the answer is (`lead`), what of a question is read (`cut`).
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -18,13 +19,17 @@ use tokio::sync::watch;
 
 use super::bound::{Bound, LeftOut};
 use super::bus::{Bus, read};
+use super::cut::cut;
+use super::error::ClusterError;
 use super::glance::Glance;
 use super::lead::answer;
 use super::lives::Lives;
+use super::present;
 use super::remake::Looks;
 use super::retry::Retries;
 use super::right::{FORMER, Right};
 use super::role::is_inbox;
+use super::settings::Settings;
 use super::take_back::TakeBacks;
 use super::wire::{Answer, Ask};
 use crate::engine::Handle;
@@ -48,28 +53,38 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub(super) fn new(
-        bus: Bus,
-        led: watch::Receiver<Option<Handle>>,
-        store: Store,
-        (engine, lives): (String, Arc<Lives>),
-    ) -> Self {
-        let glance = Glance::of(store.clone());
-        let looks = Arc::new(Looks::new(store));
-        let (retries, take_backs) = (Arc::default(), Arc::default());
-        Self { bus, led, looks, glance, retries, take_backs, lives, engine, unread: Arc::default() }
-    }
-
-    /// Answers from here on.
-    pub(super) fn open(&self, on: &Runtime) {
-        for right in Right::ALL {
-            on.spawn(self.clone().hear(right));
-        }
-        on.spawn(self.clone().hear_former());
+    /// Answers from here on: each right over a connection of its own, and roll calls over that of readers, who call.
+    pub(super) fn open(
+        settings: &Settings,
+        led: &watch::Receiver<Option<Handle>>,
+        store: &Store,
+        (engine, lives): &(String, Arc<Lives>),
+        on: &Runtime,
+    ) -> Result<(), ClusterError> {
+        let connected = || on.block_on(Bus::connect(settings));
+        let (readers, submitters, operators) = (connected()?, connected()?, connected()?);
+        on.spawn(present::engine(readers.clone(), led.clone(), engine.clone(), Arc::clone(lives)));
+        let desk = Self {
+            bus: operators,
+            led: led.clone(),
+            looks: Arc::new(Looks::new(store.clone())),
+            glance: Glance::of(store.clone()),
+            retries: Arc::default(),
+            take_backs: Arc::default(),
+            lives: Arc::clone(lives),
+            engine: engine.clone(),
+            unread: Arc::default(),
+        };
+        on.spawn(Self { bus: submitters, ..desk.clone() }.hear(Right::Submit));
+        on.spawn(Self { bus: readers.clone(), ..desk.clone() }.hear(Right::Read));
+        on.spawn(Self { bus: readers, ..desk.clone() }.hear_former());
+        on.spawn(desk.hear(Right::Operate));
+        Ok(())
     }
 
     async fn hear(self, right: Right) {
-        let (mut bound, mut crowd) = (Bound::new(a_second(right)), LeftOut::default());
+        let mut bound = Bound::new(a_second(right)).of_bytes(bytes_a_second(right));
+        let mut crowd = LeftOut::default();
         let mut messages = self.bus.subscribe(right.subject()).await;
         // Begun in the order in which they came: a block that is submitted after another comes after it.
         let mut answers = FuturesUnordered::new();
@@ -83,11 +98,14 @@ impl Desk {
             let Some(handle) = handle else { continue };
             let now = Instant::now();
             let is_asked = message.reply.as_deref().is_some_and(is_inbox); // else nobody waits
-            let is_taken = bound.takes(now) && is_asked;
+            // Of what is too long no more is read than its length.
+            let bytes = u32::try_from(message.payload.len()).unwrap_or(u32::MAX);
+            let is_taken = bound.takes_of(now, bytes.min(bytes_max(right))) && is_asked;
             if let Some(count) = bound.tell(now) {
-                let (most, name) = (a_second(right), right.subject());
+                let (most, bytes) = (a_second(right), bytes_a_second(right) >> 10);
                 self.warn(&format!(
-                    "questions on {name} were left out ({count}): it takes {most} a second"
+                    "questions on {} were left out ({count}): it takes {most} a second, and {bytes} KiB",
+                    right.subject()
                 ));
             }
             if !is_taken {
@@ -111,10 +129,11 @@ impl Desk {
     async fn answer(&self, right: Right, handle: &Handle, message: &Message) {
         let refused = |reason| Some(Answer::Refused { taken: 0, reason });
         let most = bytes_max(right);
-        let answer = if message.payload.len() > most {
+        let answer = if message.payload.len() > most as usize {
             refused(format!("a question on {} has {most} bytes at the most", right.subject()))
         } else {
-            match read::<Ask>(&message.payload) {
+            let (payload, too_large) = cut(&message.payload);
+            let answer = match read::<Ask>(&payload) {
                 Some(asked) if right.allows(&asked) => answer(handle, self, right, asked).await,
                 Some(asked) => {
                     let (needs, has) = (Right::for_asking(&asked).name(), right.name());
@@ -129,6 +148,10 @@ impl Desk {
                             .to_owned(),
                     )
                 }
+            };
+            match too_large {
+                Some(large) => answer.map(|answer| large.told(answer)),
+                None => answer,
             }
         };
         if let Some(answer) = answer {
@@ -180,6 +203,16 @@ const fn a_second(right: Right) -> u32 {
     }
 }
 
+/// Bytes of questions that are taken a second. To submit, some fifty thousand blocks: more than an engine takes of them. To
+/// read and to operate, as many of the longest as anybody has reason to ask.
+const fn bytes_a_second(right: Right) -> u32 {
+    match right {
+        Right::Read => 64 << 10,
+        Right::Submit => 16 << 20,
+        Right::Operate => 2 << 20,
+    }
+}
+
 /// Questions that are answered at once.
 const fn seats(right: Right) -> usize {
     match right {
@@ -191,7 +224,7 @@ const fn seats(right: Right) -> usize {
 
 /// The longest question, in bytes: to read names a task at the most; to submit has as much as servers take by default;
 /// to operate has a pipeline.
-const fn bytes_max(right: Right) -> usize {
+const fn bytes_max(right: Right) -> u32 {
     match right {
         Right::Read => 1 << 10,
         Right::Submit => 1 << 20,

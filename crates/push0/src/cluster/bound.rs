@@ -4,12 +4,16 @@
 
 use std::time::{Duration, Instant};
 
-/// A bound on how many messages of one kind are taken a second. What was not used is kept for one second.
+/// A bound on how many messages of one kind are taken a second, and on their bytes where that is said. What was not used
+/// is kept for one second.
 #[derive(Debug)]
 pub(super) struct Bound {
     a_second: u32,
+    bytes_a_second: Option<u32>,
     /// So many are taken at once.
     room: f64,
+    /// Likewise of their bytes.
+    bytes: f64,
     at: Instant,
     left_out: LeftOut,
 }
@@ -24,17 +28,32 @@ pub(super) struct LeftOut {
 impl Bound {
     pub(super) fn new(a_second: u32) -> Self {
         let at = Instant::now();
-        Self { a_second, room: f64::from(a_second), at, left_out: LeftOut::default() }
+        let (room, left_out) = (f64::from(a_second), LeftOut::default());
+        Self { a_second, bytes_a_second: None, room, bytes: 0.0, at, left_out }
+    }
+
+    /// The same, and no more than so many bytes a second.
+    pub(super) fn of_bytes(self, a_second: u32) -> Self {
+        Self { bytes_a_second: Some(a_second), bytes: f64::from(a_second), ..self }
     }
 
     /// Whether one more is taken. One that is not is counted.
     pub(super) fn takes(&mut self, now: Instant) -> bool {
+        self.takes_of(now, 0)
+    }
+
+    /// Whether one more of so many bytes is taken. One that is not is counted.
+    pub(super) fn takes_of(&mut self, now: Instant, bytes: u32) -> bool {
         let since = now.saturating_duration_since(self.at).as_secs_f64();
-        let most = f64::from(self.a_second);
-        (self.room, self.at) = ((self.room + since * most).min(most), now);
-        let takes = self.room >= 1.0;
+        let refilled = |room: f64, most: f64| since.mul_add(most, room).min(most);
+        let (most, bytes) = (f64::from(self.a_second), f64::from(bytes));
+        (self.room, self.at) = (refilled(self.room, most), now);
+        if let Some(most) = self.bytes_a_second {
+            self.bytes = refilled(self.bytes, f64::from(most));
+        }
+        let takes = self.room >= 1.0 && (self.bytes_a_second.is_none() || self.bytes >= bytes);
         match takes {
-            true => self.room -= 1.0,
+            true => (self.room, self.bytes) = (self.room - 1.0, self.bytes - bytes),
             false => self.left_out.add(1),
         }
         takes
@@ -95,5 +114,19 @@ mod tests {
             None,
             "there is nothing to tell"
         );
+    }
+
+    #[test]
+    fn bytes_are_bounded_beside_the_count_and_what_has_few_is_taken_still() {
+        let mut bound = Bound::new(10).of_bytes(1_000);
+        let begin = bound.at;
+        let sizes = [600, 600, 400, 1, 0];
+        let taken = sizes.map(|bytes| bound.takes_of(begin, bytes));
+        assert_eq!(taken, [true, false, true, false, true]);
+        assert_eq!(bound.tell(begin), Some(2));
+        let later = begin + Duration::from_millis(500);
+        assert_eq!([501, 500].map(|bytes| bound.takes_of(later, bytes)), [false, true]);
+        let much_later = begin + Duration::from_secs(60);
+        assert_eq!([1_001, 1_000].map(|bytes| bound.takes_of(much_later, bytes)), [false, true]);
     }
 }

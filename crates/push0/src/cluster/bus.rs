@@ -33,6 +33,8 @@ pub struct Bus {
     refusals: Option<watch::Receiver<String>>,
     /// What goes with a dispatcher's beats.
     origin: Origin,
+    /// Whether all is asked by the right to operate, which is for operators alone.
+    operates: bool,
 }
 
 /// Where the leader says that it leads.
@@ -61,13 +63,15 @@ impl Bus {
             prefix: Arc::from(&*settings.prefix),
             refusals: seen,
             origin: Origin::default(),
+            operates: settings.operates,
         })
     }
 
     /// Over a connection of the caller's, with this prefix of all subjects.
     #[must_use]
     pub fn over(client: Client, prefix: &str) -> Self {
-        Self { client, prefix: Arc::from(prefix), refusals: None, origin: Origin::default() }
+        let (prefix, origin) = (Arc::from(prefix), Origin::default());
+        Self { client, prefix, refusals: None, origin, operates: false }
     }
 
     /// The same for a dispatcher that says this of itself with each beat.
@@ -151,11 +155,16 @@ impl Bus {
         }
     }
 
+    /// The right by which this is asked: the least that it needs; of who may operate, that, whose room no other takes.
+    pub(super) const fn right(&self, ask: &Ask) -> Right {
+        if self.operates { Right::Operate } else { Right::for_asking(ask) }
+    }
+
     /// Asks whoever leads, once, on the subject of the right that this needs.
     pub async fn ask(&self, ask: &Ask) -> Option<Answer> {
         let json = serde_json::to_vec(ask).ok()?;
         let headers = Trace::of_question().headers();
-        let subject = self.subject(Right::for_asking(ask).subject());
+        let subject = self.subject(self.right(ask).subject());
         let answer = self.client.request_with_headers(subject, headers, json.into());
         let answer = timeout(ANSWER_MAX, answer).await.ok()?.ok()?;
         read(&answer.payload)
@@ -182,7 +191,7 @@ impl Bus {
     /// The servers' words, where they let this user not ask that, or not hear the answer.
     pub(super) fn forbids(&self, ask: &Ask) -> Option<String> {
         let words = self.refusals.as_ref()?.borrow().clone();
-        let subject = format!("\"{}\"", self.subject(Right::for_asking(ask).subject()));
+        let subject = format!("\"{}\"", self.subject(self.right(ask).subject()));
         let is_it = words.contains(&subject) || words.contains(&format!("\"{INBOX}."));
         is_it.then_some(words)
     }

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use super::bus::Bus;
 use super::error::ClusterError;
-use super::right::Right;
 use super::settings::Settings;
 use super::wire::{Answer, Ask};
 use crate::tell::{self, shown};
@@ -37,7 +36,7 @@ impl Client {
                 return Ok(answer);
             }
             if let Some(words) = self.bus.forbids(ask) {
-                let right = Right::for_asking(ask).subject().to_owned();
+                let right = self.bus.right(ask).subject().to_owned();
                 return Err(ClusterError::Forbidden { words, right });
             }
             if Instant::now() >= give_up {

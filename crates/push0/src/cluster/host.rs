@@ -7,8 +7,8 @@ pub(super) fn host() -> String {
     named(&std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default())
 }
 
-/// Names of pods begin alike and end in what tells them apart, so a long one loses its middle. What was cut out is
-/// hashed, for it may be what differs.
+/// Names of pods begin alike and end in what tells them apart, so a long one loses its middle. Where a letter was replaced
+/// or cut out the whole is hashed too, for that letter may be what differs.
 fn named(host: &str) -> String {
     let plain = |letter: char| {
         if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' }
@@ -17,11 +17,14 @@ fn named(host: &str) -> String {
     if name.is_empty() {
         return "dispatcher".to_owned();
     }
-    if name.len() <= BYTES_MAX {
+    if name == host.trim() && name.len() <= BYTES_MAX {
         return name;
     }
     let hash = Digest::of(host.trim().as_bytes()).to_string();
     let hash = hash.get(..8).unwrap_or_default();
+    if name.len() + 1 + hash.len() <= BYTES_MAX {
+        return format!("{name}-{hash}");
+    }
     let (head, _) = name.split_at_checked(HEAD).unwrap_or((&name, ""));
     let (_, tail) = name.split_at_checked(name.len() - TAIL).unwrap_or(("", &name));
     format!("{head}-{hash}-{tail}")
@@ -61,10 +64,21 @@ mod tests {
 
     #[test]
     fn a_short_name_stays_as_it_is() {
-        assert_eq!(named("GPU-1\n"), "gpu-1");
-        assert_eq!(named("gpu.1.example"), "gpu-1-example");
+        assert_eq!(named("gpu-1\n"), "gpu-1");
         assert_eq!(named(""), "dispatcher");
         let just = "g".repeat(BYTES_MAX);
         assert_eq!(named(&just), just);
+    }
+
+    #[test]
+    fn names_that_differ_in_a_letter_that_no_dispatcher_may_have_stay_apart() {
+        let hosts = ["gpu.10", "gpu_10", "gpu-10", "GPU-10", "Gpu-10", "\u{fc}1", "\u{f6}1", "-1"];
+        let names: BTreeSet<_> = hosts.into_iter().map(named).collect();
+        assert_eq!(names.len(), hosts.len(), "{names:?}");
+        for host in hosts.map(|host| host.repeat(6)) {
+            let name = named(&host);
+            assert!(name.len() <= BYTES_MAX && name.parse::<DispatcherId>().is_ok(), "{name}");
+        }
+        assert!(named("gpu.1.example").starts_with("gpu-1-example-"), "a person finds the machine");
     }
 }

@@ -258,7 +258,7 @@ pub(super) async fn decided(handle: &Handle, input: Input) -> Option<Answer> {
 }
 
 /// What one block may take of the log: that of a thousand numeric fields. Unit: bytes.
-const BLOCK_BYTES_MAX: usize = 64 << 10;
+pub(super) const BLOCK_BYTES_MAX: usize = 64 << 10;
 
 /// Payloads asked for and not told of.
 const ASKED_MAX: usize = 1_024;

@@ -35,7 +35,6 @@ use super::error::{ClusterError, told};
 use super::lead::{Led, lead};
 use super::lives::Lives;
 use super::owned::{fits, owned};
-use super::present;
 use super::replica::Replica;
 use super::role::Role;
 use super::settings::Settings;
@@ -92,11 +91,12 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
     let sign = sign(args.alive.as_deref())?;
     let store = settings.store(Access::Make)?;
     let aside = runtime()?;
-    // The engine's own thread reads nothing that others say. What dispatchers and clients say has a thread and a
-    // connection of its own, and so have the beats: where servers drop a connection that is too slow for a flood, the
-    // lead stays, and grants leave.
+    // The engine's own thread reads nothing that others say. What dispatchers say has a thread and a connection of its own;
+    // so have questions, and so have the beats: where servers drop a connection that is too slow for a flood, the lead
+    // stays, grants leave, and who asks has no dispatcher given up.
     let own = Threads::new(&mut Builder::new_current_thread()).map_err(ClusterError::Thread)?;
     let ears = hearing_thread().map_err(ClusterError::Thread)?;
+    let desk = hearing_thread().map_err(ClusterError::Thread)?;
     let bus = own.block_on(Bus::connect(&settings))?;
     let heard_by = ears.block_on(Bus::connect(&settings))?;
     let beats_by = aside.block_on(Bus::connect(&settings))?;
@@ -109,13 +109,11 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
     let lives = Arc::new(Lives::default());
     let witness = aside.block_on(async { Witness::start(store.clone(), led.clone()) });
     let hearing = (Arc::clone(&lives), witness);
-    ears.spawn(hear(heard_by.clone(), led.clone(), hearing, args.name()));
+    ears.spawn(hear(heard_by, led.clone(), hearing, args.name()));
     if let Some(system) = &settings.system {
         aside.block_on(super::departures::listen(system, led.clone(), Arc::clone(&lives)))?;
     }
-    let named = (args.name(), Arc::clone(&lives));
-    ears.spawn(present::engine(heard_by.clone(), led.clone(), args.name(), lives));
-    Desk::new(heard_by, led.clone(), store.clone(), named).open(&ears);
+    Desk::open(&settings, &led, &store, &(args.name(), lives), &desk)?;
     let named = (args.name(), store.identity().to_owned(), reigns);
     aside.spawn(beat(beats_by, led, named, sign.clone()));
     aside.spawn(signals(stopper));

@@ -50,6 +50,8 @@ pub(crate) struct Settings {
     pub(crate) system: Option<NatsConfig>,
     /// What all subjects begin with.
     pub(crate) prefix: String,
+    /// Whether whoever asks has the right to operate, and asks all by it.
+    pub(crate) operates: bool,
     /// Where all machines share it; clients that need none may leave it out.
     store: Option<StorePlace>,
     pub(crate) dispatch: DispatchTable,
@@ -93,6 +95,7 @@ struct NatsTable {
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     prefix: String,
+    operator: bool,
     api: String,
     stream: String,
     replicas: usize,
@@ -127,6 +130,7 @@ impl Default for NatsTable {
             tls_cert: None,
             tls_key: None,
             prefix: PREFIX.to_owned(),
+            operator: false,
             api,
             stream,
             replicas,
@@ -199,7 +203,8 @@ impl ClusterArgs {
         });
         let place = store.place(self.store.as_ref().map(Named::expose), from_env);
         let store = place.map_err(|(key, what)| fault(key, &what))?;
-        Ok(Settings { nats, system, prefix: table.prefix, store, dispatch })
+        let (prefix, operates) = (table.prefix, table.operator);
+        Ok(Settings { nats, system, prefix, operates, store, dispatch })
     }
 }
 

@@ -7,9 +7,9 @@
 //!
 //! Not here: whether it proves what it says (`verifier`).
 
-use push0_dispatch::Artifact;
+use push0_dispatch::{Artifact, Store};
 
-use super::{Final, Publication, PublishError, wire_vkey};
+use super::{Beneath, Final, Publication, PublishError, wire_vkey};
 use crate::programs::Programs;
 
 /// Refuses a release whose mocks nobody allowed, before anything of it is read.
@@ -51,9 +51,7 @@ pub(super) fn with_artifact(
     let artifact = Artifact::read(bytes).map_err(refuse)?;
     let result = &last.result;
     if artifact.says_mock() && !result.mock {
-        return Err(refuse(
-            "it says itself that it is a mock, and was reported as none".to_owned(),
-        ));
+        return Err(refuse(MOCK.to_owned()));
     }
     if length != result.bytes {
         let reported = result.bytes;
@@ -71,7 +69,26 @@ pub(super) fn with_artifact(
     Ok(artifact)
 }
 
+/// Refuses a release where anything beneath its proofs says of itself that it is a mock, and was reported as none. What the
+/// store has not any more, nobody can tell.
+pub(super) fn with_all_beneath(
+    publication: &Publication,
+    store: &Store,
+) -> Result<(), PublishError> {
+    let says_mock = |beneath: &&Beneath| {
+        let artifact = store.read(beneath.output).ok().map(Artifact::read);
+        artifact.and_then(Result::ok).is_some_and(|artifact| artifact.says_mock())
+    };
+    let Some(Beneath { task, stage, .. }) = publication.beneath.iter().find(says_mock) else {
+        return Ok(());
+    };
+    let (task, stage, file) = (*task, stage.clone(), publication.file_name());
+    Err(PublishError::Disagrees { task, stage, file, what: MOCK.to_owned() })
+}
+
 fn disagree(publication: &Publication, last: &Final, what: String) -> PublishError {
     let (task, stage, file) = (last.task, last.stage.clone(), publication.file_name());
     PublishError::Disagrees { task, stage, file, what }
 }
+
+const MOCK: &str = "it says itself that it is a mock, and was reported as none";

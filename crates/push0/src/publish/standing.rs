@@ -2,7 +2,8 @@
 //!
 //! A file that is right is left alone, though the store may have lost what it was made of, and no verifier
 //! is run again for it: it was written after one had accepted. Right is a file whose digest holds, whose key
-//! and history are the release's, and whose every proof is, byte for byte, the result that was accepted.
+//! and history are the release's, and whose every proof is, byte for byte, the result that was accepted, and says of
+//! itself what was reported of it.
 
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use push0_core::{Believes, Digest};
 use push0_prover::wire::{ResultFile, ResultFormat};
 use push0_prover::{Envelope, ProofFile};
 
-use super::{Final, Publication, wire_key};
+use super::{Final, Publication, agree, wire_key};
 use crate::bounded;
 use crate::programs::Programs;
 
@@ -56,6 +57,8 @@ pub(super) fn right(
     }
     let proofs = publication.finals.iter().zip(envelopes).map(|(last, envelope)| {
         let result = result(last, &envelope)?;
+        // A file of before may stand there of what says itself that it is a mock.
+        agree::with_artifact(publication, last, result.clone()).ok()?;
         is_right(last, &envelope).then_some((envelope, result))
     });
     proofs.collect()

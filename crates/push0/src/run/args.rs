@@ -101,7 +101,7 @@ fn slots(text: &str) -> Result<NonZeroU32, &'static str> {
 }
 
 /// A plain number, or one with a unit.
-fn bytes(text: &str) -> Result<u64, &'static str> {
+pub(crate) fn bytes(text: &str) -> Result<u64, &'static str> {
     let plain = text.parse().ok();
     let bytes = plain.or_else(|| unit::size(text)).filter(|bytes| *bytes > 0);
     bytes.ok_or("a number of bytes, or a size like 16GiB, is needed")

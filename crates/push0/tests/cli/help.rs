@@ -210,6 +210,10 @@ fn verify_is_explained() {
           --vkey <sha256:DIGEST>
               The verification key that the proof must verify under
 
+          --memory <SIZE>
+              The memory that a verifier may take which no pipeline speaks of, in bytes or with a unit
+              (16GiB) [default: half of the machine's, or of what a control group leaves]
+
           --json
               Print JSON, an object a line for each file
 

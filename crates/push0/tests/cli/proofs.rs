@@ -4,9 +4,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use push0::programs;
-use push0::publish::{Publication, PublishError, Published, publish};
+use push0::publish::{Publication, PublishError, Published, publish, wire_key};
 use push0_core::{Digest, Outcome, ReleaseNumber, ResultRef};
-use push0_prover::{Envelope, ProofFile};
+use push0_prover::wire::{Base64, Hex};
+use push0_prover::{Envelope, EnvelopeFormat, HistoryEntry, Program, ProofFile};
 use push0_testbed::program;
 use serde_json::json;
 
@@ -64,6 +65,97 @@ fn a_mock_that_was_reported_as_none_is_refused_whatever_its_verifier_says() {
         );
         assert!(!out(&world).exists());
     }
+}
+
+/// The final proof is right by itself, and its verifier accepts it.
+#[test]
+fn a_mock_beneath_a_proof_that_was_reported_as_none_is_refused_while_the_store_has_it() {
+    let mut world = World::new(REAL);
+    world.submit(5..7);
+    world.end_source();
+    world.work(|store, grant| {
+        let Outcome::Proved(mut result) = proved(store, grant, false) else { panic!("proved") };
+        if grant.stage.as_str() == "leaf" {
+            let bytes = store.read(result.output).expect("an artifact");
+            let file = String::from_utf8(bytes).expect("JSON");
+            let file = file.replace("\"mock\":false", "\"mock\":true");
+            result.bytes = file.len() as u64;
+            result.output = store.put(file.as_bytes()).expect("put");
+        }
+        Outcome::Proved(result)
+    });
+    world.close();
+    program(&world.path().join("verifier"), &accepts("ab"));
+    let refused = publish_all(&world).expect_err("refused");
+    let PublishError::Disagrees { stage, what, .. } = &refused else { panic!("{refused}") };
+    assert!(
+        stage.as_str() == "leaf" && what.contains("says itself that it is a mock"),
+        "{refused}"
+    );
+    assert!(!out(&world).exists());
+    // What is swept away nobody can tell of.
+    let tasks = world.scheduler.tasks().filter(|(_, task)| task.key.first == task.key.last);
+    for output in tasks.filter_map(|(_, task)| Some(task.result.as_ref()?.what.output)) {
+        fs::remove_file(world.store.path(output)).expect("it was there");
+    }
+    assert_eq!(publish_all(&world).expect("published").len(), 1);
+}
+
+/// As a push0 of before wrote it, which looked at no artifact that is not in the form of the SDK.
+#[test]
+fn a_file_that_stands_of_what_says_that_it_is_a_mock_is_no_proof() {
+    let mut world = World::new(&REAL.replace("\"verify\"] }", "\"verify\"], verdict = \"exit\" }"));
+    program(&world.path().join("verifier"), "exit 0");
+    world.submit(5..7);
+    world.end_source();
+    let raw: &[u8] = b"{\"mock\":true}";
+    world.work(|store, _| {
+        let output = store.put(raw).expect("put");
+        let (bytes, statement) = (raw.len() as u64, Digest::of(b""));
+        Outcome::Proved(ResultRef {
+            output,
+            bytes,
+            statement,
+            vkey: None,
+            mock: false,
+            parts: vec![],
+        })
+    });
+    world.close();
+    let release = world.scheduler.releases(ReleaseNumber(0)).first().expect("a release").clone();
+    let entry = |id: &push0_core::TaskId| {
+        let task = world.scheduler.task(id).expect("a task");
+        let stage = world.scheduler.pipeline().stage(task.stage);
+        HistoryEntry {
+            task: id.to_string(),
+            stage: stage.name.to_string(),
+            vkey: None,
+            key: wire_key(task.key),
+            inputs: task.inputs.iter().map(ToString::to_string).collect(),
+            output: Digest::of(raw).to_string(),
+        }
+    };
+    let envelope = Envelope {
+        format: EnvelopeFormat::V1,
+        pipeline: "demo".to_owned(),
+        key: wire_key(release.key),
+        block_hashes: None,
+        program: Program { name: "real".to_owned(), vkey: None },
+        mock: false,
+        claim: None,
+        public_values: Hex::default(),
+        proof: Base64(raw.to_vec()),
+        history: world.scheduler.history(&release.tasks).iter().map(entry).collect(),
+        inputs: None,
+    };
+    fs::create_dir_all(out(&world)).expect("a directory");
+    let file = ProofFile::One(envelope).encode().expect("it is JSON");
+    fs::write(out(&world).join(format!("5-6-{}.proof.json", tip())), file).expect("a file");
+    let refused = publish_all(&world).expect_err("refused");
+    assert!(
+        matches!(&refused, PublishError::Disagrees { what, .. } if what.contains("is a mock")),
+        "{refused}"
+    );
 }
 
 #[test]

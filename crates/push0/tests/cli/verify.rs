@@ -70,6 +70,17 @@ fn a_pinned_key_that_the_verifier_does_not_name_is_no_verdict() {
     }
 }
 
+/// A file from outside, and a verifier that takes all that there is for it: the machine goes on.
+#[test]
+fn a_verifier_by_hand_has_a_limit_to_its_memory() {
+    let (world, proof) = proved();
+    let verifier = world.path().join("verifier");
+    program(&verifier, "x=$(head -c 200000000 /dev/zero | tr '\\0' x); sleep 1000");
+    let ran = verify(&proof, &["--verifier", file(&verifier), "--memory", "32MiB"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains("may use 32 MiB"), "{}", ran.stderr);
+}
+
 #[test]
 fn a_verifier_that_says_nothing_binds_nothing() {
     let (world, proof) = proved();

@@ -18,14 +18,6 @@ fn what_is_too_large_is_refused_to_who_asks_and_ends_no_engine() {
     let world = World::usual(1, "20ms");
     let client = world.connected();
     let bus = Bus::over(client, "push0");
-    let block = |salt: u8, fields: u32| Block {
-        number: Height(1),
-        hash: BlockHash([salt; 32]),
-        parent: BlockHash([0; 32]),
-        payload: Digest([salt; 32]),
-        bytes: 1,
-        fields: (0..fields).map(|at| (format!("{at:06}"), 1)).collect(),
-    };
     let asks: Vec<_> = (1..=6).map(|salt| Ask::Submit(vec![block(salt, 55_000)])).collect();
     let ask = |ask| {
         let bus = &bus;
@@ -56,6 +48,31 @@ fn what_is_too_large_is_refused_to_who_asks_and_ends_no_engine() {
     world.submit();
     assert!(!world.said("e2").contains("e2: leads"), "{}", world.said("e2"));
     world.finish(BLOCKS);
+}
+
+/// A record is no longer than a message: half of one is more than a block may take of it.
+#[test]
+fn servers_of_short_messages_are_worked_with_and_of_too_short_ones_refused_by_name() {
+    let mut world = World::with_payload(65_536);
+    world.serve("e1");
+    world.wait_for("e1", "leads in");
+    world.dispatch("d1");
+    world.submit();
+    let bus = Bus::over(world.connected(), "push0");
+    let large = Ask::Submit(vec![block(1, 3_000)]);
+    let answer = until("nobody answers", || world.block_on(bus.ask(&large)));
+    assert!(
+        matches!(&answer, Answer::Refused { reason, .. } if reason.contains("bytes of the log"))
+    );
+    world.wait_accepted(BLOCKS);
+    assert_eq!(world.said("e1").matches("leads in").count(), 1, "{}", world.said("e1"));
+    world.finish(BLOCKS);
+
+    let mut world = World::with_payload(32_768);
+    world.serve("e1");
+    assert_eq!(world.wait_end("e1").code(), Some(2), "{}", world.said("e1"));
+    let said = world.said("e1");
+    assert!(said.contains("32768") && said.contains("max_payload"), "{said}");
 }
 
 /// The servers drop a connection that is too slow for it: not that of the beats, nor that of the log.
@@ -197,4 +214,15 @@ fn first_blocks(world: &World, count: usize) {
 fn copied(from: &std::path::Path, to: &std::path::Path) {
     let copied = Command::new("cp").arg("-a").args([from, to]).status().expect("it starts");
     assert!(copied.success());
+}
+
+fn block(salt: u8, fields: u32) -> Block {
+    Block {
+        number: Height(1),
+        hash: BlockHash([salt; 32]),
+        parent: BlockHash([0; 32]),
+        payload: Digest([salt; 32]),
+        bytes: 1,
+        fields: (0..fields).map(|at| (format!("{at:06}"), 1)).collect(),
+    }
 }

@@ -75,6 +75,12 @@ fn a_directory_of_something_else_is_not_written_to() {
     }
     let entries = fs::read_dir(world.path("data")).expect("a directory");
     assert_eq!(entries.count(), 1, "something was added");
+    // Nor is one that has files of such names.
+    fs::create_dir_all(world.path("data/store/tmp")).expect("a directory");
+    world.write("data/store/identity", "mine");
+    world.run(&[]).with(2);
+    let entries = fs::read_dir(world.path("data")).expect("a directory");
+    assert_eq!(entries.count(), 2, "something was added");
 }
 
 fn finished() -> World {

@@ -65,12 +65,15 @@ impl Ledger {
         named.into_iter().any(|(other, (named, _))| other != one && *named == vkey)
     }
 
-    /// What a result that is taken must say of its program's key.
+    /// What a result that is taken must say of its program's key; nothing, where who brings it was not asked for it.
     pub(crate) fn naming(&self, entry: &Entry, report: &Report, result: &ResultRef) -> Naming {
         let Some(((program, _), vkey)) = self.program(entry).zip(result.vkey) else {
             return Naming::Nothing;
         };
         let who = &report.dispatcher;
+        if entry.holder() != Some((report.attempt, who)) {
+            return Naming::Nothing;
+        }
         if self.key_of_all(program).is_some() || self.named(program, who) == Some(vkey) {
             return Naming::Nothing;
         }

@@ -85,6 +85,21 @@ fn nobody_but_an_engine_makes_one() {
 }
 
 #[test]
+fn a_directory_with_a_file_of_that_name_is_no_store_and_is_left_as_it_is() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let identity = "ab".repeat(16);
+    for text in ["mine", &identity] {
+        fs::write(dir.path().join("identity"), text).expect("a file");
+        let refused = Store::open_as(dir.path(), Access::Write).expect_err("it is no store");
+        assert!(refused.to_string().contains("no push0.mark"), "{refused}");
+        assert_eq!(names(dir.path()), ["identity"]);
+    }
+    fs::create_dir(dir.path().join("tmp")).expect("as of an older push0");
+    let older = Store::open_as(dir.path(), Access::Write).expect("it is one");
+    assert_eq!(older.identity(), identity);
+}
+
+#[test]
 fn one_that_is_removed_under_its_run_is_made_again() {
     let dir = tempfile::tempdir().expect("a directory");
     let (place, log) = (dir.path().join("store"), dir.path().join("log"));

@@ -13,6 +13,7 @@ use super::NotAccepted;
 use crate::cli::{VerdictArg, VerifyArgs};
 use crate::programs;
 use crate::publish::wire_vkey;
+use crate::run::MachineArgs;
 use crate::verifier::{Verifier, by_hand};
 
 /// What the caller trusts.
@@ -21,14 +22,18 @@ pub(super) struct Trust {
     verifier: Option<String>,
     verdict: VerdictArg,
     vkey: Option<Vkey>,
+    /// What a verifier may take that no pipeline speaks of.
+    memory_bytes: u64,
 }
 
 impl Trust {
     pub(super) fn of(args: &VerifyArgs) -> Result<Self, PipelineFileError> {
         let load = |file: &std::path::PathBuf| push0_pipeline::load(file);
         let pipeline = args.pipeline.as_ref().map(load).transpose()?;
-        let VerifyArgs { verifier, verdict, vkey, .. } = args;
-        Ok(Self { pipeline, verifier: verifier.clone(), verdict: *verdict, vkey: *vkey })
+        let VerifyArgs { verifier, verdict, vkey, memory, .. } = args;
+        let memory_bytes = memory.unwrap_or_else(half_of_machine);
+        let (verifier, verdict) = (verifier.clone(), *verdict);
+        Ok(Self { pipeline, verifier, verdict, vkey: *vkey, memory_bytes })
     }
 
     /// Whether the file is of the kind that the caller speaks of.
@@ -110,7 +115,7 @@ impl Trust {
         if let Some(command) = &self.verifier {
             let argv = command.split_whitespace().map(ToOwned::to_owned).collect();
             let argv = located(Path::new("."), argv)?;
-            return Ok(alone(argv, by_hand(self.verdict.into())));
+            return Ok(alone(argv, by_hand(self.verdict.into(), self.memory_bytes)));
         }
         match (&self.pipeline, self.program(envelope)) {
             (Some(loaded), Some(program)) if !program.is_mock => {
@@ -127,7 +132,8 @@ impl Trust {
                 envelope.program.name
             ))),
             (None, _) => {
-                Ok(alone(shipped(&envelope.program.name)?, by_hand(Believes::LineOfGuess)))
+                let asking = by_hand(Believes::LineOfGuess, self.memory_bytes);
+                Ok(alone(shipped(&envelope.program.name)?, asking))
             }
         }
     }
@@ -136,6 +142,12 @@ impl Trust {
         let name: ProgramName = envelope.program.name.parse().ok()?;
         self.pipeline.as_ref()?.pipeline.programs.get(&name)
     }
+}
+
+/// A verifier beside which the machine goes on.
+fn half_of_machine() -> u64 {
+    let all = MachineArgs { slots: None, memory: None, gpus: None }.memory_bytes();
+    all.map_or(UNKNOWN_BYTES, |bytes| bytes / 2)
 }
 
 /// A verifier that no pipeline speaks of.
@@ -161,6 +173,9 @@ fn shipped(name: &str) -> Result<Vec<String>, NotAccepted> {
         ))),
     }
 }
+
+/// What it may take where nobody knows how much there is: more than verifiers of final proofs need.
+const UNKNOWN_BYTES: u64 = 4 << 30;
 
 /// What the names of provers that come with push0 begin with.
 const SHIPPED: &str = "push0-prover-";

@@ -1,6 +1,6 @@
 //! Who may submit: no more than blocks, their end, and parked tasks again.
 
-use push0_core::Event;
+use push0_core::{Block, BlockHash, Digest, Event, Height};
 use serde_json::json;
 
 use super::{count, engines, spec};
@@ -122,3 +122,54 @@ fn however_much_it_asks_others_are_answered() {
     assert!(said.matches("were left out").count() <= 2, "told, then counted: {said}");
     world.finish(BLOCKS);
 }
+
+/// Questions that are all well formed and cost most to read: blocks of as many fields as a message holds, and of as many
+/// as a block may have. What provers made is taken meanwhile, and nobody is given up.
+#[test]
+fn whatever_it_submits_no_dispatcher_is_given_up() {
+    let mut world = engines("200ms");
+    world.dispatch("gpu-1");
+    world.wait_for("gpu-1", "takes work");
+    world.submit();
+    let large = json!({ "add": [block(1, 70_000)] }).to_string();
+    let many: Vec<_> = (1..=13).map(|salt| block(salt, 5_000)).collect();
+    let many = json!({ "add": many }).to_string();
+    assert!([&large, &many].iter().all(|it| (760_000..1_000_000).contains(&it.len())));
+    let accepted = |event: &Event| matches!(event, Event::Accepted { .. });
+    let before = count(&world, accepted);
+    world.block_on(async {
+        let client = User::new(&world, "client").await;
+        let inbox = client.client.new_inbox();
+        for round in 0..FLOOD {
+            let words = if round % 2 == 0 { &large } else { &many };
+            let words = words.clone().into();
+            let sent =
+                client.client.publish_with_reply("push0.engine.submit", inbox.clone(), words);
+            sent.await.expect("sent");
+            if round % 20 == 0 {
+                client.client.flush().await.expect("sent");
+            }
+        }
+        client.client.flush().await.expect("sent");
+    });
+    assert!(count(&world, accepted) > before, "results are taken meanwhile");
+    world.wait_accepted(BLOCKS);
+    let lost = |event: &Event| matches!(event, Event::Lost { .. } | Event::Withdrawn { .. });
+    assert_eq!(count(&world, lost), 0, "{}", world.said("e1"));
+    assert_eq!(count(&world, |event| matches!(event, Event::Claimed { .. })), 1);
+    world.finish(BLOCKS);
+}
+
+fn block(salt: u8, fields: u32) -> Block {
+    Block {
+        number: Height(1),
+        hash: BlockHash([salt; 32]),
+        parent: BlockHash([0; 32]),
+        payload: Digest([salt; 32]),
+        bytes: 1,
+        fields: (0..fields).map(|at| (format!("{at:07}"), 1)).collect(),
+    }
+}
+
+/// Half a GB.
+const FLOOD: u32 = 600;

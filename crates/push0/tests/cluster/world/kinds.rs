@@ -17,6 +17,11 @@ impl World {
         world
     }
 
+    /// One server that takes messages of so many bytes.
+    pub(crate) fn with_payload(bytes: usize) -> Self {
+        Self::over(1, "20ms", format!("max_payload: {bytes}\n"))
+    }
+
     /// One server with the roles that ship, and each process the user of its own.
     pub(crate) fn with_roles(time: &str) -> Self {
         Self::with_roles_of(1, time, roles())
