@@ -311,7 +311,17 @@ impl Run {
 
     fn last_look(&self) -> Result<Standing, Gone> {
         let sight = self.handle.begin_look(Standing::of)?;
-        sight.recv_timeout(LAST_LOOK).map_err(|_| Gone)
+        let until = Instant::now() + LAST_LOOK;
+        loop {
+            match sight.recv_timeout(TICK) {
+                Ok(standing) => return Ok(standing),
+                Err(RecvTimeoutError::Disconnected) => return Err(Gone),
+                Err(RecvTimeoutError::Timeout) if Instant::now() > until || self.ground.hangs() => {
+                    return Err(Gone);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
     }
 
     /// Takes what is under way: what provers have reported, and the files that are being written.
@@ -347,20 +357,33 @@ impl Run {
             standing = self.last_look().or(standing);
         }
         self.handle.stop();
-        let mut failed = None;
-        if let Some(engine) = self.engine.take() {
-            while !engine.is_finished() {
-                // Its last news must find room, or it would wait for us for ever.
-                if let Ok(News::EngineEnded(Err(error))) = self.news.recv_timeout(TICK) {
-                    failed = Some(error);
-                }
-            }
-            let _ = engine.join(); // a panic there has ended the process
-        }
-        match failed {
+        match self.end_engine()? {
             Some(error) => Err(RunError::Engine(error)),
             None => Ok(standing?),
         }
+    }
+
+    /// Waits until the engine has ended, and answers why, if it failed. One whose log's disk hangs is left behind: what it
+    /// has not recorded is no more than what a kill leaves out.
+    fn end_engine(&mut self) -> Result<Option<EngineError>, RunError> {
+        let Some(engine) = self.engine.take() else { return Ok(None) };
+        let (mut failed, began) = (None, Instant::now());
+        while !engine.is_finished() {
+            // Its last news must find room, or it would wait for us for ever.
+            match self.news.recv_timeout(TICK) {
+                Ok(News::EngineEnded(Err(error))) => failed = Some(error),
+                Ok(News::Interrupted) => self.interrupts += 1,
+                Ok(_) | Err(_) => {}
+            }
+            let is_late = began.elapsed() > ENGINE_END_MAX && self.ground.hangs();
+            if is_late || began.elapsed() > ENGINE_END_LAST {
+                // To remove it is to ask the same disk; the next start does so.
+                std::mem::forget(self._socket.take());
+                return Err(RunError::Hangs { log: self.ground.log() });
+            }
+        }
+        let _ = engine.join(); // a panic there has ended the process
+        Ok(failed)
     }
 }
 
@@ -387,6 +410,12 @@ const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// How long the last look is waited for: an engine whose disk is full does not answer.
 const LAST_LOOK: Duration = Duration::from_secs(10);
+
+/// How long an engine that is told to end is waited for, where the disk of its log hangs.
+const ENGINE_END_MAX: Duration = Duration::from_secs(1);
+
+/// How long it is waited for at most: a disk that still answers writes what an engine has in hand within it.
+const ENGINE_END_LAST: Duration = Duration::from_secs(60);
 
 /// How long what is under way is waited for at the end: a verifier that takes longer is started again by the next run.
 const HEARD_OUT_MAX: Duration = Duration::from_secs(5);

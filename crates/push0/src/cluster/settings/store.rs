@@ -129,7 +129,7 @@ const IN_URL: &str = "has a user or a password in it, which requests would not u
 /// A directory; not a place of a kind that push0 does not know, which would be a directory of a strange name.
 fn directory(key: &'static str, path: PathBuf) -> Result<Option<StorePlace>, Fault> {
     let text = path.to_string_lossy();
-    let Some((scheme, rest)) = text.split_once(":/").filter(|(scheme, _)| is_scheme(scheme)) else {
+    let Some((scheme, rest)) = crate::directory::scheme(&text) else {
         return match text.trim().is_empty() {
             true => Err((key, "names no place: name a directory, or a bucket".to_owned())),
             false => Ok(Some(StorePlace::Dir(path))),
@@ -144,12 +144,6 @@ fn directory(key: &'static str, path: PathBuf) -> Result<Option<StorePlace>, Fau
         _ => "name a directory, or a bucket of S3 (s3://BUCKET/PREFIX)".to_owned(),
     };
     Err((key, format!("{text:?} is of a kind that push0 does not know: {remedy}")))
-}
-
-/// Whether a text is the first part of a URL (RFC 3986, section 3.1).
-fn is_scheme(text: &str) -> bool {
-    text.starts_with(|first: char| first.is_ascii_alphabetic())
-        && text.chars().all(|it| it.is_ascii_alphanumeric() || matches!(it, '+' | '-' | '.'))
 }
 
 const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
