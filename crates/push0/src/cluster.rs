@@ -65,12 +65,14 @@ mod settings;
 mod sizes;
 mod status;
 mod submit;
+mod submitter;
 mod take_back;
 mod trace;
 mod wire;
 mod witness;
 
 pub use self::bus::{BEAT, Bus, hear, life, read};
+pub use self::submitter::Submitter;
 pub use self::wire::{Answer, Ask, Down, LeaderBeat, Left};
 
 pub(crate) use self::apply::{apply, discard, retry, unpin};
