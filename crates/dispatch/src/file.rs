@@ -55,8 +55,8 @@ pub(crate) async fn start(
     };
     let how = "it had not started yet".to_owned();
     let ended = match pull {
-        // A disk or the system hangs: no word on how long the program takes.
-        Pull::TimedOut => Ended::Failed { class: FailureClass::Transient, what: how },
+        // A disk or the system hangs: no word on how long the program takes, and no fault of the task's.
+        Pull::TimedOut => Ended::Unstarted { what: format!("its time was over, and {how}") },
         Pull::Cancelled | Pull::Stopped | Pull::Greedy(_) => {
             Ended::Pulled { pull, how, may_have_result: false }
         }

@@ -32,6 +32,8 @@ pub enum Kind {
     Proofs,
     /// Of `push0 dev`: a NATS server's files, and all that a cluster of one machine has.
     Dev,
+    /// Of one process, and gone after it.
+    Temporary,
 }
 
 /// Why a directory is not taken. Nothing in it was changed.
@@ -78,13 +80,14 @@ impl Kind {
             Self::Store => "store",
             Self::Proofs => "proofs",
             Self::Dev => "dev",
+            Self::Temporary => "temporary",
         }
     }
 
     /// The file that says so.
     const fn file_name(self) -> &'static str {
         match self {
-            Self::Data | Self::Dispatch | Self::Store | Self::Dev => NAME,
+            Self::Data | Self::Dispatch | Self::Store | Self::Dev | Self::Temporary => NAME,
             Self::Proofs => HIDDEN,
         }
     }
@@ -97,6 +100,7 @@ impl Kind {
             Self::Store => "a store",
             Self::Proofs => "a directory of proofs",
             Self::Dev => "a directory of `push0 dev`",
+            Self::Temporary => "a directory of one process",
         }
     }
 }
@@ -160,7 +164,8 @@ fn bears_in(path: &Path, dir: &Path, kind: Kind) -> Result<bool, MarkError> {
     };
     let dir = dir.to_owned();
     if mark.push0 != kind.word() {
-        let known = [Kind::Data, Kind::Dispatch, Kind::Store, Kind::Proofs, Kind::Dev];
+        let known =
+            [Kind::Data, Kind::Dispatch, Kind::Store, Kind::Proofs, Kind::Dev, Kind::Temporary];
         let found = known.into_iter().find(|kind| kind.word() == mark.push0);
         let found = found.map_or("something of a newer one", Kind::shown).to_owned();
         return Err(MarkError::OtherKind { dir, found, wanted: kind.shown() });

@@ -22,6 +22,7 @@ use crate::exit::Exit;
 use crate::lives::{Life, Lives};
 use crate::memory::Footprint;
 use crate::reins::Reins;
+use crate::spawner::Unstarted;
 use crate::startable::unstartable;
 use crate::sys::Image;
 use crate::tail::Tail;
@@ -85,11 +86,20 @@ impl Process {
     ) -> Result<(Self, Pipes), SpawnError> {
         let order = Order::of(launch, lives);
         let path = order.path.clone();
-        let exhausted = |source| SpawnError::Exhausted { path, source };
+        // What wraps many programs hangs with none of them.
+        let program =
+            order.program.as_ref().map_or_else(|| path.clone(), |it| it.display().to_string());
         let lives = Arc::clone(lives);
         let spawner = Arc::clone(lives.spawner());
-        let started = spawner.run(move || order.start(&lives)).await;
-        started.unwrap_or_else(|hangs| Err(exhausted(io::Error::other(hangs))))
+        match spawner.run(&program, move || order.start(&lives)).await {
+            Ok(started) => started,
+            Err(hangs @ Unstarted::Hangs) => {
+                Err(SpawnError::Gone { path: program, why: hangs.to_string() })
+            }
+            Err(full @ Unstarted::Full) => {
+                Err(SpawnError::Exhausted { path, source: io::Error::other(full) })
+            }
+        }
     }
 
     /// Hands on what the process writes to a pipe, for as long as it does.

@@ -10,7 +10,7 @@ mod foreign;
 
 use std::fs;
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
@@ -24,6 +24,22 @@ use crate::environment::{self, Environment};
 #[must_use]
 pub fn unstartable(path: &Path, env: &Environment) -> Option<String> {
     look(path, env, 0)
+}
+
+/// The file of the program that is called `name`, which can be started here, as far as that tells: as it is named, or
+/// found in `PATH` of `env` where it is named without a `/`.
+///
+/// # Errors
+///
+/// Why not, and what to do.
+pub fn startable(name: &str, env: &Environment) -> Result<PathBuf, String> {
+    let path = match name.contains('/') {
+        true => PathBuf::from(name),
+        false => environment::in_path(env, name).ok_or_else(|| {
+            format!("`{name}` is nowhere in PATH: install it, or name it with its path")
+        })?,
+    };
+    unstartable(&path, env).map_or(Ok(path), Err)
 }
 
 fn look(path: &Path, env: &Environment, depth: usize) -> Option<String> {

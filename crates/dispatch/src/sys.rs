@@ -12,7 +12,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -98,6 +98,26 @@ pub(crate) fn spawn(
     let pid = pid.ok_or_else(|| io::Error::other("a child without an id"))?;
     spawned().insert(pid.as_raw_nonzero().get());
     Ok((child, pid))
+}
+
+/// Has `command` become the program at `path`, by the kernel or not at all: as [`spawn`] does, and the standard library
+/// does not. Its other word and its variables are those of `command`, of which all are to be set; it is to be called last.
+///
+/// # Errors
+///
+/// If a word has a NUL in it, or `path` is no text.
+pub fn become_program(command: &mut Command, path: &Path) -> io::Result<()> {
+    let text = |word: &OsStr| {
+        word.to_str()
+            .map(ToOwned::to_owned)
+            .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+    };
+    let words = command.get_args().map(text).collect::<io::Result<Vec<_>>>()?;
+    let variables = command.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    let words = words.iter().map(String::as_str);
+    let image = Pointers::to(Image::new(&text(path.as_os_str())?, words, variables, None)?);
+    before_exec(command, move || Err(image.exec()));
+    Ok(())
 }
 
 /// An image as `execve` takes it.

@@ -75,12 +75,6 @@ impl Tail {
         Piece::cut(&bytes, (next, forgotten), is_end, is_to_come)
     }
 
-    /// What is kept of all of it, as it was printed. For programs to read, and not for a person.
-    pub(crate) fn text(&self) -> String {
-        let bytes: Vec<u8> = self.lock().bytes.iter().copied().collect();
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-
     fn lock(&self) -> MutexGuard<'_, Ring> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

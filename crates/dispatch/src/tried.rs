@@ -29,6 +29,8 @@ pub(crate) enum Ended {
     Failed { class: FailureClass, what: String },
     /// It was ended from outside; it may have written a result all the same.
     Pulled { pull: Pull, how: String, may_have_result: bool },
+    /// There was no try: its time was over before the program was started.
+    Unstarted { what: String },
     /// There was no try: the program cannot be run here.
     Misconfigured { what: String },
 }

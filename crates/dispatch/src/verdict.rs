@@ -6,19 +6,27 @@
 //! | with any code | a line `{"refused":"why"}` | a refusal |
 //! | with 196 | | a refusal |
 //! | with any code | a line `{"undecided":"why"}` | no verdict, by one who knows the contract |
+//! | with any code | a line of more than 1 MiB that may be one of these | no verdict |
 //! | with 0 | a line `{"vkey":…,"claim":…}` | an acceptance |
 //! | with 0 | nothing of these | an acceptance, if the pipeline says `verdict = "exit"`; else no verdict |
 //! | otherwise | | no verdict |
 //!
 //! Nothing that happens by accident is a verdict: an uncaught exception ends a program of Python with 1, a wrong
 //! flag with 2, a script that knows no `verify` may well end with 0. Where both an acceptance and a refusal are said,
-//! the refusal counts: a prover whose words a verifier repeats can add lines, and gains nothing by it.
+//! the refusal counts, however much is printed behind it: a prover whose words a verifier repeats can add lines, and gains
+//! nothing by it.
 //!
 //! Not here: how a verifier is run, and how often.
 
+mod heard;
+
 use push0_core::{Believes, Vkey};
-use push0_prover::wire::{self, Said};
+use push0_prover::wire;
 use serde_json::Value;
+
+pub use self::heard::Heard;
+
+use self::heard::Words;
 
 /// What a verifier says of a proof.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,8 +62,8 @@ pub struct Ending<'a> {
     pub code: Option<i32>,
     /// How it ended, in words.
     pub how: &'a str,
-    /// What it printed, its end at least. Not made harmless: it is read as JSON.
-    pub stdout: &'a str,
+    /// What it said on stdout.
+    pub heard: &'a Heard,
     /// The end of all that it printed, for a person.
     pub output: &'a str,
 }
@@ -65,23 +73,12 @@ impl Verdict {
     /// `pinned` is refused.
     #[must_use]
     pub fn read(believes: Believes, pinned: Option<Vkey>, ending: &Ending<'_>) -> Self {
-        let said: Vec<Said> = ending.stdout.lines().filter_map(Said::parse).collect();
-        let refused = said.iter().find_map(|said| match said {
-            Said::Refused { refused } => Some(refused.clone()),
-            Said::Undecided { .. } | Said::Verdict(_) => None,
-        });
-        let undecided = said.iter().find_map(|said| match said {
-            Said::Undecided { undecided } => Some(undecided.clone()),
-            Said::Refused { .. } | Said::Verdict(_) => None,
-        });
-        let accepted = said.into_iter().rev().find_map(|said| match said {
-            Said::Verdict(verdict) => Some(verdict),
-            Said::Refused { .. } | Said::Undecided { .. } => None,
-        });
+        let Words { refused, undecided, accepted, has_unread } = ending.heard.words();
         match (ending.code, refused, undecided, accepted) {
             (Some(_), Some(words), ..) => Self::Refused { words },
             (Some(wire::REFUSED), ..) => Self::Refused { words: ending.output.trim().to_owned() },
             (Some(_), None, Some(why), _) => Self::Undecided { why },
+            (Some(_), ..) if has_unread => Self::None { why: format!("{UNREAD}{}", ending.how) },
             (Some(0), None, None, Some(verdict)) => accept(pinned, verdict),
             (Some(0), None, None, None) if believes == Believes::Exit => {
                 Self::Accepted { vkey: None, claim: None }
@@ -122,6 +119,8 @@ fn silent(believes: Believes, code: Option<i32>, ending: &Ending<'_>) -> String 
 pub(crate) const NAME_ONE: &str = ". It is the prover's command with the word `verify`, which the program may not know: \
                                    name a verifier by the key `verifier` of the program";
 
+const UNREAD: &str = "the verifier gave no verdict: a line on its stdout that may be its word is longer than 1 MiB; ";
+
 const SAY_IT: &str = ", and no line {\"vkey\":…,\"claim\":…}: if its exit code alone is its word, say so by `verdict = \
                       \"exit\"` beside `verifier` (--verdict exit beside --verifier)";
 
@@ -160,8 +159,30 @@ mod tests {
                 let stdout = format!("{LINE}\n{{\"refused\":\"bad pairing\"}}\n{LINE}");
                 assert_eq!(read(believes, Some(code), &stdout), words());
             }
-            let ended = Ending { code: Some(196), how: "", stdout: "", output: "bad pairing\n" };
+            let heard = &Heard::default();
+            let ended = Ending { code: Some(196), how: "", heard, output: "bad pairing\n" };
             assert_eq!(Verdict::read(believes, None, &ended), words());
+        }
+    }
+
+    #[test]
+    fn a_refusal_counts_however_much_is_printed_behind_it() {
+        let stdout =
+            format!("{{\"refused\":\"bad pairing\"}}\n{}{LINE}", "chatter\n".repeat(20_000));
+        for believes in ALL {
+            let words = "bad pairing".to_owned();
+            assert_eq!(read(believes, Some(0), &stdout), Verdict::Refused { words });
+        }
+    }
+
+    #[test]
+    fn no_acceptance_counts_beside_a_line_that_was_too_long_to_read() {
+        let long = "a".repeat(1 << 20);
+        for believes in ALL {
+            let stdout = format!("{{\"refused\":\"{long}\"}}\n{LINE}");
+            assert!(is_none(&read(believes, Some(0), &stdout), "longer than 1 MiB"));
+            let chatter = format!("{long}a\n{LINE}");
+            assert_eq!(read(believes, Some(0), &chatter), accepted(None));
         }
     }
 
@@ -191,14 +212,15 @@ mod tests {
     fn another_key_than_the_pinned_one_is_a_refusal() {
         let own = wire::Vkey(wire::Digest([5; 32]));
         let stdout = format!("{{\"vkey\":\"{own}\",\"claim\":{{}}}}");
-        let ended = Ending { code: Some(0), how: "", stdout: &stdout, output: "" };
+        let ended = Ending { code: Some(0), how: "", heard: &Heard::from(&*stdout), output: "" };
         let read = |pinned| Verdict::read(Believes::Line, pinned, &ended);
         assert!(matches!(read(Some(Vkey([4; 32]))), Verdict::Refused { .. }));
         assert!(matches!(read(Some(Vkey([5; 32]))), Verdict::Accepted { vkey: Some(_), .. }));
     }
 
     fn read(believes: Believes, code: Option<i32>, stdout: &str) -> Verdict {
-        Verdict::read(believes, None, &Ending { code, how: "it ended", stdout, output: stdout })
+        let heard = &Heard::from(stdout);
+        Verdict::read(believes, None, &Ending { code, how: "it ended", heard, output: stdout })
     }
 
     const fn accepted(vkey: Option<wire::Vkey>) -> Verdict {

@@ -17,7 +17,7 @@
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use push0_core::{Believes, Digest, Grant, Vkey, plain_lines};
@@ -36,7 +36,7 @@ use crate::process::{Launch, Process, SpawnError};
 use crate::reins::{Pull, Reins};
 use crate::retry::{Next, Patience};
 use crate::tail::{Output, Tail, with_output};
-use crate::verdict::{Ending, NAME_ONE, Verdict};
+use crate::verdict::{Ending, Heard, NAME_ONE, Verdict};
 
 /// What came of it.
 #[derive(Debug)]
@@ -275,10 +275,10 @@ impl Case {
                 return Err(Trouble::Failed(message));
             }
         };
-        let stdout = Tail::default();
-        let (words, all) = (stdout.clone(), process.tail.clone());
+        let heard = Arc::new(Mutex::new(Heard::default()));
+        let (words, all) = (Arc::clone(&heard), process.tail.clone());
         process.listen(pipes.stdout, move |bytes| {
-            words.push(bytes);
+            words.lock().unwrap_or_else(PoisonError::into_inner).push(bytes);
             all.push(bytes);
         });
         let over = memory::over(process.footprint());
@@ -299,7 +299,10 @@ impl Case {
         };
         let output = process.finish().await.since(0);
         match ended {
-            Ok(exit) => self.read(exit, &stdout.text(), &output),
+            Ok(exit) => {
+                let heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+                self.read(exit, &heard, &output)
+            }
             Err(Pull::TimedOut) => {
                 let what = self.past_limit("the verifier gave no verdict in time");
                 Err(Trouble::Limit(with_output(&what, &output)))
@@ -320,14 +323,14 @@ impl Case {
     }
 
     /// What its end says.
-    fn read(&self, exit: Exit, stdout: &str, output: &Output) -> Result<Judged, Trouble> {
+    fn read(&self, exit: Exit, heard: &Heard, output: &Output) -> Result<Judged, Trouble> {
         let Self { context, grant, program, .. } = self;
         let code = match exit {
             Exit::Code(code) => Some(code),
             Exit::Signal(_) | Exit::OutOfMemory | Exit::OverMemory(_) | Exit::Unknown => None,
         };
         let (how, lines) = (exit.to_string(), output.last_lines().unwrap_or_default());
-        let ending = Ending { code, how: &how, stdout, output: &lines };
+        let ending = Ending { code, how: &how, heard, output: &lines };
         let judged = match Verdict::read(program.asking.believes, program.vkey, &ending) {
             Verdict::Accepted { vkey, .. } => {
                 Ok(Judged::Accepted { vkey: vkey.map(|vkey| Vkey(vkey.0.0)) })

@@ -12,13 +12,14 @@ use std::ffi::{OsStr, OsString};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use push0_core::Surroundings;
+use push0_dispatch::Heard;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use self::output::Output;
@@ -45,6 +46,8 @@ pub(crate) struct Ended {
     pub(crate) stdout: String,
     /// The same of its stderr.
     pub(crate) stderr: String,
+    /// What it said on its stdout, if it is a verifier.
+    pub(crate) heard: Heard,
 }
 
 /// Runs it. What goes to a pipe is taken.
@@ -59,24 +62,20 @@ pub(crate) fn run(
 ) -> io::Result<Ended> {
     let mark = mark();
     surround(&mut command, surroundings);
-    // The C library would hand what is no program to a shell, which runs its bytes as lines.
-    let program = Path::new(command.get_program());
-    let env = push0_dispatch::environment(surroundings);
-    if program.components().count() > 1
-        && let Some(fault) = push0_dispatch::unstartable(program, &env)
-    {
-        return Err(io::Error::other(fault));
-    }
     command.stdin(Stdio::null()).process_group(0).env(push0_dispatch::TAG, &mark);
+    let program = startable(&command).map_err(io::Error::other)?;
     // The thread that asks waits for the answer, so the signal cannot come early.
     push0_dispatch::die_with_parent(&mut command);
+    // The C library would hand what is no program to a shell, which runs its bytes as lines.
+    push0_dispatch::become_program(&mut command, &program)?;
     let mut child = command.spawn()?;
     let stdout = child.stdout.take().map(Output::of);
     let stderr = child.stderr.take().map(Output::of);
     let mut running = Running { child, mark, is_reaped: false };
     let (code, how) = running.wait(bounds, &[&stdout, &stderr])?;
-    let text = |output: Option<Output>| output.map(Output::text).unwrap_or_default();
-    Ok(Ended { code, how, stdout: text(stdout), stderr: text(stderr) })
+    let close = |output: Option<Output>| output.map(Output::close).unwrap_or_default();
+    let ((stdout, heard), (stderr, _)) = (close(stdout), close(stderr));
+    Ok(Ended { code, how, stdout, stderr, heard })
 }
 
 /// The one place where the environment of what is run here is made: as a program's, never push0's own handed on, and
@@ -91,6 +90,14 @@ fn surround(command: &mut Command, surroundings: &Surroundings) {
     }
     command.env_clear().envs(made);
     command.envs(set.into_iter().filter_map(|(name, value)| Some((name, value?))));
+}
+
+/// The file of its program, looked for and looked at in the environment that it is given.
+fn startable(command: &Command) -> Result<PathBuf, String> {
+    let variables =
+        command.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
+    let name = command.get_program().to_str().ok_or("its name is not UTF-8")?;
+    push0_dispatch::startable(name, &variables.collect())
 }
 
 /// A mark that no other process bears.
@@ -193,6 +200,8 @@ const LOOK: Duration = Duration::from_millis(250);
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -220,6 +229,33 @@ mod tests {
         let ended = run(sh(script), &Surroundings::default(), bounds()).expect("it runs");
         assert_eq!(ended.code, Some(0), "{ended:?}");
         assert!(!lives(ended.stdout.trim()), "{ended:?}");
+    }
+
+    #[test]
+    fn what_is_no_program_is_handed_to_no_shell_however_it_is_named() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (path, ran) = (dir.path().join("settle"), dir.path().join("ran"));
+        // An ELF header of another architecture, and a line that a shell would run.
+        let mut bytes = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0\x01\0\0\0\n".to_vec();
+        bytes.extend(format!("touch {}\n", ran.display()).into_bytes());
+        std::fs::write(&path, bytes).expect("a writable directory");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("its own");
+        let around = Surroundings {
+            env: [("PATH".to_owned(), dir.path().display().to_string())].into(),
+            ..Surroundings::default()
+        };
+        for name in [path.display().to_string(), "settle".to_owned()] {
+            let error = run(Command::new(&name), &around, bounds()).expect_err(&name);
+            assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+            // Though nobody had looked at it: it may be replaced after that.
+            let mut command = Command::new("true");
+            command.env_clear();
+            push0_dispatch::become_program(&mut command, &path).expect("no NUL in it");
+            command.spawn().expect_err("it is no program");
+            assert!(!ran.exists());
+        }
+        let error = run(Command::new("no-such"), &around, bounds()).expect_err("it is not there");
+        assert!(error.to_string().contains("nowhere in PATH"), "{error}");
     }
 
     #[test]

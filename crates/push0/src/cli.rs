@@ -183,7 +183,7 @@ impl From<VerdictArg> for push0_core::Believes {
 #[command(after_long_help = STATUS_EXAMPLES)]
 struct StatusArgs {
     /// The data directory of a run; a cluster without it
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = crate::directory::named)]
     data: Option<PathBuf>,
     #[command(flatten)]
     cluster: cluster::ClusterArgs,
@@ -211,7 +211,7 @@ struct StatusArgs {
 )]
 struct ArtifactsArgs {
     /// The data directory of a run; a cluster without it
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = crate::directory::named)]
     data: Option<PathBuf>,
     #[command(flatten)]
     cluster: cluster::ClusterArgs,

@@ -66,6 +66,7 @@ mod settings;
 mod sizes;
 mod status;
 mod submit;
+mod submitter;
 mod take_back;
 mod threads;
 mod trace;
@@ -73,6 +74,7 @@ mod wire;
 mod witness;
 
 pub use self::bus::{BEAT, Bus, hear, life, read};
+pub use self::submitter::Submitter;
 pub use self::wire::{Answer, Ask, Down, LeaderBeat, Left, Unnamed};
 
 pub(crate) use self::apply::{apply, discard, retry, unpin};

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod cluster;
 pub mod data;
 mod dev;
+mod directory;
 mod doctor;
 pub mod engine;
 pub mod exit;

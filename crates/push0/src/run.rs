@@ -16,6 +16,7 @@
 pub(crate) mod args;
 mod deliver;
 mod difference;
+mod ending;
 mod error;
 mod exit;
 mod feed;
@@ -52,7 +53,6 @@ use self::ground::Ground;
 use self::open::Opened;
 use self::screen::Screen;
 use self::sight::{NoRoom, Sight};
-use self::standing::Standing;
 pub(crate) use self::sweeper::Holders;
 pub(crate) use self::take_back::{TakenBack, consequences, discard, record, results_named, words};
 use self::threads::{relay, run_engine, spawn};
@@ -308,60 +308,6 @@ impl Run {
         self.deliverer.rewind(number);
         self.handle.ask(Input::Remake(task))?.map_err(|refused| RunError::Remake { task, refused })
     }
-
-    fn last_look(&self) -> Result<Standing, Gone> {
-        let sight = self.handle.begin_look(Standing::of)?;
-        sight.recv_timeout(LAST_LOOK).map_err(|_| Gone)
-    }
-
-    /// Takes what is under way: what provers have reported, and the files that are being written.
-    fn hear_out(&mut self) {
-        let until = Instant::now() + HEARD_OUT_MAX;
-        let is_heard = |run: &Self| {
-            let is_written = run.deliverer.cursor().0 <= run.published.len() as u64;
-            run.reports.is_finished() && (is_written || run.interrupts > 1)
-        };
-        while !is_heard(self) && Instant::now() < until {
-            match self.news.recv_timeout(TICK) {
-                Ok(News::Delivered(Delivered::Written(number, delivery))) => {
-                    self.published.insert(number, delivery.published);
-                }
-                Ok(News::Seen(seen)) => tell::tell(&seen.lines),
-                Ok(News::Interrupted) => self.interrupts += 1,
-                Ok(News::Delivered(Delivered::Failed(..) | Delivered::Missing(..))) => return,
-                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-        }
-    }
-
-    /// Ends provers, then the engine, in this order: what the provers still report is recorded, and counted.
-    fn end(&mut self) -> Result<Standing, RunError> {
-        let mut standing = self.last_look();
-        let _ = self.handle.drain(); // what is given back is not given out again
-        if let Some(dispatcher) = self.dispatcher.take() {
-            dispatcher.shutdown(STOP_GRACE);
-        }
-        if standing.is_ok() {
-            self.hear_out();
-            standing = self.last_look().or(standing);
-        }
-        self.handle.stop();
-        let mut failed = None;
-        if let Some(engine) = self.engine.take() {
-            while !engine.is_finished() {
-                // Its last news must find room, or it would wait for us for ever.
-                if let Ok(News::EngineEnded(Err(error))) = self.news.recv_timeout(TICK) {
-                    failed = Some(error);
-                }
-            }
-            let _ = engine.join(); // a panic there has ended the process
-        }
-        match failed {
-            Some(error) => Err(RunError::Engine(error)),
-            None => Ok(standing?),
-        }
-    }
 }
 
 /// Blocks whose payload is asked for again.
@@ -381,15 +327,6 @@ const ASKED_MAX: usize = 1_024;
 
 /// Overheads kept for the median.
 const OVERHEADS_MAX: usize = 1 << 20;
-
-/// For provers that are stopped while they work, or kept warm when all is done.
-const STOP_GRACE: Duration = Duration::from_secs(2);
-
-/// How long the last look is waited for: an engine whose disk is full does not answer.
-const LAST_LOOK: Duration = Duration::from_secs(10);
-
-/// How long what is under way is waited for at the end: a verifier that takes longer is started again by the next run.
-const HEARD_OUT_MAX: Duration = Duration::from_secs(5);
 
 /// How long an engine that has ended may take to say why.
 const EXPLAINED_MAX: Duration = Duration::from_secs(5);

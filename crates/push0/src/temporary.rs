@@ -1,7 +1,8 @@
 //! What a process keeps for a while, and what is done with it where the process was killed.
 //!
-//! Each is locked by whoever uses it. A start removes what nobody has locked, and holds the lock until it is
-//! gone: whoever makes one at that moment finds it locked or gone, and makes another.
+//! Each is locked by whoever uses it, and a directory bears push0's mark. A start removes what nobody has locked, and holds
+//! the lock until it is gone: whoever makes one at that moment finds it locked or gone, and makes another. A directory
+//! without the mark is somebody else's, whatever its name.
 //!
 //! Where a file system knows no locks, nothing is removed.
 //!
@@ -14,6 +15,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use push0_dispatch::mark::{self, Kind};
 use tempfile::TempDir;
 
 /// A directory of this process alone, which goes with it.
@@ -33,12 +35,15 @@ impl Temporary {
     pub(crate) fn make(within: &Path, prefix: &str) -> io::Result<Self> {
         for pause in PAUSES {
             thread::sleep(pause);
-            let dir = tempfile::Builder::new().prefix(prefix).tempdir_in(within)?;
+            let dir =
+                tempfile::Builder::new().prefix(prefix).rand_bytes(DRAWN).tempdir_in(within)?;
             let lock = match File::open(dir.path()) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 lock => lock?,
             };
             if hold(&lock, dir.path()) {
+                let marked = mark::take(dir.path(), Kind::Temporary, prefix, |_| false);
+                marked.map_err(io::Error::other)?;
                 return Ok(Self { dir, _lock: lock });
             }
         }
@@ -86,19 +91,42 @@ pub(crate) fn write(
     Err(removed())
 }
 
-/// Removes the directories that killed processes left in `within`, of names that begin with `prefix`.
+/// Removes the directories that killed processes left in `within`, that were made with this `prefix`.
 ///
 /// Best effort: what stays goes at the next start.
 pub(crate) fn sweep(within: &Path, prefix: &str) {
     let own = rustix::process::geteuid().as_raw();
     for entry in fs::read_dir(within).into_iter().flatten().flatten() {
-        let is_named = entry.file_name().to_str().is_some_and(|name| name.starts_with(prefix));
+        let is_named = entry.file_name().to_str().is_some_and(|name| is_drawn(name, prefix));
         // Not what a link leads to, and nothing of another user's.
         let is_own = || entry.metadata().is_ok_and(|it| it.is_dir() && it.uid() == own);
         if is_named && is_own() {
-            remove(&entry.path(), |path| fs::remove_dir_all(path));
+            remove(
+                &entry.path(),
+                |path| if is_left(path) { fs::remove_dir_all(path) } else { Ok(()) },
+            );
         }
     }
+}
+
+/// Whether a name is one that is drawn for such a directory.
+fn is_drawn(name: &str, prefix: &str) -> bool {
+    let drawn = name.strip_prefix(prefix);
+    drawn.is_some_and(|it| it.len() == DRAWN && it.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
+/// Whether a directory is push0's: it bears the mark, or was not yet marked when its process was killed, and is empty.
+fn is_left(dir: &Path) -> bool {
+    let holds_nothing = || {
+        let names =
+            fs::read_dir(dir).map(|entries| entries.map(|entry| entry.map(|it| it.file_name())));
+        names.is_ok_and(|mut names| names.all(|name| name.is_ok_and(|it| is_mark(&it))))
+    };
+    mark::bears(dir, Kind::Temporary).unwrap_or_default() || holds_nothing()
+}
+
+fn is_mark(name: &std::ffi::OsStr) -> bool {
+    name.to_str().is_some_and(mark::is_mark)
 }
 
 /// Removes `path` by `how`, unless a process uses it. Best effort, as [`sweep`].
@@ -130,6 +158,9 @@ fn removed() -> io::Error {
     io::Error::other("other starts of push0 remove it as soon as it is made")
 }
 
+/// So many letters and digits are drawn for a name.
+const DRAWN: usize = 6;
+
 /// How long is waited before each try: a start that sweeps is soon over with it.
 const PAUSES: [Duration; 8] = [
     Duration::ZERO,
@@ -149,6 +180,30 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
+
+    #[test]
+    fn what_a_killed_process_left_goes_and_what_is_somebody_elses_stays() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let left = Temporary::make(dir.path(), "own-").expect("a writable directory");
+        fs::write(left.path().join("envelope.json"), "{}").expect("its own");
+        let path = left.path().to_owned();
+        left.abandon();
+        let others = ["own-thesis", "own-letter", "own-longer-than-that", "own-"];
+        for name in others {
+            fs::create_dir(dir.path().join(name)).expect("a writable directory");
+            fs::write(dir.path().join(name).join("chapter1.tex"), "").expect("its own");
+        }
+        let unmarked = dir.path().join("own-Empty1");
+        fs::create_dir(&unmarked).expect("a writable directory");
+        // What another test has just forked holds the lock until it runs its program.
+        push0_testbed::until("it stays", || {
+            sweep(dir.path(), "own-");
+            (!path.exists() && !unmarked.exists()).then_some(())
+        });
+        for name in others {
+            assert!(dir.path().join(name).join("chapter1.tex").exists(), "{name}");
+        }
+    }
 
     #[test]
     fn a_directory_that_is_had_stays_while_others_sweep() {

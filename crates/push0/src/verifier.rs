@@ -66,6 +66,11 @@ fn try_ask(verifier: &Verifier, envelope: &Envelope, places: Places<'_>) -> Resu
     }
     let words: Vec<&String> = surroundings.wrap.iter().chain(argv).collect();
     let (program, arguments) = words.split_first().ok_or("there is no verifier")?;
+    if let Some(wrapped) = argv.first().filter(|_| !surroundings.wrap.is_empty()) {
+        // Its wrapper would say it in its own words, and who knows with which code.
+        push0_dispatch::startable(wrapped, &push0_dispatch::environment(surroundings))
+            .map_err(|fault| format!("`{wrapped}` could not be run: {fault}"))?;
+    }
     // Another user cannot come by what push0 keeps closed.
     let dir = Scratch::make(places.scratch.filter(|_| surroundings.user.is_none()));
     let dir = dir.map_err(|error| format!("no directory for the envelope: {error}"))?;
@@ -126,10 +131,10 @@ fn kept_by(variable: impl Fn(&str) -> Option<OsString>) -> Option<Kept> {
 }
 
 fn read(asking: &Asking, ended: &Ended) -> Verdict {
-    let Ended { code, how, stdout, stderr } = ended;
+    let Ended { code, how, stdout, stderr, heard } = ended;
     let said = if stderr.trim().is_empty() { stdout } else { stderr };
     let output = last_lines(said.trim());
-    let ending = Ending { code: *code, how, stdout, output: &output };
+    let ending = Ending { code: *code, how, heard, output: &output };
     Verdict::read(asking.believes, None, &ending)
 }
 
@@ -187,6 +192,13 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_counts_however_much_is_printed_behind_it() {
+        let script =
+            "echo '{\"refused\":\"bad pairing\"}'; yes | head -c 300000; echo '{\"claim\":1}'";
+        assert_eq!(say(script), Verdict::Refused { words: "bad pairing".to_owned() });
+    }
+
+    #[test]
     fn any_other_end_is_no_verdict() {
         for script in ["exit 1", "exit 2", "kill -9 $$"] {
             assert!(matches!(say(script), Verdict::None { .. }), "{script}");
@@ -208,6 +220,12 @@ mod tests {
         let argv = vec![path.display().to_string()];
         let text = Verifier { argv, ..verifier("", by_hand(Believes::Exit, AMPLE)) };
         let Verdict::None { why } = ask(&text, &envelope(), Places::default()) else {
+            panic!("a verdict")
+        };
+        assert!(why.contains("names its interpreter"), "{why}");
+        let mut wrapped = text;
+        wrapped.surroundings.wrap = vec!["sh".to_owned()];
+        let Verdict::None { why } = ask(&wrapped, &envelope(), Places::default()) else {
             panic!("a verdict")
         };
         assert!(why.contains("names its interpreter"), "{why}");

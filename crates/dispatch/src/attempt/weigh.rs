@@ -21,6 +21,7 @@ impl Attempt {
         match ended {
             Ended::Written => self.settle(tried, output, Tries::Patient).await,
             Ended::Failed { class, what } => self.weigh_end(class, what, tried, output).await,
+            Ended::Unstarted { what } => Outcome::NotRun { message: what },
             Ended::Misconfigured { what } => {
                 self.context.withdraw(&self.grant.program, &what).await;
                 Outcome::NotRun { message: with_output(&what, &tried.output) }

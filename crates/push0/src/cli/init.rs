@@ -30,14 +30,14 @@ use crate::tell;
 #[command(after_long_help = "Examples:\n  push0 init demo\n  push0 init demo --prover rust")]
 pub(super) struct InitArgs {
     /// Where they are written; it is made where there is none
-    #[arg(default_value = ".")]
+    #[arg(default_value = ".", value_parser = crate::directory::named)]
     dir: PathBuf,
     /// What the prover is written in
     #[arg(long, value_enum, default_value_t = Language::Python)]
     prover: Language,
     /// The SDK of a Rust prover: `crates/prover` of a clone of push0 [default: that of the clone that this push0 was
     /// built in]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = crate::directory::named)]
     sdk: Option<PathBuf>,
 }
 

@@ -40,7 +40,7 @@ pub(super) enum LogCommand {
 #[command(after_long_help = CAT_EXAMPLES)]
 pub(super) struct LogCatArgs {
     /// The data directory of a run; a cluster without it
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = crate::directory::named)]
     pub(super) data: Option<PathBuf>,
     #[command(flatten)]
     pub(super) cluster: ClusterArgs,
@@ -74,7 +74,7 @@ pub(super) struct LogCatArgs {
 #[command(after_long_help = STEP_EXAMPLES)]
 pub(super) struct LogStepArgs {
     /// The data directory of a run; a cluster without it
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = crate::directory::named)]
     pub(super) data: Option<PathBuf>,
     #[command(flatten)]
     pub(super) cluster: ClusterArgs,
@@ -92,7 +92,7 @@ pub(super) struct LogStepArgs {
 #[derive(Args, Debug)]
 pub(super) struct LogReadArgs {
     /// The data directory
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = crate::directory::named)]
     pub(super) data: PathBuf,
     /// Print JSON, an object a line
     #[arg(long)]
@@ -117,7 +117,7 @@ pub(super) struct LogsArgs {
     #[arg(long, short)]
     pub(super) follow: bool,
     /// The data directory of a run (`--data` of `push0 run`, ./NAME.push0 by default); a cluster without it
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = crate::directory::named)]
     pub(super) data: Option<PathBuf>,
     #[command(flatten)]
     pub(super) cluster: ClusterArgs,

@@ -35,6 +35,7 @@ pub(super) struct CompletionsArgs {
 #[command(after_long_help = MAN_EXAMPLES)]
 pub(super) struct ManArgs {
     /// Where the pages are written; it is made where there is none
+    #[arg(value_parser = crate::directory::named)]
     dir: Option<PathBuf>,
 }
 

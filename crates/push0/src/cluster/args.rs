@@ -58,7 +58,7 @@ pub(crate) struct DispatchArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) id: Option<String>,
     /// Its own directory: attempts, provers' output [default: ./NAME.ID, after the pipeline's name]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = crate::directory::named)]
     pub(crate) dir: Option<PathBuf>,
     /// How long it waits for what it runs when it leaves; then that is stopped, and given to others [default: 30m]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
@@ -270,7 +270,7 @@ pub(crate) struct SaidArgs {
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
     /// The data directory of a run that has ended; a cluster without it
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = crate::directory::named)]
     pub(crate) data: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) asks: AskArgs,
@@ -294,7 +294,7 @@ pub(crate) struct ProofsArgs {
     /// The pipeline's file: its verifiers are what proofs are checked with
     pub(crate) pipeline: PathBuf,
     /// Where proofs are written [default: ./NAME.proofs, after the pipeline's name]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = crate::directory::named)]
     pub(crate) out: Option<PathBuf>,
     /// Wait for more, until the source has ended and everything is released
     #[arg(long)]

@@ -276,7 +276,11 @@ fn wanted(
     let id = args.id.clone().or_else(|| table.id.clone()).unwrap_or_else(host);
     let id: DispatcherId =
         id.parse().map_err(|error| fault(format!("dispatch.id: {id:?}: {error} (--id)")))?;
-    let dir = args.dir.clone().or_else(|| table.dir.clone());
+    let own = table.dir.as_deref().map(|dir| {
+        let named = crate::directory::named(&dir.to_string_lossy());
+        named.map_err(|what| fault(format!("dispatch.dir: {what}")))
+    });
+    let dir = args.dir.clone().or(own.transpose()?);
     let dir = dir.unwrap_or_else(|| PathBuf::from(format!("./{}.{id}", loaded.pipeline.name)));
     let memory_bytes = match (args.machine.memory, table.memory.as_deref()) {
         (None, Some(text)) => unit::size(text)

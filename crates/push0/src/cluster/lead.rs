@@ -178,6 +178,11 @@ pub(super) async fn answer(
             let (arrivals, left) = added(handle, blocks).await?;
             Some(Answer::Added { arrivals, left })
         }
+        Ask::Reads(by) => {
+            let differs = handle.see(move |scheduler, _| by.differs(scheduler.pipeline()));
+            let refused = |reason| Answer::Refused { taken: 0, reason };
+            Some(differs.await.ok()?.map_or(Answer::Done(0), refused))
+        }
         Ask::Position => handle.probe().await.ok().map(|(_, last)| Answer::Position(last)),
         Ask::Discard { tasks, by, why, seen } => {
             take_backs.results(handle, tasks, Said { by, why, seen }).await

@@ -47,6 +47,7 @@ impl Right {
             Ask::Status | Ask::Remake(_) => Self::Read,
             Ask::Submit(_)
             | Ask::Add(_)
+            | Ask::Reads(_)
             | Ask::Finish
             | Ask::Unfinish { .. }
             | Ask::Retry(_)
@@ -76,6 +77,8 @@ mod tests {
 
     use super::*;
 
+    const READS: &str = r#"{"pipeline":"any","chain":1,"trusts_hashes":false}"#;
+
     #[test]
     fn a_subject_allows_what_is_its_own_and_operators_everything() {
         let asks = [
@@ -84,6 +87,7 @@ mod tests {
             Ask::Remake(TaskId([7; 32])),
             Ask::Submit(vec![]),
             Ask::Add(vec![]),
+            Ask::Reads(serde_json::from_str(READS).expect("its wire form")),
             Ask::Finish,
             Ask::Unfinish { by: String::new(), why: String::new() },
             Ask::Leave { dispatchers: vec![], all: true, by: String::new() },

@@ -18,6 +18,7 @@ use super::owned::silent;
 use super::role::Role;
 use super::serve::runtime;
 use super::settings::Settings;
+use super::submitter::Submitter;
 use super::wire::{Answer, Ask, Left};
 use crate::exit::Exit;
 use crate::tell::{self, counted};
@@ -41,6 +42,7 @@ fn submit_all(args: &SubmitArgs, standing: &mut Standing) -> Result<(), ClusterE
     let runtime = runtime()?;
     let client = runtime.block_on(Client::connect(&settings, args.asks.wait))?;
     let store = store(&settings, args.asks.wait)?;
+    runtime.block_on(client.have(&Ask::Reads(Submitter::of(&loaded.pipeline))))?;
     let blocks = Incoming::of(blocks)?;
     while let Some(batch) = blocks.batch(&store)? {
         runtime.block_on(send(&client, batch, standing))?;

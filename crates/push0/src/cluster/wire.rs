@@ -9,6 +9,7 @@ use push0_core::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::submitter::Submitter;
 use crate::status::{DispatcherView, EngineView, Status};
 
 /// From the leading engine to everybody: it leads, and its log answers.
@@ -69,6 +70,8 @@ pub enum Ask {
     Submit(Vec<Block>),
     /// Likewise, and say how each stands.
     Add(Vec<Block>),
+    /// Say whether blocks that are read so may be added: asked before the first.
+    Reads(Submitter),
     /// No block follows. On the wire as clients of before say it.
     #[serde(rename = "drain")]
     Finish,

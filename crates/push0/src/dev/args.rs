@@ -19,7 +19,7 @@ pub(crate) struct DevArgs {
     /// The pipeline's file; its source is of kind "submit"
     pub(crate) pipeline: PathBuf,
     /// Where the server's, the engine's and the dispatcher's files are [default: ./NAME.dev, after the pipeline's name]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = crate::directory::named)]
     pub(crate) data: Option<PathBuf>,
     /// How many attempts run at once [default: the cores of this machine]
     #[arg(long, value_name = "N")]

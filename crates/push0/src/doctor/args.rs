@@ -22,7 +22,7 @@ pub(crate) struct DoctorArgs {
     pub(crate) pipeline: Option<PathBuf>,
     /// The data directory whose disk is looked at; it need not be there [default: that of the pipeline's run, else the
     /// working directory]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = crate::directory::named)]
     pub(crate) data: Option<PathBuf>,
     /// Take the first blocks of this file for the programs
     #[arg(long, value_name = "FILE", requires = "pipeline")]

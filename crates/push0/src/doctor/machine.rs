@@ -10,6 +10,7 @@ use crate::clock::wall;
 use crate::finding::Finding;
 use crate::gpus::Gpus;
 use crate::run::MachineArgs;
+use crate::temporary::{self, Temporary};
 
 pub(super) fn look(pipeline: Option<&Pipeline>) -> Vec<Finding> {
     let mut findings = vec![cores(), memory(pipeline)];
@@ -62,7 +63,9 @@ fn memory(pipeline: Option<&Pipeline>) -> Finding {
 fn processes() -> Vec<Finding> {
     const ABOUT: &str = "processes";
     let found = bounded(ABOUT, super::STORE_MAX, || {
-        let dir = tempfile::Builder::new().prefix("push0-doctor-").tempdir();
+        let within = std::env::temp_dir();
+        temporary::sweep(&within, PREFIX);
+        let dir = Temporary::make(&within, PREFIX);
         let dir = dir.map_err(|error| (error.to_string(), "make room, or name another TMPDIR"))?;
         let store = Store::open(&dir.path().join("store"));
         let store = store.map_err(|error| (error.to_string(), error.remedy()))?;
@@ -169,6 +172,9 @@ pub(super) fn clock() -> Finding {
         ),
     }
 }
+
+/// What the names of its directories begin with.
+const PREFIX: &str = "push0-doctor-";
 
 /// The beginning of 2025. Unit: microseconds since 1970.
 const BUILT_AFTER_MICROS: u64 = 1_735_689_600_000_000;

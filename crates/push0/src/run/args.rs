@@ -27,10 +27,10 @@ pub struct RunArgs {
     pub pipeline: PathBuf,
     /// Where the log, the artifacts and the provers' output are kept [default: ./NAME.push0, after the
     /// pipeline's name]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = crate::directory::named)]
     pub data: Option<PathBuf>,
     /// Where final proofs are written [default: `proofs` in the data directory]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = crate::directory::named)]
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub machine: MachineArgs,

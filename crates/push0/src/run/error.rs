@@ -80,6 +80,11 @@ pub(crate) enum RunError {
          restore it, or begin again with the same command", log.display()
     )]
     Removed { log: PathBuf },
+    #[error(
+        "the disk does not answer ({}): see to it; the same command goes on, and makes again what was not recorded",
+        log.display()
+    )]
+    Hangs { log: PathBuf },
     #[error("{source} ({}): {remedy}", path.display())]
     Dir { path: PathBuf, source: io::Error, remedy: &'static str },
     #[error("{}: {}", .0, .0.remedy())]

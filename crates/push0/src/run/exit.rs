@@ -41,6 +41,7 @@ impl From<&RunError> for Exit {
             | RunError::NoRoom(_)
             | RunError::Dir { .. }
             | RunError::Removed { .. }
+            | RunError::Hangs { .. }
             | RunError::Store(_)
             | RunError::Dispatcher(_)
             | RunError::Thread(_)

@@ -1,7 +1,7 @@
 //! The directory in which a verifier finds its envelope: its own, and gone after it.
 //!
 //! ```text
-//!   push0-verify-…/       push0's own, whatever the verifier's user: so it is known at the next start, and goes
+//!   push0-verify-…/       push0's own and marked, whatever the verifier's user: so it is known at the next start, and goes
 //!   push0-verify-…/own/   the verifier's: its envelope, and what it keeps meanwhile
 //! ```
 //!
@@ -61,19 +61,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_killed_process_left_goes_and_what_is_in_use_or_of_another_name_stays() {
+    fn what_is_in_use_or_somebody_elses_stays() {
         let dir = tempfile::tempdir().expect("a directory");
         let in_use = Scratch::make(Some(dir.path())).expect("a writable directory");
-        let [left, other] = ["push0-verify-left", "verify"].map(|name| dir.path().join(name));
-        for path in [&left, &other] {
+        let others = ["push0-verify-thesis", "verify"].map(|name| dir.path().join(name));
+        for path in &others {
             fs::create_dir(path).expect("a writable directory");
             fs::write(path.join("envelope.json"), "{}").expect("a writable directory");
         }
-        let link = dir.path().join("push0-verify-link");
-        std::os::unix::fs::symlink(&other, &link).expect("a writable directory");
+        let link = dir.path().join("push0-verify-linked");
+        std::os::unix::fs::symlink(in_use._dir.path(), &link).expect("a writable directory");
         sweep(dir.path());
-        assert!(!left.exists());
-        assert!(in_use.path().exists() && other.join("envelope.json").exists() && link.exists());
+        assert!(in_use.path().exists() && link.exists());
+        assert!(others.iter().all(|path| path.join("envelope.json").exists()));
     }
 
     #[test]

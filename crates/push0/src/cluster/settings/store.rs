@@ -136,7 +136,7 @@ const IN_QUERY: &str = "has something after a ? or # in it, which requests would
 
 /// A directory; not a place of a kind that push0 does not know, which would be a directory of a strange name.
 fn directory(key: &'static str, text: &str) -> Result<Option<StorePlace>, Fault> {
-    let Some((scheme, rest)) = text.split_once(":/").filter(|(scheme, _)| is_scheme(scheme)) else {
+    let Some((scheme, rest)) = crate::directory::scheme(text) else {
         return match text.trim().is_empty() {
             true => Err((key, "names no place: name a directory, or a bucket".to_owned())),
             false => Ok(Some(StorePlace::Dir(text.into()))),
@@ -156,12 +156,6 @@ fn directory(key: &'static str, text: &str) -> Result<Option<StorePlace>, Fault>
     };
     let shown = rest.map_or_else(|| format!("{scheme}://"), |_| format!("{text:?}"));
     Err((key, format!("{shown} is of a kind that push0 does not know: {remedy}")))
-}
-
-/// Whether a text is the first part of a URL (RFC 3986, section 3.1).
-fn is_scheme(text: &str) -> bool {
-    text.starts_with(|first: char| first.is_ascii_alphabetic())
-        && text.chars().all(|it| it.is_ascii_alphanumeric() || matches!(it, '+' | '-' | '.'))
 }
 
 const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
