@@ -103,7 +103,7 @@ pub use store::{
     Access, Bucket, KeptOutput, NoBucket, Owner, ReadError, S3Config, Store, StoreError, Stored,
     TieError, remedy_for,
 };
-pub use sys::{clock_is_synchronized, die_with_parent, shorten_time_slice};
+pub use sys::{clock_is_synchronized, die_with_parent, own_user, shorten_time_slice};
 pub use tail::Piece;
 pub use user::{NoUser, can_run_as, run_as};
 pub use verdict::{Ending, Verdict};

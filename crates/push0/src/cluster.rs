@@ -66,6 +66,7 @@ mod status;
 mod submit;
 mod take_back;
 mod trace;
+mod unled;
 mod wire;
 mod witness;
 

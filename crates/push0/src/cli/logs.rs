@@ -15,12 +15,14 @@ use self::attempts::{Attempt, Attempts, SHORT, Selection};
 use self::source::Source;
 pub(super) use self::source::{before, body, shown};
 use super::LogsArgs;
+use crate::clock::wall;
 use crate::cluster::Asker;
 use crate::data::{DataError, Layout};
 use crate::exit::Exit;
 use crate::facts::{Facts, FactsError};
 use crate::lines::time;
 use crate::output::print;
+use crate::status::long;
 use crate::tell;
 
 pub(super) fn logs(args: &LogsArgs) -> Exit {
@@ -108,8 +110,9 @@ impl Attempt {
                 )]
             }
             (Source::Data(_) | Source::Cluster(_), None) => {
-                let (number, since) = (self.number, self.since.map(time).unwrap_or_default());
-                let runs = format!("attempt {number} is running (since {since})");
+                let lasts = self.since.map(|since| wall().since(since).as_secs());
+                let lasts = lasts.map_or_else(String::new, |it| format!(", for {}", long(it)));
+                let runs = format!("attempt {} is running{lasts}", self.number);
                 match source.whole(self)? {
                     Ok(text) if source::words(&text).trim().is_empty() => {
                         vec![runs, "it has printed nothing yet".to_owned()]

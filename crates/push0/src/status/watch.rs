@@ -48,14 +48,28 @@ impl<'a> Watch<'a> {
                 Reason::of_runs(attempts.map(|attempt| Run::of(self, attempt)).collect())
             }
             TaskState::Ready { .. } if !self.has_inputs(task) => Reason::Input,
-            TaskState::Ready { at } if *at > self.now => Reason::Later {
-                at: lines::time(*at),
-                seconds: Some(at.since(self.now).as_secs()),
-                failures: task.tally.total(),
-                after: task.tally.endings().map(|(how, count)| (word(how), count)).collect(),
-            },
+            TaskState::Ready { at } if *at > self.now => {
+                let unheld = self.unheld(task);
+                // What nobody can run is not tried again, whatever its time.
+                if unheld.is_hindrance() { unheld } else { self.later(task, *at) }
+            }
             TaskState::Ready { .. } => self.unheld(task),
             TaskState::Accepted => Reason::Proved,
+        }
+    }
+
+    fn later(&self, task: &Task, at: Timestamp) -> Reason {
+        let mut after: BTreeMap<_, _> =
+            task.tally.endings().map(|(how, count)| (word(how), count)).collect();
+        let excused = task.tally.total() - after.values().sum::<u32>();
+        if excused > 0 {
+            after.insert("excused".to_owned(), excused);
+        }
+        Reason::Later {
+            at: lines::time(at),
+            seconds: Some(seconds_to(self.now, at)),
+            failures: task.tally.total(),
+            after,
         }
     }
 
@@ -103,7 +117,9 @@ impl<'a> Watch<'a> {
         if offers.is_empty() {
             let all: BTreeSet<_> = fleet.offering(name).collect();
             let cordoned = self.scheduler.cordons().filter(|(id, _)| all.contains(id)).count();
-            return Reason::Closed { program, dispatchers: all.len(), cordoned };
+            let who = self.scheduler.cordons().map(|(id, _)| id).find(|id| all.contains(id));
+            let who = who.map(ToString::to_string);
+            return Reason::Closed { program, dispatchers: all.len(), cordoned, who };
         }
         let able: Vec<_> = offers.iter().filter(|offer| lacks(offer, needs).is_none()).collect();
         if able.is_empty() {
@@ -228,16 +244,16 @@ mod tests {
         let words = |dispatchers: &[_]| words_of(&place(dispatchers));
         assert_eq!(
             words(&[]),
-            "waits: no dispatcher runs its program, prover, which needs 8.0 GiB of memory and 1 GPU"
+            "waits: no dispatcher runs prover, which needs 8.0 GiB of memory and 1 GPU"
         );
         assert_eq!(words(&[("a", "other", 1, 1, 0)]), words(&[]));
         assert_eq!(
             words(&[("a", "prover", 1, 4 << 30, 1), ("b", "prover", 1, 6 << 30, 1)]),
-            "waits: no dispatcher is large enough for its program, prover; b comes nearest, with 6144 MiB of memory of 8192"
+            "waits: no dispatcher is large enough for prover; b comes nearest, with 6144 MiB of memory of 8192"
         );
         assert_eq!(
             words(&[("a", "prover", 1, 16 << 30, 0)]),
-            "waits: no dispatcher is large enough for its program, prover; a comes nearest, with 0 GPUs of 1"
+            "waits: no dispatcher is large enough for prover; a comes nearest, with 0 GPUs of 1"
         );
         assert!(
             words(&[("a", "prover", 0, 16 << 30, 1)])
@@ -276,7 +292,7 @@ mod tests {
         let ready = |task: &Task| matches!(task.state, TaskState::Ready { .. });
         let (id, task) = place.scheduler.tasks().find(|(_, task)| ready(task)).expect("it waits");
         let words = watch.reason(*id, task).to_string();
-        assert!(words.ends_with("prover, is free (1 busy, 1 silent)"), "{words}");
+        assert!(words.ends_with("prover is free (1 busy, 1 silent)"), "{words}");
     }
 
     #[test]
@@ -284,9 +300,9 @@ mod tests {
         let mut place = place(&[WELL]);
         place.pass(4);
         let words = words_of(&place);
-        assert!(words.ends_with("prover, has said nothing for 4 s of 10"), "{words}");
+        assert!(words.ends_with("prover has said nothing for 4 s of 10"), "{words}");
         place.pass(7);
-        assert!(words_of(&place).contains("no dispatcher runs its program"));
+        assert!(words_of(&place).contains("no dispatcher runs prover"));
     }
 
     #[test]
@@ -295,8 +311,9 @@ mod tests {
         let (by, why) = (String::new(), String::new());
         let dispatcher = "well".parse().expect("a name");
         place.ask(&Input::Cordon { dispatcher, by, why });
-        let program = "prover".to_owned();
-        assert_eq!(reason(&place), Reason::Closed { program, dispatchers: 1, cordoned: 1 });
+        let (program, who) = ("prover".to_owned(), Some("well".to_owned()));
+        assert_eq!(reason(&place), Reason::Closed { program, dispatchers: 1, cordoned: 1, who });
+        assert!(words_of(&place).ends_with("is cordoned: push0 uncordon well"));
     }
 
     #[test]
@@ -348,6 +365,48 @@ mod tests {
         assert_eq!(reason(&place), Reason::Next);
     }
 
+    /// One that fails, and is to be tried again in a while.
+    fn failed(spec: &push0_core::PipelineSpec, machine: Machine) -> Place {
+        let mut place = Place::new(spec, 7..8);
+        place.beat(machine);
+        place.assign();
+        let (class, message) = (FailureClass::Transient, "busy".to_owned());
+        place.report(Outcome::Failed { class, message });
+        place
+    }
+
+    fn patient() -> push0_core::PipelineSpec {
+        let mut spec = one_stage("day");
+        if let Some(stage) = spec.stages.get_mut("prove") {
+            stage.backoff = Some((Duration::from_secs(60), Duration::from_secs(300)));
+        }
+        spec
+    }
+
+    #[test]
+    fn no_retry_is_promised_that_nobody_could_run() {
+        let mut place = failed(&patient(), WELL);
+        assert!(words_of(&place).starts_with("is tried again in "), "{}", words_of(&place));
+        let (by, why) = (String::new(), String::new());
+        let dispatcher: push0_core::DispatcherId = "well".parse().expect("a name");
+        place.ask(&Input::Cordon { dispatcher: dispatcher.clone(), by, why });
+        assert!(words_of(&place).contains("is cordoned"), "{}", words_of(&place));
+        let (by, why) = (String::new(), String::new());
+        place.ask(&Input::Uncordon { dispatcher, by, why });
+        place.pass(4);
+        assert!(words_of(&place).contains("has said nothing for 4 s"), "{}", words_of(&place));
+        place.pass(7);
+        assert!(words_of(&place).contains("no dispatcher runs"), "{}", words_of(&place));
+    }
+
+    #[test]
+    fn what_is_excused_is_among_the_failures_that_are_told_by_kind() {
+        let after = [("excused".to_owned(), 2), ("transient".to_owned(), 1)].into();
+        let later = Reason::Later { at: String::new(), seconds: Some(9), failures: 3, after };
+        let words = "is tried again in 9s, after 3 failures (2 excused, 1 transient)";
+        assert_eq!(later.to_string(), words);
+    }
+
     #[test]
     fn a_proof_that_waits_for_its_verifier_is_not_said_to_be_made() {
         let mut place = place(&[WELL]);
@@ -360,6 +419,14 @@ mod tests {
         };
         let words = doing(Doing::Unjudged, None);
         assert!(words.starts_with("has a proof that waits for its verifier: attempt"), "{words}");
+        let ended = Step { attempt, doing: Step::ENDED.to_owned(), fraction: None };
+        let mut reason = reason(&place);
+        reason.hear("well", &[ended]);
+        let words = reason.to_string();
+        assert!(
+            words.starts_with("has ended, and waits for an engine to take its result"),
+            "{words}"
+        );
         let words = doing(Doing::Proving, Some(0.43));
         assert!(words.starts_with("is being proved: attempt"), "{words}");
         assert!(words.ends_with("proving 43 %"), "{words}");

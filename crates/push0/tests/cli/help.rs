@@ -59,7 +59,8 @@ fn the_whole_is_explained() {
 
     Exit codes:
         0  done: everything released; proof accepted; pipeline valid
-        1  ended, but a block is parked or missed; verify: refused; alive: it is not; doctor: a failure
+        1  ended, but a block is parked or missed, or a program held; submit: a block is never proved;
+           verify: refused; alive: it is not; doctor: a failure
         2  usage or pipeline wrong
         3  a block file lies or cannot be read
         4  data directory damaged, of a newer version, or of another pipeline
