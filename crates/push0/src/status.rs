@@ -30,7 +30,7 @@ pub(crate) use self::cluster::{Cluster, DispatcherView, EngineView, Leader};
 use self::cordoned::Cordoned;
 use self::heard::Heard;
 use self::held::Held;
-pub(crate) use self::layout::{fit, long, middle, rows_of};
+pub(crate) use self::layout::{RECENT, fit, long, middle, rows_of};
 pub(crate) use self::local::Local;
 use self::parked::Parked;
 pub(crate) use self::room::LogRoom;

@@ -190,9 +190,8 @@ fn next(args: &InitArgs) -> String {
     lines.push("  push0 check pipeline.toml".to_owned());
     lines.push("  push0 run pipeline.toml".to_owned());
     lines.push(format!("  push0 verify --pipeline pipeline.toml {name}.push0/proofs/*.proof.json"));
-    lines.push(
-        "For `push0 dev`, set kind = \"submit\" in [source], and remove its path.".to_owned(),
-    );
+    let dev = "  # for push0 dev: kind = \"submit\" in [source], and no path";
+    lines.push(dev.to_owned());
     lines.join("\n")
 }
 

@@ -22,7 +22,7 @@ use crate::exit::Exit;
 use crate::facts::{Facts, FactsError};
 use crate::lines::time;
 use crate::output::print;
-use crate::status::long;
+use crate::status::{RECENT, long};
 use crate::tell;
 
 pub(super) fn logs(args: &LogsArgs) -> Exit {
@@ -110,8 +110,11 @@ impl Attempt {
                 )]
             }
             (Source::Data(_) | Source::Cluster(_), None) => {
-                let lasts = self.since.map(|since| wall().since(since).as_secs());
-                let lasts = lasts.map_or_else(String::new, |it| format!(", for {}", long(it)));
+                let lasts = self.since.map(|since| match wall().since(since).as_secs() {
+                    seconds if seconds < RECENT => format!(", for {}", long(seconds)),
+                    _ => format!(", since {}", time(since)),
+                });
+                let lasts = lasts.unwrap_or_default();
                 let runs = format!("attempt {} is running{lasts}", self.number);
                 match source.whole(self)? {
                     Ok(text) if source::words(&text).trim().is_empty() => {

@@ -171,6 +171,9 @@ impl Amount {
     }
 }
 
+/// A longer time ago is told as a time. Unit: seconds.
+pub(crate) const RECENT: u64 = 100 * 86_400;
+
 /// A line that is broken goes on so much further in.
 const HANGS: usize = 2;
 

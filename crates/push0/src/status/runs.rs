@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cluster::Cluster;
 use super::heard::Heard;
-use super::layout::{Amount, long, table};
+use super::layout::{Amount, RECENT, long, table};
 use super::named;
 use super::watch::Watch;
 use crate::lines;
@@ -22,7 +22,7 @@ pub(super) struct Run {
     pub(super) attempt: String,
     pub(super) dispatcher: String,
     since: String,
-    /// For how long; absent where an older version says it. Unit: seconds.
+    /// For how long; absent where that is very long, or where an older version says it. Unit: seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     seconds: Option<u64>,
     /// How long its dispatcher has said nothing, where that is longer than it should. Unit: seconds.
@@ -69,7 +69,7 @@ impl Run {
             attempt: named(attempt.id),
             dispatcher: dispatcher.to_string(),
             since: lines::time(attempt.since),
-            seconds: Some(now.since(attempt.since).as_secs()),
+            seconds: Some(now.since(attempt.since).as_secs()).filter(|seconds| *seconds < RECENT),
             silent: silent.map(|silent| silent.as_secs()),
             silent_max: fleet.filter(|_| silent.is_some()).map(|it| it.silence_max().as_secs()),
             what: what(scheduler, attempt),

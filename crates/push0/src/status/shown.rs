@@ -5,7 +5,7 @@
 
 use super::cordoned::Cordoned;
 use super::held::Held;
-use super::layout::{Amount, fit, long, rows_of, short};
+use super::layout::{Amount, RECENT, fit, long, rows_of, short};
 use super::parked::Parked;
 use super::runs::Run;
 use super::stages::Stage;
@@ -141,6 +141,3 @@ const fn engine(running: Option<bool>) -> &'static str {
         None => "whether an engine runs cannot be told",
     }
 }
-
-/// A longer time ago is told as a time. Unit: seconds.
-const RECENT: u64 = 100 * 86_400;
