@@ -196,7 +196,7 @@ pub enum Rejection {
     #[error("the source cannot end: {0}")]
     CannotEnd(&'static str),
     /// Nothing to do: blocks may follow, or it is too late.
-    #[error("that no block follows cannot be taken back: {0}")]
+    #[error("{0}")]
     CannotResume(&'static str),
     /// Take some of them off first: a log has a place for so many.
     #[error("{0} dispatchers are cordoned, and no more can be: uncordon some that are gone")]

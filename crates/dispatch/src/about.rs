@@ -62,7 +62,8 @@ pub struct Now {
     /// Programs that it cannot run, and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cannot: BTreeMap<String, String>,
-    /// Attempts that have not ended, oldest first; of very many the first.
+    /// Attempts that have not ended, oldest first; behind them those whose result waits for a verdict. Of very many the
+    /// first.
     pub steps: Vec<Step>,
 }
 
@@ -76,6 +77,11 @@ pub struct Step {
     /// How far the prover says it is, from 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fraction: Option<f64>,
+}
+
+impl Step {
+    /// What is said to be done for an attempt that has ended, and whose result is kept until an engine takes it.
+    pub const ENDED: &str = "ended";
 }
 
 impl Now {

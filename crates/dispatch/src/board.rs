@@ -292,6 +292,11 @@ impl Board {
         (beat, state.held.values().cloned().collect())
     }
 
+    /// The attempts that have ended, and whose report waits for a verdict.
+    pub(crate) fn held(&self) -> Vec<AttemptId> {
+        self.lock().held.keys().copied().collect()
+    }
+
     pub(crate) fn running(&self) -> Vec<Running> {
         let now = Instant::now();
         let state = self.lock();

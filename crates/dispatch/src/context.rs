@@ -128,11 +128,14 @@ impl Context {
             doing: running.doing.word().to_owned(),
             fraction: running.fraction,
         };
+        let running = self.board.running().into_iter().take(STEPS_MAX).map(step);
+        let ended = |attempt| Step { attempt, doing: Step::ENDED.to_owned(), fraction: None };
+        let held = self.board.held().into_iter().take(STEPS_MAX).map(ended);
         Now {
             gpus: self.board.gpus(),
             gpus_elsewhere: self.devices.elsewhere(),
             cannot: self.programs.gone(),
-            steps: self.board.running().into_iter().take(STEPS_MAX).map(step).collect(),
+            steps: running.chain(held).collect(),
         }
     }
 

@@ -105,7 +105,9 @@ pub use store::{
     Access, Bucket, KeptOutput, NoBucket, Owner, ReadError, S3Config, Store, StoreError, Stored,
     TieError, is_older_store, remedy_for,
 };
-pub use sys::{become_program, clock_is_synchronized, die_with_parent, shorten_time_slice};
+pub use sys::{
+    become_program, clock_is_synchronized, die_with_parent, own_user, shorten_time_slice,
+};
 pub use tail::Piece;
 pub use user::{NoUser, can_run_as, run_as};
 pub use verdict::{Ending, Heard, Verdict};

@@ -175,6 +175,14 @@ fn become_user(uid: u32, gid: u32, groups: &[u32]) -> io::Result<()> {
     if is_done { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// The name of the user that this process runs as; the number, where it has none.
+#[must_use]
+pub fn own_user() -> String {
+    let uid = rustix::process::getuid().as_raw();
+    let known = user(&uid.to_string()).ok().flatten();
+    known.map_or_else(|| format!("user {uid}"), |user| user.name)
+}
+
 /// The user of this name, or of this number; `None` if there is none.
 pub(crate) fn user(name: &str) -> io::Result<Option<User>> {
     let (c_name, number) = (CString::new(name)?, name.parse::<u32>().ok());

@@ -100,9 +100,9 @@ enum Command {
 /// pipeline may be for another. Nothing is run, unless with --try.
 ///
 /// With --try, a few blocks go through every program, in a directory of their own that goes at the end: the first ones
-/// of the source, or made-up ones. Told, line by line, with what to do: whether each program starts, answers in time,
-/// writes what its contract says, and with how much memory; whether its verifier accepts that, and refuses copies with
-/// a flipped bit. Exit 2: one of them does not.
+/// of the source, or made-up ones. One line says of each program whether it starts, answers in time and writes what its
+/// contract says, and how much memory it takes. Another says whether its verifier accepts that, and refuses copies with
+/// a flipped bit. Each fault has its remedy, and the exit code is 2 then.
 #[derive(Args, Debug)]
 #[command(after_long_help = CHECK_EXAMPLES)]
 struct CheckArgs {
@@ -187,11 +187,11 @@ struct StatusArgs {
     data: Option<PathBuf>,
     #[command(flatten)]
     cluster: cluster::ClusterArgs,
-    /// Look again every so many seconds, until Ctrl-C: drawn anew on a terminal, else one below the other
+    /// Refresh every SECONDS until Ctrl-C
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3_600))]
     watch: Option<u64>,
-    /// Say of so many blocks, or rows of blocks, why they are not released; a cluster says it of 32 at the most
+    /// How many unreleased blocks, or rows of them, to explain; a cluster explains 32 at most
     #[arg(long, value_name = "N", default_value_t = 10)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000))]
     blocks: u32,

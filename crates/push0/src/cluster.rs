@@ -70,6 +70,7 @@ mod submitter;
 mod take_back;
 mod threads;
 mod trace;
+mod unled;
 mod wire;
 mod witness;
 

@@ -1,7 +1,7 @@
 //! `push0 dev`: a whole cluster on this machine, for trying things out: a NATS server, an engine, a dispatcher.
 //!
 //! ```text
-//!   push0 dev ──spawns──▶ nats-server (127.0.0.1, a port of the system's choice)
+//!   push0 dev ──spawns──▶ nats-server (127.0.0.1, a port of the system's choice, and the same from then on)
 //!        ├─────spawns──▶ push0 serve
 //!        └─────spawns──▶ push0 dispatch ──▶ provers
 //! ```
@@ -65,8 +65,8 @@ enum DevError {
     Spawn { what: &'static str, source: io::Error },
     #[error("{what} was not ready within {} s: {words}; all were ended", .within.as_secs())]
     Late { what: &'static str, within: Duration, words: String },
-    #[error("{0}; all others were ended")]
-    Ended(Exited),
+    #[error("{exited}; all others were ended{}", other_log(.exited))]
+    Ended { exited: Exited },
     #[error("no thread to be had ({0}): try again")]
     Thread(#[source] io::Error),
 }
@@ -101,8 +101,8 @@ pub(crate) fn dev(args: &DevArgs) -> Exit {
                 DevError::Dir { .. }
                 | DevError::Spawn { .. }
                 | DevError::Late { .. }
-                | DevError::Ended(_)
                 | DevError::Thread(_) => Exit::OutOfReach,
+                DevError::Ended { exited } => exited.exit(),
             }
         }
     }
@@ -200,7 +200,9 @@ impl Cluster {
             url = server::url(&file);
             url.is_some()
         })?;
-        Ok(url.unwrap_or_default())
+        let url = url.unwrap_or_default();
+        server::keep_port(place, &url);
+        Ok(url)
     }
 
     /// Starts the engine and the dispatcher; whether both are ready, rather than told to stop.
@@ -213,8 +215,8 @@ impl Cluster {
     ) -> Result<bool, DevError> {
         let slots = args.slots.map(|slots| slots.to_string());
         let own: [(&'static str, &[&str]); 2] = [
-            ("the engine", &["serve", "--name", "dev"]),
-            ("the dispatcher", &["dispatch", "--id", "dev", "--drain", "5s"]),
+            ("the engine", &["serve", "--name", "engine"]),
+            ("the dispatcher", &["dispatch", "--id", "dispatcher", "--drain", "5s"]),
         ];
         for (what, words) in own {
             if interrupts.load(Ordering::Relaxed) > 0 {
@@ -226,7 +228,7 @@ impl Cluster {
             command.args(words).args(tell::flags()).arg(&args.pipeline).args(["--nats", nats]);
             command.arg("--store").arg(place.path("store")).arg("--alive").arg(&alive);
             if words.contains(&"dispatch") {
-                command.arg("--dir").arg(place.path("dispatch"));
+                command.arg("--dir").arg(place.path("dispatcher"));
                 command.args(slots.iter().flat_map(|slots| ["--slots", slots]));
             }
             let child = Child::spawn(what, command, None);
@@ -271,7 +273,7 @@ impl Cluster {
     fn check(&mut self) -> Result<(), DevError> {
         match self.0.iter_mut().find_map(Child::exited) {
             None => Ok(()),
-            Some(exited) => Err(DevError::Ended(exited)),
+            Some(exited) => Err(DevError::Ended { exited }),
         }
     }
 
@@ -286,6 +288,24 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// What to do where the directory is of another pipeline.
+fn other_log(exited: &Exited) -> &'static str {
+    match exited.exit() {
+        Exit::Data => {
+            ". To begin anew with the file as it is, name another directory (--data); to keep what is proved, undo the \
+             change, and give it to `push0 apply` while the cluster runs"
+        }
+        Exit::Done
+        | Exit::Unproved
+        | Exit::Usage
+        | Exit::Source
+        | Exit::Busy
+        | Exit::OutOfReach
+        | Exit::Bug
+        | Exit::Interrupted => "",
     }
 }
 

@@ -17,7 +17,8 @@ use crate::tell;
 pub enum Exit {
     /// Everything is released; the proof is accepted; the pipeline is valid.
     Done = 0,
-    /// It ended, but a block is parked or missed; the proof is refused; it is not alive; the machine is not fit.
+    /// It ended, but a block is parked, missed or beside the chain, or a program is held; the proof is refused; it is not
+    /// alive; the machine is not fit.
     Unproved = 1,
     /// The command line or the pipeline is wrong.
     Usage = 2,
@@ -92,7 +93,8 @@ Example, from a clone of the repository:
 
 Exit codes:
     0  done: everything released; proof accepted; pipeline valid
-    1  ended, but a block is parked or missed; verify: refused; alive: it is not; doctor: a failure
+    1  ended, but a block is parked or missed, or a program held; submit: a block is never proved;
+       verify: refused; alive: it is not; doctor: a failure
     2  usage or pipeline wrong
     3  a block file lies or cannot be read
     4  data directory damaged, of a newer version, or of another pipeline

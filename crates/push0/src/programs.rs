@@ -55,9 +55,10 @@ pub(crate) fn without_key(pipeline: &Pipeline) -> Option<String> {
     let open = programs.filter(|(_, program)| program.vkey.is_none() && !program.is_mock);
     let names: Vec<_> = open.map(|(name, _)| name.to_string()).collect();
     (!names.is_empty()).then(|| {
+        let has = if names.len() == 1 { "has" } else { "have" };
         format!(
-            "no verification key is written for {}: a key counts once two dispatchers name it alike; with `vkey` \
-             in the pipeline's file no dispatcher's word does",
+            "{} {has} no vkey in the pipeline: push0 accepts the key that two dispatchers agree on. Set vkey to decide it \
+             yourself",
             names.join(", ")
         )
     })

@@ -191,11 +191,11 @@ impl Run {
         let watched = self.watch().map_err(|error| self.explained(error));
         let ended = self.end();
         self.screen.end(ended.as_ref().ok());
-        let exit = watched?;
-        let standing = ended?;
+        let (watched, standing) = (watched?, ended?);
+        let exit = self.ended_as(watched, &standing);
         let printed = summary::print(args, &standing, &self.summary(exit));
         if exit == Exit::Unproved {
-            tell::error(standing.held_words());
+            tell::error(standing.held_words(&args.data_dir(&standing.pipeline)));
         }
         if exit == Exit::Interrupted {
             tell::info("interrupted: the same command goes on from here");

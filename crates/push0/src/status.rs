@@ -13,6 +13,7 @@ mod parked;
 mod reason;
 mod room;
 mod runs;
+mod shown;
 mod space;
 mod stages;
 mod trouble;
@@ -29,8 +30,7 @@ pub(crate) use self::cluster::{Cluster, DispatcherView, EngineView, Leader};
 use self::cordoned::Cordoned;
 use self::heard::Heard;
 use self::held::Held;
-use self::layout::long;
-pub(crate) use self::layout::{fit, middle};
+pub(crate) use self::layout::{RECENT, fit, long, middle, rows_of};
 pub(crate) use self::local::Local;
 use self::parked::Parked;
 pub(crate) use self::room::LogRoom;
@@ -43,7 +43,6 @@ use self::watch::Watch;
 use crate::clock::wall;
 use crate::engine::is_short;
 use crate::lines;
-use crate::tell::counted;
 
 /// How far a run is.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -121,6 +120,8 @@ pub(crate) enum Place<'a> {
 pub(crate) struct Frame {
     /// That of the terminal; none where it is no terminal.
     pub(crate) width: Option<usize>,
+    /// Rows that are left on it, where it is drawn anew; none where the text may be as long as it is.
+    pub(crate) rows: Option<usize>,
     /// Entries of blocks that are not released.
     pub(crate) blocks: usize,
 }
@@ -185,7 +186,7 @@ impl Status {
             head: unreleased.first().cloned(),
             unreleased,
             runs: Run::all(watch),
-            by_dispatcher: Record::all(scheduler),
+            by_dispatcher: Record::all(scheduler, now),
             trouble: Trouble::of(watch),
             cordoned: Cordoned::of(watch),
             heard: Vec::new(),
@@ -236,108 +237,11 @@ impl Status {
                 .as_ref()
                 .is_some_and(|it| !it.engines.is_empty() || !it.dispatchers.is_empty())
     }
-
-    /// The text for people.
-    pub(crate) fn shown(&self, place: Place<'_>, frame: Frame) -> String {
-        let Frame { width, .. } = frame;
-        let led_for = self.led_seconds.filter(|seconds| *seconds < RECENT);
-        let engine = match (&self.cluster, self.running) {
-            (Some(cluster), running) => cluster.engines_shown(running, led_for),
-            (None, running) => engine(running).to_owned(),
-        };
-        let (Some(pipeline), Some(at)) = (&self.pipeline, &self.at) else {
-            if let Some(cluster) = self.cluster.as_ref().filter(|_| self.is_wiped()) {
-                return fit(&cluster.wiped(&engine), width);
-            }
-            return fit(&format!("nothing has run here yet; {engine}"), width);
-        };
-        let complete = if self.complete { "complete" } else { "not complete" };
-        let at = match self.at_seconds.filter(|seconds| *seconds < RECENT) {
-            Some(seconds) => format!("{} ago", long(seconds)),
-            None => at.clone(),
-        };
-        let mut sections = vec![
-            format!(
-                "pipeline {pipeline}: {complete}; {engine}; last event {at}\n{}",
-                self.blocks.shown()
-            ),
-            Stage::shown(&self.stages, width),
-            format!("attempts: {}", self.attempts.shown()),
-        ];
-        sections.extend(self.unreleased_shown(place, frame));
-        sections.extend(Run::shown(&self.runs, self.attempts.running, width));
-        sections.extend(self.trouble.shown());
-        sections.extend(Cordoned::shown(&self.cordoned));
-        let log = self.log.as_ref().map(LogRoom::shown);
-        let space = self.space.as_ref().map(Space::shown);
-        let store = self.store.as_ref().map(Counted::shown);
-        let space: Vec<_> = log.into_iter().chain(store).chain(space).collect();
-        sections.extend((!space.is_empty()).then(|| space.join("\n")));
-        let now = self.dispatcher_now.as_ref();
-        sections.extend(self.dispatcher.as_ref().map(|about| local::shown(about, now)));
-        if let Some(cluster) = &self.cluster {
-            sections.push(cluster.dispatchers_shown(&self.by_dispatcher, &self.runs, width));
-            sections.extend(cluster.warnings());
-        }
-        if !self.parked.is_empty() {
-            let all = self.stages.iter().map(|stage| stage.parked).sum();
-            sections.push(Parked::shown(&self.parked, all, place, width));
-        }
-        fit(&sections.join("\n\n"), width)
-    }
-
-    fn unreleased_shown(&self, place: Place<'_>, frame: Frame) -> Option<String> {
-        let head = self.head.as_ref()?;
-        let why = |held: &Held| layout::short(&held.why, frame.width);
-        let mut lines = vec![format!("head of the chain: {}: {}", head.name(), why(head))];
-        if let Some((task, class)) = head.parked() {
-            lines.push(format!("  to try it again: {}", place.retries(task, class)));
-        }
-        let shown = self.unreleased.iter().take(frame.blocks.max(1));
-        let told: u64 = shown.clone().map(Held::count).sum();
-        let mut before = vec![head];
-        for held in shown.skip(1) {
-            let is_told = before.iter().any(|before| before.is_about_the_task_of(held));
-            let why = if is_told { held.behind() } else { why(held) };
-            lines.push(format!("  {}: {why}", held.name()));
-            before.push(held);
-        }
-        if let Some(more) = self.blocks.waiting.checked_sub(told).filter(|more| *more > 0) {
-            lines.push(format!("  and {}", counted(more, "more block")));
-        }
-        Some(lines.join("\n"))
-    }
-}
-
-impl Blocks {
-    fn shown(&self) -> String {
-        let Self { submitted, released, waiting, beside, ahead, ended } = self;
-        let more = if *ended { "" } else { ", more may come" };
-        let beside = match beside {
-            0 => String::new(),
-            count => format!(", {count} beside the chain (kept, not proved)"),
-        };
-        let ahead = match ahead {
-            0 => String::new(),
-            count => format!(", {count} ahead of the chain (they wait for blocks before them)"),
-        };
-        format!(
-            "blocks: {submitted} submitted, {released} released, {waiting} waiting{beside}{ahead}{more}"
-        )
-    }
-}
-
-const fn engine(running: Option<bool>) -> &'static str {
-    match running {
-        Some(true) => "an engine runs",
-        Some(false) => "no engine runs",
-        None => "whether an engine runs cannot be told",
-    }
 }
 
 /// An attempt as people name it to `push0 logs`.
 fn named(attempt: AttemptId) -> String {
-    format!("attempt {}", attempt.position())
+    attempt.position().to_string()
 }
 
 /// A word that a shell takes as one.
@@ -354,9 +258,6 @@ const FORMAT: &str = "push0.status/1";
 
 /// Entries of blocks that go into a message.
 const BLOCKS_SENT_MAX: usize = 32;
-
-/// A longer time ago is told as a time. Unit: seconds.
-const RECENT: u64 = 100 * 86_400;
 
 /// Digits of a task's id that people are shown.
 const SHORT: usize = 8;
@@ -386,7 +287,7 @@ mod tests {
             .into_iter()
             .flat_map(|it| [60, 80, 120].map(|w| (it, w)))
         {
-            let shown = status().shown(place, Frame { width: Some(width), blocks: 10 });
+            let shown = status().shown(place, Frame { width: Some(width), rows: None, blocks: 10 });
             let is_command =
                 |line: &&str| line.contains("/a/path") || line.trim().starts_with("push0 ");
             let wide = shown.lines().filter(|line| line.chars().count() > width);
@@ -394,6 +295,58 @@ mod tests {
             assert!(wide.is_empty(), "{width}: {wide:#?}");
             assert!(shown.contains("  blocks 7-11: prove of each waits"), "{shown}");
         }
+    }
+
+    /// What a terminal of so many rows shows of it.
+    fn drawn(status: &Status, (width, rows): (usize, usize)) -> String {
+        let frame = Frame { width: Some(width), rows: Some(rows), blocks: 10 };
+        let shown = status.shown(Place::Cluster, frame);
+        let lines = shown.lines().take(rows).collect::<Vec<_>>().join("\n");
+        assert!(shown.lines().count() <= rows, "{width}x{rows}: it does not fit\n{shown}");
+        lines
+    }
+
+    #[test]
+    fn a_terminal_shows_what_needs_a_person_before_what_runs() {
+        let mut world = World::new(&one_stage("day"), 5..25);
+        world.beat(WELL);
+        for _ in 0..5 {
+            world.assign();
+            let message = "it says no and more, ".repeat(30);
+            world.report(Outcome::Failed { class: FailureClass::Unprovable, message });
+        }
+        world.assign();
+        let mut status = Status::of(&world.scheduler, Some(&world.fleet), 10);
+        let silent = Heard { dispatcher: "well".to_owned(), silent: 4, ..Heard::default() };
+        let there = Cluster::default();
+        status.heard = vec![silent];
+        status.hear_all(there, true);
+        for size in [(80, 22), (60, 22), (120, 38)] {
+            let shown = drawn(&status, size);
+            let at = |words: &str| shown.find(words).unwrap_or_else(|| panic!("{words}: {shown}"));
+            let needs =
+                [at("parked, they wait for you: 5"), at("push0 retry"), at("well (silent 4s)")];
+            assert!(
+                needs.iter().all(|at| *at < shown.find("head of the chain").unwrap_or(usize::MAX)),
+                "{shown}"
+            );
+        }
+    }
+
+    #[test]
+    fn blocks_that_are_parked_with_the_same_words_share_a_line() {
+        let mut world = World::new(&one_stage("day"), 5..9);
+        world.beat(WELL);
+        for _ in 0..3 {
+            world.assign();
+            let message = "over a limit".to_owned();
+            world.report(Outcome::Failed { class: FailureClass::Unprovable, message });
+        }
+        let status = Status::of(&world.scheduler, Some(&world.fleet), 10);
+        let shown = status.shown(Place::Cluster, Frame { width: None, rows: None, blocks: 10 });
+        let head = "head of the chain: blocks 5-7: prove of each is parked: unprovable: attempt 1 of 1 that ended so: over a limit";
+        assert!(shown.contains(head), "{shown}");
+        assert!(shown.contains("  to try the first again: push0 retry "), "{shown}");
     }
 
     #[test]

@@ -259,7 +259,7 @@ impl Scheduler {
             is_open = task.is_open();
         }
         self.index(id);
-        self.ran.count(stage, event, holder.as_ref().map(|(who, _)| who));
+        self.ran.count(at, stage, event, holder.as_ref().map(|(who, _)| who));
         self.note_record(at, stage, event, holder, failed_elsewhere);
         self.note_open(id, first, was_open, is_open);
         if let Event::Granted { dispatcher, .. } = event

@@ -75,11 +75,13 @@ impl Scheduler {
 
     pub(super) fn resume_source(&self, by: &str, why: &str) -> Result<Vec<Event>, Rejection> {
         if self.chain.ended().is_none() {
-            return Err(Rejection::CannotResume("nobody has said it"));
+            return Err(Rejection::CannotResume(
+                "nothing to undo: nobody has said that no block follows",
+            ));
         }
         if self.has_closed_by_end {
             return Err(Rejection::CannotResume(
-                "a batch was closed by it, and may be proved already: go on with a new log",
+                "that no block follows cannot be undone: a batch was closed by it, and may be proved already; go on with a new log",
             ));
         }
         let (by, why) = (self.bounded(by), self.bounded(why));

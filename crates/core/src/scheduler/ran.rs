@@ -28,6 +28,8 @@ pub struct Ended {
     pub lost: u64,
     /// Before its prover did, for a reason of its own.
     pub withdrawn: u64,
+    /// When the last of them did.
+    pub at: Timestamp,
 }
 
 impl Ran {
@@ -58,6 +60,7 @@ impl Ran {
     /// Counts what an event says of the attempt of `holder` at a task of `stage`.
     pub(super) fn count(
         &mut self,
+        at: Timestamp,
         stage: StageIndex,
         event: &Event,
         holder: Option<&DispatcherId>,
@@ -78,6 +81,7 @@ impl Ran {
         let Some(count) = Ended::counted_by(event) else { return };
         let ended = self.by.entry(holder.clone()).or_default();
         *count(ended) += 1;
+        ended.at = at;
     }
 }
 
@@ -108,6 +112,8 @@ mod tests {
     use super::*;
     use crate::{AttemptId, Digest, ResultRef, TaskId};
 
+    const AT: Timestamp = Timestamp(7);
+
     fn accepted(ran_us: u64) -> Event {
         let result = ResultRef {
             output: Digest([0; 32]),
@@ -124,10 +130,10 @@ mod tests {
     fn what_is_usual_is_the_middle_of_the_latest() {
         let (mut ran, stage) = (Ran::default(), StageIndex(0));
         assert_eq!(ran.usual(stage), None);
-        [9, 1, 5].into_iter().for_each(|took| ran.count(stage, &accepted(took), None));
+        [9, 1, 5].into_iter().for_each(|took| ran.count(AT, stage, &accepted(took), None));
         assert_eq!(ran.usual(stage), Some(Duration::from_micros(5)));
         assert_eq!(ran.usual(StageIndex(1)), None);
-        (0..TOOK_MAX).for_each(|_| ran.count(stage, &accepted(70), None));
+        (0..TOOK_MAX).for_each(|_| ran.count(AT, stage, &accepted(70), None));
         assert_eq!(ran.usual(stage), Some(Duration::from_micros(70)));
         assert_eq!(ran.took.get(&stage).map(VecDeque::len), Some(TOOK_MAX));
     }
@@ -142,9 +148,9 @@ mod tests {
             message: String::new(),
             retry_at: Timestamp(0),
         };
-        ran.count(StageIndex(0), &accepted(1), Some(&who));
-        ran.count(StageIndex(0), &lost, Some(&who));
-        let ended = Ended { accepted: 1, lost: 1, ..Ended::default() };
+        ran.count(Timestamp(1), StageIndex(0), &accepted(1), Some(&who));
+        ran.count(AT, StageIndex(0), &lost, Some(&who));
+        let ended = Ended { accepted: 1, lost: 1, at: AT, ..Ended::default() };
         assert_eq!(ran.by().collect::<Vec<_>>(), [(&who, &ended)]);
     }
 }

@@ -190,7 +190,7 @@ impl NatsError {
     #[must_use]
     pub const fn remedy(&self) -> &'static str {
         match self {
-            Self::Config { .. } => "correct it in [nats]",
+            Self::Config { .. } => "in --nats, PUSH0_NATS or [nats]",
             Self::Unreachable { trouble, .. } => trouble.remedy(),
             Self::Denied { gave: Gave::Nothing, .. } => {
                 "give user and password, token or credentials in [nats], or a certificate that it knows"

@@ -174,7 +174,12 @@ fn name(dir: &Path) -> PipelineName {
 
 /// What to type next.
 fn next(args: &InitArgs) -> String {
-    let mut lines = vec!["written. Next:".to_owned()];
+    let prover = match args.prover {
+        Language::Python => "prover.py",
+        Language::Bash => "prover.sh",
+        Language::Rust => "prover/",
+    };
+    let mut lines = vec![format!("written: pipeline.toml, blocks.jsonl, {prover}. Next:")];
     if args.dir != Path::new(".") {
         lines.push(format!("  cd {}", quoted(&args.dir)));
     }
@@ -185,6 +190,8 @@ fn next(args: &InitArgs) -> String {
     lines.push("  push0 check pipeline.toml".to_owned());
     lines.push("  push0 run pipeline.toml".to_owned());
     lines.push(format!("  push0 verify --pipeline pipeline.toml {name}.push0/proofs/*.proof.json"));
+    let dev = "  # for push0 dev: kind = \"submit\" in [source], and no path";
+    lines.push(dev.to_owned());
     lines.join("\n")
 }
 

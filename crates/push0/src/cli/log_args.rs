@@ -35,7 +35,7 @@ pub(super) enum LogCommand {
 
 /// Prints events, a line each
 ///
-/// Each line about a task has the task's stage and key. What is picked must fit every flag that is given.
+/// Each line about a task has the task's stage and key. An event must match every flag.
 #[derive(Args, Debug)]
 #[command(after_long_help = CAT_EXAMPLES)]
 pub(super) struct LogCatArgs {

@@ -15,12 +15,14 @@ use self::attempts::{Attempt, Attempts, SHORT, Selection};
 use self::source::{NOTHING, Source};
 pub(super) use self::source::{before, body, shown};
 use super::LogsArgs;
+use crate::clock::wall;
 use crate::cluster::Asker;
 use crate::data::{DataError, Layout};
 use crate::exit::Exit;
 use crate::facts::{Facts, FactsError};
 use crate::lines::{time, word};
 use crate::output::print;
+use crate::status::{RECENT, long};
 use crate::tell;
 
 pub(super) fn logs(args: &LogsArgs) -> Exit {
@@ -112,8 +114,12 @@ impl Attempt {
                 )]
             }
             (Source::Data(_) | Source::Cluster(_), None) => {
-                let (number, since) = (self.number, self.since.map(time).unwrap_or_default());
-                let runs = format!("attempt {number} is running (since {since})");
+                let lasts = self.since.map(|since| match wall().since(since).as_secs() {
+                    seconds if seconds < RECENT => format!(", for {}", long(seconds)),
+                    _ => format!(", since {}", time(since)),
+                });
+                let lasts = lasts.unwrap_or_default();
+                let runs = format!("attempt {} is running{lasts}", self.number);
                 match source.whole(self)? {
                     Ok(text) if source::words(&text).trim().is_empty() => {
                         vec![runs, "it has printed nothing yet".to_owned()]

@@ -97,8 +97,8 @@ fn apply_now(args: &ApplyArgs) -> Result<(), ClusterError> {
         return Ok(());
     }
     tell::info(format_args!("against the pipeline that runs:\n{difference}"));
-    if !args.yes && !is_confirmed("apply?") {
-        return Err(ClusterError::NotConfirmed);
+    if !args.yes {
+        confirm("apply?")?;
     }
     let client = runtime.block_on(Client::connect(&settings, args.asks.wait))?;
     runtime.block_on(client.have(&Ask::Apply(Box::new(loaded.spec))))?;
@@ -121,12 +121,15 @@ fn retry_now(args: &RetryArgs) -> Result<usize, ClusterError> {
 }
 
 /// Asks a person, where there is one.
-pub(super) fn is_confirmed(question: &str) -> bool {
+pub(super) fn confirm(question: &str) -> Result<(), ClusterError> {
     let input = std::io::stdin();
     if !input.is_terminal() {
-        return false;
+        return Err(ClusterError::NobodyToAsk);
     }
     let _ = write!(std::io::stderr(), "{question} [y/N] ");
     let mut answer = String::new();
-    input.read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "yes")
+    match input.read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "yes") {
+        true => Ok(()),
+        false => Err(ClusterError::NotConfirmed),
+    }
 }

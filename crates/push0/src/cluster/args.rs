@@ -42,7 +42,7 @@ impl ServeArgs {
     }
 }
 
-/// Runs provers for a cluster; comes and goes as it likes
+/// Runs provers for a cluster; may start and stop at any time
 ///
 /// It announces the pipeline's programs, takes what the leading engine grants, and holds each result until it
 /// is recorded. SIGTERM, SIGUSR1 or Ctrl-C has it leave: it takes nothing new, ends what it runs, hands over its results, and
@@ -193,7 +193,7 @@ impl WhoArgs {
 
 fn named_or_user(name: Option<&str>) -> String {
     let user = || ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
-    name.map(ToOwned::to_owned).or_else(user).unwrap_or_else(|| "an operator".to_owned())
+    name.map(ToOwned::to_owned).or_else(user).unwrap_or_else(push0_dispatch::own_user)
 }
 
 /// Has a cluster go on with a changed pipeline file

@@ -25,6 +25,7 @@ use super::lives::Origin;
 use super::role::Role;
 use super::serve::{runtime, sign};
 use super::settings::Settings;
+use super::unled::Unled;
 use super::wire::{Down, LeaderBeat};
 use super::{outputs, present};
 use crate::alive::Sign;
@@ -147,6 +148,7 @@ async fn carry(
     let (mut said, mut failures) = (Vec::new(), Failures::default());
     let began = Instant::now();
     let mut leader = Followed::new(began.elapsed(), reign(&leader));
+    let (mut unled, id) = (Unled::new(Instant::now()), own.dispatcher.as_str());
     let mut connects = bus.connects();
     let ended = loop {
         tokio::select! {
@@ -154,6 +156,7 @@ async fn carry(
                 if said.iter().any(|said| matches!(said, FromDispatcher::Beat(_))) {
                     shows();
                     failures.look();
+                    unled.look((Instant::now(), id), bus.is_connected(), dispatcher.counts());
                 }
                 if bus.say(&up, std::mem::take(&mut said)).await {
                     sign.touch();
@@ -166,6 +169,7 @@ async fn carry(
             }
             Some(message) = beats.next() => {
                 if let Some(beat) = read::<LeaderBeat>(&message.payload) {
+                    unled.beat(Instant::now(), id);
                     let was = std::mem::replace(&mut connects, bus.connects());
                     match leader.beat(began.elapsed(), reign(&beat)) {
                         Heard::OtherHistory => break Ok(Ended::OtherHistory(beat)),
@@ -194,18 +198,18 @@ async fn carry(
         ended => ended,
     };
     let grace = leaving.grace();
-    match ended {
-        Ok(Ended::OtherHistory(_)) => {
-            tell::warn(format_args!("{}: {OTHER_HISTORY}", own.dispatcher));
-        }
-        Err(_) if dispatcher.counts() == (0, 0) => {} // its error is all there is to say
-        Ok(Ended::Stopped) | Err(_) => {
-            let stops = stops(dispatcher.counts());
-            tell::info(format_args!("{}: {stops}", own.dispatcher));
-        }
-    }
+    tell_of(&ended, own.dispatcher.as_str(), dispatcher.counts());
     stop_at_once(bus, &up, dispatcher, from, grace).await;
     ended
+}
+
+/// Tells how a life has ended, with so many attempts and results.
+fn tell_of(ended: &Result<Ended, ClusterError>, id: &str, counts: (usize, usize)) {
+    match ended {
+        Ok(Ended::OtherHistory(_)) => tell::warn(format_args!("{id}: {OTHER_HISTORY}")),
+        Err(_) if counts == (0, 0) => {} // its error is all there is to say
+        Ok(Ended::Stopped) | Err(_) => tell::info(format_args!("{id}: {}", stops(counts))),
+    }
 }
 
 /// Takes what the leading engine says; breaks where it is that another dispatcher of this name is at work.
@@ -274,8 +278,9 @@ fn wanted(
     };
     let table = &settings.dispatch;
     let id = args.id.clone().or_else(|| table.id.clone()).unwrap_or_else(host);
-    let id: DispatcherId =
-        id.parse().map_err(|error| fault(format!("dispatch.id: {id:?}: {error} (--id)")))?;
+    let id: DispatcherId = id
+        .parse()
+        .map_err(|error| fault(format!("dispatch.id: {id:?}: {error}: name another (--id)")))?;
     let own = table.dir.as_deref().map(|dir| {
         let named = crate::directory::named(&dir.to_string_lossy());
         named.map_err(|what| fault(format!("dispatch.dir: {what}")))
@@ -283,8 +288,9 @@ fn wanted(
     let dir = args.dir.clone().or(own.transpose()?);
     let dir = dir.unwrap_or_else(|| PathBuf::from(format!("./{}.{id}", loaded.pipeline.name)));
     let memory_bytes = match (args.machine.memory, table.memory.as_deref()) {
-        (None, Some(text)) => unit::size(text)
-            .ok_or_else(|| fault(format!("dispatch.memory: {text:?} is no size")))?,
+        (None, Some(text)) => unit::size(text).ok_or_else(|| {
+            fault(format!("dispatch.memory: {text:?} is no size: write one like \"8GiB\""))
+        })?,
         _ => args.machine.memory_bytes().map_err(|error| {
             fault(format!(
                 "the memory of this machine is not known ({error}): say it with --memory"
@@ -300,7 +306,9 @@ fn wanted(
     let dir = std::path::absolute(&dir).unwrap_or(dir);
     let programs = programs::resolve(loaded).map_err(ClusterError::missing(&args.pipeline))?;
     let drain = table.drain.as_deref().map(|text| {
-        unit::duration(text).ok_or_else(|| fault(format!("dispatch.drain: {text:?} is no time")))
+        unit::duration(text).ok_or_else(|| {
+            fault(format!("dispatch.drain: {text:?} is no time: write one like \"30m\""))
+        })
     });
     let drain = args.drain.or(drain.transpose()?).unwrap_or(DRAIN);
     let notice = table.notice.as_ref().map(|text| {

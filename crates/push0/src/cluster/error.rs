@@ -20,7 +20,8 @@ use crate::tell;
 pub(crate) enum ClusterError {
     #[error("{0}")]
     Pipeline(#[from] PipelineFileError),
-    #[error("{what} ({}): correct it", place(.file.as_deref(), *.line))]
+    /// What is wrong, and what to write instead.
+    #[error("{what}{}", place(.file.as_deref(), *.line))]
     Setting { file: Option<PathBuf>, line: Option<usize>, what: String },
     #[error("{}: {}", push0_core::causes(.0), .0.remedy())]
     Nats(#[from] NatsError),
@@ -80,7 +81,7 @@ pub(crate) enum ClusterError {
         "{reason} (block {block}); the blocks before it were taken, and the same command goes on once there is room"
     )]
     LogFull { block: String, reason: String },
-    #[error("{0}: nothing was changed by it")]
+    #[error("{0}; nothing was changed")]
     NotDone(String),
     #[error(
         "{words}: {right} needs a user who may publish there and hear the answer (docs/nats.md, Roles)"
@@ -103,7 +104,9 @@ pub(crate) enum ClusterError {
          --config)"
     )]
     Nowhere,
-    #[error("nothing was changed: answer yes, or give --yes")]
+    #[error("nothing was changed: there is no terminal to ask on; give --yes")]
+    NobodyToAsk,
+    #[error("nothing was changed: the answer was no")]
     NotConfirmed,
     #[error(
         "no dispatcher is named: name some, or all of them (--all); to say that no block follows, use `push0 finish`"
@@ -186,10 +189,10 @@ impl ClusterError {
 }
 
 fn place(file: Option<&Path>, line: Option<usize>) -> String {
-    let file = file.map_or_else(|| "--config".to_owned(), |file| file.display().to_string());
-    match line {
-        Some(line) => format!("{file}:{line}"),
-        None => file,
+    match (file, line) {
+        (Some(file), Some(line)) => format!(" ({}:{line}): correct that line", file.display()),
+        (Some(file), None) => format!(" ({})", file.display()),
+        (None, _) => String::new(),
     }
 }
 

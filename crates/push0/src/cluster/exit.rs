@@ -14,6 +14,7 @@ impl From<&ClusterError> for Exit {
         match error {
             ClusterError::Pipeline(_)
             | ClusterError::Nowhere
+            | ClusterError::NobodyToAsk
             | ClusterError::NotConfirmed
             | ClusterError::NothingRuns
             | ClusterError::NotDone(_)

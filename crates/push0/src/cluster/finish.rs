@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::apply::is_confirmed;
+use super::apply::confirm;
 use super::args::FinishArgs;
 use super::client::Client;
 use super::error::{ClusterError, told};
@@ -21,11 +21,9 @@ fn finish_now(args: &FinishArgs) -> Result<(), ClusterError> {
     let settings = args.asks.cluster.settings(Role::Client, "push0-finish")?;
     if !args.yes {
         tell::info(
-            "no block follows: open batches close with what they have, and blocks past the last one are refused",
+            "this says that no block follows: open batches close with what they have, and blocks past the last one are refused",
         );
-        if !is_confirmed("say so?") {
-            return Err(ClusterError::NotConfirmed);
-        }
+        confirm("say so?")?;
     }
     let runtime = runtime()?;
     let client = runtime.block_on(Client::connect(&settings, args.asks.wait))?;

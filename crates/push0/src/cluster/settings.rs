@@ -66,7 +66,7 @@ impl Settings {
     /// Opens the store that all machines share. An engine makes it where there is none; nobody else does: where a mount
     /// is missing there is none either.
     pub(crate) fn store(&self, access: Access) -> Result<Store, ClusterError> {
-        let what = "no store is given: pass --store DIR, or set path or s3 in [store]; all machines share it";
+        let what = "no store given: pass --store DIR, or set [store] path or s3 in push0.toml; all machines share it";
         let missing = || ClusterError::Setting { file: None, line: None, what: what.to_owned() };
         Ok(self.store.as_ref().ok_or_else(missing)?.open(access)?)
     }

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::exit::Exit;
+
 /// One that runs. Dropped, it is killed.
 pub(super) struct Child {
     what: &'static str,
@@ -24,6 +26,16 @@ pub(super) struct Exited {
     what: &'static str,
     status: ExitStatus,
     log: Option<PathBuf>,
+}
+
+impl Exited {
+    /// What this process ends with for it: of push0's own processes the same.
+    pub(super) fn exit(&self) -> Exit {
+        let all = [Exit::Usage, Exit::Source, Exit::Data, Exit::Busy, Exit::Bug];
+        let code = self.status.code();
+        let is_it = |exit: &Exit| self.log.is_none() && code == Some(exit.code().into());
+        all.into_iter().find(is_it).unwrap_or(Exit::OutOfReach)
+    }
 }
 
 impl fmt::Display for Exited {

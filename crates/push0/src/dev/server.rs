@@ -1,8 +1,10 @@
 //! The NATS server of a cluster for trying things out: on loopback, with JetStream, and synced as a log needs it.
 //!
-//! The system chooses its ports, and the server writes which they are into a file that has its process' number.
+//! The system chooses its port at the first start, and the server writes it into a file that has its process' number. It is
+//! kept: what a person typed in another terminal names it. Where another program has it by then, the system chooses anew.
 
 use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -56,7 +58,7 @@ pub(super) fn start(place: &Place, binary: &Path) -> Result<Started, DevError> {
     fs::create_dir_all(&dir).map_err(at(&dir))?;
     clear(&dir);
     let config = place.path("nats.conf");
-    fs::write(&config, configuration(&dir, &log)).map_err(at(&config))?;
+    fs::write(&config, configuration(&dir, &log, former_port(place))).map_err(at(&config))?;
     let mut command = Command::new(binary);
     command.arg("--config").arg(&config).stdout(Stdio::null());
     let child = Child::spawn("nats-server", command, Some(log));
@@ -75,6 +77,19 @@ pub(super) fn url(ports: &Ports) -> Option<String> {
     listens.nats.into_iter().find(|url| url.starts_with("nats://127.0.0.1:"))
 }
 
+/// Keeps the port for the next start.
+pub(super) fn keep_port(place: &Place, url: &str) {
+    if let Some((_, port)) = url.rsplit_once(':') {
+        let _ = fs::write(place.path(PORT), port); // at worst the next start has another
+    }
+}
+
+/// The one of the last start, where it is free.
+fn former_port(place: &Place) -> Option<u16> {
+    let port = fs::read_to_string(place.path(PORT)).ok()?.trim().parse().ok()?;
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok().then_some(port)
+}
+
 /// What killed servers have left: another process may get such a number.
 fn clear(dir: &Path) {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
@@ -87,14 +102,15 @@ fn is_ports(path: &Path, end: &str) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(end))
 }
 
-fn configuration(dir: &Path, log: &Path) -> String {
+fn configuration(dir: &Path, log: &Path, port: Option<u16>) -> String {
+    let port = port.map_or_else(|| "-1".to_owned(), |port| port.to_string());
     let text =
         |path: PathBuf| path.display().to_string().replace('\\', "\\\\").replace('"', "\\\"");
     format!(
         "# Of `push0 dev`, which writes this anew at each start. For trying things out: whoever is on this machine may use \
          it.\n\
          server_name: push0-dev\n\
-         listen: \"127.0.0.1:-1\"\n\
+         listen: \"127.0.0.1:{port}\"\n\
          ports_file_dir: \"{}\"\n\
          log_file: \"{}\"\n\
          logfile_size_limit: 10MB\n\
@@ -105,6 +121,9 @@ fn configuration(dir: &Path, log: &Path) -> String {
         text(dir.join("jetstream")),
     )
 }
+
+/// The file in which the port is kept.
+const PORT: &str = "nats.port";
 
 const VARIABLE: &str = "PUSH0_NATS_SERVER";
 

@@ -157,18 +157,17 @@ pub(super) fn clock() -> Finding {
         let said = "it shows a year before push0 was written";
         return Finding::fail(ABOUT, said, "set it: times in the log, and certificates, go by it");
     }
-    let apart = "an engine whose clock is more than 5 s off leads later than it could";
     match push0_dispatch::clock_is_synchronized() {
         Some(true) => Finding::ok(ABOUT, "kept by a time service"),
         Some(false) => Finding::warn(
             ABOUT,
-            format!("no time service keeps it, as far as the kernel knows: {apart}"),
-            "run chrony or systemd-timesyncd on each machine that an engine runs on",
+            "the kernel reports no time sync",
+            "run chrony or systemd-timesyncd where an engine runs; a clock 5 s off delays a takeover",
         ),
         None => Finding::warn(
             ABOUT,
-            format!("the kernel does not say whether a time service keeps it: {apart}"),
-            "compare it with the other machines' (date -u)",
+            "the kernel does not say whether it is synced",
+            "compare it with the other machines' (date -u); a clock 5 s off delays a takeover",
         ),
     }
 }

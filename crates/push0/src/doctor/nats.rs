@@ -150,7 +150,7 @@ fn copies(said: String, replicas: u64) -> Finding {
         0..=2 => Finding::warn(
             ABOUT,
             said,
-            "for a log that outlives a machine: three servers, and replicas = 3 in [nats]",
+            "the log dies with its server: use three servers, and replicas = 3 in [nats]",
         ),
         _ => Finding::ok(ABOUT, said),
     }

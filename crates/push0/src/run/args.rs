@@ -8,7 +8,6 @@ use std::time::Duration;
 use std::{fs, io, thread};
 
 use clap::Args;
-use push0_core::PipelineName;
 
 use push0_pipeline::unit;
 
@@ -43,7 +42,7 @@ pub struct RunArgs {
     /// Try again what is parked
     #[arg(long)]
     pub retry_parked: bool,
-    /// How long to go on while a program is held: several of its tasks fail, and none is proved any more
+    /// How long to go on while a program is held: several tasks have failed, and none was proved since
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "5m")]
     pub patience: Duration,
 }
@@ -67,7 +66,7 @@ pub struct MachineArgs {
 impl RunArgs {
     /// The data directory of a pipeline of this name.
     #[must_use]
-    pub fn data_dir(&self, name: &PipelineName) -> PathBuf {
+    pub fn data_dir(&self, name: &impl std::fmt::Display) -> PathBuf {
         self.data.clone().unwrap_or_else(|| PathBuf::from(format!("./{name}.push0")))
     }
 

@@ -22,7 +22,8 @@ struct Bars {
     released: ProgressBar,
     running: ProgressBar,
     drawn: Instant,
-    pace: Pace,
+    /// None once nothing goes on.
+    pace: Option<Pace>,
     /// Of the terminal, as it was last drawn. Unit: columns.
     width: usize,
     /// Of the longest name.
@@ -69,6 +70,7 @@ impl Screen {
     pub(super) fn end(&mut self, standing: Option<&Standing>) {
         if let Some(bars) = &mut self.0 {
             if let Some(standing) = standing {
+                bars.pace = None; // nothing goes on
                 bars.draw(standing, &[]);
             }
             bars.running.finish_and_clear();
@@ -101,7 +103,7 @@ impl Bars {
         let released = bar("released");
         let running = all.add(ProgressBar::new_spinner());
         running.set_style(ProgressStyle::with_template("{msg}").expect("the template is right"));
-        let (drawn, pace) = (Instant::now(), Pace::default());
+        let (drawn, pace) = (Instant::now(), Some(Pace::default()));
         Self { all, stages, released, running, drawn, pace, width, name }
     }
 
@@ -134,7 +136,7 @@ impl Bars {
         self.released.set_position(standing.totals.blocks_released);
         let failed = standing.totals.failed.values().sum::<u64>() + standing.totals.rejected;
         let failed = (failed > 0).then(|| format!("{} failed", tell::counted(failed, "attempt")));
-        let pace = self.pace.words(Instant::now(), proved, all);
+        let pace = self.pace.as_mut().and_then(|pace| pace.words(Instant::now(), proved, all));
         let words: Vec<_> = pace.into_iter().chain(failed).collect();
         let room = self.room(&self.released);
         self.released.set_message(whole_parts(&words.join(", "), room));

@@ -1,9 +1,11 @@
 //! How a run stands: what the watcher needs to know of the engine's state to go on, stop or explain.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use push0_core::{Fleet, ProgramName, Scheduler, StageView, TaskId, Totals};
 
+use crate::output::quoted;
 use crate::status::is_held;
 
 /// How a run stands.
@@ -69,7 +71,7 @@ impl Standing {
     }
 
     /// What holds the run, for a person.
-    pub(crate) fn held_words(&self) -> String {
+    pub(crate) fn held_words(&self, data: &Path) -> String {
         let some = |count: u64, what: &str| match count {
             1 => format!("1 {what} is"),
             count => format!("{count} {what}s are"),
@@ -81,9 +83,8 @@ impl Standing {
             parked => words += &format!(": {} parked", some(parked, "task")),
         }
         for (program, message) in &self.held {
-            words += &format!(
-                "\n  program {program} is held: no attempt at it came to a result any more; the last: "
-            );
+            words +=
+                &format!("\n  program {program} is held: every recent attempt failed; the last: ");
             words += &plain(message);
         }
         for set in &self.parked {
@@ -91,8 +92,18 @@ impl Standing {
             let (class, message) = (&set.class, plain(&set.message));
             words += &format!("\n  {stage} {key}, task {task}: {class}, {message}");
         }
+        let data = quoted(data);
+        words += "\n  ";
+        words += &match self.parked.first() {
+            Some(set) => format!(
+                "What a prover printed: push0 logs {} --data {data}. To try again: the same command, with --retry-parked",
+                set.task.short()
+            ),
+            None => format!(
+                "What failed, and where: push0 status --data {data}. Mend the cause; then the same command goes on"
+            ),
+        };
         words
-            + "\n  Look at a prover's output with `push0 logs TASK --data DIR`; try again with --retry-parked."
     }
 }
 

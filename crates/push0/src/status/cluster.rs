@@ -4,13 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use push0_core::{DispatcherId, Ended, Epoch, Scheduler, plain};
+use push0_core::{DispatcherId, Ended, Epoch, Scheduler, Timestamp, plain};
 use push0_dispatch::{About, Dispatcher, Elsewhere, MemoryLimit, Now, Step};
 use serde::{Deserialize, Serialize};
 
 use super::heard::Heard;
 use super::layout::{long, middle, size, table};
 use super::runs::Run;
+use crate::lines;
 
 /// The processes that answer at this moment.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -81,16 +82,24 @@ pub(super) struct Record {
     failed: u64,
     lost: u64,
     withdrawn: u64,
+    /// When the last of them did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
+    /// How long ago that was when this was looked at. Unit: seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at_seconds: Option<u64>,
 }
 
 impl Record {
     /// Those with the most failures first.
-    pub(super) fn all(scheduler: &Scheduler) -> Vec<Self> {
+    pub(super) fn all(scheduler: &Scheduler, now: Timestamp) -> Vec<Self> {
         let mut all: Vec<_> = scheduler.ran().by().collect();
         all.sort_by_key(|(_, ended)| std::cmp::Reverse(ended.failed + ended.lost));
         let of = |(dispatcher, ended): (&DispatcherId, &Ended)| {
-            let Ended { accepted, failed, lost, withdrawn } = *ended;
-            Self { dispatcher: dispatcher.to_string(), accepted, failed, lost, withdrawn }
+            let Ended { accepted, failed, lost, withdrawn, at } = *ended;
+            let dispatcher = dispatcher.to_string();
+            let (at, at_seconds) = (Some(lines::time(at)), Some(now.since(at).as_secs()));
+            Self { dispatcher, accepted, failed, lost, withdrawn, at, at_seconds }
         };
         all.into_iter().take(RECORDS_MAX).map(of).collect()
     }
@@ -128,6 +137,19 @@ impl Cluster {
         Self { leader: Some(leader), ..Self::default() }
     }
 
+    /// Whether this dispatcher answers.
+    pub(super) fn has(&self, dispatcher: &str) -> bool {
+        self.dispatchers.iter().any(|view| view.dispatcher == dispatcher)
+    }
+
+    /// Whether a dispatcher has said no more than a part of what it does: a message has an end, and one of an older version
+    /// does not tell what has ended.
+    pub(super) fn says_part(&self, dispatcher: &str) -> bool {
+        let is_part =
+            |view: &DispatcherView| view.steps.len() < view.running.saturating_add(view.held);
+        self.dispatchers.iter().any(|view| view.dispatcher == dispatcher && is_part(view))
+    }
+
     /// `led_for`: how long the engine that leads has done so.
     pub(super) fn engines_shown(&self, running: Option<bool>, led_for: Option<u64>) -> String {
         let leader = self.leader.as_ref();
@@ -151,7 +173,7 @@ impl Cluster {
             (None, _) if said.is_empty() => "no engine answers".to_owned(),
             (None, _) => "no engine that leads answers".to_owned(),
         };
-        if said.is_empty() { leads } else { format!("{leads}; by their own word: {said}") }
+        if said.is_empty() { leads } else { format!("{leads}; as they report it: {said}") }
     }
 
     /// That nothing is known of what all these work for.
@@ -192,6 +214,11 @@ impl Cluster {
         doubled.map(warning).chain(cannot).chain(elsewhere).collect()
     }
 
+    /// Whether somebody is silent, or nobody is there.
+    pub(super) const fn misses_any(&self) -> bool {
+        self.dispatchers.is_empty() || !self.silent.is_empty()
+    }
+
     /// What each has and runs, and how its attempts ended.
     pub(super) fn dispatchers_shown(
         &self,
@@ -199,10 +226,11 @@ impl Cluster {
         runs: &[Run],
         width: Option<usize>,
     ) -> String {
+        let gone = self.gone_shown(records);
         if self.dispatchers.is_empty() && self.silent.is_empty() {
-            return "no dispatcher answers".to_owned();
+            return "no dispatcher answers".to_owned() + &gone;
         }
-        let head = ["dispatcher", "slots", "runs", "held", "memory", "GPUs", "failed", "lost"];
+        let head = ["dispatcher", "slots", "runs", "kept", "memory", "GPUs", "failed", "lost"];
         let failed = |dispatcher: &str| {
             let record = records.iter().find(|record| record.dispatcher == dispatcher);
             record.map_or([0, 0], |it| [it.failed, it.lost]).map(|count| count.to_string())
@@ -229,7 +257,7 @@ impl Cluster {
         });
         let rows = silent.chain(answer).take(DISPATCHERS_SHOWN_MAX);
         let rows = std::iter::once(head.map(ToOwned::to_owned)).chain(rows).collect::<Vec<_>>();
-        let mut shown = format!("dispatchers, by their own word:\n{}", table(&rows, width));
+        let mut shown = format!("dispatchers, as they report it:\n{}", table(&rows, width));
         let all = self.dispatchers.len() + self.silent.len();
         if let Some(more) = all.checked_sub(DISPATCHERS_SHOWN_MAX).filter(|more| *more > 0) {
             shown += &format!("\nand {more} more");
@@ -242,7 +270,38 @@ impl Cluster {
         if self.dispatchers.iter().any(|view| !view.memory_limit.is_kept()) {
             shown += "\n(watched: no kernel keeps its provers to their memory; `push0 doctor` there says why)";
         }
-        shown
+        shown + &gone
+    }
+
+    /// Those that are not there any more and whose attempts came to nothing: a machine that died leaves this trace.
+    fn gone_shown(&self, records: &[Record]) -> String {
+        let is_there = |dispatcher: &str| {
+            self.has(dispatcher) || self.silent.iter().any(|heard| heard.dispatcher == dispatcher)
+        };
+        let is_gone =
+            |record: &&Record| record.failed + record.lost > 0 && !is_there(&record.dispatcher);
+        let mut gone: Vec<_> = records.iter().filter(is_gone).collect();
+        gone.sort_by_key(|record| record.at_seconds);
+        let mut shown =
+            gone.iter().take(GONE_SHOWN_MAX).map(|record| record.gone()).collect::<Vec<_>>();
+        if let Some(more) = gone.len().checked_sub(GONE_SHOWN_MAX).filter(|more| *more > 0) {
+            shown.push(format!("and {more} more"));
+        }
+        match shown.is_empty() {
+            true => String::new(),
+            false => format!("\nnot there any more: {}", shown.join("; ")),
+        }
+    }
+}
+
+impl Record {
+    fn gone(&self) -> String {
+        let Self { dispatcher, failed, lost, at_seconds, .. } = self;
+        let counts =
+            [(failed, "failed"), (lost, "lost")].into_iter().filter(|(count, _)| **count > 0);
+        let counts = counts.map(|(count, how)| format!("{count} {how}")).collect::<Vec<_>>();
+        let ago = at_seconds.map_or_else(String::new, |it| format!(", the last {} ago", long(it)));
+        format!("{} ({}{ago})", plain(dispatcher), counts.join(", "))
     }
 }
 
@@ -269,6 +328,9 @@ const CANNOT_SHOWN_MAX: usize = 8;
 
 /// Rows of a table; `--json` has all.
 const DISPATCHERS_SHOWN_MAX: usize = 20;
+
+/// Dispatchers that are told of, which are not there any more: the latest. `--json` has all.
+const GONE_SHOWN_MAX: usize = 8;
 
 /// Names in a line.
 const NAMED_MAX: usize = 6;
@@ -311,6 +373,26 @@ mod tests {
         );
         assert!(!cannot.contains(['\u{202e}', '\n']), "{cannot:?}");
         assert!(elsewhere.contains("does not offer GPU 0: on its machine somebody has it"));
+    }
+
+    #[test]
+    fn who_died_is_told_below_those_that_are_there() {
+        let record = |dispatcher: &str, failed, lost| Record {
+            dispatcher: dispatcher.to_owned(),
+            accepted: 9,
+            failed,
+            lost,
+            withdrawn: 0,
+            at: None,
+            at_seconds: Some(130),
+        };
+        let records = [record("gpu-1", 1, 1), record("gpu-2", 0, 2), record("gpu-3", 0, 0)];
+        let cluster = Cluster { dispatchers: vec![view()], ..Cluster::default() };
+        let shown = cluster.dispatchers_shown(&records, &[], None);
+        let last = shown.lines().last().unwrap_or_default();
+        assert_eq!(last, "not there any more: gpu-2 (2 lost, the last 2m10s ago)");
+        let shown = Cluster::default().dispatchers_shown(&records, &[], None);
+        assert!(shown.starts_with("no dispatcher answers\nnot there any more: gpu-1 (1 failed"));
     }
 
     #[test]

@@ -46,7 +46,11 @@ impl Cordoned {
             let why = if why.is_empty() { String::new() } else { format!(": {}", plain(why)) };
             format!("  {}, for {lasts}, by {}{why}", plain(dispatcher), plain(by))
         }));
-        lines.push("to give one work again: push0 uncordon ID".to_owned());
+        let (it, id) = match all {
+            [one] => ("it", plain(&one.dispatcher)),
+            _ => ("one", "ID".into()),
+        };
+        lines.push(format!("to give {it} work again: push0 uncordon {id}"));
         Some(lines.join("\n"))
     }
 }

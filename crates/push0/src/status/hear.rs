@@ -26,9 +26,9 @@ impl Status {
             self.hear(&view.dispatcher, &Now { cannot, steps, ..Now::default() });
         }
         if !is_led {
-            let answers = |id: &str| there.dispatchers.iter().any(|view| view.dispatcher == id);
-            self.unreleased.iter_mut().for_each(|held| held.answered_by(answers));
-            self.runs.iter_mut().for_each(|run| run.unheard = !answers(&run.dispatcher));
+            self.unreleased.iter_mut().for_each(|held| held.without_leader(&there));
+            self.runs.iter_mut().for_each(|run| run.without_leader(&there));
+            self.trouble.without_leader(&there);
         }
         // The engine waits for several beats before it calls anybody silent. Who does not answer is silent at once.
         for heard in &self.heard {

@@ -10,6 +10,7 @@ use push0_core::{Height, Scheduler, Task, TaskId, TaskState, Whereabouts};
 use push0_dispatch::Step;
 use serde::{Deserialize, Serialize};
 
+use super::cluster::Cluster;
 use super::heard::Heard;
 use super::layout;
 use super::reason::{Reason, Wait};
@@ -39,7 +40,7 @@ pub(super) struct Held {
     what: Option<String>,
     /// Whether each of several blocks has a task of its own, of that stage, and the first is named.
     #[serde(default, skip_serializing_if = "is_false")]
-    is_of_each: bool,
+    pub(super) is_of_each: bool,
     /// Why that task stands where it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<Reason>,
@@ -127,10 +128,10 @@ impl Held {
         *self = self.clone().told();
     }
 
-    /// Notes which of the dispatchers answer, where no engine leads that would hear them.
-    pub(super) fn answered_by(&mut self, there: impl Fn(&str) -> bool) {
+    /// Notes what dispatchers answer, where no engine leads that would hear them.
+    pub(super) fn without_leader(&mut self, there: &Cluster) {
         if let Some(reason) = &mut self.reason {
-            reason.answered_by(there);
+            reason.without_leader(there);
         }
         *self = self.clone().told();
     }
@@ -257,7 +258,7 @@ impl Held {
 
     /// Whether the same holds both, which follow one another.
     fn is_like(&self, next: &Self) -> bool {
-        let is_shared = self.reason.as_ref().is_some_and(Reason::is_of_program);
+        let is_shared = self.reason.as_ref().is_some_and(Reason::is_shared);
         self.last.unwrap_or(self.block).checked_add(1) == Some(next.block)
             && (&self.waits, &self.reason) == (&next.waits, &next.reason)
             && (self.task == next.task || is_shared && self.stage() == next.stage())
@@ -269,7 +270,8 @@ impl Held {
 
     /// With its words.
     fn told(mut self) -> Self {
-        self.before = self.waits.as_ref().map(ToString::to_string).unwrap_or_default();
+        let are_several = self.last.is_some();
+        self.before = self.waits.as_ref().map(|wait| wait.words(are_several)).unwrap_or_default();
         let what = match self.is_of_each {
             true => self.stage().map(|stage| format!("{stage} of each")),
             false => self.what.clone(),
@@ -381,9 +383,9 @@ mod tests {
         assert!(five.starts_with("block 5: prove 5 is being proved: attempt"), "{five}");
         assert_eq!(
             next,
-            "blocks 6-7: prove of each waits: the one dispatcher that could run its program, prover, has something to do"
+            "blocks 6-7: prove of each waits: the only dispatcher that can run prover is busy"
         );
-        assert!(rest.starts_with("blocks 8-11: not begun: 3 blocks at once"), "{rest}");
+        assert!(rest.starts_with("blocks 8-11: not begun: the window is 3 blocks"), "{rest}");
         assert_eq!(words(&place, 2).len(), 2);
     }
 
@@ -442,7 +444,7 @@ mod tests {
         place.assign();
         let said = words(&place, 10);
         let [five, six] = said.as_slice() else { panic!("{said:?}") };
-        let waits = "its proof waits at stage batch for the rest of its batch";
+        let waits = "its proof waits at stage batch for the rest of the batch";
         assert!(five.starts_with(&format!("block 5: {waits}; prove 6 is being proved")), "{five}");
         assert!(six.starts_with("block 6: prove 6 is being proved"), "{six}");
         place.report(Outcome::Failed {
@@ -465,7 +467,7 @@ mod tests {
         assert_eq!(
             said,
             [
-                "block 5: it waits at stage batch for more blocks: its batch closes when it is full, or by `push0 finish`"
+                "block 5: its proof waits at stage batch for more blocks: the batch closes when it is full, or by `push0 finish`"
             ]
         );
     }

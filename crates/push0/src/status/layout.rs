@@ -5,7 +5,7 @@
 //! Not here: what is said.
 
 /// How long, as people say it: `3s`, `4m12s`, `2h14m`, `3d4h`.
-pub(super) fn long(seconds: u64) -> String {
+pub(crate) fn long(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
     match (days, hours, minutes) {
         (0, 0, 0) => format!("{seconds}s"),
@@ -111,15 +111,68 @@ pub(crate) fn middle(text: &str, most: usize) -> String {
     begin.chain(['…']).chain(text.chars().skip(length - last)).collect()
 }
 
-/// The beginning of a text that is too long for its line.
-pub(super) fn short(text: &str, width: Option<usize>) -> String {
-    match width {
-        Some(_) if text.chars().count() > WORDS_MAX => {
-            text.chars().take(WORDS_MAX - 1).chain(['…']).collect()
+/// The beginning of a text that is longer than it may be.
+pub(super) fn short(text: &str, most: Option<usize>) -> String {
+    match most {
+        Some(most) if text.chars().count() > most => {
+            text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
         }
         Some(_) | None => text.to_owned(),
     }
 }
+
+/// How many rows of a terminal a text takes.
+pub(crate) fn rows_of(text: &str, width: Option<usize>) -> usize {
+    let takes = |line: &str| match width {
+        Some(width) => line.chars().count().div_ceil(width.max(1)).max(1),
+        None => 1,
+    };
+    text.lines().map(takes).sum()
+}
+
+/// How much of what may be long is shown.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Amount {
+    pub(super) width: Option<usize>,
+    /// Entries of blocks that are not released.
+    pub(super) blocks: usize,
+    /// Attempts that run.
+    pub(super) runs: usize,
+    /// Tasks that are parked.
+    pub(super) parked: usize,
+    /// Letters of a block's reason.
+    pub(super) why: Option<usize>,
+    /// Letters of what a parked task came to.
+    pub(super) message: Option<usize>,
+    /// What stands between two sections.
+    pub(super) between: &'static str,
+}
+
+impl Amount {
+    /// As much as anybody reads.
+    pub(super) fn whole(width: Option<usize>, blocks: usize) -> Self {
+        let most = width.map(|_| WORDS_MAX);
+        Self { width, blocks, runs: 20, parked: 10, why: most, message: most, between: "\n\n" }
+    }
+
+    /// The same, and then less and less, for a terminal that has no room for more.
+    pub(super) fn ladder(width: Option<usize>, blocks: usize) -> [Self; 5] {
+        let whole = Self::whole(width, blocks);
+        let of = |most: usize, between| Self {
+            blocks: blocks.min(most),
+            runs: most,
+            parked: most,
+            why: width,
+            message: width.map(|width| width.saturating_sub(BEFORE_MESSAGE).max(CELL_MIN)),
+            between,
+            ..whole
+        };
+        [whole, of(6, "\n\n"), of(3, "\n\n"), of(3, "\n"), of(1, "\n")]
+    }
+}
+
+/// A longer time ago is told as a time. Unit: seconds.
+pub(crate) const RECENT: u64 = 100 * 86_400;
 
 /// A line that is broken goes on so much further in.
 const HANGS: usize = 2;
@@ -128,6 +181,9 @@ const BETWEEN: &str = "  ";
 
 /// No column gets narrower.
 const CELL_MIN: usize = 8;
+
+/// What stands before the words of a parked task in its line: its id, its stage, its key and its class.
+const BEFORE_MESSAGE: usize = 48;
 
 /// What a terminal is shown of a prover's words; `push0 logs` and `--json` have all.
 const WORDS_MAX: usize = 240;

@@ -3,7 +3,7 @@
 use push0_core::{ParkedBy, Scheduler};
 use serde::{Deserialize, Serialize};
 
-use super::layout::short;
+use super::layout::{Amount, short};
 use super::{Place, SHORT};
 use crate::lines;
 use crate::output::gist;
@@ -46,18 +46,13 @@ impl Parked {
     }
 
     /// `count`: of all there are.
-    pub(super) fn shown(
-        all: &[Self],
-        count: u64,
-        place: Place<'_>,
-        width: Option<usize>,
-    ) -> String {
+    pub(super) fn shown(all: &[Self], count: u64, place: Place<'_>, amount: Amount) -> String {
         let mut lines = vec![format!("parked, they wait for you: {count}")];
-        for parked in all.iter().take(SHOWN_MAX) {
+        for parked in all.iter().take(amount.parked) {
             let Self { task, stage, key, class, message } = parked;
             let class = class.map(lines::word).unwrap_or_default();
             let message = gist(message);
-            let message = short(&message, width);
+            let message = short(&message, amount.message);
             let task = task.get(..SHORT).unwrap_or(task);
             lines.push(format!("  {task}  {stage} {key}  {class}: {message}"));
             if let Place::Data(data) = place {
@@ -65,7 +60,7 @@ impl Parked {
                 lines.push(format!("            push0 logs {task} --data {data}"));
             }
         }
-        if let Some(more) = count.checked_sub(SHOWN_MAX as u64).filter(|more| *more > 0) {
+        if let Some(more) = count.checked_sub(amount.parked as u64).filter(|more| *more > 0) {
             lines.push(format!("  and {more} more: --json shows {}", place.how_many()));
         }
         lines.push(match place {
@@ -118,5 +113,3 @@ const WORDS_MAX: usize = 512;
 
 /// What one takes beside its message.
 const BYTES: usize = 400;
-
-const SHOWN_MAX: usize = 10;

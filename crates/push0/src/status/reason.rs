@@ -3,6 +3,7 @@
 //! Not here: how a reason is found (`watch`), what dispatchers say to it (`answers`), and what waits (`held`).
 
 mod answers;
+mod wait;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,6 +11,7 @@ use std::fmt;
 use push0_core::Program;
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::wait::Wait;
 use super::layout::{long, size};
 use super::runs::Run;
 use super::trouble::probe;
@@ -27,6 +29,8 @@ pub(super) enum Reason {
     Silent { attempts: Vec<Run> },
     /// It has a proof; a verifier is to say whether it is one.
     Unjudged { attempts: Vec<Run> },
+    /// Attempts at it have ended; their dispatchers keep what came of them, which no engine has taken yet.
+    Kept { attempts: Vec<Run> },
     /// What it reads is made again.
     Input,
     /// Nobody that is there offers its program; who has it and cannot run it, and why.
@@ -55,6 +59,9 @@ pub(super) enum Reason {
         dispatchers: usize,
         #[serde(default)]
         cordoned: usize,
+        /// One of those that are cordoned.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        who: Option<String>,
     },
     /// Nobody that offers its program is large enough; what the nearest lacks.
     TooSmall { program: String, nearest: String, lacks: String },
@@ -96,30 +103,6 @@ pub(super) struct Needs {
     gpus: u32,
 }
 
-/// Why a block waits that no task is about, or whose task waits for another.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
-pub(super) enum Wait {
-    /// The source has not delivered it.
-    Undelivered,
-    /// It waits in a stage for others of its batch.
-    Batch { stage: String },
-    /// Its batch takes more blocks: it closes once it is full, at this time, or when no block follows.
-    Blocks {
-        stage: String,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        closes_at: Option<String>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        seconds: Option<u64>,
-    },
-    /// It is too far ahead of the lowest that is proved: so many are worked on at once.
-    Window { blocks: u64 },
-    /// Its next task is about to be opened.
-    Unopened,
-    /// It is proved, and goes out after this one.
-    Behind { block: u64 },
-}
-
 impl Needs {
     pub(super) const fn of(program: &Program) -> Self {
         Self { memory_bytes: program.memory_bytes, gpus: program.gpus }
@@ -131,6 +114,8 @@ impl Reason {
     pub(super) fn of_runs(attempts: Vec<Run>) -> Self {
         if attempts.iter().all(Run::is_silent) {
             Self::Silent { attempts }
+        } else if attempts.iter().all(|run| run.has_ended() || run.is_silent()) {
+            Self::Kept { attempts }
         } else if attempts.iter().all(Run::waits_for_verifier) {
             Self::Unjudged { attempts }
         } else {
@@ -141,7 +126,10 @@ impl Reason {
     /// The same where no engine runs: nothing is granted then. What dispatchers of a cluster have goes on.
     pub(super) fn without_engine(self, has_dispatchers: bool) -> Self {
         match self {
-            Self::Proving { .. } | Self::Silent { .. } | Self::Unjudged { .. }
+            Self::Proving { .. }
+            | Self::Silent { .. }
+            | Self::Unjudged { .. }
+            | Self::Kept { .. }
                 if has_dispatchers =>
             {
                 self
@@ -149,6 +137,7 @@ impl Reason {
             Self::Proving { .. }
             | Self::Silent { .. }
             | Self::Unjudged { .. }
+            | Self::Kept { .. }
             | Self::Later { .. }
             | Self::Busy { .. }
             | Self::NotOffered { .. }
@@ -164,10 +153,33 @@ impl Reason {
         }
     }
 
-    /// Whether it is the same for all tasks of a program.
-    pub(super) const fn is_of_program(&self) -> bool {
+    /// Whether nobody could take a task of its program, however long it waited.
+    pub(super) const fn is_hindrance(&self) -> bool {
         match self {
             Self::NotOffered { .. }
+            | Self::SetAside { .. }
+            | Self::Closed { .. }
+            | Self::TooSmall { .. }
+            | Self::Mute { .. } => true,
+            Self::Parked { .. }
+            | Self::Proving { .. }
+            | Self::Silent { .. }
+            | Self::Unjudged { .. }
+            | Self::Kept { .. }
+            | Self::Input
+            | Self::Busy { .. }
+            | Self::Later { .. }
+            | Self::Next
+            | Self::NoEngine
+            | Self::Proved => false,
+        }
+    }
+
+    /// Whether several tasks of a stage may have the same: they share a line then.
+    pub(super) const fn is_shared(&self) -> bool {
+        match self {
+            Self::Parked { .. }
+            | Self::NotOffered { .. }
             | Self::SetAside { .. }
             | Self::Closed { .. }
             | Self::TooSmall { .. }
@@ -175,10 +187,10 @@ impl Reason {
             | Self::Busy { .. }
             | Self::Next
             | Self::NoEngine => true,
-            Self::Parked { .. }
-            | Self::Proving { .. }
+            Self::Proving { .. }
             | Self::Silent { .. }
             | Self::Unjudged { .. }
+            | Self::Kept { .. }
             | Self::Input
             | Self::Later { .. }
             | Self::Proved => false,
@@ -198,11 +210,12 @@ impl Reason {
             Self::Input => 7,
             Self::Silent { .. } => 8,
             Self::Unjudged { .. } => 9,
-            Self::Later { .. } => 10,
-            Self::Busy { .. } => 11,
-            Self::Proving { .. } => 12,
-            Self::Next => 13,
-            Self::Proved => 14,
+            Self::Kept { .. } => 10,
+            Self::Later { .. } => 11,
+            Self::Busy { .. } => 12,
+            Self::Proving { .. } => 13,
+            Self::Next => 14,
+            Self::Proved => 15,
         }
     }
 
@@ -219,51 +232,50 @@ impl Reason {
             Self::Unjudged { attempts } => {
                 format!("has a proof that waits for its verifier: {}", listed(attempts))
             }
+            Self::Kept { attempts } => format!(
+                "has ended, and waits for an engine to take its result: {}",
+                listed(attempts)
+            ),
             Self::Input => "waits for an input that is made again".to_owned(),
             Self::NotOffered { program, needs, cannot } => {
                 let cannot = cannot.iter().map(|words| format!("; {words}")).collect::<String>();
-                format!("{waits}: no dispatcher runs its program, {program}{needs}{cannot}")
+                format!("{waits}: no dispatcher runs {program}{needs}{cannot}")
             }
             Self::SetAside { program, seconds, probed, .. } => {
                 let probe = probe(*probed, seconds.unwrap_or_default());
-                format!(
-                    "{waits}: all dispatchers of its program, {program}, are set aside; {probe}"
-                )
+                format!("{waits}: all dispatchers that run {program} are set aside; {probe}")
             }
-            Self::Closed { program, dispatchers, cordoned } if cordoned == dispatchers => format!(
-                "{waits}: {} of its program, {program}, is cordoned: push0 uncordon ID",
-                each(*dispatchers)
-            ),
+            Self::Closed { program, dispatchers, cordoned, who } if cordoned == dispatchers => {
+                let (each, who) = (each(*dispatchers), named(who.as_deref()));
+                format!("{waits}: {each} that runs {program} is cordoned: push0 uncordon {who}")
+            }
             Self::Closed { program, cordoned: 0, .. } => format!(
-                "{waits}: each dispatcher of its program, {program}, leaves or has no room for new work"
+                "{waits}: each dispatcher that runs {program} leaves or has no room for new work"
             ),
-            Self::Closed { program, cordoned, .. } => format!(
-                "{waits}: of the dispatchers of its program, {program}, {cordoned} must not take it (push0 uncordon ID), \
-                 and each other leaves or has no room for new work"
+            Self::Closed { program, cordoned, who, .. } => format!(
+                "{waits}: of the dispatchers that run {program}, {cordoned} must not take it (push0 uncordon {}), and each \
+                 other leaves or has no room for new work",
+                named(who.as_deref())
             ),
             Self::TooSmall { program, nearest, lacks } => format!(
-                "{waits}: no dispatcher is large enough for its program, {program}; {nearest} comes nearest, with {lacks}"
+                "{waits}: no dispatcher is large enough for {program}; {nearest} comes nearest, with {lacks}"
             ),
             Self::Mute { program, dispatchers: 1, silent, silent_max } => format!(
-                "{waits}: the one dispatcher that could run its program, {program}, has said nothing for {silent} s of \
-                 {silent_max}"
+                "{waits}: the only dispatcher that can run {program} has said nothing for {silent} s of {silent_max}"
             ),
             Self::Mute { program, dispatchers, silent, silent_max } => format!(
-                "{waits}: all {dispatchers} dispatchers that could run its program, {program}, have said nothing for \
-                 {silent} s of {silent_max}"
+                "{waits}: all {dispatchers} dispatchers that can run {program} have said nothing for {silent} s of \
+                 {silent_max}"
             ),
-            Self::Busy { program, dispatchers, aside: 0, silent: 0, .. } => format!(
-                "{waits}: {} that could run its program, {program}, has something to do",
-                each(*dispatchers)
-            ),
+            Self::Busy { program, dispatchers, aside: 0, silent: 0, .. } => {
+                format!("{waits}: {} that can run {program} is busy", each(*dispatchers))
+            }
             Self::Busy { program, dispatchers, aside, silent, .. } => {
                 let counts = [(dispatchers, "busy"), (aside, "set aside"), (silent, "silent")];
                 let counts = counts.iter().filter(|(count, _)| **count > 0);
                 let counts = counts.map(|(count, how)| format!("{count} {how}"));
                 let counts = counts.collect::<Vec<_>>().join(", ");
-                format!(
-                    "{waits}: no dispatcher that could run its program, {program}, is free ({counts})"
-                )
+                format!("{waits}: no dispatcher that can run {program} is free ({counts})")
             }
             Self::Later { at, seconds, failures, after } => {
                 let when =
@@ -280,10 +292,15 @@ impl Reason {
 /// All of so many dispatchers, one by one.
 fn each(dispatchers: usize) -> String {
     match dispatchers {
-        0 | 1 => "the one dispatcher".to_owned(),
+        0 | 1 => "the only dispatcher".to_owned(),
         2 => "each of the two dispatchers".to_owned(),
         more => format!("each of the {more} dispatchers"),
     }
+}
+
+/// Whom to name in a command.
+fn named(who: Option<&str>) -> String {
+    who.map_or_else(|| "ID".to_owned(), |who| push0_core::plain(who).into_owned())
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's")]
@@ -330,30 +347,85 @@ impl fmt::Display for Needs {
     }
 }
 
-impl fmt::Display for Wait {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Undelivered => f.write_str("the source has not delivered it"),
-            Self::Batch { stage } => {
-                write!(f, "its proof waits at stage {stage} for the rest of its batch")
-            }
-            Self::Blocks { stage, closes_at, seconds } => {
-                write!(f, "it waits at stage {stage} for more blocks")?;
-                match (seconds, closes_at) {
-                    (Some(seconds), _) => write!(f, ": its batch closes in {}", long(*seconds)),
-                    (None, Some(at)) => write!(f, ": its batch closes at {at}"),
-                    (None, None) => {
-                        f.write_str(": its batch closes when it is full, or by `push0 finish`")
-                    }
-                }
-            }
-            Self::Window { blocks } => write!(
-                f,
-                "not begun: {} at once are worked on (window), from the lowest that is not proved",
-                counted(blocks, "block")
-            ),
-            Self::Unopened => f.write_str("its next task is about to be opened"),
-            Self::Behind { block } => write!(f, "is proved, and goes out after block {block}"),
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of each kind, in the order of their ranks, of several texts where they have several.
+    fn all() -> Vec<Reason> {
+        let (program, attempts) = ("prover".to_owned(), Vec::new);
+        let (why, of) = (String::new, || program.clone());
+        let busy = |silent| Reason::Busy {
+            program: of(),
+            dispatchers: 1,
+            aside: 0,
+            silent,
+            who: Vec::new(),
+        };
+        let closed = |dispatchers, cordoned| Reason::Closed {
+            program: of(),
+            dispatchers,
+            cordoned,
+            who: None,
+        };
+        let mute =
+            |dispatchers| Reason::Mute { program: of(), dispatchers, silent: 4, silent_max: 10 };
+        vec![
+            Reason::Parked { class: why(), message: why() },
+            Reason::NoEngine,
+            Reason::NotOffered { program: of(), needs: Needs::default(), cannot: Vec::new() },
+            Reason::TooSmall { program: of(), nearest: why(), lacks: why() },
+            Reason::SetAside { program: of(), until: None, seconds: None, probed: true },
+            closed(1, 1),
+            closed(1, 0),
+            closed(2, 1),
+            mute(1),
+            mute(2),
+            Reason::Input,
+            Reason::Silent { attempts: attempts() },
+            Reason::Unjudged { attempts: attempts() },
+            Reason::Kept { attempts: attempts() },
+            Reason::Later { at: why(), seconds: Some(1), failures: 1, after: BTreeMap::new() },
+            busy(0),
+            busy(1),
+            Reason::Proving { attempts: attempts() },
+            Reason::Next,
+            Reason::Proved,
+        ]
+    }
+
+    fn waits() -> Vec<Wait> {
+        let stage = || "batch".to_owned();
+        vec![
+            Wait::Undelivered,
+            Wait::Batch { stage: stage() },
+            Wait::Blocks { stage: stage(), closes_at: None, seconds: None },
+            Wait::Window { blocks: 3 },
+            Wait::Unopened,
+            Wait::Behind { block: 7 },
+        ]
+    }
+
+    #[test]
+    fn each_reason_has_its_line_in_the_page_on_what_to_do() {
+        let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let page = std::fs::read_to_string(page.join("../../docs/troubleshooting.md"));
+        let page = page.expect("it is there");
+        let (_, rows) = page.split_once("| it says | do |").expect("the table is there");
+        let rows = rows.lines().skip(2).take_while(|line| line.starts_with('|'));
+        let told = rows.filter_map(|row| row.split(" | ").next()).collect::<Vec<_>>();
+        let phrases = told.iter().flat_map(|cell| cell.split('`').skip(1).step_by(2));
+        let phrases: Vec<_> = phrases.collect();
+        let is_told = |words: &str| {
+            let has = |phrase: &&str| phrase.split('…').all(|part| words.contains(part.trim()));
+            phrases.iter().any(has)
+        };
+        let ranks: std::collections::BTreeSet<_> = all().iter().map(Reason::rank).collect();
+        assert_eq!(ranks, (0..=15).collect(), "one of each kind is looked at");
+        let reasons = all().into_iter().filter(|reason| *reason != Reason::Proved);
+        let all = reasons.map(|reason| reason.to_string());
+        let all = all.chain(waits().into_iter().map(|wait| wait.words(false)));
+        let untold: Vec<_> = all.filter(|words| !is_told(words)).collect();
+        assert!(untold.is_empty(), "{untold:#?}");
     }
 }

@@ -9,8 +9,9 @@ use push0_core::{Attempt, Scheduler};
 use push0_dispatch::Step;
 use serde::{Deserialize, Serialize};
 
+use super::cluster::Cluster;
 use super::heard::Heard;
-use super::layout::{long, table};
+use super::layout::{Amount, RECENT, long, table};
 use super::named;
 use super::watch::Watch;
 use crate::lines;
@@ -21,7 +22,7 @@ pub(super) struct Run {
     pub(super) attempt: String,
     pub(super) dispatcher: String,
     since: String,
-    /// For how long; absent where only the log is known, which says nothing while it runs. Unit: seconds.
+    /// For how long; absent where that is very long, or where an older version says it. Unit: seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     seconds: Option<u64>,
     /// How long its dispatcher has said nothing, where that is longer than it should. Unit: seconds.
@@ -45,6 +46,9 @@ pub(super) struct Run {
     /// Whether its dispatcher was heard of at all since the engine leads; absent where it was.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(super) unheard: bool,
+    /// Whether its dispatcher answers and does not have it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    absent: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
@@ -65,7 +69,7 @@ impl Run {
             attempt: named(attempt.id),
             dispatcher: dispatcher.to_string(),
             since: lines::time(attempt.since),
-            seconds: fleet.map(|_| now.since(attempt.since).as_secs()),
+            seconds: Some(now.since(attempt.since).as_secs()).filter(|seconds| *seconds < RECENT),
             silent: silent.map(|silent| silent.as_secs()),
             silent_max: fleet.filter(|_| silent.is_some()).map(|it| it.silence_max().as_secs()),
             what: what(scheduler, attempt),
@@ -73,6 +77,7 @@ impl Run {
             doing: None,
             fraction: None,
             unheard: is_unheard,
+            absent: false,
         }
     }
 
@@ -89,9 +94,14 @@ impl Run {
         }
     }
 
+    /// The attempt's; engines of before say `attempt 7`.
+    fn number(&self) -> &str {
+        self.attempt.trim_start_matches("attempt ")
+    }
+
     /// Takes its dispatcher's word on it.
     pub(super) fn hear(&mut self, dispatcher: &str, steps: &[Step]) {
-        let is_it = |step: &&Step| named(step.attempt) == self.attempt;
+        let is_it = |step: &&Step| named(step.attempt) == self.number();
         if self.dispatcher == dispatcher
             && let Some(step) = steps.iter().find(is_it)
         {
@@ -108,9 +118,20 @@ impl Run {
         }
     }
 
+    /// Notes whether its dispatcher answers, where no engine leads that would hear it, and whether it has it.
+    pub(super) fn without_leader(&mut self, there: &Cluster) {
+        self.unheard = !there.has(&self.dispatcher);
+        self.absent = !self.unheard && self.doing.is_none() && !there.says_part(&self.dispatcher);
+    }
+
     /// Whether nobody knows whether it runs.
     pub(super) const fn is_silent(&self) -> bool {
-        self.silent.is_some() || self.unheard
+        self.silent.is_some() || self.unheard || self.absent
+    }
+
+    /// Whether nothing runs for it any more: its dispatcher keeps what came of it.
+    pub(super) fn has_ended(&self) -> bool {
+        self.doing.as_deref() == Some(Step::ENDED)
     }
 
     /// Whether all that is left of it is a verdict.
@@ -128,26 +149,29 @@ impl Run {
     }
 
     /// In a table, with what is not among those that are shown.
-    pub(super) fn shown(all: &[Self], count: u64, width: Option<usize>) -> Option<String> {
+    pub(super) fn shown(all: &[Self], count: u64, amount: Amount) -> Option<String> {
+        let ended = all.iter().filter(|run| run.has_ended()).count();
+        let all: Vec<_> = all.iter().filter(|run| !run.has_ended()).collect();
         if all.is_empty() {
             return None;
         }
         let head = ["runs", "attempt", "dispatcher", "doing", "for", "usual"].map(str::to_owned);
-        let rows = all.iter().take(SHOWN_MAX).map(|run| {
+        let rows = all.iter().take(amount.runs).map(|run| {
             let doing = match (run.is_silent(), run.silent) {
                 (true, Some(silent)) => format!("silent {}", long(silent)),
+                (true, None) if run.absent => "not there".to_owned(),
                 (true, None) => "unheard".to_owned(),
                 (false, _) => run.progress(),
             };
-            let number = run.attempt.trim_start_matches("attempt ").to_owned();
+            let number = run.number().to_owned();
             let times =
                 [run.seconds, run.usual_seconds].map(|time| time.map_or_else(String::new, long));
             let [lasts, usual] = times;
             let dispatcher = push0_core::plain(&run.dispatcher).into_owned();
             [run.what.clone(), number, dispatcher, doing, lasts, usual]
         });
-        let mut shown = table(&std::iter::once(head).chain(rows).collect::<Vec<_>>(), width);
-        let told = all.len().min(SHOWN_MAX) as u64;
+        let mut shown = table(&std::iter::once(head).chain(rows).collect::<Vec<_>>(), amount.width);
+        let told = (all.len().min(amount.runs) + ended) as u64;
         if count > told {
             shown += &format!("\nand {} more", count - told);
         }
@@ -162,9 +186,9 @@ fn what(scheduler: &Scheduler, attempt: &Attempt) -> String {
 
 impl fmt::Display for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { attempt, dispatcher, since, .. } = self;
+        let Self { dispatcher, since, .. } = self;
         let dispatcher = push0_core::plain(dispatcher);
-        write!(f, "{attempt} on {dispatcher}")?;
+        write!(f, "attempt {} on {dispatcher}", self.number())?;
         match self.seconds {
             Some(seconds) => write!(f, ", for {}", long(seconds))?,
             None => write!(f, ", since {since}")?,
@@ -173,7 +197,7 @@ impl fmt::Display for Run {
             write!(f, ", usually {}", long(usual))?;
         }
         let progress = self.progress();
-        if !progress.is_empty() && !self.waits_for_verifier() {
+        if !progress.is_empty() && !self.waits_for_verifier() && !self.has_ended() {
             write!(f, ", {progress}")?;
         }
         match (self.silent, self.silent_max, self.unheard) {
@@ -185,6 +209,7 @@ impl fmt::Display for Run {
                 ", and {dispatcher} has said nothing since this engine leads, for {silent} s of {most}"
             ),
             (_, _, true) => write!(f, ", and {dispatcher} does not answer"),
+            (_, _, false) if self.absent => write!(f, ", and {dispatcher} does not have it"),
             (_, _, false) => Ok(()),
         }
     }
@@ -195,6 +220,3 @@ pub(super) const SILENCE_MIN: Duration = Duration::from_secs(3);
 
 /// Attempts that go into a message.
 const SENT_MAX: usize = 64;
-
-/// Of them, those that people are shown.
-const SHOWN_MAX: usize = 20;

@@ -5,6 +5,7 @@
 use push0_core::{DispatcherId, Fleet, ProgramName, Scheduler, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::cluster::Cluster;
 use super::layout::long;
 use super::watch::Watch;
 use crate::lines;
@@ -86,6 +87,11 @@ impl Trouble {
         programs.chain(asides).for_each(|age| *age = age.saturating_add(by));
     }
 
+    /// Of those that do not answer nobody wants to hear, where no engine leads that has heard of them.
+    pub(super) fn without_leader(&mut self, there: &Cluster) {
+        self.set_aside.retain(|aside| there.has(&aside.dispatcher));
+    }
+
     pub(super) const fn is_none(&self) -> bool {
         self.programs.is_empty() && self.set_aside.is_empty()
     }
@@ -96,15 +102,15 @@ impl Trouble {
             let long = long(*seconds);
             told.push(match held {
                 true => format!(
-                    "program {program} is held: nobody has proved any of it for {long}, and all its dispatchers are \
-                     set aside. Its tasks wait, none of them parks, and the first that is proved opens it again"
+                    "program {program} is held: for {long} no task of it was proved, and all its dispatchers are set \
+                     aside. Its tasks wait, and none of them parks. The first proof opens it again"
                 ),
-                false => format!("program {program}: nobody has proved any of it for {long}"),
+                false => format!("program {program}: for {long} no task of it was proved"),
             });
         }
         if !self.set_aside.is_empty() {
             told.push(
-                "set aside, since several tasks in a row came to nothing there; each is probed now and then:"
+                "set aside after several failures in a row; each is probed now and then:"
                     .to_owned(),
             );
         }

@@ -60,14 +60,28 @@ impl<'a> Watch<'a> {
                 Reason::of_runs(attempts.map(|attempt| Run::of(self, attempt)).collect())
             }
             TaskState::Ready { .. } if !self.has_inputs(task) => Reason::Input,
-            TaskState::Ready { at } if *at > self.now => Reason::Later {
-                at: lines::time(*at),
-                seconds: Some(at.since(self.now).as_secs()),
-                failures: task.tally.total(),
-                after: task.tally.endings().map(|(how, count)| (word(how), count)).collect(),
-            },
+            TaskState::Ready { at } if *at > self.now => {
+                let unheld = self.unheld(task);
+                // What nobody can run is not tried again, whatever its time.
+                if unheld.is_hindrance() { unheld } else { self.later(task, *at) }
+            }
             TaskState::Ready { .. } => self.unheld(task),
             TaskState::Accepted => Reason::Proved,
+        }
+    }
+
+    fn later(&self, task: &Task, at: Timestamp) -> Reason {
+        let mut after: BTreeMap<_, _> =
+            task.tally.endings().map(|(how, count)| (word(how), count)).collect();
+        let excused = task.tally.total() - after.values().sum::<u32>();
+        if excused > 0 {
+            after.insert("excused".to_owned(), excused);
+        }
+        Reason::Later {
+            at: lines::time(at),
+            seconds: Some(seconds_to(self.now, at)),
+            failures: task.tally.total(),
+            after,
         }
     }
 
@@ -115,7 +129,9 @@ impl<'a> Watch<'a> {
         if offers.is_empty() {
             let all: BTreeSet<_> = fleet.offering(name).collect();
             let cordoned = self.scheduler.cordons().filter(|(id, _)| all.contains(id)).count();
-            return Reason::Closed { program, dispatchers: all.len(), cordoned };
+            let who = self.scheduler.cordons().map(|(id, _)| id).find(|id| all.contains(id));
+            let who = who.map(ToString::to_string);
+            return Reason::Closed { program, dispatchers: all.len(), cordoned, who };
         }
         let able: Vec<_> = offers.iter().filter(|offer| lacks(offer, needs).is_none()).collect();
         if able.is_empty() {
@@ -209,173 +225,4 @@ const WHO_MAX: usize = 8;
 const ATTEMPTS_MAX: usize = 8;
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use push0_core::{FailureClass, Input, Outcome, Report};
-    use push0_dispatch::{Doing, Step};
-
-    use super::*;
-    use crate::fixture::{Machine, Place, WELL, one_stage};
-
-    fn place(machines: &[Machine]) -> Place {
-        let mut spec = one_stage("day");
-        if let Some(program) = spec.programs.get_mut("prover") {
-            (program.memory, program.gpus) = (Some(8 << 30), 1);
-        }
-        let mut place = Place::new(&spec, 7..8);
-        machines.iter().for_each(|machine| place.beat(*machine));
-        place
-    }
-
-    fn reason(place: &Place) -> Reason {
-        let (id, task) = place.scheduler.tasks().next().expect("it is open");
-        Watch::new(&place.scheduler, Some(&place.fleet), place.now).reason(*id, task)
-    }
-
-    fn words_of(place: &Place) -> String {
-        reason(place).to_string()
-    }
-
-    #[test]
-    fn each_cause_has_its_own_words() {
-        let words = |dispatchers: &[_]| words_of(&place(dispatchers));
-        assert_eq!(
-            words(&[]),
-            "waits: no dispatcher runs its program, prover, which needs 8.0 GiB of memory and 1 GPU"
-        );
-        assert_eq!(words(&[("a", "other", 1, 1, 0)]), words(&[]));
-        assert_eq!(
-            words(&[("a", "prover", 1, 4 << 30, 1), ("b", "prover", 1, 6 << 30, 1)]),
-            "waits: no dispatcher is large enough for its program, prover; b comes nearest, with 6144 MiB of memory of 8192"
-        );
-        assert_eq!(
-            words(&[("a", "prover", 1, 16 << 30, 0)]),
-            "waits: no dispatcher is large enough for its program, prover; a comes nearest, with 0 GPUs of 1"
-        );
-        assert!(
-            words(&[("a", "prover", 0, 16 << 30, 1)])
-                .contains("leaves or has no room for new work")
-        );
-        assert_eq!(reason(&place(&[WELL])), Reason::Next);
-    }
-
-    #[test]
-    fn a_free_slot_of_who_cannot_run_it_is_none() {
-        let small: Machine = ("small", "prover", 8, 1 << 30, 0);
-        let mut place = place(&[WELL, small]);
-        place.assign();
-        place.submit(8);
-        place.ask(&Input::Wake);
-        let watch = Watch::new(&place.scheduler, Some(&place.fleet), place.now);
-        let ready = |task: &Task| matches!(task.state, TaskState::Ready { .. });
-        let (id, task) = place.scheduler.tasks().find(|(_, task)| ready(task)).expect("it waits");
-        let (program, dispatchers) = ("prover".to_owned(), 1);
-        let who = vec!["well".to_owned()];
-        let busy = Reason::Busy { program, dispatchers, aside: 0, silent: 0, who };
-        assert_eq!(watch.reason(*id, task), busy);
-    }
-
-    #[test]
-    fn who_is_silent_is_not_tried_next_beside_who_is_busy() {
-        let sleepy: Machine = ("sleepy", "prover", 8, 64 << 30, 8);
-        let mut place = place(&[WELL]);
-        place.assign();
-        place.beat(sleepy);
-        place.submit(8);
-        place.ask(&Input::Wake);
-        place.pass(4);
-        place.beat(WELL);
-        let watch = Watch::new(&place.scheduler, Some(&place.fleet), place.now);
-        let ready = |task: &Task| matches!(task.state, TaskState::Ready { .. });
-        let (id, task) = place.scheduler.tasks().find(|(_, task)| ready(task)).expect("it waits");
-        let words = watch.reason(*id, task).to_string();
-        assert!(words.ends_with("prover, is free (1 busy, 1 silent)"), "{words}");
-    }
-
-    #[test]
-    fn who_says_nothing_is_not_called_busy() {
-        let mut place = place(&[WELL]);
-        place.pass(4);
-        let words = words_of(&place);
-        assert!(words.ends_with("prover, has said nothing for 4 s of 10"), "{words}");
-        place.pass(7);
-        assert!(words_of(&place).contains("no dispatcher runs its program"));
-    }
-
-    #[test]
-    fn who_is_cordoned_is_of_no_use_and_is_not_called_busy() {
-        let mut place = place(&[WELL]);
-        let (by, why) = (String::new(), String::new());
-        let dispatcher = "well".parse().expect("a name");
-        place.ask(&Input::Cordon { dispatcher, by, why });
-        let program = "prover".to_owned();
-        assert_eq!(reason(&place), Reason::Closed { program, dispatchers: 1, cordoned: 1 });
-    }
-
-    #[test]
-    fn what_runs_is_told_with_its_dispatchers_silence_and_not_at_all_without_an_engine() {
-        let mut place = place(&[WELL]);
-        place.assign();
-        assert!(words_of(&place).contains("on well, for 0s"), "{}", words_of(&place));
-        assert!(!words_of(&place).contains("said nothing"), "{}", words_of(&place));
-        place.pass(6);
-        let words = words_of(&place);
-        assert!(words.contains("well has said nothing for 6 s of 10"), "{words}");
-        assert!(!words.contains("being proved"), "{words}");
-        assert_eq!(reason(&place).without_engine(false), Reason::NoEngine);
-        assert_eq!(reason(&place).without_engine(true), reason(&place));
-    }
-
-    #[test]
-    fn a_dispatcher_that_died_with_the_engine_is_not_said_to_prove() {
-        let mut place = place(&[WELL]);
-        place.assign();
-        place.fleet = Fleet::new(Duration::from_secs(10)); // of the engine that takes over
-        place.pass(4);
-        let words = words_of(&place);
-        assert!(
-            words.contains("has said nothing since this engine leads, for 3 s of 10"),
-            "{words}"
-        );
-        assert!(!words.contains("being proved"), "{words}");
-    }
-
-    #[test]
-    fn a_retry_is_told_with_what_it_follows_and_is_past_when_its_time_is() {
-        let mut place = place(&[WELL]);
-        place.assign();
-        let attempt = place.scheduler.attempts().next().expect("it runs").clone();
-        place.ask(&Input::Report(Report {
-            dispatcher: attempt.dispatcher,
-            incarnation: 1,
-            attempt: attempt.id,
-            task: attempt.task,
-            outcome: Outcome::Failed { class: FailureClass::Timeout, message: "slow".to_owned() },
-            ran: Duration::from_secs(1),
-        }));
-        let words = words_of(&place);
-        assert!(words.starts_with("is tried again in "), "{words}");
-        assert!(words.ends_with("after 1 failure (1 timeout)"), "{words}");
-        place.pass(2);
-        place.beat(WELL);
-        assert_eq!(reason(&place), Reason::Next);
-    }
-
-    #[test]
-    fn a_proof_that_waits_for_its_verifier_is_not_said_to_be_made() {
-        let mut place = place(&[WELL]);
-        place.assign();
-        let attempt = place.scheduler.attempts().next().expect("it runs").id;
-        let doing = |doing: Doing, fraction| {
-            let mut reason = reason(&place);
-            reason.hear("well", &[Step { attempt, doing: doing.word().to_owned(), fraction }]);
-            reason.to_string()
-        };
-        let words = doing(Doing::Unjudged, None);
-        assert!(words.starts_with("has a proof that waits for its verifier: attempt"), "{words}");
-        let words = doing(Doing::Proving, Some(0.43));
-        assert!(words.starts_with("is being proved: attempt"), "{words}");
-        assert!(words.ends_with("proving 43 %"), "{words}");
-    }
-}
+mod tests;

@@ -22,7 +22,7 @@ fn the_whole_is_explained() {
       init         Writes a pipeline to begin with, and a prover that runs at once
       dev          Runs a whole cluster on this machine, for trying things out, until Ctrl-C
       serve        Runs an engine of a cluster: it stands by, or leads
-      dispatch     Runs provers for a cluster; comes and goes as it likes
+      dispatch     Runs provers for a cluster; may start and stop at any time
       submit       Submits the blocks of a file, or of stdin, to a cluster
       finish       Says that no block follows: open batches close, and the cluster ends its work
       drain        Has dispatchers leave: each takes nothing new, ends what it runs, and goes
@@ -59,7 +59,8 @@ fn the_whole_is_explained() {
 
     Exit codes:
         0  done: everything released; proof accepted; pipeline valid
-        1  ended, but a block is parked or missed; verify: refused; alive: it is not; doctor: a failure
+        1  ended, but a block is parked or missed, or a program held; submit: a block is never proved;
+           verify: refused; alive: it is not; doctor: a failure
         2  usage or pipeline wrong
         3  a block file lies or cannot be read
         4  data directory damaged, of a newer version, or of another pipeline
@@ -117,8 +118,8 @@ fn run_is_explained() {
               Try again what is parked
 
           --patience <TIME>
-              How long to go on while a program is held: several of its tasks fail, and none is proved
-              any more
+              How long to go on while a program is held: several tasks have failed, and none was proved
+              since
               
               [default: 5m]
 
@@ -141,9 +142,10 @@ fn check_is_explained() {
     warning: the pipeline may be for another. Nothing is run, unless with --try.
 
     With --try, a few blocks go through every program, in a directory of their own that goes at the end:
-    the first ones of the source, or made-up ones. Told, line by line, with what to do: whether each
-    program starts, answers in time, writes what its contract says, and with how much memory; whether
-    its verifier accepts that, and refuses copies with a flipped bit. Exit 2: one of them does not.
+    the first ones of the source, or made-up ones. One line says of each program whether it starts,
+    answers in time and writes what its contract says, and how much memory it takes. Another says
+    whether its verifier accepts that, and refuses copies with a flipped bit. Each fault has its remedy,
+    and the exit code is 2 then.
 
     Usage: push0 check [OPTIONS] <PIPELINE>
 

@@ -14,7 +14,8 @@ fn what_it_says_to_type_next_proves_and_verifies() {
         let written = push0(&["init", text(&target), "--prover", prover]);
         assert_eq!((written.code, written.stderr.as_str()), (Some(0), ""), "{prover}");
         let (said, next) = written.stdout.split_once('\n').expect("lines");
-        assert_eq!(said, "written. Next:");
+        let file = if prover == "python" { "prover.py" } else { "prover.sh" };
+        assert_eq!(said, format!("written: pipeline.toml, blocks.jsonl, {file}. Next:"));
         let typed = shell(dir.path(), next);
         assert_eq!(typed.code, Some(0), "{prover}: {typed:?}");
         assert!(!typed.stderr.contains("warning"), "{}", typed.stderr);

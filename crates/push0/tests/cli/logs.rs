@@ -119,7 +119,7 @@ fn what_an_attempt_prints_is_not_to_be_had_where_nobody_answers() {
     let grant = world.grants().remove(0);
     insta::assert_snapshot!(world.push0(&["logs", &grant.task.short()]).shown(&world), @r"
     == attempt 5, leaf 5, task 78443ef2 ==
-    attempt 5 is running (since 2025-10-09T08:53:20.006000Z)
+    attempt 5 is running, since 2025-10-09T08:53:20.006000Z
     what it prints is not to be had: the run does not answer: No such file or directory (os error 2)
     --- stderr
     --- exit 0

@@ -37,7 +37,7 @@ fn a_run_in_progress_is_shown() {
 
     attempts: 4 started, 3 running, 1 accepted
 
-    head of the chain: block 5: its proof waits at stage range for the rest of its batch; leaf 6 is being proved: attempt 12 on local, since 2025-10-09T08:53:20.009000Z, usually 1s
+    head of the chain: block 5: its proof waits at stage range for the rest of the batch; leaf 6 is being proved: attempt 12 on local, since 2025-10-09T08:53:20.009000Z, usually 1s
       block 6: likewise: leaf 6
       block 7: leaf 7 is being proved: attempt 13 on local, since 2025-10-09T08:53:20.009000Z, usually 1s
       block 8: leaf 8 is being proved: attempt 14 on local, since 2025-10-09T08:53:20.009000Z, usually 1s
@@ -73,10 +73,10 @@ fn a_parked_task_is_shown_with_what_to_do() {
 
     attempts: 4 started, 3 accepted, 1 unprovable
 
-    head of the chain: block 5: its proof waits at stage range for the rest of its batch; leaf 6 is parked: unprovable: attempt 1 of 1 that ended so: it says no and more
+    head of the chain: block 5: its proof waits at stage range for the rest of the batch; leaf 6 is parked: unprovable: attempt 1 of 1 that ended so: it says no and more
       to try it again: push0 run PIPELINE --data DIR/data --retry-parked
       block 6: likewise: leaf 6
-      blocks 7-8: its proof waits at stage range for the rest of its batch, held behind leaf 6
+      blocks 7-8: their proofs wait at stage range for the rest of the batch, held behind leaf 6
 
     the log takes …
 
@@ -124,7 +124,7 @@ fn the_head_may_wait_for_another_block_of_its_batch() {
     let why = why.as_str().expect("words");
     assert!(
         why.starts_with(
-            "its proof waits at stage range for the rest of its batch; leaf 6 is being"
+            "its proof waits at stage range for the rest of the batch; leaf 6 is being"
         ),
         "{why}"
     );
@@ -249,12 +249,10 @@ fn status_is_explained() {
               [env: PUSH0_STORE]
 
           --watch [<SECONDS>]
-              Look again every so many seconds, until Ctrl-C: drawn anew on a terminal, else one below
-              the other
+              Refresh every SECONDS until Ctrl-C
 
           --blocks <N>
-              Say of so many blocks, or rows of blocks, why they are not released; a cluster says it of
-              32 at the most
+              How many unreleased blocks, or rows of them, to explain; a cluster explains 32 at most
               
               [default: 10]
 

@@ -96,12 +96,12 @@ fn a_verifier_that_says_nothing_binds_nothing() {
       tip       TIP
       pipeline  demo
       program   real
-      vkey      sha256:abababababababababababababababababababababababababababababababab (the file's word; the verifier names none)
+      vkey      the file says sha256:abababababababababababababababababababababababababababababababab, and the verifier did not say which key it used
       claim     none: the verifier does not say what is proved
     Key (the blocks above), public values and proof are bound only as far as your verifier checks: it named
     neither a key nor a claim. The rest is the word of whoever ran push0.
     --- stderr
-    warning: verification key not pinned: sha256:abababababababababababababababababababababababababababababababab (the file's word; the verifier names none): nothing binds it; a verifier that names its key could
+    warning: verification key not pinned: the file says sha256:abababababababababababababababababababababababababababababababab, and the verifier did not say which key it used; pin a key (--vkey) only if your verifier names it
     --- exit 0
     ");
     let ran = verify(&proof, &[&by_exit[..], &["--json"]].concat());

@@ -33,7 +33,7 @@ fn status_names_who_is_there_and_what_is_done() {
     push0_testbed::until("it does not say who leads and who stands by", || {
         let text = world.output(&["status"]);
         let leads = text.contains("e1 leads in epoch-1, for ");
-        (leads && text.contains("; by their own word: e2 stands by")).then_some(())
+        (leads && text.contains("; as they report it: e2 stands by")).then_some(())
     });
     // Where no engine is, the log tells.
     for name in ["e1", "e2", "d1", "d2"] {

@@ -27,7 +27,7 @@ fn each_block_is_told_why_it_waits_at_each_moment() {
     world.start_submit();
     let status = reason(&world, "not_offered");
     assert_eq!(at(&status, "/head/reason/needs/memory_bytes"), 64 << 20);
-    assert!(text(&world).contains("no dispatcher runs its program, mock, which needs 64.0 MiB"));
+    assert!(text(&world).contains("no dispatcher runs mock, which needs 64.0 MiB"));
 
     world.dispatch_with("d1", 1);
     let status = until("d1 does not say what it does", || {

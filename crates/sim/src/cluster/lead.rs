@@ -165,6 +165,9 @@ impl Cluster {
             return; // it goes on when the log has answered
         }
         let at = lead.clock.now(now);
+        if lead.stops && lead.engine.is_appending(at) {
+            return; // one that is to stop hears nobody any more, and waits for its log alone
+        }
         lead.watch.now = now;
         lead.hand_in(at);
         if let Err(error) = lead.engine.handle_timeout(at, &mut lead.watch) {

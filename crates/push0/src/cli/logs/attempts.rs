@@ -146,7 +146,7 @@ impl Attempts {
                 match of_key.is_empty() {
                     false => Ok(Selection::Tasks(of_key)),
                     true => Err(format!(
-                        "there is no task or attempt {named}: `push0 log cat` (--data, or the cluster's) names those there are"
+                        "there is no task or attempt {named}: `push0 status` and `push0 log cat` list them"
                     )),
                 }
             }

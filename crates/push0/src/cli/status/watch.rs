@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::interrupts;
 use crate::lines::time;
 use crate::output::print_on;
-use crate::status::{Frame, Place, Status};
+use crate::status::{Frame, Place, Status, rows_of};
 use crate::tell;
 
 /// What came of a look.
@@ -79,7 +79,9 @@ fn show(
             (status, text)
         }
         Looked::Seen(status) => {
-            let frame = frame(args);
+            let mut frame = frame(args);
+            // The cursor takes a row too.
+            frame.rows = rows.map(|rows| rows.saturating_sub(1 + rows_of(title, frame.width)));
             let text = title.to_owned() + &status.shown(place, frame);
             let text = match (rows, columns()) {
                 (Some(rows), Some(width)) if rows > 0 => cut(&text, rows, width),
@@ -97,7 +99,8 @@ fn show(
 }
 
 fn frame(args: &StatusArgs) -> Frame {
-    Frame { width: columns().map(|width| width.max(WIDTH_MIN)), blocks: args.blocks as usize }
+    let width = columns().map(|width| width.max(WIDTH_MIN));
+    Frame { width, rows: None, blocks: args.blocks as usize }
 }
 
 /// How wide the terminal is, though nothing is readable in it.
@@ -115,7 +118,7 @@ fn size() -> Option<rustix::termios::Winsize> {
 /// As much of a text as a terminal shows without moving it up, and how much is left out. Its cursor takes a row too.
 fn cut(text: &str, rows: usize, width: usize) -> String {
     let lines: Vec<&str> = text.lines().collect();
-    let takes = |line: &&str| line.chars().count().div_ceil(width.max(1)).max(1);
+    let takes = |line: &&str| rows_of(line, Some(width)).max(1);
     let most = rows.saturating_sub(1).max(1);
     if lines.iter().map(takes).sum::<usize>() <= most {
         return text.to_owned();

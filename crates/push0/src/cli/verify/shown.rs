@@ -66,7 +66,7 @@ impl Accepted {
                     ": the verifier's own is trusted; pin it with --vkey if you know it from elsewhere"
                 }
                 Under::Stated(_) | Under::Unnamed => {
-                    ": nothing binds it; a verifier that names its key could"
+                    "; pin a key (--vkey) only if your verifier names it"
                 }
             };
             format!("verification key not pinned: {}{trusted}", proof.under.words())
@@ -154,8 +154,10 @@ impl Under {
     fn words(self) -> String {
         match self {
             Self::Reported(vkey) => vkey.to_string(),
-            Self::Stated(vkey) => format!("{vkey} (the file's word; the verifier names none)"),
-            Self::Unnamed => "the verifier names none".to_owned(),
+            Self::Stated(vkey) => {
+                format!("the file says {vkey}, and the verifier did not say which key it used")
+            }
+            Self::Unnamed => "the verifier did not say which key it used".to_owned(),
         }
     }
 }

@@ -8,6 +8,7 @@ use push0_core::plain;
 use push0_dispatch::Step;
 
 use super::Reason;
+use crate::status::cluster::Cluster;
 use crate::status::heard::Heard;
 
 impl Reason {
@@ -15,7 +16,8 @@ impl Reason {
     pub(in crate::status) fn hear(&mut self, dispatcher: &str, steps: &[Step]) {
         if let Self::Proving { attempts }
         | Self::Silent { attempts }
-        | Self::Unjudged { attempts } = self
+        | Self::Unjudged { attempts }
+        | Self::Kept { attempts } = self
         {
             attempts.iter_mut().for_each(|run| run.hear(dispatcher, steps));
             *self = Self::of_runs(std::mem::take(attempts));
@@ -36,13 +38,14 @@ impl Reason {
         }
     }
 
-    /// Notes which of the dispatchers answer, where no engine leads that would hear them.
-    pub(in crate::status) fn answered_by(&mut self, there: impl Fn(&str) -> bool) {
+    /// Notes what dispatchers answer, where no engine leads that would hear them.
+    pub(in crate::status) fn without_leader(&mut self, there: &Cluster) {
         if let Self::Proving { attempts }
         | Self::Silent { attempts }
-        | Self::Unjudged { attempts } = self
+        | Self::Unjudged { attempts }
+        | Self::Kept { attempts } = self
         {
-            attempts.iter_mut().for_each(|run| run.unheard = !there(&run.dispatcher));
+            attempts.iter_mut().for_each(|run| run.without_leader(there));
             *self = Self::of_runs(std::mem::take(attempts));
         }
     }
@@ -52,7 +55,8 @@ impl Reason {
         match self {
             Self::Proving { attempts }
             | Self::Silent { attempts }
-            | Self::Unjudged { attempts } => {
+            | Self::Unjudged { attempts }
+            | Self::Kept { attempts } => {
                 attempts.iter_mut().for_each(|run| run.grow_older(by));
             }
             Self::Mute { silent, .. } => *silent = silent.saturating_add(by),
@@ -75,7 +79,8 @@ impl Reason {
     pub(in crate::status) fn is_silent(&mut self, heard: &Heard) {
         if let Self::Proving { attempts }
         | Self::Silent { attempts }
-        | Self::Unjudged { attempts } = self
+        | Self::Unjudged { attempts }
+        | Self::Kept { attempts } = self
         {
             attempts.iter_mut().for_each(|run| run.is_mute(heard));
             *self = Self::of_runs(std::mem::take(attempts));

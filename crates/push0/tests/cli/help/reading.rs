@@ -71,8 +71,7 @@ fn log_is_explained() {
     insta::assert_snapshot!(help(&["log", "cat", "--help"]), @r#"
     Prints events, a line each
 
-    Each line about a task has the task's stage and key. What is picked must fit every flag that is
-    given.
+    Each line about a task has the task's stage and key. An event must match every flag.
 
     Usage: push0 log cat [OPTIONS]
 

@@ -67,7 +67,7 @@ fn what_it_answers_to_a_roll_call_makes_nobody_lead() {
         let told = world.output(&["status"]);
         (told.contains("e1 leads in epoch-1, for ") && told.contains("e9")).then_some(told)
     });
-    let own = told.split_once("by their own word: ").expect("others answer").1;
+    let own = told.split_once("as they report it: ").expect("others answer").1;
     assert!(own.contains("e9 leads in epoch-99"), "{told}");
     assert!(!told.contains("another dispatcher was named"), "{told}");
     let status = world.status_of(&["e1", "e2", "e9"], &[]);
@@ -78,7 +78,7 @@ fn what_it_answers_to_a_roll_call_makes_nobody_lead() {
     }
     assert_eq!(at(&world.status(), "/running"), json!(false));
     let told = world.output(&["status"]);
-    assert!(told.contains("no engine that leads answers; by their own word: e9 leads"), "{told}");
+    assert!(told.contains("no engine that leads answers; as they report it: e9 leads"), "{told}");
     world.serve("e1");
     world.dispatch("gpu-1");
     world.submit();
