@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use self::strays::Strays;
 pub(crate) use self::weighed::Weighed;
 use crate::by_hash::ByHash;
-use crate::{Block, BlockHash, Digest, Height, Seq, Timestamp, Weights};
+use crate::{Block, BlockHash, Digest, Height, Seq, Timestamp};
 
 /// Every known block, and the canonical branch.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -328,37 +328,6 @@ impl Chain {
     #[must_use]
     pub fn beside(&self) -> usize {
         self.strays.beside()
-    }
-
-    /// How the weight of `items` items over the canonical blocks `first..=last` stands to `limits`.
-    pub(crate) fn weigh(
-        &self,
-        items: u64,
-        first: Height,
-        last: Height,
-        limits: &Weights,
-    ) -> Weighed {
-        let mut weighed = Weighed::default();
-        let mut hold = |weight: u128, limit: Option<u64>| {
-            if let Some(limit) = limit.map(u128::from) {
-                weighed.is_over |= weight > limit;
-                weighed.is_reached |= weight >= limit;
-                weighed.is_under |= weight < limit;
-            }
-        };
-        hold(items.into(), limits.items);
-        hold((last.0 - first.0 + 1).into(), limits.blocks);
-        hold(self.weight(first, last, |link| link.bytes), limits.bytes);
-        for (index, limit) in &limits.fields {
-            let field = |link: &Link| link.fields.get(*index).copied().unwrap_or_default();
-            hold(self.weight(first, last, field), Some(*limit));
-        }
-        weighed
-    }
-
-    fn weight(&self, first: Height, last: Height, of: impl Fn(&Link) -> u128) -> u128 {
-        let up_to = |height: Height| self.link(height).map_or(0, &of);
-        up_to(last) - first.0.checked_sub(1).map_or(0, |before| up_to(Height(before)))
     }
 
     fn link(&self, height: Height) -> Option<&Link> {

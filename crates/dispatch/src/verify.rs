@@ -14,6 +14,8 @@
 //!
 //! Not here: what a proof is (the verifier knows), and mocks, which nobody verifies.
 
+mod trouble;
+
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -24,6 +26,7 @@ use push0_core::{Believes, Digest, Grant, Vkey, plain_lines};
 use push0_prover::{Envelope, EnvelopeFormat, Program, wire};
 use tokio::time::{MissedTickBehavior, interval};
 
+use self::trouble::{Spent, Told, Trouble};
 use crate::ProgramConfig;
 use crate::board::Doing;
 use crate::context::Context;
@@ -104,82 +107,6 @@ pub(crate) async fn judge(
             Next::Over => return Judged::NoVerdict { message },
             Next::Pulled(pull) => return Judged::Pulled(pull),
         }
-    }
-}
-
-/// Why there is no verdict, this time.
-enum Trouble {
-    /// Its time was over before it ran: that says nothing of it.
-    Unstarted,
-    /// It could not be asked, or is itself in trouble, and says so.
-    Failed(String),
-    /// It ended without a word of the contract, with this code.
-    Silent(Option<i32>, String),
-    /// It passed a limit of its own.
-    Limit(String),
-}
-
-/// What was told of the tries so far.
-#[derive(Default)]
-struct Told {
-    /// What the verifier said last, where it said something.
-    said: Option<String>,
-    /// What came of the last try in which it ran.
-    last: Option<String>,
-}
-
-impl Told {
-    /// A trouble in words. Where that says nothing of the verifier, what is known of it follows.
-    fn message(&mut self, trouble: Trouble) -> String {
-        let message = match trouble {
-            Trouble::Failed(message) | Trouble::Silent(_, message) => {
-                self.said = Some(message.clone());
-                message
-            }
-            Trouble::Limit(message) => after(&message, self.said.as_deref()),
-            Trouble::Unstarted => {
-                return after("the verifier was not started in time", self.last.as_deref());
-            }
-        };
-        self.last = Some(message.clone());
-        message
-    }
-}
-
-fn after(what: &str, before: Option<&str>) -> String {
-    let before = before.map(|before| format!("; before that: {before}"));
-    format!("{what}{}", before.unwrap_or_default())
-}
-
-/// What was tried in vain.
-#[derive(Default)]
-struct Spent {
-    silences: u32,
-    limits: u32,
-}
-
-impl Spent {
-    /// Counts a trouble, and tells whether another try would have no sense.
-    async fn is_last(&mut self, case: &Case, trouble: &Trouble) -> bool {
-        let Case { context, grant, program, .. } = case;
-        let is_mute = || !context.judges.has_spoken(&grant.program);
-        let (is_last, message) = match trouble {
-            Trouble::Unstarted | Trouble::Failed(_) => return false,
-            Trouble::Limit(message) => {
-                self.limits += 1;
-                (self.limits >= LIMITS_MAX, message)
-            }
-            Trouble::Silent(code, message) => {
-                self.silences += 1;
-                let is_guess = program.asking.believes == Believes::LineOfGuess;
-                let is_over = is_guess && self.silences >= SILENCES_MAX || *code == Some(0);
-                (is_mute() && is_over, message)
-            }
-        };
-        if is_last && is_mute() {
-            context.judges.is_mute(&grant.program, program, message).await;
-        }
-        is_last
     }
 }
 
@@ -387,12 +314,6 @@ async fn flooded(tail: Tail) -> String {
 
 const ENVELOPE: &str = "envelope.json";
 
-/// How often a verifier may pass a limit: the second time a busy machine is no excuse.
-const LIMITS_MAX: u32 = 2;
-
-/// How often a guess that has never given a verdict may say nothing.
-const SILENCES_MAX: u32 = 3;
-
 /// What a verifier may print.
 const OUTPUT_BYTES_MAX: u64 = 16 << 20;
 
@@ -401,25 +322,3 @@ const INTERVAL: Duration = Duration::from_millis(250);
 
 /// Of a refusal's words so many characters are kept.
 const REFUSAL_CHARS_MAX: usize = 2048;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_known_before_a_try_that_says_nothing_is_told_with_it() {
-        let (mut told, unstarted) = (Told::default(), "the verifier was not started in time");
-        assert_eq!(told.message(Trouble::Unstarted), unstarted);
-        let limit = || Trouble::Limit("no verdict in time".to_owned());
-        assert_eq!(told.message(limit()), "no verdict in time");
-        let late = format!("{unstarted}; before that: no verdict in time");
-        assert_eq!(told.message(Trouble::Unstarted), late);
-        assert_eq!(told.message(Trouble::Unstarted), late, "once");
-        assert_eq!(told.message(Trouble::Failed("no key".to_owned())), "no key");
-        let both = "no verdict in time; before that: no key";
-        assert_eq!([told.message(limit()), told.message(limit())], [both, both]);
-        assert_eq!(told.message(Trouble::Unstarted), format!("{unstarted}; before that: {both}"));
-        assert_eq!(told.message(Trouble::Silent(Some(1), "exit 1".to_owned())), "exit 1");
-        assert_eq!(told.message(Trouble::Unstarted), format!("{unstarted}; before that: exit 1"));
-    }
-}

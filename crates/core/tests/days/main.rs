@@ -7,6 +7,7 @@ mod batches;
 mod behind;
 mod budgets;
 mod chain;
+mod claims;
 mod crew;
 mod day;
 mod fleet;

@@ -123,14 +123,14 @@ mod tests {
         };
         let (alive, _) = NAMES.split_at(8);
         let why = waits(alive);
-        assert!(why.ends_with("prover, is free (8 busy, 12 silent)"), "{why}");
+        assert!(why.ends_with("prover is free (8 busy, 12 silent)"), "{why}");
         let (_, alive) = NAMES.split_at(12);
         let why = waits(alive);
-        assert!(why.ends_with("prover, is free (8 busy, 12 silent)"), "{why}");
+        assert!(why.ends_with("prover is free (8 busy, 12 silent)"), "{why}");
         let why = waits(&[]);
-        assert!(why.contains("all 20 dispatchers that could run its program"), "{why}");
+        assert!(why.contains("all 20 dispatchers that can run prover have said nothing"), "{why}");
         let why = waits(&NAMES);
-        assert!(why.contains("each of the 20 dispatchers that could run its program"), "{why}");
+        assert!(why.contains("each of the 20 dispatchers that can run prover"), "{why}");
     }
 
     #[test]

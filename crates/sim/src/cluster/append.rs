@@ -33,9 +33,10 @@ impl Cluster {
 
     /// Asks the stream what its append asks.
     pub(super) fn appends_again(&mut self, node: usize) {
+        let now = self.agenda.now();
         let Some(flight) = self.lead(node).and_then(|lead| lead.append.as_ref()) else { return };
         let question = match flight.append.asks() {
-            Ask::Publish => Question::Publish(Publish::of(flight.append.record())),
+            Ask::Publish => Question::Publish(Publish::of(flight.append.record(), now)),
             Ask::Get(sequence) => Question::Get(sequence),
         };
         let token = self.asks(node, question);

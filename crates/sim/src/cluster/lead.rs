@@ -110,14 +110,18 @@ impl Lead {
 
 impl Lead {
     /// Hands in what was asked, as much as the engine takes.
-    fn hand_in(&mut self, at: Timestamp) {
+    fn hand_in(&mut self, now: Duration) {
+        let at = self.clock.now(now);
         for _ in 0..self.engine.takes(at) {
             let Some(asked) = self.inbox.pop_front() else { return };
             self.engine.handle_request(match asked {
                 Asked::Heard(message) => Request::Heard(vec![message]),
-                Asked::Departed(dispatcher, at) => {
+                Asked::Departed(dispatcher, ended) => {
                     self.watch.departs(&dispatcher);
-                    Request::Departed(dispatcher, self.clock.now(at))
+                    // It may have been before this engine led.
+                    let ago = now.saturating_sub(ended).as_micros();
+                    let ago = u64::try_from(ago).unwrap_or(u64::MAX);
+                    Request::Departed(dispatcher, Timestamp(at.0.saturating_sub(ago)))
                 }
                 Asked::Add(token, blocks) => Request::Add(blocks, token),
                 Asked::Ask(token, input) => Request::Ask(vec![input], Some(token)),
@@ -166,10 +170,12 @@ impl Cluster {
         }
         let at = lead.clock.now(now);
         if lead.stops && lead.engine.is_appending(at) {
-            return; // one that is to stop hears nobody any more, and waits for its log alone
+            // One that is to stop hears nobody any more, and waits for its log alone.
+            self.begins(node);
+            return self.appends(node);
         }
         lead.watch.now = now;
-        lead.hand_in(at);
+        lead.hand_in(now);
         if let Err(error) = lead.engine.handle_timeout(at, &mut lead.watch) {
             return self.note(Err((Check::Legal, error.to_string())));
         }

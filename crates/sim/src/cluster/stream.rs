@@ -35,6 +35,7 @@ pub(super) struct Publish {
     last: u64,
     /// Who wrote that, and the last sequence of theirs.
     on_subject: (String, u64),
+    asked: Duration,
 }
 
 /// What the stream answers.
@@ -86,7 +87,7 @@ pub(super) enum Taken {
 }
 
 impl Publish {
-    pub(super) fn of(record: &Record) -> Self {
+    pub(super) fn of(record: &Record, asked: Duration) -> Self {
         let place = record.place();
         Self {
             id: record.message_id(),
@@ -94,6 +95,7 @@ impl Publish {
             bytes: record.bytes().clone(),
             last: place.last,
             on_subject: (place.subject.to_owned(), place.last_on_subject),
+            asked,
         }
     }
 }
@@ -190,6 +192,9 @@ impl Stream {
 
     /// Takes a message, or says why not.
     pub(super) fn publish(&mut self, now: Duration, publish: &Publish) -> Taken {
+        if self.another_since().is_some_and(|since| publish.asked <= since) {
+            return Taken::Silence; // its servers were stopped for it, and what was on its way is lost
+        }
         if !self.answers(now) {
             // Who has no leader has nobody who listens, or one who does not answer.
             let is_told = publish.bytes.len().is_multiple_of(2);

@@ -135,7 +135,8 @@ impl Watch {
             format!("{dispatcher} was given up, nothing was wrong with it since {troubled:?}")
         })?;
         holds(Check::LiveNotLost, !is_deaf, || {
-            format!("{dispatcher} was given up, its engine hears since {:?}", self.heard_from)
+            let since = self.heard_from;
+            format!("{dispatcher} was given up, its engine hears since {since:?}: {events:?}")
         })
     }
 
