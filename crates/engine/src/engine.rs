@@ -297,10 +297,10 @@ impl<A: Askers> Engine<A> {
         !self.is_stuck() && self.waiting.has_room(turn_bytes_max)
     }
 
-    /// Whether the log is full, and has not taken what waits.
+    /// Whether the log is full, and has not taken what waits: not either while it is tried again.
     fn is_stuck(&self) -> bool {
         let is_full = self.trouble.is_some_and(|trouble| trouble.refused == Refused::Full);
-        is_full && self.has_appends()
+        is_full && self.has_undurable()
     }
 
     /// Whether it waits a moment before it tries the log again.

@@ -24,10 +24,11 @@ impl<A: Askers> Engine<A> {
     }
 
     /// Whether the log is to be asked something that changes nothing, for who wants to know that this engine leads still.
-    /// [`handle_probed`](Self::handle_probed) has the answer.
+    /// Not while an append is under way: what becomes of that comes first. [`handle_probed`](Self::handle_probed) has the
+    /// answer.
     #[must_use]
-    pub const fn wants_probe(&self) -> bool {
-        !self.probes.is_empty()
+    pub fn wants_probe(&self) -> bool {
+        !self.probes.is_empty() && self.begun <= self.durable
     }
 
     /// Whether the log has answered. Where it has not, nobody is told that it is well.

@@ -131,6 +131,17 @@ fn a_full_log_is_tried_again_and_meanwhile_it_says_that_it_leads_and_decides_not
     assert!(world.engine.poll_append(world.now).is_none(), "not at once");
     world.now = world.engine.poll_timeout().expect("it tries again");
     world.turn();
+    let again = world.engine.poll_append(world.now).map(push0_core::Turn::last);
+    world.engine.handle_begun(again.expect("it tries again"));
+    world.ask(Request::Probe("next beat"));
+    world.turn();
+    assert!(!world.engine.wants_probe(), "first it is seen what becomes of the append");
+    assert!(world.engine.handle_refused(world.now, Refused::Full, world.durable), "it waits");
+    assert!(world.engine.wants_probe(), "who asked while it was tried again waits for no room");
+    world.engine.handle_probed(true);
+    assert_eq!(world.answered(), ["next beat"]);
+    world.now = world.engine.poll_timeout().expect("it tries again");
+    world.turn();
     assert!(world.engine.poll_append(world.now).is_some());
     world.land();
     assert_eq!(world.answered(), ["source"]);

@@ -181,6 +181,7 @@ impl<L: Log> Engine<L> {
     async fn landed(&mut self, landed: Result<Seq, AppendError>) -> Result<(), EngineError> {
         if let Err(error) = landed {
             self.refused(error)?;
+            self.probe().await?;
         }
         self.let_go();
         self.begin().await?;
