@@ -25,7 +25,7 @@ fn an_attempt_that_runs_is_followed_to_its_end() {
     world.start("all", &["logs", "--block", FIRST, "-f"]);
     wait_printed(&world, "all", "step 3");
     let shown = world.output(&["logs", "--block", FIRST]);
-    assert!(shown.contains("begins") && shown.contains("is running (since"), "{shown}");
+    assert!(shown.contains("begins") && shown.contains("is running, for "), "{shown}");
     assert!(shown.contains("\u{fffd}") || !shown.contains('\u{1b}'), "{shown}");
     fs::write(world.path("go"), "").expect("writable");
     assert!(world.wait_end("all").success(), "{}", world.said("all"));

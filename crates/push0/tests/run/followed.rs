@@ -16,7 +16,7 @@ fn what_an_attempt_prints_is_shown_while_it_runs_and_followed_to_its_end() {
         let shown = world.push0(&["logs", "--block", "1", "--data", &data]);
         shown.stdout.contains("begins").then_some(shown.stdout)
     });
-    assert!(shown.contains("no end yet") && shown.contains("is running (since"), "{shown}");
+    assert!(shown.contains("no end yet") && shown.contains("is running, for "), "{shown}");
     let block = world.start_bare(&["logs", "--block", "1", "-f", "--data", &data]);
     world.write("gate", "");
     run.end().with(0);
