@@ -205,6 +205,7 @@ impl Cluster {
             self.happen(happening);
             self.check_leads();
             self.check_knows_better();
+            self.check_deposed();
             self.check_bound();
             each(self);
         }

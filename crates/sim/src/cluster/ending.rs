@@ -29,10 +29,6 @@ impl Cluster {
         self.faults.stop();
         self.store.set_down(false);
         self.stream.is_full = false;
-        if self.stream.is_another() {
-            self.stream.restore();
-            self.truth.whole_again = now;
-        }
         for one in &mut self.nodes {
             one.cut = Cuts::default();
         }

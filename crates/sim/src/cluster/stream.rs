@@ -152,7 +152,12 @@ impl Stream {
         let whole = self.records.clone();
         match kept {
             Some(kept) => self.records.truncate(usize::try_from(kept).unwrap_or(usize::MAX)),
-            None => self.records = vec![first(OTHER_LOG)],
+            // Another has gone on with the new one as far: its sequence tells nothing.
+            None => {
+                let other = first(OTHER_LOG);
+                let known = 1..=self.last();
+                self.records = known.map(|sequence| Stored { sequence, ..other.clone() }).collect();
+            }
         }
         self.ids.clear();
         self.under_way = None;

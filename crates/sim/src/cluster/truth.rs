@@ -148,6 +148,26 @@ impl Cluster {
         }));
     }
 
+    /// Who reaches a log that another has claimed finds that out.
+    pub(super) fn check_deposed(&mut self) {
+        let now = self.agenda.now();
+        if self.stream.is_another() || !self.stream.answers(now) {
+            self.truth.whole_again = now;
+            return;
+        }
+        let (latest, whole) = (self.truth.watch.ledger.epoch, self.truth.whole_again);
+        let claimed = self.truth.claimed.max(whole);
+        let goes_on = self.nodes.iter().find(|one| {
+            let Part::Leads(lead) = &one.part else { return false };
+            let since = claimed.max(one.frozen).max(one.reached);
+            lead.epoch < latest && !one.cut.log && now.saturating_sub(since) > DEPOSED_MAX
+        });
+        let goes_on = goes_on.map(|one| one.name);
+        self.note(holds(Check::StaleEpoch, goes_on.is_none(), || {
+            format!("engine {goes_on:?} goes on, and {latest} was claimed at {claimed:?}")
+        }));
+    }
+
     /// Who has read more than a log holds that went back ends.
     pub(super) fn check_knows_better(&mut self) {
         let now = self.agenda.now();
@@ -196,6 +216,9 @@ impl Cluster {
 /// What the log has said of who leads may come so much later: a record that landed is asked for so long where its answer was
 /// lost.
 const WORD_MAX: Duration = Duration::from_secs(25);
+
+/// Within so long who leads no more has found that out: an append of unknown fate, and questions that are not answered.
+const DEPOSED_MAX: Duration = Duration::from_secs(40);
 
 /// Within so long who knows better has found out that its log went back: four looks, of which some are not answered, or an
 /// append of unknown fate.
