@@ -11,18 +11,23 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a panic is what a fuzzer looks for")]
 
+mod engine;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use push0::cli::fuzzing;
-use push0_core::{AttemptId, BlockHashing, Limits, Scheduler, Seq, TaskId, Turn};
+use push0::cluster::{Answer, Ask, Down, LeaderBeat};
+use push0_core::{AttemptId, BlockHashing, FromDispatcher, Limits, Scheduler, Seq, TaskId, Turn};
 use push0_dispatch::{OutputAnswer, OutputAsk, Store};
 use push0_prover::wire::{Bundle, Digest, Reply, Request, ResultFile};
 use push0_prover::{Envelope, ProofFile};
 use push0_source::{BlockFile, Rules};
 use tempfile::TempDir;
+
+pub use engine::engine;
 
 /// A segment of the file log: read, with whatever of it is whole replayed.
 pub fn frames(bytes: &[u8]) {
@@ -124,6 +129,30 @@ pub fn outputs(bytes: &[u8]) {
     is_harmless(&push0_dispatch::fuzzing::pieces(bytes));
     if bytes.len() <= NAME_BYTES_MAX {
         kept_under_any_name(bytes);
+    }
+}
+
+/// Every message of the bus between engines, dispatchers and clients.
+pub fn messages(bytes: &[u8]) {
+    if let Ok(ask) = serde_json::from_slice::<Ask>(bytes) {
+        let again = serde_json::to_vec(&ask).expect("what was JSON is JSON again");
+        assert_eq!(serde_json::from_slice::<Ask>(&again).expect("it is its own"), ask);
+    }
+    if let Ok(beat) = serde_json::from_slice::<LeaderBeat>(bytes) {
+        let again = serde_json::to_vec(&beat).expect("what was JSON is JSON again");
+        assert_eq!(serde_json::from_slice::<LeaderBeat>(&again).expect("it is its own"), beat);
+    }
+    if let Ok(said) = serde_json::from_slice::<Vec<FromDispatcher>>(bytes) {
+        let again = serde_json::to_vec(&said).expect("what was JSON is JSON again");
+        assert!(serde_json::from_slice::<Vec<FromDispatcher>>(&again).is_ok(), "it is its own");
+    }
+    if let Ok(answer) = serde_json::from_slice::<Answer>(bytes) {
+        let again = serde_json::to_vec(&answer).expect("what was JSON is JSON again");
+        assert!(serde_json::from_slice::<Answer>(&again).is_ok(), "it is its own");
+    }
+    if let Ok(down) = serde_json::from_slice::<Down>(bytes) {
+        let again = serde_json::to_vec(&down).expect("what was JSON is JSON again");
+        assert!(serde_json::from_slice::<Down>(&again).is_ok(), "it is its own");
     }
 }
 

@@ -7,7 +7,7 @@ type Target = fn(&[u8]);
 
 #[test]
 fn every_input_is_read_without_harm() {
-    let targets: [(&str, Target); 7] = [
+    let targets: [(&str, Target); 9] = [
         ("frames", push0_fuzz::frames),
         ("records", push0_fuzz::records),
         ("pipelines", push0_fuzz::pipelines),
@@ -15,6 +15,8 @@ fn every_input_is_read_without_harm() {
         ("lines", push0_fuzz::lines),
         ("envelopes", push0_fuzz::envelopes),
         ("outputs", push0_fuzz::outputs),
+        ("messages", push0_fuzz::messages),
+        ("engine", push0_fuzz::engine),
     ];
     for (name, read) in targets {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);

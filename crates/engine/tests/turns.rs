@@ -131,7 +131,7 @@ fn a_full_log_is_tried_again_and_meanwhile_it_says_that_it_leads_and_decides_not
     assert!(world.engine.poll_append(world.now).is_none(), "not at once");
     world.now = world.engine.poll_timeout().expect("it tries again");
     world.turn();
-    let again = world.engine.poll_append(world.now).map(push0_core::Turn::last);
+    let again = world.engine.poll_append(world.now).map(Turn::last);
     world.engine.handle_begun(again.expect("it tries again"));
     world.ask(Request::Probe("next beat"));
     world.turn();
