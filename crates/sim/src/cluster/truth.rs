@@ -29,8 +29,6 @@ pub(super) struct Truth {
     /// Since when nothing keeps an engine from leading, and when one last led.
     well: Duration,
     led: Duration,
-    /// The longest that nobody led though nothing kept one from it.
-    pub(super) longest: Duration,
 }
 
 impl Truth {
@@ -46,7 +44,6 @@ impl Truth {
             claimed: Duration::ZERO,
             well: Duration::ZERO,
             led: Duration::ZERO,
-            longest: Duration::ZERO,
         }
     }
 
@@ -205,7 +202,6 @@ impl Cluster {
             truth.led = now;
         }
         let without = now.saturating_sub(truth.well.max(truth.led));
-        truth.longest = truth.longest.max(without);
         if without > RECOVERY_MAX {
             let state = self.state().join("; ");
             self.note(Err((Check::Recovers, format!("nobody leads for {without:?}: {state}"))));
