@@ -91,7 +91,7 @@ impl Cluster {
 
     /// An engine answers the client.
     pub(super) fn added(&mut self, node: usize, token: u64, taken: Taken) {
-        self.check_added(&taken);
+        self.check_added(token, &taken);
         if self.nodes.get(node).is_none_or(|one| one.cut.mute) {
             return;
         }

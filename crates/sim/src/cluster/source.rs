@@ -1,5 +1,6 @@
 //! The client: it submits the chain to whoever leads, some blocks at once, and asks again where no answer comes.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use push0_core::{BlockHash, Input};
@@ -17,6 +18,8 @@ pub(super) struct Source {
     /// The question that it waits for the answer of, and until when.
     asks: Option<(u64, Duration)>,
     tokens: u64,
+    /// The blocks of each question.
+    sent: BTreeMap<u64, Vec<BlockHash>>,
     lost: Vec<BlockHash>,
 }
 
@@ -54,6 +57,7 @@ impl Cluster {
                 return; // the store is away
             }
         }
+        self.source.sent.insert(token, blocks.iter().map(|block| block.hash).collect());
         self.ask_leaders(&Asked::Add(token, blocks));
     }
 
@@ -94,14 +98,15 @@ impl Cluster {
         }
     }
 
-    /// What an engine says that it took is in the log.
-    pub(super) fn check_added(&mut self, taken: &Taken) {
-        let known = self.truth.watch.ledger.submitted.len();
-        let count = taken.arrivals.len();
-        let result = holds(Check::DurableFirst, count <= known, || {
-            format!("{count} blocks were said to be taken, and the log holds {known}")
-        });
-        self.note(result);
+    /// The blocks that an engine says it took are in the log.
+    pub(super) fn check_added(&mut self, token: u64, taken: &Taken) {
+        let sent = self.source.sent.get(&token).into_iter().flatten();
+        let mut said = sent.take(taken.arrivals.len());
+        let submitted = &self.truth.watch.ledger.submitted;
+        let missing = said.find(|hash| !submitted.contains_key(*hash)).copied();
+        self.note(holds(Check::DurableFirst, missing.is_none(), || {
+            format!("block {missing:?} was said to be taken, and is not in the log")
+        }));
     }
 }
 
