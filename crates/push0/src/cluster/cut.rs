@@ -41,7 +41,8 @@ impl TooLarge {
 
 /// The question without its first block that is too large, and what is after it; as it is, where there is none.
 pub(super) fn cut(question: &[u8]) -> (Cow<'_, [u8]>, Option<TooLarge>) {
-    let is_to_add = ADDS.iter().any(|adds| question.starts_with(adds));
+    let is_to_add = question.len() > BLOCK_BYTES_MAX // else none in it can be
+        && ADDS.iter().any(|adds| question.starts_with(adds));
     let large = if is_to_add { too_large(question) } else { None };
     let Some((start, bytes)) = large else { return (Cow::Borrowed(question), None) };
     let before = question.get(..start).unwrap_or_default().trim_ascii_end();
