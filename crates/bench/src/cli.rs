@@ -37,21 +37,21 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// The time of a task from its submission to its durable result, less the prover's own
-    Overhead(Asked),
+    Overhead(BenchOptions),
     /// Tasks a second, with as many under way as a client likes
-    Throughput(Asked),
+    Throughput(BenchOptions),
     /// What more dispatchers, more open tasks and more queued tasks cost
-    Scaling(Asked),
+    Scaling(BenchOptions),
     /// How long nothing is accepted after an engine, or the server that leads the log, is killed
-    Recovery(Asked),
+    Recovery(BenchOptions),
     /// What processes hold in memory
-    Memory(Asked),
+    Memory(BenchOptions),
     /// How long a log takes to open
-    Replay(Asked),
+    Replay(BenchOptions),
     /// All of these, into one file of results
     All {
         #[command(flatten)]
-        asked: Asked,
+        asked: BenchOptions,
         /// Where the results go
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
@@ -86,7 +86,7 @@ enum Command {
 
 /// What is measured, and how often.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct BenchOptions {
     /// Where the log is: file, nats-r1, nats-r3
     #[arg(long, value_delimiter = ',', default_value = "file,nats-r1,nats-r3")]
     pub(crate) log: Vec<LogKind>,
@@ -130,7 +130,7 @@ pub(crate) struct Asked {
     pub(crate) json: bool,
 }
 
-impl Asked {
+impl BenchOptions {
     pub(crate) fn dir(&self) -> PathBuf {
         self.dir.clone().unwrap_or_else(std::env::temp_dir)
     }
@@ -202,10 +202,10 @@ impl Command {
 }
 
 /// Adds what it measures to what was measured before, and says what it could not.
-type Measure = fn(&Asked, &mut Results) -> Result<(), Fault>;
+type Measure = fn(&BenchOptions, &mut Results) -> Result<(), Fault>;
 
 /// Prints what was measured, though not all was.
-fn one(asked: &Asked, measure: Measure) -> Result<(), Fault> {
+fn one(asked: &BenchOptions, measure: Measure) -> Result<(), Fault> {
     asked.check()?;
     leash::put_on();
     let machine = Machine::here();
@@ -222,7 +222,7 @@ fn one(asked: &Asked, measure: Measure) -> Result<(), Fault> {
 }
 
 /// One after the other; what was measured is kept though a later one fails.
-fn all(asked: &Asked, out: &Path, to: Option<&Path>) -> Result<(), Fault> {
+fn all(asked: &BenchOptions, out: &Path, to: Option<&Path>) -> Result<(), Fault> {
     asked.check()?;
     let at = |error| Fault::at(out, &error);
     // It takes long: what can be known before is not told after.
@@ -231,7 +231,7 @@ fn all(asked: &Asked, out: &Path, to: Option<&Path>) -> Result<(), Fault> {
     leash::put_on();
     let machine = Machine::here();
     let mut results = Results::default();
-    let mut measure = |name: &str, measure: Measure, asked: &Asked| {
+    let mut measure = |name: &str, measure: Measure, asked: &BenchOptions| {
         if let Err(fault) = measure(asked, &mut results) {
             results.fail(name, &fault);
         }
@@ -244,7 +244,7 @@ fn all(asked: &Asked, out: &Path, to: Option<&Path>) -> Result<(), Fault> {
     measure("memory", memory::measure, asked)?;
     // The others are long: what is quiet comes first, and is kept though the rest is cut off.
     for noise in &asked.noise {
-        let asked = Asked { noise: vec![noise.clone()], ..asked.clone() };
+        let asked = BenchOptions { noise: vec![noise.clone()], ..asked.clone() };
         measure("replay", replay::measure, &asked)?;
         measure("recovery", recovery::measure, &asked)?;
         measure("scaling", scaling::measure, &asked)?;
@@ -259,7 +259,7 @@ pub(crate) fn say(words: &str) {
 }
 
 #[cfg(test)]
-impl Asked {
+impl BenchOptions {
     /// As these words say.
     pub(crate) fn of(words: &[&str]) -> Self {
         let args = ["push0-bench", "throughput"];
@@ -320,11 +320,14 @@ mod tests {
     fn what_is_said_of_how_named_servers_sync_is_told() {
         let named = ["--nats", "nats://a:4222,nats://b:4222"];
         let both = ["--sync", "always,default"];
-        assert_eq!(Asked::of(&[]).syncs(), [Sync::Always]);
-        assert_eq!(Asked::of(&both).syncs(), [Sync::Always, Sync::Default]);
-        assert_eq!(Asked::of(&named).syncs(), [Sync::Unknown]);
-        assert_eq!(Asked::of(&[named[0], named[1], "--sync", "default"]).sync(), Sync::Default);
-        assert!(Asked::of(&named).check().is_ok());
-        assert!(Asked::of(&[named[0], named[1], both[0], both[1]]).check().is_err());
+        assert_eq!(BenchOptions::of(&[]).syncs(), [Sync::Always]);
+        assert_eq!(BenchOptions::of(&both).syncs(), [Sync::Always, Sync::Default]);
+        assert_eq!(BenchOptions::of(&named).syncs(), [Sync::Unknown]);
+        assert_eq!(
+            BenchOptions::of(&[named[0], named[1], "--sync", "default"]).sync(),
+            Sync::Default
+        );
+        assert!(BenchOptions::of(&named).check().is_ok());
+        assert!(BenchOptions::of(&[named[0], named[1], both[0], both[1]]).check().is_err());
     }
 }

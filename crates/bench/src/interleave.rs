@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::cli::{Asked, say};
+use crate::cli::{BenchOptions, say};
 use crate::fault::Fault;
 use crate::report::Row;
 use crate::results::Results;
@@ -14,19 +14,23 @@ pub(crate) trait Cell: fmt::Display {
     /// # Errors
     ///
     /// Why it cannot be.
-    fn run(&mut self, asked: &Asked) -> Result<(), Fault>;
+    fn run(&mut self, asked: &BenchOptions) -> Result<(), Fault>;
 
     /// Why it is not even tried.
-    fn fault(&self, _: &Asked) -> Option<String> {
+    fn fault(&self, _: &BenchOptions) -> Option<String> {
         None
     }
 
     /// What was measured, in all runs.
-    fn row(self, asked: &Asked) -> Row;
+    fn row(self, asked: &BenchOptions) -> Row;
 }
 
 /// Measures all of them in each run: a row each. One that fails has the runs before, says why, and is not run again.
-pub(crate) fn interleave<C: Cell>(asked: &Asked, cells: Vec<C>, results: &mut Results) -> Vec<Row> {
+pub(crate) fn interleave<C: Cell>(
+    asked: &BenchOptions,
+    cells: Vec<C>,
+    results: &mut Results,
+) -> Vec<Row> {
     let noted = |cell: C| (cell.fault(asked), cell);
     let mut cells: Vec<_> = cells.into_iter().map(noted).collect();
     for run in 1..=asked.runs {
@@ -54,17 +58,17 @@ mod tests {
     }
 
     impl Cell for Named<'_> {
-        fn run(&mut self, _: &Asked) -> Result<(), Fault> {
+        fn run(&mut self, _: &BenchOptions) -> Result<(), Fault> {
             self.ran.borrow_mut().push(self.name);
             self.runs_left = self.runs_left.checked_sub(1).ok_or_else(|| Fault::new("it ended"))?;
             Ok(())
         }
 
-        fn fault(&self, _: &Asked) -> Option<String> {
+        fn fault(&self, _: &BenchOptions) -> Option<String> {
             (self.name == "none").then(|| "it is not there".to_owned())
         }
 
-        fn row(self, _: &Asked) -> Row {
+        fn row(self, _: &BenchOptions) -> Row {
             Row { system: self.name.to_owned(), ..Row::default() }
         }
     }
@@ -80,7 +84,7 @@ mod tests {
         let (ran, mut results) = (RefCell::new(Vec::new()), Results::default());
         let named = |name, runs_left| Named { name, ran: &ran, runs_left };
         let cells = vec![named("one", 9), named("two", 1), named("none", 9), named("three", 9)];
-        let rows = interleave(&Asked::of(&["--runs", "3"]), cells, &mut results);
+        let rows = interleave(&BenchOptions::of(&["--runs", "3"]), cells, &mut results);
         assert_eq!(*ran.borrow(), ["one", "two", "three", "one", "two", "three", "one", "three"]);
         let notes: Vec<_> = rows.iter().map(|row| (&*row.system, row.note.as_deref())).collect();
         let (ended, none) = (Some("run 2: it ended"), Some("it is not there"));

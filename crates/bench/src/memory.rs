@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::cli::{Asked, say};
+use crate::cli::{BenchOptions, say};
 use crate::fault::Fault;
 use crate::load::next;
 use crate::place::LogKind;
@@ -20,7 +20,7 @@ use crate::system::{Payload, Prover, Shape, file};
 /// # Errors
 ///
 /// That servers cannot be started.
-pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault> {
+pub(crate) fn measure(asked: &BenchOptions, results: &mut Results) -> Result<(), Fault> {
     if asked.log.contains(&LogKind::File) {
         for open in [0, 25_000, 50_000, 75_000, 100_000] {
             let what = format!("memory: {open} open tasks");

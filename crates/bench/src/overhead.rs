@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::baseline::floor;
-use crate::cli::Asked;
+use crate::cli::BenchOptions;
 use crate::fault::Fault;
 use crate::interleave::{Cell, interleave};
 use crate::load::open_loop;
@@ -20,7 +20,7 @@ use crate::target::Target;
 /// # Errors
 ///
 /// None of its own.
-pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault> {
+pub(crate) fn measure(asked: &BenchOptions, results: &mut Results) -> Result<(), Fault> {
     let mut cells = Vec::new();
     for noise in &asked.noise {
         for rate in &asked.rate {
@@ -55,7 +55,7 @@ impl Place {
 }
 
 impl Cell for Place {
-    fn run(&mut self, asked: &Asked) -> Result<(), Fault> {
+    fn run(&mut self, asked: &BenchOptions) -> Result<(), Fault> {
         let shape = Shape {
             dispatchers: 1,
             slots: SLOTS,
@@ -79,11 +79,11 @@ impl Cell for Place {
         Ok(())
     }
 
-    fn fault(&self, asked: &Asked) -> Option<String> {
+    fn fault(&self, asked: &BenchOptions) -> Option<String> {
         self.target.fault(asked)
     }
 
-    fn row(self, asked: &Asked) -> Row {
+    fn row(self, asked: &BenchOptions) -> Row {
         let p50s: Vec<_> = self.runs.iter().map(|run| millis(quantile(run, 0.5))).collect();
         let p99s = self.runs.iter().map(|run| millis(quantile(run, 0.99))).collect();
         let mut all = self.runs.concat();

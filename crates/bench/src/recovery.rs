@@ -13,7 +13,7 @@ use std::{fmt, thread};
 use push0_dispatch::children;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::cli::Asked;
+use crate::cli::BenchOptions;
 use crate::fault::Fault;
 use crate::interleave::{Cell, interleave};
 use crate::load::next;
@@ -30,7 +30,7 @@ use crate::system::{Payload, Prover, Running, Shape};
 /// # Errors
 ///
 /// None of its own.
-pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault> {
+pub(crate) fn measure(asked: &BenchOptions, results: &mut Results) -> Result<(), Fault> {
     let mut places = Vec::new();
     for noise in &asked.noise {
         let mut add = |log: LogKind, what: &'static str, how: How| {
@@ -66,13 +66,13 @@ struct Place {
 /// What is measured.
 enum How {
     /// The longest time without a result, with provers that are none.
-    Pause(fn(&Asked, LogKind) -> Result<Duration, Fault>),
+    Pause(fn(&BenchOptions, LogKind) -> Result<Duration, Fault>),
     /// How long what a dispatcher is at is missed, with real ones; struck as this says.
     Missed(fn(&mut Process) -> Result<(), Fault>),
 }
 
 impl Cell for Place {
-    fn run(&mut self, asked: &Asked) -> Result<(), Fault> {
+    fn run(&mut self, asked: &BenchOptions) -> Result<(), Fault> {
         let _noise = Noise::of(&self.noise)?;
         self.took.push(millis(match self.how {
             How::Pause(how) => how(asked, self.log)?,
@@ -81,7 +81,7 @@ impl Cell for Place {
         Ok(())
     }
 
-    fn row(self, asked: &Asked) -> Row {
+    fn row(self, asked: &BenchOptions) -> Row {
         let was_run = !self.took.is_empty();
         Row {
             bench: "recovery".to_owned(),
@@ -108,7 +108,7 @@ impl fmt::Display for Place {
     }
 }
 
-fn engine_killed(asked: &Asked, log: LogKind) -> Result<Duration, Fault> {
+fn engine_killed(asked: &BenchOptions, log: LogKind) -> Result<Duration, Fault> {
     let site = log.site(&asked.nats, asked.sync())?.ok_or_else(|| Fault::new("no servers"))?;
     let servers = &site.servers;
     let dir = tempfile::Builder::new().prefix("push0-bench-").tempdir()?;
@@ -120,7 +120,7 @@ fn engine_killed(asked: &Asked, log: LogKind) -> Result<Duration, Fault> {
     Ok(gap)
 }
 
-fn server_killed(asked: &Asked, log: LogKind) -> Result<Duration, Fault> {
+fn server_killed(asked: &BenchOptions, log: LogKind) -> Result<Duration, Fault> {
     if !asked.nats.is_empty() {
         return Err(Fault::new(
             "servers that --nats names are not the bench's to kill: leave it out",
@@ -150,7 +150,7 @@ fn provers_killed(dispatcher: &mut Process) -> Result<(), Fault> {
 
 /// How long what one of two dispatchers is at is missed, once it is struck in the middle of that.
 fn missed(
-    asked: &Asked,
+    asked: &BenchOptions,
     log: LogKind,
     strike: fn(&mut Process) -> Result<(), Fault>,
 ) -> Result<Duration, Fault> {

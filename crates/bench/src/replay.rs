@@ -11,7 +11,7 @@ use push0_core::{
 use push0_log::conformance::finish;
 use push0_log::{Directory, FileLog, Log as _, Settings};
 
-use crate::cli::{Asked, say};
+use crate::cli::{BenchOptions, say};
 use crate::fault::Fault;
 use crate::noise::Noise;
 use crate::report::Row;
@@ -24,7 +24,7 @@ use crate::system::{Payload, Prover, Shape, pipeline};
 /// # Errors
 ///
 /// The disk's.
-pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault> {
+pub(crate) fn measure(asked: &BenchOptions, results: &mut Results) -> Result<(), Fault> {
     let dir = tempfile::Builder::new().prefix("push0-bench-").tempdir_in(asked.dir())?;
     say(&format!("replay: writes a log of {EVENTS} events"));
     write(dir.path())?;

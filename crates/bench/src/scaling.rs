@@ -10,7 +10,7 @@ use std::fmt;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use crate::cli::Asked;
+use crate::cli::BenchOptions;
 use crate::fault::Fault;
 use crate::interleave::{Cell, interleave};
 use crate::load::{next, open_loop};
@@ -26,7 +26,7 @@ use crate::target::Target;
 /// # Errors
 ///
 /// None of its own.
-pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault> {
+pub(crate) fn measure(asked: &BenchOptions, results: &mut Results) -> Result<(), Fault> {
     let mut places = Vec::new();
     for noise in &asked.noise {
         for log in &asked.log {
@@ -78,7 +78,7 @@ impl Place {
 }
 
 impl Cell for Place {
-    fn run(&mut self, asked: &Asked) -> Result<(), Fault> {
+    fn run(&mut self, asked: &BenchOptions) -> Result<(), Fault> {
         let shape = self.what.shape();
         let target = Target::Push0(self.log, asked.sync());
         let mut started = target.start(asked, &self.noise, shape, |_| Ok(()))?;
@@ -91,7 +91,7 @@ impl Cell for Place {
         Ok(())
     }
 
-    fn row(self, asked: &Asked) -> Row {
+    fn row(self, asked: &BenchOptions) -> Row {
         let of = |which: fn(&Numbers) -> Option<f64>| {
             median(self.runs.iter().filter_map(which).collect())
         };
@@ -239,7 +239,7 @@ fn calls(tasks: u64) -> impl Iterator<Item = Range<u64>> {
 }
 
 /// A file is always synced.
-fn sync(asked: &Asked, log: LogKind) -> String {
+fn sync(asked: &BenchOptions, log: LogKind) -> String {
     let sync = if log == LogKind::File { Sync::Always } else { asked.sync() };
     sync.to_string()
 }

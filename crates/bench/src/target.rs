@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::baseline::postgres::{self, Postgres};
 use crate::baseline::{poll, pull};
-use crate::cli::Asked;
+use crate::cli::BenchOptions;
 use crate::fault::Fault;
 use crate::noise::Noise;
 use crate::place::{LogKind, Site, Sync};
@@ -32,7 +32,7 @@ pub(crate) struct Started {
 
 impl Target {
     /// All that is asked for. push0 comes before what it is compared with.
-    pub(crate) fn all(asked: &Asked) -> Vec<Self> {
+    pub(crate) fn all(asked: &BenchOptions) -> Vec<Self> {
         let mut all = Vec::new();
         for log in &asked.log {
             let syncs = if *log == LogKind::File { vec![Sync::Always] } else { asked.syncs() };
@@ -50,7 +50,7 @@ impl Target {
     }
 
     /// Why it cannot be measured as it is asked for; a row then says so, and has no numbers.
-    pub(crate) fn fault(self, asked: &Asked) -> Option<String> {
+    pub(crate) fn fault(self, asked: &BenchOptions) -> Option<String> {
         let runs_it = match asked.prover {
             Prover::Echo | Prover::Sleep(_) => true,
             Prover::Serve | Prover::File => false,
@@ -77,7 +77,7 @@ impl Target {
     /// That it cannot be started.
     pub(crate) fn start(
         self,
-        asked: &Asked,
+        asked: &BenchOptions,
         noise: &str,
         shape: Shape,
         before: impl FnOnce(Option<&Servers>) -> Result<(), Fault>,

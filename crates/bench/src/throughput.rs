@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::cli::Asked;
+use crate::cli::BenchOptions;
 use crate::fault::Fault;
 use crate::interleave::{Cell, interleave};
 use crate::load::closed_loop;
@@ -17,7 +17,7 @@ use crate::target::Target;
 /// # Errors
 ///
 /// None of its own.
-pub(crate) fn measure(asked: &Asked, results: &mut Results) -> Result<(), Fault> {
+pub(crate) fn measure(asked: &BenchOptions, results: &mut Results) -> Result<(), Fault> {
     let mut cells = Vec::new();
     for noise in &asked.noise {
         let place = |target| Place { target, noise: noise.clone(), rates: Vec::new() };
@@ -42,7 +42,7 @@ struct Place {
 }
 
 impl Cell for Place {
-    fn run(&mut self, asked: &Asked) -> Result<(), Fault> {
+    fn run(&mut self, asked: &BenchOptions) -> Result<(), Fault> {
         #[expect(clippy::cast_possible_truncation, reason = "as many as are under way")]
         let slots = asked.in_flight as u32;
         let (prover, payload) = (asked.prover, asked.payload);
@@ -52,11 +52,11 @@ impl Cell for Place {
         Ok(())
     }
 
-    fn fault(&self, asked: &Asked) -> Option<String> {
+    fn fault(&self, asked: &BenchOptions) -> Option<String> {
         self.target.fault(asked)
     }
 
-    fn row(self, asked: &Asked) -> Row {
+    fn row(self, asked: &BenchOptions) -> Row {
         // What was not run has only its name, and says why.
         let was_run = !self.rates.is_empty();
         Row {

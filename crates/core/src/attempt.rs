@@ -11,7 +11,7 @@ mod held;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-pub(crate) use self::held::Held;
+pub(crate) use self::held::Leases;
 use crate::{AttemptId, DispatcherId, StageIndex, TaskId, Timestamp};
 
 /// One try at a task, and the lease that it has for it.
@@ -47,7 +47,7 @@ pub(crate) struct Attempts {
     all: BTreeMap<AttemptId, Box<Attempt>>,
     /// By the first bytes of the task's id, which are those of few others.
     by_task: BTreeSet<(u64, AttemptId)>,
-    by_holder: BTreeMap<DispatcherId, Held>,
+    by_holder: BTreeMap<DispatcherId, Leases>,
     by_end: BTreeSet<(Timestamp, AttemptId)>,
 }
 
@@ -106,12 +106,12 @@ impl Attempts {
     }
 
     /// What a dispatcher holds, if anything.
-    pub(crate) fn held(&self, by: &DispatcherId) -> Option<&Held> {
+    pub(crate) fn held(&self, by: &DispatcherId) -> Option<&Leases> {
         self.by_holder.get(by)
     }
 
     /// The dispatchers that hold any, by name, each with what it holds.
-    pub(crate) fn holdings(&self) -> impl Iterator<Item = (&DispatcherId, &Held)> {
+    pub(crate) fn holdings(&self) -> impl Iterator<Item = (&DispatcherId, &Leases)> {
         self.by_holder.iter()
     }
 

@@ -24,7 +24,7 @@ use crate::{Block, BlockHash, Digest, Height, Seq, Timestamp};
 /// Every known block, and the canonical branch.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Chain {
-    blocks: ByHash<BlockHash, Box<Known>>,
+    blocks: ByHash<BlockHash, Box<KnownBlock>>,
     /// The height at which it is to start, by its source's word.
     begins: Option<Height>,
     /// The first canonical height.
@@ -39,7 +39,7 @@ pub struct Chain {
 
 /// A block of the tree.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Known {
+pub struct KnownBlock {
     /// Its number.
     pub number: Height,
     /// The hash of the block before.
@@ -106,7 +106,7 @@ impl Chain {
         block: &Block,
         fields: Box<[u64]>,
     ) -> Vec<BlockHash> {
-        let known = Known {
+        let known = KnownBlock {
             number: block.number,
             parent: block.parent,
             payload: block.payload,
@@ -186,12 +186,12 @@ impl Chain {
 
     /// A known block.
     #[must_use]
-    pub fn block(&self, hash: &BlockHash) -> Option<&Known> {
+    pub fn block(&self, hash: &BlockHash) -> Option<&KnownBlock> {
         self.blocks.get(hash).map(|known| &**known)
     }
 
     /// Every block of the tree, in the order of their hashes.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Known> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &KnownBlock> {
         self.blocks.iter().map(|(_, known)| &**known)
     }
 

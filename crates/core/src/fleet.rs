@@ -24,7 +24,7 @@ mod offers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use self::claims::{Shown, believable};
+use self::claims::{TrackRecord, believable};
 use self::members::{Member, Members};
 use crate::{
     Attempt, AttemptId, Beat, Capacity, Deadline, DispatcherId, Input, Life, Outcome, Report,
@@ -285,12 +285,12 @@ fn shown(
     beat: &Beat,
     was: Option<&Member>,
     leases: impl Iterator<Item = (AttemptId, TaskId)>,
-) -> Shown {
+) -> TrackRecord {
     let is_known = |(lease, of): &(AttemptId, TaskId)| {
         beat.running.get(lease).or_else(|| beat.held.get(lease)) == Some(of)
     };
     let (known, unknown): (Vec<_>, Vec<_>) = leases.partition(is_known);
-    let mut shown = was.map_or_else(|| Shown::new(now, known.len()), |was| was.shown);
+    let mut shown = was.map_or_else(|| TrackRecord::new(now, known.len()), |was| was.shown);
     if unknown.is_empty() {
         shown.beat(now);
     }

@@ -42,7 +42,7 @@ mod weight;
 pub use attempt::{Attempt, Does};
 pub use block::Block;
 pub use causes::causes;
-pub use chain::{Arrival, Chain, Known, Standing};
+pub use chain::{Arrival, Chain, KnownBlock, Standing};
 pub use counted::counted;
 pub use digest::{BlockHash, Digest, NotAHash, TaskId, Vkey};
 pub use event::{
@@ -68,7 +68,7 @@ pub use plain::{plain, plain_json, plain_lines};
 pub use queue::Offer;
 pub use release::Release;
 pub use scheduler::{
-    Aside, Cordon, Effect, Ended, Ran, Reference, Referred, Scheduler, StageView, Totals,
+    Aside, Cordon, Effect, EndCounts, Reference, Referred, RunStats, Scheduler, StageView, Totals,
     Whereabouts,
 };
 pub use secrets::{Named, without_secrets};

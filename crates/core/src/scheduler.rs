@@ -42,7 +42,7 @@ pub use self::aside::Aside;
 use self::aside::Records;
 use self::keys::Keys;
 pub use self::operator::Cordon;
-pub use self::ran::{Ended, Ran};
+pub use self::ran::{EndCounts, RunStats};
 pub use references::{Reference, Referred};
 use starved::Starved;
 pub use view::{StageView, Totals, Whereabouts};
@@ -95,7 +95,7 @@ pub struct Scheduler {
     open_behind: usize,
     parked: BTreeSet<TaskId>,
     totals: Totals,
-    ran: Ran,
+    ran: RunStats,
     effects: VecDeque<(Seq, Effect)>,
     /// Those that are grants, which may leave before the others.
     grants: VecDeque<(Seq, Effect)>,
@@ -146,7 +146,7 @@ impl Scheduler {
             open_behind: 0,
             parked: BTreeSet::new(),
             totals: Totals::default(),
-            ran: Ran::default(),
+            ran: RunStats::default(),
             effects: VecDeque::new(),
             grants: VecDeque::new(),
             is_past: false,

@@ -31,7 +31,7 @@ use crate::reins::Reins;
 use crate::retry::{Next, Patience};
 use crate::room::is_full;
 use crate::serve::{Warm, idle_reins};
-use crate::tried::{Ended, Tried};
+use crate::tried::{Tried, TryEnd};
 use crate::{AttemptFailed, Notice, ProgramConfig, file, input, logs, shelf};
 
 /// Runs an attempt from its admission to its report.
@@ -109,7 +109,7 @@ impl Attempt {
             }
             Contract::Serve => self.serve(&input, &output).await,
         };
-        let ended = std::mem::replace(&mut tried.ended, Ended::Written);
+        let ended = std::mem::replace(&mut tried.ended, TryEnd::Written);
         let outcome = self.weigh(ended, &tried, &output).await;
         if weigh::is_suspect(&outcome)
             && let Some(warm) = self.warm.take()
@@ -230,7 +230,7 @@ impl Attempt {
                 self.context.rooms.close(&self.context);
             }
             let what = format!("its directory could not be made: {error}");
-            let ended = Ended::Failed { class: FailureClass::Transient, what };
+            let ended = TryEnd::Failed { class: FailureClass::Transient, what };
             return Err(Tried { ended, ran: Duration::ZERO, output: Default::default() });
         }
         let Self { context, program, seat, reins, .. } = self;

@@ -18,10 +18,10 @@ use crate::about::STEPS_MAX;
 use crate::aside::Aside;
 use crate::away::Away;
 use crate::board::{Board, Running};
-use crate::environment::{Around, Whom, environment};
+use crate::environment::{ProcessContext, Whom, environment};
 use crate::folder::blocking;
-use crate::gpus::{Devices, Found};
-use crate::held::Held;
+use crate::gpus::{Devices, GpuScan};
+use crate::held::HeldResults;
 use crate::judges::Judges;
 use crate::lives::Lives;
 use crate::logs::Logs;
@@ -56,7 +56,7 @@ pub(crate) struct Context {
     /// Where attempts and processes have their directories.
     pub(crate) work: PathBuf,
     pub(crate) spares: Spares,
-    pub(crate) held: Held,
+    pub(crate) held: HeldResults,
     /// What writes small files that nobody waits for.
     pub(crate) aside: Arc<Aside>,
     pub(crate) unjudged: Arc<Unjudged>,
@@ -162,7 +162,7 @@ impl Context {
     }
 
     /// Tells an operator which GPUs others have, and why they cannot be kept from these.
-    pub(crate) fn tell_of_gpus(&self, found: Found) {
+    pub(crate) fn tell_of_gpus(&self, found: GpuScan) {
         for Elsewhere { gpu, by } in found.elsewhere {
             self.notify(Notice::GpuElsewhere { gpu, by });
         }
@@ -192,9 +192,9 @@ impl Context {
         program: &ProgramConfig,
         seat: Option<&Seat>,
         dir: &Path,
-    ) -> Around {
+    ) -> ProcessContext {
         let (env, wrap) = (environment(&program.surroundings), program.surroundings.wrap.clone());
-        let mut made = Around { env, wrap, whom: self.whom(program) };
+        let mut made = ProcessContext { env, wrap, whom: self.whom(program) };
         let user = made.whom.user().cloned();
         if let Some(user) = &user {
             made.set("HOME", &user.home);

@@ -19,8 +19,8 @@ use crate::board::{Board, View};
 use crate::context::{Context, stays};
 use crate::desk::Desk;
 use crate::folder::own;
-use crate::gpus::{Devices, Found};
-use crate::held::Held;
+use crate::gpus::{Devices, GpuScan};
+use crate::held::HeldResults;
 use crate::judges::Judges;
 use crate::lives::Lives;
 use crate::logs::Logs;
@@ -211,7 +211,7 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
     let (notices_sender, notices) = mpsc::channel(NOTICES_MAX);
     let (stop, stop_receiver) = watch::channel(None);
     let board = Board::new(config.id.clone(), incarnation, capacity(&config, gpus));
-    let held = Held::open(&dir, config.keeps_results).map_err(at(&dir))?;
+    let held = HeldResults::open(&dir, config.keeps_results).map_err(at(&dir))?;
     held.load(incarnation).into_iter().for_each(|report| board.finish(report));
     let context = Context {
         board: Arc::new(board),
@@ -308,7 +308,7 @@ fn clear(dir: PathBuf) {
 }
 
 /// The GPUs that are free; kept from other dispatchers, if a program reserves any.
-fn devices(config: &Config) -> (Devices, Found) {
+fn devices(config: &Config) -> (Devices, GpuScan) {
     let are_reserved = config.programs.values().any(|program| program.gpus > 0);
     let owner = format!("dispatcher {}, process {},", config.id, std::process::id());
     Devices::take(&config.gpus, are_reserved, owner)

@@ -21,7 +21,7 @@ use crate::user::User;
 
 /// What a process has around it when it starts.
 #[derive(Clone, Default)]
-pub(crate) struct Around {
+pub(crate) struct ProcessContext {
     /// All of its environment.
     pub(crate) env: Environment,
     /// The argv that is put before its own.
@@ -55,7 +55,7 @@ impl Whom {
 pub(crate) type Environment = BTreeMap<OsString, OsString>;
 
 /// Without values: what `pass` hands on, and `env` says, may be secret.
-impl fmt::Debug for Around {
+impl fmt::Debug for ProcessContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { env, wrap, whom } = self;
         let names: Vec<_> = env.keys().collect();
@@ -67,7 +67,7 @@ impl fmt::Debug for Around {
     }
 }
 
-impl Around {
+impl ProcessContext {
     /// Gives it a variable.
     pub(crate) fn set(&mut self, name: &str, value: impl AsRef<OsStr>) {
         self.env.insert(name.into(), value.as_ref().to_owned());
@@ -179,7 +179,7 @@ mod tests {
             made.get(OsStr::new("TWICE")).and_then(|value| value.to_str()),
             Some("the file's")
         );
-        let shown = format!("{:?}", Around { env: made, ..Around::default() });
+        let shown = format!("{:?}", ProcessContext { env: made, ..ProcessContext::default() });
         assert!(shown.contains("WANTED") && !shown.contains("yes") && !shown.contains("file's"));
     }
 }

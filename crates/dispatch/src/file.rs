@@ -14,7 +14,7 @@ use crate::pool::Seat;
 use crate::process::{Launch, Pipes, Process, SpawnError};
 use crate::progress::ProgressLines;
 use crate::reins::{Pull, Reins};
-use crate::tried::{Ended, Tried};
+use crate::tried::{Tried, TryEnd};
 use crate::{ProgramConfig, memory};
 
 /// Runs the prover on `input`, and waits for its end and for the end of all that it started.
@@ -56,9 +56,9 @@ pub(crate) async fn start(
     let how = "it had not started yet".to_owned();
     let ended = match pull {
         // A disk or the system hangs: no word on how long the program takes, and no fault of the task's.
-        Pull::TimedOut => Ended::Unstarted { what: format!("its time was over, and {how}") },
+        Pull::TimedOut => TryEnd::Unstarted { what: format!("its time was over, and {how}") },
         Pull::Cancelled | Pull::Stopped | Pull::Greedy(_) => {
-            Ended::Pulled { pull, how, may_have_result: false }
+            TryEnd::Pulled { pull, how, may_have_result: false }
         }
     };
     Err(Tried { ended, ran: std::time::Duration::ZERO, output: Default::default() })
@@ -68,8 +68,8 @@ pub(crate) async fn start(
 pub(crate) fn not_started(error: &SpawnError) -> Tried {
     let what = error.to_string();
     let ended = match error.class() {
-        Some(class) => Ended::Failed { class, what },
-        None => Ended::Misconfigured { what },
+        Some(class) => TryEnd::Failed { class, what },
+        None => TryEnd::Misconfigured { what },
     };
     Tried { ended, ran: std::time::Duration::ZERO, output: Default::default() }
 }
@@ -131,7 +131,7 @@ fn listen(
     });
 }
 
-async fn watch(process: &mut Process, grant: &Grant, reins: &mut Reins) -> Ended {
+async fn watch(process: &mut Process, grant: &Grant, reins: &mut Reins) -> TryEnd {
     let over = memory::over(process.footprint());
     let pull = tokio::select! {
         biased;
@@ -144,21 +144,21 @@ async fn watch(process: &mut Process, grant: &Grant, reins: &mut Reins) -> Ended
     };
     let exit = process.terminate(pull.grace(grant.grace), reins).await;
     let may_have_result = exit == Exit::Code(0) && pull == Pull::TimedOut;
-    Ended::Pulled { pull, how: format!("told to stop, it ended so: {exit}"), may_have_result }
+    TryEnd::Pulled { pull, how: format!("told to stop, it ended so: {exit}"), may_have_result }
 }
 
-fn by_itself(exit: Exit) -> Ended {
+fn by_itself(exit: Exit) -> TryEnd {
     match exit {
-        Exit::Code(0) => Ended::Written,
+        Exit::Code(0) => TryEnd::Written,
         Exit::Code(_)
         | Exit::Signal(_)
         | Exit::OutOfMemory
         | Exit::OverMemory(_)
-        | Exit::Unknown => Ended::Failed { class: exit.class(), what: exit.to_string() },
+        | Exit::Unknown => TryEnd::Failed { class: exit.class(), what: exit.to_string() },
     }
 }
 
 /// A process that was killed for using more than it declared.
-pub(crate) const fn over_memory(what: String) -> Ended {
-    Ended::Failed { class: FailureClass::Resource, what }
+pub(crate) const fn over_memory(what: String) -> TryEnd {
+    TryEnd::Failed { class: FailureClass::Resource, what }
 }

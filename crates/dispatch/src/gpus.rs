@@ -82,7 +82,7 @@ struct State {
 
 /// What came of looking at the devices.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
+pub(crate) struct GpuScan {
     /// Those that can be handed out from here on.
     pub(crate) own: BTreeSet<u32>,
     /// Those that others have, and were not known to.
@@ -93,7 +93,7 @@ pub(crate) struct Found {
 
 impl Devices {
     /// Those of `gpus` that are free, held for `owner` if `are_reserved` by a program.
-    pub(crate) fn take(gpus: &Gpus, are_reserved: bool, owner: String) -> (Self, Found) {
+    pub(crate) fn take(gpus: &Gpus, are_reserved: bool, owner: String) -> (Self, GpuScan) {
         let Gpus(all) = gpus.clone();
         let identities = identities(&all);
         let (locks, elsewhere) = (BTreeMap::new(), BTreeMap::new());
@@ -102,17 +102,17 @@ impl Devices {
         let indices = 0..gpus.count();
         let found = match are_reserved {
             true => devices.try_take(indices.collect()),
-            false => Found { own: indices.collect(), ..Found::default() },
+            false => GpuScan { own: indices.collect(), ..GpuScan::default() },
         };
         (devices, found)
     }
 
     /// Looks again at those that others have, unless that was done a moment ago. Asks a disk.
-    pub(crate) fn look(&self) -> Found {
+    pub(crate) fn look(&self) -> GpuScan {
         let wanted: Vec<u32> = {
             let mut state = self.lock();
             if state.elsewhere.is_empty() || state.looked.elapsed() < LOOK_EACH {
-                return Found::default();
+                return GpuScan::default();
             }
             state.looked = Instant::now();
             state.elsewhere.keys().copied().collect()
@@ -148,8 +148,8 @@ impl Devices {
         self.all.names.get(index as usize).cloned().unwrap_or_default()
     }
 
-    fn try_take(&self, indices: Vec<u32>) -> Found {
-        let (mut found, place) = (Found::default(), place());
+    fn try_take(&self, indices: Vec<u32>) -> GpuScan {
+        let (mut found, place) = (GpuScan::default(), place());
         for index in indices {
             let Some(identity) = self.identities.get(index as usize) else { continue };
             let locked = Lock::take(&place, identity, &self.owner); // nothing waits for a disk under the lock

@@ -18,11 +18,11 @@ use crate::folder::{own, write_own};
 
 /// Where they are.
 #[derive(Clone, Debug)]
-pub(crate) struct Held {
+pub(crate) struct HeldResults {
     folder: Option<PathBuf>,
 }
 
-impl Held {
+impl HeldResults {
     /// In a directory of their own; or nowhere, where engine and dispatcher are one process.
     pub(crate) fn open(dir: &Path, is_kept: bool) -> io::Result<Self> {
         let folder = dir.join("held");
@@ -83,12 +83,12 @@ mod tests {
     #[test]
     fn a_result_is_there_for_the_next_life_until_its_verdict() {
         let dir = tempfile::tempdir().expect("a directory");
-        let held = Held::open(dir.path(), true).expect("a writable directory");
+        let held = HeldResults::open(dir.path(), true).expect("a writable directory");
         let proved = report(7, Outcome::Proved(result()));
         held.keep(&proved);
         held.keep(&report(8, Outcome::Cancelled));
         fs::write(dir.path().join("held/9.json"), "{").expect("a writable directory");
-        let again = Held::open(dir.path(), true).expect("a writable directory");
+        let again = HeldResults::open(dir.path(), true).expect("a writable directory");
         assert_eq!(again.load(2), [Report { incarnation: 2, ..proved }]);
         again.forget(AttemptId(7));
         assert_eq!(again.load(3), []);
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn nothing_is_kept_where_nobody_wants_it() {
         let dir = tempfile::tempdir().expect("a directory");
-        let held = Held::open(dir.path(), false).expect("nothing is made");
+        let held = HeldResults::open(dir.path(), false).expect("nothing is made");
         held.keep(&report(7, Outcome::Proved(result())));
         assert!(held.load(1).is_empty() && !dir.path().join("held").exists());
     }

@@ -20,10 +20,10 @@ use crate::programs::Stamps;
 
 /// What is known of all verifiers.
 #[derive(Debug, Default)]
-pub(crate) struct Judges(Mutex<BTreeMap<ProgramName, Known>>);
+pub(crate) struct Judges(Mutex<BTreeMap<ProgramName, VerifierState>>);
 
 #[derive(Debug)]
-enum Known {
+enum VerifierState {
     /// It has given a verdict.
     Speaks,
     /// It gave none, as often as it was asked.
@@ -34,14 +34,14 @@ impl Judges {
     /// It has given a verdict, or said in the contract's words that it cannot.
     pub(crate) fn spoke(&self, name: &ProgramName) {
         let mut known = self.lock();
-        if !matches!(known.get(name), Some(Known::Speaks)) {
-            known.insert(name.clone(), Known::Speaks);
+        if !matches!(known.get(name), Some(VerifierState::Speaks)) {
+            known.insert(name.clone(), VerifierState::Speaks);
         }
     }
 
     /// Whether it has ever.
     pub(crate) fn has_spoken(&self, name: &ProgramName) -> bool {
-        matches!(self.lock().get(name), Some(Known::Speaks))
+        matches!(self.lock().get(name), Some(VerifierState::Speaks))
     }
 
     /// It gave none, as often as it was asked; `message` says what it did.
@@ -49,8 +49,8 @@ impl Judges {
         let (files, message) = (look(program).await, message.to_owned());
         let since = Instant::now();
         let mut known = self.lock();
-        if !matches!(known.get(name), Some(Known::Speaks)) {
-            known.insert(name.clone(), Known::Mute { since, files, message });
+        if !matches!(known.get(name), Some(VerifierState::Speaks)) {
+            known.insert(name.clone(), VerifierState::Mute { since, files, message });
         }
     }
 
@@ -61,8 +61,10 @@ impl Judges {
         program: &ProgramConfig,
     ) -> Option<String> {
         let (since, files, message) = match self.lock().get(name) {
-            Some(Known::Mute { since, files, message }) => (*since, files.clone(), message.clone()),
-            Some(Known::Speaks) | None => return None,
+            Some(VerifierState::Mute { since, files, message }) => {
+                (*since, files.clone(), message.clone())
+            }
+            Some(VerifierState::Speaks) | None => return None,
         };
         let has_changed = look(program).await.zip(files).is_some_and(|(now, then)| now != then);
         if since.elapsed() < MUTE && !has_changed {
@@ -72,7 +74,7 @@ impl Judges {
         None
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ProgramName, Known>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ProgramName, VerifierState>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -110,4 +110,4 @@ pub use sys::{
 };
 pub use tail::Piece;
 pub use user::{NoUser, can_run_as, run_as};
-pub use verdict::{Ending, Heard, Verdict};
+pub use verdict::{Ending, Verdict, VerdictReader};

@@ -25,7 +25,7 @@ use serde_json::value::RawValue;
 
 /// What a prover has written, as far as it is understood.
 #[derive(Clone, Debug)]
-pub(crate) struct Made {
+pub(crate) struct ProverOutput {
     /// All of it.
     pub(crate) bytes: Vec<u8>,
     pub(crate) form: Form,
@@ -79,7 +79,7 @@ pub(crate) enum NoResult {
 
 /// What an artifact that was accepted as a proof says of itself, for who hands it out.
 #[derive(Clone, Debug)]
-pub struct Artifact(Made);
+pub struct Artifact(ProverOutput);
 
 impl Artifact {
     /// Reads the bytes of a proof's artifact.
@@ -89,7 +89,7 @@ impl Artifact {
     /// In words: it says that it is a result of the SDK, and is none.
     pub fn read(bytes: Vec<u8>) -> Result<Self, String> {
         let form = proof(&bytes, true).map_err(|error| format!("it is there, {error}"))?;
-        Ok(Self(Made { bytes, form }))
+        Ok(Self(ProverOutput { bytes, form }))
     }
 
     /// Whether it says that it proves nothing.
@@ -122,7 +122,7 @@ impl Artifact {
     }
 }
 
-impl Made {
+impl ProverOutput {
     /// Reads what is at `path`. `is_judged`: a verifier will see it before anybody believes it.
     pub(crate) fn read(path: &Path, output: Output, is_judged: bool) -> Result<Self, NoResult> {
         let bytes = read(path)?;
@@ -297,7 +297,7 @@ mod tests {
     fn json_that_is_cut_short_is_not_whole() {
         let whole = |bytes: &[u8]| {
             let form = proof(bytes, true).expect("it is judged");
-            Made { bytes: bytes.to_vec(), form }.is_whole()
+            ProverOutput { bytes: bytes.to_vec(), form }.is_whole()
         };
         for bytes in [&b"{\"a\":[1,2]}\n"[..], b" [1]", b"\x00\xff", b"0xab"] {
             assert!(whole(bytes), "{bytes:?}");
@@ -336,7 +336,7 @@ mod tests {
     fn a_mock_that_says_so_at_its_top_is_one_in_any_form() {
         let says_mock = |bytes: &[u8]| {
             let form = proof(bytes, true).expect("a form");
-            Made { bytes: bytes.to_vec(), form }.says_mock()
+            ProverOutput { bytes: bytes.to_vec(), form }.says_mock()
         };
         assert!(says_mock(br#"{"a":1,"mock":true}"#) && says_mock(br#"{"mock":true,"mock":0}"#));
         for other in [&br#"{"mock":false}"#[..], br#"{"a":{"mock":true}}"#, br#"["mock"]"#, b"\xff"]
@@ -349,7 +349,7 @@ mod tests {
     fn parts_keep_the_bytes_that_the_prover_wrote() {
         let all = b" [ {\"b\": 1.50, \"a\":2} ,3]\n";
         let Ok(form @ Form::Parts(_)) = parts(all) else { panic!("not parts") };
-        let made = Made { bytes: all.to_vec(), form };
+        let made = ProverOutput { bytes: all.to_vec(), form };
         let parts: Vec<_> = made.parts().collect();
         assert_eq!(parts, [&b"{\"b\": 1.50, \"a\":2}"[..], b"3"]);
     }

@@ -38,11 +38,11 @@ struct Idle {
 #[derive(Debug)]
 pub(crate) struct Seat {
     pool: Arc<Pool>,
-    held: Held,
+    held: Reservation,
 }
 
 #[derive(Debug, Default)]
-struct Held {
+struct Reservation {
     slots: u32,
     memory_bytes: u64,
     gpus: BTreeSet<u32>,
@@ -159,14 +159,14 @@ impl State {
         if fits { Ok(()) } else { Err(room) }
     }
 
-    fn take(&mut self, program: &ProgramConfig) -> Held {
+    fn take(&mut self, program: &ProgramConfig) -> Reservation {
         self.slots -= 1;
         self.memory_bytes -= program.memory_bytes;
         let gpus = (0..program.gpus).filter_map(|_| self.gpus.pop_first()).collect();
-        Held { slots: 1, memory_bytes: program.memory_bytes, gpus }
+        Reservation { slots: 1, memory_bytes: program.memory_bytes, gpus }
     }
 
-    fn give_back(&mut self, held: Held) {
+    fn give_back(&mut self, held: Reservation) {
         self.slots += held.slots;
         self.memory_bytes += held.memory_bytes;
         self.gpus.extend(held.gpus);

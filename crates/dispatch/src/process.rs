@@ -17,7 +17,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::environment::{Around, Whom};
+use crate::environment::{ProcessContext, Whom};
 use crate::exit::Exit;
 use crate::lives::{Life, Lives};
 use crate::memory::Footprint;
@@ -36,7 +36,7 @@ pub(crate) struct Launch<'a> {
     /// More arguments.
     pub(crate) args: Vec<String>,
     /// Its environment, all of it; whom it runs as, and by what.
-    pub(crate) env: Around,
+    pub(crate) env: ProcessContext,
     /// The working directory: the process's own, and gone after it.
     pub(crate) dir: &'a Path,
     /// Whether it is spoken to on stdin; else that is empty.
@@ -239,7 +239,7 @@ struct Order {
     number: u64,
     path: String,
     words: Vec<String>,
-    around: Around,
+    around: ProcessContext,
     dir: PathBuf,
     has_stdin: bool,
     memory_bytes: u64,

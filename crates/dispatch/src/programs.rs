@@ -21,10 +21,10 @@ use crate::{Config, ProgramConfig};
 
 /// The programs that are not offered.
 #[derive(Debug, Default)]
-pub(crate) struct Programs(Mutex<BTreeMap<ProgramName, Gone>>);
+pub(crate) struct Programs(Mutex<BTreeMap<ProgramName, UnofferedProgram>>);
 
 #[derive(Debug)]
-struct Gone {
+struct UnofferedProgram {
     since: Instant,
     why: String,
     /// As they were then, where they could be looked at.
@@ -47,7 +47,7 @@ struct Stamp {
 impl Programs {
     /// Takes a program out of the offer; `false` if it was out already.
     pub(crate) fn take_out(&self, name: &ProgramName, why: &str, files: Option<Stamps>) -> bool {
-        let gone = Gone { since: Instant::now(), why: why.to_owned(), files };
+        let gone = UnofferedProgram { since: Instant::now(), why: why.to_owned(), files };
         self.lock().insert(name.clone(), gone).is_none()
     }
 
@@ -79,7 +79,7 @@ impl Programs {
         returned
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ProgramName, Gone>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ProgramName, UnofferedProgram>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

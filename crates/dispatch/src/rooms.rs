@@ -38,12 +38,12 @@ pub(crate) struct Rooms {
 #[derive(Debug)]
 struct Disk {
     path: PathBuf,
-    said: Mutex<Said>,
+    said: Mutex<DiskReport>,
 }
 
 /// What a disk said, if it said anything of its room, and when.
 #[derive(Clone, Debug)]
-struct Said {
+struct DiskReport {
     room: Option<Room>,
     at: Instant,
 }
@@ -191,7 +191,7 @@ impl Rooms {
 impl Disk {
     /// Looks at the disk for as long as somebody wants to know.
     fn watch(path: &Path, look: Look) -> io::Result<Arc<Self>> {
-        let said = Mutex::new(Said { room: None, at: Instant::now() });
+        let said = Mutex::new(DiskReport { room: None, at: Instant::now() });
         let disk = Arc::new(Self { path: path.to_owned(), said });
         let wanted = Arc::downgrade(&disk);
         let path = path.to_owned();
@@ -199,7 +199,7 @@ impl Disk {
             while wanted.strong_count() > 0 {
                 let room = look(&path).ok();
                 let Some(disk) = wanted.upgrade() else { return };
-                *disk.lock() = Said { room, at: Instant::now() };
+                *disk.lock() = DiskReport { room, at: Instant::now() };
                 drop(disk);
                 thread::sleep(LOOK);
             }
@@ -207,11 +207,11 @@ impl Disk {
         Ok(disk)
     }
 
-    fn said(&self) -> Said {
+    fn said(&self) -> DiskReport {
         self.lock().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Said> {
+    fn lock(&self) -> MutexGuard<'_, DiskReport> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

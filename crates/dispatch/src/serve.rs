@@ -34,7 +34,7 @@ use crate::pool::Seat;
 use crate::process::{Launch, Process};
 use crate::reins::{Pull, Reins, after};
 use crate::tail::Tail;
-use crate::tried::{Ended, Tried};
+use crate::tried::{Tried, TryEnd};
 use crate::{ProgramConfig, memory};
 
 /// A process that serves one attempt after another.
@@ -55,7 +55,7 @@ pub(crate) struct Warm {
 }
 
 /// What a process did.
-enum Heard {
+enum ProcessNews {
     Reply(Reply),
     Bad(String),
     Ended(Exit),
@@ -103,7 +103,7 @@ impl Warm {
         program: &ProgramConfig,
         (input, output): (&Path, &Path),
         reins: &mut Reins,
-    ) -> Ended {
+    ) -> TryEnd {
         let mut over = std::pin::pin!(memory::over(self.process.footprint()));
         if let Some(ended) = self.ready(program, reins, over.as_mut()).await {
             return ended;
@@ -178,7 +178,7 @@ impl Warm {
         program: &ProgramConfig,
         reins: &mut Reins,
         over: Pin<&mut impl Future<Output = String>>,
-    ) -> Option<Ended> {
+    ) -> Option<TryEnd> {
         if self.is_ready {
             return None;
         }
@@ -186,19 +186,19 @@ impl Warm {
         let failed = tokio::select! {
             biased;
             heard = self.hear() => match heard {
-                Heard::Reply(Reply::Ready { vkey }) => {
+                ProcessNews::Reply(Reply::Ready { vkey }) => {
                     self.is_ready = true;
                     return self.check_key(program, vkey);
                 }
-                Heard::Reply(reply) => (FailureClass::Failed, format!("its first line is not ready: {reply:?}")),
-                Heard::Bad(what) => (FailureClass::Failed, what),
-                Heard::Ended(exit) => (exit.class(), format!("it ended before it was ready: {exit}")),
+                ProcessNews::Reply(reply) => (FailureClass::Failed, format!("its first line is not ready: {reply:?}")),
+                ProcessNews::Bad(what) => (FailureClass::Failed, what),
+                ProcessNews::Ended(exit) => (exit.class(), format!("it ended before it was ready: {exit}")),
             },
             pull = reins.pulled() => {
                 self.is_spoilt = true;
                 let exit = self.process.terminate(Duration::ZERO, reins).await;
                 let how = format!("stopped before it was ready: {exit}");
-                return Some(Ended::Pulled { pull, how, may_have_result: false });
+                return Some(TryEnd::Pulled { pull, how, may_have_result: false });
             }
             what = over => {
                 self.is_spoilt = true;
@@ -212,10 +212,10 @@ impl Warm {
         };
         let (class, what) = failed;
         self.is_spoilt = true;
-        Some(Ended::Failed { class, what })
+        Some(TryEnd::Failed { class, what })
     }
 
-    fn check_key(&mut self, program: &ProgramConfig, vkey: Option<wire::Vkey>) -> Option<Ended> {
+    fn check_key(&mut self, program: &ProgramConfig, vkey: Option<wire::Vkey>) -> Option<TryEnd> {
         let pinned = program.vkey?;
         let own = vkey?;
         if own.0.0 == pinned.0 {
@@ -223,28 +223,35 @@ impl Warm {
         }
         self.is_spoilt = true;
         let what = format!("its verification key is {own}, the pipeline pins {pinned}");
-        Some(Ended::Misconfigured { what })
+        Some(TryEnd::Misconfigured { what })
     }
 
     /// What a line means for the attempt that runs; `None`: it goes on.
-    fn answer(&mut self, context: &Context, attempt: AttemptId, heard: Heard) -> Option<Ended> {
-        let failed = |class, what| Some(Ended::Failed { class, what });
+    fn answer(
+        &mut self,
+        context: &Context,
+        attempt: AttemptId,
+        heard: ProcessNews,
+    ) -> Option<TryEnd> {
+        let failed = |class, what| Some(TryEnd::Failed { class, what });
         match heard {
-            Heard::Reply(Reply::Progress { attempt: of, fraction }) if of == attempt.0 => {
+            ProcessNews::Reply(Reply::Progress { attempt: of, fraction }) if of == attempt.0 => {
                 context.board.progress(attempt, fraction);
                 None
             }
-            Heard::Reply(Reply::Done { attempt: of }) if of == attempt.0 => {
+            ProcessNews::Reply(Reply::Done { attempt: of }) if of == attempt.0 => {
                 self.remember(of);
-                Some(Ended::Written)
+                Some(TryEnd::Written)
             }
-            Heard::Reply(Reply::Failed { attempt: of, class, message }) if of == attempt.0 => {
+            ProcessNews::Reply(Reply::Failed { attempt: of, class, message })
+                if of == attempt.0 =>
+            {
                 self.remember(of);
                 // A device that has failed once, say, fails everything from then on.
                 self.is_spoilt |= !is_of_the_task(class);
                 failed(class_of(class), format!("it says: {}", shown(&message)))
             }
-            Heard::Reply(
+            ProcessNews::Reply(
                 Reply::Progress { attempt: of, .. }
                 | Reply::Done { attempt: of }
                 | Reply::Failed { attempt: of, .. },
@@ -258,15 +265,15 @@ impl Warm {
                     format!("it answered attempt {of}, which it was never given"),
                 )
             }
-            Heard::Reply(Reply::Ready { .. }) => {
+            ProcessNews::Reply(Reply::Ready { .. }) => {
                 self.is_spoilt = true;
                 failed(FailureClass::Failed, "it said ready twice".to_owned())
             }
-            Heard::Bad(what) => {
+            ProcessNews::Bad(what) => {
                 self.is_spoilt = true;
                 failed(FailureClass::Failed, what)
             }
-            Heard::Ended(exit) => {
+            ProcessNews::Ended(exit) => {
                 self.is_spoilt = true;
                 self.has_died_silent = true;
                 // It was to stay; that it went in good order is no success.
@@ -282,7 +289,7 @@ impl Warm {
         grant: &Grant,
         pull: Pull,
         reins: &mut Reins,
-    ) -> Ended {
+    ) -> TryEnd {
         if !matches!(pull, Pull::Stopped | Pull::Greedy(_)) {
             self.send(&Request::Cancel { attempt: grant.attempt.0 });
             let mut patience = reins.clone();
@@ -300,14 +307,14 @@ impl Warm {
                 () = patience.grace_over(grant.grace) => None,
             };
             match answer {
-                Some(Ended::Written) => {
+                Some(TryEnd::Written) => {
                     let how = "it had a result all the same".to_owned();
                     let may_have_result = pull == Pull::TimedOut;
-                    return Ended::Pulled { pull, how, may_have_result };
+                    return TryEnd::Pulled { pull, how, may_have_result };
                 }
                 Some(_) if !self.is_spoilt => {
                     let how = "told to stop, it did".to_owned();
-                    return Ended::Pulled { pull, how, may_have_result: false };
+                    return TryEnd::Pulled { pull, how, may_have_result: false };
                 }
                 Some(_) | None => {}
             }
@@ -318,7 +325,7 @@ impl Warm {
             Pull::TimedOut | Pull::Cancelled => grant.grace.min(LAST_GRACE),
         };
         let exit = self.process.terminate(grace, reins).await;
-        Ended::Pulled {
+        TryEnd::Pulled {
             pull,
             how: format!("told to stop, it ended so: {exit}"),
             may_have_result: false,
@@ -326,14 +333,14 @@ impl Warm {
     }
 
     /// Waits for what it does next. Nothing is lost if this is given up.
-    async fn hear(&mut self) -> Heard {
+    async fn hear(&mut self) -> ProcessNews {
         let exit = tokio::select! {
             biased;
             line = self.lines.recv() => match line {
                 Some(line) => return line.into(),
                 None => match timeout(EXIT, self.process.exited()).await {
                     Ok(exit) => exit,
-                    Err(_) => return Heard::Bad("it closed its stdout".to_owned()),
+                    Err(_) => return ProcessNews::Bad("it closed its stdout".to_owned()),
                 },
             },
             exit = self.process.exited() => exit,
@@ -341,7 +348,7 @@ impl Warm {
         // Its last words may still be in the pipe.
         match timeout(EXIT, self.lines.recv()).await {
             Ok(Some(line)) => line.into(),
-            Ok(None) | Err(_) => Heard::Ended(exit),
+            Ok(None) | Err(_) => ProcessNews::Ended(exit),
         }
     }
 
@@ -360,7 +367,7 @@ impl Warm {
     }
 }
 
-impl From<Line> for Heard {
+impl From<Line> for ProcessNews {
     fn from(line: Line) -> Self {
         match line {
             Line::Reply(reply) => Self::Reply(reply),

@@ -12,7 +12,7 @@ use crate::tail::Output;
 /// A prover's try.
 #[derive(Debug, Default)]
 pub(crate) struct Tried {
-    pub(crate) ended: Ended,
+    pub(crate) ended: TryEnd,
     /// How long the prover itself ran.
     pub(crate) ran: Duration,
     /// The end of what it printed meanwhile.
@@ -21,7 +21,7 @@ pub(crate) struct Tried {
 
 /// How a try ended.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) enum Ended {
+pub(crate) enum TryEnd {
     /// It says that it has written a result.
     #[default]
     Written,

@@ -24,7 +24,7 @@ use push0_core::{Believes, Vkey};
 use push0_prover::wire;
 use serde_json::Value;
 
-pub use self::heard::Heard;
+pub use self::heard::VerdictReader;
 
 use self::heard::Words;
 
@@ -63,7 +63,7 @@ pub struct Ending<'a> {
     /// How it ended, in words.
     pub how: &'a str,
     /// What it said on stdout.
-    pub heard: &'a Heard,
+    pub heard: &'a VerdictReader,
     /// The end of all that it printed, for a person.
     pub output: &'a str,
 }
@@ -159,7 +159,7 @@ mod tests {
                 let stdout = format!("{LINE}\n{{\"refused\":\"bad pairing\"}}\n{LINE}");
                 assert_eq!(read(believes, Some(code), &stdout), words());
             }
-            let heard = &Heard::default();
+            let heard = &VerdictReader::default();
             let ended = Ending { code: Some(196), how: "", heard, output: "bad pairing\n" };
             assert_eq!(Verdict::read(believes, None, &ended), words());
         }
@@ -212,14 +212,15 @@ mod tests {
     fn another_key_than_the_pinned_one_is_a_refusal() {
         let own = wire::Vkey(wire::Digest([5; 32]));
         let stdout = format!("{{\"vkey\":\"{own}\",\"claim\":{{}}}}");
-        let ended = Ending { code: Some(0), how: "", heard: &Heard::from(&*stdout), output: "" };
+        let ended =
+            Ending { code: Some(0), how: "", heard: &VerdictReader::from(&*stdout), output: "" };
         let read = |pinned| Verdict::read(Believes::Line, pinned, &ended);
         assert!(matches!(read(Some(Vkey([4; 32]))), Verdict::Refused { .. }));
         assert!(matches!(read(Some(Vkey([5; 32]))), Verdict::Accepted { vkey: Some(_), .. }));
     }
 
     fn read(believes: Believes, code: Option<i32>, stdout: &str) -> Verdict {
-        let heard = &Heard::from(stdout);
+        let heard = &VerdictReader::from(stdout);
         Verdict::read(believes, None, &Ending { code, how: "it ended", heard, output: stdout })
     }
 

@@ -26,7 +26,7 @@ use push0_core::{Believes, Digest, Grant, Vkey, plain_lines};
 use push0_prover::{Envelope, EnvelopeFormat, Program, wire};
 use tokio::time::{MissedTickBehavior, interval};
 
-use self::trouble::{Spent, Told, Trouble};
+use self::trouble::{Spent, Trouble, TryNotes};
 use crate::ProgramConfig;
 use crate::board::Doing;
 use crate::context::Context;
@@ -34,12 +34,12 @@ use crate::exit::Exit;
 use crate::folder::{blocking, make};
 use crate::input::{self, InputError};
 use crate::memory;
-use crate::output::{Form, Made};
+use crate::output::{Form, ProverOutput};
 use crate::process::{Launch, Process, SpawnError};
 use crate::reins::{Pull, Reins};
 use crate::retry::{Next, Patience};
 use crate::tail::{Output, Tail, with_output};
-use crate::verdict::{Ending, Heard, NAME_ONE, Verdict};
+use crate::verdict::{Ending, NAME_ONE, Verdict, VerdictReader};
 
 /// What came of it.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ pub(crate) struct Case {
     pub(crate) context: Arc<Context>,
     pub(crate) grant: Arc<Grant>,
     pub(crate) program: ProgramConfig,
-    pub(crate) made: Arc<Made>,
+    pub(crate) made: Arc<ProverOutput>,
     /// The verifier's own, made here.
     pub(crate) dir: PathBuf,
 }
@@ -84,7 +84,7 @@ pub(crate) async fn judge(
     reins: &Reins,
 ) -> Judged {
     let (mut is_written, mut spent) = (false, Spent::default());
-    let mut told = Told::default();
+    let mut told = TryNotes::default();
     loop {
         let trouble = match case.try_once(&mut is_written, patience, reins).await {
             Ok(judged) => return judged,
@@ -202,7 +202,7 @@ impl Case {
                 return Err(Trouble::Failed(message));
             }
         };
-        let heard = Arc::new(Mutex::new(Heard::default()));
+        let heard = Arc::new(Mutex::new(VerdictReader::default()));
         let (words, all) = (Arc::clone(&heard), process.tail.clone());
         process.listen(pipes.stdout, move |bytes| {
             words.lock().unwrap_or_else(PoisonError::into_inner).push(bytes);
@@ -250,7 +250,7 @@ impl Case {
     }
 
     /// What its end says.
-    fn read(&self, exit: Exit, heard: &Heard, output: &Output) -> Result<Judged, Trouble> {
+    fn read(&self, exit: Exit, heard: &VerdictReader, output: &Output) -> Result<Judged, Trouble> {
         let Self { context, grant, program, .. } = self;
         let code = match exit {
             Exit::Code(code) => Some(code),

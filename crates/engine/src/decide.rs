@@ -5,7 +5,7 @@ use push0_core::{Block, FromDispatcher, IllegalEvent, Input, Rejection, Timestam
 use crate::audit::Audit;
 use crate::engine::Engine;
 use crate::gathered::Gathered;
-use crate::request::{Askers, Request, Taken, Work};
+use crate::request::{Admission, Askers, Request, Work};
 use crate::room::no_room;
 
 /// What became of some inputs: the first refusal, and those that found no room.
@@ -85,8 +85,8 @@ impl<A: Askers> Engine<A> {
         blocks: Vec<Block>,
         gathered: &mut Gathered<A>,
         audit: &mut impl Audit,
-    ) -> Result<Taken, IllegalEvent> {
-        let mut taken = Taken::default();
+    ) -> Result<Admission, IllegalEvent> {
+        let mut taken = Admission::default();
         for block in blocks {
             let arrival = self.scheduler.chain().arrival(&block);
             match self.decide(now, &Input::Submit(Box::new(block)), gathered, audit)? {

@@ -36,7 +36,7 @@ pub struct Followed {
 
 /// What a beat means for who follows another.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Heard {
+pub enum BeatMeaning {
     /// The same leader goes on, or it is late.
     Known,
     /// Another leads in its stead.
@@ -61,20 +61,20 @@ impl Followed {
     }
 
     /// Takes a leader's beat.
-    pub fn beat(&mut self, now: Duration, reign: Reign) -> Heard {
+    pub fn beat(&mut self, now: Duration, reign: Reign) -> BeatMeaning {
         if self.is_of_this_history(&reign) {
             let was = &self.reign;
             let is_new = reign.epoch > was.epoch || reign.history != was.history;
             let said = self.said.max(reign.epoch);
             *self = Self { said, ..Self::new(now, reign) };
-            return if is_new { Heard::Successor } else { Heard::Known };
+            return if is_new { BeatMeaning::Successor } else { BeatMeaning::Known };
         }
         // One that leads no more may be late by a beat. It beats no more once its log has told it so.
         let is_late = reign.epoch < self.reign.epoch && now.saturating_sub(self.heard) < LATE_MAX;
         self.strange += 1;
         match is_late || self.strange < STRANGE_MIN {
-            true => Heard::Known,
-            false => Heard::OtherHistory,
+            true => BeatMeaning::Known,
+            false => BeatMeaning::OtherHistory,
         }
     }
 
@@ -113,14 +113,14 @@ mod tests {
     fn the_next_leader_of_the_same_log_is_a_successor_and_the_last_ones_late_beat_is_nothing() {
         let start = Duration::from_secs(5);
         let mut followed = Followed::new(start, beat(1, 10, "a"));
-        assert_eq!(followed.beat(start, beat(1, 12, "a")), Heard::Known);
+        assert_eq!(followed.beat(start, beat(1, 12, "a")), BeatMeaning::Known);
         assert!(followed.takes(Epoch(2)) && !followed.takes(Epoch(1)));
-        assert_eq!(followed.beat(start, beat(1, 12, "a")), Heard::Known);
-        assert_eq!(followed.beat(start, beat(2, 13, "b")), Heard::Successor);
+        assert_eq!(followed.beat(start, beat(1, 12, "a")), BeatMeaning::Known);
+        assert_eq!(followed.beat(start, beat(2, 13, "b")), BeatMeaning::Successor);
         for _ in 0..5 {
-            assert_eq!(followed.beat(start, beat(1, 12, "a")), Heard::Known);
+            assert_eq!(followed.beat(start, beat(1, 12, "a")), BeatMeaning::Known);
         }
-        assert_eq!(followed.beat(start, beat(2, 13, "b")), Heard::Known);
+        assert_eq!(followed.beat(start, beat(2, 13, "b")), BeatMeaning::Known);
         assert!(followed.takes(Epoch(2)) && !followed.takes(Epoch(1)));
     }
 
@@ -132,7 +132,11 @@ mod tests {
             let mut followed = Followed::new(start, beat(4, 50, "d"));
             let mut heard = |after| followed.beat(start + LATE_MAX + after, other.clone());
             let came: Vec<_> = (0..3).map(|after| heard(Duration::from_millis(after))).collect();
-            assert_eq!(came, [Heard::Known, Heard::Known, Heard::OtherHistory], "{other:?}");
+            assert_eq!(
+                came,
+                [BeatMeaning::Known, BeatMeaning::Known, BeatMeaning::OtherHistory],
+                "{other:?}"
+            );
         }
     }
 
@@ -142,8 +146,8 @@ mod tests {
         let of_before =
             |epoch| Reign { log: String::new(), history: String::new(), ..beat(epoch, 10, "") };
         let mut followed = Followed::new(start, of_before(1));
-        assert_eq!(followed.beat(start, of_before(1)), Heard::Known);
-        assert_eq!(followed.beat(start, of_before(2)), Heard::Successor);
-        assert_eq!(followed.beat(start, beat(3, 11, "c")), Heard::Successor);
+        assert_eq!(followed.beat(start, of_before(1)), BeatMeaning::Known);
+        assert_eq!(followed.beat(start, of_before(2)), BeatMeaning::Successor);
+        assert_eq!(followed.beat(start, beat(3, 11, "c")), BeatMeaning::Successor);
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use push0_core::{Event, Life, Seq, Timestamp, ToDispatcher, Verdict};
 
-use crate::request::{Answered, Askers, Taken};
+use crate::request::{Admission, Answered, Askers};
 
 /// What a turn has gathered.
 pub(crate) struct Gathered<A: Askers> {
@@ -14,7 +14,7 @@ pub(crate) struct Gathered<A: Askers> {
     /// It takes no further request past this size. Unit: bytes.
     bytes_max: usize,
     pub(crate) answers: Vec<Answered<A>>,
-    pub(crate) taken: Vec<(A::Add, Taken)>,
+    pub(crate) taken: Vec<(A::Add, Admission)>,
     pub(crate) messages: Vec<(Life, ToDispatcher)>,
     pub(crate) looks: Vec<A::Look>,
     pub(crate) probes: Vec<A::Probe>,

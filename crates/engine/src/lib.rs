@@ -35,11 +35,13 @@ mod waiting;
 
 pub use audit::Audit;
 pub use engine::{Engine, SILENCE_MAX, Settings};
-pub use followed::{Followed, Heard, Reign};
+pub use followed::{BeatMeaning, Followed, Reign};
 pub use output::{Durable, Output};
-pub use request::{Askers, Request, Taken};
+pub use request::{Admission, Askers, Request};
 pub use room::{BLOCKS_SHARE, Filling, Room};
-pub use standby::{APART_PATIENCE, Beat, Came, Claims, LEADER_BEAT, LEADER_SILENCE, STEP, Standby};
-pub use telling::Told;
+pub use standby::{
+    APART_PATIENCE, Beat, Claims, LEADER_BEAT, LEADER_SILENCE, ReadOutcome, STEP, Standby,
+};
+pub use telling::Announcement;
 pub use trouble::{ROOM_WAIT, Refused};
 pub use waiting::TURNS_MAX;

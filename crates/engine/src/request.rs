@@ -35,7 +35,7 @@ pub enum Request<A: Askers> {
 
 /// What became of some blocks, in order.
 #[derive(Debug, Default)]
-pub struct Taken {
+pub struct Admission {
     /// How each block that was taken stood to the chain when it came; one for each block that was taken.
     pub arrivals: Vec<Arrival>,
     /// Why the next one was not.

@@ -37,7 +37,7 @@ pub struct Beat {
 
 /// What came of reading on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Came {
+pub enum ReadOutcome {
     /// Turns did.
     Turns,
     /// The log answers, and has no more.
@@ -72,16 +72,16 @@ impl Standby {
     }
 
     /// Takes what came of reading on for at most [`STEP`]: what was read goes up to `last`.
-    pub fn handle_read(&mut self, now: Duration, came: Came, last: Seq) -> Claims {
+    pub fn handle_read(&mut self, now: Duration, came: ReadOutcome, last: Seq) -> Claims {
         // What was not heard while this engine stood still is no silence.
-        if now.saturating_sub(self.looked) > STEP * GAP || came == Came::Silence {
+        if now.saturating_sub(self.looked) > STEP * GAP || came == ReadOutcome::Silence {
             self.since = now;
         }
         self.looked = now;
         let heard = self.seen.map_or(self.since, |seen| seen.at.max(self.since));
         let silent = now.saturating_sub(heard);
         let is_behind = self.seen.is_some_and(|seen| last < seen.last);
-        if came != Came::Nothing || is_behind || silent < self.patience {
+        if came != ReadOutcome::Nothing || is_behind || silent < self.patience {
             return Claims::No;
         }
         match self.seen.map(|seen| seen.clocks_apart).filter(|apart| *apart > APART_MAX) {
@@ -129,7 +129,7 @@ mod tests {
     fn reads(standby: &mut Standby, from: Duration, wait: Duration, last: u64) -> Claims {
         let mut now = from;
         loop {
-            let claims = standby.handle_read(now, Came::Nothing, Seq(last));
+            let claims = standby.handle_read(now, ReadOutcome::Nothing, Seq(last));
             if now >= from + wait {
                 return claims;
             }
@@ -152,10 +152,10 @@ mod tests {
     fn what_it_could_not_hear_is_no_silence() {
         let late = Duration::from_secs(60);
         let mut frozen = Standby::new(Duration::ZERO, SILENCE);
-        assert_eq!(frozen.handle_read(late, Came::Nothing, Seq(0)), Claims::No);
+        assert_eq!(frozen.handle_read(late, ReadOutcome::Nothing, Seq(0)), Claims::No);
         let mut cut = Standby::new(Duration::ZERO, SILENCE);
         for step in 1..100 {
-            assert_eq!(cut.handle_read(STEP * step, Came::Silence, Seq(0)), Claims::No);
+            assert_eq!(cut.handle_read(STEP * step, ReadOutcome::Silence, Seq(0)), Claims::No);
         }
         assert_eq!(reads(&mut cut, STEP * 100, STEP * 5, 0), Claims::No);
     }

@@ -8,7 +8,7 @@ use push0_core::{Event, Timestamp, Turn};
 
 /// What people are told, in the order in which it is told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Told {
+pub enum Announcement {
     /// This event of the turn.
     Event(usize),
     /// That more happens than is told: for a second only what does not happen to every task.
@@ -35,23 +35,23 @@ impl Telling {
     }
 
     /// What is told of a turn.
-    pub(crate) fn told(&mut self, now: Timestamp, turn: &Turn) -> Vec<Told> {
+    pub(crate) fn told(&mut self, now: Timestamp, turn: &Turn) -> Vec<Announcement> {
         let mut told = Vec::new();
         if self.quiet_until.is_some_and(|until| until <= now) {
-            told.push(Told::NotTold(std::mem::take(&mut self.not_told)));
+            told.push(Announcement::NotTold(std::mem::take(&mut self.not_told)));
             self.quiet_until = None;
         }
         for (index, event) in turn.events.iter().enumerate() {
             let (is_routine, is_quiet) = (is_routine(event), self.quiet_until.is_some());
             let room = if is_routine { &mut self.routine } else { &mut self.other };
             if !(is_routine && is_quiet) && room.take(now) {
-                told.push(Told::Event(index));
+                told.push(Announcement::Event(index));
                 continue;
             }
             self.not_told += 1;
             if !is_quiet {
                 self.quiet_until = Some(now + QUIET);
-                told.push(Told::More);
+                told.push(Announcement::More);
             }
         }
         told
@@ -143,8 +143,8 @@ mod tests {
         let many: Vec<_> = (0..LINES_MAX + 5).map(|_| opened()).collect();
         let first = told(Duration::ZERO, many);
         assert_eq!(first.len(), LINES_MAX as usize + 1);
-        assert_eq!(first.last(), Some(&Told::More), "the last says so");
-        assert_eq!(told(QUIET / 2, vec![opened(), ended, opened()]), [Told::Event(1)]);
-        assert_eq!(told(QUIET, vec![opened()]), [Told::NotTold(7), Told::Event(0)]);
+        assert_eq!(first.last(), Some(&Announcement::More), "the last says so");
+        assert_eq!(told(QUIET / 2, vec![opened(), ended, opened()]), [Announcement::Event(1)]);
+        assert_eq!(told(QUIET, vec![opened()]), [Announcement::NotTold(7), Announcement::Event(0)]);
     }
 }

@@ -8,7 +8,9 @@ use push0_core::{
     Outcome, PipelineSpec, ProgramSpec, Rejection, Report, ResultRef, Scheduler, Seq, StageSpec,
     Timestamp, ToDispatcher, Turn, Verdict,
 };
-use push0_engine::{Askers, BLOCKS_SHARE, Engine, Output, Refused, Request, Room, Settings, Told};
+use push0_engine::{
+    Announcement, Askers, BLOCKS_SHARE, Engine, Output, Refused, Request, Room, Settings,
+};
 
 #[test]
 fn a_grant_leaves_before_it_is_durable_and_its_verdict_after() {
@@ -242,7 +244,7 @@ fn people_are_told_of_each_event_of_a_durable_turn() {
     world.land();
     assert_eq!(world.answered(), ["source"]);
     let events = world.log.last().expect("it was appended").events.len();
-    assert_eq!(world.told, (0..events).map(Told::Event).collect::<Vec<_>>());
+    assert_eq!(world.told, (0..events).map(Announcement::Event).collect::<Vec<_>>());
 }
 
 /// An engine, and the log that its test plays.
@@ -252,7 +254,7 @@ struct World {
     log: Vec<Turn>,
     durable: Seq,
     refused: Vec<Rejection>,
-    told: Vec<Told>,
+    told: Vec<Announcement>,
 }
 
 /// Who asks has a name.

@@ -39,8 +39,8 @@ pub use frame::{LogId, MAGIC};
 pub use memory::{Memory, MemoryLog};
 #[cfg(feature = "nats")]
 pub use nats::{
-    Follower, Gave, LinkNews, LinkTeller, NatsConfig, NatsError, NatsLog, ServerUrl, Storage,
-    Trouble, client as nats_client,
+    CredentialKind, Follower, LinkNews, LinkTeller, NatsConfig, NatsError, NatsLog, ServerUrl,
+    Storage, Trouble, client as nats_client,
 };
 pub use report::{Cut, Ending, Report};
 pub use scan::scan;

@@ -67,7 +67,7 @@ pub use config::{NatsConfig, Storage};
 pub use connect::client;
 pub use follow::Follower;
 pub use link::{LinkNews, LinkTeller};
-pub use open::{Gave, NatsError};
+pub use open::{CredentialKind, NatsError};
 pub use trouble::Trouble;
 
 /// A log on JetStream, open for reading and writing. Any number of engines may have it open; the first

@@ -10,7 +10,7 @@ mod pipe;
 mod probe;
 mod standing;
 
-pub use append::{Append, Ask, Lost, Next, Said};
+pub use append::{Append, Ask, Next, PublishAnswer, ReadFailure};
 #[cfg(feature = "nats")]
 pub(crate) use chain::outline;
 pub use chain::{Position, Stored, genesis};

@@ -24,7 +24,7 @@ use push0_core::{Pipeline, PipelineSpec};
 use toml::de::DeTable;
 
 use self::lines::Lines;
-use self::table::{Found, Keys};
+use self::table::{FaultList, Keys};
 
 /// A pipeline, and where its file lies.
 #[derive(Clone, Debug)]
@@ -139,7 +139,7 @@ fn parse(text: &str) -> Result<(PipelineSpec, Pipeline), Vec<Fault>> {
         return Err(faults);
     }
     let places = lines.places(document.get_ref());
-    let mut found = Found::new(&lines);
+    let mut found = FaultList::new(&lines);
     let spec = spec::read(&mut Keys::root(document.get_ref(), &mut found));
     let checked = Pipeline::check(&spec);
     let (mut faults, covered) = found.into_parts();

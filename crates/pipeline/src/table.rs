@@ -12,14 +12,14 @@ use super::lines::Lines;
 use super::{Fault, unit};
 
 /// The faults found while reading.
-pub(super) struct Found<'a> {
+pub(super) struct FaultList<'a> {
     lines: &'a Lines<'a>,
     faults: Vec<Fault>,
     /// Paths of which nothing more needs to be told.
     covered: Vec<String>,
 }
 
-impl<'a> Found<'a> {
+impl<'a> FaultList<'a> {
     pub(super) fn new(lines: &'a Lines<'a>) -> Self {
         Self { lines, faults: Vec::new(), covered: Vec::new() }
     }
@@ -39,11 +39,11 @@ impl<'a> Found<'a> {
 pub(super) struct Keys<'t, 'f, 'a> {
     path: Vec<&'t str>,
     table: Option<&'t DeTable<'t>>,
-    found: &'f mut Found<'a>,
+    found: &'f mut FaultList<'a>,
 }
 
 impl<'t, 'f, 'a> Keys<'t, 'f, 'a> {
-    pub(super) fn root(table: &'t DeTable<'t>, found: &'f mut Found<'a>) -> Self {
+    pub(super) fn root(table: &'t DeTable<'t>, found: &'f mut FaultList<'a>) -> Self {
         Self { path: Vec::new(), table: Some(table), found }
     }
 

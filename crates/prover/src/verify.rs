@@ -1,6 +1,6 @@
 //! The verifier: given an envelope and nothing else that it would have to believe, accepts or refuses.
 //!
-//! What it finds it says in a line on stdout ([`Said`]): a verdict with exit 0, a refusal with exit 1, and with
+//! What it finds it says in a line on stdout ([`VerifierLine`]): a verdict with exit 0, a refusal with exit 1, and with
 //! exit 2 that it cannot tell, since the proof may be good and this process at fault. The line counts: a process may
 //! end with 1 or 2 for any reason, and one that does so without a word has said nothing of the proof.
 //!
@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::around::{USAGE, catch, load};
 use crate::replies::{complain, take_stdout};
-use crate::wire::{Said, Verdict};
+use crate::wire::{Verdict, VerifierLine};
 use crate::{Envelope, Failure, Item, Prover, Refusal};
 
 /// Verifies the envelope at `path`.
@@ -28,14 +28,14 @@ pub(crate) fn verify<P: Prover>(path: &Path) -> ExitCode {
         }
     };
     let (said, code) = match catch(|| judge::<P>(path)) {
-        Ok(Ok(verdict)) => (Said::Verdict(verdict), ExitCode::SUCCESS),
+        Ok(Ok(verdict)) => (VerifierLine::Verdict(verdict), ExitCode::SUCCESS),
         Ok(Err(Refusal(refused))) => {
             complain(&format!("refused: {refused}"));
-            (Said::Refused { refused }, ExitCode::FAILURE)
+            (VerifierLine::Refused { refused }, ExitCode::FAILURE)
         }
         Err(failure) => {
             complain(&format!("error: no verdict: {failure}"));
-            (Said::Undecided { undecided: failure.message }, ExitCode::from(NO_VERDICT))
+            (VerifierLine::Undecided { undecided: failure.message }, ExitCode::from(NO_VERDICT))
         }
     };
     let line = said.line().map_err(io::Error::from);

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use said::{REFUSED, Said};
+pub use said::{REFUSED, VerifierLine};
 pub use text::{Base64, Digest, Hash32, Hex, TextError, Vkey};
 
 /// What an item is about: a span of blocks of one chain, or a part of one block.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use push0_prover::wire::{
     Base64, Bundle, BundleItem, Digest, FailureClass, Hash32, Hex, ProveRequest, Reply, Request,
-    Said, Verdict,
+    Verdict, VerifierLine,
 };
 use push0_prover::{Envelope, EnvelopeFormat, Key, Program, ResultFile, Vkey};
 use serde_json::json;
@@ -142,7 +142,7 @@ fn a_proof_of_anything_else_is_refused() {
         let done = room.verify("squares", &envelope);
         assert_eq!(done.status.code(), Some(1), "{done:?}");
         let line = String::from_utf8(done.stdout).expect("text");
-        let Some(Said::Refused { refused }) = Said::parse(line.trim_end()) else {
+        let Some(VerifierLine::Refused { refused }) = VerifierLine::parse(line.trim_end()) else {
             panic!("{line}")
         };
         assert!(String::from_utf8(done.stderr).expect("text").contains(&refused));
@@ -191,7 +191,10 @@ fn a_verifier_at_fault_gives_no_verdict() {
     let panicked = room.verify("unruly", &envelope);
     assert_eq!(panicked.status.code(), Some(2));
     let line = String::from_utf8(panicked.stdout).expect("text");
-    assert!(matches!(Said::parse(line.trim_end()), Some(Said::Undecided { .. })), "{line}");
+    assert!(
+        matches!(VerifierLine::parse(line.trim_end()), Some(VerifierLine::Undecided { .. })),
+        "{line}"
+    );
     let missing = run(Command::new(example("squares")).args(["verify", "-i", "/does/not/exist"]));
     assert_eq!(missing.status.code(), Some(2));
 }

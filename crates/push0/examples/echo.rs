@@ -24,7 +24,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use push0::data::Replay;
-use push0::engine::{Engine, EngineError, Gone, Handle, Ports};
+use push0::engine::{Engine, EngineError, EngineGone, Handle, Ports};
 use push0_core::{
     AttemptId, Beat, Block, BlockHash, Capacity, Digest, DispatcherId, Effect, Epoch, Event,
     FromDispatcher, Grant, Height, Input, Limits, Offer, Outcome, PipelineSpec, ProgramSpec,
@@ -121,7 +121,7 @@ fn replay(dir: &Path) -> Result<(FileLog, Scheduler), Box<dyn Error>> {
 struct Running {
     handle: Handle,
     engine: JoinHandle<Result<(), EngineError>>,
-    echo: JoinHandle<Result<(), Gone>>,
+    echo: JoinHandle<Result<(), EngineGone>>,
 }
 
 impl Running {
@@ -143,7 +143,7 @@ impl Running {
     }
 
     /// Submits blocks, some in one turn, and waits where the engine is full.
-    fn submit(&self, numbers: std::ops::Range<u64>) -> Result<(), Gone> {
+    fn submit(&self, numbers: std::ops::Range<u64>) -> Result<(), EngineGone> {
         let mut next = numbers.start;
         while next < numbers.end {
             let end = numbers.end.min(next + SUBMITTED_TOGETHER);
@@ -158,7 +158,7 @@ impl Running {
         Ok(())
     }
 
-    fn wait_for(&self, released: u64) -> Result<(), Gone> {
+    fn wait_for(&self, released: u64) -> Result<(), EngineGone> {
         while self.handle.look(|scheduler, _| scheduler.totals().blocks_released)? < released {
             thread::sleep(Duration::from_millis(1));
         }
@@ -183,7 +183,7 @@ struct Echo {
 }
 
 impl Echo {
-    fn run(mut self, mut messages: mpsc::Receiver<ToDispatcher>) -> Result<(), Gone> {
+    fn run(mut self, mut messages: mpsc::Receiver<ToDispatcher>) -> Result<(), EngineGone> {
         self.beat()?;
         let mut beaten = Instant::now();
         while let Some(message) = messages.blocking_recv() {
@@ -207,7 +207,7 @@ impl Echo {
         Ok(())
     }
 
-    fn beat(&self) -> Result<(), Gone> {
+    fn beat(&self) -> Result<(), EngineGone> {
         self.handle.heard(FromDispatcher::Beat(Beat {
             dispatcher: name(),
             incarnation: 1,

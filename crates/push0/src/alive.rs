@@ -20,10 +20,10 @@ use crate::tell;
 
 /// The sign of this process; of one that shows none, it does nothing.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sign(Option<Arc<Shown>>);
+pub(crate) struct Sign(Option<Arc<SignFile>>);
 
 #[derive(Debug)]
-struct Shown {
+struct SignFile {
     file: File,
     touched: Mutex<Option<Instant>>,
 }
@@ -34,7 +34,7 @@ impl Sign {
         let Some(path) = path else { return Ok(Self::default()) };
         let file = File::options().create(true).truncate(false).write(true).open(path)?;
         futimens(&file, &at(Timespec { tv_sec: 0, tv_nsec: 0 }))?;
-        Ok(Self(Some(Arc::new(Shown { file, touched: Mutex::default() }))))
+        Ok(Self(Some(Arc::new(SignFile { file, touched: Mutex::default() }))))
     }
 
     /// Shows that this process lives; as often as one likes.

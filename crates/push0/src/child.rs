@@ -19,7 +19,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use push0_core::Surroundings;
-use push0_dispatch::Heard;
+use push0_dispatch::VerdictReader;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use self::output::Output;
@@ -37,7 +37,7 @@ pub(crate) struct Bounds {
 
 /// How it ended. Nothing of it runs any more.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Ended {
+pub(crate) struct ChildEnd {
     /// Its exit code, where it ended by itself.
     pub(crate) code: Option<i32>,
     /// How it ended, in words.
@@ -47,7 +47,7 @@ pub(crate) struct Ended {
     /// The same of its stderr.
     pub(crate) stderr: String,
     /// What it said on its stdout, if it is a verifier.
-    pub(crate) heard: Heard,
+    pub(crate) heard: VerdictReader,
 }
 
 /// Runs it. What goes to a pipe is taken.
@@ -59,7 +59,7 @@ pub(crate) fn run(
     mut command: Command,
     surroundings: &Surroundings,
     bounds: Bounds,
-) -> io::Result<Ended> {
+) -> io::Result<ChildEnd> {
     let mark = mark();
     surround(&mut command, surroundings);
     command.stdin(Stdio::null()).process_group(0).env(push0_dispatch::TAG, &mark);
@@ -75,7 +75,7 @@ pub(crate) fn run(
     let (code, how) = running.wait(bounds, &[&stdout, &stderr])?;
     let close = |output: Option<Output>| output.map(Output::close).unwrap_or_default();
     let ((stdout, heard), (stderr, _)) = (close(stdout), close(stderr));
-    Ok(Ended { code, how, stdout, stderr, heard })
+    Ok(ChildEnd { code, how, stdout, stderr, heard })
 }
 
 /// The one place where the environment of what is run here is made: as a program's, never push0's own handed on, and

@@ -76,7 +76,7 @@ mod witness;
 
 pub use self::bus::{BEAT, Bus, hear, life, read};
 pub use self::submitter::Submitter;
-pub use self::wire::{Answer, Ask, Down, LeaderBeat, Left, Unnamed};
+pub use self::wire::{Answer, Ask, Down, LeaderBeat, NotTaken, Unnamed};
 
 pub(crate) use self::apply::{apply, discard, retry, unpin};
 pub(crate) use self::args::{
@@ -88,7 +88,7 @@ pub(crate) use self::dispatch::dispatch;
 pub(crate) use self::error::ClusterError;
 pub(crate) use self::facts::{Facts, recorded};
 pub(crate) use self::finish::finish;
-pub(crate) use self::outputs::{Asked, Asker};
+pub(crate) use self::outputs::{Asker, QuestionOutcome};
 pub(crate) use self::proofs::proofs;
 pub(crate) use self::role::Role;
 pub(crate) use self::serve::{runtime, serve};

@@ -28,10 +28,10 @@ use push0_engine::{Durable, Output, Refused, Room, Settings};
 use push0_log::{AppendError, Log};
 use tokio::sync::{mpsc, watch};
 
-use self::handle::{Asked, Replies};
-pub use handle::{Gone, Handle};
-pub use ports::{Ports, Post, Seen};
-pub use push0_engine::{ROOM_WAIT, Taken};
+use self::handle::{EngineRequest, Replies};
+pub use handle::{EngineGone, Handle};
+pub use ports::{Ports, Post, TurnReport};
+pub use push0_engine::{Admission, ROOM_WAIT};
 pub(crate) use tells::{is_short, raise, used};
 
 use crate::clock::Clock;
@@ -42,7 +42,7 @@ pub struct Engine<L> {
     engine: push0_engine::Engine<Replies>,
     log: L,
     clock: Clock,
-    inbox: mpsc::Receiver<Asked>,
+    inbox: mpsc::Receiver<EngineRequest>,
     ports: Ports,
     pulse: watch::Sender<Seq>,
     rooms: watch::Sender<Option<push0_log::Room>>,
@@ -126,17 +126,17 @@ impl<L: Log> Engine<L> {
         self.engine.poll_timeout().map(|due| self.clock.instant(due))
     }
 
-    fn hand_in(&mut self, batch: &mut Vec<Asked>) {
+    fn hand_in(&mut self, batch: &mut Vec<EngineRequest>) {
         for asked in batch.drain(..) {
             match asked {
-                Asked::Engine(request) => self.engine.handle_request(request),
-                Asked::Departed(dispatcher, at) => {
+                EngineRequest::Engine(request) => self.engine.handle_request(request),
+                EngineRequest::Departed(dispatcher, at) => {
                     let ago = u64::try_from(at.elapsed().as_micros()).unwrap_or(u64::MAX);
                     let since = Timestamp(self.clock.now().0.saturating_sub(ago));
                     let request = push0_engine::Request::Departed(dispatcher, since);
                     self.engine.handle_request(request);
                 }
-                Asked::Stop => self.is_over = true,
+                EngineRequest::Stop => self.is_over = true,
             }
         }
     }
@@ -208,7 +208,7 @@ impl<L: Log> Engine<L> {
         let why = error.source().map(ToString::to_string).unwrap_or_default();
         let lines = self.troubles.failing(&format!("{error} ({why}): {what}, and it goes on"));
         if !lines.is_empty()
-            && self.ports.turns.try_send(Seen { lines, ..Seen::default() }).is_err()
+            && self.ports.turns.try_send(TurnReport { lines, ..TurnReport::default() }).is_err()
         {
             self.troubles = Repeats::default(); // told the next time
         }
@@ -259,7 +259,7 @@ impl<L: Log> Engine<L> {
         lines.extend(self.troubles.working("the log takes what is decided again"));
         let overheads = accepted.into_iter().map(overhead).collect();
         let last = turn.last();
-        let seen = Seen { lines, overheads, warning: None, turn: Some(turn) };
+        let seen = TurnReport { lines, overheads, warning: None, turn: Some(turn) };
         let _ = self.ports.turns.try_send(seen);
         self.pulse.send_replace(last);
     }
@@ -271,7 +271,7 @@ impl<L: Log> Engine<L> {
         let filling = self.engine.handle_room(now, bounded);
         if let Some((filling, room)) = filling.zip(room.as_ref()) {
             let warning = Some(tells::fills(&filling, room));
-            let _ = self.ports.turns.try_send(Seen { warning, ..Seen::default() });
+            let _ = self.ports.turns.try_send(TurnReport { warning, ..TurnReport::default() });
         }
         self.rooms.send_if_modified(|shown| {
             let is_other = *shown != room;

@@ -50,13 +50,13 @@ pub(crate) use self::difference::difference;
 pub(crate) use self::error::RunError;
 use self::feed::{FeedEnd, Waits};
 use self::ground::Ground;
-use self::open::Opened;
+use self::open::RunSetup;
 use self::screen::Screen;
 use self::sight::{NoRoom, Sight};
 pub(crate) use self::sweeper::Holders;
 pub(crate) use self::take_back::{TakenBack, consequences, discard, record, results_named, words};
 use self::threads::{relay, run_engine, spawn};
-use crate::engine::{Engine, EngineError, Gone, Handle, Ports, Seen};
+use crate::engine::{Engine, EngineError, EngineGone, Handle, Ports, TurnReport};
 use crate::exit::Exit;
 use crate::interrupts;
 use crate::notices;
@@ -80,7 +80,7 @@ pub fn run(args: &RunArgs) -> Exit {
 
 /// Something that one of the threads has to tell.
 pub(crate) enum News {
-    Seen(Seen),
+    Seen(TurnReport),
     Notice(Notice),
     Fed(Result<FeedEnd, RunError>),
     /// The store's copy of this block's payload was damaged, and the file's took its place.
@@ -134,8 +134,8 @@ impl Run {
         if let Some(note) = crate::programs::without_key(&opened.loaded.pipeline) {
             tell::info(&note);
         }
-        let Opened { loaded, source, scheduler, log, store, config, programs, .. } = opened;
-        let Opened { out, cache, was_resumed, ground, .. } = opened;
+        let RunSetup { loaded, source, scheduler, log, store, config, programs, .. } = opened;
+        let RunSetup { out, cache, was_resumed, ground, .. } = opened;
         let (teller, news) = sync_channel(NEWS_MAX);
         let heard = teller.clone();
         let listens = interrupts::listen(move || heard.send(News::Interrupted).is_ok());
@@ -237,7 +237,7 @@ impl Run {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Err(RunError::Gone(Gone)),
+                Err(RecvTimeoutError::Disconnected) => return Err(RunError::Gone(EngineGone)),
             }
             self.tell_of_room();
             self.look_at_ground()?;
@@ -283,7 +283,7 @@ impl Run {
             News::Delivered(Delivered::Failed(number, error)) => {
                 self.deliverer.failed(number, error)?;
             }
-            News::EngineEnded(Ok(())) => return Err(RunError::Gone(Gone)),
+            News::EngineEnded(Ok(())) => return Err(RunError::Gone(EngineGone)),
             News::EngineEnded(Err(error)) => return Err(RunError::Engine(error)),
             News::Interrupted => {
                 self.interrupts += 1;

@@ -28,14 +28,14 @@ use serde::{Deserialize, Serialize};
 use self::cluster::Record;
 pub(crate) use self::cluster::{Cluster, DispatcherView, EngineView, Leader};
 use self::cordoned::Cordoned;
-use self::heard::Heard;
-use self::held::Held;
+use self::heard::BeatView;
+use self::held::WaitingBlocks;
 pub(crate) use self::layout::{RECENT, fit, long, middle, rows_of};
 pub(crate) use self::local::Local;
 use self::parked::Parked;
 pub(crate) use self::room::LogRoom;
 use self::runs::Run;
-pub(crate) use self::space::{Counted, Space};
+pub(crate) use self::space::{Space, StoreUsage};
 use self::stages::{Attempts, Stage};
 use self::trouble::Trouble;
 pub(crate) use self::trouble::is_held;
@@ -69,10 +69,10 @@ pub struct Status {
     attempts: Attempts,
     parked: Vec<Parked>,
     /// The lowest block that is not released.
-    head: Option<Held>,
+    head: Option<WaitingBlocks>,
     /// The first blocks that are not released, the head among them.
     #[serde(default)]
-    unreleased: Vec<Held>,
+    unreleased: Vec<WaitingBlocks>,
     /// What runs, the oldest first.
     #[serde(default)]
     runs: Vec<Run>,
@@ -87,13 +87,13 @@ pub struct Status {
     cordoned: Vec<Cordoned>,
     /// Of whom the engine that leads has heard, and how long ago.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) heard: Vec<Heard>,
+    pub(crate) heard: Vec<BeatView>,
     /// How full the log is, where it has a bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) log: Option<LogRoom>,
     /// What the store of a cluster holds, as it was counted last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) store: Option<Counted>,
+    pub(crate) store: Option<StoreUsage>,
     /// What log and store take, and what is left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) space: Option<Space>,
@@ -150,7 +150,7 @@ impl Status {
     pub(crate) fn sent(scheduler: &Scheduler, fleet: &Fleet) -> Self {
         let watch = Watch::new(scheduler, Some(fleet), wall());
         let status = Self::seen(&watch, (BLOCKS_SENT_MAX, parked::SENT_MAX));
-        Self { heard: Heard::all(&watch, fleet), ..status.bounded() }
+        Self { heard: BeatView::all(&watch, fleet), ..status.bounded() }
     }
 
     fn seen(watch: &Watch<'_>, (blocks_max, parked_max): (usize, usize)) -> Self {
@@ -160,7 +160,7 @@ impl Status {
         let beside = scheduler.chain().beside() as u64;
         let stages = Stage::all(scheduler);
         let running = stages.iter().map(|stage| stage.running).sum();
-        let unreleased = Held::all(watch, blocks_max.max(1));
+        let unreleased = WaitingBlocks::all(watch, blocks_max.max(1));
         let led = scheduler.ran().led_since();
         let last = (scheduler.last().0 > 0).then(|| scheduler.now());
         Self {
@@ -202,7 +202,7 @@ impl Status {
     /// No more of it than goes into a message; the counts stay whole.
     fn bounded(mut self) -> Self {
         Parked::bound(&mut self.parked);
-        self.unreleased = self.unreleased.into_iter().map(Held::bounded).collect();
+        self.unreleased = self.unreleased.into_iter().map(WaitingBlocks::bounded).collect();
         self.head = self.unreleased.first().cloned();
         self
     }
@@ -213,7 +213,7 @@ impl Status {
         if running == Some(false) {
             let has_dispatchers = self.cluster.is_some();
             let all = std::mem::take(&mut self.unreleased);
-            self.unreleased = Held::all_without_engine(all, has_dispatchers);
+            self.unreleased = WaitingBlocks::all_without_engine(all, has_dispatchers);
             if !has_dispatchers {
                 self.stages.iter_mut().for_each(Stage::interrupt);
                 self.attempts.interrupt();
@@ -317,7 +317,7 @@ mod tests {
         }
         world.assign();
         let mut status = Status::of(&world.scheduler, Some(&world.fleet), 10);
-        let silent = Heard { dispatcher: "well".to_owned(), silent: 4, ..Heard::default() };
+        let silent = BeatView { dispatcher: "well".to_owned(), silent: 4, ..BeatView::default() };
         let there = Cluster::default();
         status.heard = vec![silent];
         status.hear_all(there, true);

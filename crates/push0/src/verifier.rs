@@ -22,7 +22,7 @@ use push0_prover::Envelope;
 pub(crate) use self::scratch::sweep;
 
 use self::scratch::Scratch;
-use crate::child::{self, Bounds, Ended};
+use crate::child::{self, Bounds, ChildEnd};
 
 /// How a verifier is asked that no pipeline speaks of, within so much memory.
 #[must_use]
@@ -59,7 +59,11 @@ pub fn ask(verifier: &Verifier, envelope: &Envelope, places: Places<'_>) -> Verd
     }
 }
 
-fn try_ask(verifier: &Verifier, envelope: &Envelope, places: Places<'_>) -> Result<Ended, String> {
+fn try_ask(
+    verifier: &Verifier,
+    envelope: &Envelope,
+    places: Places<'_>,
+) -> Result<ChildEnd, String> {
     let Verifier { argv, asking, surroundings } = verifier;
     if argv.is_empty() {
         return Err("there is no verifier".to_owned());
@@ -103,14 +107,14 @@ pub(crate) fn kept() -> Option<PathBuf> {
 
 /// A directory where verifiers may keep things.
 #[derive(Debug, Eq, PartialEq)]
-enum Kept {
+enum CacheDir {
     /// The user's, who says what others may do in it.
     Named(PathBuf),
     /// push0's own.
     Own(PathBuf),
 }
 
-impl Kept {
+impl CacheDir {
     fn make(self) -> Option<PathBuf> {
         match self {
             Self::Named(path) => {
@@ -122,16 +126,16 @@ impl Kept {
     }
 }
 
-fn kept_by(variable: impl Fn(&str) -> Option<OsString>) -> Option<Kept> {
+fn kept_by(variable: impl Fn(&str) -> Option<OsString>) -> Option<CacheDir> {
     let named = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    named("PUSH0_CACHE").map(Kept::Named).or_else(|| {
+    named("PUSH0_CACHE").map(CacheDir::Named).or_else(|| {
         let cache = named("XDG_CACHE_HOME").or_else(|| Some(named("HOME")?.join(".cache")))?;
-        Some(Kept::Own(cache.join("push0/verifiers")))
+        Some(CacheDir::Own(cache.join("push0/verifiers")))
     })
 }
 
-fn read(asking: &Asking, ended: &Ended) -> Verdict {
-    let Ended { code, how, stdout, stderr, heard } = ended;
+fn read(asking: &Asking, ended: &ChildEnd) -> Verdict {
+    let ChildEnd { code, how, stdout, stderr, heard } = ended;
     let said = if stderr.trim().is_empty() { stdout } else { stderr };
     let output = last_lines(said.trim());
     let ending = Ending { code: *code, how, heard, output: &output };
@@ -277,8 +281,8 @@ mod tests {
             kept_by(value)
         };
         let (home, xdg, own) = (("HOME", "/h"), ("XDG_CACHE_HOME", "/x"), ("PUSH0_CACHE", "/c"));
-        let in_cache = |cache: &str| Some(Kept::Own(Path::new(cache).join("push0/verifiers")));
-        assert_eq!(kept(&[home, xdg, own]), Some(Kept::Named("/c".into())));
+        let in_cache = |cache: &str| Some(CacheDir::Own(Path::new(cache).join("push0/verifiers")));
+        assert_eq!(kept(&[home, xdg, own]), Some(CacheDir::Named("/c".into())));
         assert_eq!(kept(&[home, xdg]), in_cache("/x"));
         assert_eq!(kept(&[home, ("PUSH0_CACHE", "")]), in_cache("/h/.cache"));
         assert_eq!(kept(&[]), None);
@@ -294,10 +298,10 @@ mod tests {
         }
         let made = dir.path().join("y/made");
         for (kept, mode) in [
-            (Kept::Own(own), 0o700),
-            (Kept::Named(named), 0o755),
-            (Kept::Own(made.clone()), 0o700),
-            (Kept::Named(made.join("z")), 0o700),
+            (CacheDir::Own(own), 0o700),
+            (CacheDir::Named(named), 0o755),
+            (CacheDir::Own(made.clone()), 0o700),
+            (CacheDir::Named(made.join("z")), 0o700),
         ] {
             let path = kept.make().expect("it can be made");
             let found = fs::metadata(&path).expect("it is there").permissions().mode() & 0o777;

@@ -23,7 +23,7 @@ use std::time::Duration;
 use push0_core::{
     AttemptId, DispatcherId, Epoch, FailureClass, FromDispatcher, Seq, Timestamp, ToDispatcher,
 };
-use push0_engine::{Reign, Taken};
+use push0_engine::{Admission, Reign};
 
 use self::crew::Member;
 use self::ending::Phase;
@@ -110,7 +110,7 @@ enum Happening {
     SourceGoes,
     SourceAnswered {
         token: u64,
-        taken: Taken,
+        taken: Admission,
     },
     SourceEnds {
         token: u64,

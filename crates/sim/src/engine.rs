@@ -10,7 +10,7 @@ use push0_core::{
     Beat, Block, BlockHash, Deadline, DispatcherId, Epoch, Event, Fleet, FromDispatcher,
     IllegalEvent, Input, Life, Rejection, Report, Scheduler, Seq, Timestamp, ToDispatcher,
 };
-use push0_engine::{Askers, Audit, Output, Refused, Settings, Taken};
+use push0_engine::{Admission, Askers, Audit, Output, Refused, Settings};
 use push0_log::conformance::finish;
 use push0_log::{AppendError, FileLog, Log as _};
 
@@ -78,7 +78,7 @@ pub(crate) enum Outgoing {
     Message(Life, ToDispatcher),
     Answer(Asker, Answer),
     /// What became of the source's blocks.
-    Added(Taken),
+    Added(Admission),
     Probed(Epoch, Seq),
     AskSource(BlockHash),
 }

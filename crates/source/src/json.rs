@@ -41,7 +41,7 @@ pub(super) fn read(line: &[u8], matters: &dyn Fn(&str) -> bool) -> Result<Line, 
     let object = Wanted(matters).deserialize(&mut deserializer);
     let object = object.and_then(|object| deserializer.end().map(|()| object));
     match object.map_err(|error| refused(&error))? {
-        Read { twice: Some(key), .. } => {
+        ObjectParts { twice: Some(key), .. } => {
             let what = format!("`{key}` twice in one block");
             Err(Lie::field(
                 &key,
@@ -49,7 +49,7 @@ pub(super) fn read(line: &[u8], matters: &dyn Fn(&str) -> bool) -> Result<Line, 
                 "two readers could take different ones: leave the right one",
             ))
         }
-        Read { mut object, others, twice: None } => {
+        ObjectParts { mut object, others, twice: None } => {
             object.retain(|_, value| !value.is_null());
             Ok(Line { object, others })
         }
@@ -58,7 +58,7 @@ pub(super) fn read(line: &[u8], matters: &dyn Fn(&str) -> bool) -> Result<Line, 
 
 /// What was read, and the first key that is there again.
 #[derive(Default)]
-struct Read {
+struct ObjectParts {
     object: Object,
     others: Vec<String>,
     twice: Option<String>,
@@ -91,22 +91,22 @@ fn cut() -> Lie {
 struct Wanted<'a>(&'a dyn Fn(&str) -> bool);
 
 impl<'de> DeserializeSeed<'de> for Wanted<'_> {
-    type Value = Read;
+    type Value = ObjectParts;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Read, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<ObjectParts, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
 impl<'de> Visitor<'de> for Wanted<'_> {
-    type Value = Read;
+    type Value = ObjectParts;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Read, M::Error> {
-        let mut read = Read::default();
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<ObjectParts, M::Error> {
+        let mut read = ObjectParts::default();
         while let Some(key) = map.next_key::<String>()? {
             if !(self.0)(&key) {
                 map.next_value::<IgnoredAny>()?;

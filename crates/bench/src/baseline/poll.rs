@@ -74,7 +74,7 @@ struct Poller {
 }
 
 /// A task that has ended, and the slot that is free once it is marked.
-struct Ended {
+struct PollEnd {
     id: i64,
     ran: Duration,
     slot: OwnedSemaphorePermit,
@@ -86,7 +86,7 @@ impl Poller {
         tokio::try_join!(self.take(ended), self.mark(to_mark)).map(|((), ())| ())
     }
 
-    async fn take(&self, ended: mpsc::UnboundedSender<Ended>) -> Result<(), Fault> {
+    async fn take(&self, ended: mpsc::UnboundedSender<PollEnd>) -> Result<(), Fault> {
         let statement = self.client.prepare(TAKE).await?;
         let free = Arc::new(Semaphore::new(self.slots as usize));
         loop {
@@ -113,23 +113,23 @@ impl Poller {
                         let began = Instant::now();
                         tokio::spawn(async move {
                             timer::sleep(time).await;
-                            let _ = ended.send(Ended { id, ran: began.elapsed(), slot });
+                            let _ = ended.send(PollEnd { id, ran: began.elapsed(), slot });
                         });
                     }
                     Prover::Echo | Prover::Serve | Prover::File => {
-                        ended.send(Ended { id, ran: Duration::ZERO, slot })?;
+                        ended.send(PollEnd { id, ran: Duration::ZERO, slot })?;
                     }
                 }
             }
         }
     }
 
-    async fn mark(&self, mut ended: mpsc::UnboundedReceiver<Ended>) -> Result<(), Fault> {
+    async fn mark(&self, mut ended: mpsc::UnboundedReceiver<PollEnd>) -> Result<(), Fault> {
         let statement = self.client.prepare(END).await?;
         let mut some = Vec::new();
         while ended.recv_many(&mut some, TOGETHER).await > 0 {
             let (mut ids, mut micros, mut slots) = (Vec::new(), Vec::new(), Vec::new());
-            for Ended { id, ran, slot } in some.drain(..) {
+            for PollEnd { id, ran, slot } in some.drain(..) {
                 ids.push(id);
                 micros.push(i64::try_from(ran.as_micros()).unwrap_or(i64::MAX));
                 slots.push(slot);

@@ -7,13 +7,13 @@ use crate::{AttemptId, StageIndex};
 
 /// The leases of a dispatcher.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Held {
+pub(crate) struct Leases {
     attempts: BTreeSet<AttemptId>,
     /// None is zero.
     stages: BTreeMap<StageIndex, u32>,
 }
 
-impl Held {
+impl Leases {
     pub(super) fn add(&mut self, attempt: AttemptId, stage: StageIndex) {
         if self.attempts.insert(attempt) {
             *self.stages.entry(stage).or_default() += 1;

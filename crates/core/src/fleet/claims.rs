@@ -13,7 +13,7 @@ use crate::{Capacity, Pipeline, Timestamp};
 
 /// What a dispatcher has shown.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Shown {
+pub(super) struct TrackRecord {
     /// How many attempts it may hold at once.
     pub(super) slots: u32,
     /// When it last got more for a beat.
@@ -22,7 +22,7 @@ pub(super) struct Shown {
     ended: Timestamp,
 }
 
-impl Shown {
+impl TrackRecord {
     /// One that was not heard before, and knows of so many attempts that it holds.
     pub(super) fn new(now: Timestamp, known: usize) -> Self {
         let known = u32::try_from(known).unwrap_or(u32::MAX);

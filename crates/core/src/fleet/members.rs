@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::claims::Shown;
+use super::claims::TrackRecord;
 use crate::{AttemptId, Beat, Capacity, DispatcherId, ProgramName, Timestamp};
 
 /// The dispatchers that were heard of, by name and by what they offer.
@@ -26,7 +26,7 @@ pub(super) struct Member {
     pub(super) absent: BTreeMap<AttemptId, u32>,
     /// The results it holds for tasks that nobody knows: since when.
     pub(super) strays: BTreeMap<AttemptId, Timestamp>,
-    pub(super) shown: Shown,
+    pub(super) shown: TrackRecord,
     /// Whether it takes nothing new, and holds no result.
     leaves: bool,
     capacity: Capacity,
@@ -116,7 +116,7 @@ impl Member {
             heard: now,
             absent: BTreeMap::new(),
             strays: BTreeMap::new(),
-            shown: Shown::new(now, 0),
+            shown: TrackRecord::new(now, 0),
             leaves: beat.leaving && beat.held.is_empty(),
             capacity,
             running: beat.running.keys().map(|attempt| (*attempt, program(attempt))).collect(),

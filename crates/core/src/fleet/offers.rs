@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::Fleet;
 use super::members::Member;
-use crate::attempt::Held;
+use crate::attempt::Leases;
 use crate::{Capacity, DispatcherId, Offer, Program, ProgramName, Scheduler, Timestamp};
 
 impl Fleet {
@@ -67,7 +67,7 @@ impl Fleet {
         &self,
         id: &DispatcherId,
         member: &Member,
-        held: Option<&Held>,
+        held: Option<&Leases>,
         scheduler: &Scheduler,
     ) -> Offer {
         let mut free = member.free(held, scheduler);
@@ -94,7 +94,7 @@ impl Fleet {
 
 impl Member {
     /// What is free beside its leases, `held`, and beside what it runs without one.
-    fn free(&self, held: Option<&Held>, scheduler: &Scheduler) -> Capacity {
+    fn free(&self, held: Option<&Leases>, scheduler: &Scheduler) -> Capacity {
         let mut free = self.capacity().clone();
         let pipeline = scheduler.pipeline();
         let mut take = |program: Option<&Program>, attempts: u32| {
@@ -104,7 +104,7 @@ impl Member {
             free.memory_bytes = free.memory_bytes.saturating_sub(memory);
             free.gpus = free.gpus.saturating_sub(gpus.saturating_mul(attempts));
         };
-        for (stage, attempts) in held.into_iter().flat_map(Held::stages) {
+        for (stage, attempts) in held.into_iter().flat_map(Leases::stages) {
             take(pipeline.programs.get(&pipeline.stage(stage).program), attempts);
         }
         let is_held = |attempt| held.is_some_and(|held| held.attempts().contains(attempt));

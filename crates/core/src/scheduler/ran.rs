@@ -10,16 +10,16 @@ use crate::{DispatcherId, Event, StageIndex, Timestamp};
 
 /// How attempts ended, by stage and by dispatcher, and since when the engine leads that does.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Ran {
+pub struct RunStats {
     /// How long the latest that were accepted took. Unit: microseconds.
     took: BTreeMap<StageIndex, VecDeque<u64>>,
-    by: BTreeMap<DispatcherId, Ended>,
+    by: BTreeMap<DispatcherId, EndCounts>,
     led_since: Option<Timestamp>,
 }
 
 /// How the attempts of one dispatcher ended.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Ended {
+pub struct EndCounts {
     /// With a result that was accepted.
     pub accepted: u64,
     /// Without one, or with one that did not verify.
@@ -32,7 +32,7 @@ pub struct Ended {
     pub at: Timestamp,
 }
 
-impl Ran {
+impl RunStats {
     /// How long a prover of this stage took until now: the median of the latest results. None where there is none.
     #[must_use]
     pub fn usual(&self, stage: StageIndex) -> Option<Duration> {
@@ -42,7 +42,7 @@ impl Ran {
     }
 
     /// The dispatchers whose attempts have ended, by name; of very many the first that came.
-    pub fn by(&self) -> impl Iterator<Item = (&DispatcherId, &Ended)> {
+    pub fn by(&self) -> impl Iterator<Item = (&DispatcherId, &EndCounts)> {
         self.by.iter()
     }
 
@@ -78,14 +78,14 @@ impl Ran {
         if !self.by.contains_key(holder) && self.by.len() >= NAMES_MAX {
             return;
         }
-        let Some(count) = Ended::counted_by(event) else { return };
+        let Some(count) = EndCounts::counted_by(event) else { return };
         let ended = self.by.entry(holder.clone()).or_default();
         *count(ended) += 1;
         ended.at = at;
     }
 }
 
-impl Ended {
+impl EndCounts {
     fn counted_by(event: &Event) -> Option<fn(&mut Self) -> &mut u64> {
         if let Event::Accepted { .. } = event {
             Some(|ended| &mut ended.accepted)
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn what_is_usual_is_the_middle_of_the_latest() {
-        let (mut ran, stage) = (Ran::default(), StageIndex(0));
+        let (mut ran, stage) = (RunStats::default(), StageIndex(0));
         assert_eq!(ran.usual(stage), None);
         [9, 1, 5].into_iter().for_each(|took| ran.count(AT, stage, &accepted(took), None));
         assert_eq!(ran.usual(stage), Some(Duration::from_micros(5)));
@@ -140,8 +140,8 @@ mod tests {
 
     #[test]
     fn each_dispatcher_has_its_own_ends() {
-        let (mut ran, who): (Ran, DispatcherId) =
-            (Ran::default(), "gpu-1".parse().expect("a name"));
+        let (mut ran, who): (RunStats, DispatcherId) =
+            (RunStats::default(), "gpu-1".parse().expect("a name"));
         let lost = Event::Lost {
             task: TaskId([0; 32]),
             attempt: AttemptId(1),
@@ -150,7 +150,7 @@ mod tests {
         };
         ran.count(Timestamp(1), StageIndex(0), &accepted(1), Some(&who));
         ran.count(AT, StageIndex(0), &lost, Some(&who));
-        let ended = Ended { accepted: 1, lost: 1, at: AT, ..Ended::default() };
+        let ended = EndCounts { accepted: 1, lost: 1, at: AT, ..EndCounts::default() };
         assert_eq!(ran.by().collect::<Vec<_>>(), [(&who, &ended)]);
     }
 }

@@ -3,7 +3,7 @@
 use super::Scheduler;
 use crate::input::Rejection;
 use crate::{
-    Arrival, Block, Epoch, Event, Height, InputId, Known, ParkedBy, Pipeline, PipelineSpec,
+    Arrival, Block, Epoch, Event, Height, InputId, KnownBlock, ParkedBy, Pipeline, PipelineSpec,
     ReopenedBy, Timestamp,
 };
 
@@ -172,7 +172,7 @@ impl Scheduler {
 
 /// Whether it changes anything that a known block comes again: nobody else's word on a payload that is there and that
 /// provers can use counts, and no block is a way to write into the log as often as somebody likes.
-fn can_matter(known: &Known, block: &Block) -> bool {
+fn can_matter(known: &KnownBlock, block: &Block) -> bool {
     let is_other = known.payload != block.payload;
     let is_of_use = known.payload_lost || (known.is_doubted && is_other);
     is_of_use && known.resupplies < RESUPPLIES_MAX

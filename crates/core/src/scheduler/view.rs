@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Ran, Scheduler};
-use crate::attempt::Held;
+use super::{RunStats, Scheduler};
+use crate::attempt::Leases;
 use crate::collect::Collector;
 use crate::release::Release;
 use crate::{
@@ -270,7 +270,7 @@ impl Scheduler {
 
     /// How attempts ended until now, by whom, and how long they took.
     #[must_use]
-    pub const fn ran(&self) -> &Ran {
+    pub const fn ran(&self) -> &RunStats {
         &self.ran
     }
 
@@ -307,7 +307,7 @@ impl Scheduler {
 
     /// Those that a dispatcher holds, oldest first.
     pub fn attempts_of(&self, dispatcher: &DispatcherId) -> impl Iterator<Item = &Attempt> {
-        let held = self.held(dispatcher).into_iter().flat_map(Held::attempts);
+        let held = self.held(dispatcher).into_iter().flat_map(Leases::attempts);
         held.filter_map(|id| self.attempt(*id))
     }
 
@@ -324,12 +324,12 @@ impl Scheduler {
     }
 
     /// What a dispatcher holds, if anything.
-    pub(crate) fn held(&self, dispatcher: &DispatcherId) -> Option<&Held> {
+    pub(crate) fn held(&self, dispatcher: &DispatcherId) -> Option<&Leases> {
         self.attempts.held(dispatcher)
     }
 
     /// The dispatchers that hold an attempt, by name, each with what it holds.
-    pub(crate) fn holdings(&self) -> impl Iterator<Item = (&DispatcherId, &Held)> {
+    pub(crate) fn holdings(&self) -> impl Iterator<Item = (&DispatcherId, &Leases)> {
         self.attempts.holdings()
     }
 

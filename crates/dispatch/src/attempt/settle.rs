@@ -20,7 +20,7 @@ use push0_core::{FailureClass, Grant, Outcome, ResultRef, Vkey};
 use super::{Attempt, failed, first_line, greedy};
 use crate::board::Doing;
 use crate::folder::{blocking, remove};
-use crate::output::{Made, NoResult};
+use crate::output::{NoResult, ProverOutput};
 use crate::reins::Pull;
 use crate::retry::{Next, Patience};
 use crate::room::is_full;
@@ -107,12 +107,12 @@ impl Attempt {
     }
 
     /// What was made; and its place in the store, if nobody needs to judge it and it was stored at once.
-    async fn read(&self, path: &Path) -> Result<(Made, Option<ResultRef>), NoResult> {
+    async fn read(&self, path: &Path) -> Result<(ProverOutput, Option<ResultRef>), NoResult> {
         let (path, output, is_judged) = (path.to_owned(), self.grant.output, self.is_judged());
         let (grant, program) = (Arc::clone(&self.grant), self.program.clone());
         let store = self.context.config.store.clone();
         blocking(move || {
-            let made = Made::read(&path, output, is_judged)?;
+            let made = ProverOutput::read(&path, output, is_judged)?;
             let is_settled = !is_judged && lie(&grant, &program, &made).is_none();
             let vkey = made.vkey().map(|vkey| Vkey(vkey.0.0));
             let kept =
@@ -125,7 +125,7 @@ impl Attempt {
     /// The key that the verifier names, if it accepts.
     async fn verify(
         &mut self,
-        made: &Arc<Made>,
+        made: &Arc<ProverOutput>,
         tries: Tries,
         patience: &mut Patience,
     ) -> Result<Option<Vkey>, Outcome> {
@@ -160,7 +160,7 @@ impl Attempt {
 
     async fn store(
         &mut self,
-        made: &Arc<Made>,
+        made: &Arc<ProverOutput>,
         vkey: Option<Vkey>,
         patience: &mut Patience,
     ) -> Outcome {
@@ -195,7 +195,7 @@ impl Attempt {
 }
 
 /// What needs no verifier to be refused.
-fn lie(grant: &Grant, program: &ProgramConfig, made: &Made) -> Option<String> {
+fn lie(grant: &Grant, program: &ProgramConfig, made: &ProverOutput) -> Option<String> {
     if made.says_mock() && !program.is_mock {
         let program = &grant.program;
         return Some(format!("the result is a mock, program {program} is not declared as one"));
@@ -207,7 +207,7 @@ fn lie(grant: &Grant, program: &ProgramConfig, made: &Made) -> Option<String> {
 /// Puts what was made into the store.
 fn keep(
     store: &Store,
-    made: &Made,
+    made: &ProverOutput,
     vkey: Option<Vkey>,
     is_mock: bool,
 ) -> Result<ResultRef, StoreError> {

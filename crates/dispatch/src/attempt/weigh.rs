@@ -12,21 +12,21 @@ use crate::notice::word;
 use crate::reins::Pull;
 use crate::rooms::Blame;
 use crate::tail::with_output;
-use crate::tried::{Ended, Tried};
+use crate::tried::{Tried, TryEnd};
 use crate::verify::Tries;
 
 impl Attempt {
     /// What a try comes to.
-    pub(super) async fn weigh(&mut self, ended: Ended, tried: &Tried, output: &Path) -> Outcome {
+    pub(super) async fn weigh(&mut self, ended: TryEnd, tried: &Tried, output: &Path) -> Outcome {
         match ended {
-            Ended::Written => self.settle(tried, output, Tries::Patient).await,
-            Ended::Failed { class, what } => self.weigh_end(class, what, tried, output).await,
-            Ended::Unstarted { what } => Outcome::NotRun { message: what },
-            Ended::Misconfigured { what } => {
+            TryEnd::Written => self.settle(tried, output, Tries::Patient).await,
+            TryEnd::Failed { class, what } => self.weigh_end(class, what, tried, output).await,
+            TryEnd::Unstarted { what } => Outcome::NotRun { message: what },
+            TryEnd::Misconfigured { what } => {
                 self.context.withdraw(&self.grant.program, &what).await;
                 Outcome::NotRun { message: with_output(&what, &tried.output) }
             }
-            Ended::Pulled { pull, how, may_have_result } => {
+            TryEnd::Pulled { pull, how, may_have_result } => {
                 // A proof in hand is a proof, however late, if somebody can tell that it is one.
                 if may_have_result
                     && self.is_judged()

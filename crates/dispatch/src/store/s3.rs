@@ -68,7 +68,7 @@ pub(super) struct S3Store {
 
 /// What a `put` has found.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Found {
+enum PutFinding {
     Nothing,
     /// Whole, and of this date.
     Whole(SystemTime),
@@ -210,10 +210,10 @@ impl S3Store {
             }
             match (self.find(digest)?, &small) {
                 // Somebody has removed it, or is writing it.
-                (Found::Nothing, Some(_)) => {}
-                (Found::Nothing, None) => return self.write(digest, open()?, None),
-                (Found::Whole(written), _) if self.is_fresh(written)? => return Ok(()),
-                (Found::Whole(_) | Found::Damaged, _) => {
+                (PutFinding::Nothing, Some(_)) => {}
+                (PutFinding::Nothing, None) => return self.write(digest, open()?, None),
+                (PutFinding::Whole(written), _) if self.is_fresh(written)? => return Ok(()),
+                (PutFinding::Whole(_) | PutFinding::Damaged, _) => {
                     self.write(digest, open()?, small.as_ref())?;
                     if self.has_stayed(digest)? {
                         return Ok(());
@@ -234,16 +234,16 @@ impl S3Store {
         }
     }
 
-    fn find(&self, digest: Digest) -> io::Result<Found> {
+    fn find(&self, digest: Digest) -> io::Result<PutFinding> {
         let Some(mut pieces) = self.client.get(&self.key(digest))? else {
-            return Ok(Found::Nothing);
+            return Ok(PutFinding::Nothing);
         };
         let mut hash = Sha256::new();
         while let Some(bytes) = self.client.next(&mut pieces)? {
             hash.update(&bytes);
         }
         let is_whole = Digest(hash.finalize().into()) == digest;
-        Ok(if is_whole { Found::Whole(pieces.written) } else { Found::Damaged })
+        Ok(if is_whole { PutFinding::Whole(pieces.written) } else { PutFinding::Damaged })
     }
 
     fn is_fresh(&self, written: SystemTime) -> io::Result<bool> {

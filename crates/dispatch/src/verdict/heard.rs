@@ -6,11 +6,11 @@
 //!
 //! Not here: what the words come to (`Verdict::read`).
 
-use push0_prover::wire::{self, Said};
+use push0_prover::wire::{self, VerifierLine};
 
 /// What a verifier has said so far.
 #[derive(Clone, Debug, Default)]
-pub struct Heard {
+pub struct VerdictReader {
     /// The line that has not ended yet, as much of it as is read.
     line: Vec<u8>,
     /// Whether that line is longer.
@@ -31,7 +31,7 @@ pub(super) struct Words {
     pub(super) has_unread: bool,
 }
 
-impl Heard {
+impl VerdictReader {
     /// Takes what was printed next.
     pub fn push(&mut self, bytes: &[u8]) {
         let mut lines = bytes.split(|byte| *byte == b'\n');
@@ -68,20 +68,20 @@ impl Heard {
             self.words.has_unread = true;
             return;
         }
-        match Said::parse(&String::from_utf8_lossy(&line)) {
-            Some(Said::Refused { refused }) => {
+        match VerifierLine::parse(&String::from_utf8_lossy(&line)) {
+            Some(VerifierLine::Refused { refused }) => {
                 self.words.refused.get_or_insert(refused);
             }
-            Some(Said::Undecided { undecided }) => {
+            Some(VerifierLine::Undecided { undecided }) => {
                 self.words.undecided.get_or_insert(undecided);
             }
-            Some(Said::Verdict(verdict)) => self.words.accepted = Some(verdict),
+            Some(VerifierLine::Verdict(verdict)) => self.words.accepted = Some(verdict),
             None => {}
         }
     }
 }
 
-impl From<&str> for Heard {
+impl From<&str> for VerdictReader {
     fn from(printed: &str) -> Self {
         let mut heard = Self::default();
         heard.push(printed.as_bytes());
@@ -103,7 +103,7 @@ mod tests {
             "chatter\n".repeat(100_000)
         );
         for piece in [1, 7, 8 << 10, printed.len()] {
-            let mut heard = Heard::default();
+            let mut heard = VerdictReader::default();
             printed.as_bytes().chunks(piece).for_each(|bytes| heard.push(bytes));
             assert!(heard.line.capacity() <= printed.len());
             let Words { refused, undecided, accepted, has_unread } = heard.words();
@@ -119,7 +119,7 @@ mod tests {
         let line = |key: &str, value: u8| format!("{{\"{key}\":{value}}}\n");
         let printed = [("refused", 1), ("refused", 2), ("claim", 3), ("claim", 4)];
         let printed: String = printed.iter().map(|(key, value)| line(key, *value)).collect();
-        let words = Heard::from(&*printed).words();
+        let words = VerdictReader::from(&*printed).words();
         assert_eq!(words.refused.as_deref(), Some("1"));
         assert_eq!(words.accepted.map(|it| it.claim), Some(4.into()));
     }
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn a_line_without_an_end_takes_bounded_memory_and_is_told_if_it_may_be_a_word() {
         for (first, may_be) in [("{\"refused\":\"", true), ("progress ", false)] {
-            let mut heard = Heard::from(first);
+            let mut heard = VerdictReader::from(first);
             for _ in 0..5 {
                 heard.push(&vec![b'a'; LINE_BYTES_MAX]);
             }

@@ -18,14 +18,14 @@ pub(super) enum Trouble {
 
 /// What was told of the tries so far.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct TryNotes {
     /// What the verifier said last, where it said something.
     said: Option<String>,
     /// What came of the last try in which it ran.
     last: Option<String>,
 }
 
-impl Told {
+impl TryNotes {
     /// A trouble in words. Where that says nothing of the verifier, what is known of it follows.
     pub(super) fn message(&mut self, trouble: Trouble) -> String {
         let message = match trouble {
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn what_was_known_before_a_try_that_says_nothing_is_told_with_it() {
-        let (mut told, unstarted) = (Told::default(), "the verifier was not started in time");
+        let (mut told, unstarted) = (TryNotes::default(), "the verifier was not started in time");
         assert_eq!(told.message(Trouble::Unstarted), unstarted);
         let limit = || Trouble::Limit("no verdict in time".to_owned());
         assert_eq!(told.message(limit()), "no verdict in time");

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::api::{Api, Unanswered, code, read};
 use super::{HEADERS_BYTES_MAX, connect, stream};
 use crate::AppendError;
-use crate::stream::{Append, Ask, Lost, Next, Record, Said};
+use crate::stream::{Append, Ask, Next, PublishAnswer, ReadFailure, Record};
 
 /// Appends a record, as often as it takes to know what became of it, or until `retry_max` has passed. Gives it back: it
 /// may be doubtful now.
@@ -30,8 +30,8 @@ pub(super) async fn settle(
                 append.said(said)
             }
             Ask::Get(sequence) => append.got(match api.get(sequence).await {
-                Err(error) if error.code() == Some(code::NO_STREAM) => Err(Lost::Gone),
-                got => got.map_err(|error| Lost::Unknown(error.into_error())),
+                Err(error) if error.code() == Some(code::NO_STREAM) => Err(ReadFailure::Gone),
+                got => got.map_err(|error| ReadFailure::Unknown(error.into_error())),
             }),
         };
         match next {
@@ -48,11 +48,11 @@ pub(super) async fn settle(
 }
 
 /// Publishes once.
-async fn publish(api: &Api, record: &Record) -> Said {
+async fn publish(api: &Api, record: &Record) -> PublishAnswer {
     let server = api.client.server_info();
     if let Err(unfit) = connect::check(&server) {
         // The connection was lost, and made again to another.
-        return Said::Unknown(io::Error::other(unfit));
+        return PublishAnswer::Unknown(io::Error::other(unfit));
     }
     let mut headers = HeaderMap::new();
     headers.insert("Nats-Msg-Id", record.message_id().as_str());
@@ -70,24 +70,26 @@ async fn publish(api: &Api, record: &Record) -> Said {
     let answer = api.ask(record.subject().to_owned(), headers, record.bytes().clone()).await;
     let refusal = match answer.and_then(|answer| read::<Acknowledged>(&answer)) {
         Ok(Acknowledged { seq: sequence, duplicate: is_repeat }) => {
-            return Said::Stands { sequence, is_repeat };
+            return PublishAnswer::Stands { sequence, is_repeat };
         }
-        Err(Unanswered::Silent(error)) => return Said::Unknown(error),
-        Err(Unanswered::Nobody) => return Said::Conflict,
+        Err(Unanswered::Silent(error)) => return PublishAnswer::Unknown(error),
+        Err(Unanswered::Nobody) => return PublishAnswer::Conflict,
         Err(Unanswered::Refused(refusal)) => refusal,
     };
     let error = io::Error::other(refusal.to_string());
     match refusal.err_code {
-        code::WRONG_LAST | code::WRONG_LAST_UNDER_WAY | code::UNDER_WAY => Said::Conflict,
-        code::NO_RESOURCES | code::NO_STORAGE | code::NO_MEMORY => Said::Full(full(&refusal)),
+        code::WRONG_LAST | code::WRONG_LAST_UNDER_WAY | code::UNDER_WAY => PublishAnswer::Conflict,
+        code::NO_RESOURCES | code::NO_STORAGE | code::NO_MEMORY => {
+            PublishAnswer::Full(full(&refusal))
+        }
         code::STORE_FAILED => match stream::info(api).await {
             Ok(info) if info.has_no_room(record.bytes().len() + HEADERS_BYTES_MAX) => {
-                Said::Full(full(&refusal))
+                PublishAnswer::Full(full(&refusal))
             }
-            Ok(_) | Err(_) => Said::Unknown(error),
+            Ok(_) | Err(_) => PublishAnswer::Unknown(error),
         },
-        code::MESSAGE_TOO_LARGE => Said::TooLarge { bytes_max: api.client.max_payload() },
-        _ => Said::Unknown(error),
+        code::MESSAGE_TOO_LARGE => PublishAnswer::TooLarge { bytes_max: api.client.max_payload() },
+        _ => PublishAnswer::Unknown(error),
     }
 }
 

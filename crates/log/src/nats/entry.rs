@@ -12,7 +12,7 @@ use async_nats::{ConnectOptions, ServerAddr};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::address::Userinfo;
-use super::open::Gave;
+use super::open::CredentialKind;
 use super::{NatsConfig, NatsError};
 
 /// All that servers are shown.
@@ -40,7 +40,7 @@ impl<'a> Entry<'a> {
                 None => None,
             },
         };
-        let is_said = entry.gave() != Gave::Nothing;
+        let is_said = entry.gave() != CredentialKind::Nothing;
         let mut named = None;
         for (index, url) in config.urls.iter().enumerate() {
             let fault = |why: &str| NatsError::Config {
@@ -96,13 +96,13 @@ impl<'a> Entry<'a> {
     }
 
     /// What servers are shown of who asks.
-    pub(super) fn gave(&self) -> Gave {
+    pub(super) fn gave(&self) -> CredentialKind {
         match (&self.credentials, &self.token, &self.user) {
-            (Some(_), ..) => Gave::Credentials,
-            (None, Some(_), _) => Gave::Token,
-            (None, None, Some(_)) if self.is_of_address => Gave::Named,
-            (None, None, Some((user, _))) => Gave::User(user.clone()),
-            (None, None, None) => Gave::Nothing,
+            (Some(_), ..) => CredentialKind::Credentials,
+            (None, Some(_), _) => CredentialKind::Token,
+            (None, None, Some(_)) if self.is_of_address => CredentialKind::Named,
+            (None, None, Some((user, _))) => CredentialKind::User(user.clone()),
+            (None, None, None) => CredentialKind::Nothing,
         }
     }
 }

@@ -37,10 +37,10 @@ impl Follower {
     }
 
     /// Takes up to `ahead` records that come next.
-    async fn fetch_some(&mut self, ahead: u64) -> Result<Found, ReadError> {
+    async fn fetch_some(&mut self, ahead: u64) -> Result<FetchEnd, ReadError> {
         let first = self.position.message + 1;
         let asked = (first..first + ahead).map(|sequence| self.api.get(sequence));
-        let mut found = Found { bytes: 0, is_end: false };
+        let mut found = FetchEnd { bytes: 0, is_end: false };
         for (answer, sequence) in join_all(asked).await.into_iter().zip(first..) {
             match answer {
                 Ok(Some(stored)) => {
@@ -66,7 +66,7 @@ impl Follower {
 }
 
 /// What came of asking.
-struct Found {
+struct FetchEnd {
     bytes: usize,
     /// Whether nothing stands behind what was read.
     is_end: bool,

@@ -66,7 +66,7 @@ struct Consumer {
 }
 
 /// What came of waiting for a message.
-enum Came {
+enum PullOutcome {
     Record {
         stored: Stored,
         pending: u64,
@@ -124,7 +124,7 @@ impl Follower {
                 return self.fetch(until).await;
             }
             match self.came(until).await {
-                Came::Record { stored, pending } => {
+                PullOutcome::Record { stored, pending } => {
                     if stored.sequence != self.position.message + 1 {
                         // Some were lost on the way: they are asked for again.
                         self.consumer = None;
@@ -136,9 +136,9 @@ impl Follower {
                         continue;
                     }
                 }
-                Came::Lost => self.consumer = None,
-                Came::Unknown => sleep_until(until.min(Instant::now() + PAUSE)).await,
-                Came::Over | Came::Beat | Came::Nothing => {}
+                PullOutcome::Lost => self.consumer = None,
+                PullOutcome::Unknown => sleep_until(until.min(Instant::now() + PAUSE)).await,
+                PullOutcome::Over | PullOutcome::Beat | PullOutcome::Nothing => {}
             }
             if !self.ready.is_empty() || Instant::now() >= until {
                 return Ok(mem::take(&mut self.ready));
@@ -230,8 +230,8 @@ impl Follower {
         ReadError::Replaced { stream, reason }
     }
 
-    async fn came(&mut self, until: Instant) -> Came {
-        let Some(consumer) = &mut self.consumer else { return Came::Lost };
+    async fn came(&mut self, until: Instant) -> PullOutcome {
+        let Some(consumer) = &mut self.consumer else { return PullOutcome::Lost };
         let wait = until.saturating_duration_since(Instant::now()).min(BEAT);
         let mut losses = self.api.losses.clone();
         losses.mark_unchanged();
@@ -239,12 +239,12 @@ impl Follower {
             biased;
             message = timeout(wait, consumer.messages.next()) => match message {
                 Ok(Some(message)) => consumer.read(message),
-                Ok(None) => Came::Lost,
+                Ok(None) => PullOutcome::Lost,
                 // The server that had it may be gone, and this connection is to another.
-                Err(_) if consumer.heard.elapsed() >= BEAT * 2 => Came::Lost,
-                Err(_) => Came::Nothing,
+                Err(_) if consumer.heard.elapsed() >= BEAT * 2 => PullOutcome::Lost,
+                Err(_) => PullOutcome::Nothing,
             },
-            _ = losses.changed() => Came::Lost,
+            _ = losses.changed() => PullOutcome::Lost,
         }
     }
 }
@@ -297,33 +297,36 @@ impl Consumer {
     }
 
     /// What a message to the inbox is.
-    fn read(&mut self, message: Message) -> Came {
+    fn read(&mut self, message: Message) -> PullOutcome {
         self.heard = Instant::now();
         if message.status == Some(StatusCode::NO_RESPONDERS) {
             self.pulled = 0;
             let new = self.new.is_some_and(|end| self.heard < end);
-            return if new { Came::Unknown } else { Came::Lost };
+            return if new { PullOutcome::Unknown } else { PullOutcome::Lost };
         }
         self.new = None;
         match message.status {
             None | Some(StatusCode::OK) => {}
-            Some(StatusCode::IDLE_HEARTBEAT) => return Came::Beat,
+            Some(StatusCode::IDLE_HEARTBEAT) => return PullOutcome::Beat,
             // Its time is over, or it brought as many bytes as it may.
             Some(StatusCode::NOT_FOUND | StatusCode::TIMEOUT) => {
                 self.pulled = 0;
-                return Came::Over;
+                return PullOutcome::Over;
             }
             Some(status) if status.as_u16() == CONFLICT && self.pulled < BATCH => {
                 self.pulled = 0;
-                return Came::Over;
+                return PullOutcome::Over;
             }
-            Some(_) => return Came::Lost,
+            Some(_) => return PullOutcome::Lost,
         }
         self.pulled = self.pulled.saturating_sub(1);
         let reply = message.reply.as_deref().unwrap_or_default();
-        let Some((sequence, pending)) = places(reply) else { return Came::Lost };
+        let Some((sequence, pending)) = places(reply) else { return PullOutcome::Lost };
         let subject = message.subject.to_string();
-        Came::Record { stored: Stored { sequence, subject, payload: message.payload }, pending }
+        PullOutcome::Record {
+            stored: Stored { sequence, subject, payload: message.payload },
+            pending,
+        }
     }
 }
 

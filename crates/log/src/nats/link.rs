@@ -84,7 +84,7 @@ impl fmt::Debug for LinkTeller {
 #[derive(Clone, Debug)]
 pub(super) struct Link {
     choice: Arc<Mutex<Choice>>,
-    sender: mpsc::Sender<Came>,
+    sender: mpsc::Sender<LinkEvent>,
 }
 
 /// Which server is tried.
@@ -97,7 +97,7 @@ struct Choice {
 }
 
 #[derive(Debug)]
-enum Came {
+enum LinkEvent {
     Connected(Option<String>),
     Lost,
     Failed(String),
@@ -117,13 +117,13 @@ impl Link {
             Event::Connected => {
                 let mut choice = self.choice.lock().unwrap_or_else(PoisonError::into_inner);
                 choice.next = 0;
-                Came::Connected(choice.server.as_ref().map(shown))
+                LinkEvent::Connected(choice.server.as_ref().map(shown))
             }
-            Event::Disconnected => Came::Lost,
-            Event::LameDuckMode => Came::Leaving,
+            Event::Disconnected => LinkEvent::Lost,
+            Event::LameDuckMode => LinkEvent::Leaving,
             // The words by which it refuses something are no reason to close a connection, and it closes none for it.
             Event::ServerError(ServerError::Other(words)) if words.contains(REFUSES) => return,
-            Event::ServerError(error) => Came::Said(plain(&error.to_string())),
+            Event::ServerError(error) => LinkEvent::Said(plain(&error.to_string())),
             Event::ClientError(_) | Event::SlowConsumer(_) | Event::Draining | Event::Closed => {
                 return;
             }
@@ -137,7 +137,7 @@ impl Link {
         let before = choice.server.take()?;
         let tried = servers.iter().find(|server| server.addr == before);
         if let Some(error) = tried.and_then(|server| server.last_error.as_deref()) {
-            let _ = self.sender.try_send(Came::Failed(plain(error))); // the next one says the same
+            let _ = self.sender.try_send(LinkEvent::Failed(plain(error))); // the next one says the same
         }
         let addr = servers.get(choice.next).or_else(|| servers.first())?.addr.clone();
         choice.next = (choice.next + 1) % servers.len();
@@ -157,7 +157,7 @@ impl Link {
 }
 
 /// What becomes of a connection.
-pub(super) struct LinkNewsOf(mpsc::Receiver<Came>);
+pub(super) struct LinkNewsOf(mpsc::Receiver<LinkEvent>);
 
 impl LinkNewsOf {
     /// Tells it until nobody wants the connection any more.
@@ -167,9 +167,9 @@ impl LinkNewsOf {
         let mut said = None;
         while let Some(came) = self.0.recv().await {
             match came {
-                Came::Said(words) => said = Some((Instant::now(), words)),
-                Came::Leaving => tell(LinkNews::Leaving { server: server.clone() }),
-                Came::Lost => {
+                LinkEvent::Said(words) => said = Some((Instant::now(), words)),
+                LinkEvent::Leaving => tell(LinkNews::Leaving { server: server.clone() }),
+                LinkEvent::Lost => {
                     let said = said.take().filter(|(at, _)| at.elapsed() < SAID_MAX);
                     let (why, is_back) = self.why(said.map(|(_, words)| words)).await;
                     let lost = server.clone();
@@ -182,7 +182,7 @@ impl LinkNewsOf {
                     server = back.unwrap_or_else(|| lost.clone());
                     tell(LinkNews::Back { lost, server: server.clone() });
                 }
-                Came::Connected(_) | Came::Failed(_) => {}
+                LinkEvent::Connected(_) | LinkEvent::Failed(_) => {}
             }
         }
     }
@@ -195,9 +195,9 @@ impl LinkNewsOf {
         let until = Instant::now() + WHY_MAX;
         loop {
             match timeout_at(until, self.0.recv()).await {
-                Ok(Some(Came::Said(why) | Came::Failed(why))) => return (why, None),
-                Ok(Some(Came::Connected(server))) => return (CLOSED.to_owned(), Some(server)),
-                Ok(Some(Came::Lost | Came::Leaving)) => {}
+                Ok(Some(LinkEvent::Said(why) | LinkEvent::Failed(why))) => return (why, None),
+                Ok(Some(LinkEvent::Connected(server))) => return (CLOSED.to_owned(), Some(server)),
+                Ok(Some(LinkEvent::Lost | LinkEvent::Leaving)) => {}
                 Ok(None) => return (CLOSED.to_owned(), None),
                 Err(_) => return (SILENT.to_owned(), None),
             }
@@ -207,7 +207,7 @@ impl LinkNewsOf {
     /// With whom there is a connection again; none where nobody wants one any more.
     async fn back(&mut self) -> Option<Option<String>> {
         loop {
-            if let Came::Connected(server) = self.0.recv().await? {
+            if let LinkEvent::Connected(server) = self.0.recv().await? {
                 return Some(server);
             }
         }

@@ -100,7 +100,7 @@ pub enum NatsError {
         /// Where it was tried.
         server: String,
         /// What it was shown.
-        gave: Gave,
+        gave: CredentialKind,
     },
     /// Use a user who may read the stream, and hear answers.
     #[error("the NATS server does not let this user read the log: {words}")]
@@ -160,7 +160,7 @@ pub enum NatsError {
 
 /// What a server was shown of who asks.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Gave {
+pub enum CredentialKind {
     /// Nothing.
     Nothing,
     /// A user of this name, with a password.
@@ -173,7 +173,7 @@ pub enum Gave {
     Credentials,
 }
 
-impl Gave {
+impl CredentialKind {
     fn words(&self) -> String {
         match self {
             Self::Nothing => "without credentials".to_owned(),
@@ -192,17 +192,19 @@ impl NatsError {
         match self {
             Self::Config { .. } => "in --nats, PUSH0_NATS or [nats]",
             Self::Unreachable { trouble, .. } => trouble.remedy(),
-            Self::Denied { gave: Gave::Nothing, .. } => {
+            Self::Denied { gave: CredentialKind::Nothing, .. } => {
                 "give user and password, token or credentials in [nats], or a certificate that it knows"
             }
-            Self::Denied { gave: Gave::User(_), .. } => {
+            Self::Denied { gave: CredentialKind::User(_), .. } => {
                 "correct user and password in [nats] or the environment"
             }
-            Self::Denied { gave: Gave::Named, .. } => {
+            Self::Denied { gave: CredentialKind::Named, .. } => {
                 "correct user and password in the address (--nats, PUSH0_NATS, urls in [nats])"
             }
-            Self::Denied { gave: Gave::Token, .. } => "correct token in [nats] or the environment",
-            Self::Denied { gave: Gave::Credentials, .. } => {
+            Self::Denied { gave: CredentialKind::Token, .. } => {
+                "correct token in [nats] or the environment"
+            }
+            Self::Denied { gave: CredentialKind::Credentials, .. } => {
                 "name a file that the server knows with credentials in [nats]"
             }
             Self::Forbidden { .. } => {

@@ -18,14 +18,14 @@ use crate::stream::Looks;
 /// What is looked at, and what was found.
 #[derive(Debug)]
 pub(super) struct Watch {
-    found: watch::Receiver<Found>,
-    known: Arc<Known>,
+    found: watch::Receiver<Findings>,
+    known: Arc<StreamProgress>,
     task: JoinHandle<()>,
 }
 
 /// What this log knows of its stream.
 #[derive(Debug, Default)]
-struct Known {
+struct StreamProgress {
     /// The sequence of the last message that is known to be there.
     message: AtomicU64,
     /// What this log has appended, as the stream counts it. Unit: bytes.
@@ -33,7 +33,7 @@ struct Known {
 }
 
 #[derive(Debug, Default)]
-struct Found {
+struct Findings {
     /// Why the stream is not the log that it was.
     other: Option<String>,
     room: Option<Room>,
@@ -44,8 +44,8 @@ struct Found {
 impl Watch {
     /// Looks from here on, until it is dropped.
     pub(super) fn begin(api: Api) -> Self {
-        let (finder, found) = watch::channel(Found::default());
-        let known = Arc::new(Known::default());
+        let (finder, found) = watch::channel(Findings::default());
+        let known = Arc::new(StreamProgress::default());
         let task = tokio::spawn(look(api, Arc::clone(&known), finder));
         Self { found, known, task }
     }
@@ -83,7 +83,7 @@ impl Drop for Watch {
     }
 }
 
-async fn look(api: Api, known: Arc<Known>, finder: watch::Sender<Found>) {
+async fn look(api: Api, known: Arc<StreamProgress>, finder: watch::Sender<Findings>) {
     let mut ticks = interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut looks = Looks::default();

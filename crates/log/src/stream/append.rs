@@ -49,7 +49,7 @@ pub enum Ask {
 
 /// What a server answers to a publish.
 #[derive(Debug)]
-pub enum Said {
+pub enum PublishAnswer {
     /// It stands at this sequence: that of another, if it says that it had this message before.
     Stands {
         /// Which.
@@ -72,7 +72,7 @@ pub enum Said {
 
 /// Why nothing was read.
 #[derive(Debug)]
-pub enum Lost {
+pub enum ReadFailure {
     /// There is no such stream.
     Gone,
     /// There was no answer.
@@ -118,35 +118,37 @@ impl Append {
     }
 
     /// Takes the answer to a publish.
-    pub fn said(&mut self, said: Said) -> Next {
+    pub fn said(&mut self, said: PublishAnswer) -> Next {
         self.short = None;
         match said {
-            Said::Stands { sequence, is_repeat } => {
+            PublishAnswer::Stands { sequence, is_repeat } => {
                 if sequence == self.record.after.message && !is_repeat {
                     return Next::Landed;
                 }
                 self.look(self.record.after.message)
             }
-            Said::Conflict => self.look(self.record.after.message),
-            Said::Full(error) if !self.record.is_doubtful => Next::Failed(AppendError::Full(error)),
-            Said::TooLarge { bytes_max } => {
+            PublishAnswer::Conflict => self.look(self.record.after.message),
+            PublishAnswer::Full(error) if !self.record.is_doubtful => {
+                Next::Failed(AppendError::Full(error))
+            }
+            PublishAnswer::TooLarge { bytes_max } => {
                 let bytes = self.record.bytes.len();
                 Next::Failed(AppendError::TooLarge { bytes, bytes_max })
             }
-            Said::Full(error) | Said::Unknown(error) => self.again(error),
+            PublishAnswer::Full(error) | PublishAnswer::Unknown(error) => self.again(error),
         }
     }
 
     /// Takes what was read.
-    pub fn got(&mut self, got: Result<Option<Stored>, Lost>) -> Next {
+    pub fn got(&mut self, got: Result<Option<Stored>, ReadFailure>) -> Next {
         let Ask::Get(sequence) = self.asks else {
             return self.again(io::Error::other("an answer that nobody asked for"));
         };
         let Record { before, after, .. } = &self.record;
         let (of_before, of_after) = (before.message, after.message);
         match got {
-            Err(Lost::Unknown(error)) => self.again(error),
-            Err(Lost::Gone) => self.is_short("it is gone".to_owned()),
+            Err(ReadFailure::Unknown(error)) => self.again(error),
+            Err(ReadFailure::Gone) => self.is_short("it is gone".to_owned()),
             Ok(Some(found)) if sequence == of_after => self.found(&found),
             Ok(None) if sequence == of_after => self.look(of_before),
             Ok(Some(found)) if sequence == of_before => self.found_before(&found),

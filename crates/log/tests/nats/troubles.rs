@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
-use push0_log::{Gave, NatsConfig, NatsError, NatsLog, Trouble};
+use push0_log::{CredentialKind, NatsConfig, NatsError, NatsLog, Trouble};
 use push0_testbed::{Nats, Settings, certificates, free_ports};
 use tempfile::TempDir;
 
@@ -76,16 +76,16 @@ async fn who_is_not_let_in_is_told_what_was_shown() {
         [1],
     )
     .await;
-    let user = Gave::User("prover".to_owned());
+    let user = CredentialKind::User("prover".to_owned());
     let given = NatsConfig {
         user: Some("prover".into()),
         password: Some("wrong".into()),
         ..by("x:S3cret@")
     };
     for (config, gave) in [
-        (by(""), Gave::Nothing),
-        (by("prover:S3cret@"), Gave::Named),
-        (by("S3cret@"), Gave::Token),
+        (by(""), CredentialKind::Nothing),
+        (by("prover:S3cret@"), CredentialKind::Named),
+        (by("S3cret@"), CredentialKind::Token),
         (given, user),
     ] {
         let refused = NatsLog::open(&config).await.expect_err("it is not let in");
@@ -95,7 +95,7 @@ async fn who_is_not_let_in_is_told_what_was_shown() {
         );
         let said = format!("{refused} {refused:?} {config:?}");
         assert!(!said.contains("S3cret") && !said.contains("wrong"), "{said}");
-        assert!(gave != Gave::Named || !said.contains("prover"), "{said}");
+        assert!(gave != CredentialKind::Named || !said.contains("prover"), "{said}");
     }
     let two =
         NatsConfig { urls: [by("a:S3cret@").urls, by("b:S3cret@").urls].concat(), ..config(&nats) };

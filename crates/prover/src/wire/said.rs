@@ -8,7 +8,7 @@ use super::Verdict;
 
 /// A line that a verifier prints on stdout.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Said {
+pub enum VerifierLine {
     /// The proof is good: `{"vkey":…,"claim":…}`, with exit 0.
     Verdict(Verdict),
     /// The proof is not: `{"refused":"why"}`.
@@ -17,7 +17,7 @@ pub enum Said {
     Undecided { undecided: String },
 }
 
-impl Said {
+impl VerifierLine {
     /// Reads a line; none where it is anything else.
     #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
@@ -63,21 +63,24 @@ mod tests {
     #[test]
     fn what_is_said_is_read_again() {
         for said in [
-            Said::Verdict(Verdict { vkey: None, claim: json!({"a": 1}) }),
-            Said::Refused { refused: "bad\npairing".to_owned() },
-            Said::Undecided { undecided: "no keys".to_owned() },
+            VerifierLine::Verdict(Verdict { vkey: None, claim: json!({"a": 1}) }),
+            VerifierLine::Refused { refused: "bad\npairing".to_owned() },
+            VerifierLine::Undecided { undecided: "no keys".to_owned() },
         ] {
             let line = String::from_utf8(said.line().expect("JSON")).expect("text");
             assert!(line.ends_with('\n') && line.lines().count() == 1, "{line}");
-            assert_eq!(Said::parse(line.trim_end()), Some(said));
+            assert_eq!(VerifierLine::parse(line.trim_end()), Some(said));
         }
     }
 
     #[test]
     fn what_is_no_verdict_is_none() {
         for line in ["", "ok", "null", "[]", "{}", r#"{"vkey":null}"#, r#"{"vkey":1,"claim":1}"#] {
-            assert_eq!(Said::parse(line), None, "{line}");
+            assert_eq!(VerifierLine::parse(line), None, "{line}");
         }
-        assert_eq!(Said::parse(r#"{"refused":1}"#), Some(Said::Refused { refused: "1".into() }));
+        assert_eq!(
+            VerifierLine::parse(r#"{"refused":1}"#),
+            Some(VerifierLine::Refused { refused: "1".into() })
+        );
     }
 }

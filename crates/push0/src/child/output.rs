@@ -9,14 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use push0_dispatch::Heard;
+use push0_dispatch::VerdictReader;
 
 /// What one pipe has brought so far.
 ///
 /// The thread that reads ends with the pipe. Something that left the process group may hold that open;
 /// then the thread is let go, and holds no more than its bounded text and words.
 pub(super) struct Output {
-    kept: Arc<Mutex<Kept>>,
+    kept: Arc<Mutex<KeptText>>,
     /// All that came.
     bytes: Arc<AtomicU64>,
     ended: Receiver<()>,
@@ -24,15 +24,15 @@ pub(super) struct Output {
 
 /// What is kept of it.
 #[derive(Default)]
-struct Kept {
+struct KeptText {
     text: Vec<u8>,
-    heard: Heard,
+    heard: VerdictReader,
 }
 
 impl Output {
     /// Reads `pipe` from now on.
     pub(super) fn of(mut pipe: impl Read + Send + 'static) -> Self {
-        let kept = Arc::new(Mutex::new(Kept::default()));
+        let kept = Arc::new(Mutex::new(KeptText::default()));
         let (end, ended) = sync_channel(1);
         let bytes = Arc::new(AtomicU64::new(0));
         let (into, came) = (Arc::clone(&kept), Arc::clone(&bytes));
@@ -42,7 +42,7 @@ impl Output {
                 came.fetch_add(count as u64, Ordering::Relaxed);
                 let printed = buffer.get(..count).unwrap_or_default();
                 let mut kept = into.lock().unwrap_or_else(PoisonError::into_inner);
-                let Kept { text, heard } = &mut *kept;
+                let KeptText { text, heard } = &mut *kept;
                 heard.push(printed);
                 text.extend_from_slice(printed);
                 let over = text.len().saturating_sub(KEPT_BYTES_MAX);
@@ -61,7 +61,7 @@ impl Output {
     }
 
     /// Its end, and what of it a verifier's words are, once the process has ended.
-    pub(super) fn close(self) -> (String, Heard) {
+    pub(super) fn close(self) -> (String, VerdictReader) {
         // Only the end of the channel is waited for: nothing is ever sent.
         let _ = self.ended.recv_timeout(PATIENCE);
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -26,7 +26,7 @@ pub(super) fn artifacts(args: &ArtifactsArgs) -> Exit {
         None => cluster::recorded(&args.cluster).map_err(FactsError::from),
     };
     let looked = opened.and_then(|(scheduler, store)| {
-        let held = Held::look(&store, &references(&scheduler), args.verify);
+        let held = Inventory::look(&store, &references(&scheduler), args.verify);
         let unreadable = |source| DataError::Unreadable { path: store.to_string().into(), source };
         Ok((held.map_err(unreadable)?, scheduler))
     });
@@ -64,7 +64,7 @@ fn of_run(data: &Path) -> Result<(Scheduler, Store), DataError> {
 }
 
 /// What is there, against what should be.
-struct Held {
+struct Inventory {
     files: Vec<(Stored, Option<Why>)>,
     outputs: Vec<KeptOutput>,
     missing: Vec<(Digest, Why)>,
@@ -93,7 +93,7 @@ struct Kind {
     bytes: u64,
 }
 
-impl Held {
+impl Inventory {
     fn look(store: &Store, references: &References, verify: bool) -> io::Result<Self> {
         let files: Vec<_> = store.list()?.into_iter().collect();
         let there: BTreeSet<Digest> = files.iter().filter_map(|file| file.digest).collect();

@@ -6,7 +6,7 @@ mod watch;
 
 use std::path::Path;
 
-use self::watch::{Looked, show_each};
+use self::watch::{LookOutcome, show_each};
 use super::StatusArgs;
 use crate::clock::wall;
 use crate::cluster::StatusAsker;
@@ -18,8 +18,8 @@ use crate::tell;
 pub(super) fn status(args: &StatusArgs) -> Exit {
     let Some(data) = &args.data else { return of_cluster(args) };
     show_each(args, Place::Data(data), || match read(data, args) {
-        Ok(status) => Looked::Seen(Box::new(status)),
-        Err(error) => Looked::Failed(Exit::from(&error), error.to_string()),
+        Ok(status) => LookOutcome::Seen(Box::new(status)),
+        Err(error) => LookOutcome::Failed(Exit::from(&error), error.to_string()),
     })
 }
 
@@ -32,8 +32,8 @@ fn of_cluster(args: &StatusArgs) -> Exit {
         }
     };
     show_each(args, Place::Cluster, || match asker.read() {
-        Ok(status) => Looked::Seen(Box::new(status)),
-        Err(error) => Looked::Failed(Exit::from(&error), error.to_string()),
+        Ok(status) => LookOutcome::Seen(Box::new(status)),
+        Err(error) => LookOutcome::Failed(Exit::from(&error), error.to_string()),
     })
 }
 

@@ -13,13 +13,13 @@ use push0_dispatch::Store;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::status::Counted;
+use crate::status::StoreUsage;
 
 /// What was counted last, and a count that is under way.
 #[derive(Debug, Default)]
 pub(super) struct Count {
-    last: Option<(Instant, Counted)>,
-    under_way: Option<JoinHandle<(Duration, io::Result<Counted>)>>,
+    last: Option<(Instant, StoreUsage)>,
+    under_way: Option<JoinHandle<(Duration, io::Result<StoreUsage>)>>,
     /// No count begins before.
     next: Option<Instant>,
     /// With it a count under way ends.
@@ -28,7 +28,7 @@ pub(super) struct Count {
 
 impl Count {
     /// What is known of it at `now`. Begins a count that is due, and waits for a moment: a small store is known at once.
-    pub(super) async fn look(&mut self, now: Instant, store: &Store) -> Option<Counted> {
+    pub(super) async fn look(&mut self, now: Instant, store: &Store) -> Option<StoreUsage> {
         let is_due = self.under_way.is_none() && self.next.is_none_or(|next| next <= now);
         if is_due {
             let (store, asked) = (store.clone(), Arc::downgrade(&self.asked));
@@ -53,13 +53,13 @@ impl Count {
             }
         }
         let (at, counted) = self.last?;
-        Some(Counted { seconds: now.saturating_duration_since(at).as_secs(), ..counted })
+        Some(StoreUsage { seconds: now.saturating_duration_since(at).as_secs(), ..counted })
     }
 }
 
 /// Walks through all of it, unless nobody wants to know any more.
-fn count(store: &Store, asked: &Weak<()>) -> io::Result<Counted> {
-    let mut counted = Counted::default();
+fn count(store: &Store, asked: &Weak<()>) -> io::Result<StoreUsage> {
+    let mut counted = StoreUsage::default();
     store.walk(&mut |file| {
         if asked.strong_count() == 0 {
             return Err(io::ErrorKind::Interrupted.into());

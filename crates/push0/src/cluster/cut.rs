@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use push0_core::Rejection;
 
 use super::lead::BLOCK_BYTES_MAX;
-use super::wire::{Answer, Left};
+use super::wire::{Answer, NotTaken};
 
 /// A block that is not read, and so neither is what is after it.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ impl TooLarge {
         let reason = Rejection::TooLarge { bytes: self.bytes, bytes_max }.to_string();
         match answer {
             Answer::Added { arrivals, left: None } => {
-                Answer::Added { arrivals, left: Some(Left::Refused(reason)) }
+                Answer::Added { arrivals, left: Some(NotTaken::Refused(reason)) }
             }
             Answer::Done(taken) => Answer::Refused { taken, reason },
             // What was before it was not all taken: it is not its turn yet.
@@ -144,10 +144,10 @@ mod tests {
         assert!(reason.contains("70000 bytes"), "{reason}");
         let added = Answer::Added { arrivals: vec![], left: None };
         let told = large.told(added);
-        assert!(matches!(told, Answer::Added { left: Some(Left::Refused(_)), .. }), "{told:?}");
-        let later = Answer::Added { arrivals: vec![], left: Some(Left::Later) };
+        assert!(matches!(told, Answer::Added { left: Some(NotTaken::Refused(_)), .. }), "{told:?}");
+        let later = Answer::Added { arrivals: vec![], left: Some(NotTaken::Later) };
         let told = large.told(later);
-        assert!(matches!(told, Answer::Added { left: Some(Left::Later), .. }), "{told:?}");
+        assert!(matches!(told, Answer::Added { left: Some(NotTaken::Later), .. }), "{told:?}");
     }
 
     fn block(name: &str, fields: u32) -> Block {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt as _;
 use push0_core::{DispatcherId, FromDispatcher, ToDispatcher};
 use push0_dispatch::{Access, Config, Dispatcher, Reclaim, Started, Store};
-use push0_engine::{Followed, Heard, Reign};
+use push0_engine::{BeatMeaning, Followed, Reign};
 use push0_pipeline::{LoadedPipeline, unit};
 use tokio::sync::{mpsc, watch};
 
@@ -89,14 +89,14 @@ fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
         outputs.send_replace(Some(started.dispatcher.outputs()));
         let carried = carry(&bus, started, (&mut beats, leader), &mut stop, (&sign, &views, ends));
         leader = match runtime.block_on(carried)? {
-            Ended::Stopped => return Ok(()),
-            Ended::OtherHistory(leader) => leader,
+            LifeEnd::Stopped => return Ok(()),
+            LifeEnd::OtherHistory(leader) => leader,
         };
     }
 }
 
 /// Why a life of the dispatcher has ended.
-enum Ended {
+enum LifeEnd {
     /// It was told to leave, and what it ran has ended; or to stop.
     Stopped,
     /// The log of the engine that leads is another than that of the grants which this life has.
@@ -136,7 +136,7 @@ async fn carry(
     (beats, leader): (&mut async_nats::Subscriber, LeaderBeat),
     stop: &mut Stop,
     (sign, views, ends): (&Sign, &watch::Sender<Option<DispatcherView>>, Ends),
-) -> Result<Ended, ClusterError> {
+) -> Result<LifeEnd, ClusterError> {
     let Started { dispatcher, to, mut from, mut notices } = started;
     let own = dispatcher.life();
     tell::info(format_args!("{}: takes work", own.dispatcher));
@@ -172,11 +172,11 @@ async fn carry(
                     unled.beat(Instant::now(), id);
                     let was = std::mem::replace(&mut connects, bus.connects());
                     match leader.beat(began.elapsed(), reign(&beat)) {
-                        Heard::OtherHistory => break Ok(Ended::OtherHistory(beat)),
+                        BeatMeaning::OtherHistory => break Ok(LifeEnd::OtherHistory(beat)),
                         // It knows nothing of this dispatcher, or has given it up.
-                        Heard::Successor => dispatcher.beat_now(),
-                        Heard::Known if was != connects => dispatcher.beat_now(),
-                        Heard::Known => {}
+                        BeatMeaning::Successor => dispatcher.beat_now(),
+                        BeatMeaning::Known if was != connects => dispatcher.beat_now(),
+                        BeatMeaning::Known => {}
                     }
                 }
             }
@@ -187,14 +187,14 @@ async fn carry(
             told = stop.comes() => leaving.told(told),
             _ = ticks.tick(), if leaving.has_begun() => {
                 if leaving.is_over() {
-                    break Ok(Ended::Stopped);
+                    break Ok(LifeEnd::Stopped);
                 }
             }
         }
     };
     let ended = match ended {
         // No other life of it is begun.
-        Ok(Ended::OtherHistory(_)) if leaving.has_begun() => Ok(Ended::Stopped),
+        Ok(LifeEnd::OtherHistory(_)) if leaving.has_begun() => Ok(LifeEnd::Stopped),
         ended => ended,
     };
     let grace = leaving.grace();
@@ -204,11 +204,11 @@ async fn carry(
 }
 
 /// Tells how a life has ended, with so many attempts and results.
-fn tell_of(ended: &Result<Ended, ClusterError>, id: &str, counts: (usize, usize)) {
+fn tell_of(ended: &Result<LifeEnd, ClusterError>, id: &str, counts: (usize, usize)) {
     match ended {
-        Ok(Ended::OtherHistory(_)) => tell::warn(format_args!("{id}: {OTHER_HISTORY}")),
+        Ok(LifeEnd::OtherHistory(_)) => tell::warn(format_args!("{id}: {OTHER_HISTORY}")),
         Err(_) if counts == (0, 0) => {} // its error is all there is to say
-        Ok(Ended::Stopped) | Err(_) => tell::info(format_args!("{id}: {}", stops(counts))),
+        Ok(LifeEnd::Stopped) | Err(_) => tell::info(format_args!("{id}: {}", stops(counts))),
     }
 }
 
@@ -255,7 +255,7 @@ async fn stop_at_once(
 }
 
 /// What it was told of itself.
-struct Wanted {
+struct DispatcherSetup {
     id: DispatcherId,
     dir: PathBuf,
     memory_bytes: u64,
@@ -270,7 +270,7 @@ fn wanted(
     args: &DispatchArgs,
     loaded: &LoadedPipeline,
     settings: &Settings,
-) -> Result<Wanted, ClusterError> {
+) -> Result<DispatcherSetup, ClusterError> {
     let fault = |what: String| ClusterError::Setting {
         file: args.cluster.config.clone(),
         line: None,
@@ -316,11 +316,20 @@ fn wanted(
         parsed.map_err(|error| fault(format!("dispatch.notice: {text:?}: {error}")))
     });
     let notice = args.notice.clone().or(notice.transpose()?);
-    Ok(Wanted { id, dir, memory_bytes, slots, gpus: gpus.devices, programs, drain, notice })
+    Ok(DispatcherSetup {
+        id,
+        dir,
+        memory_bytes,
+        slots,
+        gpus: gpus.devices,
+        programs,
+        drain,
+        notice,
+    })
 }
 
-fn config(loaded: &LoadedPipeline, wanted: Wanted, store: Store) -> Config {
-    let Wanted { id, dir, memory_bytes, slots, gpus, programs, .. } = wanted;
+fn config(loaded: &LoadedPipeline, wanted: DispatcherSetup, store: Store) -> Config {
+    let DispatcherSetup { id, dir, memory_bytes, slots, gpus, programs, .. } = wanted;
     Config {
         id,
         pipeline: loaded.pipeline.name.clone(),

@@ -14,26 +14,26 @@ use tokio::task::JoinHandle;
 use tokio::time::{timeout, timeout_at};
 
 use super::count::Count;
-use crate::engine::{Gone, Handle};
+use crate::engine::{EngineGone, Handle};
 use crate::status::{Space, Status};
 
 /// The last look, for all who ask. Clones share it.
 #[derive(Clone, Debug)]
-pub(super) struct Glance(Arc<Mutex<Looked>>, Store);
+pub(super) struct Glance(Arc<Mutex<GlanceState>>, Store);
 
 /// What a look has shown.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
+pub(super) struct ClusterView {
     pub(super) status: Status,
     /// In which it is led.
     pub(super) epoch: Epoch,
 }
 
 #[derive(Debug, Default)]
-struct Looked {
-    last: Option<(Instant, Seen)>,
+struct GlanceState {
+    last: Option<(Instant, ClusterView)>,
     /// A look that is under way, and until when it is waited for: all who ask share that.
-    looks: Option<(tokio::time::Instant, JoinHandle<Result<Seen, Gone>>)>,
+    looks: Option<(tokio::time::Instant, JoinHandle<Result<ClusterView, EngineGone>>)>,
     /// What is left of the store's disk, as it was seen last.
     space: Option<Space>,
     /// A look at that, which a disk that hangs may hold.
@@ -49,9 +49,9 @@ impl Glance {
 
     /// The state as it was within the last second; or as it was last seen, where the engine has no time or no room. None
     /// where it was never seen: who asks asks again.
-    pub(super) async fn status(&self, handle: &Handle) -> Option<Seen> {
+    pub(super) async fn status(&self, handle: &Handle) -> Option<ClusterView> {
         let mut looked = self.0.lock().await;
-        let is_new = |(at, _): &&(Instant, Seen)| at.elapsed() < LOOK_EACH;
+        let is_new = |(at, _): &&(Instant, ClusterView)| at.elapsed() < LOOK_EACH;
         if looked.last.as_ref().filter(is_new).is_none() {
             looked.look(handle).await;
             looked.look_at_disk(&self.1).await;
@@ -68,14 +68,14 @@ impl Glance {
     }
 }
 
-impl Looked {
+impl GlanceState {
     async fn look(&mut self, handle: &Handle) {
         let begin = || {
             let handle = handle.clone();
             let looks = tokio::spawn(async move {
                 let look = |scheduler: &Scheduler, fleet: &Fleet| {
                     let (status, epoch) = (Status::sent(scheduler, fleet), scheduler.epoch());
-                    Seen { status, epoch }
+                    ClusterView { status, epoch }
                 };
                 handle.see(look).await
             });
@@ -90,7 +90,7 @@ impl Looked {
     }
 }
 
-impl Looked {
+impl GlanceState {
     /// At that of a directory; of a bucket nobody knows what is left.
     async fn look_at_disk(&mut self, store: &Store) {
         let Some(dir) = store.dir().map(Path::to_owned) else { return };

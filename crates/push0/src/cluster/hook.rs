@@ -17,7 +17,7 @@ use std::time::Duration;
 use push0_core::{Digest, Key, Release, ReleaseNumber, Surroundings};
 
 use super::error::ClusterError;
-use super::reached::Reached;
+use super::reached::HookMark;
 use crate::child::{self, Bounds};
 use crate::publish;
 use crate::tell::{self, Repeats};
@@ -31,7 +31,7 @@ pub(super) struct Hook {
     /// The log's id.
     log: String,
     /// What the mark says, until the log was read as far.
-    said: Option<Reached>,
+    said: Option<HookMark>,
     done: ReleaseNumber,
     /// Of the releases up to there.
     history: Digest,
@@ -70,7 +70,7 @@ impl Hook {
             history: BEGINNING,
             troubles: Repeats::default(),
         };
-        hook.said = Reached::read(&hook.mark()).map_err(|what| hook.wrong(what))?;
+        hook.said = HookMark::read(&hook.mark()).map_err(|what| hook.wrong(what))?;
         match hook.said.as_ref().and_then(|said| said.log.as_ref()) {
             Some(other) if other != log => {
                 Err(hook.wrong(format!("the mark is of another log ({other})")))
@@ -192,7 +192,7 @@ impl Hook {
 
     fn write(&self) -> Result<(), ClusterError> {
         let (log, history) = (Some(self.log.clone()), Some(self.history.to_string()));
-        Reached { log, number: self.done.0, history }.write(&self.mark())
+        HookMark { log, number: self.done.0, history }.write(&self.mark())
     }
 
     fn mark(&self) -> PathBuf {

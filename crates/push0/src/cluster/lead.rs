@@ -9,22 +9,22 @@ use tokio::sync::mpsc;
 use super::asked::Desk;
 use super::bus::NatsPost;
 use super::error::ClusterError;
-use super::glance::Seen;
+use super::glance::ClusterView;
 use super::leave;
 use super::owned::{fits, tie};
 use super::replica::Replica;
 use super::right::Right;
 use super::serve::{Reign, Shared, ended};
 use super::sizes;
-use super::take_back::Said;
-use super::wire::{Answer, Ask, Left};
-use crate::engine::{Engine, Gone, Handle, Ports, Taken, raise as raise_room};
+use super::take_back::OperatorWord;
+use super::wire::{Answer, Ask, NotTaken};
+use crate::engine::{Admission, Engine, EngineGone, Handle, Ports, raise as raise_room};
 use crate::run::{Holders, difference, sweeper};
 use crate::status::{Cluster, Leader};
 use crate::tell::{self, Level, Line};
 
 /// How leading ended.
-pub(super) enum Led {
+pub(super) enum LeadEnd {
     /// It was told to.
     Stopped,
     /// Another engine has claimed the log.
@@ -41,7 +41,7 @@ pub(super) async fn lead(
     replica: Replica,
     above: Epoch,
     is_tied: bool,
-) -> Result<Led, ClusterError> {
+) -> Result<LeadEnd, ClusterError> {
     let configure = configure(shared, &replica)?;
     if !is_tied {
         let (log, name) = (replica.log.id().to_string(), &shared.loaded.pipeline.name);
@@ -85,8 +85,8 @@ pub(super) async fn lead(
     shared.leading.send_replace(None);
     let _ = tokio::time::timeout(PRINT_MAX, printer).await; // its last words come before what follows
     match (ended_so, begun) {
-        (Ok(()), Some(refused)) => Ok(Led::Refused(refused)),
-        (Ok(()), None) => Ok(Led::Stopped),
+        (Ok(()), Some(refused)) => Ok(LeadEnd::Refused(refused)),
+        (Ok(()), None) => Ok(LeadEnd::Stopped),
         (Err(error), _) => ended(error),
     }
 }
@@ -105,7 +105,7 @@ async fn begin(
             stop(handle).await;
             return Some(refused.to_string());
         }
-        Err(Gone) => return None, // its engine says why
+        Err(EngineGone) => return None, // its engine says why
     }
     tell::info(format_args!("{}: leads in {epoch}", shared.args.name()));
     shared.leading.send_replace(Some(handle.clone()));
@@ -168,8 +168,8 @@ pub(super) async fn answer(
             let taken = arrivals.len();
             Some(match left {
                 None if taken == count => Answer::Done(count),
-                None | Some(Left::Later) => Answer::Later { taken },
-                Some(Left::Full(reason) | Left::Refused(reason)) => {
+                None | Some(NotTaken::Later) => Answer::Later { taken },
+                Some(NotTaken::Full(reason) | NotTaken::Refused(reason)) => {
                     Answer::Refused { taken, reason }
                 }
             })
@@ -185,10 +185,10 @@ pub(super) async fn answer(
         }
         Ask::Position => handle.probe().await.ok().map(|(_, last)| Answer::Position(last)),
         Ask::Discard { tasks, by, why, seen } => {
-            take_backs.results(handle, tasks, Said { by, why, seen }).await
+            take_backs.results(handle, tasks, OperatorWord { by, why, seen }).await
         }
         Ask::Unpin { program, by, why, seen } => {
-            take_backs.key(handle, program, Said { by, why, seen }).await
+            take_backs.key(handle, program, OperatorWord { by, why, seen }).await
         }
         Ask::Finish => decided(handle, Input::EndSource).await,
         Ask::Unfinish { by, why } => decided(handle, Input::ResumeSource { by, why }).await,
@@ -209,7 +209,7 @@ pub(super) async fn answer(
         Ask::Remake(task) => looks.remake(handle, task).await,
         Ask::Apply(spec) => decided(handle, Input::Configure(spec)).await,
         Ask::Status => {
-            let Seen { mut status, epoch } = glance.status(handle).await?;
+            let ClusterView { mut status, epoch } = glance.status(handle).await?;
             let (engine, doubled) = (engine.clone(), lives.doubled(Instant::now()));
             // The look may be older than its leave.
             status.heard.retain(|heard| !lives.has_left(&heard.dispatcher));
@@ -230,17 +230,20 @@ fn too_large(blocks: &[Block]) -> Option<(usize, String)> {
 }
 
 /// Adds blocks; answers how the first of them stand, and why the others were not taken.
-async fn added(handle: &Handle, mut blocks: Vec<Block>) -> Option<(Vec<Arrival>, Option<Left>)> {
+async fn added(
+    handle: &Handle,
+    mut blocks: Vec<Block>,
+) -> Option<(Vec<Arrival>, Option<NotTaken>)> {
     let large = too_large(&blocks);
     blocks.truncate(large.as_ref().map_or(blocks.len(), |(before, _)| *before));
     let count = blocks.len();
-    let Taken { arrivals, refused } = handle.add(blocks).await.ok()?;
+    let Admission { arrivals, refused } = handle.add(blocks).await.ok()?;
     let is_full = matches!(refused, Some(Rejection::Full { .. }));
     let left = match (refused, large) {
-        (Some(_), _) if is_full => Some(Left::Later),
-        (Some(full @ Rejection::NoRoom { .. }), _) => Some(Left::Full(told(handle, &full))),
-        (Some(refused), _) => Some(Left::Refused(told(handle, &refused))),
-        (None, Some((_, reason))) if arrivals.len() == count => Some(Left::Refused(reason)),
+        (Some(_), _) if is_full => Some(NotTaken::Later),
+        (Some(full @ Rejection::NoRoom { .. }), _) => Some(NotTaken::Full(told(handle, &full))),
+        (Some(refused), _) => Some(NotTaken::Refused(told(handle, &refused))),
+        (None, Some((_, reason))) if arrivals.len() == count => Some(NotTaken::Refused(reason)),
         (None, _) => None,
     };
     Some((arrivals, left))

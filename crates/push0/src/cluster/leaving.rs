@@ -40,7 +40,7 @@ pub(super) struct Stop {
 }
 
 /// What this process is told.
-pub(super) enum Told {
+pub(super) enum StopNotice {
     /// To leave; said again, to stop.
     Signal(&'static str),
     /// To leave: its terminal has gone, which hurries nobody.
@@ -68,13 +68,13 @@ impl Stop {
         })
     }
 
-    pub(super) async fn comes(&mut self) -> Told {
+    pub(super) async fn comes(&mut self) -> StopNotice {
         tokio::select! {
-            _ = self.interrupt.recv() => Told::Signal("an interrupt"),
-            _ = self.terminate.recv() => Told::Signal("SIGTERM"),
-            () = self.hangup.comes() => Told::Hangup,
-            _ = self.reclaim.recv() => Told::Notice("SIGUSR1".to_owned()),
-            Some(notice) = self.notices.recv() => Told::Notice(notice),
+            _ = self.interrupt.recv() => StopNotice::Signal("an interrupt"),
+            _ = self.terminate.recv() => StopNotice::Signal("SIGTERM"),
+            () = self.hangup.comes() => StopNotice::Hangup,
+            _ = self.reclaim.recv() => StopNotice::Notice("SIGUSR1".to_owned()),
+            Some(notice) = self.notices.recv() => StopNotice::Notice(notice),
         }
     }
 }
@@ -96,12 +96,12 @@ impl<'a> Leaving<'a> {
     }
 
     /// Takes what this process is told.
-    pub(super) fn told(&mut self, told: Told) {
+    pub(super) fn told(&mut self, told: StopNotice) {
         match told {
-            Told::Signal(_) if self.has_begun() => self.is_hurried = true,
-            Told::Signal(why) => self.begin(why),
-            Told::Hangup => self.begin("SIGHUP"),
-            Told::Notice(why) => self.begin(&format!("this machine is taken back ({why})")),
+            StopNotice::Signal(_) if self.has_begun() => self.is_hurried = true,
+            StopNotice::Signal(why) => self.begin(why),
+            StopNotice::Hangup => self.begin("SIGHUP"),
+            StopNotice::Notice(why) => self.begin(&format!("this machine is taken back ({why})")),
         }
     }
 

@@ -21,10 +21,10 @@ pub(super) fn teller() -> LinkTeller {
 
 /// The servers that connections were lost with.
 #[derive(Debug, Default)]
-struct Links(BTreeMap<String, Lost>);
+struct Links(BTreeMap<String, LostServer>);
 
 #[derive(Debug, Default)]
-struct Lost {
+struct LostServer {
     /// How many connections are not there again.
     connections: usize,
     troubles: Repeats,
@@ -70,14 +70,14 @@ impl Links {
     }
 
     /// Notes that there is one connection less that is lost; the server's, where that was the last.
-    fn is_over(&mut self, server: &str) -> Option<&mut Lost> {
+    fn is_over(&mut self, server: &str) -> Option<&mut LostServer> {
         let lost = self.0.get_mut(server)?;
         lost.connections = lost.connections.saturating_sub(1);
         (lost.connections == 0).then_some(lost)
     }
 }
 
-impl Lost {
+impl LostServer {
     fn is_back(&mut self, server: &str) -> Option<Line> {
         let line = self.troubles.working(&format!("connected again to {server}"))?;
         Some(line.with("server", server))

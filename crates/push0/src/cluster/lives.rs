@@ -55,10 +55,10 @@ impl Origin {
 
 /// The lives that are heard.
 #[derive(Debug, Default)]
-pub(super) struct Lives(Mutex<BTreeMap<DispatcherId, Known>>);
+pub(super) struct Lives(Mutex<BTreeMap<DispatcherId, LiveName>>);
 
 #[derive(Debug)]
-struct Known {
+struct LiveName {
     life: u64,
     connection: Option<u64>,
     heard: Instant,
@@ -110,7 +110,7 @@ impl Lives {
         let Some(life) = said.first().map(life_of) else { return Admitted::default() };
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         make_room(&mut known, now);
-        let begins = Known {
+        let begins = LiveName {
             life: life.incarnation,
             connection: origin.connection,
             heard: now,
@@ -173,7 +173,7 @@ impl Lives {
                 && now.saturating_duration_since(known.heard) < SILENCE
                 && !known.leaves.is_some_and(has_left)
         });
-        let life = |(id, known): (&DispatcherId, &Known)| {
+        let life = |(id, known): (&DispatcherId, &LiveName)| {
             let life = Life { dispatcher: id.clone(), incarnation: known.life };
             (life, known.leaves.map(|leaves| leaves.at))
         };
@@ -227,7 +227,7 @@ fn other_of(others: &mut BTreeMap<u64, Other>, life: u64, now: Instant) -> &mut 
 }
 
 /// Forgets those that are silent, where there are too many to keep.
-fn make_room(known: &mut BTreeMap<DispatcherId, Known>, now: Instant) {
+fn make_room(known: &mut BTreeMap<DispatcherId, LiveName>, now: Instant) {
     if known.len() >= KNOWN_MAX {
         known.retain(|_, known| now.saturating_duration_since(known.heard) < SILENCE);
     }
@@ -398,7 +398,7 @@ mod tests {
     fn names_without_end_take_no_room_without_end() {
         let fleet = Fleet::new();
         let mut known = fleet.0.0.lock().expect("no panic");
-        let old = |at| Known {
+        let old = |at| LiveName {
             life: 1,
             connection: None,
             heard: at,

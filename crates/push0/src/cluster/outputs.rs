@@ -86,7 +86,7 @@ pub(crate) struct Asker {
 }
 
 /// What came of a question.
-pub(crate) enum Asked {
+pub(crate) enum QuestionOutcome {
     Answer(OutputAnswer),
     /// Nobody of that name answers.
     Nobody,
@@ -114,18 +114,18 @@ impl Asker {
     }
 
     /// Asks a dispatcher, and once more if it does not answer: over a bound a question is left out.
-    pub(crate) fn ask(&self, of: &DispatcherId, ask: OutputAsk) -> Asked {
+    pub(crate) fn ask(&self, of: &DispatcherId, ask: OutputAsk) -> QuestionOutcome {
         for _ in 0..TRIES {
             match self.runtime.block_on(self.bus.request(&output(of), &ask)) {
-                Some(Ok(answer)) => return Asked::Answer(answer),
+                Some(Ok(answer)) => return QuestionOutcome::Answer(answer),
                 Some(Err(words)) => {
                     let error = ClusterError::Forbidden { words, right: output(of) };
-                    return Asked::Forbidden(error.to_string());
+                    return QuestionOutcome::Forbidden(error.to_string());
                 }
                 None => {}
             }
         }
-        Asked::Nobody
+        QuestionOutcome::Nobody
     }
 
     /// What the store has of an attempt that came to nothing; none where it has nothing, or is not named.

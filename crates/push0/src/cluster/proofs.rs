@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use push0_core::{ReleaseNumber, Scheduler, TaskId, plain};
 use push0_dispatch::{Access, Store};
-use push0_engine::Came;
+use push0_engine::ReadOutcome;
 
 use super::args::ProofsArgs;
 use super::client::Client;
@@ -105,7 +105,7 @@ fn write_all(args: &ProofsArgs) -> Result<(), ClusterError> {
         let due = due(replica.scheduler(), reader.cursor, BATCH);
         // What was lost is not due until it is made again, and not done either.
         let is_behind = !replica.scheduler().releases(reader.cursor).is_empty();
-        if came == Came::Nothing && due.is_empty() && is_behind {
+        if came == ReadOutcome::Nothing && due.is_empty() && is_behind {
             reader.look_for_parked(replica.scheduler())?;
         }
         let mut has_failed = false;
@@ -117,7 +117,7 @@ fn write_all(args: &ProofsArgs) -> Result<(), ClusterError> {
         }
         if has_failed {
             std::thread::sleep(PAUSE);
-        } else if came == Came::Nothing
+        } else if came == ReadOutcome::Nothing
             && !is_behind
             && (!args.follow || replica.scheduler().is_complete())
         {
@@ -129,10 +129,10 @@ fn write_all(args: &ProofsArgs) -> Result<(), ClusterError> {
 impl Reader<'_> {
     /// Compares what was seen to with the log; `false` until that was read as far. What came last tells whether there is
     /// more of it.
-    fn agrees(&mut self, replica: &Replica, came: Came) -> Result<bool, ClusterError> {
+    fn agrees(&mut self, replica: &Replica, came: ReadOutcome) -> Result<bool, ClusterError> {
         let is_all = match came {
-            Came::Nothing => self.runtime.block_on(replica.is_at_end()),
-            Came::Turns | Came::Silence => false,
+            ReadOutcome::Nothing => self.runtime.block_on(replica.is_at_end()),
+            ReadOutcome::Turns | ReadOutcome::Silence => false,
         };
         let released = replica.scheduler().releases(ReleaseNumber(0));
         let is_hooked =

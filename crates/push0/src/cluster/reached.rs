@@ -21,14 +21,14 @@ use crate::{bounded, temporary};
 
 /// What a mark says.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Reached {
+pub(super) struct HookMark {
     /// The log's id.
     pub(super) log: Option<String>,
     pub(super) number: u64,
     pub(super) history: Option<String>,
 }
 
-impl Display for Reached {
+impl Display for HookMark {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if let Some(log) = &self.log {
             write!(f, "{log} ")?;
@@ -41,7 +41,7 @@ impl Display for Reached {
     }
 }
 
-impl Reached {
+impl HookMark {
     /// What the mark says; none where there is none.
     ///
     /// # Errors
@@ -129,15 +129,15 @@ mod tests {
     fn a_mark_reads_as_it_was_written_and_those_of_before_and_by_hand_are_read() {
         let dir = tempfile::tempdir().expect("a directory");
         let mark = dir.path().join(".hooked");
-        assert_eq!(Reached::read(&mark), Ok(None));
+        assert_eq!(HookMark::read(&mark), Ok(None));
         let id = "0123456789abcdef".repeat(2);
         for text in ["7".to_owned(), format!("{id} 7"), format!("{id} 7 ab12")] {
             fs::write(&mark, format!("{text}\n")).expect("a file");
-            let read = Reached::read(&mark).expect("it is right").expect("it is there");
+            let read = HookMark::read(&mark).expect("it is right").expect("it is there");
             assert_eq!((read.number, read.to_string()), (7, text));
             fs::remove_file(&mark).expect("it is there");
             read.write(&mark).expect("written");
-            assert_eq!(Reached::read(&mark), Ok(Some(read)));
+            assert_eq!(HookMark::read(&mark), Ok(Some(read)));
         }
         assert!(!dir.path().join(".hooked.new").exists());
     }
@@ -165,11 +165,11 @@ mod tests {
             &more,
         ] {
             fs::write(&mark, damaged).expect("a file");
-            Reached::read(&mark).expect_err(damaged);
+            HookMark::read(&mark).expect_err(damaged);
         }
         fs::remove_file(&mark).expect("removed");
         fs::create_dir(&mark).expect("a directory in its place");
-        Reached::read(&mark).expect_err("a directory");
+        HookMark::read(&mark).expect_err("a directory");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use push0_core::{ReleaseNumber, Scheduler, Seq};
 
 use super::error::ClusterError;
-use super::reached::Reached;
+use super::reached::HookMark;
 use super::replica::Replica;
 use crate::tell;
 
@@ -20,7 +20,7 @@ pub(super) struct Recalls {
     mark: PathBuf,
     log: String,
     /// What the mark says, until the log was read as far.
-    said: Option<Reached>,
+    said: Option<HookMark>,
     seen: Seq,
 }
 
@@ -36,7 +36,7 @@ impl Recalls {
     /// As the mark says; where there is none, or one of another log, none was seen to.
     pub(super) fn open(out: &Path, log: &str) -> Result<Self, ClusterError> {
         let mark = out.join(MARK);
-        let said = Reached::read(&mark);
+        let said = HookMark::read(&mark);
         let said = said.map_err(|what| ClusterError::RecallMark { path: mark.clone(), what })?;
         let said = said.filter(|said| said.log.as_ref().is_none_or(|other| other == log));
         Ok(Self { mark, log: log.to_owned(), said, seen: Seq(0) })
@@ -82,7 +82,7 @@ impl Recalls {
     ) -> Result<(), ClusterError> {
         let history = replica.recalled_at(recalled.last).map(|at| at.0.to_string());
         let log = Some(self.log.clone());
-        Reached { log, number: recalled.last.0, history }.write(&self.mark)?;
+        HookMark { log, number: recalled.last.0, history }.write(&self.mark)?;
         self.seen = recalled.last;
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use push0_core::{Event, Scheduler, Seq, Timestamp, Turn};
-use push0_engine::Came;
+use push0_engine::ReadOutcome;
 use push0_log::{Follower, NatsConfig, NatsLog, ReadError};
 
 use super::error::ClusterError;
@@ -34,12 +34,12 @@ impl Replica {
     /// # Errors
     ///
     /// That it is not legal, or that it cannot be read; [`ReadError::Unavailable`] is none.
-    pub(super) async fn go_on(&mut self, wait: Duration) -> Result<Came, ClusterError> {
+    pub(super) async fn go_on(&mut self, wait: Duration) -> Result<ReadOutcome, ClusterError> {
         self.log.stands()?;
         let turns = self.follower.next(wait).await;
         self.tell_short();
         let turns = match turns {
-            Err(ReadError::Unavailable(_)) => return Ok(Came::Silence),
+            Err(ReadError::Unavailable(_)) => return Ok(ReadOutcome::Silence),
             turns => turns?,
         };
         self.log.saw(self.follower.position());
@@ -50,7 +50,7 @@ impl Replica {
         if let Some(illegal) = self.replay.illegal() {
             return Err(illegal.clone().into());
         }
-        Ok(if turns.is_empty() { Came::Nothing } else { Came::Turns })
+        Ok(if turns.is_empty() { ReadOutcome::Nothing } else { ReadOutcome::Turns })
     }
 
     /// Says so where the servers make no consumer, and when they do again.
@@ -79,9 +79,9 @@ impl Replica {
         let mut heard = Instant::now();
         while self.follower.position().last() < end {
             match self.go_on(STEP).await? {
-                Came::Turns => heard = Instant::now(),
-                Came::Nothing if heard.elapsed() < SILENT_MAX => {}
-                Came::Nothing | Came::Silence => return Err(ClusterError::LogSilent),
+                ReadOutcome::Turns => heard = Instant::now(),
+                ReadOutcome::Nothing if heard.elapsed() < SILENT_MAX => {}
+                ReadOutcome::Nothing | ReadOutcome::Silence => return Err(ClusterError::LogSilent),
             }
         }
         Ok(())

@@ -19,7 +19,7 @@ use futures_util::StreamExt as _;
 use push0_core::SourceKind;
 use push0_dispatch::{Access, Store};
 use push0_engine::{
-    APART_PATIENCE, Beat, Came, Claims, LEADER_BEAT, LEADER_SILENCE, STEP, Standby,
+    APART_PATIENCE, Beat, Claims, LEADER_BEAT, LEADER_SILENCE, ReadOutcome, STEP, Standby,
 };
 use push0_log::AppendError;
 use push0_pipeline::LoadedPipeline;
@@ -32,7 +32,7 @@ use super::asked::Desk;
 use super::bus::{BEAT, Bus, read};
 use super::ears::hear;
 use super::error::{ClusterError, told};
-use super::lead::{Led, lead};
+use super::lead::{LeadEnd, lead};
 use super::lives::Lives;
 use super::owned::{fits, owned};
 use super::replica::Replica;
@@ -142,22 +142,22 @@ async fn serve_on(shared: &Arc<Shared>) -> Result<(), ClusterError> {
         let led = match Box::pin(once(shared, patience, &mut troubles)).await {
             // The store does not answer, and may the next time.
             Err(ClusterError::Store(error)) if !error.is_final() => {
-                Led::OutOfReach(error.to_string())
+                LeadEnd::OutOfReach(error.to_string())
             }
             led => led?,
         };
         match led {
-            Led::Stopped => return Ok(()),
+            LeadEnd::Stopped => return Ok(()),
             // Whoever has it now is given time to beat.
-            Led::Deposed => {
+            LeadEnd::Deposed => {
                 let own = shared.args.name();
                 tell::info(format_args!(
                     "{own}: leads no more (another engine writes the log), stands by"
                 ));
             }
-            Led::Refused(why) => return Err(ClusterError::NotClaimed(why)),
-            Led::OutOfReach(_) if *shared.stop.borrow() => return Ok(()),
-            Led::OutOfReach(why) => {
+            LeadEnd::Refused(why) => return Err(ClusterError::NotClaimed(why)),
+            LeadEnd::OutOfReach(_) if *shared.stop.borrow() => return Ok(()),
+            LeadEnd::OutOfReach(why) => {
                 troubles.fails(&format!("{why}: it is tried again"));
                 tokio::time::sleep(PAUSE).await;
             }
@@ -171,10 +171,10 @@ async fn once(
     shared: &Arc<Shared>,
     patience: Duration,
     troubles: &mut Repeats,
-) -> Result<Led, ClusterError> {
+) -> Result<LeadEnd, ClusterError> {
     let mut replica = match Replica::open(&shared.settings.nats).await {
         Err(ClusterError::Nats(error)) if is_passing(&error) => {
-            return Ok(Led::OutOfReach(push0_core::causes(&error)));
+            return Ok(LeadEnd::OutOfReach(push0_core::causes(&error)));
         }
         opened => opened?,
     };
@@ -186,11 +186,11 @@ async fn once(
     let mut is_warned = false;
     while !*shared.stop.borrow() {
         let came = replica.go_on(STEP).await?;
-        if came != Came::Silence {
+        if came != ReadOutcome::Silence {
             shared.sign.touch();
         }
         // Now, and not on the night on which it is to lead.
-        if came == Came::Nothing && !std::mem::replace(&mut is_compared, true) {
+        if came == ReadOutcome::Nothing && !std::mem::replace(&mut is_compared, true) {
             fits(&shared.store, replica.scheduler(), shared.args.is_store_lost)?;
         }
         let seen = *shared.seen.borrow();
@@ -205,7 +205,7 @@ async fn once(
             }
         }
     }
-    Ok(Led::Stopped)
+    Ok(LeadEnd::Stopped)
 }
 
 /// Log time follows the leader's wall clock, and never goes back: an engine with another clock leaves the lead
@@ -232,16 +232,16 @@ const fn is_passing(error: &push0_log::NatsError) -> bool {
 }
 
 /// What an engine's end means for this process.
-pub(super) fn ended(error: EngineError) -> Result<Led, ClusterError> {
+pub(super) fn ended(error: EngineError) -> Result<LeadEnd, ClusterError> {
     match error {
-        EngineError::Append(AppendError::Fenced { .. }) => Ok(Led::Deposed),
+        EngineError::Append(AppendError::Fenced { .. }) => Ok(LeadEnd::Deposed),
         EngineError::Append(AppendError::Unavailable(error) | AppendError::Full(error)) => {
-            Ok(Led::OutOfReach(format!("the log takes nothing ({error})")))
+            Ok(LeadEnd::OutOfReach(format!("the log takes nothing ({error})")))
         }
         // The servers take less than when the log was opened: opened anew it has other limits, and refuses what was too
         // large to who asked for it.
         error @ EngineError::Append(AppendError::TooLarge { .. }) => {
-            Ok(Led::OutOfReach(format!("{error} (max_payload of the NATS servers)")))
+            Ok(LeadEnd::OutOfReach(format!("{error} (max_payload of the NATS servers)")))
         }
         error @ (EngineError::Append(_) | EngineError::Bug(_)) => Err(error.into()),
     }

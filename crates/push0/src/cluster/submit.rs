@@ -19,7 +19,7 @@ use super::role::Role;
 use super::serve::runtime;
 use super::settings::Settings;
 use super::submitter::Submitter;
-use super::wire::{Answer, Ask, Left};
+use super::wire::{Answer, Ask, NotTaken};
 use crate::exit::Exit;
 use crate::tell::{self, counted};
 
@@ -139,11 +139,11 @@ async fn send(
             standing.add(block, arrival);
         }
         match (left, blocks.first()) {
-            (Some(Left::Full(reason)), Some(block)) => {
+            (Some(NotTaken::Full(reason)), Some(block)) => {
                 let block = block.number.to_string();
                 return Err(ClusterError::LogFull { block, reason });
             }
-            (Some(Left::Refused(reason)), Some(block)) => {
+            (Some(NotTaken::Refused(reason)), Some(block)) => {
                 let block = block.number.to_string();
                 return Err(ClusterError::Refused { block, reason });
             }

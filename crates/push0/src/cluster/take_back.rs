@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use super::lead::decided;
 use super::wire::Answer;
-use crate::engine::{Gone, Handle};
+use crate::engine::{EngineGone, Handle};
 use crate::run::{consequences, results_named};
 
 /// What is taken back, by one question at a time: of two that are the same the second finds what the first has done.
@@ -22,7 +22,7 @@ pub(super) struct TakeBacks {
 
 /// An operator's word.
 #[derive(Clone, Debug)]
-pub(super) struct Said {
+pub(super) struct OperatorWord {
     pub(super) by: String,
     pub(super) why: String,
     /// How far the log was when it was asked first; none from clients of before.
@@ -44,7 +44,7 @@ impl TakeBacks {
         &self,
         handle: &Handle,
         names: Vec<String>,
-        said: Said,
+        said: OperatorWord,
     ) -> Option<Answer> {
         if names.len() > NAMED_MAX {
             let reason = format!(
@@ -80,12 +80,12 @@ impl TakeBacks {
         &self,
         handle: &Handle,
         program: ProgramName,
-        said: Said,
+        said: OperatorWord,
     ) -> Option<Answer> {
         let _one = self.one.lock().await;
-        let Said { by, why, seen } = said;
+        let OperatorWord { by, why, seen } = said;
         let asked = program.clone();
-        let is_due: Result<bool, Gone> =
+        let is_due: Result<bool, EngineGone> =
             handle.see(move |scheduler, _| is_key_due(scheduler, &asked, seen)).await;
         match is_due.ok()? {
             true => decided(handle, Input::Unpin { program, by, why }).await,

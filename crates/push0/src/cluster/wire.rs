@@ -141,7 +141,7 @@ pub enum Answer {
     Added {
         arrivals: Vec<Arrival>,
         #[serde(default)]
-        left: Option<Left>,
+        left: Option<NotTaken>,
     },
     /// So many tasks are open again, and these releases are recalled.
     Discarded {
@@ -187,7 +187,7 @@ impl Unnamed {
 /// Why a block was not taken.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Left {
+pub enum NotTaken {
     /// There is no room for now: ask again.
     Later,
     /// The log has no room for blocks, until somebody makes some: in what way.

@@ -27,11 +27,11 @@ use crate::tell;
 #[derive(Clone)]
 pub(super) struct Witness {
     claims: mpsc::Sender<Report>,
-    known: Arc<Mutex<Known>>,
+    known: Arc<Mutex<Lookups>>,
 }
 
 #[derive(Default)]
-struct Known {
+struct Lookups {
     /// What is looked into, and what waits for that: no more than there are seats.
     under_way: BTreeSet<(DispatcherId, AttemptId)>,
     /// Those that were wrong lately.
@@ -47,7 +47,7 @@ struct Wrong {
 
 /// What a look at the store came to.
 #[derive(Debug)]
-enum Found {
+enum StoreFinding {
     There,
     Lost,
     Unknown(String),
@@ -57,7 +57,7 @@ impl Witness {
     /// One that looks into `store` for the engine that leads, on the runtime that calls it.
     pub(super) fn start(store: Store, led: watch::Receiver<Option<Handle>>) -> Self {
         let (claims, claimed) = mpsc::channel(CLAIMS_MAX);
-        let known = Arc::new(Mutex::new(Known::default()));
+        let known = Arc::new(Mutex::new(Lookups::default()));
         tokio::spawn(look_into(claimed, Looker::new(store), led, Arc::clone(&known)));
         Self { claims, known }
     }
@@ -89,12 +89,12 @@ impl Witness {
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, Lookups> {
         lock(&self.known)
     }
 }
 
-impl Known {
+impl Lookups {
     /// Takes a seat for a look into what a dispatcher says, where there is one for it. It may invent attempts as it likes.
     fn seat(&mut self, of: &(DispatcherId, AttemptId)) -> bool {
         let (dispatcher, _) = of;
@@ -158,7 +158,7 @@ async fn look_into(
     mut claimed: mpsc::Receiver<Report>,
     looker: Looker,
     led: watch::Receiver<Option<Handle>>,
-    known: Arc<Mutex<Known>>,
+    known: Arc<Mutex<Lookups>>,
 ) {
     while let Some(report) = claimed.recv().await {
         let (looker, known) = (looker.clone(), Arc::clone(&known));
@@ -174,7 +174,7 @@ async fn look_into(
 }
 
 /// Hands a report on, as it was or as what it comes to.
-async fn judge(handle: &Handle, looker: &Looker, known: &Mutex<Known>, mut report: Report) {
+async fn judge(handle: &Handle, looker: &Looker, known: &Mutex<Lookups>, mut report: Report) {
     let Outcome::InputLost { artifact } = report.outcome else { return };
     let asked = report.clone();
     let Ok(is_its) = handle.see(move |scheduler, _| is_its(scheduler, &asked, artifact)).await
@@ -184,8 +184,8 @@ async fn judge(handle: &Handle, looker: &Looker, known: &Mutex<Known>, mut repor
     if is_its {
         let (dispatcher, task) = (&report.dispatcher, report.task.short());
         match looker.look(artifact).await {
-            Found::Lost => {}
-            Found::There => {
+            StoreFinding::Lost => {}
+            StoreFinding::There => {
                 let words = format!(
                     "{dispatcher} says that an input of task {task} is lost ({artifact}), and the engine reads \
                      it in the store: nothing is made again; see to the store as {dispatcher} sees it (is it mounted?)"
@@ -198,7 +198,7 @@ async fn judge(handle: &Handle, looker: &Looker, known: &Mutex<Known>, mut repor
                 );
                 report.outcome = Outcome::NotRun { message };
             }
-            Found::Unknown(why) => {
+            StoreFinding::Unknown(why) => {
                 let message =
                     format!("input {artifact} was not found; the engine cannot tell: {why}");
                 if lock(known).tells(dispatcher) {
@@ -229,7 +229,7 @@ impl Looker {
         Self { store, seats: Arc::new(Semaphore::new(LOOKS_MAX)) }
     }
 
-    async fn look(&self, artifact: Digest) -> Found {
+    async fn look(&self, artifact: Digest) -> StoreFinding {
         let (store, seats) = (self.store.clone(), Arc::clone(&self.seats));
         let looked = timeout(LOOK_MAX, async move {
             let seat = seats.acquire_owned().await.ok()?;
@@ -241,18 +241,21 @@ impl Looker {
             looked.await.ok()
         });
         match looked.await {
-            Ok(Some(Ok(_))) => Found::There,
-            Ok(Some(Err(ReadError::Missing { .. } | ReadError::Damaged { .. }))) => Found::Lost,
-            Ok(Some(Err(error))) => Found::Unknown(error.to_string()),
-            Ok(None) => Found::Unknown("it is about to end".to_owned()),
-            Err(_) => {
-                Found::Unknown(format!("its store gave no answer in {} s", LOOK_MAX.as_secs()))
+            Ok(Some(Ok(_))) => StoreFinding::There,
+            Ok(Some(Err(ReadError::Missing { .. } | ReadError::Damaged { .. }))) => {
+                StoreFinding::Lost
             }
+            Ok(Some(Err(error))) => StoreFinding::Unknown(error.to_string()),
+            Ok(None) => StoreFinding::Unknown("it is about to end".to_owned()),
+            Err(_) => StoreFinding::Unknown(format!(
+                "its store gave no answer in {} s",
+                LOOK_MAX.as_secs()
+            )),
         }
     }
 }
 
-fn lock(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
+fn lock(known: &Mutex<Lookups>) -> MutexGuard<'_, Lookups> {
     known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -9,12 +9,12 @@ use std::time::Instant;
 use push0_core::{
     Block, DispatcherId, Epoch, Fleet, FromDispatcher, Input, Rejection, Scheduler, Seq,
 };
-use push0_engine::{Askers, Request, Taken};
+use push0_engine::{Admission, Askers, Request};
 use push0_log::Room;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Something asked of the engine.
-pub(super) enum Asked {
+pub(super) enum EngineRequest {
     /// As the engine takes it.
     Engine(Request<Replies>),
     /// This dispatcher's connection was seen to end then.
@@ -28,7 +28,7 @@ pub(super) struct Replies;
 
 impl Askers for Replies {
     type Ask = oneshot::Sender<Result<(), Rejection>>;
-    type Add = oneshot::Sender<Taken>;
+    type Add = oneshot::Sender<Admission>;
     type Look = Look;
     type Probe = oneshot::Sender<(Epoch, Seq)>;
 }
@@ -39,12 +39,12 @@ pub(super) type Look = Box<dyn FnOnce(&Scheduler, &Fleet) + Send>;
 /// The engine has ended; its own result says why.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the engine has ended")]
-pub struct Gone;
+pub struct EngineGone;
 
 /// Asks the engine.
 #[derive(Clone)]
 pub struct Handle {
-    requests: mpsc::Sender<Asked>,
+    requests: mpsc::Sender<EngineRequest>,
     pulse: watch::Receiver<Seq>,
     room: watch::Receiver<Option<Room>>,
     is_stopping: Arc<AtomicBool>,
@@ -52,7 +52,7 @@ pub struct Handle {
 
 impl Handle {
     pub(super) const fn new(
-        requests: mpsc::Sender<Asked>,
+        requests: mpsc::Sender<EngineRequest>,
         pulse: watch::Receiver<Seq>,
         room: watch::Receiver<Option<Room>>,
         is_stopping: Arc<AtomicBool>,
@@ -64,8 +64,8 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// [`Gone`]; within, the engine's refusal.
-    pub fn ask(&self, input: Input) -> Result<Result<(), Rejection>, Gone> {
+    /// [`EngineGone`]; within, the engine's refusal.
+    pub fn ask(&self, input: Input) -> Result<Result<(), Rejection>, EngineGone> {
         self.ask_all(vec![input])
     }
 
@@ -73,19 +73,19 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// [`Gone`]; within, the engine's first refusal, which keeps none of the others from being decided.
-    pub fn ask_all(&self, inputs: Vec<Input>) -> Result<Result<(), Rejection>, Gone> {
+    /// [`EngineGone`]; within, the engine's first refusal, which keeps none of the others from being decided.
+    pub fn ask_all(&self, inputs: Vec<Input>) -> Result<Result<(), Rejection>, EngineGone> {
         let (reply, answer) = oneshot::channel();
         self.send(Request::Ask(inputs, reply))?;
-        answer.blocking_recv().map_err(|_| Gone)
+        answer.blocking_recv().map_err(|_| EngineGone)
     }
 
     /// Hands on what a dispatcher says. Blocks while the engine is behind.
     ///
     /// # Errors
     ///
-    /// [`Gone`].
-    pub fn heard(&self, message: FromDispatcher) -> Result<(), Gone> {
+    /// [`EngineGone`].
+    pub fn heard(&self, message: FromDispatcher) -> Result<(), EngineGone> {
         self.send(Request::Heard(vec![message]))
     }
 
@@ -93,12 +93,12 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// [`Gone`].
+    /// [`EngineGone`].
     pub fn look<T: Send + 'static>(
         &self,
         look: impl FnOnce(&Scheduler, &Fleet) -> T + Send + 'static,
-    ) -> Result<T, Gone> {
-        self.begin_look(look)?.recv().map_err(|_| Gone)
+    ) -> Result<T, EngineGone> {
+        self.begin_look(look)?.recv().map_err(|_| EngineGone)
     }
 
     /// As [`look`](Self::look), for who has something else to do until the answer is there. An engine
@@ -106,11 +106,11 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// [`Gone`].
+    /// [`EngineGone`].
     pub fn begin_look<T: Send + 'static>(
         &self,
         look: impl FnOnce(&Scheduler, &Fleet) -> T + Send + 'static,
-    ) -> Result<Receiver<T>, Gone> {
+    ) -> Result<Receiver<T>, EngineGone> {
         let (reply, answer) = sync_channel(1);
         let look: Look = Box::new(move |scheduler, fleet| {
             let _ = reply.send(look(scheduler, fleet)); // the asker may have hung up
@@ -124,10 +124,13 @@ impl Handle {
     /// # Errors
     ///
     /// As there.
-    pub async fn decide(&self, inputs: Vec<Input>) -> Result<Result<(), Rejection>, Gone> {
+    pub async fn decide(&self, inputs: Vec<Input>) -> Result<Result<(), Rejection>, EngineGone> {
         let (reply, answer) = oneshot::channel();
-        self.requests.send(Asked::Engine(Request::Ask(inputs, reply))).await.map_err(|_| Gone)?;
-        answer.await.map_err(|_| Gone)
+        self.requests
+            .send(EngineRequest::Engine(Request::Ask(inputs, reply)))
+            .await
+            .map_err(|_| EngineGone)?;
+        answer.await.map_err(|_| EngineGone)
     }
 
     /// Has `blocks` added in one turn, up to the first that is refused or finds no room in it; answers how each stood that
@@ -135,11 +138,14 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// [`Gone`].
-    pub async fn add(&self, blocks: Vec<Block>) -> Result<Taken, Gone> {
+    /// [`EngineGone`].
+    pub async fn add(&self, blocks: Vec<Block>) -> Result<Admission, EngineGone> {
         let (reply, answer) = oneshot::channel();
-        self.requests.send(Asked::Engine(Request::Add(blocks, reply))).await.map_err(|_| Gone)?;
-        answer.await.map_err(|_| Gone)
+        self.requests
+            .send(EngineRequest::Engine(Request::Add(blocks, reply)))
+            .await
+            .map_err(|_| EngineGone)?;
+        answer.await.map_err(|_| EngineGone)
     }
 
     /// Has `inputs` decided; nobody waits for the answer. `false` if the engine is behind or gone, and nothing is
@@ -147,40 +153,47 @@ impl Handle {
     #[must_use]
     pub fn try_ask(&self, inputs: Vec<Input>) -> bool {
         let (reply, _) = oneshot::channel();
-        self.requests.try_send(Asked::Engine(Request::Ask(inputs, reply))).is_ok()
+        self.requests.try_send(EngineRequest::Engine(Request::Ask(inputs, reply))).is_ok()
     }
 
     /// As [`heard`](Self::heard), without waiting: `false` if the engine is behind or gone, and what was
     /// said is left out.
     #[must_use]
     pub fn try_heard(&self, said: Vec<FromDispatcher>) -> bool {
-        self.requests.try_send(Asked::Engine(Request::Heard(said))).is_ok()
+        self.requests.try_send(EngineRequest::Engine(Request::Heard(said))).is_ok()
     }
 
     /// Tells that a dispatcher's connection ended at `when`, and did not come back.
     ///
     /// # Errors
     ///
-    /// [`Gone`].
-    pub async fn departed(&self, dispatcher: DispatcherId, when: Instant) -> Result<(), Gone> {
-        self.requests.send(Asked::Departed(dispatcher, when)).await.map_err(|_| Gone)
+    /// [`EngineGone`].
+    pub async fn departed(
+        &self,
+        dispatcher: DispatcherId,
+        when: Instant,
+    ) -> Result<(), EngineGone> {
+        self.requests.send(EngineRequest::Departed(dispatcher, when)).await.map_err(|_| EngineGone)
     }
 
     /// As [`look`](Self::look), on a thread that runs async tasks.
     ///
     /// # Errors
     ///
-    /// [`Gone`].
+    /// [`EngineGone`].
     pub async fn see<T: Send + 'static>(
         &self,
         look: impl FnOnce(&Scheduler, &Fleet) -> T + Send + 'static,
-    ) -> Result<T, Gone> {
+    ) -> Result<T, EngineGone> {
         let (reply, answer) = oneshot::channel();
         let look: Look = Box::new(move |scheduler, fleet| {
             let _ = reply.send(look(scheduler, fleet)); // the asker may have hung up
         });
-        self.requests.send(Asked::Engine(Request::Look(look))).await.map_err(|_| Gone)?;
-        answer.await.map_err(|_| Gone)
+        self.requests
+            .send(EngineRequest::Engine(Request::Look(look)))
+            .await
+            .map_err(|_| EngineGone)?;
+        answer.await.map_err(|_| EngineGone)
     }
 
     /// The engine's epoch and the position of the last durable event, once its log has confirmed that both
@@ -188,11 +201,14 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// [`Gone`]: it has ended, or its log does not answer.
-    pub async fn probe(&self) -> Result<(Epoch, Seq), Gone> {
+    /// [`EngineGone`]: it has ended, or its log does not answer.
+    pub async fn probe(&self) -> Result<(Epoch, Seq), EngineGone> {
         let (reply, answer) = oneshot::channel();
-        self.requests.send(Asked::Engine(Request::Probe(reply))).await.map_err(|_| Gone)?;
-        answer.await.map_err(|_| Gone)
+        self.requests
+            .send(EngineRequest::Engine(Request::Probe(reply)))
+            .await
+            .map_err(|_| EngineGone)?;
+        answer.await.map_err(|_| EngineGone)
     }
 
     /// As [`probe`](Self::probe), where nothing else is to be known. Blocks.
@@ -200,25 +216,25 @@ impl Handle {
     /// # Errors
     ///
     /// As there.
-    pub fn confirm(&self) -> Result<(), Gone> {
+    pub fn confirm(&self) -> Result<(), EngineGone> {
         let (reply, answer) = oneshot::channel();
         self.send(Request::Probe(reply))?;
-        answer.blocking_recv().map(drop).map_err(|_| Gone)
+        answer.blocking_recv().map(drop).map_err(|_| EngineGone)
     }
 
     /// Has the engine grant nothing more.
     ///
     /// # Errors
     ///
-    /// [`Gone`].
-    pub fn drain(&self) -> Result<(), Gone> {
+    /// [`EngineGone`].
+    pub fn drain(&self) -> Result<(), EngineGone> {
         self.send(Request::Drain)
     }
 
     /// Has the engine end, also one that waits for room. Nothing happens if it has.
     pub fn stop(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
-        let _ = self.requests.blocking_send(Asked::Stop);
+        let _ = self.requests.blocking_send(EngineRequest::Stop);
     }
 
     /// Waits until the engine has ended.
@@ -244,8 +260,8 @@ impl Handle {
         self.room.borrow().clone()
     }
 
-    fn send(&self, request: Request<Replies>) -> Result<(), Gone> {
-        self.requests.blocking_send(Asked::Engine(request)).map_err(|_| Gone)
+    fn send(&self, request: Request<Replies>) -> Result<(), EngineGone> {
+        self.requests.blocking_send(EngineRequest::Engine(request)).map_err(|_| EngineGone)
     }
 }
 

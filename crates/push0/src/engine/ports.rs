@@ -20,14 +20,14 @@ pub struct Ports {
     /// Blocks whose payload the source should deliver again.
     pub source: mpsc::Sender<push0_core::BlockHash>,
     /// Every durable turn, for people.
-    pub turns: mpsc::Sender<Seen>,
+    pub turns: mpsc::Sender<TurnReport>,
     /// Whether they want a line for each event.
     pub lines: bool,
 }
 
 /// A durable turn, with what a person should be told of it.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct TurnReport {
     /// A line for each of its events; of very many, not for all.
     pub lines: Vec<Line>,
     /// For each result it accepted: the time from grant to durable acceptance, less the prover's own.

@@ -5,23 +5,23 @@
 use std::time::Duration;
 
 use push0_core::{Scheduler, Turn};
-use push0_engine::{BLOCKS_SHARE, Filling, Told};
+use push0_engine::{Announcement, BLOCKS_SHARE, Filling};
 use push0_log::Room;
 
 use crate::lines::line;
 use crate::tell::{Level, Line};
 
 /// The lines of a turn.
-pub(super) fn lines(scheduler: &Scheduler, turn: &Turn, told: &[Told]) -> Vec<Line> {
+pub(super) fn lines(scheduler: &Scheduler, turn: &Turn, told: &[Announcement]) -> Vec<Line> {
     let note = |words: String| Line::new(Level::Warn, words).at(turn.at);
-    let one = |told: &Told| match told {
-        Told::Event(index) => Some(line(scheduler, turn.at, turn.events.get(*index)?)),
-        Told::More => {
+    let one = |told: &Announcement| match told {
+        Announcement::Event(index) => Some(line(scheduler, turn.at, turn.events.get(*index)?)),
+        Announcement::More => {
             let words = "(more happens than is told: for a second only what is not routine)";
             Some(note(words.to_owned()))
         }
-        Told::NotTold(1) => Some(note("(1 event was not told: the log has it)".to_owned())),
-        Told::NotTold(count) => {
+        Announcement::NotTold(1) => Some(note("(1 event was not told: the log has it)".to_owned())),
+        Announcement::NotTold(count) => {
             Some(note(format!("({count} events were not told: the log has them)")))
         }
     };

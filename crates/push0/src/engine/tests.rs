@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use push0_engine::TURNS_MAX;
 
-use super::{Engine, Handle, Ports, Seen};
+use super::{Engine, Handle, Ports, TurnReport};
 use crate::fixture::one_stage;
 use crate::tell::Level;
 
@@ -200,7 +200,7 @@ struct World {
     looks: Arc<AtomicUsize>,
     handle: Handle,
     to: mpsc::Receiver<ToDispatcher>,
-    turns: mpsc::Receiver<Seen>,
+    turns: mpsc::Receiver<TurnReport>,
 }
 
 impl World {

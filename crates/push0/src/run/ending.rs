@@ -9,19 +9,19 @@ use super::deliver::Delivered;
 use super::error::RunError;
 use super::standing::Standing;
 use super::{News, Run, TICK};
-use crate::engine::{EngineError, Gone};
+use crate::engine::{EngineError, EngineGone};
 use crate::tell;
 
 impl Run {
-    fn last_look(&self) -> Result<Standing, Gone> {
+    fn last_look(&self) -> Result<Standing, EngineGone> {
         let sight = self.handle.begin_look(Standing::of)?;
         let until = Instant::now() + LAST_LOOK;
         loop {
             match sight.recv_timeout(TICK) {
                 Ok(standing) => return Ok(standing),
-                Err(RecvTimeoutError::Disconnected) => return Err(Gone),
+                Err(RecvTimeoutError::Disconnected) => return Err(EngineGone),
                 Err(RecvTimeoutError::Timeout) if Instant::now() > until || self.ground.hangs() => {
-                    return Err(Gone);
+                    return Err(EngineGone);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
             }

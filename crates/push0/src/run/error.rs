@@ -11,7 +11,7 @@ use push0_pipeline::PipelineFileError;
 use push0_source::SourceError;
 
 use crate::data::DataError;
-use crate::engine::{EngineError, Gone};
+use crate::engine::{EngineError, EngineGone};
 use crate::publish::PublishError;
 
 /// Why a run ends without a result. Each is told as `error: WHAT (WHERE): WHAT TO DO`.
@@ -98,7 +98,7 @@ pub(crate) enum RunError {
     #[error("{}: {}", push0_core::causes(.0), remedy(.0))]
     Engine(EngineError),
     #[error("{0}")]
-    Gone(Gone),
+    Gone(EngineGone),
     #[error("{}: {}", .0, crate::publish::PublishError::remedy(.0))]
     Deliver(#[source] PublishError),
     #[error("the result of task {} cannot be made again: {refused}", task.short())]

@@ -17,7 +17,7 @@ use push0_source::{BlockFile, Rules};
 use super::error::RunError;
 use super::inspect::inspect;
 use super::{Asked, News};
-use crate::engine::{Gone, Handle};
+use crate::engine::{EngineGone, Handle};
 
 /// The source has delivered all it has.
 #[derive(Clone, Copy, Debug)]
@@ -104,7 +104,7 @@ impl Feeder {
         }
     }
 
-    fn is_known(&self, hash: BlockHash, payload: Digest) -> Result<bool, Gone> {
+    fn is_known(&self, hash: BlockHash, payload: Digest) -> Result<bool, EngineGone> {
         self.handle.look(move |scheduler, _| {
             scheduler.chain().block(&hash).is_some_and(|known| known.payload == payload)
         })
@@ -117,7 +117,7 @@ impl Feeder {
         while is_short() {
             self.waits.disk.store(true, Ordering::Relaxed);
             if self.handle.has_ended() {
-                return Err(RunError::Gone(Gone));
+                return Err(RunError::Gone(EngineGone));
             }
             std::thread::sleep(DISK_WAIT);
         }
@@ -171,8 +171,8 @@ impl Feeder {
     }
 }
 
-impl From<Gone> for RunError {
-    fn from(gone: Gone) -> Self {
+impl From<EngineGone> for RunError {
+    fn from(gone: EngineGone) -> Self {
         Self::Gone(gone)
     }
 }

@@ -26,7 +26,7 @@ use crate::tell;
 #[derive(Debug)]
 pub(super) struct Ground {
     log: PathBuf,
-    seen: Arc<Seen>,
+    seen: Arc<LastSight>,
     /// Whether a person was told that its disk does not answer.
     is_silent: bool,
     store: Store,
@@ -36,7 +36,7 @@ pub(super) struct Ground {
 
 /// What the thread that looks last saw, and when.
 #[derive(Debug)]
-struct Seen(Mutex<(Sight, Instant)>);
+struct LastSight(Mutex<(Sight, Instant)>);
 
 /// Where a log is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -56,7 +56,7 @@ impl Ground {
     }
 
     fn with(log: &Path, store: Store, look: Look) -> io::Result<Self> {
-        let seen = Seen::watch(log, look)?;
+        let seen = LastSight::watch(log, look)?;
         Ok(Self { log: log.to_owned(), seen, is_silent: false, store, told: 0 })
     }
 
@@ -108,7 +108,7 @@ impl Run {
     }
 }
 
-impl Seen {
+impl LastSight {
     /// Looks at the directory for as long as somebody wants to know.
     fn watch(log: &Path, look: Look) -> io::Result<Arc<Self>> {
         // Held open, so that no other directory gets its number.

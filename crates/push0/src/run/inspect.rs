@@ -11,14 +11,14 @@ use push0_core::{Digest, ReleaseNumber, Scheduler, TaskId, TaskState};
 use push0_dispatch::{ReadError, Store};
 
 use super::News;
-use crate::engine::{Gone, Handle};
+use crate::engine::{EngineGone, Handle};
 
 /// Reads the accepted results, and tells of each that is not what it was.
 pub(super) fn inspect(
     handle: &Handle,
     store: &Store,
     teller: &SyncSender<News>,
-) -> Result<(), Gone> {
+) -> Result<(), EngineGone> {
     for (task, output) in handle.look(|scheduler, _| results(scheduler))? {
         let read = store.copy(output, &mut io::sink());
         if matches!(read, Err(ReadError::Missing { .. } | ReadError::Damaged { .. })) {

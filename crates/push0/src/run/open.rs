@@ -27,7 +27,7 @@ use crate::publish;
 use crate::tell;
 
 /// What a run starts from.
-pub(super) struct Opened {
+pub(super) struct RunSetup {
     pub(super) loaded: LoadedPipeline,
     /// The source's file.
     pub(super) source: PathBuf,
@@ -44,7 +44,7 @@ pub(super) struct Opened {
     pub(super) ground: Ground,
 }
 
-pub(super) fn open(args: &RunArgs) -> Result<Opened, RunError> {
+pub(super) fn open(args: &RunArgs) -> Result<RunSetup, RunError> {
     let loaded = push0_pipeline::load(&args.pipeline)?;
     let SourceKind::File { path } = &loaded.pipeline.source.kind else {
         return Err(RunError::Submitted { pipeline: args.pipeline.clone() });
@@ -86,7 +86,7 @@ pub(super) fn open(args: &RunArgs) -> Result<Opened, RunError> {
     let cache = absolute(&dispatch.join("cache"));
     let ground =
         Ground::of(&data.log(), store.clone()).map_err(|source| unusable(&data.log(), source))?;
-    Ok(Opened {
+    Ok(RunSetup {
         loaded,
         source,
         scheduler,

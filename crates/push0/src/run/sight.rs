@@ -9,7 +9,7 @@ use push0_dispatch::Notice;
 use super::error::RunError;
 use super::standing::Standing;
 use super::{Run, TICK, deliver};
-use crate::engine::{Gone, ROOM_WAIT};
+use crate::engine::{EngineGone, ROOM_WAIT};
 use crate::notices;
 use crate::publish::Publication;
 use crate::tell;
@@ -79,7 +79,7 @@ impl Run {
                 self.looking = Some((sight, asked_at));
                 return Ok(None);
             }
-            Err(RecvTimeoutError::Disconnected) => return Err(RunError::Gone(Gone)),
+            Err(RecvTimeoutError::Disconnected) => return Err(RunError::Gone(EngineGone)),
         };
         // One that went back meanwhile must not be taken forward again.
         if asked_at == self.deliverer.cursor() {

@@ -12,7 +12,7 @@ use push0_core::{Scheduler, TaskId, TaskState};
 use push0_dispatch::Store;
 
 use super::error::RunError;
-use crate::engine::{Gone, Handle};
+use crate::engine::{EngineGone, Handle};
 use crate::sweep::{grace, surplus_outputs, sweep};
 use crate::tell::{self, counted};
 
@@ -65,8 +65,8 @@ impl From<io::Error> for Stopped {
     }
 }
 
-impl From<Gone> for Stopped {
-    fn from(_: Gone) -> Self {
+impl From<EngineGone> for Stopped {
+    fn from(_: EngineGone) -> Self {
         Self::Gone
     }
 }

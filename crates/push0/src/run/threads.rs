@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::News;
 use super::error::RunError;
-use crate::engine::{Engine, Handle, Seen};
+use crate::engine::{Engine, Handle, TurnReport};
 
 /// Runs the engine on a thread of its own, with short slices.
 pub(super) fn run_engine(
@@ -32,7 +32,7 @@ pub(super) fn relay(
     teller: &SyncSender<News>,
     mut from: mpsc::Receiver<FromDispatcher>,
     mut notices: mpsc::Receiver<Notice>,
-    mut seen: mpsc::Receiver<Seen>,
+    mut seen: mpsc::Receiver<TurnReport>,
 ) -> Result<JoinHandle<()>, RunError> {
     let (engine, told, shown) = (handle.clone(), teller.clone(), teller.clone());
     let reports = spawn("relay-reports", move || {

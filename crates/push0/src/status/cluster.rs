@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use push0_core::{DispatcherId, Ended, Epoch, Scheduler, Timestamp, plain};
+use push0_core::{DispatcherId, EndCounts, Epoch, Scheduler, Timestamp, plain};
 use push0_dispatch::{About, Dispatcher, Elsewhere, MemoryLimit, Now, Step};
 use serde::{Deserialize, Serialize};
 
-use super::heard::Heard;
+use super::heard::BeatView;
 use super::layout::{long, middle, size, table};
 use super::runs::Run;
 use crate::lines;
@@ -23,7 +23,7 @@ pub(crate) struct Cluster {
     pub(crate) dispatchers: Vec<DispatcherView>,
     /// Dispatchers that do not answer, and that the engine which leads has not given up yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) silent: Vec<Heard>,
+    pub(crate) silent: Vec<BeatView>,
 }
 
 /// The engine that leads.
@@ -95,8 +95,8 @@ impl Record {
     pub(super) fn all(scheduler: &Scheduler, now: Timestamp) -> Vec<Self> {
         let mut all: Vec<_> = scheduler.ran().by().collect();
         all.sort_by_key(|(_, ended)| std::cmp::Reverse(ended.failed + ended.lost));
-        let of = |(dispatcher, ended): (&DispatcherId, &Ended)| {
-            let Ended { accepted, failed, lost, withdrawn, at } = *ended;
+        let of = |(dispatcher, ended): (&DispatcherId, &EndCounts)| {
+            let EndCounts { accepted, failed, lost, withdrawn, at } = *ended;
             let dispatcher = dispatcher.to_string();
             let (at, at_seconds) = (Some(lines::time(at)), Some(now.since(at).as_secs()));
             Self { dispatcher, accepted, failed, lost, withdrawn, at, at_seconds }
@@ -247,7 +247,7 @@ impl Cluster {
         });
         // What it holds it alone knows.
         let silent = self.silent.iter().map(|heard| {
-            let Heard { dispatcher, slots, memory_bytes, gpus, silent, .. } = heard;
+            let BeatView { dispatcher, slots, memory_bytes, gpus, silent, .. } = heard;
             let running = runs.iter().filter(|run| run.dispatcher == *dispatcher).count();
             let [slots, gpus] = [slots, gpus].map(ToString::to_string);
             let [failed, lost] = failed(dispatcher);
@@ -262,7 +262,7 @@ impl Cluster {
         if let Some(more) = all.checked_sub(DISPATCHERS_SHOWN_MAX).filter(|more| *more > 0) {
             shown += &format!("\nand {more} more");
         }
-        if let Some(Heard { silent_max, .. }) = self.silent.first() {
+        if let Some(BeatView { silent_max, .. }) = self.silent.first() {
             shown += &format!(
                 "\n(silent: it does not answer, and the engine heard of it so long ago; after {silent_max}s it is given up)"
             );
@@ -402,7 +402,8 @@ mod tests {
             "scroll-mainnet-prover-gpu-a100-eu-west-1-7d9f8c6b5d-x2v4q".to_owned();
         let path = std::path::PathBuf::from("/sys/fs/cgroup/".to_owned() + &"deep/".repeat(20));
         long_name.memory_limit = MemoryLimit::Cgroup { version: 2, path };
-        let silent = vec![Heard { dispatcher: "gpu-2".to_owned(), silent: 4, ..Heard::default() }];
+        let silent =
+            vec![BeatView { dispatcher: "gpu-2".to_owned(), silent: 4, ..BeatView::default() }];
         let dispatchers = vec![view(), long_name];
         let cluster = Cluster { dispatchers, silent, ..Cluster::default() };
         for width in [60, 80, 120] {

@@ -10,7 +10,7 @@ use super::watch::Watch;
 
 /// A dispatcher, by its last beat.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub(crate) struct Heard {
+pub(crate) struct BeatView {
     pub(crate) dispatcher: String,
     pub(super) slots: u32,
     /// Unit: bytes.
@@ -25,7 +25,7 @@ pub(crate) struct Heard {
     pub(super) busy: Vec<String>,
 }
 
-impl Heard {
+impl BeatView {
     /// As many as go into a message, those that are silent for longest first.
     pub(super) fn all(watch: &Watch<'_>, fleet: &Fleet) -> Vec<Self> {
         let mut all: Vec<_> = fleet.heard(watch.scheduler).collect();

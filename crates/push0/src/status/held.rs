@@ -11,7 +11,7 @@ use push0_dispatch::Step;
 use serde::{Deserialize, Serialize};
 
 use super::cluster::Cluster;
-use super::heard::Heard;
+use super::heard::BeatView;
 use super::layout;
 use super::reason::{Reason, Wait};
 use super::watch::Watch;
@@ -19,7 +19,7 @@ use crate::lines;
 
 /// A block that is not released, or several in a row that wait for the same.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct Held {
+pub(super) struct WaitingBlocks {
     /// The number of the first.
     pub(super) block: u64,
     /// That of the last, where they are several.
@@ -57,7 +57,7 @@ const fn is_false(value: &bool) -> bool {
     !*value
 }
 
-impl Held {
+impl WaitingBlocks {
     /// The first blocks that are not released, in no more than `entries_max` entries. None where no block is known, or all
     /// are released.
     pub(super) fn all(watch: &Watch<'_>, entries_max: usize) -> Vec<Self> {
@@ -147,7 +147,7 @@ impl Held {
     }
 
     /// Notes that a dispatcher of which the engine has heard does not answer.
-    pub(super) fn is_silent(&mut self, heard: &Heard) {
+    pub(super) fn is_silent(&mut self, heard: &BeatView) {
         if let Some(reason) = &mut self.reason {
             reason.is_silent(heard);
         }
@@ -288,7 +288,7 @@ impl Held {
 }
 
 /// Counts a block to the last entry, where the same holds both; else gives it back.
-fn joined(all: &mut [Held], next: Held) -> Option<Held> {
+fn joined(all: &mut [WaitingBlocks], next: WaitingBlocks) -> Option<WaitingBlocks> {
     let before = all.last_mut().filter(|before| before.is_like(&next));
     let Some(before) = before else { return Some(next) };
     before.is_of_each |= next.is_of_each || before.task != next.task;
@@ -351,7 +351,7 @@ mod tests {
 
     fn words(place: &Place, entries: usize) -> Vec<String> {
         let watch = Watch::new(&place.scheduler, Some(&place.fleet), place.now);
-        let all = Held::all(&watch, entries);
+        let all = WaitingBlocks::all(&watch, entries);
         all.iter().map(|held| format!("{}: {}", held.name(), held.why)).collect()
     }
 
@@ -395,13 +395,13 @@ mod tests {
         place.beat(WELL);
         place.assign();
         let watch = Watch::new(&place.scheduler, Some(&place.fleet), place.now);
-        let all = Held::all_without_engine(Held::all(&watch, 10), false);
+        let all = WaitingBlocks::all_without_engine(WaitingBlocks::all(&watch, 10), false);
         let said: Vec<_> = all.iter().map(|held| (held.name(), held.why.as_str())).collect();
         assert_eq!(
             said,
             [("blocks 5-7".to_owned(), "prove of each waits for an engine: none leads")]
         );
-        let all = Held::all_without_engine(Held::all(&watch, 10), true);
+        let all = WaitingBlocks::all_without_engine(WaitingBlocks::all(&watch, 10), true);
         assert_eq!(all.len(), 2, "what a dispatcher of a cluster has goes on");
     }
 
@@ -409,8 +409,8 @@ mod tests {
     fn how_much_waits_behind_is_not_looked_at() {
         let place = Place::new(&windowed(3), 5..255);
         let watch = Watch::new(&place.scheduler, Some(&place.fleet), place.now);
-        let all = Held::all(&watch, 10);
-        assert_eq!(all.iter().map(Held::count).sum::<u64>(), 250);
+        let all = WaitingBlocks::all(&watch, 10);
+        assert_eq!(all.iter().map(WaitingBlocks::count).sum::<u64>(), 250);
         assert_eq!(all.len(), 2);
     }
 

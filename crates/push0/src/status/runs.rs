@@ -10,7 +10,7 @@ use push0_dispatch::Step;
 use serde::{Deserialize, Serialize};
 
 use super::cluster::Cluster;
-use super::heard::Heard;
+use super::heard::BeatView;
 use super::layout::{Amount, RECENT, long, table};
 use super::named;
 use super::watch::Watch;
@@ -111,7 +111,7 @@ impl Run {
     }
 
     /// Notes that a dispatcher of which the engine has heard does not answer.
-    pub(super) fn is_mute(&mut self, heard: &Heard) {
+    pub(super) fn is_mute(&mut self, heard: &BeatView) {
         if self.dispatcher == heard.dispatcher {
             self.silent.get_or_insert(heard.silent);
             self.silent_max.get_or_insert(heard.silent_max);

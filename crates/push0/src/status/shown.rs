@@ -4,12 +4,12 @@
 //! Not here: the words of each section.
 
 use super::cordoned::Cordoned;
-use super::held::Held;
+use super::held::WaitingBlocks;
 use super::layout::{Amount, RECENT, fit, long, rows_of, short};
 use super::parked::Parked;
 use super::runs::Run;
 use super::stages::Stage;
-use super::{Blocks, Counted, Frame, LogRoom, Place, Space, Status, local};
+use super::{Blocks, Frame, LogRoom, Place, Space, Status, StoreUsage, local};
 use crate::tell::counted;
 
 impl Status {
@@ -65,7 +65,7 @@ impl Status {
         let cordoned = Cordoned::shown(&self.cordoned);
         let log = self.log.as_ref().map(LogRoom::shown);
         let space = self.space.as_ref().map(Space::shown);
-        let store = self.store.as_ref().map(Counted::shown);
+        let store = self.store.as_ref().map(StoreUsage::shown);
         let space: Vec<_> = log.into_iter().chain(store).chain(space).collect();
         let mut machines = Vec::new();
         let now = self.dispatcher_now.as_ref();
@@ -94,14 +94,14 @@ impl Status {
 
     fn unreleased_shown(&self, place: Place<'_>, amount: Amount) -> Option<String> {
         let head = self.head.as_ref()?;
-        let why = |held: &Held| short(&held.why, amount.why);
+        let why = |held: &WaitingBlocks| short(&held.why, amount.why);
         let mut lines = vec![format!("head of the chain: {}: {}", head.name(), why(head))];
         if let Some((task, class)) = head.parked() {
             let it = if head.is_of_each { "the first" } else { "it" };
             lines.push(format!("  to try {it} again: {}", place.retries(task, class)));
         }
         let shown = self.unreleased.iter().take(amount.blocks.max(1));
-        let told: u64 = shown.clone().map(Held::count).sum();
+        let told: u64 = shown.clone().map(WaitingBlocks::count).sum();
         let mut before = vec![head];
         for held in shown.skip(1) {
             let is_told = before.iter().any(|before| before.is_about_the_task_of(held));

@@ -25,7 +25,7 @@ pub(crate) struct Space {
 
 /// What a store that machines share held when it was counted.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub(crate) struct Counted {
+pub(crate) struct StoreUsage {
     /// Unit: bytes.
     pub(crate) bytes: u64,
     pub(crate) files: u64,
@@ -33,7 +33,7 @@ pub(crate) struct Counted {
     pub(crate) seconds: u64,
 }
 
-impl Counted {
+impl StoreUsage {
     pub(super) fn shown(&self) -> String {
         let Self { bytes, files, seconds } = self;
         let (size, files, ago) = (size(*bytes), counted(files, "file"), long(*seconds));

@@ -16,14 +16,14 @@ use crate::output::gist;
 pub(super) struct Trouble {
     /// Programs that nobody has proved anything of since several of its tasks failed. None of them parks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    programs: Vec<Held>,
+    programs: Vec<HeldProgram>,
     /// Dispatchers that get no more than a probe now and then.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     set_aside: Vec<Aside>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
-struct Held {
+struct HeldProgram {
     program: String,
     since: String,
     #[serde(default)]
@@ -58,7 +58,7 @@ impl Trouble {
             let since = scheduler.troubled_since(program)?;
             let held = is_held(scheduler, fleet, program);
             let (seconds, since) = (now.since(since).as_secs(), lines::time(since));
-            Some(Held { program: program.to_string(), since, seconds, held })
+            Some(HeldProgram { program: program.to_string(), since, seconds, held })
         });
         // Of those that are gone for good nobody wants to hear.
         let is_here = |who: &DispatcherId| fleet.is_none_or(|fleet| fleet.life(who).is_some());
@@ -98,7 +98,7 @@ impl Trouble {
 
     pub(super) fn shown(&self) -> Option<String> {
         let mut told = Vec::new();
-        for Held { program, seconds, held, .. } in &self.programs {
+        for HeldProgram { program, seconds, held, .. } in &self.programs {
             let long = long(*seconds);
             told.push(match held {
                 true => format!(

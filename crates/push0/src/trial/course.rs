@@ -35,7 +35,7 @@ pub(super) struct Course<'a> {
 pub(super) type Ends = (Sender<ToDispatcher>, Receiver<FromDispatcher>, Receiver<Notice>);
 
 /// An attempt that has ended.
-pub(super) struct Ended {
+pub(super) struct TrialEnd {
     pub(super) grant: Grant,
     pub(super) report: Report,
     /// The most that its processes were seen to use. Unit: bytes.
@@ -143,7 +143,7 @@ impl<'a> Course<'a> {
     }
 
     /// Has the dispatcher try once, and waits for how that ends.
-    fn attempt(&mut self, grant: Grant) -> Result<Ended, Finding> {
+    fn attempt(&mut self, grant: Grant) -> Result<TrialEnd, Finding> {
         let gone = || Finding::fail("dispatcher", "it has ended", "report it");
         let within = self.trial.within;
         let grant = Grant {
@@ -164,7 +164,12 @@ impl<'a> Course<'a> {
                     let verdict = ToDispatcher::Verdict(attempt, Verdict::Recorded);
                     self.to.blocking_send(verdict).map_err(|_| gone())?;
                     let memory_bytes = footprint.most_bytes();
-                    return Ok(Ended { grant, report, memory_bytes, beside: self.beside(attempt) });
+                    return Ok(TrialEnd {
+                        grant,
+                        report,
+                        memory_bytes,
+                        beside: self.beside(attempt),
+                    });
                 }
                 Ok(FromDispatcher::Report(_) | FromDispatcher::Beat(_)) => continue,
                 Err(TryRecvError::Disconnected) => return Err(gone()),

@@ -7,7 +7,7 @@ use push0_dispatch::{Artifact, ProgramConfig, Store, Verdict};
 use push0_prover::wire::{Base64, Hex};
 use push0_prover::{Envelope, EnvelopeFormat, Program};
 
-use super::course::Ended;
+use super::course::TrialEnd;
 use super::{Teller, Trial};
 use crate::finding::Finding;
 use crate::output::gist;
@@ -23,7 +23,7 @@ pub(super) struct Look<'a> {
 }
 
 impl Look<'_> {
-    pub(super) fn at(&self, ended: &Ended, tell: &mut Teller<'_>) {
+    pub(super) fn at(&self, ended: &TrialEnd, tell: &mut Teller<'_>) {
         let about = format!("stage {}", ended.grant.stage);
         let Some(program) = self.programs.get(&ended.grant.program) else { return };
         match &ended.report.outcome {
@@ -55,7 +55,7 @@ impl Look<'_> {
         }
     }
 
-    fn proves(&self, about: &str, ended: &Ended, program: &ProgramConfig) -> Finding {
+    fn proves(&self, about: &str, ended: &TrialEnd, program: &ProgramConfig) -> Finding {
         let (ran, used) = (ended.report.ran, ended.memory_bytes);
         let [seen, may] = [used, program.memory_bytes].map(|bytes| bytes.div_ceil(1 << 20));
         let [took, timeout] = [ran, ended.grant.timeout].map(rounded);
@@ -76,7 +76,7 @@ impl Look<'_> {
     }
 
     /// Its result is taken, but one that does so each time costs a process, and one day a result.
-    fn beside(&self, about: &str, ended: &Ended, how: &str) -> Finding {
+    fn beside(&self, about: &str, ended: &TrialEnd, how: &str) -> Finding {
         let place = self.trial.place(&format!("programs.{}", ended.grant.program));
         Finding::fail(
             about,
@@ -88,9 +88,9 @@ impl Look<'_> {
         )
     }
 
-    fn failed(&self, about: &str, ended: &Ended, class: FailureClass, message: &str) -> Finding {
+    fn failed(&self, about: &str, ended: &TrialEnd, class: FailureClass, message: &str) -> Finding {
         let said = gist(message);
-        let Ended { grant, .. } = ended;
+        let TrialEnd { grant, .. } = ended;
         let program = self.trial.place(&format!("programs.{}", grant.program));
         let made_up = match self.trial.is_made_up() {
             true => "; the blocks are made up: give real ones with --blocks FILE",
@@ -132,7 +132,7 @@ impl Look<'_> {
     fn result(
         &self,
         about: &str,
-        ended: &Ended,
+        ended: &TrialEnd,
         program: &ProgramConfig,
         result: &ResultRef,
         tell: &mut Teller<'_>,

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use push0_log::AppendError;
-use push0_log::stream::{Append, Ask, Lost, Next, Said};
+use push0_log::stream::{Append, Ask, Next, PublishAnswer, ReadFailure};
 
 use super::stream::{Answer, Publish, Question};
 use super::{Cluster, Goes};
@@ -65,9 +65,9 @@ impl Cluster {
         let silence = || std::io::Error::other("no answer in time");
         let next = match (flight.append.asks(), answer) {
             (Ask::Publish, Answer::Said(said)) => flight.append.said(said),
-            (Ask::Publish, _) => flight.append.said(Said::Unknown(silence())),
+            (Ask::Publish, _) => flight.append.said(PublishAnswer::Unknown(silence())),
             (Ask::Get(_), Answer::Got(got)) => flight.append.got(got),
-            (Ask::Get(_), _) => flight.append.got(Err(Lost::Unknown(silence()))),
+            (Ask::Get(_), _) => flight.append.got(Err(ReadFailure::Unknown(silence()))),
         };
         match next {
             Next::Ask => self.appends_again(node),

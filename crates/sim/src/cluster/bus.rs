@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use push0_core::{Epoch, FromDispatcher, Life, Seq, ToDispatcher};
-use push0_engine::{Reign, Taken};
+use push0_engine::{Admission, Reign};
 
 use super::{Asked, Cluster, Goes, Happening};
 use crate::fault::Fault;
@@ -90,7 +90,7 @@ impl Cluster {
     }
 
     /// An engine answers the client.
-    pub(super) fn added(&mut self, node: usize, token: u64, taken: Taken) {
+    pub(super) fn added(&mut self, node: usize, token: u64, taken: Admission) {
         self.check_added(token, &taken);
         if self.nodes.get(node).is_none_or(|one| one.cut.mute) {
             return;

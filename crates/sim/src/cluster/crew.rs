@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use push0_core::{AttemptId, Epoch, ToDispatcher};
-use push0_engine::{Followed, Heard, Reign};
+use push0_engine::{BeatMeaning, Followed, Reign};
 
 use super::{Cluster, Happening};
 use crate::agenda::Step;
@@ -74,12 +74,12 @@ impl Cluster {
             return;
         };
         match followed.beat(now, reign) {
-            Heard::Known => {}
-            Heard::Successor => {
+            BeatMeaning::Known => {}
+            BeatMeaning::Successor => {
                 let acts = one.dispatcher.beat(now);
                 self.act(who, acts);
             }
-            Heard::OtherHistory => {
+            BeatMeaning::OtherHistory => {
                 self.say(|| format!("dispatcher {who} begins another life: the log is another"));
                 self.dispatcher_dies(who, Duration::from_millis(1));
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use push0_core::{Scheduler, Seq};
-use push0_engine::{Came, Claims, STEP, Standby};
+use push0_engine::{Claims, ReadOutcome, STEP, Standby};
 use push0_log::stream::{Looks, Position, Stored};
 
 use super::lead::Lead;
@@ -124,7 +124,7 @@ impl Cluster {
                 }
             }
         }
-        let came = if records.is_empty() { Came::Nothing } else { Came::Turns };
+        let came = if records.is_empty() { ReadOutcome::Nothing } else { ReadOutcome::Turns };
         seen.into_iter().for_each(|beat| follow.standby.handle_beat(beat));
         let claims = follow.standby.handle_read(clock, came, follow.scheduler.last());
         self.claims(node, claims, if records.is_empty() { STEP } else { Duration::ZERO });
@@ -137,7 +137,7 @@ impl Cluster {
         let Part::Follows(follow) = &mut one.part else { return };
         // A consumer that is silent is nothing to wonder at for a while.
         let is_silent = clock.saturating_sub(follow.heard) >= SILENT;
-        let came = if is_silent { Came::Silence } else { Came::Nothing };
+        let came = if is_silent { ReadOutcome::Silence } else { ReadOutcome::Nothing };
         seen.into_iter().for_each(|beat| follow.standby.handle_beat(beat));
         let claims = follow.standby.handle_read(clock, came, follow.scheduler.last());
         self.claims(node, claims, Duration::ZERO);

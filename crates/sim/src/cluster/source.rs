@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use push0_core::{BlockHash, Input};
-use push0_engine::Taken;
+use push0_engine::Admission;
 
 use super::{Asked, Cluster, Happening};
 use crate::check::{Check, holds};
@@ -62,7 +62,7 @@ impl Cluster {
     }
 
     /// What became of the blocks that were added at once.
-    pub(super) fn source_answered(&mut self, token: u64, taken: &Taken) {
+    pub(super) fn source_answered(&mut self, token: u64, taken: &Admission) {
         if self.source.asks.is_none_or(|(asked, _)| asked != token) {
             return; // it asked again since, and waits for that
         }
@@ -99,7 +99,7 @@ impl Cluster {
     }
 
     /// The blocks that an engine says it took are in the log.
-    pub(super) fn check_added(&mut self, token: u64, taken: &Taken) {
+    pub(super) fn check_added(&mut self, token: u64, taken: &Admission) {
         let sent = self.source.sent.get(&token).into_iter().flatten();
         let mut said = sent.take(taken.arrivals.len());
         let submitted = &self.truth.watch.ledger.submitted;

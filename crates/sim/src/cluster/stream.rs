@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use push0_log::LogId;
-use push0_log::stream::{Extent, Lost, Record, Said, Stored, genesis, subject_of};
+use push0_log::stream::{Extent, PublishAnswer, ReadFailure, Record, Stored, genesis, subject_of};
 
 /// What an engine asks.
 #[derive(Clone, Debug)]
@@ -41,8 +41,8 @@ pub(super) struct Publish {
 /// What the stream answers.
 #[derive(Debug)]
 pub(super) enum Answer {
-    Said(Said),
-    Got(Result<Option<Stored>, Lost>),
+    Said(PublishAnswer),
+    Got(Result<Option<Stored>, ReadFailure>),
     Ends(Stored, Stored),
     Records(Vec<Stored>),
     Extent(Extent),
@@ -79,7 +79,7 @@ pub(super) struct Stream {
 /// How a publish is taken.
 pub(super) enum Taken {
     /// It is answered at once; a message that was taken stands at the end.
-    At(Said),
+    At(PublishAnswer),
     /// It is on its way to a majority, by this number.
     UnderWay(u64),
     /// Nobody answers.
@@ -203,21 +203,21 @@ impl Stream {
         if !self.answers(now) {
             // Who has no leader has nobody who listens, or one who does not answer.
             let is_told = publish.bytes.len().is_multiple_of(2);
-            return if is_told { Taken::At(Said::Conflict) } else { Taken::Silence };
+            return if is_told { Taken::At(PublishAnswer::Conflict) } else { Taken::Silence };
         }
         let known =
             self.ids.iter().find(|(id, _)| *id == publish.id).map(|(_, sequence)| *sequence);
         if let Some(sequence) = known.filter(|_| self.is_three) {
-            return Taken::At(Said::Stands { sequence, is_repeat: true });
+            return Taken::At(PublishAnswer::Stands { sequence, is_repeat: true });
         }
         if self.under_way.is_some() || !self.is_place(publish) {
-            return Taken::At(Said::Conflict);
+            return Taken::At(PublishAnswer::Conflict);
         }
         if let Some(sequence) = known {
-            return Taken::At(Said::Stands { sequence, is_repeat: true });
+            return Taken::At(PublishAnswer::Stands { sequence, is_repeat: true });
         }
         if self.is_full {
-            return Taken::At(Said::Full(io::Error::other("the stream has no room")));
+            return Taken::At(PublishAnswer::Full(io::Error::other("the stream has no room")));
         }
         if self.is_three {
             self.proposals += 1;
@@ -226,7 +226,7 @@ impl Stream {
             return Taken::UnderWay(nth);
         }
         let sequence = self.push(publish);
-        Taken::At(Said::Stands { sequence, is_repeat: false })
+        Taken::At(PublishAnswer::Stands { sequence, is_repeat: false })
     }
 
     /// What was under way by this number is on a majority. Answers where it stands; not, if it went.

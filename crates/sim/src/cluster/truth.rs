@@ -101,7 +101,7 @@ impl Cluster {
         let Some(sequence) = self.stream.commit(nth) else { return };
         self.took();
         if let Some(asker) = answers {
-            let said = push0_log::stream::Said::Stands { sequence, is_repeat: false };
+            let said = push0_log::stream::PublishAnswer::Stands { sequence, is_repeat: false };
             self.answers(asker, Answer::Said(said));
         }
     }

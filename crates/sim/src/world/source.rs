@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use push0_core::{BlockHash, Input, Rejection, Seq};
-use push0_engine::Taken;
+use push0_engine::Admission;
 
 use super::World;
 use crate::agenda::Happening;
@@ -108,7 +108,7 @@ impl World {
 
     /// What became of the blocks that were added at once: those that were taken, in their order, up to the first that
     /// was refused or found no room in its turn.
-    pub(super) fn source_added(&mut self, Taken { arrivals, refused }: Taken) {
+    pub(super) fn source_added(&mut self, Admission { arrivals, refused }: Admission) {
         let taken = arrivals.len();
         let is_some = taken > 0 || refused.is_some();
         self.watch.note(holds(Check::Legal, is_some, || "no block was taken, none refused".into()));

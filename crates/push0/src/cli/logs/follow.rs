@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::attempts::{Attempt, Attempts, Selection};
-use super::source::{Heard, PIECES_MAX, Source, before, shown_part};
+use super::source::{OutputReply, PIECES_MAX, Source, before, shown_part};
 use crate::facts::{Facts, FactsError};
 use crate::interrupts;
 use crate::output::Lines;
@@ -22,8 +22,10 @@ pub(super) fn follow(
     let interrupts = interrupts::count().map_err(FactsError::thread)?;
     // What has ended was shown.
     let ended = attempts.of(selection).into_iter().filter(|attempt| attempt.end.is_some());
-    let done = |attempt: &Attempt| (attempt.number, Told { is_done: true, ..Told::default() });
-    let mut all: BTreeMap<u64, Told> = ended.map(done).collect();
+    let done = |attempt: &Attempt| {
+        (attempt.number, AttemptView { is_done: true, ..AttemptView::default() })
+    };
+    let mut all: BTreeMap<u64, AttemptView> = ended.map(done).collect();
     if attempts.of(selection).is_empty() {
         tell::info("nothing was tried yet: waits for an attempt");
     }
@@ -57,7 +59,7 @@ pub(super) fn follow(
 
 /// What was shown of an attempt.
 #[derive(Debug, Default)]
-struct Told {
+struct AttemptView {
     next: u64,
     /// So much text was shown. Unit: bytes.
     printed: usize,
@@ -71,7 +73,7 @@ struct Told {
     is_silence: bool,
 }
 
-impl Told {
+impl AttemptView {
     /// Shows what it has printed since, and how it ended. `last` is the attempt that was shown last.
     fn go_on(
         &mut self,
@@ -83,7 +85,7 @@ impl Told {
         let mut is_end = false;
         for _ in 0..PIECES_MAX {
             match source.ask(attempt, self.next)? {
-                Heard::Piece(piece) => {
+                OutputReply::Piece(piece) => {
                     let text = shown_part(&(before(piece.forgotten) + &piece.text));
                     let is_new = !std::mem::replace(&mut self.is_named, true);
                     let is_named = !is_new && *last == Some(attempt.number);
@@ -100,14 +102,14 @@ impl Told {
                         break;
                     }
                 }
-                Heard::Nothing => is_end = true,
-                Heard::Nobody(_) if attempt.end.is_some() => {
+                OutputReply::Nothing => is_end = true,
+                OutputReply::Nobody(_) if attempt.end.is_some() => {
                     // Whoever had it has gone since.
                     let kept = source.kept(attempt).unwrap_or_default();
                     shown_part(self.rest_of(&kept)).iter().for_each(|rest| lines.line(rest));
                     is_end = true;
                 }
-                Heard::Nobody(why) => {
+                OutputReply::Nobody(why) => {
                     is_end = true;
                     if !std::mem::replace(&mut self.is_silence, true) {
                         tell::warn(format_args!(
@@ -157,7 +159,7 @@ mod tests {
 
     #[test]
     fn what_follows_is_found_in_what_is_kept_though_its_beginning_is_not() {
-        let mut told = Told::default();
+        let mut told = AttemptView::default();
         let lines: Vec<String> = (0..900).map(|number| format!("line {number}\n")).collect();
         lines.iter().take(700).for_each(|line| told.remember(line));
         let rest = lines.iter().skip(700).cloned().collect::<String>();
@@ -165,6 +167,6 @@ mod tests {
         let end = lines.iter().skip(300).cloned().collect::<String>();
         assert_eq!(told.rest_of(&format!("[9 bytes before this are not kept]\n{end}")), rest);
         assert_eq!(told.rest_of("something else"), "");
-        assert_eq!(Told::default().rest_of("all of it"), "all of it");
+        assert_eq!(AttemptView::default().rest_of("all of it"), "all of it");
     }
 }

@@ -10,7 +10,7 @@ use push0_core::{TaskId, plain};
 use push0_dispatch::{OutputAnswer, OutputAsk, Piece, attempt_log, is_progress};
 
 use super::attempts::Attempt;
-use crate::cluster::{Asked, Asker, ClusterArgs};
+use crate::cluster::{Asker, ClusterArgs, QuestionOutcome};
 use crate::data::Layout;
 use crate::facts::FactsError;
 use crate::live;
@@ -25,7 +25,7 @@ pub(super) enum Source {
 }
 
 /// What is there of an output.
-pub(super) enum Heard {
+pub(super) enum OutputReply {
     Piece(Piece),
     /// Whoever had it has kept nothing.
     Nothing,
@@ -50,22 +50,22 @@ impl Source {
     }
 
     /// Some of what an attempt prints or printed.
-    pub(super) fn ask(&self, attempt: &Attempt, from: u64) -> Result<Heard, FactsError> {
+    pub(super) fn ask(&self, attempt: &Attempt, from: u64) -> Result<OutputReply, FactsError> {
         let ask = OutputAsk { attempt: attempt.id, from };
         let answer = match self {
             Self::Data(layout) => match live::ask(&layout.dispatch(), ask) {
                 Ok(answer) => answer,
                 Err(error) => {
-                    return Ok(Heard::Nobody(format!("the run does not answer: {error}")));
+                    return Ok(OutputReply::Nobody(format!("the run does not answer: {error}")));
                 }
             },
             Self::Cluster(asker) => {
-                let Some(dispatcher) = &attempt.dispatcher else { return Ok(Heard::Nothing) };
+                let Some(dispatcher) = &attempt.dispatcher else { return Ok(OutputReply::Nothing) };
                 match asker.ask(dispatcher, ask) {
-                    Asked::Answer(answer) => answer,
-                    Asked::Forbidden(words) => return Ok(Heard::Nobody(words)),
-                    Asked::Nobody => {
-                        return Ok(Heard::Nobody(format!(
+                    QuestionOutcome::Answer(answer) => answer,
+                    QuestionOutcome::Forbidden(words) => return Ok(OutputReply::Nobody(words)),
+                    QuestionOutcome::Nobody => {
+                        return Ok(OutputReply::Nobody(format!(
                             "dispatcher {dispatcher} does not answer"
                         )));
                     }
@@ -73,9 +73,9 @@ impl Source {
             }
         };
         Ok(match answer {
-            OutputAnswer::Piece(piece) => Heard::Piece(piece),
-            OutputAnswer::None => Heard::Nothing,
-            OutputAnswer::Later(why) => Heard::Nobody(why),
+            OutputAnswer::Piece(piece) => OutputReply::Piece(piece),
+            OutputAnswer::None => OutputReply::Nothing,
+            OutputAnswer::Later(why) => OutputReply::Nobody(why),
         })
     }
 
@@ -101,7 +101,7 @@ impl Source {
         let (mut text, mut next) = (String::new(), 0);
         for _ in 0..PIECES_MAX {
             match self.ask(attempt, next)? {
-                Heard::Piece(piece) => {
+                OutputReply::Piece(piece) => {
                     text += &before(piece.forgotten);
                     text += &piece.text;
                     next = piece.next;
@@ -110,11 +110,11 @@ impl Source {
                         break;
                     }
                 }
-                Heard::Nothing => {
+                OutputReply::Nothing => {
                     let who = attempt.dispatcher.as_ref().map_or("nobody", |id| id.as_str());
                     return Ok(Err(format!("dispatcher {who} has not kept it")));
                 }
-                Heard::Nobody(why) => return Ok(Err(why)),
+                OutputReply::Nobody(why) => return Ok(Err(why)),
             }
         }
         Ok(Ok(text))

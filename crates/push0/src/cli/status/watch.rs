@@ -19,7 +19,7 @@ use crate::status::{Frame, Place, Status, rows_of};
 use crate::tell;
 
 /// What came of a look.
-pub(super) enum Looked {
+pub(super) enum LookOutcome {
     Seen(Box<Status>),
     /// Why nothing can be said.
     Failed(Exit, String),
@@ -29,7 +29,7 @@ pub(super) enum Looked {
 pub(super) fn show_each(
     args: &StatusArgs,
     place: Place<'_>,
-    mut look: impl FnMut() -> Looked,
+    mut look: impl FnMut() -> LookOutcome,
 ) -> Exit {
     let Some(seconds) = args.watch else { return show(args, place, look(), ("", None)).0 };
     let interrupts = match interrupts::count() {
@@ -44,7 +44,7 @@ pub(super) fn show_each(
     loop {
         let began = Instant::now();
         let looked = look();
-        if let (true, Looked::Failed(..)) = (is_first, &looked) {
+        if let (true, LookOutcome::Failed(..)) = (is_first, &looked) {
             return show(args, place, looked, ("", None)).0; // what is wrong at first is wrong with the command
         }
         if is_drawn {
@@ -66,19 +66,19 @@ pub(super) fn show_each(
 fn show(
     args: &StatusArgs,
     place: Place<'_>,
-    looked: Looked,
+    looked: LookOutcome,
     (title, rows): (&str, Option<usize>),
 ) -> (Exit, bool) {
     let (status, text) = match looked {
-        Looked::Failed(exit, words) => {
+        LookOutcome::Failed(exit, words) => {
             tell::error(words);
             return (exit, true);
         }
-        Looked::Seen(status) if args.json => {
+        LookOutcome::Seen(status) if args.json => {
             let text = serde_json::to_string(&status).expect("names and numbers are JSON");
             (status, text)
         }
-        Looked::Seen(status) => {
+        LookOutcome::Seen(status) => {
             let mut frame = frame(args);
             // The cursor takes a row too.
             frame.rows = rows.map(|rows| rows.saturating_sub(1 + rows_of(title, frame.width)));

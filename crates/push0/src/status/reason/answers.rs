@@ -9,7 +9,7 @@ use push0_dispatch::Step;
 
 use super::Reason;
 use crate::status::cluster::Cluster;
-use crate::status::heard::Heard;
+use crate::status::heard::BeatView;
 
 impl Reason {
     /// Takes a dispatcher's word on what it does.
@@ -76,7 +76,7 @@ impl Reason {
     }
 
     /// Notes that a dispatcher of which the engine has heard does not answer.
-    pub(in crate::status) fn is_silent(&mut self, heard: &Heard) {
+    pub(in crate::status) fn is_silent(&mut self, heard: &BeatView) {
         if let Self::Proving { attempts }
         | Self::Silent { attempts }
         | Self::Unjudged { attempts }
@@ -91,7 +91,7 @@ impl Reason {
             (*dispatchers, *silent) = (dispatchers.saturating_sub(1), *silent + 1);
             if (*dispatchers, *aside) == (0, 0) {
                 let (program, dispatchers) = (std::mem::take(program), *silent);
-                let Heard { silent, silent_max, .. } = *heard;
+                let BeatView { silent, silent_max, .. } = *heard;
                 *self = Self::Mute { program, dispatchers, silent, silent_max };
             }
         }
