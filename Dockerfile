@@ -20,7 +20,7 @@ RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
 FROM debian:bookworm-slim AS nats
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates python3-pip
 WORKDIR /push0
-COPY tools/nats-server tools/nats-server
+COPY tools/nats-server tools/wheel tools/
 RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     install -D -t /out "$(tools/nats-server)" \
     && install -m 644 target/tools/nats-server-*/*.dist-info/licenses/LICENSE /out/LICENSE-NATS-SERVER

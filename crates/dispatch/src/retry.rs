@@ -53,6 +53,11 @@ impl Patience {
         after(ask).min(self.until)
     }
 
+    /// Whether its time is over: what was ended now may have had less than its own.
+    pub(crate) fn is_over(&self) -> bool {
+        Instant::now() >= self.until
+    }
+
     /// Begins with short pauses again: something else is tried.
     pub(crate) fn turn(&mut self) {
         self.pause = self.retry.pause;

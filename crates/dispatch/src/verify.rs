@@ -91,7 +91,7 @@ pub(crate) async fn judge(
             Err(trouble) => trouble,
         };
         let is_last = spent.is_last(case, &trouble).await;
-        let message = told.message(trouble);
+        let message = told.message(trouble, patience.is_over());
         if tries == Tries::Once || is_last {
             return Judged::NoVerdict { message };
         }

@@ -123,7 +123,10 @@ fn run(args: &DevArgs) -> Result<(), DevError> {
     let nats = cluster.start_server(&place, &binary, &interrupts)?;
     let is_ready = cluster.start_push0(args, &place, &nats, &interrupts)?;
     if is_ready {
-        tell::page(&place.next(args, &nats));
+        let page = place.next(args, &nats);
+        let path = place.path(PAGE);
+        fs::write(&path, format!("{page}\n")).map_err(|source| DevError::Dir { path, source })?;
+        tell::page(&page);
     }
     cluster.watch(&interrupts)?;
     tell::info("ending: dispatcher, engine, server");
@@ -165,7 +168,9 @@ impl Place {
              push0 status --nats {nats}\n  \
              push0 finish --yes --nats {nats}\n  \
              push0 proofs {pipeline} --nats {nats} --store {store} --follow\n\
-             or, for all of them: export PUSH0_NATS={nats} PUSH0_STORE={store}"
+             or, for all of them: export PUSH0_NATS={nats} PUSH0_STORE={store}\n\
+             To read this again: cat {}",
+            quoted(&self.path(PAGE))
         )
     }
 }
@@ -328,6 +333,9 @@ const READY_MAX: Duration = Duration::from_secs(60);
 
 /// So lately one was touched that is alive.
 const ALIVE_WITHIN: Duration = Duration::from_secs(10);
+
+/// What to type next: on a terminal it scrolls away with the first block.
+const PAGE: &str = "next.txt";
 
 /// From one look at the processes to the next.
 const LOOK: Duration = Duration::from_millis(50);

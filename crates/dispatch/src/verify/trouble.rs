@@ -26,9 +26,13 @@ pub(super) struct TryNotes {
 }
 
 impl TryNotes {
-    /// A trouble in words. Where that says nothing of the verifier, what is known of it follows.
-    pub(super) fn message(&mut self, trouble: Trouble) -> String {
+    /// A trouble in words. Where that says nothing of the verifier, what is known of it follows. Where all the time for
+    /// this result `is_over`, a try that it cut short is no news: what the verifier said before is told.
+    pub(super) fn message(&mut self, trouble: Trouble, is_over: bool) -> String {
         let message = match trouble {
+            Trouble::Limit(_) if is_over && self.said.is_some() => {
+                return self.said.clone().unwrap_or_default();
+            }
             Trouble::Failed(message) | Trouble::Silent(_, message) => {
                 self.said = Some(message.clone());
                 message
@@ -93,17 +97,26 @@ mod tests {
     #[test]
     fn what_was_known_before_a_try_that_says_nothing_is_told_with_it() {
         let (mut told, unstarted) = (TryNotes::default(), "the verifier was not started in time");
-        assert_eq!(told.message(Trouble::Unstarted), unstarted);
+        assert_eq!(told.message(Trouble::Unstarted, false), unstarted);
         let limit = || Trouble::Limit("no verdict in time".to_owned());
-        assert_eq!(told.message(limit()), "no verdict in time");
+        assert_eq!(told.message(limit(), false), "no verdict in time");
         let late = format!("{unstarted}; before that: no verdict in time");
-        assert_eq!(told.message(Trouble::Unstarted), late);
-        assert_eq!(told.message(Trouble::Unstarted), late, "once");
-        assert_eq!(told.message(Trouble::Failed("no key".to_owned())), "no key");
+        assert_eq!(told.message(Trouble::Unstarted, false), late);
+        assert_eq!(told.message(Trouble::Unstarted, false), late, "once");
+        assert_eq!(told.message(Trouble::Failed("no key".to_owned()), false), "no key");
         let both = "no verdict in time; before that: no key";
-        assert_eq!([told.message(limit()), told.message(limit())], [both, both]);
-        assert_eq!(told.message(Trouble::Unstarted), format!("{unstarted}; before that: {both}"));
-        assert_eq!(told.message(Trouble::Silent(Some(1), "exit 1".to_owned())), "exit 1");
-        assert_eq!(told.message(Trouble::Unstarted), format!("{unstarted}; before that: exit 1"));
+        assert_eq!([told.message(limit(), false), told.message(limit(), false)], [both, both]);
+        assert_eq!(
+            told.message(Trouble::Unstarted, false),
+            format!("{unstarted}; before that: {both}")
+        );
+        assert_eq!(told.message(Trouble::Silent(Some(1), "exit 1".to_owned()), false), "exit 1");
+        assert_eq!(told.message(limit(), true), "exit 1", "it was cut short");
+        assert_eq!(
+            told.message(Trouble::Unstarted, false),
+            format!("{unstarted}; before that: exit 1")
+        );
+        let mut told = TryNotes::default();
+        assert_eq!(told.message(limit(), true), "no verdict in time", "nothing was said before");
     }
 }

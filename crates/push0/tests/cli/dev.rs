@@ -133,9 +133,12 @@ impl Dev {
         until("it is not ready", || {
             let said = self.said();
             assert_eq!(self.child.try_wait().expect("it is ours"), None, "{said}");
-            said.contains("or, for all of them").then_some(())
+            said.contains("To read this again: cat ").then_some(())
         });
         let said = self.said();
+        let (_, again) = said.split_once("To read this again: cat ").expect("it says where");
+        let page = fs::read_to_string(again.lines().next().unwrap_or_default());
+        assert!(said.contains(page.expect("it is there").trim()), "the same page: {said}");
         let lines = said.lines().filter(|line| line.trim_start().starts_with("push0 "));
         lines.map(|line| line.trim_start().to_owned()).collect()
     }

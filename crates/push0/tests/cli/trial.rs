@@ -73,6 +73,13 @@ fn each_way_to_break_it_is_told_with_its_remedy() {
             "takes anything",
         ),
         (
+            "printf proof > $out",
+            r#"echo '{"undecided":"verify returned bool"}'; exit 2"#,
+            "1m",
+            "cannot tell: verify returned bool",
+            "correct it",
+        ),
+        (
             "x=$(head -c 200000000 /dev/zero | tr '\\0' x); sleep 1000",
             STRICT,
             "1m",
