@@ -21,16 +21,16 @@ pub struct Engine<A: Askers> {
     pub(crate) scheduler: Scheduler,
     pub(crate) fleet: Fleet,
     /// The time of the last turn: what was due by then was decided.
-    turned: Timestamp,
+    pub(crate) turned: Timestamp,
     /// Whether it has claimed the log. Before, it answers and adds nothing of its own: what was due while no engine ran is
     /// no attempt's fault.
     pub(crate) has_claimed: bool,
     pub(crate) is_draining: bool,
-    inbox: VecDeque<Work<A>>,
+    pub(crate) inbox: VecDeque<Work<A>>,
     /// What found no room in its turn: of a request the rest, and what is behind it.
     pub(crate) left: Vec<Work<A>>,
     /// Whether the last turn was full, so that what is due may not all have been decided.
-    is_behind: bool,
+    pub(crate) is_behind: bool,
     /// The position of the claim by which it leads.
     pub(crate) claim: Option<Seq>,
     /// What was decided and is not durable.
@@ -48,7 +48,7 @@ pub struct Engine<A: Askers> {
     pub(crate) telling: Option<Telling>,
     pub(crate) trouble: Option<Trouble>,
     pub(crate) room: Option<Room>,
-    fill: Fill,
+    pub(crate) fill: Fill,
 }
 
 /// What an engine is to know of its log, and of who reads what it does.

@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-use push0_core::{Event, Life, Seq, Timestamp, ToDispatcher, Verdict};
+use push0_core::{Event, Life, Rejection, Seq, Timestamp, ToDispatcher, Verdict};
 
-use crate::request::{Admission, Answered, Askers};
+use crate::request::{Admission, Askers};
 
 /// What a turn has gathered.
+#[derive(Clone, Debug)]
 pub(crate) struct Gathered<A: Askers> {
     pub(crate) events: Vec<Event>,
     /// What its events take in the log at most. Unit: bytes.
     bytes: usize,
     /// It takes no further request past this size. Unit: bytes.
     bytes_max: usize,
-    pub(crate) answers: Vec<Answered<A>>,
+    pub(crate) answers: Vec<(A::Ask, Result<(), Rejection>)>,
     pub(crate) taken: Vec<(A::Add, Admission)>,
     pub(crate) messages: Vec<(Life, ToDispatcher)>,
     pub(crate) looks: Vec<A::Look>,

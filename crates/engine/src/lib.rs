@@ -18,6 +18,7 @@
 //! Not here: what an input means (`push0_core`), what durable means (`push0_log`), and how any of it travels.
 
 mod audit;
+mod copied;
 mod decide;
 mod engine;
 mod followed;
@@ -34,6 +35,7 @@ mod trouble;
 mod waiting;
 
 pub use audit::Audit;
+pub use copied::Copied;
 pub use engine::{Engine, SILENCE_MAX, Settings};
 pub use followed::{BeatMeaning, Followed, Reign};
 pub use output::{Durable, Output};

@@ -13,7 +13,7 @@ use std::time::Duration;
 use push0_core::{Life, Timestamp, ToDispatcher};
 
 /// What leaves, for each life of a dispatcher in the order in which it was added.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Mail {
     hurries: BTreeMap<Life, Vec<ToDispatcher>>,
     /// For lives that nothing hurries for: verdicts, and since when the first waits.

@@ -8,6 +8,7 @@ use crate::request::{Admission, Askers};
 use crate::telling::Announcement;
 
 /// What leaves an engine. All of it rests on what is durable.
+#[derive(Clone, Debug)]
 pub enum Output<A: Askers> {
     /// Answer who asked.
     Answered(A::Ask, Result<(), Rejection>),
@@ -24,7 +25,7 @@ pub enum Output<A: Askers> {
 }
 
 /// A durable turn, for people.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Durable {
     /// The turn.
     pub turn: Turn,

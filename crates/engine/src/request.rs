@@ -16,6 +16,7 @@ pub trait Askers {
 }
 
 /// Something asked of an engine.
+#[derive(Clone, Debug)]
 pub enum Request<A: Askers> {
     /// Decide these, in order; the answer is the first refusal, which keeps none of the others from being decided.
     Ask(Vec<Input>, A::Ask),
@@ -34,7 +35,7 @@ pub enum Request<A: Askers> {
 }
 
 /// What became of some blocks, in order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Admission {
     /// How each block that was taken stood to the chain when it came; one for each block that was taken.
     pub arrivals: Vec<Arrival>,

@@ -26,7 +26,7 @@ pub struct Filling {
 }
 
 /// How fast a log fills, and whether somebody was told.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Fill {
     /// When it was first looked at, and what it took then.
     since: Option<(Timestamp, u64)>,

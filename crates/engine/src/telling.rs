@@ -18,6 +18,7 @@ pub enum Announcement {
 }
 
 /// How much may be told, and what was not.
+#[derive(Clone, Debug)]
 pub(crate) struct Telling {
     /// For what happens to every task.
     routine: Room,

@@ -11,8 +11,8 @@ use crate::request::Askers;
 
 /// Turns that wait.
 pub(crate) struct Waiting<A: Askers> {
-    turns: VecDeque<WaitingTurn<A>>,
-    bytes: usize,
+    pub(crate) turns: VecDeque<WaitingTurn<A>>,
+    pub(crate) bytes: usize,
 }
 
 impl<A: Askers> Default for Waiting<A> {

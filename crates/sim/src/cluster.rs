@@ -15,7 +15,7 @@ mod lead;
 mod mischief;
 mod node;
 mod source;
-mod stream;
+pub mod stream;
 mod truth;
 
 use std::time::Duration;

@@ -53,6 +53,8 @@ mod world;
 #[doc(hidden)]
 pub use broken::Broken;
 pub use check::{Check, Violation};
+#[doc(hidden)]
+pub use cluster::stream;
 pub use fault::{Fault, Strike, Struck};
 pub use shrink::{Shrunk, shrink};
 pub use story::{Outcome, Story};

@@ -37,7 +37,7 @@ pub struct Place<'a> {
 }
 
 /// The end of a log on a stream, as whoever writes it knows it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Pipe {
     /// What this one publishes to.
     subject: String,
@@ -49,14 +49,14 @@ pub struct Pipe {
 }
 
 /// A message that is under way, or whose fate is unknown.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Flight {
     record: Record,
     turns: usize,
 }
 
 /// Turns that were begun while a message was under way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Waiting {
     frames: Vec<u8>,
     turns: usize,

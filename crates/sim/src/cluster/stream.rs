@@ -15,7 +15,7 @@ use push0_log::stream::{Extent, PublishAnswer, ReadFailure, Record, Stored, gene
 
 /// What an engine asks.
 #[derive(Clone, Debug)]
-pub(super) enum Question {
+pub enum Question {
     /// To take a message, where alone it may be taken.
     Publish(Publish),
     Get(u64),
@@ -27,8 +27,8 @@ pub(super) enum Question {
 }
 
 /// A message, and where alone it may be taken.
-#[derive(Clone, Debug)]
-pub(super) struct Publish {
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Publish {
     id: String,
     subject: String,
     bytes: Bytes,
@@ -40,7 +40,7 @@ pub(super) struct Publish {
 
 /// What the stream answers.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub enum Answer {
     Said(PublishAnswer),
     Got(Result<Option<Stored>, ReadFailure>),
     Ends(Stored, Stored),
@@ -51,33 +51,33 @@ pub(super) enum Answer {
 }
 
 /// A message on its way to a majority of servers.
-#[derive(Debug)]
-pub(super) struct Proposal {
+#[derive(Clone, Debug)]
+pub struct Proposal {
     publish: Publish,
     /// Which; it comes to nothing once another is.
-    pub(super) nth: u64,
+    pub nth: u64,
 }
 
 /// The stream.
-#[derive(Debug)]
-pub(super) struct Stream {
-    pub(super) records: Vec<Stored>,
+#[derive(Clone, Debug)]
+pub struct Stream {
+    pub records: Vec<Stored>,
     /// The message ids that are known, with the sequence that each got. Longer than any world is their window.
     ids: Vec<(String, u64)>,
-    pub(super) is_three: bool,
+    pub is_three: bool,
     under_way: Option<Proposal>,
     proposals: u64,
     /// Until when it has no leader.
     leaderless: Duration,
     /// Until when its leader knows less than what is there, and how far it does.
     behind: (Duration, u64),
-    pub(super) is_full: bool,
+    pub is_full: bool,
     /// All that it held, while it holds something else, and since when.
     copy: Option<(Duration, Vec<Stored>)>,
 }
 
 /// How a publish is taken.
-pub(super) enum Taken {
+pub enum Taken {
     /// It is answered at once; a message that was taken stands at the end.
     At(PublishAnswer),
     /// It is on its way to a majority, by this number.
@@ -87,7 +87,7 @@ pub(super) enum Taken {
 }
 
 impl Publish {
-    pub(super) fn of(record: &Record, asked: Duration) -> Self {
+    pub fn of(record: &Record, asked: Duration) -> Self {
         let place = record.place();
         Self {
             id: record.message_id(),
@@ -102,7 +102,7 @@ impl Publish {
 
 impl Stream {
     /// A stream that holds the first record of a log, and nothing else.
-    pub(super) fn new(is_three: bool) -> Self {
+    pub fn new(is_three: bool) -> Self {
         Self {
             records: vec![first(LOG)],
             ids: Vec::new(),
@@ -117,27 +117,27 @@ impl Stream {
     }
 
     /// The sequence of its last message.
-    pub(super) fn last(&self) -> u64 {
+    pub fn last(&self) -> u64 {
         self.records.len() as u64
     }
 
     /// Since when it is not what it was.
-    pub(super) fn another_since(&self) -> Option<Duration> {
+    pub fn another_since(&self) -> Option<Duration> {
         self.copy.as_ref().map(|(since, _)| *since)
     }
 
     /// Whether somebody answers for it.
-    pub(super) fn answers(&self, now: Duration) -> bool {
+    pub fn answers(&self, now: Duration) -> bool {
         now >= self.leaderless
     }
 
     /// Whether it is not what it was.
-    pub(super) const fn is_another(&self) -> bool {
+    pub const fn is_another(&self) -> bool {
         self.copy.is_some()
     }
 
     /// It has no leader until then. What was under way goes with it, or comes later; and the next leader may be behind.
-    pub(super) fn elects(&mut self, until: Duration, loses: bool, behind: Option<(Duration, u64)>) {
+    pub fn elects(&mut self, until: Duration, loses: bool, behind: Option<(Duration, u64)>) {
         self.leaderless = until;
         if loses && self.is_three {
             self.under_way = None;
@@ -148,7 +148,7 @@ impl Stream {
     }
 
     /// It is put back to what it held after so many messages; or, with none, it is another log.
-    pub(super) fn replace(&mut self, now: Duration, kept: Option<u64>) {
+    pub fn replace(&mut self, now: Duration, kept: Option<u64>) {
         let whole = self.records.clone();
         match kept {
             Some(kept) => self.records.truncate(usize::try_from(kept).unwrap_or(usize::MAX)),
@@ -165,7 +165,7 @@ impl Stream {
     }
 
     /// It holds again what it held.
-    pub(super) fn restore(&mut self) {
+    pub fn restore(&mut self) {
         if let Some((_, copy)) = self.copy.take() {
             self.records = copy;
             self.under_way = None;
@@ -173,7 +173,7 @@ impl Stream {
     }
 
     /// Answers what changes nothing.
-    pub(super) fn look(&self, now: Duration, question: &Question) -> Answer {
+    pub fn look(&self, now: Duration, question: &Question) -> Answer {
         if !self.answers(now) {
             return Answer::Nothing;
         }
@@ -196,7 +196,7 @@ impl Stream {
     }
 
     /// Takes a message, or says why not.
-    pub(super) fn publish(&mut self, now: Duration, publish: &Publish) -> Taken {
+    pub fn publish(&mut self, now: Duration, publish: &Publish) -> Taken {
         if self.another_since().is_some_and(|since| publish.asked <= since) {
             return Taken::Silence; // its servers were stopped for it, and what was on its way is lost
         }
@@ -230,7 +230,7 @@ impl Stream {
     }
 
     /// What was under way by this number is on a majority. Answers where it stands; not, if it went.
-    pub(super) fn commit(&mut self, nth: u64) -> Option<u64> {
+    pub fn commit(&mut self, nth: u64) -> Option<u64> {
         let proposal = self.under_way.take_if(|proposal| proposal.nth == nth)?;
         Some(self.push(&proposal.publish))
     }
@@ -256,9 +256,9 @@ fn first(log: LogId) -> Stored {
 }
 
 /// What its subjects begin with.
-pub(super) const PREFIX: &str = "push0.log";
+pub const PREFIX: &str = "push0.log";
 
-pub(super) const LOG: LogId = LogId([7; 16]);
+pub const LOG: LogId = LogId([7; 16]);
 
 const OTHER_LOG: LogId = LogId([8; 16]);
 
