@@ -28,6 +28,8 @@ mod operators;
 mod orphan;
 mod outputs;
 mod over_s3;
+#[path = "hostile/peer.rs"]
+mod peer;
 mod proofs_lost;
 mod prover_killed;
 mod quiet;
