@@ -44,6 +44,7 @@ mod taken_back;
 mod told_twice;
 mod traced;
 mod unread;
+#[expect(dead_code, reason = "shared with the soak, which needs more of it")]
 mod user;
 mod whys;
 #[expect(dead_code, reason = "shared with the soak, which needs more of it")]
