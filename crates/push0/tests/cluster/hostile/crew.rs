@@ -40,11 +40,18 @@ pub(crate) struct Counts {
     pub(crate) told: AtomicU64,
 }
 
-/// As whom they come: with users that ship, two machines more, and one that nobody knows.
-const ROLES: [&str; 7] = ["gpu-3", LIAR, "client", "reader", "operator", "system", "stranger"];
+/// As whom they come: with users that ship, three machines more, and one that nobody knows.
+const ROLES: [&str; 8] =
+    ["gpu-3", LIAR, IDLER, "client", "reader", "operator", "system", "stranger"];
 
-/// Takes work, and does with it what it likes.
-pub(crate) const LIAR: &str = "gpu-4";
+/// Takes work, and says now and then that it has proved it.
+const LIAR: &str = "gpu-4";
+
+/// Takes work, and brings nothing.
+const IDLER: &str = "gpu-5";
+
+/// All machines of theirs.
+pub(crate) const MACHINES: [&str; 3] = ["gpu-3", LIAR, IDLER];
 
 impl Crew {
     /// Sends them to work.
@@ -109,7 +116,7 @@ async fn work(state: Arc<State>, place: usize, role: &'static str) {
             continue;
         };
         match role {
-            LIAR => live(&state, &user.client, round).await,
+            LIAR | IDLER => live(&state, &user.client, role, round).await,
             role => act(&state, &user.client, role, round).await,
         }
         round += 1;
@@ -240,18 +247,18 @@ async fn operator(client: &Client, round: u64) {
     }
 }
 
-/// One life of a machine that takes work: it fails it, calls its inputs lost, is refused by a verifier that is none, says that
-/// it has proved it, or sits on it until it falls silent. A life that sat on something is silent for so long that it is given
-/// up.
-async fn live(state: &State, client: &Client, life: u64) {
-    let Some(mut peer) = Peer::new(client.clone(), LIAR, life + 1, 2).await else { return };
+/// One life of a machine that takes work. The one says that it has proved it, or that it had no time: so it is not set aside
+/// for long. The other fails it, calls its inputs lost, is refused by a verifier that is none, or sits on it until it falls
+/// silent. A life that sat on something is silent for so long that it is given up.
+async fn live(state: &State, client: &Client, role: &str, life: u64) {
+    let Some(mut peer) = Peer::new(client.clone(), role, life + 1, 2).await else { return };
     let (mut granted, mut has_sat) = (life, false);
     for _ in 0..BEATS_OF_A_LIFE {
         let mut says = |grant: &Value| {
             granted += 1;
-            if is_time_to_lie(state) {
-                let result = made_up(&format!("{granted:064x}"), 1, &format!("{life:064x}"), true);
-                return Some(if granted % 2 == 0 { result } else { as_no_mock(result) });
+            let no_time = json!({ "NotRun": { "message": "it had no time" } });
+            if role == LIAR {
+                return Some(lie(state, granted).unwrap_or(no_time));
             }
             let failed =
                 |class: &str| json!({ "Failed": { "class": class, "message": "so it says" } });
@@ -259,7 +266,7 @@ async fn live(state: &State, client: &Client, life: u64) {
                 0 => Some(failed("transient")),
                 1 => Some(failed("unprovable")),
                 2 => Some(failed("failed")),
-                3 => Some(json!({ "NotRun": { "message": "it had no time" } })),
+                3 => Some(no_time),
                 4 => Some(json!({ "Rejected": { "message": "by its verifier" } })),
                 // Seldom: who is wrong about it three times gets nothing for a while.
                 5 if granted % 4 == 1 => {
@@ -283,25 +290,24 @@ async fn live(state: &State, client: &Client, life: u64) {
     }
 }
 
-/// Seldom, since a person has to take each lie back.
-fn is_time_to_lie(state: &State) -> bool {
+/// A result that is not there: every second time said to be no mock, and under a key. Seldom, since a person has to take each
+/// back.
+fn lie(state: &State, granted: u64) -> Option<Value> {
     static LAST: Mutex<Option<Instant>> = Mutex::new(None);
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_time = last.is_none_or(|last| last.elapsed() >= EACH_LIE);
-    if is_time {
-        *last = Some(Instant::now());
-        state.lies.fetch_add(1, Ordering::Relaxed);
+    if last.is_some_and(|last| last.elapsed() < EACH_LIE) {
+        return None;
     }
-    is_time
-}
-
-/// The same, said to be no mock, and under a key.
-fn as_no_mock(mut result: Value) -> Value {
-    if let Some(result) = result.pointer_mut("/Proved").and_then(Value::as_object_mut) {
-        result.insert("mock".to_owned(), json!(false));
-        result.insert("vkey".to_owned(), json!(format!("sha256:{}", "ee".repeat(32))));
+    *last = Some(Instant::now());
+    let lies = state.lies.fetch_add(1, Ordering::Relaxed);
+    let (output, statement) = (format!("{granted:064x}"), format!("{lies:064x}"));
+    let mut result = made_up(&output, 1, &statement, true);
+    let fields = result.pointer_mut("/Proved").and_then(Value::as_object_mut);
+    if let Some(fields) = fields.filter(|_| lies.is_multiple_of(2)) {
+        fields.insert("mock".to_owned(), json!(false));
+        fields.insert("vkey".to_owned(), json!(format!("sha256:{}", "ee".repeat(32))));
     }
-    result
+    Some(result)
 }
 
 /// Blocks of nobody's chain at one height, twice as many as are taken.
@@ -355,4 +361,4 @@ const BEATS_OF_A_LIFE: u32 = 10;
 const SILENCE: Duration = Duration::from_secs(4);
 
 /// From one lie to the next.
-const EACH_LIE: Duration = Duration::from_secs(45);
+const EACH_LIE: Duration = Duration::from_secs(30);

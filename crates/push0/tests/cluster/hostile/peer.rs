@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use async_nats::{Client, Subscriber};
+use async_nats::{Client, HeaderMap, Subscriber};
 use futures_util::StreamExt as _;
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, timeout_at};
@@ -42,7 +42,10 @@ impl Peer {
     ) -> bool {
         let subject = format!("push0.engine.hear.{}", self.id);
         let words = serde_json::to_vec(&self.said()).expect("JSON");
-        if self.client.publish(subject, words.into()).await.is_err() {
+        // As one that was started again in its own directory: the life before it is over.
+        let mut headers = HeaderMap::new();
+        headers.insert("Push0-After", &*(self.life - 1).to_string());
+        if self.client.publish_with_headers(subject, headers, words.into()).await.is_err() {
             return false;
         }
         self.next = Instant::now() + BEAT;

@@ -73,7 +73,7 @@ impl World {
         self.nats.reload(0, &Settings { nodes: 1, more: users(""), ..Settings::default() });
     }
 
-    /// Three servers with the roles that ship and two machines more, `gpu-3` and `gpu-4`, for as long as `time` of blocks
+    /// Three servers with the roles that ship and three machines more, `gpu-3` to `gpu-5`, for as long as `time` of blocks
     /// that take a moment each.
     pub(crate) fn for_long(time: Duration) -> Self {
         let roles = roles();
@@ -81,7 +81,7 @@ impl World {
             roles.split_once("            {\n                user: gpu-2").expect("it ships");
         let (one, after) = one.split_once("\n            }\n").expect("it ends");
         let one = format!("            {{\n                user: gpu-2{one}\n            }}\n");
-        let more = ["gpu-3", "gpu-4"].map(|id| one.replace("gpu-2", id)).concat(); // with the same password
+        let more = ["gpu-3", "gpu-4", "gpu-5"].map(|id| one.replace("gpu-2", id)).concat(); // with the same password
         let mut world =
             Self::with_roles_of(3, "50ms..400ms", format!("{before}{one}{more}{after}"));
         // A block takes 2 kB of the log; the servers of the tests have 1 GB.
