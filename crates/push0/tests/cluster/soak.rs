@@ -88,7 +88,7 @@ fn soak(time: Duration, mut chance: Chance) {
     let acts = judged(&crew);
     let lies = crew.lies();
     drop(crew);
-    let ends = Instant::now() + END_MAX;
+    let ends = Instant::now() + END_MAX + LIE_MAX * u32::try_from(lies).expect("few");
     while !person.has_all(&mut world, blocks) {
         assert!(Instant::now() < ends, "not all is written: {}", status(&world));
         std::thread::sleep(Duration::from_secs(1));
@@ -216,3 +216,6 @@ const BYTES_OF_AN_ACT: u64 = 512;
 
 /// How long the last blocks take once nobody strikes any more.
 const END_MAX: Duration = Duration::from_secs(300);
+
+/// And each lie that nobody came to yet: once it is taken back, all proofs are read again from the first.
+const LIE_MAX: Duration = Duration::from_secs(60);
