@@ -54,10 +54,11 @@ pub(super) async fn connect(config: &NatsConfig) -> Result<Connection, NatsError
     let options = options(config).reconnect_to_server_callback(move |servers, _| {
         std::future::ready(chooses.choose(&servers))
     });
+    let inbox = config.inbox.clone();
     let options = entry.with(options.event_callback(move |event| {
         let heard = heard.clone();
         if let Event::ServerError(ServerError::Other(words)) = &event {
-            refused.send_replace(words.clone());
+            refused.send_replace(of_all_inboxes(words, &inbox));
         } else if matches!(event, Event::Disconnected) {
             count.send_modify(|count| *count += 1);
         }
@@ -72,6 +73,17 @@ pub(super) async fn connect(config: &NatsConfig) -> Result<Connection, NatsError
     let server = link.is_up(&servers.ok().and_then(Result::ok).unwrap_or_default());
     tokio::spawn(news.tell(server, config.links.clone()));
     Ok(Connection { client, losses, refusals })
+}
+
+/// What the servers refuse, without what differs from one time to the next: an inbox has another name each time, and who is
+/// kept from one is kept from all.
+fn of_all_inboxes(words: &str, inbox: &str) -> String {
+    let begins = format!("\"{inbox}.");
+    let named = words.split_once(&begins);
+    match named.and_then(|(before, rest)| Some((before, rest.split_once('"')?.1))) {
+        Some((before, after)) => format!("{before}{begins}>\"{after}"),
+        None => words.to_owned(),
+    }
 }
 
 fn options(config: &NatsConfig) -> ConnectOptions {
@@ -180,6 +192,17 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn what_is_refused_of_an_inbox_is_the_same_each_time() {
+        let refused = |what: &str| format!("Permissions Violation for Subscription to \"{what}\"");
+        let told = |what: &str| of_all_inboxes(&refused(what), "_INBOX.push0.engine");
+        assert_eq!(told("_INBOX.push0.engine.aB3.*"), refused("_INBOX.push0.engine.>"));
+        assert_eq!(told("_INBOX.push0.engine.xY7.*"), refused("_INBOX.push0.engine.>"));
+        for other in ["push0.log.a.b", "_INBOX.push0.engines.aB3", "_INBOX.push0.client.aB3.*"] {
+            assert_eq!(told(other), refused(other));
+        }
+    }
 
     #[test]
     fn those_that_lost_a_server_together_do_not_come_back_together() {

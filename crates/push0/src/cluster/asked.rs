@@ -232,3 +232,25 @@ const fn bytes_max(right: Right) -> u32 {
         Right::Operate => 256 << 10,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What people are told of the bounds is what they are.
+    #[test]
+    fn the_page_has_the_bounds_that_hold() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/nats.md");
+        let page = std::fs::read_to_string(page).expect("it is there");
+        let size = |bytes: u32| match bytes {
+            bytes if bytes >= 1 << 20 => format!("{} MiB", bytes >> 20),
+            bytes => format!("{} KiB", bytes >> 10),
+        };
+        for right in Right::ALL {
+            let (name, most, seats) = (right.name(), a_second(right), seats(right));
+            let (bytes, longest) = (size(bytes_a_second(right)), size(bytes_max(right)));
+            let row = format!("\n| {name} | {most} | {bytes} | {seats} | {longest} |\n");
+            assert!(page.contains(&row), "{row}");
+        }
+    }
+}

@@ -28,6 +28,8 @@ mod operators;
 mod orphan;
 mod outputs;
 mod over_s3;
+#[path = "hostile/peer.rs"]
+mod peer;
 mod proofs_lost;
 mod prover_killed;
 mod quiet;
@@ -42,6 +44,7 @@ mod taken_back;
 mod told_twice;
 mod traced;
 mod unread;
+#[expect(dead_code, reason = "shared with the soak, which needs more of it")]
 mod user;
 mod whys;
 #[expect(dead_code, reason = "shared with the soak, which needs more of it")]

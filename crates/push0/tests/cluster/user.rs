@@ -53,6 +53,15 @@ impl User {
         assert!(words.contains(what), "{words}, not {what}");
     }
 
+    /// How often the servers have refused something since this was asked last.
+    pub(crate) fn was_refused(&mut self) -> u64 {
+        let mut refused = 0;
+        while self.refusals.try_recv().is_ok() {
+            refused += 1;
+        }
+        refused
+    }
+
     /// Says things until they are heard.
     pub(crate) async fn until_heard(&self, subject: &str, heard: &mut async_nats::Subscriber) {
         let come = async {

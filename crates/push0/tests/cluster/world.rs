@@ -166,6 +166,12 @@ impl World {
         ended
     }
 
+    /// Whether a process has ended by itself.
+    pub(crate) fn has_ended(&mut self, name: &str) -> bool {
+        let child = self.running.get_mut(name).expect("it was started");
+        child.try_wait().expect("it is ours").is_some()
+    }
+
     pub(crate) fn freeze(&self, name: &str) -> SystemTime {
         self.signal(name, Signal::STOP);
         now()

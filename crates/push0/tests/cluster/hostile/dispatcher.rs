@@ -2,19 +2,20 @@
 //!
 //! Not here: what it may publish and hear (`roles`).
 
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use push0_core::{AttemptId, Event, Seq};
+use push0_dispatch::Store;
 use push0_testbed::until;
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
-use super::{count, engines};
+use super::{at_work, count, engines, engines_in};
+use crate::peer::{Peer, made_up};
 use crate::user::User;
-use crate::world::{BLOCKS, at};
+use crate::world::{BLOCKS, World, at};
 
 /// Started under a name whose dispatcher lives, it is refused each time; the one at work notices nothing.
 #[test]
@@ -197,37 +198,10 @@ fn it_cannot_pass_for_another_that_has_gone() {
 fn its_word_alone_loses_nothing() {
     let mut world = engines("20ms");
     let told = Arc::new(AtomicU64::new(0));
-    world.block_on(async {
-        let liar = User::new(&world, "gpu-1").await;
-        let (heard, mut said) = (Arc::clone(&told), Vec::new());
-        let mut down = liar.client.subscribe("push0.dispatcher.gpu-1.*").await.expect("it may");
-        tokio::spawn(async move {
-            loop {
-                let capacity =
-                    json!({ "programs": ["mock"], "slots": 2, "memory_bytes": 1_u64 << 40, "gpus": 0 });
-                let (dispatcher, incarnation) = ("gpu-1", 7);
-                said.push(json!({ "Beat": {
-                    "dispatcher": dispatcher, "incarnation": incarnation, "capacity": capacity,
-                    "running": {}, "held": [],
-                }}));
-                let words = serde_json::to_vec(&std::mem::take(&mut said)).expect("JSON");
-                if liar.client.publish("push0.engine.hear.gpu-1", words.into()).await.is_err() {
-                    return;
-                }
-                let Ok(Some(message)) = timeout(BEAT, down.next()).await else { continue };
-                let down: Value = serde_json::from_slice(&message.payload).expect("JSON");
-                let messages = at(&down, "/messages");
-                for grant in messages.as_array().into_iter().flatten().filter_map(|it| it.get("Grant")) {
-                    heard.fetch_add(1, Ordering::Relaxed);
-                    said.push(json!({ "Report": {
-                        "dispatcher": dispatcher, "incarnation": incarnation,
-                        "attempt": at(grant, "/attempt"), "task": at(grant, "/task"),
-                        "outcome": { "InputLost": { "artifact": at(grant, "/inputs/0/artifact") } },
-                        "ran": { "secs": 0, "nanos": 1 },
-                    }}));
-                }
-            }
-        });
+    let heard = Arc::clone(&told);
+    at_work(&world, "gpu-1", 2, move |grant| {
+        heard.fetch_add(1, Ordering::Relaxed);
+        Some(json!({ "InputLost": { "artifact": at(grant, "/inputs/0/artifact") } }))
     });
     world.submit();
     world.wait_for("e1", "no work for 60 s");
@@ -274,5 +248,85 @@ fn however_much_it_says_that_means_nothing_the_work_goes_on() {
     world.finish(BLOCKS);
 }
 
-/// From one beat of a peer to its next.
-const BEAT: Duration = Duration::from_millis(300);
+/// It says that it has proved what nobody has: an engine takes its word, and whoever is to hand the proof out does not. What
+/// is said then to be done about it does it.
+#[test]
+fn its_lie_is_refused_at_delivery_and_taken_back_by_the_command_that_is_named() {
+    let mut world = engines("20ms");
+    let garbage = b"no proof of anything";
+    let store = Store::open(&world.path("store")).expect("the engines made it");
+    let output = store.put(garbage).expect("there is room").to_string();
+    let says = made_up(&output, garbage.len(), &"ab".repeat(32), true);
+    let mut lie = Some(says);
+    at_work(&world, "gpu-1", 1, move |_| {
+        let failed = || json!({ "Failed": { "class": "transient", "message": "so it says" } });
+        Some(lie.take().unwrap_or_else(failed))
+    });
+    world.submit();
+    world.wait_accepted(1);
+    world.dispatch("gpu-2");
+    let reader = ["proofs", "pipeline.toml", "--out", "out"];
+    let said = until("the lie is not looked at", || {
+        world.start("reader", &reader);
+        let code = world.wait_end("reader").code();
+        let said = world.said("reader");
+        assert!(matches!(code, Some(0 | 1)), "{said}"); // it may not be released yet
+        (code == Some(1)).then_some(said)
+    });
+    let (_, command) = said.split_once("`push0 discard ").expect("it names the command");
+    let task = command.split(' ').next().expect("a task");
+    assert!(world.run(&["discard", task, "--why", "a lie"]).success());
+    world.wait_accepted(BLOCKS);
+    world.finish(BLOCKS);
+}
+
+/// What it says of a key holds for itself alone.
+#[test]
+fn a_key_that_it_names_is_nobody_elses() {
+    let world = World::with_roles("20ms");
+    let path = world.path("pipeline.toml");
+    let real = fs::read_to_string(&path).expect("it is there").replace(", mock = true }", " }");
+    fs::write(&path, real).expect("writable");
+    let world = engines_in(world);
+    let (keys, output) =
+        (["aa", "bb"].map(|key| format!("sha256:{}", key.repeat(32))), "cd".repeat(32));
+    for (gpu, key) in ["gpu-1", "gpu-2"].into_iter().zip(&keys) {
+        let mut says = made_up(&output, 1, &"ab".repeat(32), false);
+        if let Some(result) = says.pointer_mut("/Proved").and_then(Value::as_object_mut) {
+            result.insert("vkey".to_owned(), json!(key));
+        }
+        at_work(&world, gpu, 1, move |_| Some(says.clone()));
+    }
+    world.submit();
+    let named = |key: &str| {
+        count(
+            &world,
+            |event| matches!(event, Event::KeyNamed { vkey, .. } if vkey.to_string() == key),
+        )
+    };
+    until("not both name a key", || keys.iter().all(|key| named(key) == 1).then_some(()));
+    world.wait_accepted(BLOCKS);
+    assert_eq!(count(&world, |event| matches!(event, Event::Pinned { .. })), 0);
+    assert_eq!(count(&world, |event| matches!(event, Event::Rejected { .. })), 0);
+}
+
+/// Whatever it claims to have: eight at once from the start, and two more with each beat.
+#[test]
+fn however_much_it_claims_what_it_has_not_shown_is_not_given_to_it() {
+    let world = engines("20ms");
+    world.submit();
+    world.block_on(async {
+        let client = User::new(&world, "gpu-1").await.client;
+        let mut peer = Peer::new(client, "gpu-1", 7, u32::MAX).await.expect("it may hear");
+        let mut told = 0;
+        for beats in 1..=4 {
+            let mut says = |_: &Value| {
+                told += 1;
+                None
+            };
+            assert!(peer.go_on(&mut says).await);
+            assert!(told <= 8 + 2 * beats, "{told} after {beats} beats");
+        }
+        assert!(told > 0, "it gets nothing");
+    });
+}

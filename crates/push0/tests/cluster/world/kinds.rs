@@ -36,6 +36,19 @@ impl World {
         world
     }
 
+    /// The same, and the first machine may speak and hear as any other: a fleet that shares a user.
+    pub(crate) fn with_shared_fleet(time: &str) -> Self {
+        let roles = roles();
+        let own = ["push0.engine.hear.gpu-1", "push0.dispatcher.gpu-1.*"];
+        assert!(own.iter().all(|subject| roles.contains(subject)), "they ship");
+        let shared = roles.replace("push0.engine.hear.gpu-1", "push0.engine.hear.*");
+        Self::with_roles_of(
+            1,
+            time,
+            shared.replace("push0.dispatcher.gpu-1.*", "push0.dispatcher.*.*"),
+        )
+    }
+
     /// One server with the roles as they ship: nobody operates.
     pub(crate) fn with_roles_as_shipped() -> Self {
         Self::over(1, "20ms", shipped())
@@ -60,15 +73,15 @@ impl World {
         self.nats.reload(0, &Settings { nodes: 1, more: users(""), ..Settings::default() });
     }
 
-    /// Three servers with the roles that ship and a machine more, `gpu-3`, for as long as `time` of blocks that take a
-    /// moment each.
+    /// Three servers with the roles that ship and three machines more, `gpu-3` to `gpu-5`, for as long as `time` of blocks
+    /// that take a moment each.
     pub(crate) fn for_long(time: Duration) -> Self {
         let roles = roles();
         let (before, one) =
             roles.split_once("            {\n                user: gpu-2").expect("it ships");
         let (one, after) = one.split_once("\n            }\n").expect("it ends");
         let one = format!("            {{\n                user: gpu-2{one}\n            }}\n");
-        let more = one.replace("gpu-2", "gpu-3"); // with the same password
+        let more = ["gpu-3", "gpu-4", "gpu-5"].map(|id| one.replace("gpu-2", id)).concat(); // with the same password
         let mut world =
             Self::with_roles_of(3, "50ms..400ms", format!("{before}{one}{more}{after}"));
         // A block takes 2 kB of the log; the servers of the tests have 1 GB.
