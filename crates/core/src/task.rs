@@ -67,14 +67,17 @@ pub struct Task {
     pub discarded: Option<Box<Discarded>>,
     /// No result of an attempt that was granted before is taken: what it reads was taken back then, and a task of its id
     /// with it.
-    pub not_before: Seq,
+    pub not_before: AttemptId,
 }
 
 /// What is left of a result that was taken back.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Discarded {
-    /// The position of that. No result of an attempt that was granted before is taken.
+    /// The position of that.
     pub at: Seq,
+    /// No result of an attempt below this one is taken: it was granted before, maybe by an engine whose grant was lost with
+    /// the end of its log, at a higher position.
+    pub(crate) since: AttemptId,
     /// Whether the result before had flowed on to what reads it.
     pub(crate) has_flowed: bool,
     /// Into how many parts, where there must be as many again.
@@ -146,9 +149,9 @@ impl Task {
         !matches!(self.state, TaskState::Accepted)
     }
 
-    /// The position at which it, or what it reads, was last taken back: no result of an attempt before counts.
-    pub(crate) fn taken_back(&self) -> Seq {
-        self.discarded.as_ref().map_or(self.not_before, |gone| gone.at.max(self.not_before))
+    /// When it, or what it reads, was last taken back: no result of an attempt below this one counts.
+    pub(crate) fn taken_back(&self) -> AttemptId {
+        self.discarded.as_ref().map_or(self.not_before, |gone| gone.since.max(self.not_before))
     }
 
     /// Whether a result of it has flowed on: that happens once.

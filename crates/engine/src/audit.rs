@@ -10,8 +10,8 @@ pub trait Audit {
     /// A dispatcher beats, and is to be answered so.
     fn hears(&mut self, _now: Timestamp, _beat: &Beat, _answer: &[ToDispatcher]) {}
 
-    /// All that a beat leads to was decided.
-    fn heard(&mut self, _beat: &Beat) {}
+    /// What a beat leads to was decided: all of it, or as much as the turn had room for.
+    fn heard(&mut self, _beat: &Beat, _is_all_decided: bool) {}
 
     /// A dispatcher reports.
     fn reported(&mut self, _report: &Report) {}

@@ -22,8 +22,9 @@ impl<A: Askers> Engine<A> {
         audit.hears(now, &beat, &again);
         let to = Life { dispatcher: beat.dispatcher.clone(), incarnation: beat.incarnation };
         gathered.messages.extend(again.into_iter().map(|message| (to.clone(), message)));
+        let before = self.left.len();
         self.decide_all(now, inputs, gathered, audit)?;
-        audit.heard(&beat);
+        audit.heard(&beat, self.left.len() == before);
         Ok(())
     }
 

@@ -274,8 +274,8 @@ impl Audit for Watch {
         self.hears(now, beat, answer);
     }
 
-    fn heard(&mut self, beat: &Beat) {
-        self.beat(beat);
+    fn heard(&mut self, beat: &Beat, is_all_decided: bool) {
+        self.beat(beat, is_all_decided);
     }
 
     fn reported(&mut self, report: &Report) {

@@ -57,8 +57,8 @@ pub(crate) struct Ledger {
     /// The time of the last fact.
     pub(crate) at: Timestamp,
     keys: BTreeMap<ProgramName, Keys>,
-    /// Tasks that are no more, for what they read was taken back, and where that stands.
-    superseded: BTreeMap<TaskId, Seq>,
+    /// Tasks that are no more, for what they read was taken back, and which attempts were granted before that: those below.
+    superseded: BTreeMap<TaskId, AttemptId>,
     arrivals: Arrivals,
     /// The canonical chain, as its source has it.
     chain: Vec<(Height, BlockHash)>,

@@ -52,6 +52,8 @@ pub(crate) struct Watch {
     lives: BTreeMap<DispatcherId, u64>,
     /// Of which life the beat is that is decided about, if one is; and what it knows of.
     hearing: Option<Which>,
+    /// Dispatchers that were started again, and of whose former life the turn had no room to end all: what their beat knew.
+    unfinished: BTreeMap<DispatcherId, BTreeMap<AttemptId, TaskId>>,
     known: BTreeMap<AttemptId, TaskId>,
     announced: BTreeMap<DispatcherId, Capacity>,
     /// What everyone could take: an engine looks at some of it, and is to decide as if it saw all.
@@ -90,6 +92,7 @@ impl Watch {
             absent: BTreeMap::new(),
             lives: BTreeMap::new(),
             hearing: None,
+            unfinished: BTreeMap::new(),
             known: BTreeMap::new(),
             announced: BTreeMap::new(),
             offered: Vec::new(),

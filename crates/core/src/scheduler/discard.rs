@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 use super::{Effect, Scheduler};
 use crate::input::Rejection;
 use crate::task::{Discarded, IllegalEvent, Task, TaskState};
-use crate::{Event, InputId, Output, ReleaseNumber, Seq, TaskId, Timestamp};
+use crate::{AttemptId, Event, InputId, Output, ReleaseNumber, Seq, TaskId, Timestamp};
 
 impl Scheduler {
     pub(super) fn discard(
@@ -99,9 +99,9 @@ impl Scheduler {
         Ok(())
     }
 
-    /// The last position at which something was taken back that a task with these inputs reads. A task of its id may have
-    /// been then, and attempts at that read what is gone.
-    pub(super) fn taken_back_below(&self, inputs: &[InputId]) -> Seq {
+    /// When something was last taken back that a task with these inputs reads. A task of its id may have been then, and
+    /// attempts at that read what is gone.
+    pub(super) fn taken_back_below(&self, inputs: &[InputId]) -> AttemptId {
         let makers = inputs.iter().filter_map(|input| self.task(&input.maker()?));
         makers.map(Task::taken_back).max().unwrap_or_default()
     }
@@ -163,6 +163,7 @@ impl Scheduler {
 
     /// A task that is in no index is as it was when it was opened, but for what has flowed on.
     fn reset(&mut self, seq: Seq, at: Timestamp, id: TaskId, flows_anew: bool) {
+        let since = self.attempt_at(seq);
         let Some(task) = self.tasks.get_mut(&id) else { return };
         let (was_open, first) = (task.is_open(), task.key.first);
         let has_flowed = task.has_flowed() && !flows_anew;
@@ -176,7 +177,7 @@ impl Scheduler {
         task.tally.begin_anew();
         (task.parked, task.remakes) = (None, 0);
         task.result = None;
-        task.discarded = Some(Box::new(Discarded { at: seq, has_flowed, parts }));
+        task.discarded = Some(Box::new(Discarded { at: seq, since, has_flowed, parts }));
         self.cancel_all(seq, id);
         self.note_open(id, first, was_open, true);
     }

@@ -42,7 +42,7 @@ impl Scheduler {
         report: &Report,
         result: &ResultRef,
     ) -> Result<Vec<Event>, Rejection> {
-        if report.attempt.position() < task.taken_back() {
+        if report.attempt < task.taken_back() {
             return Err(Rejection::Answered(Verdict::Unwanted));
         }
         if let Some(answer) = told_again(task, report) {

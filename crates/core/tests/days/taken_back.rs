@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use push0_core::{
-    Digest, Effect, Input, Limits, Outcome, PipelineSpec, Rejection, ReleaseNumber, ResultRef,
-    Scheduler, Seq, StageSpec, TaskId, TaskState, Turn, Verdict, Vkey,
+    AttemptId, Digest, Effect, Epoch, Input, Limits, Outcome, PipelineSpec, Rejection,
+    ReleaseNumber, ResultRef, Scheduler, Seq, StageSpec, TaskId, TaskState, Turn, Verdict, Vkey,
 };
 
 use crate::day::{Day, pipeline, result};
@@ -39,6 +39,25 @@ fn a_result_of_before_is_not_taken_and_one_of_after_is_whatever_it_says() {
     day.grant();
     day.report(task, Outcome::Proved(result()));
     assert_eq!(day.scheduler.task(&task).expect("it").state, TaskState::Accepted);
+}
+
+/// A grant leaves before it is durable. So an engine that dies may have granted at a position that the next one is far from,
+/// and what was made by it is of before all the same.
+#[test]
+fn a_result_of_an_engine_before_is_not_taken_at_whatever_position_it_was_granted() {
+    let mut day = Day::of(pipeline());
+    day.ask(&Input::Claim(Epoch(2)));
+    let mut day = day.granted(1);
+    let (task, before) = (day.tried()[0], AttemptId::of(Epoch(1), Seq(1_000_000)));
+    let lie = ResultRef { statement: Digest::of(b"a lie"), ..result() };
+    day.report(task, Outcome::Proved(lie.clone()));
+    discard(&mut day, task);
+    let again = Input::Report(day.report_on(before, task, Outcome::Proved(lie)));
+    let answer = day.scheduler.decide(day.now, &again);
+    assert_eq!(answer, Err(Rejection::Answered(Verdict::Unwanted)));
+    let after = AttemptId::of(Epoch(3), Seq(1));
+    let other = Input::Report(day.report_on(after, task, Outcome::Proved(result())));
+    assert!(day.scheduler.decide(day.now, &other).is_ok(), "it is of after");
 }
 
 #[test]
@@ -232,7 +251,7 @@ fn assert_same_after_replay(day: &Day) {
     for (event, seq) in day.events.iter().zip(1..) {
         let at = if seq == day.events.len() as u64 { last } else { scheduler.now() };
         let events = vec![event.clone()];
-        let turn = Turn { epoch: push0_core::Epoch(1), first: Seq(seq), at, events };
+        let turn = Turn { epoch: Epoch(1), first: Seq(seq), at, events };
         scheduler.replay_turn(&turn).expect("it was decided");
     }
     let stand = |scheduler: &Scheduler| {

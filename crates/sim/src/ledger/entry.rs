@@ -42,10 +42,10 @@ pub(crate) struct Entry {
     pub(crate) has_flowed: bool,
     /// The parts of a result that was taken back, where as many must come again.
     pub(crate) joined_parts: Option<usize>,
-    /// The position at which its result, or one that it read, was taken back last.
-    pub(crate) discarded: Seq,
+    /// Attempts below this one were granted before its result, or one that it read, was taken back last.
+    pub(crate) discarded: AttemptId,
     /// The same of a task of its id that is no more.
-    pub(crate) superseded: Seq,
+    pub(crate) superseded: AttemptId,
 }
 
 /// Where a task stands.
@@ -105,8 +105,8 @@ impl Entry {
             made: BTreeSet::new(),
             has_flowed: false,
             joined_parts: None,
-            discarded: Seq(0),
-            superseded: Seq(0),
+            discarded: AttemptId(0),
+            superseded: AttemptId(0),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use push0_core::{Output, ReleaseNumber, TaskId, Timestamp};
+use push0_core::{AttemptId, Output, ReleaseNumber, TaskId, Timestamp};
 
 use super::{Entry, Ledger, State};
 use crate::check::{Check, Found, holds};
@@ -46,7 +46,7 @@ impl Ledger {
             }
         }
         self.unnames(&all);
-        let position = self.last;
+        let since = AttemptId::of(self.epoch, self.last);
         for id in &all {
             let to = match self.entry(id)?.state {
                 State::Ready(ready) => ready,
@@ -56,13 +56,13 @@ impl Ledger {
             let entry = self.entry(id)?;
             let parts = entry.result.take().map(|result| result.parts.len());
             entry.joined_parts = parts.or(entry.joined_parts).filter(|_| entry.has_flowed);
-            entry.discarded = position;
+            entry.discarded = since;
             entry.begins_anew();
             entry.made.clear();
         }
         for id in gone {
             self.tasks.remove(&id);
-            self.superseded.insert(id, position);
+            self.superseded.insert(id, since);
             self.ready.remove(&id);
         }
         Ok(())

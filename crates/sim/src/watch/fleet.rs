@@ -40,13 +40,17 @@ impl Watch {
         self.lives.insert(beat.dispatcher.clone(), life.max(before.unwrap_or_default()));
     }
 
-    /// It was decided about.
-    pub(crate) fn beat(&mut self, beat: &Beat) {
+    /// It was decided about: all of it, or as much as the turn had room for.
+    pub(crate) fn beat(&mut self, beat: &Beat, is_all_decided: bool) {
         let hearing = self.hearing.take();
         if hearing == Some(Which::Over) {
             return; // nothing is learnt of it
         }
-        if hearing == Some(Which::Next) {
+        self.unfinished.remove(&beat.dispatcher); // what was left is decided before what is heard later
+        if hearing == Some(Which::Next) && !is_all_decided {
+            self.unfinished.insert(beat.dispatcher.clone(), self.known.clone());
+        }
+        if hearing == Some(Which::Next) && is_all_decided {
             let left = self.ledger.leases.values();
             let left = left.filter_map(|task| Some((task, self.ledger.tasks.get(task)?)));
             let is_left = |(task, entry): &(&TaskId, &Entry)| match &entry.state {
@@ -109,17 +113,22 @@ impl Watch {
         dispatcher: &DispatcherId,
         events: &[Event],
     ) -> Result<(), Found> {
-        let Some(hearing) = self.hearing else { return self.check_silence(dispatcher, events) };
+        let unfinished = self.unfinished.get(dispatcher);
+        let (hearing, known) = match (self.hearing, unfinished) {
+            (Some(hearing), _) => (hearing, &self.known),
+            (None, Some(known)) => (Which::Next, known),
+            (None, None) => return self.check_silence(dispatcher, events),
+        };
         holds(Check::LiveNotLost, hearing != Which::Over, || {
             format!("{dispatcher} was given up on a late beat of a former life")
         })?;
         let is_known = |event: &&Event| {
             let Event::Lost { task, attempt, .. } = event else { return false };
-            self.known.get(attempt) == Some(task)
+            known.get(attempt) == Some(task)
         };
-        let known = events.iter().find(is_known);
-        holds(Check::LiveNotLost, known.is_none(), || {
-            format!("{dispatcher} was started again, knows of an attempt, and: {known:?}")
+        let lost = events.iter().find(is_known);
+        holds(Check::LiveNotLost, lost.is_none(), || {
+            format!("{dispatcher} was started again, knows of an attempt, and: {lost:?}")
         })
     }
 

@@ -40,7 +40,7 @@ impl Watch {
         let Some(stage) = self.ledger.stage(entry.stage) else { return };
         let is_fit = truth::is_fit(stage, &entry.key, result);
         // What was made from what is taken back is worth nothing; what is told again is known.
-        let is_over = report.attempt.position() < entry.discarded.max(entry.superseded)
+        let is_over = report.attempt < entry.discarded.max(entry.superseded)
             || entry.made.contains(&report.attempt);
         let is_over = is_over || self.own_keys.contains(&report.dispatcher);
         let is_kept = entry.result.is_some() || !is_fit || is_over;
@@ -84,7 +84,7 @@ impl Watch {
         let events = decided.unwrap_or_default();
         let is_accepted = |event: &Event| matches!(event, Event::Accepted { attempt, .. } if *attempt == report.attempt);
         let is_taken = events.iter().any(is_accepted);
-        let is_over = report.attempt.position() < entry.discarded.max(entry.superseded)
+        let is_over = report.attempt < entry.discarded.max(entry.superseded)
             || entry.made.contains(&report.attempt);
         if is_over {
             return holds(Check::Discarded, !is_taken, || {
