@@ -15,8 +15,9 @@
 //! A ghost's result is not refused before a minute has passed. Its task may become known: whoever asked for it got no
 //! answer, and asks again.
 //!
-//! Not here: what a lost lease leads to (`scheduler`).
+//! Not here: what a beat says (`fleet::beat`), and what a lost lease leads to (`scheduler`).
 
+mod beat;
 mod claims;
 mod members;
 mod offers;
@@ -24,11 +25,9 @@ mod offers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use self::claims::{TrackRecord, believable};
 use self::members::{Member, Members};
 use crate::{
-    Attempt, AttemptId, Beat, Capacity, Deadline, DispatcherId, Input, Life, Outcome, Report,
-    Scheduler, TaskId, Timestamp, ToDispatcher, WithdrawnBy,
+    AttemptId, Capacity, Deadline, DispatcherId, Input, Life, Outcome, Report, Scheduler, Timestamp,
 };
 
 /// Every dispatcher that was heard of.
@@ -68,83 +67,6 @@ impl Fleet {
             self.unheard.values_mut().for_each(|since| *since = now);
         }
         self.looked = now;
-    }
-
-    /// Takes a beat: answers what must be asked of the scheduler, and sent to the dispatcher again.
-    ///
-    /// A beat of a life before the one last heard came late, and says nothing.
-    pub fn beat(
-        &mut self,
-        now: Timestamp,
-        beat: &Beat,
-        scheduler: &Scheduler,
-    ) -> (Vec<Input>, Vec<ToDispatcher>) {
-        let is_of_the_past = |was: &Member| beat.incarnation < was.incarnation;
-        if self.members.get(&beat.dispatcher).is_some_and(is_of_the_past) {
-            return (Vec::new(), Vec::new());
-        }
-        let leases = scheduler.attempts_of(&beat.dispatcher);
-        let leases: BTreeMap<_, _> = leases.map(|attempt| (attempt.id, attempt)).collect();
-        let was = self.members.remove(&beat.dispatcher);
-        self.unheard.remove(&beat.dispatcher);
-        let program = |attempt: &AttemptId| match leases.get(attempt) {
-            Some(lives) => Some(scheduler.pipeline().stage(lives.stage).program.clone()),
-            // What its lease was lost of is what its task says.
-            None => {
-                let task = beat.running.get(attempt).and_then(|task| scheduler.task(task));
-                let stage = task.map(|task| scheduler.pipeline().stage(task.stage));
-                let before = || was.as_ref()?.running().get(attempt).cloned().flatten();
-                stage.map(|stage| stage.program.clone()).or_else(before)
-            }
-        };
-        let capacity = believable(&beat.capacity, scheduler.pipeline());
-        let mut member = Member::new(now, beat, capacity, program);
-        member.strays = was.as_ref().map(|was| was.strays.clone()).unwrap_or_default();
-        member.strays.retain(|attempt, _| beat.held.contains_key(attempt));
-        member.shown = shown(now, beat, was.as_ref(), leases.iter().map(|(id, of)| (*id, of.task)));
-        let mut inputs = Vec::new();
-        let mut again = Vec::new();
-        let knows = |lease: &AttemptId, of: &TaskId| {
-            let task = beat.running.get(lease).or_else(|| beat.held.get(lease));
-            task.is_some_and(|task| task == of)
-        };
-        let is_wanted = |attempt: &AttemptId, task: &TaskId| {
-            leases.get(attempt).is_some_and(|of| *task == of.task)
-        };
-        let unwanted = beat.running.iter().filter(|(attempt, task)| !is_wanted(attempt, task));
-        again.extend(unwanted.map(|(attempt, _)| ToDispatcher::Cancel(*attempt)));
-        match was {
-            Some(was) if was.incarnation != beat.incarnation => {
-                let is_known = |(lease, of): &(&AttemptId, &&Attempt)| knows(lease, &of.task);
-                let known = leases.iter().filter(is_known).map(|(lease, _)| *lease);
-                let but: BTreeSet<_> = known.collect();
-                let gone = leases.len() - but.len();
-                let why = "its dispatcher was started again";
-                inputs.extend(lose_all(&beat.dispatcher, but, why, gone));
-            }
-            was => {
-                let before = was.map(|was| was.absent).unwrap_or_default();
-                for (attempt, of) in leases {
-                    if knows(&attempt, &of.task) {
-                        continue;
-                    }
-                    let beats = before.get(&attempt).copied().unwrap_or_default() + 1;
-                    member.absent.insert(attempt, beats);
-                    if beats >= ABSENT_MAX {
-                        let message = format!("its dispatcher knew nothing of it in {beats} beats");
-                        let cause = Some(WithdrawnBy::NotTaken);
-                        inputs.push(Input::Withdraw { attempt, message, cause });
-                    } else if !scheduler.has_time_for(now, of) {
-                        let message = "too late to start it: it could not end in time".to_owned();
-                        inputs.push(Input::Withdraw { attempt, message, cause: None });
-                    } else if let Some(grant) = scheduler.grant(attempt) {
-                        again.push(ToDispatcher::Grant(Box::new(grant)));
-                    }
-                }
-            }
-        }
-        self.members.insert(&beat.dispatcher, member);
-        (inputs, again)
     }
 
     /// Takes a dispatcher's word that an attempt has ended.
@@ -279,24 +201,6 @@ impl Fleet {
     }
 }
 
-/// What a dispatcher has shown by a beat, which knows of some of its leases.
-fn shown(
-    now: Timestamp,
-    beat: &Beat,
-    was: Option<&Member>,
-    leases: impl Iterator<Item = (AttemptId, TaskId)>,
-) -> TrackRecord {
-    let is_known = |(lease, of): &(AttemptId, TaskId)| {
-        beat.running.get(lease).or_else(|| beat.held.get(lease)) == Some(of)
-    };
-    let (known, unknown): (Vec<_>, Vec<_>) = leases.partition(is_known);
-    let mut shown = was.map_or_else(|| TrackRecord::new(now, known.len()), |was| was.shown);
-    if unknown.is_empty() {
-        shown.beat(now);
-    }
-    shown
-}
-
 /// Gives up on what a dispatcher holds, however few of its leases one decision ends: each ends one at least,
 /// and what is left when there is none changes nothing.
 fn lose_all(
@@ -308,9 +212,6 @@ fn lose_all(
     let lose = Input::Lose { dispatcher: dispatcher.clone(), but, message: why.to_owned() };
     std::iter::repeat_n(lose, leases)
 }
-
-/// How many beats in a row may leave out a lease before it counts as never taken.
-const ABSENT_MAX: u32 = 3;
 
 /// How long a result may wait for its task to become known. A takeover takes less, and so does a client's retry.
 const STRAY_MAX: Duration = Duration::from_secs(60);

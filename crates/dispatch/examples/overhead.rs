@@ -81,6 +81,7 @@ fn dispatch(own: &str, dir: &Path, contract: Contract, run: Run) -> Duration {
         programs: BTreeMap::from([(name.clone(), program)]),
         heartbeat: Config::HEARTBEAT,
         uses_cgroups: true,
+        adopts_orphans: true,
         keeps_results: false,
     };
     let Started { to, mut from, dispatcher, .. } = start(config).expect("a dispatcher");

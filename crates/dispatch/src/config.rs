@@ -36,6 +36,10 @@ pub struct Config {
     /// Whether the kernel is asked to keep provers to their memory, by control groups; else they are
     /// watched, as they are where there are no groups to be had.
     pub uses_cgroups: bool,
+    /// Whether this whole process adopts what its provers orphan (Linux calls it a subreaper), and ends and reaps it. Where
+    /// it does not, what a prover leaves behind in a session of its own is ended by its control group alone, or by the mark
+    /// in its environment. A program that has children in sessions of their own may not want to be one.
+    pub adopts_orphans: bool,
     /// Whether its engine is another process. Results that wait for a verdict are kept on disk too then, for its next life,
     /// and what attempts printed that came to nothing goes into the store.
     pub keeps_results: bool,

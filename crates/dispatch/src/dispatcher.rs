@@ -204,7 +204,7 @@ pub fn start_with(config: Config, retry: Retry) -> Result<Started, StartError> {
     Now::clear(&dir); // a life that was killed said it
     let about = About::new(&config, gpus, lives.memory_limit());
     let _ = about.write(&dir);
-    sys::adopt_orphans().map_err(StartError::Thread)?;
+    sys::adopt_orphans(config.adopts_orphans).map_err(StartError::Thread)?;
 
     let (to, to_receiver) = mpsc::channel(TO_MAX);
     let (from_sender, from) = mpsc::channel(FROM_MAX);

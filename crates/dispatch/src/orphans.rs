@@ -89,6 +89,9 @@ pub fn end_marked(mark: &str) {
 
 /// Kills the adopted processes that `is_wanted` names, and reaps the dead ones; whether any was killed.
 fn kill_adopted(is_wanted: impl Fn(Pid, &Stat) -> bool) -> bool {
+    if !sys::adopts_orphans() {
+        return false; // what is a child here is the program's own
+    }
     let own = getpid();
     // Without it nobody's child can be told from a prover's.
     let Some(own_session) = procfs::stat(own).map(|stat| stat.session) else { return false };

@@ -14,6 +14,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{
@@ -25,12 +26,32 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::process::Child;
 
-use crate::user::User;
-
-/// Makes this process the one that adopts what its descendants orphan.
-pub(crate) fn adopt_orphans() -> io::Result<()> {
-    Ok(set_child_subreaper(Some(getpid()))?)
+/// A user of this machine.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct User {
+    pub(crate) name: String,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    /// The primary one, and the others.
+    pub(crate) groups: Vec<u32>,
+    pub(crate) home: PathBuf,
 }
+
+/// Makes this process the one that adopts what its descendants orphan, from now on, if it `is_asked`.
+pub(crate) fn adopt_orphans(is_asked: bool) -> io::Result<()> {
+    if is_asked {
+        set_child_subreaper(Some(getpid()))?;
+        ADOPTS.store(true, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+/// Whether it is.
+pub(crate) fn adopts_orphans() -> bool {
+    ADOPTS.load(Ordering::Relaxed)
+}
+
+static ADOPTS: AtomicBool = AtomicBool::new(false);
 
 /// What a child becomes.
 #[derive(Debug)]

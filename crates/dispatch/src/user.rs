@@ -14,17 +14,7 @@ use std::process::Command;
 use rustix::process::geteuid;
 
 use crate::sys;
-
-/// A user of this machine.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct User {
-    pub(crate) name: String,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-    /// The primary one, and the others.
-    pub(crate) groups: Vec<u32>,
-    pub(crate) home: PathBuf,
-}
+pub(crate) use crate::sys::User;
 
 /// Why no process can be run as a user.
 #[derive(Debug, thiserror::Error)]

@@ -33,6 +33,7 @@ use std::path::{Path, PathBuf};
 
 use push0_core::{Epoch, Seq, Turn};
 
+use crate::boundary;
 use crate::disk::{Directory, Disk};
 use crate::frame::{self, FrameDigest, Header, Kind, LogId};
 use crate::payload::Payload;
@@ -281,7 +282,7 @@ pub enum OpenError {
 
 /// The first segment of a log that does not exist.
 fn genesis(settings: Settings) -> io::Result<Tail> {
-    let segment_bytes = settings.segment_bytes.next_multiple_of(frame::ALIGN);
+    let segment_bytes = settings.segment_bytes.next_multiple_of(boundary::ALIGN);
     let log = settings.id.map_or_else(LogId::draw, Ok)?;
     let header = Header {
         kind: Kind::Genesis,

@@ -30,6 +30,7 @@ use std::io::{self, Read as _};
 use push0_core::{Epoch, Seq};
 use sha2::{Digest as _, Sha256};
 
+use crate::boundary::{ALIGN, HEADER_BYTES, MAGIC};
 use crate::payload::{Encoding, Payload};
 
 /// Which log: drawn at random when it is made, and in every frame of it.
@@ -137,16 +138,6 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Frame<'_>, Fault> {
         return Err(Fault::Damaged("its padding is not zero"));
     }
     Ok(Frame { header, encoding, payload, bytes: frame })
-}
-
-/// Whether a frame begins in `bytes` at a multiple of [`ALIGN`], be it whole or not.
-pub(crate) fn begins_in(bytes: &[u8]) -> bool {
-    bytes.chunks(ALIGN).any(|chunk| chunk.starts_with(&MAGIC))
-}
-
-/// Whether a reader of a frame with this payload could take some of it for the beginning of another.
-pub(crate) fn seems_begun_in(payload: &[u8]) -> bool {
-    payload.get(ALIGN - HEADER_BYTES % ALIGN..).is_some_and(begins_in)
 }
 
 /// Whether there is nothing but zeros.
@@ -275,15 +266,9 @@ const fn padded(length: usize) -> usize {
     length.next_multiple_of(ALIGN)
 }
 
-/// Every frame begins at a multiple of this in its segment.
-pub(crate) const ALIGN: usize = 64;
-
-/// What every frame begins with, and so every segment.
-pub const MAGIC: [u8; 8] = *b"\x89push0\r\n";
 const VERSION: u16 = 1;
 const CHECKSUM_AT: usize = 16;
 const PREFIX_BYTES: usize = 20;
-const HEADER_BYTES: usize = 88;
 static BLANK: [u8; 4096] = [0; 4096];
 
 #[cfg(test)]

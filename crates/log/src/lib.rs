@@ -14,6 +14,7 @@
 //! Not here: what a turn means (`push0-core`), and when one is taken (the engine).
 
 mod beside;
+mod boundary;
 pub mod conformance;
 mod disk;
 mod file;
@@ -33,9 +34,10 @@ use std::sync::Arc;
 use push0_core::{Seq, Turn};
 
 pub use beside::FileFollower;
+pub use boundary::MAGIC;
 pub use disk::{Directory, Disk, make_dir};
 pub use file::{FileLog, OpenError, Settings};
-pub use frame::{LogId, MAGIC};
+pub use frame::LogId;
 pub use memory::{Memory, MemoryLog};
 #[cfg(feature = "nats")]
 pub use nats::{

@@ -10,7 +10,7 @@
 use push0_core::Turn;
 use serde::Serialize;
 
-use crate::frame;
+use crate::boundary;
 
 /// A payload, and what it is written in.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Payload {
     /// What a record of `turn` holds.
     pub(crate) fn of(turn: &Turn) -> Self {
         let bytes = rmp_serde::to_vec_named(turn).expect("facts are made of what MessagePack has");
-        match frame::seems_begun_in(&bytes) {
+        match boundary::seems_begun_in(&bytes) {
             false => Self { encoding: Encoding::MessagePack, bytes },
             true => Self::json(turn),
         }
@@ -80,6 +80,7 @@ mod tests {
     use push0_core::{Digest, Epoch, Event, ParkedBy, Seq, TaskId, Timestamp};
 
     use super::*;
+    use crate::frame;
 
     #[test]
     fn a_turn_takes_fewer_bytes_than_as_json_and_is_read_back() {
@@ -109,7 +110,10 @@ mod tests {
         for turn in feigned.chain((0..=24).map(many)) {
             let payload = Payload::of(&turn);
             let frame = frame::encode(&frame::tests::HEADER, &payload);
-            assert!(!frame::begins_in(frame.get(frame::ALIGN..).expect("longer")), "{turn:?}");
+            assert!(
+                !boundary::begins_in(frame.get(boundary::ALIGN..).expect("longer")),
+                "{turn:?}"
+            );
             assert_eq!(payload.encoding.turn(&payload.bytes), Ok(turn));
             as_json += u32::from(payload.encoding == Encoding::Json);
         }

@@ -23,6 +23,7 @@ use std::path::Path;
 use push0_core::{Epoch, Seq, Turn};
 use serde::{Deserialize, Serialize};
 
+use crate::boundary;
 use crate::frame::{self, Fault, Frame, FrameDigest, Kind};
 use crate::{Cut, Directory, Disk, Ending, LogId, ReadError, Report};
 
@@ -294,7 +295,7 @@ impl Chain<'_> {
             Fault::Newer(reason) => return End::Unreadable(offset, Unreadable::Newer(reason)),
         };
         let bytes = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        let later = rest.get(frame::ALIGN..).unwrap_or_default();
+        let later = rest.get(boundary::ALIGN..).unwrap_or_default();
         // The first segment gets its name with its genesis frame in it, synced: that frame is never torn, and a
         // segment without it (empty, or zeros alone) was not left so by any crash.
         let Some(place) = &self.place else {
@@ -302,7 +303,7 @@ impl Chain<'_> {
             let reason = if bytes == 0 { blank } else { reason };
             return End::Unreadable(offset, Unreadable::Damaged(reason.to_owned()));
         };
-        if is_last && bytes <= frame_max(place.segment_bytes) && !frame::begins_in(later) {
+        if is_last && bytes <= frame_max(place.segment_bytes) && !boundary::begins_in(later) {
             return End::Torn { offset, bytes: bytes as u64, reason };
         }
         End::Unreadable(offset, Unreadable::Damaged(reason.to_owned()))

@@ -152,6 +152,7 @@ impl Trial<'_> {
             programs: configs,
             heartbeat: Config::HEARTBEAT,
             uses_cgroups: true,
+            adopts_orphans: true,
             keeps_results: false,
         })
     }

@@ -167,6 +167,7 @@ fn real(
         programs: BTreeMap::from([(pipeline::program(), program)]),
         heartbeat: Config::HEARTBEAT,
         uses_cgroups: false,
+        adopts_orphans: true,
         keeps_results: false,
     };
     let Started { dispatcher, to, mut from, .. } = push0_dispatch::start(config)?;

@@ -216,6 +216,7 @@ pub(crate) fn config(
         programs,
         heartbeat: Duration::from_millis(50),
         uses_cgroups: true,
+        adopts_orphans: true,
         keeps_results: false,
     }
 }

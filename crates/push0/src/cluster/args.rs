@@ -9,6 +9,7 @@ use clap::Args;
 use push0_core::{DispatcherId, ProgramName};
 use push0_dispatch::Reclaim;
 
+use super::hook;
 use super::settings::ClusterArgs;
 use crate::run::MachineArgs;
 
@@ -305,6 +306,9 @@ pub(crate) struct ProofsArgs {
     /// How long the hook may take; then it is ended, with what it started, and run again
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
     pub(crate) hook_timeout: Duration,
+    /// A variable of this command's environment that the hook is given too, as for its key; more than once for several
+    #[arg(long, value_name = "VARIABLE", requires = "hook", value_parser = hook::passed)]
+    pub(crate) hook_pass: Vec<String>,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
 }

@@ -341,6 +341,7 @@ fn config(loaded: &LoadedPipeline, wanted: DispatcherSetup, store: Store) -> Con
         programs: programs.configs(),
         heartbeat: Config::HEARTBEAT,
         uses_cgroups: true,
+        adopts_orphans: true,
         keeps_results: true,
     }
 }

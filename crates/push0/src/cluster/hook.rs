@@ -26,6 +26,8 @@ use crate::tell::{self, Repeats};
 pub(super) struct Hook {
     /// The program, then its arguments.
     words: Vec<String>,
+    /// What it has around it beside what every program has.
+    around: Surroundings,
     timeout: Duration,
     out: PathBuf,
     /// The log's id.
@@ -43,6 +45,22 @@ pub(super) fn words(command: Option<&str>) -> Vec<String> {
     command.unwrap_or_default().split_whitespace().map(ToOwned::to_owned).collect()
 }
 
+/// The name of a variable that a hook may be given.
+///
+/// # Errors
+///
+/// That it is no name, or one of push0's own.
+pub(super) fn passed(name: &str) -> Result<String, String> {
+    if !Surroundings::is_name(name) {
+        return Err("no variable has this name: write letters, digits and `_`, the first no digit"
+            .to_owned());
+    }
+    if Surroundings::is_private(name) {
+        return Err("it may be a credential of push0's own: give the hook's under another name, or in a file".to_owned());
+    }
+    Ok(name.to_owned())
+}
+
 /// Whether a hook was ever named for these proofs.
 pub(super) fn is_marked(out: &Path) -> bool {
     out.join(HOOKED).symlink_metadata().is_ok()
@@ -56,12 +74,14 @@ impl Hook {
     /// [`ClusterError::Mark`], where it is not known how far it came.
     pub(super) fn open(
         words: Vec<String>,
+        pass: &[String],
         timeout: Duration,
         out: &Path,
         log: &str,
     ) -> Result<Option<Self>, ClusterError> {
         let mut hook = Self {
             words,
+            around: Surroundings { pass: pass.to_vec(), ..Surroundings::default() },
             timeout,
             out: out.to_owned(),
             log: log.to_owned(),
@@ -154,7 +174,7 @@ impl Hook {
         command.args(arguments).arg(file);
         let bounds = Bounds { timeout: self.timeout, memory_bytes: None, output_bytes: u64::MAX };
         let shown = file.display();
-        match child::run(command, &Surroundings::default(), bounds) {
+        match child::run(command, &self.around, bounds) {
             Ok(ended) if ended.code == Some(0) => {
                 self.troubles.works(&format!("the hook for {shown} ended well"));
             }
@@ -321,7 +341,7 @@ mod tests {
         for text in ["exit 3", "sleep 1000 & wait"] {
             let script = words(Some(&script(dir.path(), text)));
             let timeout = Duration::from_millis(300);
-            let hook = Hook::open(script, timeout, dir.path(), LOG).expect("a mark");
+            let hook = Hook::open(script, &[], timeout, dir.path(), LOG).expect("a mark");
             let mut hook = hook.expect("a hook");
             assert!(hook.agrees(&[], false).expect("nothing is done"));
             assert!(!hook.run(number, key, dir.path()).expect("run"), "{text}");
@@ -330,7 +350,7 @@ mod tests {
     }
 
     fn open(command: &str, out: &Path, log: &str) -> Result<Option<Hook>, ClusterError> {
-        Hook::open(words(Some(command)), Duration::from_secs(60), out, log)
+        Hook::open(words(Some(command)), &[], Duration::from_secs(60), out, log)
     }
 
     fn marked(out: &Path) -> String {

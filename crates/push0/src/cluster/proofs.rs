@@ -74,7 +74,7 @@ fn write_all(args: &ProofsArgs) -> Result<(), ClusterError> {
     let mut replica = runtime.block_on(Replica::open(&settings.nats))?;
     let log = replica.log.id().to_string();
     owned(&store, &log)?;
-    let hook = Hook::open(words, args.hook_timeout, &out, &log)?;
+    let hook = Hook::open(words, &args.hook_pass, args.hook_timeout, &out, &log)?;
     if !args.follow {
         runtime.block_on(replica.catch_up())?; // one that follows waits for a log that is silent
     }

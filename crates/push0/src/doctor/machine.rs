@@ -80,6 +80,7 @@ fn processes() -> Vec<Finding> {
             programs: std::iter::empty::<(ProgramName, _)>().collect(),
             heartbeat: Config::HEARTBEAT,
             uses_cgroups: true,
+            adopts_orphans: true,
             keeps_results: false,
         };
         let started = push0_dispatch::start(config);

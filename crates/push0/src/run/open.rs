@@ -78,6 +78,7 @@ pub(super) fn open(args: &RunArgs) -> Result<RunSetup, RunError> {
         programs: programs.configs(),
         heartbeat: Config::HEARTBEAT,
         uses_cgroups: true,
+        adopts_orphans: true,
         keeps_results: false,
     };
     close(&data, is_new, &config)?;

@@ -83,6 +83,28 @@ fn a_mark_is_of_one_log_and_of_one_history_of_it() {
     another_log(&mut world);
 }
 
+#[test]
+fn it_is_given_what_is_named_and_nothing_else_of_ours() {
+    let mut world = World::new(1, "20ms");
+    peopled(&mut world);
+    world.submit();
+    world.drain();
+    hook(&world, "echo \"$SETTLE_KEY/$OTHER/$PUSH0_NATS\" >>given");
+    released(&world);
+    let by = ["env", "SETTLE_KEY=abc", "OTHER=x"];
+    world.start_by(&by, "p1", &[&HOOKED[..], &["--hook-pass", "SETTLE_KEY"]].concat());
+    assert!(world.wait_end("p1").success(), "{}", world.said("p1"));
+    let given = fs::read_to_string(world.path("given")).expect("it ran");
+    assert_eq!(given.lines().collect::<BTreeSet<_>>(), BTreeSet::from(["abc//"]));
+    for (name, says) in
+        [("PUSH0_NATS_PASSWORD", "a credential of push0's own"), ("A-B", "no variable")]
+    {
+        world.start("p2", &[&HOOKED[..], &["--hook-pass", name]].concat());
+        assert_eq!(world.wait_end("p2").code(), Some(2));
+        assert!(world.said("p2").contains(says), "{}", world.said("p2"));
+    }
+}
+
 /// Its numbers begin anew: by the mark of the first, no hook would see its releases.
 fn another_log(world: &mut World) {
     let other = "[nats]\nstream = \"other\"\nprefix = \"other\"\nmax_bytes = \"16MiB\"\n";

@@ -200,11 +200,6 @@ fn set(names: &[&str]) -> BTreeSet<String> {
 /// Circles that are there, each with what it is made of. `push0` has none, and a new crate begins with none.
 const CIRCLES: &[(&str, &[&str], &str)] = &[
     (
-        "crates/log",
-        &["frame", "payload"],
-        "a payload must not be taken for the beginning of a frame",
-    ),
-    (
         "crates/dispatch",
         &[
             "attempt",
@@ -222,7 +217,6 @@ const CIRCLES: &[(&str, &[&str], &str)] = &[
         ],
         "the context holds the parts, and the parts are given the context",
     ),
-    ("crates/dispatch", &["sys", "user"], "calls of the system that take a user"),
     (
         "crates/bench",
         &[
