@@ -37,6 +37,8 @@ pub struct Fleet {
     members: Members,
     /// Those that hold a lease and were not heard of, or are given up: since when.
     unheard: BTreeMap<DispatcherId, Timestamp>,
+    /// The lives that were given up lately, and when: a beat of a life before may still be on its way.
+    gone: BTreeMap<DispatcherId, (u64, Timestamp)>,
     /// When the engine last looked.
     looked: Timestamp,
     /// Before it nobody has been silent too long: of a thousand dispatchers none is looked at in each turn.
@@ -51,6 +53,7 @@ impl Fleet {
             silence_max,
             members: Members::default(),
             unheard: BTreeMap::new(),
+            gone: BTreeMap::new(),
             looked: Timestamp(0),
             silent_from: Timestamp(0),
         }
@@ -146,7 +149,7 @@ impl Fleet {
         if self.members.get(dispatcher).is_none_or(|member| member.heard > since) {
             return Vec::new();
         }
-        self.members.remove(dispatcher);
+        self.give_up(dispatcher);
         let (why, leases) =
             ("its dispatcher's connection was lost", scheduler.attempts_of(dispatcher));
         lose_all(dispatcher, BTreeSet::new(), why, leases.count()).collect()
@@ -161,7 +164,7 @@ impl Fleet {
         let gone = self.members.iter().filter(|(_, member)| now.since(member.heard) >= limit);
         let gone: Vec<_> = gone.map(|(id, member)| (id.clone(), member.heard)).collect();
         for (dispatcher, _) in &gone {
-            self.members.remove(dispatcher);
+            self.give_up(dispatcher);
         }
         self.unheard.extend(gone);
         self.unheard.retain(|dispatcher, _| scheduler.attempts_of(dispatcher).next().is_some());
@@ -180,6 +183,23 @@ impl Fleet {
             message: format!("its dispatcher was silent for {} s", limit.as_secs_f64()),
         };
         silent.map(lose).collect()
+    }
+
+    /// Forgets a dispatcher, but for which life of it was heard last.
+    fn give_up(&mut self, dispatcher: &DispatcherId) {
+        let Some(was) = self.members.remove(dispatcher) else { return };
+        let now = self.looked;
+        self.gone.retain(|_, (_, since)| now.since(*since) < GONE_FOR);
+        if self.gone.len() < GONE_MAX {
+            self.gone.insert(dispatcher.clone(), (was.incarnation, now));
+        }
+    }
+
+    /// Whether a life of a dispatcher is before the one that was heard last.
+    fn is_of_the_past(&self, dispatcher: &DispatcherId, incarnation: u64) -> bool {
+        let there = self.members.get(dispatcher).map(|member| member.incarnation);
+        let last = there.or_else(|| self.gone.get(dispatcher).map(|(life, _)| *life));
+        last.is_some_and(|last| incarnation < last)
     }
 
     /// When to look next: before a dispatcher has been silent too long, and so often that a longer time is
@@ -215,6 +235,13 @@ fn lose_all(
 
 /// How long a result may wait for its task to become known. A takeover takes less, and so does a client's retry.
 const STRAY_MAX: Duration = Duration::from_secs(60);
+
+/// How long a beat may be on its way: longer than any bus keeps one.
+const GONE_FOR: Duration = Duration::from_secs(60);
+
+/// As many lives are remembered at most. Past that a late beat has a dispatcher pass for one that is there, for as long as it
+/// may be silent.
+const GONE_MAX: usize = 1_024;
 
 /// The engine itself was held up when it looks later than this share of the longest silence.
 const GAP_SHARE: u32 = 4;

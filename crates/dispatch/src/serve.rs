@@ -55,7 +55,7 @@ pub(crate) struct Warm {
 }
 
 /// What a process did.
-enum ProcessNews {
+enum News {
     Reply(Reply),
     Bad(String),
     Ended(Exit),
@@ -186,13 +186,13 @@ impl Warm {
         let failed = tokio::select! {
             biased;
             heard = self.hear() => match heard {
-                ProcessNews::Reply(Reply::Ready { vkey }) => {
+                News::Reply(Reply::Ready { vkey }) => {
                     self.is_ready = true;
                     return self.check_key(program, vkey);
                 }
-                ProcessNews::Reply(reply) => (FailureClass::Failed, format!("its first line is not ready: {reply:?}")),
-                ProcessNews::Bad(what) => (FailureClass::Failed, what),
-                ProcessNews::Ended(exit) => (exit.class(), format!("it ended before it was ready: {exit}")),
+                News::Reply(reply) => (FailureClass::Failed, format!("its first line is not ready: {reply:?}")),
+                News::Bad(what) => (FailureClass::Failed, what),
+                News::Ended(exit) => (exit.class(), format!("it ended before it was ready: {exit}")),
             },
             pull = reins.pulled() => {
                 self.is_spoilt = true;
@@ -227,31 +227,24 @@ impl Warm {
     }
 
     /// What a line means for the attempt that runs; `None`: it goes on.
-    fn answer(
-        &mut self,
-        context: &Context,
-        attempt: AttemptId,
-        heard: ProcessNews,
-    ) -> Option<TryEnd> {
+    fn answer(&mut self, context: &Context, attempt: AttemptId, heard: News) -> Option<TryEnd> {
         let failed = |class, what| Some(TryEnd::Failed { class, what });
         match heard {
-            ProcessNews::Reply(Reply::Progress { attempt: of, fraction }) if of == attempt.0 => {
+            News::Reply(Reply::Progress { attempt: of, fraction }) if of == attempt.0 => {
                 context.board.progress(attempt, fraction);
                 None
             }
-            ProcessNews::Reply(Reply::Done { attempt: of }) if of == attempt.0 => {
+            News::Reply(Reply::Done { attempt: of }) if of == attempt.0 => {
                 self.remember(of);
                 Some(TryEnd::Written)
             }
-            ProcessNews::Reply(Reply::Failed { attempt: of, class, message })
-                if of == attempt.0 =>
-            {
+            News::Reply(Reply::Failed { attempt: of, class, message }) if of == attempt.0 => {
                 self.remember(of);
                 // A device that has failed once, say, fails everything from then on.
                 self.is_spoilt |= !is_of_the_task(class);
                 failed(class_of(class), format!("it says: {}", shown(&message)))
             }
-            ProcessNews::Reply(
+            News::Reply(
                 Reply::Progress { attempt: of, .. }
                 | Reply::Done { attempt: of }
                 | Reply::Failed { attempt: of, .. },
@@ -265,15 +258,15 @@ impl Warm {
                     format!("it answered attempt {of}, which it was never given"),
                 )
             }
-            ProcessNews::Reply(Reply::Ready { .. }) => {
+            News::Reply(Reply::Ready { .. }) => {
                 self.is_spoilt = true;
                 failed(FailureClass::Failed, "it said ready twice".to_owned())
             }
-            ProcessNews::Bad(what) => {
+            News::Bad(what) => {
                 self.is_spoilt = true;
                 failed(FailureClass::Failed, what)
             }
-            ProcessNews::Ended(exit) => {
+            News::Ended(exit) => {
                 self.is_spoilt = true;
                 self.has_died_silent = true;
                 // It was to stay; that it went in good order is no success.
@@ -333,14 +326,14 @@ impl Warm {
     }
 
     /// Waits for what it does next. Nothing is lost if this is given up.
-    async fn hear(&mut self) -> ProcessNews {
+    async fn hear(&mut self) -> News {
         let exit = tokio::select! {
             biased;
             line = self.lines.recv() => match line {
                 Some(line) => return line.into(),
                 None => match timeout(EXIT, self.process.exited()).await {
                     Ok(exit) => exit,
-                    Err(_) => return ProcessNews::Bad("it closed its stdout".to_owned()),
+                    Err(_) => return News::Bad("it closed its stdout".to_owned()),
                 },
             },
             exit = self.process.exited() => exit,
@@ -348,7 +341,7 @@ impl Warm {
         // Its last words may still be in the pipe.
         match timeout(EXIT, self.lines.recv()).await {
             Ok(Some(line)) => line.into(),
-            Ok(None) | Err(_) => ProcessNews::Ended(exit),
+            Ok(None) | Err(_) => News::Ended(exit),
         }
     }
 
@@ -367,7 +360,7 @@ impl Warm {
     }
 }
 
-impl From<Line> for ProcessNews {
+impl From<Line> for News {
     fn from(line: Line) -> Self {
         match line {
             Line::Reply(reply) => Self::Reply(reply),

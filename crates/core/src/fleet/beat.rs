@@ -22,8 +22,7 @@ impl Fleet {
     ///
     /// A beat of a life before the one last heard came late, and says nothing.
     pub fn beat(&mut self, now: Timestamp, beat: &Beat, scheduler: &Scheduler) -> Asked {
-        let is_of_the_past = |was: &Member| beat.incarnation < was.incarnation;
-        if self.members.get(&beat.dispatcher).is_some_and(is_of_the_past) {
+        if self.is_of_the_past(&beat.dispatcher, beat.incarnation) {
             return (Vec::new(), Vec::new());
         }
         let leases = scheduler.attempts_of(&beat.dispatcher);

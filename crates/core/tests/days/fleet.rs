@@ -138,6 +138,20 @@ fn a_grant_is_not_sent_again_where_a_whole_attempt_would_outlive_its_lease() {
 }
 
 #[test]
+fn a_late_beat_of_a_life_before_does_not_bring_back_who_has_departed() {
+    let mut day = Day::with_grants(1);
+    let old = day.beat_of([]);
+    let new = Beat { incarnation: old.incarnation + 1, ..old.clone() };
+    day.fleet.beat(day.now, &new, &day.scheduler);
+    day.fleet.departed(&new.dispatcher, day.now, &day.scheduler);
+    assert_eq!(day.fleet.beat(day.now, &old, &day.scheduler), (Vec::new(), Vec::new()));
+    assert_eq!(day.fleet.life(&new.dispatcher), None, "it is dead");
+    day.fleet.beat(day.now, &new, &day.scheduler);
+    let life = day.fleet.life(&new.dispatcher).expect("it is back");
+    assert_eq!(life.incarnation, new.incarnation);
+}
+
+#[test]
 fn a_confirmed_grant_is_not_sent_again() {
     let mut day = Day::with_grants(2);
     let attempts: Vec<_> = day.attempts().collect();
