@@ -1,4 +1,5 @@
-//! What an engine is asked and told over the bus: whatever it is, the engine decides or refuses it, and each record fits.
+//! What an engine is asked and told over the bus: whatever it is, the engine decides or refuses it,
+//! and each record fits.
 
 use push0::cluster::Ask;
 use push0_core::{
@@ -7,7 +8,8 @@ use push0_core::{
 };
 use push0_engine::{Askers, Engine, Request, Settings};
 
-/// Messages, a line each: questions of clients and operators, and what dispatchers say together. An empty line is a second.
+/// Messages, a line each: questions of clients and operators, and what dispatchers say together. An
+/// empty line is a second.
 ///
 /// # Panics
 ///
@@ -94,7 +96,8 @@ impl World {
         }
     }
 
-    /// Takes turns as long as there is something to do now; all that was decided is durable at once.
+    /// Takes turns as long as there is something to do now; all that was decided is durable at
+    /// once.
     fn goes_on(&mut self) {
         for _ in 0..TURNS_MAX {
             let is_turn = self.engine.handle_timeout(self.now, &mut ());
@@ -145,7 +148,8 @@ fn pipeline() -> PipelineSpec {
     spec
 }
 
-/// What one message of a NATS server holds by default, less some for what stands around a record. Unit: bytes.
+/// What one message of a NATS server holds by default, less some for what stands around a record.
+/// Unit: bytes.
 const RECORD_BYTES_MAX: usize = 1_000_000;
 
 /// Messages of one input: what comes later finds the state that these have made.

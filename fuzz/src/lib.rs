@@ -4,8 +4,8 @@
 //! cargo +nightly fuzz run frames --features libfuzzer     (or another of the targets)
 //! ```
 //!
-//! None of them may panic, or take more memory than its limits say. Where a checksum keeps a fuzzer out,
-//! the bytes are tried as they are and with the checksum made right.
+//! None of them may panic, or take more memory than its limits say. Where a checksum keeps a fuzzer
+//! out, the bytes are tried as they are and with the checksum made right.
 //!
 //! Not here: what is right (each crate's own tests).
 
@@ -37,7 +37,8 @@ pub fn frames(bytes: &[u8]) {
     segment(&right);
 }
 
-/// The payload of a turn's frame: a turn as MessagePack; and as JSON, a line each, replayed after nothing and after itself.
+/// The payload of a turn's frame: a turn as MessagePack; and as JSON, a line each, replayed after
+/// nothing and after itself.
 pub fn records(bytes: &[u8]) {
     for line in bytes.split(|byte| *byte == b'\n') {
         let Ok(turn) = serde_json::from_slice::<Turn>(line) else { continue };
@@ -86,7 +87,8 @@ fn read(file: BlockFile) {
     }
 }
 
-/// What a serving prover writes, and what one is told; and the files that a prover reads and writes.
+/// What a serving prover writes, and what one is told; and the files that a prover reads and
+/// writes.
 pub fn lines(bytes: &[u8]) {
     let _ = push0_dispatch::fuzzing::lines(bytes);
     for line in bytes.split(|byte| *byte == b'\n') {
@@ -113,8 +115,8 @@ pub fn envelopes(bytes: &[u8]) {
     }
 }
 
-/// What attempts print, as `push0 logs` has it: questions and answers of the bus, the pieces of an output, and what a store
-/// keeps, under whatever names.
+/// What attempts print, as `push0 logs` has it: questions and answers of the bus, the pieces of an
+/// output, and what a store keeps, under whatever names.
 pub fn outputs(bytes: &[u8]) {
     if let Ok(ask) = serde_json::from_slice::<OutputAsk>(bytes) {
         let again = serde_json::to_vec(&ask).expect("what was JSON is JSON again");
@@ -198,7 +200,8 @@ fn segment(bytes: &[u8]) {
     });
 }
 
-/// Makes the checksum right of whatever says that it is a frame: see the table in the log's `frame`.
+/// Makes the checksum right of whatever says that it is a frame: see the table in the log's
+/// `frame`.
 fn set_checksums(bytes: &mut [u8]) {
     const MAGIC: &[u8] = b"\x89push0\r\n";
     for start in (0..bytes.len()).step_by(64) {

@@ -90,12 +90,12 @@ pub(crate) struct BenchOptions {
     /// Where the log is: file, nats-r1, nats-r3
     #[arg(long, value_delimiter = ',', default_value = "file,nats-r1,nats-r3")]
     pub(crate) log: Vec<LogKind>,
-    /// NATS servers to measure over, of one cluster, instead of ones that are started for it. Streams named
-    /// `push0-bench-...` are made on them, and deleted
+    /// NATS servers to measure over, of one cluster, instead of ones that are started for it.
+    /// Streams named `push0-bench-...` are made on them, and deleted
     #[arg(long, value_delimiter = ',', value_name = "URL")]
     pub(crate) nats: Vec<String>,
-    /// When NATS servers sync: always (before they acknowledge), default (every two minutes) [default: always; with
-    /// --nats it is what the results say of the servers, else `unknown`]
+    /// When NATS servers sync: always (before they acknowledge), default (every two minutes)
+    /// [default: always; with --nats it is what the results say of the servers, else `unknown`]
     #[arg(long, value_delimiter = ',')]
     sync: Vec<Sync>,
     /// Tasks a second that arrive, whatever comes back
@@ -144,7 +144,8 @@ impl BenchOptions {
         }
     }
 
-    /// How servers sync, of parts that measure it one way: always, where it is the bench that starts them.
+    /// How servers sync, of parts that measure it one way: always, where it is the bench that
+    /// starts them.
     pub(crate) fn sync(&self) -> Sync {
         match (self.nats.is_empty(), self.sync.first()) {
             (true, _) => Sync::Always,
@@ -290,7 +291,8 @@ mod tests {
         }
     }
 
-    /// Pages name commands that take minutes, so no test runs them: that they are commands is what is held here.
+    /// Pages name commands that take minutes, so no test runs them: that they are commands is what
+    /// is held here.
     #[test]
     fn every_command_of_a_page_is_one_that_is_known() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

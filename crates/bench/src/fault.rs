@@ -1,4 +1,5 @@
-//! Why something could not be measured, in words for a person. Nobody branches on it, so it has no variants.
+//! Why something could not be measured, in words for a person. Nobody branches on it, so it has no
+//! variants.
 
 use std::error::Error;
 use std::path::Path;

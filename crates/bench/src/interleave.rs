@@ -1,4 +1,5 @@
-//! Runs that are interleaved: what is compared has the same machine, whose speed is not the same from minute to minute.
+//! Runs that are interleaved: what is compared has the same machine, whose speed is not the same
+//! from minute to minute.
 
 use std::fmt;
 
@@ -25,7 +26,8 @@ pub(crate) trait Cell: fmt::Display {
     fn row(self, asked: &BenchOptions) -> Row;
 }
 
-/// Measures all of them in each run: a row each. One that fails has the runs before, says why, and is not run again.
+/// Measures all of them in each run: a row each. One that fails has the runs before, says why, and
+/// is not run again.
 pub(crate) fn interleave<C: Cell>(
     asked: &BenchOptions,
     cells: Vec<C>,

@@ -1,8 +1,9 @@
 //! NATS servers that are started end with this process, however it ends.
 //!
-//! The kernel sees to it (`PR_SET_PDEATHSIG`), at a process's own word, and the testbed starts servers that do not say
-//! it. So this program takes their place: what the testbed starts is this program again, which says it and becomes the
-//! server. Whoever starts servers must be the thread that lives longest: the main one.
+//! The kernel sees to it (`PR_SET_PDEATHSIG`), at a process's own word, and the testbed starts
+//! servers that do not say it. So this program takes their place: what the testbed starts is this
+//! program again, which says it and becomes the server. Whoever starts servers must be the thread
+//! that lives longest: the main one.
 //!
 //! ```text
 //!   push0-bench ──▶ push0-bench, of the same id, with SERVER set ──testbed──▶ push0-bench --config ──▶ nats-server
@@ -37,8 +38,8 @@ pub(crate) fn became_server() -> Option<ExitCode> {
     Some(ExitCode::FAILURE)
 }
 
-/// Starts this program anew in its own place, so that servers are started through it. Where that cannot be, servers
-/// are started as ever.
+/// Starts this program anew in its own place, so that servers are started through it. Where that
+/// cannot be, servers are started as ever.
 pub(crate) fn put_on() {
     let own = std::process::id().to_string();
     let is_on = env::var(OWNER).is_ok_and(|owner| owner == own);

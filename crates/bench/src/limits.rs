@@ -1,4 +1,5 @@
-//! What is to be reached, and whether it is. Ratios bind; absolute times are of two quiet cores, and orient.
+//! What is to be reached, and whether it is. Ratios bind; absolute times are of two quiet cores,
+//! and orient.
 
 use crate::report::Row;
 
@@ -132,7 +133,8 @@ fn scaling(rows: &[Row]) -> Vec<Limit> {
     found
 }
 
-/// Of the row with 1,000,000 queued tasks, beside the one with 1,000 on the same log. They name no `sync`.
+/// Of the row with 1,000,000 queued tasks, beside the one with 1,000 on the same log. They name no
+/// `sync`.
 fn queued(rows: &[Row], row: &Row) -> Option<Limit> {
     let is = |row: &Row, queued: &str| row.what.as_deref() == Some(queued);
     let is_quiet = row.noise.as_deref() == Some("quiet");

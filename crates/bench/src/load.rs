@@ -1,4 +1,5 @@
-//! How much is submitted when: at a fixed rate whatever comes back (open loop), or as much as comes back (closed).
+//! How much is submitted when: at a fixed rate whatever comes back (open loop), or as much as comes
+//! back (closed).
 //!
 //! Under an open loop a system that is too slow shows it by a queue that grows, as it would in use.
 
@@ -11,8 +12,8 @@ use crate::system::{Done, Running};
 
 /// Overheads of tasks that were submitted at a steady rate, sorted.
 ///
-/// The time of a task runs from the call that submits it, less what its prover ran. The first `warmup` tasks are
-/// not counted. `from` is the number of the first.
+/// The time of a task runs from the call that submits it, less what its prover ran. The first
+/// `warmup` tasks are not counted. `from` is the number of the first.
 ///
 /// # Errors
 ///
@@ -55,9 +56,9 @@ pub(crate) fn open_loop(
     })
 }
 
-/// Tasks a second, with so many under way at any time, over `time` after a warm-up of a fourth of it; longer where
-/// results come so slowly that they would not tell a rate: some systems let go of most of what is under way at once, and
-/// then of nothing for long.
+/// Tasks a second, with so many under way at any time, over `time` after a warm-up of a fourth of
+/// it; longer where results come so slowly that they would not tell a rate: some systems let go of
+/// most of what is under way at once, and then of nothing for long.
 ///
 /// # Errors
 ///
@@ -158,8 +159,8 @@ mod tests {
         assert!((600.0..=800.0).contains(&rate), "{rate} tasks a second, 64 in each 90 ms");
     }
 
-    /// The rate that is told of a system with a result in each `step` of its own time, and how many results were
-    /// waited for: more, where the loop began later than the system's time.
+    /// The rate that is told of a system with a result in each `step` of its own time, and how many
+    /// results were waited for: more, where the loop began later than the system's time.
     fn rate_of(step: Duration) -> (f64, u64) {
         rate_of_those_at(1, move |task| step * u32::try_from(task + 1).expect("few"))
     }

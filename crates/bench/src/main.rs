@@ -1,7 +1,8 @@
-//! `push0 bench`: what push0 costs, beside the floor of the machine and the designs that others ship.
+//! `push0 bench`: what push0 costs, beside the floor of the machine and the designs that others
+//! ship.
 //!
-//! Every number is of the real engine and the real log. What stands for provers is said in the results (`prover`).
-//! Servers are started on loopback for it and ended, unless they are named.
+//! Every number is of the real engine and the real log. What stands for provers is said in the
+//! results (`prover`). Servers are started on loopback for it and ended, unless they are named.
 //!
 //! Not here: what push0 does (the other crates).
 

@@ -1,5 +1,5 @@
-//! `push0 bench memory`: what processes hold in memory (VmRSS): an engine and a dispatcher that are idle, and an
-//! engine over the file log with tasks open.
+//! `push0 bench memory`: what processes hold in memory (VmRSS): an engine and a dispatcher that are
+//! idle, and an engine over the file log with tasks open.
 
 use std::fs;
 use std::io::Write as _;
@@ -81,8 +81,8 @@ fn holding(open: u64) -> Result<u64, Fault> {
         .map_err(|_| Fault::new(format!("the process that holds {open} tasks failed: {said}")))
 }
 
-/// Has an engine in this process open tasks that nobody runs, and prints what it holds. With each, a task that is
-/// proved tells that it was opened.
+/// Has an engine in this process open tasks that nobody runs, and prints what it holds. With each,
+/// a task that is proved tells that it was opened.
 pub(crate) fn hold(open: u64) -> Result<(), Fault> {
     let shape = Shape {
         dispatchers: 1,

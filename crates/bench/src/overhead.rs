@@ -1,5 +1,5 @@
-//! `push0 bench overhead`: the time of a task from its submission to its durable result as the client sees it, less
-//! the prover's own. Tasks arrive at a fixed rate, whatever comes back.
+//! `push0 bench overhead`: the time of a task from its submission to its durable result as the
+//! client sees it, less the prover's own. Tasks arrive at a fixed rate, whatever comes back.
 
 use std::fmt;
 use std::time::Duration;

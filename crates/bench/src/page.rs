@@ -1,7 +1,8 @@
-//! `push0 bench page`: from one file of results `docs/benchmarks.md`, and beside the plots `rows.md`. Nothing is written
-//! that was not measured.
+//! `push0 bench page`: from one file of results `docs/benchmarks.md`, and beside the plots
+//! `rows.md`. Nothing is written that was not measured.
 //!
-//! Beside the plots stand two files that are written by hand: `notes.md`, some lines that end the page, and `history.md`.
+//! Beside the plots stand two files that are written by hand: `notes.md`, some lines that end the
+//! page, and `history.md`.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -226,7 +227,8 @@ fn table(page: &mut String, rows: &[Row]) {
     page.push('\n');
 }
 
-/// What was measured: with more digits where it is so near to a limit that was missed that it would seem reached.
+/// What was measured: with more digits where it is so near to a limit that was missed that it would
+/// seem reached.
 fn measured(limit: &Limit) -> String {
     let words = number(limit.value);
     let seems_reached = !limit.is_reached() && words == number(limit.limit);

@@ -1,4 +1,5 @@
-//! Where a log is: a directory, servers that were started for the bench, or servers that the user names.
+//! Where a log is: a directory, servers that were started for the bench, or servers that the user
+//! names.
 
 use std::fmt;
 use std::panic::catch_unwind;

@@ -1,6 +1,7 @@
 //! Plots of results, as SVG.
 //!
-//! Plain SVG, written by hand: lines, ticks, a legend at the side. The same results give the same bytes.
+//! Plain SVG, written by hand: lines, ticks, a legend at the side. The same results give the same
+//! bytes.
 
 use std::fmt::Write as _;
 
@@ -84,7 +85,8 @@ impl Plot {
         svg
     }
 
-    /// A colour and a dash for each series, no two the same while there are at most 16 and their companions.
+    /// A colour and a dash for each series, no two the same while there are at most 16 and their
+    /// companions.
     fn strokes(&self) -> Vec<(&'static str, &'static str)> {
         let mut solid = 0_usize;
         let stroke = |series: &Series| {

@@ -1,5 +1,5 @@
-//! This program as a prover that makes a small result, under the file contract at once, under the serve contract in the
-//! milliseconds that `--takes-ms` says.
+//! This program as a prover that makes a small result, under the file contract at once, under the
+//! serve contract in the milliseconds that `--takes-ms` says.
 
 use std::io::Write as _;
 use std::time::Duration;

@@ -1,11 +1,14 @@
-//! `push0 bench recovery`: how long nothing is accepted after a part is killed (`kill -9`), with work going on.
+//! `push0 bench recovery`: how long nothing is accepted after a part is killed (`kill -9`), with
+//! work going on.
 //!
-//! - *the engine that leads*, with another one standing by, and *the server that leads the stream* of three, whose election
-//!   is in it: dispatchers answer after 10 ms, and as much is submitted as comes back; what is told is the longest time
-//!   without an accepted result, as the client sees it.
-//! - *a dispatcher*, and *its provers*, of two real ones with provers of a second, in the middle of what they are at: what is
-//!   told is when the last of that is begun anew, as far as the client sees. Silence tells of a dispatcher, unless servers
-//!   tell of lost connections: that is told by the tests that kill them, `cargo test -p push0 --test cluster -- --nocapture`.
+//! - *the engine that leads*, with another one standing by, and *the server that leads the stream*
+//!   of three, whose election is in it: dispatchers answer after 10 ms, and as much is submitted as
+//!   comes back; what is told is the longest time without an accepted result, as the client sees
+//!   it.
+//! - *a dispatcher*, and *its provers*, of two real ones with provers of a second, in the middle of
+//!   what they are at: what is told is when the last of that is begun anew, as far as the client
+//!   sees. Silence tells of a dispatcher, unless servers tell of lost connections: that is told by
+//!   the tests that kill them, `cargo test -p push0 --test cluster -- --nocapture`.
 
 use std::time::{Duration, Instant};
 use std::{fmt, thread};
@@ -181,8 +184,8 @@ fn missed(
     missed.ok_or_else(|| Fault::new("it was at nothing when it was struck"))
 }
 
-/// The longest time without a result, from when `kill` is called after a while of work until work has gone on for
-/// a while again.
+/// The longest time without a result, from when `kill` is called after a while of work until work
+/// has gone on for a while again.
 fn gap(running: &mut Running, kill: impl FnOnce() -> Result<(), Fault>) -> Result<Duration, Fault> {
     let Running { submit, done, .. } = running;
     let mut submitted = UNDER_WAY;
@@ -195,7 +198,8 @@ fn gap(running: &mut Running, kill: impl FnOnce() -> Result<(), Fault>) -> Resul
         submit(submitted..submitted + 1);
         submitted += 1;
         if killed.is_some() {
-            // What was on its way when it was killed comes at once: the longest pause is the recovery.
+            // What was on its way when it was killed comes at once: the longest pause is the
+            // recovery.
             longest = longest.max(at.saturating_duration_since(last));
             since += 1;
             let is_calm = killed.is_some_and(|killed: Instant| at > killed + longest + CALM);
@@ -226,13 +230,15 @@ const SLOTS: u32 = 4;
 /// What their provers take.
 const TAKES: Duration = Duration::from_secs(1);
 
-/// Tasks under way: more than are proved while a client waits for an answer that does not come (2 s).
+/// Tasks under way: more than are proved while a client waits for an answer that does not come (2
+/// s).
 const UNDER_WAY: u64 = 4_096;
 
 /// How long work goes on before: the second engine stands by by then.
 const BEFORE: Duration = Duration::from_secs(2);
 
-/// How long work goes on after the longest pause: longer than any pause that is not it. An election takes seconds.
+/// How long work goes on after the longest pause: longer than any pause that is not it. An election
+/// takes seconds.
 const CALM: Duration = Duration::from_secs(8);
 
 const RESULTS_MIN: u32 = 100;

@@ -1,4 +1,5 @@
-//! `push0 bench replay`: how long a log takes to open and fold, from its first event to a state that can lead.
+//! `push0 bench replay`: how long a log takes to open and fold, from its first event to a state
+//! that can lead.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -21,7 +21,8 @@ pub(crate) struct Machine {
     pub(crate) kernel: String,
     /// Of one, five and fifteen minutes, before the first measurement.
     pub(crate) load: String,
-    /// That this program was built of: `unknown`, where it was no checkout; `-dirty`, where files differed from it.
+    /// That this program was built of: `unknown`, where it was no checkout; `-dirty`, where files
+    /// differed from it.
     pub(crate) commit: Option<String>,
     pub(crate) push0: String,
     pub(crate) nats_server: Option<String>,

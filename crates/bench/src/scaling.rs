@@ -1,10 +1,13 @@
-//! `push0 bench scaling`: whether more dispatchers prove as much more, and whether what waits costs anything.
+//! `push0 bench scaling`: whether more dispatchers prove as much more, and whether what waits costs
+//! anything.
 //!
-//! - *efficiency*: of one slot each, the part of the time that dispatchers prove, where there is always more to prove.
-//!   Provers sleep, so that two cores serve for many: each until its own moment ([`timer`](crate::timer)).
-//! - *open tasks*: the overhead with 1,000 dispatchers there and 99,000 tasks open that none of them can run, beside
-//!   the overhead with one dispatcher and none.
-//! - *queued tasks*: tasks a second from the first submission to the last result, of so many that are submitted at once.
+//! - *efficiency*: of one slot each, the part of the time that dispatchers prove, where there is
+//!   always more to prove. Provers sleep, so that two cores serve for many: each until its own
+//!   moment ([`timer`](crate::timer)).
+//! - *open tasks*: the overhead with 1,000 dispatchers there and 99,000 tasks open that none of
+//!   them can run, beside the overhead with one dispatcher and none.
+//! - *queued tasks*: tasks a second from the first submission to the last result, of so many that
+//!   are submitted at once.
 
 use std::fmt;
 use std::ops::Range;
@@ -162,7 +165,8 @@ impl fmt::Display for What {
     }
 }
 
-/// More dispatchers for short provers, longer provers for many dispatchers, and a fleet that is busy.
+/// More dispatchers for short provers, longer provers for many dispatchers, and a fleet that is
+/// busy.
 fn grid() -> impl Iterator<Item = (u32, Duration)> {
     let more = [1, 2, 4, 8, 16].map(|dispatchers| (dispatchers, Duration::from_millis(10)));
     let longer = [10, 50, 1_000].map(|ms| (DISPATCHERS, Duration::from_millis(ms)));
@@ -170,9 +174,9 @@ fn grid() -> impl Iterator<Item = (u32, Duration)> {
     more.into_iter().chain(longer).chain([fleet])
 }
 
-/// The part of their time that dispatchers prove, and tasks a second, while more waits than they can take: what was
-/// proved is made up for in rounds. The time begins and ends with a round of results, so that no prover is cut off in the
-/// middle.
+/// The part of their time that dispatchers prove, and tasks a second, while more waits than they
+/// can take: what was proved is made up for in rounds. The time begins and ends with a round of
+/// results, so that no prover is cut off in the middle.
 fn busy_share(
     running: &mut Running,
     dispatchers: u32,
@@ -222,7 +226,8 @@ fn open_tasks(running: &mut Running, open: u64, time: Duration) -> Result<Number
 /// So many tasks at once, through one dispatcher that answers at once.
 fn queued(running: &mut Running, tasks: u64) -> Result<Numbers, Fault> {
     let begin = Instant::now();
-    // What is measured is the queue, and not how it is filled: in calls of as many as one turn takes.
+    // What is measured is the queue, and not how it is filled: in calls of as many as one turn
+    // takes.
     calls(tasks).for_each(running.submit.as_mut());
     let mut last = begin;
     for _ in 0..tasks {
@@ -249,7 +254,8 @@ const DISPATCHERS: u32 = 32;
 
 const DISPATCHERS_MANY: u32 = 1_000;
 
-/// An engine opens 100,000 tasks at most by default; there must be room for those that are measured.
+/// An engine opens 100,000 tasks at most by default; there must be room for those that are
+/// measured.
 const OPEN_MANY: u64 = 99_000;
 
 /// Tasks a second, while so many are open.
@@ -259,8 +265,8 @@ const QUEUED: [u64; 4] = [1_000, 10_000, 100_000, 1_000_000];
 
 const ROUNDS_MIN: u32 = 8;
 
-/// Rounds that wait, or are under way: of 32 dispatchers with provers of 10 ms a third of a second. A server that is
-/// slow for a moment leaves nobody without work so.
+/// Rounds that wait, or are under way: of 32 dispatchers with provers of 10 ms a third of a second.
+/// A server that is slow for a moment leaves nobody without work so.
 const AHEAD: u64 = 32;
 
 /// The first rounds find dispatchers that wait.

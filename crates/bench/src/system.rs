@@ -1,4 +1,5 @@
-//! What is measured: something that takes tasks by number, and shows when each has a durable result.
+//! What is measured: something that takes tasks by number, and shows when each has a durable
+//! result.
 //!
 //! ```text
 //!   submit(n) ──▶ push0, or a baseline ──▶ done(n, at, ran)

@@ -70,7 +70,8 @@ impl Target {
         }
     }
 
-    /// Starts it, beside the noise that is asked for. `before` is told of its servers when only they run.
+    /// Starts it, beside the noise that is asked for. `before` is told of its servers when only
+    /// they run.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! `push0 bench throughput`: tasks a second, with as many under way as the client likes (a closed loop).
+//! `push0 bench throughput`: tasks a second, with as many under way as the client likes (a closed
+//! loop).
 
 use std::fmt;
 

@@ -1,8 +1,8 @@
-//! How long the scheduler takes for a block, and how much memory for a task, by the number of blocks that
-//! wait: `cargo run --release -p push0-core --example backlog`.
+//! How long the scheduler takes for a block, and how much memory for a task, by the number of
+//! blocks that wait: `cargo run --release -p push0-core --example backlog`.
 //!
-//! All blocks are submitted at once, proved one by one and joined in a tree; 64 attempts run at a time, one
-//! turn of the engine for each 16 results.
+//! All blocks are submitted at once, proved one by one and joined in a tree; 64 attempts run at a
+//! time, one turn of the engine for each 16 results.
 
 #![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "it measures, and prints it")]
 

@@ -1,10 +1,12 @@
 //! The attempts that live: each the right and duty of one dispatcher to try one task, for a time.
 //!
-//! A task says how many it has and not which: they are found here, by their id, their task, who holds them, and when they
-//! are overdue. An attempt leaves the table with the event that ends it. Its id never comes again: it holds the epoch of
-//! the engine that granted it, and the position of the grant.
+//! A task says how many it has and not which: they are found here, by their id, their task, who
+//! holds them, and when they are overdue. An attempt leaves the table with the event that ends it.
+//! Its id never comes again: it holds the epoch of the engine that granted it, and the position of
+//! the grant.
 //!
-//! Not here: what a grant or an end leads to (`scheduler`), and what ended attempts count (`failure`).
+//! Not here: what a grant or an end leads to (`scheduler`), and what ended attempts count
+//! (`failure`).
 
 mod held;
 

@@ -1,9 +1,11 @@
 //! A map by ids that are hashes.
 //!
-//! A look-up costs one miss of the processor's cache, where a tree of a million costs one for each of its levels. There is
-//! no way through it but in the order of the keys, as through a tree: where an entry lies is no behaviour.
+//! A look-up costs one miss of the processor's cache, where a tree of a million costs one for each
+//! of its levels. There is no way through it but in the order of the keys, as through a tree: where
+//! an entry lies is no behaviour.
 //!
-//! Keys are hashed all the same: ids of blocks are what the source says, and a chain for tests may number its blocks there.
+//! Keys are hashed all the same: ids of blocks are what the source says, and a chain for tests may
+//! number its blocks there.
 
 #![expect(clippy::disallowed_types, reason = "its order is never seen: `iter` sorts")]
 

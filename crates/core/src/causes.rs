@@ -4,7 +4,8 @@
 
 use std::error::Error;
 
-/// The error and all its causes, each behind a colon. What an error has said of its cause already is not said again.
+/// The error and all its causes, each behind a colon. What an error has said of its cause already
+/// is not said again.
 #[must_use]
 pub fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();

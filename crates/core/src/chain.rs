@@ -1,11 +1,13 @@
 //! The chain: the tree of known blocks, and the branch that is canonical.
 //!
-//! Blocks may arrive in any order and more than once. The chain starts at the height that its source has said, with the
-//! first block of that height; where the source has said none, with the first block. A block is canonical when it follows
-//! the canonical tip, and the first to follow it stays. Any other block is a stray: it is kept in the tree, as far as
-//! there is room, and changes nothing.
+//! Blocks may arrive in any order and more than once. The chain starts at the height that its
+//! source has said, with the first block of that height; where the source has said none, with the
+//! first block. A block is canonical when it follows the canonical tip, and the first to follow it
+//! stays. Any other block is a stray: it is kept in the tree, as far as there is room, and changes
+//! nothing.
 //!
-//! Not here: a source's word on what is canonical after the fact (reorgs), and which strays are taken (`scheduler`).
+//! Not here: a source's word on what is canonical after the fact (reorgs), and which strays are
+//! taken (`scheduler`).
 
 mod end;
 mod strays;
@@ -66,7 +68,8 @@ pub struct KnownBlock {
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Link {
     hash: BlockHash,
-    /// A sum of `u64`s, which one of a `u64` could not hold: one heavy block would change all that follow.
+    /// A sum of `u64`s, which one of a `u64` could not hold: one heavy block would change all that
+    /// follow.
     bytes: u128,
     /// Likewise.
     fields: Box<[u128]>,
@@ -98,7 +101,8 @@ pub enum Arrival {
 }
 
 impl Chain {
-    /// Adds a block with its weighed fields; answers the blocks that became canonical by it, in order.
+    /// Adds a block with its weighed fields; answers the blocks that became canonical by it, in
+    /// order.
     pub(crate) fn add(
         &mut self,
         at: Timestamp,
@@ -235,9 +239,10 @@ impl Chain {
         }
     }
 
-    /// Whether what stands at `number` after `parent`, past the tip, never becomes canonical: it is past the end, a
-    /// number is missing before it, or it follows what is canonical and is not its next, or what is beside. Only the
-    /// parent is looked at: how it stands is known, however many blocks wait before it.
+    /// Whether what stands at `number` after `parent`, past the tip, never becomes canonical: it is
+    /// past the end, a number is missing before it, or it follows what is canonical and is not its
+    /// next, or what is beside. Only the parent is looked at: how it stands is known, however many
+    /// blocks wait before it.
     fn leads_nowhere(&self, number: Height, parent: BlockHash) -> bool {
         if self.ended.is_some_and(|last| number > last) {
             return true;
@@ -323,8 +328,8 @@ impl Chain {
         self.blocks.len()
     }
 
-    /// How many known blocks never become canonical ([`Standing::Beside`]). It is a count that is kept: no block is
-    /// looked at.
+    /// How many known blocks never become canonical ([`Standing::Beside`]). It is a count that is
+    /// kept: no block is looked at.
     #[must_use]
     pub fn beside(&self) -> usize {
         self.strays.beside()
@@ -366,7 +371,8 @@ impl Chain {
         next
     }
 
-    /// Finds out which of a block that has just come and of those that waited for it are beside the chain.
+    /// Finds out which of a block that has just come and of those that waited for it are beside the
+    /// chain.
     fn find_beside(&mut self, hash: BlockHash) {
         for hash in [vec![hash], self.strays.children(hash)].concat() {
             if self.standing(&hash) == Some(Standing::Beside) {

@@ -1,8 +1,8 @@
 //! Collectors: how what flows into a stage becomes the stage's tasks.
 //!
-//! Each collector is a fold over events. What it may do next it offers ([`Collector::ripe`], closings);
-//! the scheduler decides, and only the fact moves it on. So a change of policy (a `max`, an `age`, a
-//! window) never makes an old log mean something else.
+//! Each collector is a fold over events. What it may do next it offers ([`Collector::ripe`],
+//! closings); the scheduler decides, and only the fact moves it on. So a change of policy (a `max`,
+//! an `age`, a window) never makes an old log mean something else.
 //!
 //! Positions, and so shapes, come from the chain alone, never from the order of arrival.
 //!
@@ -101,7 +101,8 @@ impl Collector {
         }
     }
 
-    /// These tasks are no more, and what they made flows anew or never: what waits that came from them goes.
+    /// These tasks are no more, and what they made flows anew or never: what waits that came from
+    /// them goes.
     pub(crate) fn forget(&mut self, gone: &BTreeSet<TaskId>) {
         let is_gone = |input: &InputId| input.maker().is_some_and(|of| gone.contains(&of));
         let stays = |_: &Key, inputs: &mut Vec<InputId>| !inputs.iter().any(is_gone);

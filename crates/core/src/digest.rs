@@ -110,8 +110,8 @@ pub struct NotAHash {
     prefix: &'static str,
 }
 
-/// The first bytes, as a number that orders hashes as they do. Maps by hash compare little else, and a call to
-/// compare the whole took a seventh of the time of a replay.
+/// The first bytes, as a number that orders hashes as they do. Maps by hash compare little else,
+/// and a call to compare the whole took a seventh of the time of a replay.
 fn front(bytes: &[u8; 32]) -> u64 {
     let [a, b, c, d, e, f, g, h, ..] = *bytes;
     u64::from_be_bytes([a, b, c, d, e, f, g, h])

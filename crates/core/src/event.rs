@@ -35,8 +35,9 @@ impl Turn {
     }
 }
 
-/// Declares the facts, once for their writer and once more for their reader: serde can write a tagged enum in
-/// one pass, but keeps all of an object that it reads (half of the time that a log takes to open).
+/// Declares the facts, once for their writer and once more for their reader: serde can write a
+/// tagged enum in one pass, but keeps all of an object that it reads (half of the time that a log
+/// takes to open).
 macro_rules! facts {
     ($(#[$doc:meta])* pub enum Event $variants:tt) => {
         $(#[$doc])*
@@ -55,7 +56,8 @@ facts! {
     pub enum Event {
         /// From here on this pipeline runs.
         Configured { pipeline: Box<PipelineSpec> },
-        /// An engine took the log over. From here on the ids of attempts hold its epoch, if it says so.
+        /// An engine took the log over. From here on the ids of attempts hold its epoch, if it says
+        /// so.
         Claimed {
             epoch: Epoch,
             #[serde(default, skip_serializing_if = "is_false")]
@@ -79,7 +81,8 @@ facts! {
             key: Key,
             inputs: Vec<InputId>,
         },
-        /// `dispatcher` may try. The attempt's id is the position of this event, and the epoch ([`AttemptId::of`]).
+        /// `dispatcher` may try. The attempt's id is the position of this event, and the epoch
+        /// ([`AttemptId::of`]).
         Granted { task: TaskId, dispatcher: DispatcherId, until: Timestamp },
         /// The task has a verified result.
         Accepted { task: TaskId, attempt: AttemptId, result: ResultRef, ran_us: u64 },
@@ -87,8 +90,8 @@ facts! {
         Surplus { task: TaskId, attempt: AttemptId, output: Digest },
         /// A re-made result took the place of one that was lost.
         Remade { task: TaskId, old: Digest, new: Digest },
-        /// The attempt came to nothing. Another may start at `retry_at`. It is `excused` where it is charged to its
-        /// dispatcher, or its program, and to no budget of its task.
+        /// The attempt came to nothing. Another may start at `retry_at`. It is `excused` where it
+        /// is charged to its dispatcher, or its program, and to no budget of its task.
         Failed {
             task: TaskId,
             attempt: AttemptId,
@@ -111,8 +114,8 @@ facts! {
         },
         /// The attempt's dispatcher is gone.
         Lost { task: TaskId, attempt: AttemptId, message: String, retry_at: Timestamp },
-        /// The attempt ended before its prover did, for this `cause`. Without one it is nobody's fault, and at no budget; nor
-        /// is one that is `excused`, as above.
+        /// The attempt ended before its prover did, for this `cause`. Without one it is nobody's
+        /// fault, and at no budget; nor is one that is `excused`, as above.
         Withdrawn {
             task: TaskId,
             attempt: AttemptId,
@@ -123,8 +126,8 @@ facts! {
             #[serde(default, skip_serializing_if = "is_false")]
             excused: bool,
         },
-        /// So many attempts of `dispatcher` at `program` in a row came to nothing, with none proved between: it gets no more of
-        /// it until a probe, from `until` on, is proved.
+        /// So many attempts of `dispatcher` at `program` in a row came to nothing, with none proved
+        /// between: it gets no more of it until a probe, from `until` on, is proved.
         SetAside {
             dispatcher: DispatcherId,
             program: ProgramName,
@@ -134,8 +137,8 @@ facts! {
         },
         /// It proved one, and gets work again.
         Restored { dispatcher: DispatcherId, program: ProgramName },
-        /// An engine has led until here, with attempts under way and nothing else to record: whoever takes over gives
-        /// them no more time than that in which nobody led.
+        /// An engine has led until here, with attempts under way and nothing else to record:
+        /// whoever takes over gives them no more time than that in which nobody led.
         Led {},
         /// The task waits for a person to look at it.
         Parked { task: TaskId, class: ParkedBy, message: String },
@@ -143,13 +146,14 @@ facts! {
         Reopened { task: TaskId, why: ReopenedBy },
         /// `program`'s proofs verify under this key from here on.
         Pinned { program: ProgramName, vkey: Vkey },
-        /// `dispatcher` named the key of `program`'s proofs for the first time, with its result for `task`. It is held
-        /// to that; nobody else is.
+        /// `dispatcher` named the key of `program`'s proofs for the first time, with its result for
+        /// `task`. It is held to that; nobody else is.
         KeyNamed { program: ProgramName, vkey: Vkey, dispatcher: DispatcherId, task: TaskId },
         /// An operator took back what is pinned and was named of `program`'s key.
         Unpinned { program: ProgramName, by: String, why: String },
-        /// An operator took back a task's result, and with it all that was made from it: these tasks are open again,
-        /// `tasks` in all, and what was handed out under the numbers `released` is recalled.
+        /// An operator took back a task's result, and with it all that was made from it: these
+        /// tasks are open again, `tasks` in all, and what was handed out under the numbers
+        /// `released` is recalled.
         Discarded {
             task: TaskId,
             by: String,
@@ -162,7 +166,8 @@ facts! {
         Cordoned { dispatcher: DispatcherId, by: String, why: String },
         /// It gets work again.
         Uncordoned { dispatcher: DispatcherId, by: String, why: String },
-        /// Blocks may follow again: that the source had ended was taken back before anything closed by it.
+        /// Blocks may follow again: that the source had ended was taken back before anything closed
+        /// by it.
         SourceResumed { by: String, why: String },
         /// A span has all its final proofs, by these tasks, and every span before it was released.
         Released { number: ReleaseNumber, key: Key, tasks: Vec<TaskId> },
@@ -345,7 +350,8 @@ pub enum ReopenedBy {
     Resupplied,
 }
 
-/// A grant in JSON, without its dispatcher's name: a hash, a time, the names of its fields; `weight` holds it against that.
+/// A grant in JSON, without its dispatcher's name: a hash, a time, the names of its fields;
+/// `weight` holds it against that.
 const GRANTED_BYTES: usize = 170;
 
 /// An acceptance without parts, likewise: four hashes, four numbers.

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use crate::{AttemptId, Budgets, DispatcherId, Event, FailureClass, ParkedBy, TaskId, Timestamp};
 
-/// How the attempts at a task ended since it was last opened. Most tasks succeed at once, so one without a
-/// failure takes no more than a word.
+/// How the attempts at a task ended since it was last opened. Most tasks succeed at once, so one
+/// without a failure takes no more than a word.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Tally(Option<Box<Failures>>);
 
@@ -21,7 +21,8 @@ struct Failures {
     counts: BTreeMap<Ending, u32>,
     /// The dispatchers that count where a task is parked for having failed on several.
     dispatchers: BTreeSet<DispatcherId>,
-    /// All it did not come to a result on, for whatever reason, and the last of them: a retry goes elsewhere.
+    /// All it did not come to a result on, for whatever reason, and the last of them: a retry goes
+    /// elsewhere.
     tried: BTreeSet<DispatcherId>,
     last: Option<DispatcherId>,
     /// The first that was transient.
@@ -197,8 +198,8 @@ impl Ending {
         }
     }
 
-    /// Whether it says something about the task on that dispatcher. A store that is down, or a dispatcher
-    /// that is gone or does not begin, does not.
+    /// Whether it says something about the task on that dispatcher. A store that is down, or a
+    /// dispatcher that is gone or does not begin, does not.
     pub(crate) const fn counts_against_dispatcher(self) -> bool {
         !matches!(self, Self::Lost | Self::Withdrawn | Self::Failed(FailureClass::Transient))
     }
@@ -214,8 +215,8 @@ const WITHDRAWN_MAX: u32 = 100;
 
 /// The wait before the next try, after `failures` that ended alike.
 ///
-/// Doubles from `min` and stays at `max`; then a share of a half to the whole of it,
-/// derived from the task and the attempt, so that tasks that failed together do not return together.
+/// Doubles from `min` and stays at `max`; then a share of a half to the whole of it, derived from
+/// the task and the attempt, so that tasks that failed together do not return together.
 pub(crate) fn backoff(
     (min, max): (Duration, Duration),
     task: TaskId,

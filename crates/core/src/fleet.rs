@@ -1,19 +1,20 @@
 //! The fleet: what is known of the dispatchers at this moment.
 //!
-//! Nothing here is in the log. Heartbeats are not facts; the end of a lease is, and the fleet says when
-//! one is due. It keeps its own clock of silence, which counts only while its engine was running: after a
-//! gap in the engine's loop every silence begins anew.
+//! Nothing here is in the log. Heartbeats are not facts; the end of a lease is, and the fleet says
+//! when one is due. It keeps its own clock of silence, which counts only while its engine was
+//! running: after a gap in the engine's loop every silence begins anew.
 //!
-//! Free capacity is derived, never counted in messages: what a dispatcher announced, less the leases it
-//! holds, less what it says it still runs. And what it announced is a claim: it is believed as far as it was shown
-//! (`fleet::claims`).
+//! Free capacity is derived, never counted in messages: what a dispatcher announced, less the
+//! leases it holds, less what it says it still runs. And what it announced is a claim: it is
+//! believed as far as it was shown (`fleet::claims`).
 //!
-//! **Ghosts.** Grants leave before they are durable. So a dispatcher may run an attempt whose record was lost with its
-//! engine. The log knows no attempt of that id for that task: it is a ghost, and is cancelled. An id holds the epoch of its
-//! engine, so no other attempt has it; ids of older logs do not, so a beat also names the task of each attempt.
+//! **Ghosts.** Grants leave before they are durable. So a dispatcher may run an attempt whose
+//! record was lost with its engine. The log knows no attempt of that id for that task: it is a
+//! ghost, and is cancelled. An id holds the epoch of its engine, so no other attempt has it; ids of
+//! older logs do not, so a beat also names the task of each attempt.
 //!
-//! A ghost's result is not refused before a minute has passed. Its task may become known: whoever asked for it got no
-//! answer, and asks again.
+//! A ghost's result is not refused before a minute has passed. Its task may become known: whoever
+//! asked for it got no answer, and asks again.
 //!
 //! Not here: what a beat says (`fleet::beat`), and what a lost lease leads to (`scheduler`).
 
@@ -37,11 +38,13 @@ pub struct Fleet {
     members: Members,
     /// Those that hold a lease and were not heard of, or are given up: since when.
     unheard: BTreeMap<DispatcherId, Timestamp>,
-    /// The lives that were given up lately, and when: a beat of a life before may still be on its way.
+    /// The lives that were given up lately, and when: a beat of a life before may still be on its
+    /// way.
     gone: BTreeMap<DispatcherId, (u64, Timestamp)>,
     /// When the engine last looked.
     looked: Timestamp,
-    /// Before it nobody has been silent too long: of a thousand dispatchers none is looked at in each turn.
+    /// Before it nobody has been silent too long: of a thousand dispatchers none is looked at in
+    /// each turn.
     silent_from: Timestamp,
 }
 
@@ -59,8 +62,8 @@ impl Fleet {
         }
     }
 
-    /// Notes that the engine runs at `now`. A long time since the last look was the engine's own gap, in
-    /// which it could not hear.
+    /// Notes that the engine runs at `now`. A long time since the last look was the engine's own
+    /// gap, in which it could not hear.
     pub fn look(&mut self, now: Timestamp) {
         let is_gap = now.since(self.looked) > self.silence_max / GAP_SHARE;
         if is_gap {
@@ -80,15 +83,16 @@ impl Fleet {
         }
     }
 
-    /// Notes that the result of a lease's holder was accepted, which may hold more for it. A report alone is a word.
+    /// Notes that the result of a lease's holder was accepted, which may hold more for it. A report
+    /// alone is a word.
     pub fn proved(&mut self, by: &Life) {
         let member = self.members.get_mut(&by.dispatcher);
         let member = member.filter(|member| member.incarnation == by.incarnation);
         member.into_iter().for_each(|member| member.shown.proved(self.looked));
     }
 
-    /// Whether a report is not to be answered yet: a result, of a task that may yet be known. It comes again with
-    /// the next beat.
+    /// Whether a report is not to be answered yet: a result, of a task that may yet be known. It
+    /// comes again with the next beat.
     pub fn awaits(&mut self, now: Timestamp, report: &Report, scheduler: &Scheduler) -> bool {
         let is_result = matches!(report.outcome, Outcome::Proved(_));
         if !is_result || scheduler.task(&report.task).is_some() {
@@ -99,7 +103,8 @@ impl Fleet {
         now.since(since) < STRAY_MAX
     }
 
-    /// The life of a dispatcher that was heard last. What is for one that was not heard of waits for its beat.
+    /// The life of a dispatcher that was heard last. What is for one that was not heard of waits
+    /// for its beat.
     #[must_use]
     pub fn life(&self, dispatcher: &DispatcherId) -> Option<Life> {
         let incarnation = self.members.get(dispatcher)?.incarnation;
@@ -113,8 +118,9 @@ impl Fleet {
         Some(self.looked.since(member.heard))
     }
 
-    /// All that were heard of and are not given up, by name: what each offers when it is idle, and how long it has said
-    /// nothing. Who took its leave and left nothing undone is not among them: its silence is no trouble.
+    /// All that were heard of and are not given up, by name: what each offers when it is idle, and
+    /// how long it has said nothing. Who took its leave and left nothing undone is not among them:
+    /// its silence is no trouble.
     pub fn heard(
         &self,
         scheduler: &Scheduler,
@@ -126,7 +132,8 @@ impl Fleet {
         heard.map(|(id, member)| (id, member.capacity(), self.looked.since(member.heard)))
     }
 
-    /// How long a dispatcher that holds a lease has not been heard of at all, or since it was given up.
+    /// How long a dispatcher that holds a lease has not been heard of at all, or since it was given
+    /// up.
     #[must_use]
     pub fn unheard(&self, dispatcher: &DispatcherId) -> Option<Duration> {
         self.unheard.get(dispatcher).map(|since| self.looked.since(*since))
@@ -138,8 +145,8 @@ impl Fleet {
         self.silence_max
     }
 
-    /// Gives up on a dispatcher whose connection was seen to end at `since`, unless it was heard of after that:
-    /// answers what must be asked of the scheduler.
+    /// Gives up on a dispatcher whose connection was seen to end at `since`, unless it was heard of
+    /// after that: answers what must be asked of the scheduler.
     pub fn departed(
         &mut self,
         dispatcher: &DispatcherId,
@@ -202,8 +209,8 @@ impl Fleet {
         last.is_some_and(|last| incarnation < last)
     }
 
-    /// When to look next: before a dispatcher has been silent too long, and so often that a longer time is
-    /// a gap of the engine's own.
+    /// When to look next: before a dispatcher has been silent too long, and so often that a longer
+    /// time is a gap of the engine's own.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Deadline> {
         if self.members.is_empty() && self.unheard.is_empty() {
@@ -221,8 +228,8 @@ impl Fleet {
     }
 }
 
-/// Gives up on what a dispatcher holds, however few of its leases one decision ends: each ends one at least,
-/// and what is left when there is none changes nothing.
+/// Gives up on what a dispatcher holds, however few of its leases one decision ends: each ends one
+/// at least, and what is left when there is none changes nothing.
 fn lose_all(
     dispatcher: &DispatcherId,
     but: BTreeSet<AttemptId>,
@@ -233,14 +240,15 @@ fn lose_all(
     std::iter::repeat_n(lose, leases)
 }
 
-/// How long a result may wait for its task to become known. A takeover takes less, and so does a client's retry.
+/// How long a result may wait for its task to become known. A takeover takes less, and so does a
+/// client's retry.
 const STRAY_MAX: Duration = Duration::from_secs(60);
 
 /// How long a beat may be on its way: longer than any bus keeps one.
 const GONE_FOR: Duration = Duration::from_secs(60);
 
-/// As many lives are remembered at most. Past that a late beat has a dispatcher pass for one that is there, for as long as it
-/// may be silent.
+/// As many lives are remembered at most. Past that a late beat has a dispatcher pass for one that
+/// is there, for as long as it may be silent.
 const GONE_MAX: usize = 1_024;
 
 /// The engine itself was held up when it looks later than this share of the longest silence.

@@ -1,8 +1,8 @@
 //! What passes between the engine and a dispatcher.
 //!
-//! Nothing depends on one message: a [`Beat`] says all that a dispatcher runs and holds, and the engine
-//! sends again what the dispatcher lacks. A dispatcher starts an attempt at most once, and lets go of
-//! a finished one only on a [`Verdict`].
+//! Nothing depends on one message: a [`Beat`] says all that a dispatcher runs and holds, and the
+//! engine sends again what the dispatcher lacks. A dispatcher starts an attempt at most once, and
+//! lets go of a finished one only on a [`Verdict`].
 //!
 //! They are JSON where they leave the process.
 //!
@@ -71,8 +71,8 @@ pub enum ToDispatcher {
     Verdict(AttemptId, Verdict),
 }
 
-/// A life of a dispatcher. What is sent to one is for no other: a verdict on a former life's failure, say,
-/// that comes late must not have the next one let go of a proof.
+/// A life of a dispatcher. What is sent to one is for no other: a verdict on a former life's
+/// failure, say, that comes late must not have the next one let go of a proof.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct Life {
     /// Whose.
@@ -95,15 +95,16 @@ pub enum FromDispatcher {
 pub struct Beat {
     /// Who.
     pub dispatcher: DispatcherId,
-    /// Which life of it: a higher number is a later process, which runs nothing of the one before, and knows
-    /// of that no more than it says.
+    /// Which life of it: a higher number is a later process, which runs nothing of the one before,
+    /// and knows of that no more than it says.
     pub incarnation: u64,
     /// What it can run, all slots free.
     pub capacity: Capacity,
-    /// The attempts it has taken that have not ended: waiting, running or ending; each with its task. Each
-    /// occupies a slot.
+    /// The attempts it has taken that have not ended: waiting, running or ending; each with its
+    /// task. Each occupies a slot.
     pub running: BTreeMap<AttemptId, TaskId>,
-    /// The attempts that have ended and are held until a verdict comes; each with its task. They occupy nothing.
+    /// The attempts that have ended and are held until a verdict comes; each with its task. They
+    /// occupy nothing.
     #[serde(deserialize_with = "held")]
     pub held: BTreeMap<AttemptId, TaskId>,
     /// Whether it takes nothing new, ends what runs, and goes then.
@@ -160,8 +161,8 @@ pub struct Capacity {
     pub gpus: u32,
 }
 
-/// The programs that a dispatcher offers. Clones share them until one is changed: what each dispatcher that
-/// matters offers is told whenever something is granted.
+/// The programs that a dispatcher offers. Clones share them until one is changed: what each
+/// dispatcher that matters offers is told whenever something is granted.
 #[derive(Clone, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
 #[serde(from = "BTreeSet<ProgramName>")]
 pub struct Programs(Arc<BTreeSet<ProgramName>>);
@@ -237,7 +238,8 @@ pub enum Outcome {
         /// The artifact.
         artifact: Digest,
     },
-    /// Before it began, for a reason that is the dispatcher's own (full, draining, the program gone).
+    /// Before it began, for a reason that is the dispatcher's own (full, draining, the program
+    /// gone).
     NotRun {
         /// For a person.
         message: String,

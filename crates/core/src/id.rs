@@ -40,10 +40,10 @@ id! {
     Epoch, "epoch-"
 }
 
-/// One try at a task: the epoch of the engine that granted it, and the position in the log of the event that says so. A grant
-/// leaves before that is durable, so that an engine and the next may grant something at one position: their attempts
-/// differ by their epochs. A number of its own: the epoch above [`POSITION_BITS`] bits of position. Ids of logs of before
-/// have no epoch.
+/// One try at a task: the epoch of the engine that granted it, and the position in the log of the
+/// event that says so. A grant leaves before that is durable, so that an engine and the next may
+/// grant something at one position: their attempts differ by their epochs. A number of its own: the
+/// epoch above [`POSITION_BITS`] bits of position. Ids of logs of before have no epoch.
 #[derive(
     Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize,
 )]
@@ -80,8 +80,8 @@ impl fmt::Display for AttemptId {
     }
 }
 
-/// A thousand facts a second fill so many positions in 34 years, and leave room for 16 million epochs; a number of
-/// JavaScript holds the first 8,191 of them.
+/// A thousand facts a second fill so many positions in 34 years, and leave room for 16 million
+/// epochs; a number of JavaScript holds the first 8,191 of them.
 const POSITION_BITS: u32 = 40;
 
 id! {
@@ -89,7 +89,8 @@ id! {
     Height, ""
 }
 impl Height {
-    /// The highest that a log takes: no chain gets there, and past it sums of heights would overflow.
+    /// The highest that a log takes: no chain gets there, and past it sums of heights would
+    /// overflow.
     pub const MAX: Self = Self(u64::MAX / 4);
 }
 

@@ -29,12 +29,13 @@ pub enum Input {
     },
     /// Take a dispatcher's word on an attempt.
     Report(Report),
-    /// Give up on a dispatcher: it is gone, and with it what it ran. One decision holds `decision_max` of
-    /// that; the fleet asks again while there is more.
+    /// Give up on a dispatcher: it is gone, and with it what it ran. One decision holds
+    /// `decision_max` of that; the fleet asks again while there is more.
     Lose {
         /// Which.
         dispatcher: DispatcherId,
-        /// The attempts that it knows in spite of that, after it was started again: it holds their results.
+        /// The attempts that it knows in spite of that, after it was started again: it holds their
+        /// results.
         but: BTreeSet<AttemptId>,
         /// Why, for a person.
         message: String,
@@ -50,7 +51,8 @@ pub enum Input {
     },
     /// Open a parked task again.
     Retry(TaskId),
-    /// Make the result of an accepted task again: it is not in the store any more, or damaged there.
+    /// Make the result of an accepted task again: it is not in the store any more, or damaged
+    /// there.
     Remake(TaskId),
     /// Take back an accepted result, and all that was made from it.
     Discard {

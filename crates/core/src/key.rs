@@ -57,7 +57,8 @@ impl fmt::Display for Key {
     }
 }
 
-/// What a task reads, by identity: never by the bytes of a proof, which may differ from make to make.
+/// What a task reads, by identity: never by the bytes of a proof, which may differ from make to
+/// make.
 ///
 /// Written `0x…` for a block, `…` for a task's result, `…/3` for part 3 of one.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -80,7 +81,8 @@ impl InputId {
         }
     }
 
-    /// What goes into hashes and records: which of the three it is, the hash, and the part, or zero.
+    /// What goes into hashes and records: which of the three it is, the hash, and the part, or
+    /// zero.
     pub(crate) fn bytes(self) -> [u8; 37] {
         let (kind, hash, part) = match self {
             Self::Block(block) => (0, block.0, 0),

@@ -1,7 +1,7 @@
 //! The push0 scheduler: a pure state machine over a log of facts.
 //!
-//! Its caller owns the clock, the log and the wire; it hands in [`Input`]s and the time, records the
-//! [`Event`]s that come out, and performs the [`Effect`]s that their durability lets go.
+//! Its caller owns the clock, the log and the wire; it hands in [`Input`]s and the time, records
+//! the [`Event`]s that come out, and performs the [`Effect`]s that their durability lets go.
 //!
 //! ```text
 //!   Input ──decide──▶ [Event] ──apply_all──▶ Scheduler ──poll_effect──▶ Effect

@@ -31,10 +31,11 @@ pub struct Limits {
     pub dispatchers_max: usize,
     /// How often one result, or one block's payload, is made again after it was lost.
     pub remakes_max: u32,
-    /// How long the source has to deliver a lost payload again, before the tasks that read it are parked.
+    /// How long the source has to deliver a lost payload again, before the tasks that read it are
+    /// parked.
     pub resupply_max: Duration,
-    /// Past an attempt's own deadline and grace, and three tries to verify of a tenth of its timeout each,
-    /// the time its dispatcher has to report.
+    /// Past an attempt's own deadline and grace, and three tries to verify of a tenth of its
+    /// timeout each, the time its dispatcher has to report.
     pub report_grace: Duration,
     /// The wait after a first failure; it doubles with each.
     pub backoff_min: Duration,
@@ -43,8 +44,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// These limits, where the log takes so many bytes for one record: a turn that is nearly full, a decision on top of
-    /// it, and the grants behind both are one record still.
+    /// These limits, where the log takes so many bytes for one record: a turn that is nearly full,
+    /// a decision on top of it, and the grants behind both are one record still.
     #[must_use]
     pub fn within(self, record_bytes_max: usize) -> Self {
         let share = |share: usize, bytes: usize| (record_bytes_max / share / bytes).max(1);

@@ -122,7 +122,8 @@ pub struct Asking {
 /// What of a verifier accepts a proof.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Believes {
-    /// Its verdict line. Nobody named it: it is the prover's command with `verify`, and may not know that word.
+    /// Its verdict line. Nobody named it: it is the prover's command with `verify`, and may not
+    /// know that word.
     LineOfGuess,
     /// Its verdict line.
     Line,
@@ -260,10 +261,11 @@ pub struct Budgets {
     pub unprovable: u32,
     /// The verifier gave no verdict.
     pub unjudged: u32,
-    /// The first wait before a retry, and the longest; `None` is that of all ([`Limits`](crate::Limits)).
+    /// The first wait before a retry, and the longest; `None` is that of all
+    /// ([`Limits`](crate::Limits)).
     pub backoff: Option<(Duration, Duration)>,
-    /// How long a service that is away (`transient`) is waited for, whatever its budget; and how long a program that
-    /// nobody proves any more.
+    /// How long a service that is away (`transient`) is waited for, whatever its budget; and how
+    /// long a program that nobody proves any more.
     pub patience: Duration,
 }
 
@@ -287,8 +289,9 @@ impl Pipeline {
         pipeline.ok_or(faults)
     }
 
-    /// Whether this proves the same as `other`, by the same rules, so that a log of one may go on with the other: its
-    /// digest is that of what is asked, and whether a mock may pass is what an answer is worth.
+    /// Whether this proves the same as `other`, by the same rules, so that a log of one may go on
+    /// with the other: its digest is that of what is asked, and whether a mock may pass is what an
+    /// answer is worth.
     #[must_use]
     pub fn proves_as(&self, other: &Self) -> bool {
         self.digest() == other.digest() && self.allow_mock == other.allow_mock
@@ -337,8 +340,8 @@ impl Pipeline {
         self.stages.iter().enumerate().filter(from_blocks).map(|(index, _)| StageIndex(index))
     }
 
-    /// The hash of everything that decides what is proved. Pipelines that agree on it differ in policy
-    /// alone (timeouts, budgets, window, commands), and may follow one another on one log.
+    /// The hash of everything that decides what is proved. Pipelines that agree on it differ in
+    /// policy alone (timeouts, budgets, window, commands), and may follow one another on one log.
     #[must_use]
     pub fn digest(&self) -> Digest {
         check::pipeline_digest(self)

@@ -1,8 +1,9 @@
 //! A stranger's words, made harmless where a person reads them.
 //!
-//! Names in proof files, what provers print and blocks say come from outside. A terminal must not obey them, and
-//! they must not look like what they are not: control characters, what turns the direction of text around, and what
-//! cannot be seen are written as `\u{…}`. All else is left as it is, in every script.
+//! Names in proof files, what provers print and blocks say come from outside. A terminal must not
+//! obey them, and they must not look like what they are not: control characters, what turns the
+//! direction of text around, and what cannot be seen are written as `\u{…}`. All else is left as it
+//! is, in every script.
 //!
 //! Not here: how long words may be, and where they are shown.
 

@@ -1,10 +1,11 @@
 //! The queue: which task goes first, and to whom.
 //!
-//! `oldest-first`: the lowest first height, then the stage nearest the end, then the older task; and what is made again
-//! of what was released long ago comes after all that is to be released yet. Strictly: the first that a free
-//! dispatcher could run goes before every later one, and no slot idles while it could run something. Where only busy
-//! dispatchers could run the first, one of them is kept for it. A probe that is due goes before what waits for another
-//! program: it comes at growing intervals, so that waits a bounded time.
+//! `oldest-first`: the lowest first height, then the stage nearest the end, then the older task;
+//! and what is made again of what was released long ago comes after all that is to be released yet.
+//! Strictly: the first that a free dispatcher could run goes before every later one, and no slot
+//! idles while it could run something. Where only busy dispatchers could run the first, one of them
+//! is kept for it. A probe that is due goes before what waits for another program: it comes at
+//! growing intervals, so that waits a bounded time.
 //!
 //! Not here: what makes a task ready (`task`), how a grant is recorded (`scheduler::assign`).
 
@@ -17,7 +18,8 @@ use crate::{Capacity, DispatcherId, Height, Program, ProgramName, Seq, Task, Tas
 pub(crate) enum May {
     /// Whatever fits.
     All,
-    /// One task, to see: the last that waits, or for a change the first, which may be the only one that can be proved.
+    /// One task, to see: the last that waits, or for a change the first, which may be the only one
+    /// that can be proved.
     Probe { is_of_the_head: bool },
     /// Nothing now.
     Nothing,
@@ -110,9 +112,9 @@ impl Queue {
         self.delayed.is_empty() && self.ready.values().all(BTreeSet::is_empty)
     }
 
-    /// Pairs what may be tried at `now` with what is offered, at most `grants_max` times. A dispatcher that may have no
-    /// more than a probe of a program (`may`) gets the last that waits, and none that it has failed before if there is
-    /// another: the head does not wait for it.
+    /// Pairs what may be tried at `now` with what is offered, at most `grants_max` times. A
+    /// dispatcher that may have no more than a probe of a program (`may`) gets the last that waits,
+    /// and none that it has failed before if there is another: the head does not wait for it.
     pub(crate) fn assign<'a>(
         &self,
         now: Timestamp,
@@ -194,7 +196,8 @@ impl Line<'_> {
     }
 }
 
-/// A dispatcher, with what is left of what it offers. Offers of a thousand are not copied for a few grants.
+/// A dispatcher, with what is left of what it offers. Offers of a thousand are not copied for a few
+/// grants.
 struct Candidate<'a> {
     offer: &'a Offer,
     slots: u32,
@@ -237,9 +240,10 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// The best of the dispatchers that could run it now: one it has not failed on, then any but the last that failed it; for
-/// what ran out of memory then the one that has the most, as far as that is of use; then the one that has the least to do, so that none gets all for
-/// what it claims to have.
+/// The best of the dispatchers that could run it now: one it has not failed on, then any but the
+/// last that failed it; for what ran out of memory then the one that has the most, as far as that
+/// is of use; then the one that has the least to do, so that none gets all for what it claims to
+/// have.
 fn best<'a, 'b>(
     candidates: &'a mut [Candidate<'b>],
     name: &ProgramName,
@@ -310,8 +314,9 @@ fn probes<'a>(
 
 /// Keeps one dispatcher that could run it, if only it were idle, from taking anything else.
 ///
-/// Who has no free slot takes nothing anyway: of the others the one with the most room for it is kept. So who claims more
-/// than there is, and sits on all that it was given, has nobody else taken for busy.
+/// Who has no free slot takes nothing anyway: of the others the one with the most room for it is
+/// kept. So who claims more than there is, and sits on all that it was given, has nobody else taken
+/// for busy.
 fn reserve(
     candidates: &mut [Candidate<'_>],
     name: &ProgramName,
@@ -335,8 +340,8 @@ fn reserve(
     })
 }
 
-/// What ran out of memory goes to who has so many times what its program reserves, or comes nearest to that. More is of no
-/// more use, and may be a claim.
+/// What ran out of memory goes to who has so many times what its program reserves, or comes nearest
+/// to that. More is of no more use, and may be a claim.
 const LACKED_TIMES: u64 = 8;
 
 /// Of so many that wait, at most, one is looked for that a probe has not failed before.

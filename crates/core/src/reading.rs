@@ -1,6 +1,7 @@
 //! How facts are read: in one pass, and without a copy of what is only looked at.
 //!
-//! A log is opened by reading all of it, so what is done here for each word is done millions of times.
+//! A log is opened by reading all of it, so what is done here for each word is done millions of
+//! times.
 //!
 //! Not here: what facts there are (`event`).
 
@@ -31,8 +32,9 @@ where
     deserializer.deserialize_bytes(Bytes)
 }
 
-/// Reads an enum from objects that begin with a field named by `.1`, which says the variant; the fields after
-/// it are the variant's. A tag that could stand anywhere would have all of the object kept until it is seen.
+/// Reads an enum from objects that begin with a field named by `.1`, which says the variant; the
+/// fields after it are the variant's. A tag that could stand anywhere would have all of the object
+/// kept until it is seen.
 pub(crate) struct TagFirst<D>(pub(crate) D, pub(crate) &'static str);
 
 struct Word<T>(PhantomData<T>);

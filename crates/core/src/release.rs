@@ -1,8 +1,8 @@
 //! The release feed: final proofs in chain order, numbered, without gaps.
 //!
 //! A span is released once each of the release's stages has proved it and every span before it was
-//! released. What was released stays so, under its number; where its proof was taken back it is recalled, and made
-//! again.
+//! released. What was released stays so, under its number; where its proof was taken back it is
+//! recalled, and made again.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,8 @@ pub struct Release {
 /// What waits to be released, and what was.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Feed {
-    /// By the height that they begin at. One map, not one for each height: those would cost 1.2 kB each.
+    /// By the height that they begin at. One map, not one for each height: those would cost 1.2 kB
+    /// each.
     proved: BTreeMap<(Height, StageIndex), (Key, TaskId)>,
     released: Vec<Release>,
     /// Those that were recalled, with the position of the last time.
@@ -54,7 +55,8 @@ impl Feed {
         })
     }
 
-    /// Whether all of these stages have proved what `height` is in, and it waits for what is before.
+    /// Whether all of these stages have proved what `height` is in, and it waits for what is
+    /// before.
     pub(crate) fn has_proved(&self, height: Height, stages: &[StageIndex]) -> bool {
         let last = (height, StageIndex(usize::MAX));
         let before = self.proved.range(..=last).next_back().map(|((first, _), _)| *first);

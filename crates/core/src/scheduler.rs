@@ -13,9 +13,10 @@
 //! Invariants:
 //! - the state is a fold over the log and nothing else;
 //! - an effect leaves only after the event that caused it is durable; but a grant may leave before
-//!   (`poll_grant`): if its record is lost, a proof may be made that nobody asked for, and no promise broken;
-//! - policy (windows, budgets, timeouts, bounds) is read when something is decided and never when it
-//!   is applied, so a log means the same under every policy.
+//!   (`poll_grant`): if its record is lost, a proof may be made that nobody asked for, and no
+//!   promise broken;
+//! - policy (windows, budgets, timeouts, bounds) is read when something is decided and never when
+//!   it is applied, so a log means the same under every policy.
 //!
 //! Not here: who is alive (`Fleet`), how anything is stored or sent.
 
@@ -74,7 +75,8 @@ pub struct Scheduler {
     queue: Queue,
     /// Tasks that could be tried but for an input that is not there.
     starved: Starved,
-    /// The most blocks that a task is about: who reads what begins at a height begins no more than that below it.
+    /// The most blocks that a task is about: who reads what begins at a height begins no more than
+    /// that below it.
     widest: u64,
     attempts: Attempts,
     /// By stage, in the pipeline's order.
@@ -89,7 +91,8 @@ pub struct Scheduler {
     cordons: BTreeMap<DispatcherId, Cordon>,
     /// Whether something was closed because no block follows.
     has_closed_by_end: bool,
-    /// The open tasks, by the height that they begin at. One set, not one for each height: those would cost 400 bytes each.
+    /// The open tasks, by the height that they begin at. One set, not one for each height: those
+    /// would cost 400 bytes each.
     open: BTreeSet<(Height, TaskId)>,
     /// How many of them are below what is released.
     open_behind: usize,
@@ -99,13 +102,14 @@ pub struct Scheduler {
     effects: VecDeque<(Seq, Effect)>,
     /// Those that are grants, which may leave before the others.
     grants: VecDeque<(Seq, Effect)>,
-    /// Whether what is applied is of the past: nothing is to be done about it, so the effects that take time
-    /// to make are not made.
+    /// Whether what is applied is of the past: nothing is to be done about it, so the effects that
+    /// take time to make are not made.
     is_past: bool,
 }
 
-/// Something for the caller to do. One that is lost in a crash is done again by the one after it: grants
-/// go out again with the next beat, releases are read by cursor, payloads are asked for at start.
+/// Something for the caller to do. One that is lost in a crash is done again by the one after it:
+/// grants go out again with the next beat, releases are read by cursor, payloads are asked for at
+/// start.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Effect {
     /// Hand `dispatcher` this attempt.
@@ -213,15 +217,16 @@ impl Scheduler {
         Some(effect)
     }
 
-    /// The next grant, whether or not its record is durable: work may begin early, and promises wait. For an
-    /// engine whose claim is durable, and for none other; what its record's loss would leave behind is a
-    /// ghost, which [`Fleet`](crate::Fleet) tells from an attempt.
+    /// The next grant, whether or not its record is durable: work may begin early, and promises
+    /// wait. For an engine whose claim is durable, and for none other; what its record's loss would
+    /// leave behind is a ghost, which [`Fleet`](crate::Fleet) tells from an attempt.
     pub fn poll_grant(&mut self) -> Option<Effect> {
         self.grants.pop_front().map(|(_, grant)| grant)
     }
 
-    /// Decides what `input` means at `now`. Pure: the same state, time and input always give the same
-    /// events, and never more than `decision_max` of them and the few that follow from one report.
+    /// Decides what `input` means at `now`. Pure: the same state, time and input always give the
+    /// same events, and never more than `decision_max` of them and the few that follow from one
+    /// report.
     ///
     /// # Errors
     ///
@@ -265,7 +270,8 @@ impl Scheduler {
         }
     }
 
-    /// When to decide [`Input::Wake`] and [`Input::Assign`] next, both having been decided at `now`.
+    /// When to decide [`Input::Wake`] and [`Input::Assign`] next, both having been decided at
+    /// `now`.
     #[must_use]
     pub fn poll_timeout(&self, now: Timestamp) -> Option<Deadline> {
         let retry =
@@ -284,7 +290,8 @@ impl Scheduler {
         &self.limits
     }
 
-    /// Holds itself to these from here on. They are read when something is decided, and never when it is applied.
+    /// Holds itself to these from here on. They are read when something is decided, and never when
+    /// it is applied.
     pub const fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
     }

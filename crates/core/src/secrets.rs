@@ -1,7 +1,8 @@
-//! Text without what is secret in its URLs: whom they say asks, what they ask, and long keys in their paths.
+//! Text without what is secret in its URLs: whom they say asks, what they ask, and long keys in
+//! their paths.
 //!
-//! A person may write a URL wherever a file, a directory or a server is named, and by mistake where none is. So whatever
-//! quotes a person's words quotes them through this.
+//! A person may write a URL wherever a file, a directory or a server is named, and by mistake where
+//! none is. So whatever quotes a person's words quotes them through this.
 //!
 //! ```text
 //!   nats://USER:PASSWORD@host:1          nats://***@host:1

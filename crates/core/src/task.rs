@@ -10,9 +10,10 @@
 //!                └──────────▶ Ready ◀─────────────────────┘ Reopened
 //! ```
 //!
-//! A result is taken in any state but Accepted, whoever brings it and however late. A failure counts
-//! only for the attempt that holds the lease. From any state in which it has a result, or reads one, a task is Ready
-//! again when that is taken back (`Discarded`, see `scheduler::discard`).
+//! A result is taken in any state but Accepted, whoever brings it and however late. A failure
+//! counts only for the attempt that holds the lease. From any state in which it has a result, or
+//! reads one, a task is Ready again when that is taken back (`Discarded`, see
+//! `scheduler::discard`).
 //!
 //! Not here: which task is granted (`queue`), what a failure costs (`failure`), what becomes of a
 //! result (`collect`).
@@ -65,8 +66,8 @@ pub struct Task {
     pub parked: Option<(ParkedBy, Box<str>)>,
     /// That a result of it was taken back, or one that it read.
     pub discarded: Option<Box<Discarded>>,
-    /// No result of an attempt that was granted before is taken: what it reads was taken back then, and a task of its id
-    /// with it.
+    /// No result of an attempt that was granted before is taken: what it reads was taken back then,
+    /// and a task of its id with it.
     pub not_before: AttemptId,
 }
 
@@ -75,8 +76,8 @@ pub struct Task {
 pub struct Discarded {
     /// The position of that.
     pub at: Seq,
-    /// No result of an attempt below this one is taken: it was granted before, maybe by an engine whose grant was lost with
-    /// the end of its log, at a higher position.
+    /// No result of an attempt below this one is taken: it was granted before, maybe by an engine
+    /// whose grant was lost with the end of its log, at a higher position.
     pub(crate) since: AttemptId,
     /// Whether the result before had flowed on to what reads it.
     pub(crate) has_flowed: bool,
@@ -95,18 +96,20 @@ pub struct TaskResult {
     pub seq: Seq,
     /// The attempts whose results came too late, as far as they are remembered.
     pub surplus: Box<[AttemptId]>,
-    /// The attempts whose results it took the place of, as far as they are remembered: told again, they are as lost as before.
+    /// The attempts whose results it took the place of, as far as they are remembered: told again,
+    /// they are as lost as before.
     pub before: Box<[AttemptId]>,
 }
 
 impl TaskState {
-    /// The state after `event`, which stands at `seq` and happened at `at`; `None` is a task that nobody opened. An attempt
-    /// that the event ends is one of those that live: the table of them says so.
+    /// The state after `event`, which stands at `seq` and happened at `at`; `None` is a task that
+    /// nobody opened. An attempt that the event ends is one of those that live: the table of them
+    /// says so.
     ///
     /// # Errors
     ///
-    /// [`IllegalEvent`] where no history leads here: live, a bug in the scheduler; on replay, a damaged
-    /// log. There is no right state to go on from, so stop.
+    /// [`IllegalEvent`] where no history leads here: live, a bug in the scheduler; on replay, a
+    /// damaged log. There is no right state to go on from, so stop.
     pub fn after(
         state: Option<&Self>,
         seq: Seq,
@@ -149,7 +152,8 @@ impl Task {
         !matches!(self.state, TaskState::Accepted)
     }
 
-    /// When it, or what it reads, was last taken back: no result of an attempt below this one counts.
+    /// When it, or what it reads, was last taken back: no result of an attempt below this one
+    /// counts.
     pub(crate) fn taken_back(&self) -> AttemptId {
         self.discarded.as_ref().map_or(self.not_before, |gone| gone.since.max(self.not_before))
     }
@@ -159,8 +163,8 @@ impl Task {
         self.result.is_some() || self.discarded.as_ref().is_some_and(|gone| gone.has_flowed)
     }
 
-    /// Remembers what an event says beside the state it leads to; `holder` held the attempt that it names, or under which
-    /// it parks.
+    /// Remembers what an event says beside the state it leads to; `holder` held the attempt that it
+    /// names, or under which it parks.
     pub(crate) fn note(&mut self, at: Timestamp, event: &Event, holder: Option<DispatcherId>) {
         self.tally.count(at, event, holder.clone());
         if let Event::Parked { class, message, .. } = event {

@@ -32,7 +32,8 @@ impl Add<Duration> for Timestamp {
     }
 }
 
-/// A moment at which the caller must send [`Input::Wake`](crate::Input::Wake), and the reason, for people.
+/// A moment at which the caller must send [`Input::Wake`](crate::Input::Wake), and the reason, for
+/// people.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Deadline {
     /// When.

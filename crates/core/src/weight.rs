@@ -1,8 +1,10 @@
-//! What something takes when it is written down, before it is: an upper bound, by going through it once.
+//! What something takes when it is written down, before it is: an upper bound, by going through it
+//! once.
 //!
-//! The log writes MessagePack, or JSON where a word from outside could be taken for a frame, and messages are JSON. JSON is
-//! the longer of the two, and is what is counted here: hashes as their digits, words with their escapes, and every
-//! number as the longest. What is added to a fact is counted without another word here.
+//! The log writes MessagePack, or JSON where a word from outside could be taken for a frame, and
+//! messages are JSON. JSON is the longer of the two, and is what is counted here: hashes as their
+//! digits, words with their escapes, and every number as the longest. What is added to a fact is
+//! counted without another word here.
 //!
 //! Not here: what it is weighed for (`limits`), and the frame around it (`push0-log`).
 
@@ -256,7 +258,8 @@ impl Error for NotWritten {
     }
 }
 
-/// What stands around a value: quotes, colon, comma; or the longest header of MessagePack. Unit: bytes.
+/// What stands around a value: quotes, colon, comma; or the longest header of MessagePack. Unit:
+/// bytes.
 const AROUND: usize = 5;
 
 /// The longest that stands before the digits of a hash: `sha256:`. Unit: bytes.
@@ -274,7 +277,8 @@ mod tests {
         Key, PipelineSpec, ReleaseNumber, ResultRef, TaskId, Timestamp, Vkey,
     };
 
-    /// With every number as long as it can be: of what is shorter it is an upper bound all the more.
+    /// With every number as long as it can be: of what is shorter it is an upper bound all the
+    /// more.
     #[test]
     fn no_fact_takes_more_than_it_says_and_hardly_less_than_half() {
         for event in facts() {

@@ -4,11 +4,12 @@
 //! cargo run --release -p push0-dispatch --example overhead [ATTEMPTS [DIR [PAUSE_MS]]]
 //! ```
 //!
-//! The prover is this program itself; it makes a file of a number, another one each time. Compared are the time from a grant to
-//! its report, and the time that the same prover takes when it is merely spawned and waited for (file), or
-//! asked and answered over a pipe (serve); each time it makes a new file. Storing the result is part of the
-//! first: two syncs of the disk at DIR, which are named apart. From one attempt to the next is a pause: none
-//! shows a busy dispatcher, some milliseconds one whose threads must be woken each time.
+//! The prover is this program itself; it makes a file of a number, another one each time. Compared
+//! are the time from a grant to its report, and the time that the same prover takes when it is
+//! merely spawned and waited for (file), or asked and answered over a pipe (serve); each time it
+//! makes a new file. Storing the result is part of the first: two syncs of the disk at DIR, which
+//! are named apart. From one attempt to the next is a pause: none shows a busy dispatcher, some
+//! milliseconds one whose threads must be woken each time.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -1,5 +1,5 @@
-//! What a dispatcher says of itself, for who looks at it from another process: what it was started with, and what it does.
-//! It writes both into its directory.
+//! What a dispatcher says of itself, for who looks at it from another process: what it was started
+//! with, and what it does. It writes both into its directory.
 //!
 //! Not here: how it knows what it does (`board`).
 
@@ -62,8 +62,8 @@ pub struct Now {
     /// Programs that it cannot run, and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cannot: BTreeMap<String, String>,
-    /// Attempts that have not ended, oldest first; behind them those whose result waits for a verdict. Of very many the
-    /// first.
+    /// Attempts that have not ended, oldest first; behind them those whose result waits for a
+    /// verdict. Of very many the first.
     pub steps: Vec<Step>,
 }
 
@@ -80,7 +80,8 @@ pub struct Step {
 }
 
 impl Step {
-    /// What is said to be done for an attempt that has ended, and whose result is kept until an engine takes it.
+    /// What is said to be done for an attempt that has ended, and whose result is kept until an
+    /// engine takes it.
     pub const ENDED: &str = "ended";
 }
 

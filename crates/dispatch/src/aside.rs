@@ -1,7 +1,7 @@
 //! A thread for small files that nobody waits for, written in order.
 //!
-//! A disk that hangs holds this thread, and no other. What does not fit in its queue by then is left out: all of it is
-//! best effort, and its readers know.
+//! A disk that hangs holds this thread, and no other. What does not fit in its queue by then is
+//! left out: all of it is best effort, and its readers know.
 //!
 //! Not here: work that an attempt waits for (`folder::blocking`).
 

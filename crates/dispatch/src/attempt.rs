@@ -5,11 +5,11 @@
 //!     └──────────┴──────────┴──────────┴───────────┴─────────▶ report
 //! ```
 //!
-//! What it started is ended and its seat is free before the report leaves: whoever hears the report may
-//! count on the room. Its directory is gone by then too, or, after a proof, soon after.
+//! What it started is ended and its seat is free before the report leaves: whoever hears the report
+//! may count on the room. Its directory is gone by then too, or, after a proof, soon after.
 //!
-//! Not here: who may start (`desk`), how a prover is spoken to (`file`, `serve`), how its end is weighed (`weigh`), and
-//! what becomes of its output (`settle`).
+//! Not here: who may start (`desk`), how a prover is spoken to (`file`, `serve`), how its end is
+//! weighed (`weigh`), and what becomes of its output (`settle`).
 
 mod settle;
 mod weigh;
@@ -119,8 +119,9 @@ impl Attempt {
         (outcome, Some(tried))
     }
 
-    /// Writes the prover's input. A store that does not answer is asked again, for a while; then the attempt is given
-    /// back. An input that alone cannot be read is tried again while half of the prover's time is left.
+    /// Writes the prover's input. A store that does not answer is asked again, for a while; then
+    /// the attempt is given back. An input that alone cannot be read is tried again while half of
+    /// the prover's time is left.
     async fn prepare(&self, dir: &Path) -> Result<PathBuf, Outcome> {
         let mut patience = Patience::new(self.context.retry, self.grant.timeout);
         loop {
@@ -137,8 +138,8 @@ impl Attempt {
                 Ok(input)
             };
             let prepared = match give {
-                // A few bytes, and nothing from the store: to hand it over would take longer. The disk has answered
-                // a moment ago.
+                // A few bytes, and nothing from the store: to hand it over would take longer. The
+                // disk has answered a moment ago.
                 Give::Number if self.context.rooms.answers() => prepare(),
                 Give::Number | Give::Raw | Give::Bundle => tokio::select! {
                     biased;
@@ -200,7 +201,8 @@ impl Attempt {
         let ended = warm.prove(context, grant, program, (input, output), reins).await;
         let ran = began.elapsed();
         if !was_fresh && ran < DYING && warm.has_died_silent() {
-            // It was on its way out when it was given this attempt, which has nothing to do with that.
+            // It was on its way out when it was given this attempt, which has nothing to do with
+            // that.
             warm.end(EVICTION, idle_reins(&self.reins)).await;
             return Box::pin(self.serve(input, output)).await;
         }
@@ -333,7 +335,8 @@ fn first_line(text: &str) -> &str {
 
 const OUTPUT: &str = "output";
 
-/// How long a failure's report waits for its log and its directory: far longer than a disk that is well takes.
+/// How long a failure's report waits for its log and its directory: far longer than a disk that is
+/// well takes.
 const CLEARED_MAX: Duration = Duration::from_secs(5);
 
 /// A warm process that ends without a word so soon was ending already.

@@ -1,7 +1,9 @@
-//! A store that does not answer this machine: nothing is begun meanwhile, and what waits for an input is given back.
+//! A store that does not answer this machine: nothing is begun meanwhile, and what waits for an
+//! input is given back.
 //!
-//! A mount that went away, a bucket out of reach: nobody's fault, and maybe of this machine alone. Another may have the
-//! store, so what was granted here and cannot begin is not kept from it for long.
+//! A mount that went away, a bucket out of reach: nobody's fault, and maybe of this machine alone.
+//! Another may have the store, so what was granted here and cannot begin is not kept from it for
+//! long.
 //!
 //! Not here: results in hand, which are kept and put again (`attempt/settle`).
 
@@ -17,8 +19,8 @@ use crate::context::Context;
 pub(crate) struct Away(Mutex<Option<Instant>>);
 
 impl Away {
-    /// Whether the store is away, and has been for so long that what waits for it is given back. Blocks; where it is,
-    /// somebody looks from now on whether it is back.
+    /// Whether the store is away, and has been for so long that what waits for it is given back.
+    /// Blocks; where it is, somebody looks from now on whether it is back.
     pub(crate) fn look(&self, context: &Arc<Context>) -> Option<bool> {
         let Err(error) = context.config.store.be_there() else { return None };
         let mut since = self.0.lock().unwrap_or_else(PoisonError::into_inner);

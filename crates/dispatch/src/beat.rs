@@ -1,7 +1,8 @@
-//! The beat thread: says at a steady rate that the dispatcher is here, and all that it runs and holds.
+//! The beat thread: says at a steady rate that the dispatcher is here, and all that it runs and
+//! holds.
 //!
-//! It waits for the clock and for one short lock, so no prover and no busy runtime delays it. It ends
-//! with the dispatch thread: a dispatcher that cannot work must not look alive.
+//! It waits for the clock and for one short lock, so no prover and no busy runtime delays it. It
+//! ends with the dispatch thread: a dispatcher that cannot work must not look alive.
 //!
 //! Not here: what is in a beat (`board`).
 

@@ -1,8 +1,8 @@
-//! The bytes of a file, as far as a bound: what is larger, or endless, is not read to its end, and what is no file is not
-//! waited for.
+//! The bytes of a file, as far as a bound: what is larger, or endless, is not read to its end, and
+//! what is no file is not waited for.
 //!
-//! To open a FIFO waits until somebody writes to it, which may be never; a device may have no end. Whoever may write to a
-//! directory can put one there.
+//! To open a FIFO waits until somebody writes to it, which may be never; a device may have no end.
+//! Whoever may write to a directory can put one there.
 //!
 //! Not here: what the bytes mean.
 
@@ -63,7 +63,8 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// Of an identity, a number, a process's name. Unit: bytes.
 pub(crate) const LINE_BYTES_MAX: u64 = 4 << 10;
 
-/// Of a report, of what a dispatcher says of itself, of the processes that it runs: more than the largest. Unit: bytes.
+/// Of a report, of what a dispatcher says of itself, of the processes that it runs: more than the
+/// largest. Unit: bytes.
 pub(crate) const REPORT_BYTES_MAX: u64 = 4 << 20;
 
 /// Where pipes without a name are: `PIPEFS_MAGIC` of linux/magic.h.

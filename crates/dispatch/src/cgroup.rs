@@ -1,15 +1,17 @@
-//! Memory limits that the kernel keeps, by control groups (cgroups(7)), where this process may make some.
+//! Memory limits that the kernel keeps, by control groups (cgroups(7)), where this process may make
+//! some.
 //!
 //! ```text
 //!   OWN/push0-<mark>.<life>/<number>     one process of a prover, with all that it starts
 //! ```
 //!
 //! Both versions of cgroups are spoken. In version 2 a group that hands a controller on may hold no
-//! process itself, so this process moves into one beneath its own, if nobody else is there. A group is
-//! used again once it is empty: the kernel may wait for all its processors before it lets one go.
+//! process itself, so this process moves into one beneath its own, if nobody else is there. A group
+//! is used again once it is empty: the kernel may wait for all its processors before it lets one
+//! go.
 //!
-//! Each life has a folder of its own: what a dead one left behind (its guardian, for a second) kills in that
-//! life's folder, and never finds the next life's provers there.
+//! Each life has a folder of its own: what a dead one left behind (its guardian, for a second)
+//! kills in that life's folder, and never finds the next life's provers there.
 //!
 //! Not here: what is done where there are none (`memory`), and where a process stands (`place`).
 
@@ -71,7 +73,8 @@ impl fmt::Display for MemoryLimit {
     }
 }
 
-/// The least that this process and all beside it in its control groups may use; none, where there is no limit. Unit: bytes.
+/// The least that this process and all beside it in its control groups may use; none, where there
+/// is no limit. Unit: bytes.
 #[must_use]
 pub fn memory_limit_bytes() -> Option<u64> {
     Place::limit_bytes()
@@ -102,7 +105,8 @@ pub(crate) struct Group {
 }
 
 impl Groups {
-    /// Groups for this life of the dispatcher of this mark; ends what is left in those of its former lives.
+    /// Groups for this life of the dispatcher of this mark; ends what is left in those of its
+    /// former lives.
     ///
     /// # Errors
     ///
@@ -255,8 +259,8 @@ fn hand_on(own: &Path, mark: &str) -> Result<(), String> {
     fs::write(&control, "+memory").map_err(refused)
 }
 
-/// Ends what is in the folders of the lives before this one. Only a living dispatcher of this mark could have one
-/// beside them, and it would hold the lock.
+/// Ends what is in the folders of the lives before this one. Only a living dispatcher of this mark
+/// could have one beside them, and it would hold the lock.
 fn end_former(own: &Path, mark: &str) {
     for path in folders(own).into_iter().filter(|path| is_of(path, mark)) {
         for group in folders(&path) {
@@ -266,8 +270,9 @@ fn end_former(own: &Path, mark: &str) {
     }
 }
 
-/// Whether a folder was made for some life of this mark. A version that named them by the directory's identity alone is not
-/// meant: a copy of the directory has the same identity, and whoever lives in the folder may be the first one's.
+/// Whether a folder was made for some life of this mark. A version that named them by the
+/// directory's identity alone is not meant: a copy of the directory has the same identity, and
+/// whoever lives in the folder may be the first one's.
 fn is_of(path: &Path, mark: &str) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
     let rest = name.and_then(|name| name.strip_prefix("push0-")?.strip_prefix(mark));
@@ -333,7 +338,8 @@ mod tests {
 
     use super::*;
 
-    /// Where the machine has groups. Where it has none there is nothing to try, and `status` says so.
+    /// Where the machine has groups. Where it has none there is nothing to try, and `status` says
+    /// so.
     fn groups(mark: &str, life: u64) -> Option<Arc<Groups>> {
         Groups::open(&format!("{mark}-{}", std::process::id()), life).ok()
     }
@@ -384,7 +390,8 @@ mod tests {
         std::mem::forget((group, former));
         let next = groups("test-former", 2).expect("groups");
         assert!(!waited.join().expect("no panic"));
-        // At once, and not when the next one goes: nothing of the dead one finds the next one's provers.
+        // At once, and not when the next one goes: nothing of the dead one finds the next one's
+        // provers.
         assert!(!path.exists() && next.path != path);
     }
 }

@@ -33,15 +33,16 @@ pub struct Config {
     pub programs: BTreeMap<ProgramName, ProgramConfig>,
     /// From one beat to the next; [`Config::HEARTBEAT`] unless there is a reason.
     pub heartbeat: Duration,
-    /// Whether the kernel is asked to keep provers to their memory, by control groups; else they are
-    /// watched, as they are where there are no groups to be had.
+    /// Whether the kernel is asked to keep provers to their memory, by control groups; else they
+    /// are watched, as they are where there are no groups to be had.
     pub uses_cgroups: bool,
-    /// Whether this whole process adopts what its provers orphan (Linux calls it a subreaper), and ends and reaps it. Where
-    /// it does not, what a prover leaves behind in a session of its own is ended by its control group alone, or by the mark
-    /// in its environment. A program that has children in sessions of their own may not want to be one.
+    /// Whether this whole process adopts what its provers orphan (Linux calls it a subreaper), and
+    /// ends and reaps it. Where it does not, what a prover leaves behind in a session of its own is
+    /// ended by its control group alone, or by the mark in its environment. A program that has
+    /// children in sessions of their own may not want to be one.
     pub adopts_orphans: bool,
-    /// Whether its engine is another process. Results that wait for a verdict are kept on disk too then, for its next life,
-    /// and what attempts printed that came to nothing goes into the store.
+    /// Whether its engine is another process. Results that wait for a verdict are kept on disk too
+    /// then, for its next life, and what attempts printed that came to nothing goes into the store.
     pub keeps_results: bool,
 }
 
@@ -57,8 +58,9 @@ impl Config {
         found.map(|(name, _)| name)
     }
 
-    /// What a result in hand is worth waiting for. An engine's lease on an attempt is longer than its
-    /// time and grace by three tenths of the time and 300 s; with this, a report comes within it.
+    /// What a result in hand is worth waiting for. An engine's lease on an attempt is longer than
+    /// its time and grace by three tenths of the time and 300 s; with this, a report comes within
+    /// it.
     pub const VERIFY_RETRY: Retry = Retry {
         pause: Duration::from_secs(1),
         // A slot does nothing else meanwhile: it costs more than a try.
@@ -74,8 +76,9 @@ pub struct Retry {
     pub pause: Duration,
     /// No pause is longer.
     pub pause_max: Duration,
-    /// For all tries; a store is waited for three tenths of the prover's time longer, and a slow verifier as long
-    /// as it may take twice, where the lease leaves that. Nothing is tried again after it.
+    /// For all tries; a store is waited for three tenths of the prover's time longer, and a slow
+    /// verifier as long as it may take twice, where the lease leaves that. Nothing is tried again
+    /// after it.
     pub total: Duration,
 }
 

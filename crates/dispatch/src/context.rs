@@ -1,4 +1,5 @@
-//! What every attempt of a dispatcher works with: its configuration, store, seats, and ways to speak.
+//! What every attempt of a dispatcher works with: its configuration, store, seats, and ways to
+//! speak.
 //!
 //! Not here: any decision.
 
@@ -49,7 +50,8 @@ pub(crate) struct Context {
     pub(crate) logs: Logs,
     /// What they print, for who asks.
     pub(crate) outputs: Outputs,
-    /// Where that goes which came to nothing, so that it outlives this machine; nowhere in a run of one machine.
+    /// Where that goes which came to nothing, so that it outlives this machine; nowhere in a run of
+    /// one machine.
     pub(crate) shelf: Option<Shelf>,
     pub(crate) rooms: Rooms,
     pub(crate) away: Away,
@@ -112,7 +114,8 @@ impl Context {
         self.board.offer(name, false);
     }
 
-    /// Offers the programs again that can be run again. Looks at their files: not for a thread that must not wait.
+    /// Offers the programs again that can be run again. Looks at their files: not for a thread that
+    /// must not wait.
     pub(crate) fn offer_returned(&self) {
         self.find_users();
         for program in self.programs.returned(&self.config) {
@@ -150,7 +153,8 @@ impl Context {
         }
     }
 
-    /// Offers the GPUs that others have let go of. Asks a disk: not for a thread that must not wait.
+    /// Offers the GPUs that others have let go of. Asks a disk: not for a thread that must not
+    /// wait.
     pub(crate) fn look_for_gpus(&self) {
         let found = self.devices.look();
         self.pool.add_gpus(&found.own);
@@ -276,7 +280,8 @@ pub(crate) fn stays(dir: &Path) -> String {
 /// Where users that provers run as have their kept directories, each one its own.
 pub(crate) const CACHES: &str = "caches";
 
-/// How long a program's files are looked at. Without that it returns after a while, and not when they change.
+/// How long a program's files are looked at. Without that it returns after a while, and not when
+/// they change.
 pub(crate) const LOOK: Duration = Duration::from_secs(1);
 
 /// Without locks nobody knows.

@@ -209,7 +209,8 @@ impl Desk {
         }
     }
 
-    /// Gives up the attempts that have not ended: some disk does not answer. Their processes are killed.
+    /// Gives up the attempts that have not ended: some disk does not answer. Their processes are
+    /// killed.
     fn abandon(&mut self) {
         self.attempts.abort_all();
         let grants = std::mem::take(&mut self.grants).into_values();
@@ -250,7 +251,8 @@ impl Desk {
 const STRAYS: &str = "a prover left processes behind that start each other faster than they can be ended: run push0 where \
     it may make cgroups, or give the program `wrap = [\"unshare\", \"--pid\", \"--fork\", \"--kill-child\", \"--\"]`";
 
-/// How long after their grace attempts are waited for. Their processes are dead by then; what takes longer is a disk.
+/// How long after their grace attempts are waited for. Their processes are dead by then; what takes
+/// longer is a disk.
 const ENDINGS: Duration = Duration::from_secs(6);
 
 /// From SIGTERM to SIGKILL for a process that waits for an attempt.

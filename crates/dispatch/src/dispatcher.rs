@@ -113,15 +113,15 @@ impl Dispatcher {
         beat::send(&self.context.board, &self.context.from);
     }
 
-    /// Starts to end everything: SIGTERM to all provers, SIGKILL after `grace`. Returns at once; said
-    /// again, the shorter grace counts. Attempts that this ends are reported as not run.
+    /// Starts to end everything: SIGTERM to all provers, SIGKILL after `grace`. Returns at once;
+    /// said again, the shorter grace counts. Attempts that this ends are reported as not run.
     pub fn begin_shutdown(&self, grace: Duration) {
         self.stop
             .send_modify(|stop| *stop = Some(stop.map_or(grace, |earlier| earlier.min(grace))));
     }
 
-    /// Ends everything and waits until nothing is left: no process, no thread, no attempt's directory.
-    /// Blocks for about as long as `grace`.
+    /// Ends everything and waits until nothing is left: no process, no thread, no attempt's
+    /// directory. Blocks for about as long as `grace`.
     pub fn shutdown(mut self, grace: Duration) {
         self.end(grace);
     }
@@ -337,7 +337,8 @@ const FROM_MAX: usize = 1024;
 /// Notices that nobody has read.
 const NOTICES_MAX: usize = 256;
 
-/// How long a write that hangs is waited for at the very end, and then once more for what was worked in.
+/// How long a write that hangs is waited for at the very end, and then once more for what was
+/// worked in.
 const LAST_WORK: Duration = Duration::from_secs(3);
 
 /// Where attempts work.

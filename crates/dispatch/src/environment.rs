@@ -4,8 +4,9 @@
 //!   what every program has (SHARED, of push0's own)  <  `pass`  <  `env`  <  what push0 sets
 //! ```
 //!
-//! push0's own holds the credentials of the log, of the servers and of the store. A prover, a verifier or a hook is
-//! somebody else's program: it is given what programs need to run at all, and what its pipeline names.
+//! push0's own holds the credentials of the log, of the servers and of the store. A prover, a
+//! verifier or a hook is somebody else's program: it is given what programs need to run at all, and
+//! what its pipeline names.
 //!
 //! Not here: whom a process runs as (`user`), and what an attempt adds (`file`, `serve`).
 
@@ -74,8 +75,9 @@ impl ProcessContext {
     }
 }
 
-/// All that a program which push0 starts finds in its environment: what every program has of push0's own, then what
-/// `surroundings` pass on, then what they set. Never a credential of push0's or of its store's.
+/// All that a program which push0 starts finds in its environment: what every program has of
+/// push0's own, then what `surroundings` pass on, then what they set. Never a credential of push0's
+/// or of its store's.
 #[must_use]
 pub fn environment(surroundings: &Surroundings) -> BTreeMap<OsString, OsString> {
     made(env::vars_os(), surroundings)
@@ -132,7 +134,8 @@ const SHARED: [&str; 21] = [
     "NVIDIA_TF32_OVERRIDE",
 ];
 
-/// The language, and what NVIDIA's and AMD's GPUs are driven by. Not all of `NVIDIA_`: its services have keys there.
+/// The language, and what NVIDIA's and AMD's GPUs are driven by. Not all of `NVIDIA_`: its services
+/// have keys there.
 const SHARED_BEGINNINGS: [&str; 6] =
     ["LC_", "CUDA_", "NVIDIA_REQUIRE_", "NVIDIA_MIG_", "ROCR_", "HIP_"];
 
@@ -163,7 +166,8 @@ mod tests {
         let own = own.map(|(name, value)| (name.into(), value.into()));
         let around = Surroundings {
             env: [("TWICE".to_owned(), "the file's".to_owned())].into(),
-            // The last two no pipeline's file may name; whoever hands them here is not believed either.
+            // The last two no pipeline's file may name; whoever hands them here is not believed
+            // either.
             pass: ["WANTED", "PUSH0_NATS_PASSWORD", "AWS_SECRET_ACCESS_KEY"]
                 .map(str::to_owned)
                 .to_vec(),

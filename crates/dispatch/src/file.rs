@@ -55,7 +55,8 @@ pub(crate) async fn start(
     };
     let how = "it had not started yet".to_owned();
     let ended = match pull {
-        // A disk or the system hangs: no word on how long the program takes, and no fault of the task's.
+        // A disk or the system hangs: no word on how long the program takes, and no fault of the
+        // task's.
         Pull::TimedOut => TryEnd::Unstarted { what: format!("its time was over, and {how}") },
         Pull::Cancelled | Pull::Stopped | Pull::Greedy(_) => {
             TryEnd::Pulled { pull, how, may_have_result: false }
@@ -93,7 +94,8 @@ fn launch<'a>(
     Launch { argv, args, env, dir, has_stdin: false, memory_bytes: program.memory_bytes }
 }
 
-/// The words of a command with both paths: each after the first word that asks for it, else at the end.
+/// The words of a command with both paths: each after the first word that asks for it, else at the
+/// end.
 fn with_paths<'a>(
     words: impl Iterator<Item = &'a String>,
     input: &Path,

@@ -9,8 +9,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// Makes a directory of push0's own, with those above it, and keeps others out of it: whatever the umask, and though
-/// an older version left it open.
+/// Makes a directory of push0's own, with those above it, and keeps others out of it: whatever the
+/// umask, and though an older version left it open.
 ///
 /// # Errors
 ///
@@ -59,7 +59,8 @@ pub(crate) fn remove_now(dir: &Path) -> bool {
     if fs::remove_dir_all(dir).is_ok() || is_gone() {
         return true;
     }
-    // A prover may have taken the right to remove things from it, and made it deeper than any path is long.
+    // A prover may have taken the right to remove things from it, and made it deeper than any path
+    // is long.
     let _ = unpack::remove(dir);
     is_gone()
 }

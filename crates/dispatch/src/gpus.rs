@@ -1,8 +1,9 @@
 //! The GPUs that a dispatcher may hand out, by the names that their driver knows them by.
 //!
-//! One dispatcher at a time has each device of a machine, whatever its pipeline, its command and its user. A dispatcher
-//! whose programs reserve GPUs holds a lock for each one that it offers; the kernel frees the lock with the process. What
-//! another has is not offered, is told of with who has it, and is looked at again.
+//! One dispatcher at a time has each device of a machine, whatever its pipeline, its command and
+//! its user. A dispatcher whose programs reserve GPUs holds a lock for each one that it offers; the
+//! kernel frees the lock with the process. What another has is not offered, is told of with who has
+//! it, and is looked at again.
 //!
 //! Not here: which attempt has which (`pool`), and how a lock is taken (`gpus::lock`).
 
@@ -33,8 +34,8 @@ pub struct Elsewhere {
 }
 
 impl Gpus {
-    /// The first `count` of those that are visible; by number, where nothing says which those are. There are no more than
-    /// the environment names.
+    /// The first `count` of those that are visible; by number, where nothing says which those are.
+    /// There are no more than the environment names.
     #[must_use]
     pub fn of(count: u32, visible: Option<Visible>) -> Self {
         let count = usize::try_from(count).unwrap_or(usize::MAX);

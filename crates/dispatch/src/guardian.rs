@@ -1,10 +1,10 @@
 //! Ends the provers' process groups when the dispatcher is killed and cannot.
 //!
-//! The kernel kills a prover with the thread that spawned it, but not what a prover (a wrapper script,
-//! say) has started itself. So a shell is kept beside the dispatcher that knows all groups and reads a
-//! pipe; when the pipe ends without a word, the dispatcher is dead, and it kills what is on its list.
-//! On an orderly end the list is empty. Where provers have control groups it ends what is in those, too,
-//! and removes them.
+//! The kernel kills a prover with the thread that spawned it, but not what a prover (a wrapper
+//! script, say) has started itself. So a shell is kept beside the dispatcher that knows all groups
+//! and reads a pipe; when the pipe ends without a word, the dispatcher is dead, and it kills what
+//! is on its list. On an orderly end the list is empty. Where provers have control groups it ends
+//! what is in those, too, and removes them.
 //!
 //! Not here: what left its group, which the next life ends (`lives`).
 

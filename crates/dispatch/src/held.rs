@@ -1,7 +1,8 @@
 //! Results that wait for a verdict, kept across a restart of their dispatcher.
 //!
-//! The proof itself is durable in the store by then; what is kept here is the word that it is there. It is not
-//! synced: a process that is killed loses nothing, a machine that loses power may prove once more.
+//! The proof itself is durable in the store by then; what is kept here is the word that it is
+//! there. It is not synced: a process that is killed loses nothing, a machine that loses power may
+//! prove once more.
 //!
 //! Failures are not kept: whoever was started again is given its attempts up anyway.
 //!
@@ -32,7 +33,8 @@ impl HeldResults {
         Ok(Self { folder: is_kept.then_some(folder) })
     }
 
-    /// What a former life held, as the reports of life `incarnation`. What cannot be read is left out.
+    /// What a former life held, as the reports of life `incarnation`. What cannot be read is left
+    /// out.
     pub(crate) fn load(&self, incarnation: u64) -> Vec<Report> {
         let entries = self.folder.iter().flat_map(fs::read_dir).flatten().flatten();
         let report = |path: PathBuf| {

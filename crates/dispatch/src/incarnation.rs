@@ -1,8 +1,8 @@
 //! Which life of a dispatcher this is: a number above that of every life before.
 //!
-//! An engine that hears a late beat of a life that is over can tell. The number is the wall clock's, and one
-//! more than the last where the clock has gone back; where neither is to be had, the engine gives the former
-//! life up after its silence, as if it were another dispatcher's.
+//! An engine that hears a late beat of a life that is over can tell. The number is the wall
+//! clock's, and one more than the last where the clock has gone back; where neither is to be had,
+//! the engine gives the former life up after its silence, as if it were another dispatcher's.
 //!
 //! Not here: what an engine makes of it (`push0_core::Fleet`).
 
@@ -13,7 +13,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::bounded::{self, LINE_BYTES_MAX};
 use crate::folder::write_own;
 
-/// The number of a life that begins now. Best effort: a disk that is full keeps no dispatcher from starting.
+/// The number of a life that begins now. Best effort: a disk that is full keeps no dispatcher from
+/// starting.
 pub(crate) fn next(dir: &Path) -> u64 {
     let path = dir.join(FILE);
     let next = wall().max(last_life(dir).map_or(0, |last| last.saturating_add(1)));

@@ -3,8 +3,8 @@
 //! A prover gets copies, never paths or links into the store, so that it can damage nothing but its
 //! own.
 //!
-//! A dispatcher may have reported a result as none that says itself that it is a mock. Nothing is built on such a one: it
-//! is refused here, by name, before any prover reads it.
+//! A dispatcher may have reported a result as none that says itself that it is a mock. Nothing is
+//! built on such a one: it is refused here, by name, before any prover reads it.
 //!
 //! Not here: what the bytes mean (the prover knows).
 
@@ -121,8 +121,8 @@ fn item(config: &Config, bound: &Bound, path: PathBuf) -> Result<wire::BundleIte
     })
 }
 
-/// Another task's result, and its public values where it names them; unless it says that it is a mock, and is of a program
-/// that is none.
+/// Another task's result, and its public values where it names them; unless it says that it is a
+/// mock, and is of a program that is none.
 fn result(
     config: &Config,
     bound: &Bound,

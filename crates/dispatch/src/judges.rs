@@ -1,8 +1,9 @@
 //! What this life knows of each program's verifier: whether it has ever given a verdict.
 //!
-//! One that has is a verifier, and what ails it will pass: it is asked again for as long as there is patience. One
-//! that never has may be none at all, a prover that does not know the word `verify`, say. That is found out by a few
-//! tries, and then no more proofs are made that nobody could judge, until its file changes or a while has passed.
+//! One that has is a verifier, and what ails it will pass: it is asked again for as long as there
+//! is patience. One that never has may be none at all, a prover that does not know the word
+//! `verify`, say. That is found out by a few tries, and then no more proofs are made that nobody
+//! could judge, until its file changes or a while has passed.
 //!
 //! Not here: how one is asked (`verify`).
 

@@ -8,14 +8,15 @@
 //! ```
 //!
 //! Invariants:
-//! - every process is spawned by one thread that lives as long as the dispatcher and does nothing else, since the
-//!   kernel ends a prover with the *thread* that spawned it;
-//! - the dispatch thread asks no disk: one that hangs holds neither deadlines, nor cancels, nor the end;
+//! - every process is spawned by one thread that lives as long as the dispatcher and does nothing
+//!   else, since the kernel ends a prover with the *thread* that spawned it;
+//! - the dispatch thread asks no disk: one that hangs holds neither deadlines, nor cancels, nor the
+//!   end;
 //! - heartbeats come from a thread that waits for nothing but the clock and one short lock;
 //! - a result is durable in the store before its report leaves, and a report is sent again with
 //!   every beat until a verdict comes;
-//! - a proof outlives its verifier's failures and the store's: both are tried again while the engine's
-//!   lease leaves room;
+//! - a proof outlives its verifier's failures and the store's: both are tried again while the
+//!   engine's lease leaves room;
 //! - when an attempt has ended, nothing that it started runs any more, and its directory is gone.
 //!
 //! Not here: which task goes where (`push0-core`), how messages travel (`push0`), and what a prover
@@ -40,6 +41,7 @@ mod folder;
 mod gpus;
 mod guardian;
 mod held;
+mod identity;
 mod incarnation;
 mod input;
 mod judges;
@@ -86,6 +88,7 @@ pub use dispatcher::{Dispatcher, StartError, Started, start, start_with};
 pub use environment::environment;
 pub use folder::own as own_dir;
 pub use gpus::{Elsewhere, Gpus, Visible, present as gpus_present};
+pub use identity::own_user;
 pub use incarnation::last_life;
 pub use lives::TAG;
 pub use logs::{AttemptLog, attempt_log, attempt_logs};
@@ -105,9 +108,7 @@ pub use store::{
     Access, Bucket, KeptOutput, NoBucket, Owner, ReadError, S3Config, Store, StoreError, Stored,
     TieError, is_older_store, remedy_for,
 };
-pub use sys::{
-    become_program, clock_is_synchronized, die_with_parent, own_user, shorten_time_slice,
-};
+pub use sys::{become_program, clock_is_synchronized, die_with_parent, shorten_time_slice};
 pub use tail::Piece;
 pub use user::{NoUser, can_run_as, run_as};
 pub use verdict::{Ending, Verdict, VerdictReader};

@@ -6,11 +6,12 @@
 //! ```
 //!
 //! A prover dies with the thread that spawned it, and its group by the guardian; what had left the
-//! group may not. The next life ends that: by the session, known from the file, and by the mark in the
-//! environment.
+//! group may not. The next life ends that: by the session, known from the file, and by the mark in
+//! the environment.
 //!
-//! What a version left behind that had no mark, but the directory's identity, is not ended. A copy of the directory has the
-//! same identity: what bears it may be a prover of the first one's dispatcher, at work, and nothing tells which.
+//! What a version left behind that had no mark, but the directory's identity, is not ended. A copy
+//! of the directory has the same identity: what bears it may be a prover of the first one's
+//! dispatcher, at work, and nothing tells which.
 //!
 //! Not here: what is ended while this life lasts (`orphans`).
 
@@ -179,7 +180,8 @@ impl Lives {
         {
             return self.number_of(&tag).is_none();
         }
-        // A group's number is not given away while one of it lives; but the whole of it may be gone.
+        // A group's number is not given away while one of it lives; but the whole of it may be
+        // gone.
         named.iter().any(|(leader, started)| {
             let is_member = stat.session == *leader && stat.started >= *started;
             let is_leader = procfs::raw(pid) == *leader;

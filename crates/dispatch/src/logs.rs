@@ -1,4 +1,5 @@
-//! What attempts printed, kept for people: one bounded file for each, with a header that names its task.
+//! What attempts printed, kept for people: one bounded file for each, with a header that names its
+//! task.
 //!
 //! ```text
 //!   task 3f…
@@ -82,8 +83,8 @@ impl Logs {
         Ok(Self { folder, kept })
     }
 
-    /// Keeps the output of an attempt; the oldest makes room for it. Best effort: a full disk costs a
-    /// log, not a proof.
+    /// Keeps the output of an attempt; the oldest makes room for it. Best effort: a full disk costs
+    /// a log, not a proof.
     pub(crate) fn keep(&self, attempt: AttemptId, text: &str) {
         if write_own(&self.folder.join(file_name(attempt)), text).is_err() {
             return;
@@ -139,7 +140,8 @@ pub(crate) fn file_name(attempt: AttemptId) -> String {
 
 const FOLDER: &str = "logs";
 
-/// More than any of them has: what is forgotten was made harmless, which may lengthen it. Unit: bytes.
+/// More than any of them has: what is forgotten was made harmless, which may lengthen it. Unit:
+/// bytes.
 pub(crate) const BYTES_MAX: u64 = 1 << 20;
 
 /// Logs that are kept; each has at most some 64 KiB.

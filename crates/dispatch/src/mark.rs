@@ -5,9 +5,10 @@
 //!   DIR/.push0.mark   the same, in a directory of proofs: there each name that is listed is a proof's
 //! ```
 //!
-//! push0 makes, sweeps and empties directories. It does so only in those that bear its mark, and gives its mark only
-//! to one that was empty or not there. So a directory that was named by mistake is refused, and left as it is.
-//! A directory that an older push0 made bears none: each kind is known by what it surely holds, and marked then.
+//! push0 makes, sweeps and empties directories. It does so only in those that bear its mark, and
+//! gives its mark only to one that was empty or not there. So a directory that was named by mistake
+//! is refused, and left as it is. A directory that an older push0 made bears none: each kind is
+//! known by what it surely holds, and marked then.
 //!
 //! Not here: what is in a directory of each kind.
 
@@ -105,8 +106,8 @@ impl Kind {
     }
 }
 
-/// Takes `dir` for push0: makes it where there is none, and marks it where it is empty, or where an older push0 made
-/// it, which `is_older` tells. `of` says whose it is, for a person.
+/// Takes `dir` for push0: makes it where there is none, and marks it where it is empty, or where an
+/// older push0 made it, which `is_older` tells. `of` says whose it is, for a person.
 ///
 /// # Errors
 ///
@@ -143,8 +144,8 @@ pub fn take(
 ///
 /// # Errors
 ///
-/// [`MarkError::OtherKind`], [`MarkError::Newer`] and [`MarkError::Unreadable`] where it bears another;
-/// [`MarkError::Io`].
+/// [`MarkError::OtherKind`], [`MarkError::Newer`] and [`MarkError::Unreadable`] where it bears
+/// another; [`MarkError::Io`].
 pub fn bears(dir: &Path, kind: Kind) -> Result<bool, MarkError> {
     let named = [NAME, HIDDEN].map(|name| bears_in(&dir.join(name), dir, kind));
     let [shown, hidden] = named;

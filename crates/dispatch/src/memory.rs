@@ -1,9 +1,9 @@
 //! What memory a process is held to, with all beneath it.
 //!
-//! Where it has a control group, the kernel holds it to it, and kills what passes it. Else it is watched:
-//! counted is what only its end would free, anonymous and shared memory, not files that are mapped. The
-//! sum is cheap and may count shared pages twice; only what is over the limit is counted exactly, and only
-//! the exact count is believed.
+//! Where it has a control group, the kernel holds it to it, and kills what passes it. Else it is
+//! watched: counted is what only its end would free, anonymous and shared memory, not files that
+//! are mapped. The sum is cheap and may count shared pages twice; only what is over the limit is
+//! counted exactly, and only the exact count is believed.
 //!
 //! Not here: how groups are made (`cgroup`), and what is done to the process.
 
@@ -32,7 +32,8 @@ impl Footprint {
         Self { root, limit_bytes, group }
     }
 
-    /// Whether the kernel has killed it, or something beneath it, for memory. `None`: it does not say.
+    /// Whether the kernel has killed it, or something beneath it, for memory. `None`: it does not
+    /// say.
     pub(crate) fn was_killed(&self) -> Option<bool> {
         self.group.as_ref().map(|group| group.has_killed())
     }
@@ -64,7 +65,8 @@ pub(crate) async fn over(of: Footprint) -> String {
                      {declared} MiB"
                 );
             }
-            // As root it may: then nothing keeps it to its memory, and nothing knows what it starts.
+            // As root it may: then nothing keeps it to its memory, and nothing knows what it
+            // starts.
             strayed = if has_left(of.root, group) { strayed + 1 } else { 0 };
             if strayed == STRAYED {
                 return "killed: it, or what it had started, left its control group".to_owned();
@@ -88,7 +90,8 @@ pub(crate) async fn over(of: Footprint) -> String {
     }
 }
 
-/// Whether a process beneath `root` is outside of its group. One that ends meanwhile may look so for a moment.
+/// Whether a process beneath `root` is outside of its group. One that ends meanwhile may look so
+/// for a moment.
 fn has_left(root: Pid, group: &Group) -> bool {
     let tree = procfs::tree(root);
     let members = group.members();
@@ -98,8 +101,8 @@ fn has_left(root: Pid, group: &Group) -> bool {
     tree.iter().any(is_outside)
 }
 
-/// What a process and all beneath it use, if that is more than `limit_bytes`: looked at cheaply first, then exactly.
-/// Blocks: to look at a large process takes a while. Unit: bytes.
+/// What a process and all beneath it use, if that is more than `limit_bytes`: looked at cheaply
+/// first, then exactly. Blocks: to look at a large process takes a while. Unit: bytes.
 #[must_use]
 pub fn more_than(root: Pid, limit_bytes: u64) -> Option<u64> {
     if sum(root, procfs::own_bytes) <= limit_bytes {

@@ -40,8 +40,8 @@ pub enum Notice {
     GpuElsewhere { gpu: String, by: String },
     /// It is offered: the other has let go of it.
     GpuFree { gpu: String },
-    /// A result waits, for a verifier that has no verdict or a store that does not take it: see to that.
-    /// Told of each program and of the store at most once a minute.
+    /// A result waits, for a verifier that has no verdict or a store that does not take it: see to
+    /// that. Told of each program and of the store at most once a minute.
     Trouble { message: String },
 }
 
@@ -63,7 +63,8 @@ pub struct AttemptFailed {
 }
 
 impl AttemptFailed {
-    /// What is told of an attempt that ends so; nothing of one that was proved, or that somebody took back.
+    /// What is told of an attempt that ends so; nothing of one that was proved, or that somebody
+    /// took back.
     pub(crate) fn of(grant: &Grant, outcome: &Outcome, ran: Duration) -> Option<Self> {
         let (how, message) = match outcome {
             Outcome::Failed { class, message } => (word(*class), message.clone()),

@@ -1,12 +1,12 @@
 //! What provers leave behind: processes whose parent has ended, which this process adopts.
 //!
 //! Every prover has a session of its own. So a child of this process that has another session than
-//! this process, and that was not spawned here, was started by some prover; whose it is, its session
-//! and the mark in its environment tell. One that hides both is ended with the next attempt that
-//! ends, if it is younger than that attempt's process.
+//! this process, and that was not spawned here, was started by some prover; whose it is, its
+//! session and the mark in its environment tell. One that hides both is ended with the next attempt
+//! that ends, if it is younger than that attempt's process.
 //!
-//! What forks faster than it can be killed one by one is hunted (`hunt`). Where provers have control groups nothing of
-//! this has much to do: the group is ended first.
+//! What forks faster than it can be killed one by one is hunted (`hunt`). Where provers have
+//! control groups nothing of this has much to do: the group is ended first.
 //!
 //! Not here: what a former life left behind (`lives`).
 
@@ -66,9 +66,11 @@ fn is_late(lives: &Lives, pid: Pid) -> bool {
     }
 }
 
-/// Kills every process that was started with this mark ([`TAG`]), and waits until none is left. Blocks.
+/// Kills every process that was started with this mark ([`TAG`]), and waits until none is left.
+/// Blocks.
 ///
-/// For who runs a process without a dispatcher; a process that takes the mark out of its environment is not found.
+/// For who runs a process without a dispatcher; a process that takes the mark out of its
+/// environment is not found.
 pub fn end_marked(mark: &str) {
     let give_up = std::time::Instant::now() + MARKED;
     let mut pause = Duration::from_millis(1);
@@ -87,7 +89,8 @@ pub fn end_marked(mark: &str) {
     }
 }
 
-/// Kills the adopted processes that `is_wanted` names, and reaps the dead ones; whether any was killed.
+/// Kills the adopted processes that `is_wanted` names, and reaps the dead ones; whether any was
+/// killed.
 fn kill_adopted(is_wanted: impl Fn(Pid, &Stat) -> bool) -> bool {
     if !sys::adopts_orphans() {
         return false; // what is a child here is the program's own
@@ -124,7 +127,8 @@ fn is_of(lives: &Lives, of: Of, pid: Pid, stat: &Stat) -> bool {
     }
 }
 
-/// How often what is left behind is killed before it is hunted: 15 ms in all, in which what forks no more is gone.
+/// How often what is left behind is killed before it is hunted: 15 ms in all, in which what forks
+/// no more is gone.
 const ROUNDS: usize = 4;
 
 /// How long processes that are killed by their mark are waited for.

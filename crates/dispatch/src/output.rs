@@ -5,8 +5,9 @@
 //! | proof | a result file of the SDK; else any JSON; else, where a verifier will judge it, any bytes but none |
 //! | parts | a JSON array of 1 to 4096 elements; each is an artifact with the bytes that the prover wrote |
 //!
-//! A result that names no public values has empty ones, so its statement is the digest of nothing. The
-//! statement of parts is the digest of the whole array: a split that is made again must be the same.
+//! A result that names no public values has empty ones, so its statement is the digest of nothing.
+//! The statement of parts is the digest of the whole array: a split that is made again must be the
+//! same.
 //!
 //! Not here: whether it proves anything (`verify`).
 
@@ -35,7 +36,8 @@ pub(crate) struct ProverOutput {
 pub(crate) enum Form {
     /// A result in the form of the SDK.
     Result(wire::ResultFile),
-    /// Anything else that may be a proof, and whether it says itself, at its top, that it is a mock.
+    /// Anything else that may be a proof, and whether it says itself, at its top, that it is a
+    /// mock.
     Other { is_mock: bool },
     /// Elements, each an item of its own: where they are in all of it.
     Parts(Vec<Range<usize>>),
@@ -188,7 +190,8 @@ fn read(path: &Path) -> Result<Vec<u8>, NoResult> {
     if !metadata.is_file() {
         return Err(NoResult::NotAFile);
     }
-    // After it was opened: a prover with a user of its own must not have push0 read for it what it cannot.
+    // After it was opened: a prover with a user of its own must not have push0 read for it what it
+    // cannot.
     let named = fs::symlink_metadata(path).map_err(NoResult::Unreadable)?;
     if named.uid() != metadata.uid() {
         return Err(NoResult::NotItsOwn);
@@ -239,9 +242,9 @@ struct OfItself {
     is_mock: bool,
 }
 
-/// Whether any `format` at the top says that it is a result, and any `mock` that it is one, however many there are:
-/// which of them counts is for each reader to choose, and for none of them may it be a result that was not read as one
-/// here. What comes after it may be broken.
+/// Whether any `format` at the top says that it is a result, and any `mock` that it is one, however
+/// many there are: which of them counts is for each reader to choose, and for none of them may it
+/// be a result that was not read as one here. What comes after it may be broken.
 fn said(bytes: &[u8]) -> OfItself {
     let mut said = OfItself::default();
     // Only the names matter here, and they are ASCII.

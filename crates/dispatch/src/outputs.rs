@@ -4,7 +4,8 @@
 //!   (a prover starts) ──▶ prints ──▶ (it has ended) ──▶ over, for a while ──▶ in its file (`logs`)
 //! ```
 //!
-//! Who asks says from where, and gets a piece of a few kilobytes: nothing here remembers who has read what.
+//! Who asks says from where, and gets a piece of a few kilobytes: nothing here remembers who has
+//! read what.
 //!
 //! Not here: how a question travels (`push0`), and what outlives the machine (`shelf`).
 
@@ -136,8 +137,8 @@ impl Outputs {
     }
 }
 
-/// Attempts whose last words are at hand after their end, so that who follows one hears them: some 4 MiB at most. Later
-/// they are read from their file.
+/// Attempts whose last words are at hand after their end, so that who follows one hears them: some
+/// 4 MiB at most. Later they are read from their file.
 const ENDED_MAX: usize = 64;
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! A dispatcher's directory: taken for its own, cleared of what a killed life left, and told from a copy.
+//! A dispatcher's directory: taken for its own, cleared of what a killed life left, and told from a
+//! copy.
 //!
 //! ```text
 //!   DIR/push0.mark  DIR/lock  DIR/identity  DIR/incarnation  DIR/processes  DIR/about.json
@@ -6,9 +7,9 @@
 //!   DIR/cache/  DIR/held/<attempt>.json  DIR/logs/<attempt>.log
 //! ```
 //!
-//! **A copy.** The mark of processes is made of the identity and of which directory it is, by device and inode. A
-//! directory that is copied with all it holds has the same identity and is another: its dispatcher takes none of the
-//! first one's processes for what a former life left.
+//! **A copy.** The mark of processes is made of the identity and of which directory it is, by
+//! device and inode. A directory that is copied with all it holds has the same identity and is
+//! another: its dispatcher takes none of the first one's processes for what a former life left.
 //!
 //! Not here: what each part is for (`lives`, `held`, `logs`, `spares`).
 
@@ -46,7 +47,8 @@ pub(crate) fn lock(dir: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// The mark of everything that the dispatchers of this very directory ever start: 40 hexadecimal digits.
+/// The mark of everything that the dispatchers of this very directory ever start: 40 hexadecimal
+/// digits.
 pub(crate) fn processes_mark(dir: &Path) -> io::Result<String> {
     let identity = store::identity(dir, dir)?;
     let found = fs::metadata(dir)?;
@@ -54,8 +56,9 @@ pub(crate) fn processes_mark(dir: &Path) -> io::Result<String> {
     Ok(identity + place.get(..PLACE_DIGITS).unwrap_or_default())
 }
 
-/// Removes what a life that was killed has left unfinished, each by the name that it was given; what has another name
-/// stays. Answers which of the two folders of attempts holds what could not be removed: that goes at the next start.
+/// Removes what a life that was killed has left unfinished, each by the name that it was given;
+/// what has another name stays. Answers which of the two folders of attempts holds what could not
+/// be removed: that goes at the next start.
 pub(crate) fn clear(dir: &Path) -> [Option<PathBuf>; 2] {
     let (work, spares) = (dir.join("work"), dir.join("spare"));
     let is_work = |name: &str| {

@@ -1,4 +1,5 @@
-//! One process, a prover's or a verifier's: started, listened to, and ended with all that it started.
+//! One process, a prover's or a verifier's: started, listened to, and ended with all that it
+//! started.
 //!
 //! Not here: what it is told and what it answers (`file`, `serve`, `verify`).
 
@@ -49,7 +50,8 @@ pub(crate) struct Launch<'a> {
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
-    /// Readable once it has ended, before it is reaped; none before Linux 5.3, where the group is ended late.
+    /// Readable once it has ended, before it is reaped; none before Linux 5.3, where the group is
+    /// ended late.
     death: Option<AsyncFd<OwnedFd>>,
     life: Life,
     exit: Option<Exit>,
@@ -123,7 +125,8 @@ impl Process {
         }
         if let Some(death) = &self.death {
             let _ = death.readable().await;
-            // Before it is reaped: its number cannot be another's yet, and nothing of its group outlives it.
+            // Before it is reaped: its number cannot be another's yet, and nothing of its group
+            // outlives it.
             sys::signal_group(self.pid(), Signal::KILL);
         }
         let status = self.child.wait().await.ok();
@@ -159,7 +162,8 @@ impl Process {
         self.kill().await
     }
 
-    /// SIGKILL to its group, if it has not ended: then that was done, and its number may be another's.
+    /// SIGKILL to its group, if it has not ended: then that was done, and its number may be
+    /// another's.
     pub(crate) async fn kill(&mut self) -> Exit {
         if self.exit.is_none() {
             sys::signal_group(self.pid(), Signal::KILL);

@@ -14,7 +14,8 @@ pub(crate) struct Stat {
     pub(crate) parent: i32,
     pub(crate) group: i32,
     pub(crate) session: i32,
-    /// When it started, in clock ticks since the machine did: with the pid, what tells it from others.
+    /// When it started, in clock ticks since the machine did: with the pid, what tells it from
+    /// others.
     pub(crate) started: u64,
 }
 
@@ -60,8 +61,8 @@ pub(crate) fn children_of_first(pid: Pid) -> Vec<Pid> {
     list.split_whitespace().filter_map(number).collect()
 }
 
-/// The children that this process has adopted, and those that its first thread has started: the kernel gives orphans to
-/// that thread, which starts no prover.
+/// The children that this process has adopted, and those that its first thread has started: the
+/// kernel gives orphans to that thread, which starts no prover.
 pub(crate) fn adopted() -> Vec<Pid> {
     let own = raw(rustix::process::getpid());
     match fs::read_to_string(format!("/proc/self/task/{own}/children")) {

@@ -1,7 +1,7 @@
 //! Which programs can be run here at the moment.
 //!
-//! A program whose file is missing or is no program leaves the offer. It returns when its file (or its
-//! verifier's) changes, or after a while, since what was wrong may be beside it.
+//! A program whose file is missing or is no program leaves the offer. It returns when its file (or
+//! its verifier's) changes, or after a while, since what was wrong may be beside it.
 //!
 //! Not here: what the engine does about it.
 
@@ -131,6 +131,6 @@ impl Stamps {
 /// Enough of a reason to act on it. Unit: characters.
 const WHY_MAX: usize = 300;
 
-/// After so long a program is tried again though its file is the same: an interpreter that it names,
-/// say, may be there by then.
+/// After so long a program is tried again though its file is the same: an interpreter that it
+/// names, say, may be there by then.
 const TRY_AGAIN: Duration = Duration::from_secs(30);

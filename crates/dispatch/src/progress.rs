@@ -1,4 +1,5 @@
-//! How far a prover of the file contract says that it is: `progress F`, a line of its own on stdout.
+//! How far a prover of the file contract says that it is: `progress F`, a line of its own on
+//! stdout.
 
 /// Finds `progress F` among the lines of stdout.
 #[derive(Debug, Default)]

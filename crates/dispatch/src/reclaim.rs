@@ -1,9 +1,11 @@
-//! A notice that this machine will be taken back: a file that comes to be, or an address that comes to say so.
+//! A notice that this machine will be taken back: a file that comes to be, or an address that comes
+//! to say so.
 //!
-//! A cloud ends its spot machines some seconds to minutes after such a notice. At its metadata address Amazon answers
-//! with 404 until there is one (`/latest/meta-data/spot/instance-action`), Google with `FALSE`
-//! (`/computeMetadata/v1/instance/preempted`), and Azure with a list that holds no event of type `Preempt`
-//! (`/metadata/scheduledevents?api-version=2020-07-01`). What each wants to be asked with is sent to all.
+//! A cloud ends its spot machines some seconds to minutes after such a notice. At its metadata
+//! address Amazon answers with 404 until there is one (`/latest/meta-data/spot/instance-action`),
+//! Google with `FALSE` (`/computeMetadata/v1/instance/preempted`), and Azure with a list that holds
+//! no event of type `Preempt` (`/metadata/scheduledevents?api-version=2020-07-01`). What each wants
+//! to be asked with is sent to all.
 //!
 //! Not here: what is done about it (`dispatcher`).
 
@@ -57,8 +59,8 @@ impl fmt::Debug for Reclaim {
 }
 
 impl Reclaim {
-    /// Waits until there is a notice; answers what it says. Looks each second, for ever. `tell` is told once where nobody
-    /// answers, for then no notice would be seen.
+    /// Waits until there is a notice; answers what it says. Looks each second, for ever. `tell` is
+    /// told once where nobody answers, for then no notice would be seen.
     pub async fn comes(&self, tell: impl Fn(&str)) -> String {
         let mut failures = 0;
         loop {
@@ -103,7 +105,8 @@ fn shown(url: &Url) -> String {
 async fn ask(url: &Url) -> reqwest::Result<Option<String>> {
     // An error: another was chosen for this process already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    // What answers is on this machine's own link: nothing in between is asked for it, and nothing else is believed.
+    // What answers is on this machine's own link: nothing in between is asked for it, and nothing
+    // else is believed.
     let client = Client::builder().timeout(ANSWER_MAX).no_proxy();
     let client = client.redirect(reqwest::redirect::Policy::none()).build()?;
     let question = |method, url: Url| {

@@ -1,7 +1,8 @@
 //! How long a result in hand waits for who fails it: a verifier without a verdict, a full disk.
 //!
-//! A proof may have taken an hour; a verifier's failure, or the store's, is no reason to make it again.
-//! So what failed is tried again, with growing pauses, for as long as the engine's lease leaves room.
+//! A proof may have taken an hour; a verifier's failure, or the store's, is no reason to make it
+//! again. So what failed is tried again, with growing pauses, for as long as the engine's lease
+//! leaves room.
 //!
 //! Not here: what is tried (`verify`, `attempt/settle`).
 
@@ -40,8 +41,8 @@ impl Patience {
         Self { retry, pause: retry.pause, until, at_last: until }
     }
 
-    /// The same, with a verifier first that may take `ask` each time. It is not waited for as long as the lease lasts:
-    /// that would be hours of a slot for a verifier that only hangs.
+    /// The same, with a verifier first that may take `ask` each time. It is not waited for as long
+    /// as the lease lasts: that would be hours of a slot for a verifier that only hangs.
     pub(crate) fn with_verifier(retry: Retry, timeout: Duration, ask: Duration) -> Self {
         let whole = Self::new(retry, timeout);
         let verdict = retry.total.max(ask.saturating_mul(VERIFICATIONS));
@@ -78,7 +79,8 @@ impl Patience {
     }
 }
 
-/// The engine's lease is longer than the attempt by three tenths of its time (`push0-core`, `assign`).
+/// The engine's lease is longer than the attempt by three tenths of its time (`push0-core`,
+/// `assign`).
 const SHARE: u32 = 10;
 const SHARES: u32 = 3;
 

@@ -1,7 +1,7 @@
 //! Whether a disk has room for what is still to be kept, or takes anything at all.
 //!
-//! New work stops while there is still room: what is left is for the results of the work in hand, and for
-//! the facts about it.
+//! New work stops while there is still room: what is left is for the results of the work in hand,
+//! and for the facts about it.
 //!
 //! Not here: what is done about it (`desk` takes no grant, the feeder of blocks waits).
 
@@ -40,8 +40,8 @@ impl Room {
         })
     }
 
-    /// Below this much, nothing new is begun: a fiftieth of the disk, but 64 MiB to 1 GiB, and of a small
-    /// disk an eighth. Unit: bytes.
+    /// Below this much, nothing new is begun: a fiftieth of the disk, but 64 MiB to 1 GiB, and of a
+    /// small disk an eighth. Unit: bytes.
     #[must_use]
     pub fn reserve_bytes(&self) -> u64 {
         (self.total_bytes / 50).clamp(64 << 20, 1 << 30).min(self.total_bytes / 8)
@@ -53,8 +53,8 @@ impl Room {
         self.is_read_only || self.free_bytes < self.reserve_bytes()
     }
 
-    /// Whether there is room again, after it was short: some more than was missing, so that what is begun
-    /// then is not stopped at once.
+    /// Whether there is room again, after it was short: some more than was missing, so that what is
+    /// begun then is not stopped at once.
     #[must_use]
     pub fn is_ample(&self) -> bool {
         let reserve = self.reserve_bytes();
@@ -88,8 +88,8 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), Kind::StorageFull | Kind::QuotaExceeded | Kind::ReadOnlyFilesystem)
 }
 
-/// What the files beneath a directory take on disk, as far as so many of them can be looked at. Unit:
-/// bytes.
+/// What the files beneath a directory take on disk, as far as so many of them can be looked at.
+/// Unit: bytes.
 #[must_use]
 pub fn taken_bytes(dir: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt as _;

@@ -1,8 +1,8 @@
-//! The disks that attempts and results are written to: nothing is begun while one of them is short, and
-//! an attempt that fills one is ended before it costs the others anything.
+//! The disks that attempts and results are written to: nothing is begun while one of them is short,
+//! and an attempt that fills one is ended before it costs the others anything.
 //!
-//! Each disk is looked at by a thread of its own, since one that hangs holds whoever asks it. What it last said has an
-//! age, and one that has said nothing for too long is as good as full.
+//! Each disk is looked at by a thread of its own, since one that hangs holds whoever asks it. What
+//! it last said has an age, and one that has said nothing for too long is as good as full.
 //!
 //! Not here: how short is short (`room`).
 
@@ -26,7 +26,8 @@ use crate::room::{Room, taken_bytes};
 #[derive(Debug)]
 pub(crate) struct Rooms {
     disks: Vec<Arc<Disk>>,
-    /// Until when nothing is begun whatever the disks say: a quota shows only when something is written.
+    /// Until when nothing is begun whatever the disks say: a quota shows only when something is
+    /// written.
     closed: Mutex<Option<Instant>>,
     /// When one was last seen to be short.
     short: Mutex<Option<Instant>>,
@@ -238,11 +239,12 @@ fn most(dirs: Vec<(AttemptId, Vec<PathBuf>)>, enough: u64) -> Option<(AttemptId,
     held.filter(|(_, bytes)| *bytes >= enough).max_by_key(|(_, bytes)| *bytes)
 }
 
-/// From one look to the next. A prover that writes 2 GB/s takes a fifth of the largest reserve meanwhile.
+/// From one look to the next. A prover that writes 2 GB/s takes a fifth of the largest reserve
+/// meanwhile.
 pub(crate) const LOOK: Duration = Duration::from_millis(100);
 
-/// A disk that has said nothing for so long hangs: what is begun on it would hang, too. One that is merely busy answers
-/// within a second.
+/// A disk that has said nothing for so long hangs: what is begun on it would hang, too. One that is
+/// merely busy answers within a second.
 const SILENT: Duration = Duration::from_secs(5);
 
 /// An answer that is younger is of now: two looks, and what a busy machine adds.
@@ -254,10 +256,12 @@ const ANSWER: Duration = Duration::from_secs(1);
 /// How long nothing is begun after a write was refused, at least.
 const CLOSED: Duration = Duration::from_secs(5);
 
-/// A failure so soon after a disk was short is put down to that. Longer than a failure takes to be looked at.
+/// A failure so soon after a disk was short is put down to that. Longer than a failure takes to be
+/// looked at.
 const MOMENT: Duration = Duration::from_secs(1);
 
-/// An attempt that holds less than this part of the reserve is not to blame for a disk that is short.
+/// An attempt that holds less than this part of the reserve is not to blame for a disk that is
+/// short.
 const BLAME_SHARE: u64 = 4;
 
 #[cfg(test)]

@@ -6,10 +6,11 @@
 //! ```
 //!
 //! Loading keys counts against the time of the attempt that started the process, and has a limit of
-//! its own. An answer to an attempt that has ended already is ignored, since it is no fault of the one
-//! that runs; the process is then not used again.
+//! its own. An answer to an attempt that has ended already is ignored, since it is no fault of the
+//! one that runs; the process is then not used again.
 //!
-//! Not here: which warm process an attempt gets (`pool`), and the lines themselves (`push0-prover`).
+//! Not here: which warm process an attempt gets (`pool`), and the lines themselves
+//! (`push0-prover`).
 
 pub mod fuzzing;
 mod lines;
@@ -163,7 +164,7 @@ impl Warm {
         &self.process.tail
     }
 
-    /// The end of its stdin, SIGTERM, `grace`, SIGKILL; with all that it started. Its directory goes.
+    /// The end of its stdin, SIGTERM, `grace`, SIGKILL, for all of it. Its directory goes.
     pub(crate) async fn end(self, grace: Duration, mut reins: Reins) {
         let Self { mut process, requests, lines, dir, .. } = self;
         drop((requests, lines));
@@ -382,7 +383,8 @@ async fn write(mut stdin: ChildStdin, mut requests: mpsc::Receiver<Vec<u8>>) {
     }
 }
 
-/// How long the end of a process is waited for after the end of its output, and the other way round.
+/// How long the end of a process is waited for after the end of its output, and the other way
+/// round.
 const EXIT: Duration = Duration::from_millis(500);
 
 /// From SIGTERM to SIGKILL for a process that was asked to stop before, and had its grace then.

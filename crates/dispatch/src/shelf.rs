@@ -1,7 +1,9 @@
-//! Has what an attempt printed that came to nothing outlive its machine: it goes into the store before the report leaves.
+//! Has what an attempt printed that came to nothing outlive its machine: it goes into the store
+//! before the report leaves.
 //!
-//! A failure is never kept waiting for long, and a store that hangs holds one thread, which does nothing else. What does
-//! not fit is left out: the last lines are in the failure's message all the same.
+//! A failure is never kept waiting for long, and a store that hangs holds one thread, which does
+//! nothing else. What does not fit is left out: the last lines are in the failure's message all the
+//! same.
 //!
 //! Not here: where it is in the store (`store`), and what shows it (`push0 logs`).
 

@@ -1,9 +1,10 @@
 //! Directories made ahead of the attempts that need them.
 //!
 //! A file system may take its time to find room for a new directory or file: ext4 without a journal
-//! looks past every inode that was given up in the last seconds, and a dispatcher gives up three an attempt.
-//! A warm prover that answers at once would wait longer for its directory than it works. So each
-//! attempt that has ended leaves one for another, empty and of a name that no prover was told.
+//! looks past every inode that was given up in the last seconds, and a dispatcher gives up three an
+//! attempt. A warm prover that answers at once would wait longer for its directory than it works.
+//! So each attempt that has ended leaves one for another, empty and of a name that no prover was
+//! told.
 //!
 //! Not here: what is in them (`input`), and when they go (`folder`).
 

@@ -1,12 +1,13 @@
 //! The thread that starts every process, and does nothing else.
 //!
-//! The kernel ends a prover with the *thread* that started it, so this one lives as long as the dispatcher. Whoever
-//! starts a process waits until it runs its program, or cannot; on a disk that hangs that is for ever, and the
-//! thread that owns deadlines must not wait with it.
+//! The kernel ends a prover with the *thread* that started it, so this one lives as long as the
+//! dispatcher. Whoever starts a process waits until it runs its program, or cannot; on a disk that
+//! hangs that is for ever, and the thread that owns deadlines must not wait with it.
 //!
-//! A start that hangs costs its own program alone: another thread takes over what waits, and of that program nothing is
-//! started until the first start has ended. One thread is at work at a time: of two that start processes at once, one's
-//! pipes would be held open by the other's child until that runs its program.
+//! A start that hangs costs its own program alone: another thread takes over what waits, and of
+//! that program nothing is started until the first start has ended. One thread is at work at a
+//! time: of two that start processes at once, one's pipes would be held open by the other's child
+//! until that runs its program.
 //!
 //! Not here: what is started (`process`).
 
@@ -79,7 +80,8 @@ impl Spawner {
         Ok(Self { shared, hangs })
     }
 
-    /// Has work done that starts a program. If this is given up, the work may still be done, and what it made is dropped.
+    /// Has work done that starts a program. If this is given up, the work may still be done, and
+    /// what it made is dropped.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         program: &str,
@@ -172,7 +174,8 @@ impl Shared {
         }
     }
 
-    /// Puts another thread to work where the one that is hangs. What waits of the same program is not started.
+    /// Puts another thread to work where the one that is hangs. What waits of the same program is
+    /// not started.
     fn look(shared: &Arc<Self>, hangs: Duration) {
         let mut state = shared.lock();
         let Some((program, _)) = state.in_hand.take_if(|(_, since)| since.elapsed() >= hangs)

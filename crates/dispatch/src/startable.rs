@@ -1,7 +1,9 @@
-//! Why the system cannot start a program's file, in words: which file is missing, or whose machine it is for.
+//! Why the system cannot start a program's file, in words: which file is missing, or whose machine
+//! it is for.
 //!
-//! The system's own word is often about another file ("not found" of a script whose interpreter is missing), or
-//! about none ("exec format error"). So the file is looked at as the kernel looks: its first line, or its ELF header.
+//! The system's own word is often about another file ("not found" of a script whose interpreter is
+//! missing), or about none ("exec format error"). So the file is looked at as the kernel looks: its
+//! first line, or its ELF header.
 //!
 //! Not here: who asks, and what becomes of the program (`process`, `programs`).
 
@@ -17,8 +19,9 @@ use rustix::fs::{Access, access};
 use crate::bounded;
 use crate::environment::{self, Environment};
 
-/// Why the program at `path` cannot be started here, and what to do, as far as its file tells; `None` where nothing
-/// is wrong with it. `env` is what it would be started with: `/usr/bin/env` looks there.
+/// Why the program at `path` cannot be started here, and what to do, as far as its file tells;
+/// `None` where nothing is wrong with it. `env` is what it would be started with: `/usr/bin/env`
+/// looks there.
 ///
 /// Reads at most 4 KiB of each file that takes part.
 #[must_use]
@@ -26,8 +29,8 @@ pub fn unstartable(path: &Path, env: &Environment) -> Option<String> {
     look(path, env, 0)
 }
 
-/// The file of the program that is called `name`, which can be started here, as far as that tells: as it is named, or
-/// found in `PATH` of `env` where it is named without a `/`.
+/// The file of the program that is called `name`, which can be started here, as far as that tells:
+/// as it is named, or found in `PATH` of `env` where it is named without a `/`.
 ///
 /// # Errors
 ///

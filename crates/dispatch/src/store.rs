@@ -1,11 +1,12 @@
 //! Artifacts by their SHA-256, in a directory or in a bucket of S3.
 //!
-//! An artifact is there whole or not at all, and once `put` returns it survives a power loss. What is
-//! read is hashed again, always; what is damaged is never returned, and is replaced by the next `put`.
-//! Only a definite answer that there is none, or a wrong hash, says that an artifact is lost.
+//! An artifact is there whole or not at all, and once `put` returns it survives a power loss. What
+//! is read is hashed again, always; what is damaged is never returned, and is replaced by the next
+//! `put`. Only a definite answer that there is none, or a wrong hash, says that an artifact is
+//! lost.
 //!
-//! An artifact's date is that of its latest `put`, or up to [`Store::FRESH`] before it. Whoever comes to refer
-//! to one has put it just before, so what is old and not referred to may be swept.
+//! An artifact's date is that of its latest `put`, or up to [`Store::FRESH`] before it. Whoever
+//! comes to refer to one has put it just before, so what is old and not referred to may be swept.
 //!
 //! Everything here blocks, and may be called from any thread, one of a runtime too.
 //!
@@ -64,8 +65,9 @@ pub enum Access {
 }
 
 impl Store {
-    /// So old may the date be of an artifact whose `put` has just returned: in a bucket, one that is there whole
-    /// and younger is not written again. A sweep's grace is four times as long, or longer.
+    /// So old may the date be of an artifact whose `put` has just returned: in a bucket, one that
+    /// is there whole and younger is not written again. A sweep's grace is four times as long, or
+    /// longer.
     pub const FRESH: Duration = Duration::from_secs(15 * 60);
 
     /// Opens the store in `dir`; makes one where there is none.
@@ -81,14 +83,15 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError`], if the directory is not push0's, holds no store where none may be made, or cannot do what a
-    /// store needs.
+    /// [`StoreError`], if the directory is not push0's, holds no store where none may be made, or
+    /// cannot do what a store needs.
     pub fn open_as(dir: &Path, access: Access) -> Result<Self, StoreError> {
         Ok(Self(Place::Dir(DirStore::open(dir, access)?)))
     }
 
-    /// Opens the store in `dir`, or makes it, as the only user of it, whose log is in the directory `log`: while that
-    /// is there, a store that somebody removes is made again, of the same identity.
+    /// Opens the store in `dir`, or makes it, as the only user of it, whose log is in the directory
+    /// `log`: while that is there, a store that somebody removes is made again, of the same
+    /// identity.
     ///
     /// # Errors
     ///
@@ -101,8 +104,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError`], if the endpoint does not answer, refuses the credentials or what a store needs, has no such
-    /// bucket, or holds no store where none may be made.
+    /// [`StoreError`], if the endpoint does not answer, refuses the credentials or what a store
+    /// needs, has no such bucket, or holds no store where none may be made.
     pub fn open_s3(config: &S3Config, access: Access) -> Result<Self, StoreError> {
         Ok(Self(Place::S3(S3Store::open(config, access)?)))
     }
@@ -170,7 +173,7 @@ impl Store {
         }
     }
 
-    /// Stores `bytes`, durably. What is there whole already stays; what is there damaged is replaced.
+    /// Stores `bytes`, durably. What is there whole stays; what is there damaged is replaced.
     ///
     /// # Errors
     ///
@@ -182,8 +185,8 @@ impl Store {
         }
     }
 
-    /// Stores the bytes of the file at `source`, as [`put`](Self::put) does, with no more than a piece of it in
-    /// memory at a time. It is read twice, and must be the same both times.
+    /// Stores the bytes of the file at `source`, as [`put`](Self::put) does, with no more than a
+    /// piece of it in memory at a time. It is read twice, and must be the same both times.
     ///
     /// # Errors
     ///
@@ -206,8 +209,8 @@ impl Store {
         Ok(bytes)
     }
 
-    /// Writes the bytes of an artifact to `to`, piece by piece, and says how many there were. What was written
-    /// is to be thrown away unless this returns `Ok`.
+    /// Writes the bytes of an artifact to `to`, piece by piece, and says how many there were. What
+    /// was written is to be thrown away unless this returns `Ok`.
     ///
     /// # Errors
     ///
@@ -219,8 +222,8 @@ impl Store {
         }
     }
 
-    /// Where an artifact is, or would be: in a directory a file, whose bytes are not checked (prefer
-    /// [`read`](Self::read)); in a bucket words for a person.
+    /// Where an artifact is, or would be: in a directory a file, whose bytes are not checked
+    /// (prefer [`read`](Self::read)); in a bucket words for a person.
     #[must_use]
     pub fn path(&self, digest: Digest) -> PathBuf {
         match &self.0 {
@@ -229,8 +232,8 @@ impl Store {
         }
     }
 
-    /// Gives `each` every artifact that is there, and what a killed `put` or sweep has left, as they are found: a store
-    /// may hold more than memory does. It ends with the first error of `each`.
+    /// Gives `each` every artifact that is there, and what a killed `put` or sweep has left, as
+    /// they are found: a store may hold more than memory does. The first error of `each` ends it.
     ///
     /// # Errors
     ///

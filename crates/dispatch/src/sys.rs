@@ -3,16 +3,17 @@
 //! A prover gets a session of its own, so that all it starts can be told from every other child of
 //! this process: nothing can join a session, only leave for one of its own.
 //!
-//! Not here: when a process is ended (`process`), and the search for what it left behind (`orphans`).
+//! Not here: when a process is ended (`process`), and the search for what it left behind
+//! (`orphans`).
 
 use std::collections::BTreeSet;
-use std::ffi::{CStr, CString, OsStr, OsString};
+use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -26,18 +27,10 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::process::Child;
 
-/// A user of this machine.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct User {
-    pub(crate) name: String,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-    /// The primary one, and the others.
-    pub(crate) groups: Vec<u32>,
-    pub(crate) home: PathBuf,
-}
+use crate::identity::User;
 
-/// Makes this process the one that adopts what its descendants orphan, from now on, if it `is_asked`.
+/// Makes this process the one that adopts what its descendants orphan, from now on, if it
+/// `is_asked`.
 pub(crate) fn adopt_orphans(is_asked: bool) -> io::Result<()> {
     if is_asked {
         set_child_subreaper(Some(getpid()))?;
@@ -88,11 +81,12 @@ impl Image {
     }
 }
 
-/// Starts a program in a session and process group of its own, to be killed by the kernel when the calling *thread*
-/// ends. Call it on a thread that lives as long as the process may. `around` has its directory and its pipes alone.
+/// Starts a program in a session and process group of its own, to be killed by the kernel when the
+/// calling *thread* ends. Call it on a thread that lives as long as the process may. `around` has
+/// its directory and its pipes alone.
 ///
-/// It is the kernel that starts it, or nobody: what is no program is refused (ENOEXEC), where the C library would
-/// hand it to a shell that runs its bytes as lines.
+/// It is the kernel that starts it, or nobody: what is no program is refused (ENOEXEC), where the C
+/// library would hand it to a shell that runs its bytes as lines.
 ///
 /// `door`: of the control group that it enters before it runs anything. Whether it could is for the
 /// caller to see: a prover that is not in a group is watched.
@@ -121,8 +115,9 @@ pub(crate) fn spawn(
     Ok((child, pid))
 }
 
-/// Has `command` become the program at `path`, by the kernel or not at all: as [`spawn`] does, and the standard library
-/// does not. Its other word and its variables are those of `command`, of which all are to be set; it is to be called last.
+/// Has `command` become the program at `path`, by the kernel or not at all: as [`spawn`] does, and
+/// the standard library does not. Its other word and its variables are those of `command`, of which
+/// all are to be set; it is to be called last.
 ///
 /// # Errors
 ///
@@ -166,7 +161,8 @@ impl Pointers {
 
     /// Becomes the program; why not, where it returns.
     fn exec(&self) -> io::Error {
-        // SAFETY: both arrays end with a null pointer, and all that they point to lives as long as `self`.
+        // SAFETY: both arrays end with a null pointer, and all that they point to lives as long as
+        // `self`.
         #[expect(unsafe_code, reason = "the standard library's way falls back to a shell")]
         unsafe {
             libc::execve(self.image.path.as_ptr(), self.argv.as_ptr(), self.env.as_ptr());
@@ -183,7 +179,8 @@ pub(crate) fn switch(command: &mut Command, user: &User) {
 
 /// Gives up root for good, in a child that has one thread.
 fn become_user(uid: u32, gid: u32, groups: &[u32]) -> io::Result<()> {
-    // SAFETY: `groups` is as long as is said; the calls are made between fork and exec, where there is one thread.
+    // SAFETY: `groups` is as long as is said; the calls are made between fork and exec, where there
+    // is one thread.
     #[expect(
         unsafe_code,
         reason = "rustix has these for a thread alone, by other names on each architecture"
@@ -196,58 +193,11 @@ fn become_user(uid: u32, gid: u32, groups: &[u32]) -> io::Result<()> {
     if is_done { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// The name of the user that this process runs as; the number, where it has none.
-#[must_use]
-pub fn own_user() -> String {
-    let uid = rustix::process::getuid().as_raw();
-    let known = user(&uid.to_string()).ok().flatten();
-    known.map_or_else(|| format!("user {uid}"), |user| user.name)
-}
-
-/// The user of this name, or of this number; `None` if there is none.
-pub(crate) fn user(name: &str) -> io::Result<Option<User>> {
-    let (c_name, number) = (CString::new(name)?, name.parse::<u32>().ok());
-    let mut buffer = vec![0; PASSWD_BYTES];
-    // SAFETY: all zeros is a valid `passwd`, which the call fills with pointers into `buffer`.
-    #[expect(unsafe_code, reason = "the C library alone knows who is a user here")]
-    let (fault, entry, found) = unsafe {
-        let (mut entry, mut found) = (std::mem::zeroed::<libc::passwd>(), std::ptr::null_mut());
-        let (at, bytes) = (buffer.as_mut_ptr(), buffer.len());
-        let fault = match number {
-            Some(uid) => libc::getpwuid_r(uid, &raw mut entry, at, bytes, &raw mut found),
-            None => libc::getpwnam_r(c_name.as_ptr(), &raw mut entry, at, bytes, &raw mut found),
-        };
-        (fault, entry, !found.is_null())
-    };
-    match (fault, found) {
-        (0 | libc::ENOENT | libc::ESRCH, false) => return Ok(None),
-        (0, true) => {}
-        (fault, _) => return Err(io::Error::from_raw_os_error(fault)),
-    }
-    let mut groups = vec![0; GROUPS_MAX];
-    let mut count = libc::c_int::try_from(groups.len()).unwrap_or_default();
-    // SAFETY: the entry's pointers are into `buffer`, which is alive and unchanged; `groups` has room for `count`.
-    #[expect(unsafe_code, reason = "as above")]
-    let (name, home, is_all) = unsafe {
-        let text = |text: *const libc::c_char| CStr::from_ptr(text).to_bytes().to_vec();
-        let all =
-            libc::getgrouplist(entry.pw_name, entry.pw_gid, groups.as_mut_ptr(), &raw mut count);
-        (text(entry.pw_name), text(entry.pw_dir), all >= 0)
-    };
-    groups.truncate(usize::try_from(count).unwrap_or_default());
-    if !is_all {
-        groups = vec![entry.pw_gid];
-    }
-    let home = PathBuf::from(OsString::from_vec(home));
-    let name = String::from_utf8_lossy(&name).into_owned();
-    Ok(Some(User { name, uid: entry.pw_uid, gid: entry.pw_gid, groups, home }))
-}
-
 /// Has the kernel kill what `command` starts (SIGKILL) when this process ends, however it ends.
 ///
-/// The kernel goes by the *thread* that spawns, not by the process: when that thread ends, so does the
-/// child. Spawn it on a thread that waits for it, or on one that lives as long as it may. What the child
-/// itself starts is not killed, nor is a child that changes its user.
+/// The kernel goes by the *thread* that spawns, not by the process: when that thread ends, so does
+/// the child. Spawn it on a thread that waits for it, or on one that lives as long as it may. What
+/// the child itself starts is not killed, nor is a child that changes its user.
 ///
 /// To be called in the process that spawns `command`: a child whose parent is another ends at once.
 pub fn die_with_parent(command: &mut Command) {
@@ -277,8 +227,8 @@ fn before_exec(
     }
 }
 
-/// Asks for a short scheduling slice for the calling thread, so that it runs soon after it wakes though
-/// provers fill all cores. What it forks, or the threads it starts, do not inherit it.
+/// Asks for a short scheduling slice for the calling thread, so that it runs soon after it wakes
+/// though provers fill all cores. What it forks, or the threads it starts, do not inherit it.
 ///
 /// Best effort: kernels before Linux 6.12 have no such slice, and no thread depends on one.
 pub fn shorten_time_slice() {
@@ -286,8 +236,8 @@ pub fn shorten_time_slice() {
     schedule(&Attributes { nice, runtime_ns: SLICE_NS, ..Attributes::default() });
 }
 
-/// Has the calling thread run before all that is not of the kernel's, for as long as it lives, where this process may
-/// ask for that.
+/// Has the calling thread run before all that is not of the kernel's, for as long as it lives,
+/// where this process may ask for that.
 pub(crate) fn run_first() {
     schedule(&Attributes {
         policy: libc::SCHED_FIFO.cast_unsigned(),
@@ -316,7 +266,8 @@ fn schedule(attributes: &Attributes) {
         flags: u64::try_from(libc::SCHED_FLAG_RESET_ON_FORK).unwrap_or_default(),
         ..*attributes
     };
-    // SAFETY: the kernel reads `size` bytes of a plain struct that outlives the call; 0 is this thread.
+    // SAFETY: the kernel reads `size` bytes of a plain struct that outlives the call; 0 is this
+    // thread.
     #[expect(unsafe_code, reason = "neither the standard library nor rustix has this call")]
     let _ = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
 }
@@ -356,7 +307,8 @@ pub(crate) fn death(pid: Pid) -> io::Result<AsyncFd<OwnedFd>> {
     death.map_err(Into::into)
 }
 
-/// Whether a time service keeps the machine's clock, as far as the kernel knows; `None` where it does not say.
+/// Whether a time service keeps the machine's clock, as far as the kernel knows; `None` where it
+/// does not say.
 #[must_use]
 pub fn clock_is_synchronized() -> Option<bool> {
     // SAFETY: all zeros is a valid `timex` that asks for nothing to be changed; the call fills it.
@@ -384,12 +336,6 @@ pub(crate) fn reap(pid: Pid) -> bool {
 fn spawned() -> MutexGuard<'static, BTreeSet<i32>> {
     SPAWNED.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-/// As much as an entry of a user takes, with its gecos and a long home. Unit: bytes.
-const PASSWD_BYTES: usize = 64 << 10;
-
-/// Far more groups than a user for provers is in; who is in more gets the primary one alone.
-const GROUPS_MAX: usize = 1024;
 
 /// The shortest slice that the kernel grants is 100 us.
 const SLICE_NS: u64 = 100_000;

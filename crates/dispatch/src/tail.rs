@@ -53,7 +53,8 @@ impl Tail {
         Output { text: harmless(&bytes), forgotten: first.saturating_sub(position) }
     }
 
-    /// What is kept of the output after `position`, alone: whatever is printed from now on is not in it.
+    /// What is kept of the output after `position`, alone: whatever is printed from now on is not
+    /// in it.
     pub(crate) fn frozen(&self, position: u64) -> Self {
         let ring = self.lock();
         let skip = usize::try_from(position.saturating_sub(ring.first())).unwrap_or(usize::MAX);
@@ -62,7 +63,8 @@ impl Tail {
         Self(Arc::new(Mutex::new(Ring { bytes, total })))
     }
 
-    /// Some of the output from `from` on, counted from `since`. Only whole lines, unless nothing more `is_to_come`.
+    /// Some of the output from `from` on, counted from `since`. Only whole lines, unless nothing
+    /// more `is_to_come`.
     pub(crate) fn piece(&self, since: u64, from: u64, is_to_come: bool) -> Piece {
         let ring = self.lock();
         let wanted = since.saturating_add(from).min(ring.total);
@@ -100,8 +102,8 @@ pub struct Piece {
 }
 
 impl Piece {
-    /// Cuts `bytes`, which begin at `next`, behind their last whole line; nothing of them is left over if there is more
-    /// (`is_end`), and all of them are taken if no more `is_to_come`.
+    /// Cuts `bytes`, which begin at `next`, behind their last whole line; nothing of them is left
+    /// over if there is more (`is_end`), and all of them are taken if no more `is_to_come`.
     pub(crate) fn cut(
         bytes: &[u8],
         (next, forgotten): (u64, u64),
@@ -129,14 +131,16 @@ impl Piece {
     }
 }
 
-/// Where the last line that has ended ends. What follows a carriage return at the very end may belong to it.
+/// Where the last line that has ended ends. What follows a carriage return at the very end may
+/// belong to it.
 fn last_line_end(bytes: &[u8]) -> Option<usize> {
     let last = bytes.len().saturating_sub(1);
     let ends = |(at, byte): (usize, &u8)| *byte == b'\n' || *byte == b'\r' && at < last;
     bytes.iter().enumerate().rposition(ends).map(|at| at + 1)
 }
 
-/// Where the last character ends that is there with all its bytes. What is no text at all is cut anywhere.
+/// Where the last character ends that is there with all its bytes. What is no text at all is cut
+/// anywhere.
 fn last_character_end(bytes: &[u8]) -> usize {
     match str::from_utf8(bytes) {
         Err(error) if error.error_len().is_none() => error.valid_up_to(),
@@ -154,7 +158,8 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// The last lines, as many as a message can carry, but for those that say how far it is; nothing if there are none.
+    /// The last lines, as many as a message can carry, but for those that say how far it is;
+    /// nothing if there are none.
     pub(crate) fn last_lines(&self) -> Option<String> {
         let words = |line: &&str| !is_progress(line);
         let text = self.text.lines().filter(words).collect::<Vec<_>>().join("\n");
@@ -177,7 +182,8 @@ pub(crate) fn with_output(what: &str, output: &Output) -> String {
     }
 }
 
-/// The bytes as text: no colours, no control characters but line ends and tabs, nothing that turns text around.
+/// The bytes as text: no colours, no control characters but line ends and tabs, nothing that turns
+/// text around.
 fn harmless(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut clean = String::with_capacity(text.len());
@@ -209,8 +215,8 @@ fn harmless(bytes: &[u8]) -> String {
 /// Kept of one process's output. Unit: bytes.
 const TAIL_BYTES_MAX: usize = 64 << 10;
 
-/// Of which a piece has so much at most: in JSON, with escapes, it fits into the smallest message that push0 needs. Unit:
-/// bytes.
+/// Of which a piece has so much at most: in JSON, with escapes, it fits into the smallest message
+/// that push0 needs. Unit: bytes.
 pub(crate) const PIECE_BYTES_MAX: usize = 8 << 10;
 
 /// Of a line that has not ended so much is shown. Unit: bytes.

@@ -1,10 +1,12 @@
 //! Outputs on which no verifier has given a verdict, kept for the next attempt at their task.
 //!
-//! A verifier that fails costs the attempt, and not the hours that its proof took: the next attempt at the same task on
-//! this dispatcher begins with the verifier. Nothing is believed of what is kept: it is judged as if it had just been
-//! made. What is refused then is dropped, and the task is proved anew, at nobody's budget.
+//! A verifier that fails costs the attempt, and not the hours that its proof took: the next attempt
+//! at the same task on this dispatcher begins with the verifier. Nothing is believed of what is
+//! kept: it is judged as if it had just been made. What is refused then is dropped, and the task is
+//! proved anew, at nobody's budget.
 //!
-//! Best effort, and bounded: the oldest goes first. It is for hours of work, not for every proof of a long outage.
+//! Best effort, and bounded: the oldest goes first. It is for hours of work, not for every proof of
+//! a long outage.
 //!
 //! Not here: when there is a verdict (`verify`).
 
@@ -27,8 +29,8 @@ pub(crate) struct Unjudged {
 }
 
 impl Unjudged {
-    /// In a directory of their own beneath a dispatcher's, made when there is one to keep. What a killed life left half
-    /// written goes.
+    /// In a directory of their own beneath a dispatcher's, made when there is one to keep. What a
+    /// killed life left half written goes.
     pub(crate) fn open(dir: &Path) -> Self {
         let folder = dir.join(FOLDER);
         let entries = fs::read_dir(&folder).into_iter().flatten().flatten();

@@ -1,7 +1,7 @@
 //! Whom a prover runs as, where push0 may say so.
 //!
-//! Only root may: push0 then gives a program's processes, and their directories, to the user that its pipeline
-//! names, and they can touch neither push0's files nor its processes.
+//! Only root may: push0 then gives a program's processes, and their directories, to the user that
+//! its pipeline names, and they can touch neither push0's files nor its processes.
 //!
 //! Not here: the switch itself, which the child makes (`sys`).
 
@@ -13,8 +13,9 @@ use std::process::Command;
 
 use rustix::process::geteuid;
 
+use crate::identity;
+pub(crate) use crate::identity::User;
 use crate::sys;
-pub(crate) use crate::sys::User;
 
 /// Why no process can be run as a user.
 #[derive(Debug, thiserror::Error)]
@@ -53,8 +54,8 @@ impl User {
     /// Finds a user that this process may run programs as.
     pub(crate) fn find(name: &str) -> Result<Self, NoUser> {
         let name = || name.to_owned();
-        let found =
-            sys::user(&name()).map_err(|source| NoUser::Unreadable { name: name(), source })?;
+        let found = identity::user(&name())
+            .map_err(|source| NoUser::Unreadable { name: name(), source })?;
         let user = found.ok_or_else(|| NoUser::Unknown { name: name() })?;
         let is_own = user.uid == geteuid().as_raw();
         match geteuid().is_root() || is_own {
@@ -68,7 +69,8 @@ impl User {
         self.uid != geteuid().as_raw()
     }
 
-    /// Whether every folder on the way to `dir` lets this user pass. Those of push0's own do (`open_way`).
+    /// Whether every folder on the way to `dir` lets this user pass. Those of push0's own do
+    /// (`open_way`).
     pub(crate) fn can_reach(&self, dir: &Path) -> Result<(), NoUser> {
         let is_shut = |folder: &&Path| {
             let Ok(found) = fs::metadata(folder) else { return false };
@@ -88,8 +90,9 @@ impl User {
         }
     }
 
-    /// Gives it a directory with all that is in it, itself last. One that it has already was given whole, and is not
-    /// looked into again: what runs in it may put a link in a folder's place meanwhile.
+    /// Gives it a directory with all that is in it, itself last. One that it has already was given
+    /// whole, and is not looked into again: what runs in it may put a link in a folder's place
+    /// meanwhile.
     pub(crate) fn own(&self, path: &Path) -> io::Result<()> {
         if !self.is_other() {
             return Ok(());
@@ -107,7 +110,8 @@ impl User {
     }
 }
 
-/// Whether `user` can be had on this machine, for programs whose directories are in `dir` where that is known.
+/// Whether `user` can be had on this machine, for programs whose directories are in `dir` where
+/// that is known.
 ///
 /// # Errors
 ///
@@ -117,8 +121,9 @@ pub fn can_run_as(user: &str, dir: Option<&Path>) -> Result<(), NoUser> {
     dir.map_or(Ok(()), |dir| user.can_reach(dir))
 }
 
-/// Has `command` run as the user that a program names, to whom `dir` is given with all that is in it. To be called before
-/// [`die_with_parent`](crate::die_with_parent), which a switch of users would undo.
+/// Has `command` run as the user that a program names, to whom `dir` is given with all that is in
+/// it. To be called before [`die_with_parent`](crate::die_with_parent), which a switch of users
+/// would undo.
 ///
 /// # Errors
 ///

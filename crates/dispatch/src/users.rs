@@ -12,8 +12,9 @@ use crate::dispatcher::{StartError, WORK, at};
 use crate::folder::own;
 use crate::user::{User, open_way};
 
-/// The users that programs name, each with a directory that it keeps, and a way to where it works. One that cannot be
-/// had is told of with its program, which is not offered. Those `known` are left out.
+/// The users that programs name, each with a directory that it keeps, and a way to where it works.
+/// One that cannot be had is told of with its program, which is not offered. Those `known` are left
+/// out.
 pub(crate) fn find(
     config: &Config,
     dir: &Path,

@@ -1,5 +1,5 @@
-//! What a verifier says of a proof, read from how it ended: one contract, for dispatchers, for delivery and for
-//! `push0 verify` alike.
+//! What a verifier says of a proof, read from how it ended: one contract, for dispatchers, for
+//! delivery and for `push0 verify` alike.
 //!
 //! | it ends by itself | and says on stdout | that is |
 //! |---|---|---|
@@ -11,10 +11,10 @@
 //! | with 0 | nothing of these | an acceptance, if the pipeline says `verdict = "exit"`; else no verdict |
 //! | otherwise | | no verdict |
 //!
-//! Nothing that happens by accident is a verdict: an uncaught exception ends a program of Python with 1, a wrong
-//! flag with 2, a script that knows no `verify` may well end with 0. Where both an acceptance and a refusal are said,
-//! the refusal counts, however much is printed behind it: a prover whose words a verifier repeats can add lines, and gains
-//! nothing by it.
+//! Nothing that happens by accident is a verdict: an uncaught exception ends a program of Python
+//! with 1, a wrong flag with 2, a script that knows no `verify` may well end with 0. Where both an
+//! acceptance and a refusal are said, the refusal counts, however much is printed behind it: a
+//! prover whose words a verifier repeats can add lines, and gains nothing by it.
 //!
 //! Not here: how a verifier is run, and how often.
 
@@ -69,8 +69,8 @@ pub struct Ending<'a> {
 }
 
 impl Verdict {
-    /// What an ending says, of a verifier that is believed so far. A proof that verifies under another key than
-    /// `pinned` is refused.
+    /// What an ending says, of a verifier that is believed so far. A proof that verifies under
+    /// another key than `pinned` is refused.
     #[must_use]
     pub fn read(believes: Believes, pinned: Option<Vkey>, ending: &Ending<'_>) -> Self {
         let Words { refused, undecided, accepted, has_unread } = ending.heard.words();

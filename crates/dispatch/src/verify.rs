@@ -1,7 +1,8 @@
 //! Has a result judged by its program's verifier, before anybody hears of it.
 //!
-//! The verifier is a process of its own, in a directory of its own, with limits of its own, and with copies of the
-//! inputs that the prover never saw, so that its word is bound to the task. Only a verdict counts (`verdict`).
+//! The verifier is a process of its own, in a directory of its own, with limits of its own, and
+//! with copies of the inputs that the prover never saw, so that its word is bound to the task. Only
+//! a verdict counts (`verdict`).
 //!
 //! | a verifier that | is asked again |
 //! |---|---|
@@ -240,7 +241,8 @@ impl Case {
         }
     }
 
-    /// What is said of a limit that was passed: of a guess that never gave a verdict, what to do too.
+    /// What is said of a limit that was passed: of a guess that never gave a verdict, what to do
+    /// too.
     fn past_limit(&self, what: &str) -> String {
         let is_guess = self.program.asking.believes == Believes::LineOfGuess;
         match is_guess && !self.context.judges.has_spoken(&self.grant.program) {
@@ -276,8 +278,8 @@ impl Case {
     }
 }
 
-/// What comes of it where the disk hangs on which its envelope is written. It is not written again: the write that hangs
-/// may go on meanwhile, under a verifier that reads.
+/// What comes of it where the disk hangs on which its envelope is written. It is not written again:
+/// the write that hangs may go on meanwhile, under a verifier that reads.
 fn unwritten(pull: Pull) -> Judged {
     match pull {
         Pull::TimedOut => Judged::NoVerdict {
@@ -287,7 +289,8 @@ fn unwritten(pull: Pull) -> Judged {
     }
 }
 
-/// What a verifier comes to that is pulled back before it runs: its time says nothing of the proof then.
+/// What a verifier comes to that is pulled back before it runs: its time says nothing of the proof
+/// then.
 fn not_asked(pull: Pull) -> Result<Judged, Trouble> {
     match pull {
         Pull::TimedOut => Err(Trouble::Unstarted),

@@ -1,4 +1,5 @@
-//! A dispatcher in another program, which has children of its own and did not ask to adopt anybody's.
+//! A dispatcher in another program, which has children of its own and did not ask to adopt
+//! anybody's.
 //!
 //! It is a program of its own, since who adopts orphans is a fact of the whole process.
 

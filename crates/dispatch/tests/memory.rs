@@ -1,7 +1,7 @@
 //! What a large artifact takes of a process's memory: pieces of it, in a directory and in a bucket.
 //!
-//! Another life of this program stores and copies, for the server's memory is not the store's. What the kernel
-//! has counted at most (`VmHWM`) is compared, before and after; nothing is timed.
+//! Another life of this program stores and copies, for the server's memory is not the store's. What
+//! the kernel has counted at most (`VmHWM`) is compared, before and after; nothing is timed.
 
 use std::env;
 use std::fs::{self, File};
@@ -45,7 +45,8 @@ fn measure(endpoint: &str) -> u64 {
     said.trim().parse().expect("a number")
 }
 
-/// Stores a large file, finds it there, and copies it; says how much the most that it held has grown.
+/// Stores a large file, finds it there, and copies it; says how much the most that it held has
+/// grown.
 fn live(dir: &Path, endpoint: &str) -> ExitCode {
     let store = match endpoint {
         "" => Store::open(&dir.join("store")),

@@ -1,11 +1,13 @@
-//! Who looks on: a simulation checks what an engine does as it does it. Whoever only drives it passes `()`.
+//! Who looks on: a simulation checks what an engine does as it does it. Whoever only drives it
+//! passes `()`.
 
 use push0_core::{
     Beat, Deadline, Epoch, Event, Fleet, Input, Rejection, Report, Scheduler, Seq, Timestamp,
     ToDispatcher,
 };
 
-/// Sees what an engine does, at the moment at which it does it. Nothing that it is told has to be noted.
+/// Sees what an engine does, at the moment at which it does it. Nothing that it is told has to be
+/// noted.
 pub trait Audit {
     /// A dispatcher beats, and is to be answered so.
     fn hears(&mut self, _now: Timestamp, _beat: &Beat, _answer: &[ToDispatcher]) {}
@@ -31,10 +33,12 @@ pub trait Audit {
     /// What can be granted is granted next.
     fn assigns(&mut self, _fleet: &Fleet, _scheduler: &Scheduler) {}
 
-    /// A turn has ended that had room for all; the engine sleeps until then, unless it is asked something.
+    /// A turn has ended that had room for all; the engine sleeps until then, unless it is asked
+    /// something.
     fn sleeps(&mut self, _now: Timestamp, _until: Option<Deadline>) {}
 
-    /// A message of an engine in this epoch may leave from here on. It rests on what was decided up to `cause`.
+    /// A message of an engine in this epoch may leave from here on. It rests on what was decided up
+    /// to `cause`.
     fn leaves(&mut self, _message: &ToDispatcher, _epoch: Epoch, _cause: Seq) {}
 
     /// Somebody who asked is answered. The answer rests on what was decided up to `cause`.

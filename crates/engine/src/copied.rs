@@ -1,7 +1,8 @@
 //! An engine as a value: a copy of it, and what of it a restart would lose.
 //!
-//! Whoever explores all that may happen to an engine (a model checker) goes on from one moment in several ways, and asks of
-//! two moments whether they are the same. Nothing that runs an engine needs either.
+//! Whoever explores all that may happen to an engine (a model checker) goes on from one moment in
+//! several ways, and asks of two moments whether they are the same. Nothing that runs an engine
+//! needs either.
 
 use std::fmt;
 
@@ -60,8 +61,9 @@ impl<A: Copied> Clone for Engine<A> {
 }
 
 impl<A: Copied> Engine<A> {
-    /// All that it holds beside its scheduler, as a text: what it knows of the fleet, what waits to be decided, to be durable
-    /// and to be sent. Two engines whose schedulers are equal, and this, do the same from here on.
+    /// All that it holds beside its scheduler, as a text: what it knows of the fleet, what waits to
+    /// be decided, to be durable and to be sent. Two engines whose schedulers are equal, and this,
+    /// do the same from here on.
     #[must_use]
     pub fn beside_the_log(&self) -> impl fmt::Debug + '_ {
         Beside(self)

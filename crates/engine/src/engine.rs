@@ -22,8 +22,8 @@ pub struct Engine<A: Askers> {
     pub(crate) fleet: Fleet,
     /// The time of the last turn: what was due by then was decided.
     pub(crate) turned: Timestamp,
-    /// Whether it has claimed the log. Before, it answers and adds nothing of its own: what was due while no engine ran is
-    /// no attempt's fault.
+    /// Whether it has claimed the log. Before, it answers and adds nothing of its own: what was due
+    /// while no engine ran is no attempt's fault.
     pub(crate) has_claimed: bool,
     pub(crate) is_draining: bool,
     pub(crate) inbox: VecDeque<Work<A>>,
@@ -115,8 +115,8 @@ impl<A: Askers> Engine<A> {
         self.claim.is_some_and(|claim| claim <= self.durable)
     }
 
-    /// How many more requests it takes now. Whoever asks past it waits; what a dispatcher says may be left out, for its next
-    /// beat brings what matters again.
+    /// How many more requests it takes now. Whoever asks past it waits; what a dispatcher says may
+    /// be left out, for its next beat brings what matters again.
     #[must_use]
     pub fn takes(&self, now: Timestamp) -> usize {
         let most = match self.trouble {
@@ -152,8 +152,8 @@ impl<A: Askers> Engine<A> {
         self.fill.told(now, room?)
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is next due though nothing is handed in: a time that is past where
-    /// something waits for a turn.
+    /// When [`handle_timeout`](Self::handle_timeout) is next due though nothing is handed in: a
+    /// time that is past where something waits for a turn.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let again = self.trouble.and_then(|trouble| trouble.again);
@@ -161,11 +161,13 @@ impl<A: Askers> Engine<A> {
         [again, turn, self.mail.due()].into_iter().flatten().min()
     }
 
-    /// Takes a turn where one is due, or something was handed in: decides a batch. Answers whether it took one.
+    /// Takes a turn where one is due, or something was handed in: decides a batch. Answers whether
+    /// it took one.
     ///
     /// # Errors
     ///
-    /// A bug in push0: what was decided does not fit the state. Nothing of it may be recorded, and the engine is over.
+    /// A bug in push0: what was decided does not fit the state. Nothing of it may be recorded, and
+    /// the engine is over.
     pub fn handle_timeout(
         &mut self,
         now: Timestamp,
@@ -182,20 +184,22 @@ impl<A: Askers> Engine<A> {
         Ok(is_due)
     }
 
-    /// The turn that is to be appended next, behind all those that were begun. [`handle_begun`](Self::handle_begun) goes on
-    /// to the next.
+    /// The turn that is to be appended next, behind all those that were begun.
+    /// [`handle_begun`](Self::handle_begun) goes on to the next.
     #[must_use]
     pub fn poll_append(&self, now: Timestamp) -> Option<&Turn> {
         (!self.is_paused(now)).then(|| self.waiting.next_after(self.begun))?
     }
 
-    /// Whether a turn waits that no append has begun with, be it that the log takes nothing just now.
+    /// Whether a turn waits that no append has begun with, be it that the log takes nothing just
+    /// now.
     #[must_use]
     pub fn has_appends(&self) -> bool {
         self.waiting.next_after(self.begun).is_some()
     }
 
-    /// Whether it decides what is handed in now: not too far ahead of its log, nor while that takes nothing.
+    /// Whether it decides what is handed in now: not too far ahead of its log, nor while that takes
+    /// nothing.
     #[must_use]
     pub fn may_decide(&self, now: Timestamp) -> bool {
         self.has_room() && !self.is_paused(now)
@@ -230,8 +234,8 @@ impl<A: Askers> Engine<A> {
         !self.inbox.is_empty()
     }
 
-    /// The log takes nothing of what was begun behind `durable`. Answers whether the engine waits; if not, it was long
-    /// enough, and whoever drives it ends it.
+    /// The log takes nothing of what was begun behind `durable`. Answers whether the engine waits;
+    /// if not, it was long enough, and whoever drives it ends it.
     #[must_use]
     pub fn handle_refused(&mut self, now: Timestamp, refused: Refused, durable: Seq) -> bool {
         if refused == Refused::Full {

@@ -1,8 +1,9 @@
 //! Which engine a dispatcher follows, and whether its log is still the one that it was.
 //!
-//! Epochs and positions of one history of a log only grow. Where the log was put back to an older copy, or made again, the
-//! engines go on with epochs and attempts' numbers that were used before: to obey none of them for that would be to stand
-//! idle for ever, so another history is another life of the dispatcher.
+//! Epochs and positions of one history of a log only grow. Where the log was put back to an older
+//! copy, or made again, the engines go on with epochs and attempts' numbers that were used before:
+//! to obey none of them for that would be to stand idle for ever, so another history is another
+//! life of the dispatcher.
 //!
 //! Not here: what a new life begins with, and when it does.
 
@@ -23,7 +24,8 @@ pub struct Reign {
     pub history: String,
 }
 
-/// The leader that is followed. Times are those of a clock that never goes back, from any beginning.
+/// The leader that is followed. Times are those of a clock that never goes back, from any
+/// beginning.
 #[derive(Clone, Debug)]
 pub struct Followed {
     reign: Reign,
@@ -52,8 +54,8 @@ impl Followed {
         Self { said: reign.epoch, reign, heard: now, strange: 0 }
     }
 
-    /// Whether a message of an engine in this epoch counts: what one says that leads no more was decided without knowing
-    /// what is.
+    /// Whether a message of an engine in this epoch counts: what one says that leads no more was
+    /// decided without knowing what is.
     pub fn takes(&mut self, epoch: Epoch) -> bool {
         let counts = epoch >= self.said;
         self.said = self.said.max(epoch);
@@ -69,7 +71,8 @@ impl Followed {
             *self = Self { said, ..Self::new(now, reign) };
             return if is_new { BeatMeaning::Successor } else { BeatMeaning::Known };
         }
-        // One that leads no more may be late by a beat. It beats no more once its log has told it so.
+        // One that leads no more may be late by a beat. It beats no more once its log has told it
+        // so.
         let is_late = reign.epoch < self.reign.epoch && now.saturating_sub(self.heard) < LATE_MAX;
         self.strange += 1;
         match is_late || self.strange < STRANGE_MIN {

@@ -1,4 +1,5 @@
-//! What a turn gathers: the events that go into its one record, and what leaves once that is durable.
+//! What a turn gathers: the events that go into its one record, and what leaves once that is
+//! durable.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! What leaves an engine, and when: grants once it leads, all else once what it rests on is durable.
+//! What leaves an engine, and when: grants once it leads, all else once what it rests on is
+//! durable.
 
 use push0_core::{Effect, Epoch, Life, Seq, Timestamp, ToDispatcher};
 
@@ -23,9 +24,9 @@ impl<A: Askers> Engine<A> {
         self.release_grants(now, audit);
     }
 
-    /// Whether the log is to be asked something that changes nothing, for who wants to know that this engine leads still.
-    /// Not while an append is under way: what becomes of that comes first. [`handle_probed`](Self::handle_probed) has the
-    /// answer.
+    /// Whether the log is to be asked something that changes nothing, for who wants to know that
+    /// this engine leads still. Not while an append is under way: what becomes of that comes first.
+    /// [`handle_probed`](Self::handle_probed) has the answer.
     #[must_use]
     pub fn wants_probe(&self) -> bool {
         !self.probes.is_empty() && self.begun <= self.durable
@@ -39,8 +40,9 @@ impl<A: Askers> Engine<A> {
         }
     }
 
-    /// What is to be sent next: all that this life of a dispatcher is told now. A message may be lost: nothing depends on
-    /// one, since each beat of a dispatcher, and its answer, carry the whole truth.
+    /// What is to be sent next: all that this life of a dispatcher is told now. A message may be
+    /// lost: nothing depends on one, since each beat of a dispatcher, and its answer, carry the
+    /// whole truth.
     pub fn poll_transmit(&mut self, now: Timestamp) -> Option<(Life, Vec<ToDispatcher>)> {
         if self.letters.is_empty() {
             self.letters.extend(self.mail.take(now));
@@ -48,7 +50,8 @@ impl<A: Askers> Engine<A> {
         self.letters.pop_front()
     }
 
-    /// Has everything that waits for company leave with the next [`poll_transmit`](Self::poll_transmit): the engine ends.
+    /// Has everything that waits for company leave with the next
+    /// [`poll_transmit`](Self::poll_transmit): the engine ends.
     pub fn handle_end(&mut self) {
         let all = self.mail.take_all();
         self.letters.extend(all);
@@ -59,8 +62,8 @@ impl<A: Askers> Engine<A> {
         self.outputs.pop_front()
     }
 
-    /// Lets grants go whose record is not durable yet: one that is lost with it costs work, and breaks no promise. Not
-    /// before the claim is durable, for until then another engine may lead.
+    /// Lets grants go whose record is not durable yet: one that is lost with it costs work, and
+    /// breaks no promise. Not before the claim is durable, for until then another engine may lead.
     pub(crate) fn release_grants(&mut self, now: Timestamp, audit: &mut impl Audit) {
         if !self.leads() {
             return;
@@ -80,7 +83,8 @@ impl<A: Askers> Engine<A> {
             }
             Effect::Release(_) => return, // read by cursor, at the pulse
         };
-        // To the life of a dispatcher that was heard last; one that was not heard of says with its first beat what it lacks.
+        // To the life of a dispatcher that was heard last; one that was not heard of says with its
+        // first beat what it lacks.
         if let Some(life) = self.fleet.life(&to) {
             audit.leaves(&message, self.epoch(), cause);
             self.mail.add(now, life, message);

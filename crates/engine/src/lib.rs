@@ -1,7 +1,7 @@
 //! The engine's turn, without I/O: it owns the scheduler and the fleet, and never waits.
 //!
-//! Whoever drives it has the clock, the log and the wire. It hands in what is asked and what the log says, each with the
-//! time, and takes out what is to be appended, sent and answered.
+//! Whoever drives it has the clock, the log and the wire. It hands in what is asked and what the
+//! log says, each with the time, and takes out what is to be appended, sent and answered.
 //!
 //! ```text
 //!   handle_request ──▶ inbox ──handle_timeout──▶ turn ──▶ poll_append ──▶ (the log)
@@ -11,11 +11,12 @@
 //!             verdicts, cancels: poll_transmit ◀───────────────┼──▶ answers: poll_output
 //! ```
 //!
-//! No promise leaves before its cause is durable: not a verdict, not an answer, not a release. Work may begin before: a
-//! grant leaves as soon as it is decided, once the claim of this engine is durable
-//! (`docs/decisions/005-grants-leave-early.md`).
+//! No promise leaves before its cause is durable: not a verdict, not an answer, not a release. Work
+//! may begin before: a grant leaves as soon as it is decided, once the claim of this engine is
+//! durable (`docs/decisions/005-grants-leave-early.md`).
 //!
-//! Not here: what an input means (`push0_core`), what durable means (`push0_log`), and how any of it travels.
+//! Not here: what an input means (`push0_core`), what durable means (`push0_log`), and how any of
+//! it travels.
 
 mod audit;
 mod copied;

@@ -1,8 +1,9 @@
 //! What leaves for dispatchers, gathered by whom it is for.
 //!
-//! What somebody waits for leaves with the next post. A verdict does not hurry: its dispatcher only holds on to what it
-//! has reported, and the next grant is mostly near. So it rides with that, or leaves after a while by itself; alone it
-//! would be a message more for each task, through a server and to a process that has to be woken for it.
+//! What somebody waits for leaves with the next post. A verdict does not hurry: its dispatcher only
+//! holds on to what it has reported, and the next grant is mostly near. So it rides with that, or
+//! leaves after a while by itself; alone it would be a message more for each task, through a server
+//! and to a process that has to be woken for it.
 //!
 //! Not here: how messages travel.
 
@@ -68,8 +69,8 @@ impl Mail {
     }
 }
 
-/// How long a verdict waits for company: a tenth of what lies between two beats of a dispatcher, with each of which it
-/// says again what it holds.
+/// How long a verdict waits for company: a tenth of what lies between two beats of a dispatcher,
+/// with each of which it says again what it holds.
 const RIDE_MAX: Duration = Duration::from_millis(100);
 
 /// Verdicts that wait for company together.

@@ -2,8 +2,8 @@
 
 use push0_core::{Arrival, Block, DispatcherId, FromDispatcher, Input, Rejection, Timestamp};
 
-/// Who asks: for each kind of question, what stands for whoever waits for its answer. The engine keeps it, and hands it
-/// back with the answer.
+/// Who asks: for each kind of question, what stands for whoever waits for its answer. The engine
+/// keeps it, and hands it back with the answer.
 pub trait Askers {
     /// Waits for the first refusal, or for none.
     type Ask;
@@ -18,7 +18,8 @@ pub trait Askers {
 /// Something asked of an engine.
 #[derive(Clone, Debug)]
 pub enum Request<A: Askers> {
-    /// Decide these, in order; the answer is the first refusal, which keeps none of the others from being decided.
+    /// Decide these, in order; the answer is the first refusal, which keeps none of the others from
+    /// being decided.
     Ask(Vec<Input>, A::Ask),
     /// Add these blocks, up to the first that is refused or finds no room in its turn.
     Add(Vec<Block>, A::Add),
@@ -37,7 +38,8 @@ pub enum Request<A: Askers> {
 /// What became of some blocks, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Admission {
-    /// How each block that was taken stood to the chain when it came; one for each block that was taken.
+    /// How each block that was taken stood to the chain when it came; one for each block that was
+    /// taken.
     pub arrivals: Vec<Arrival>,
     /// Why the next one was not.
     pub refused: Option<Rejection>,
@@ -50,6 +52,7 @@ pub(crate) type Answered<A> = (<A as Askers>::Ask, Result<(), Rejection>);
 pub(crate) enum Work<A: Askers> {
     /// As it was asked.
     Asked(Request<A>),
-    /// What is left of some inputs that began before, with the answer so far where somebody waits for it.
+    /// What is left of some inputs that began before, with the answer so far where somebody waits
+    /// for it.
     Rest(Vec<Input>, Option<Answered<A>>),
 }

@@ -1,5 +1,5 @@
-//! What an engine does about a log that fills: it takes no more blocks before it could not finish those it has, and says so
-//! in time.
+//! What an engine does about a log that fills: it takes no more blocks before it could not finish
+//! those it has, and says so in time.
 //!
 //! Not here: how full a log is, and what it does while there is no room at all (`trouble`).
 
@@ -89,18 +89,19 @@ fn lasts(elapsed: Duration, left: u64, grown: u64) -> Option<Duration> {
 /// From here on people are warned, with time to act. Unit: percent.
 const WARN_SHARE: u64 = 70;
 
-/// Here blocks end: the rest is for the acceptances of those that were taken, for claims, and for what operators do. Unit:
-/// percent.
+/// Here blocks end: the rest is for the acceptances of those that were taken, for claims, and for
+/// what operators do. Unit: percent.
 pub const BLOCKS_SHARE: u64 = 80;
 
 /// What was taken is finished within this, or it is not taken. Unit: percent.
 const PROMISED_SHARE: u64 = 95;
 
-/// What a block takes until it is released, beside its tasks: submitted, closed, released, each in a record that others
-/// share.
+/// What a block takes until it is released, beside its tasks: submitted, closed, released, each in
+/// a record that others share.
 const BLOCK_BYTES: u64 = 1_024;
 
-/// What a task takes: opened, granted, accepted, and the records around these where nothing shares them.
+/// What a task takes: opened, granted, accepted, and the records around these where nothing shares
+/// them.
 const TASK_BYTES: u64 = 2_048;
 
 /// A rate is known after so long.

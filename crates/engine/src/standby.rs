@@ -1,8 +1,9 @@
 //! An engine that stands by: when it claims the log.
 //!
-//! It follows the log, and hears whoever leads. A leader that says nothing for long enough has gone; but silence that this
-//! engine could not have heard is none, and an engine that has not read all of the log, or whose clock is off, leaves the
-//! lead to others. A claim too early costs work and breaks nothing: its append decides.
+//! It follows the log, and hears whoever leads. A leader that says nothing for long enough has
+//! gone; but silence that this engine could not have heard is none, and an engine that has not read
+//! all of the log, or whose clock is off, leaves the lead to others. A claim too early costs work
+//! and breaks nothing: its append decides.
 //!
 //! Not here: what a claim is (`push0_core`), and how the log is followed.
 
@@ -10,7 +11,8 @@ use std::time::Duration;
 
 use push0_core::{Epoch, Seq};
 
-/// An engine that stands by. Its times are those of a clock that never goes back, from any beginning.
+/// An engine that stands by. Its times are those of a clock that never goes back, from any
+/// beginning.
 #[derive(Clone, Debug)]
 pub struct Standby {
     patience: Duration,

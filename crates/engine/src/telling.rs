@@ -93,8 +93,8 @@ impl Room {
     }
 }
 
-/// Lines at once, and within [`BACK`]: what systemd's journal keeps by default, which drops the rest
-/// (`RateLimitBurst=` and `RateLimitIntervalSec=`, man journald.conf).
+/// Lines at once, and within [`BACK`]: what systemd's journal keeps by default, which drops the
+/// rest (`RateLimitBurst=` and `RateLimitIntervalSec=`, man journald.conf).
 const LINES_MAX: u32 = 10_000;
 
 const BACK: Duration = Duration::from_secs(30);

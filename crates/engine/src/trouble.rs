@@ -1,7 +1,7 @@
 //! A log that takes nothing: how long the engine waits, and what it does meanwhile.
 //!
-//! It keeps what it has decided, and goes on where it was: no promise has left. While a log is full it decides nothing
-//! more, and still says that it leads: no other engine would find more room.
+//! It keeps what it has decided, and goes on where it was: no promise has left. While a log is full
+//! it decides nothing more, and still says that it leads: no other engine would find more room.
 
 use std::time::Duration;
 

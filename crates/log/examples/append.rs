@@ -1,9 +1,10 @@
-//! How long an append takes here, and a replay: `cargo run --release -p push0-log --example append`.
+//! How long an append takes here, and a replay: `cargo run --release -p push0-log --example
+//! append`.
 //!
 //! Writes into a temporary directory (give another as the argument, on the disk that is to be
-//! measured) and removes it. For orientation, on two quiet cores with a local disk: an `fdatasync` of
-//! 500 bytes into a file of zeros has a p50 of 70 us. What that costs here at this moment is printed
-//! beside what an append costs.
+//! measured) and removes it. For orientation, on two quiet cores with a local disk: an `fdatasync`
+//! of 500 bytes into a file of zeros has a p50 of 70 us. What that costs here at this moment is
+//! printed beside what an append costs.
 //!
 //! Not here: a benchmark to compare runs by.
 

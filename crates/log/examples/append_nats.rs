@@ -1,8 +1,10 @@
-//! How long an append takes on JetStream here: `cargo run --release -p push0-log --example append_nats`.
+//! How long an append takes on JetStream here: `cargo run --release -p push0-log --example
+//! append_nats`.
 //!
-//! Starts real servers on loopback (`tools/nats-server` installs them), one alone and three with routes,
-//! each with the `sync_interval` of `deploy/nats.conf` and with the default one. All three share this
-//! machine and its disk, so what three cost on three machines is less of syncs and more of network.
+//! Starts real servers on loopback (`tools/nats-server` installs them), one alone and three with
+//! routes, each with the `sync_interval` of `deploy/nats.conf` and with the default one. All three
+//! share this machine and its disk, so what three cost on three machines is less of syncs and more
+//! of network.
 //!
 //! Not here: a benchmark to compare runs by.
 

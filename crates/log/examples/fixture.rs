@@ -1,8 +1,9 @@
 //! Writes a log with every kind of fact into `tests/fixtures/v1-messagepack`, and lists it.
 //!
-//! `cargo run -p push0-log --example fixture`, and only for facts that no released push0 has written:
-//! what is there from an earlier release is what logs out there look like, and stays as it is. Facts
-//! of a later release go into a directory of their own. `tests/fixtures/v1` is from before records were MessagePack.
+//! `cargo run -p push0-log --example fixture`, and only for facts that no released push0 has
+//! written: what is there from an earlier release is what logs out there look like, and stays as it
+//! is. Facts of a later release go into a directory of their own. `tests/fixtures/v1` is from
+//! before records were MessagePack.
 //!
 //! Not here: the test that it loads for ever (`tests/file/fixture.rs`).
 

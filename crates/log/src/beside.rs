@@ -1,7 +1,7 @@
 //! Reading on in a file log beside whoever writes it.
 //!
-//! Only the last segment that was read is read again, and those that came behind it. Whether anything has changed is asked
-//! of the names and dates of the files first.
+//! Only the last segment that was read is read again, and those that came behind it. Whether
+//! anything has changed is asked of the names and dates of the files first.
 //!
 //! Not here: what a frame must be (`scan`).
 
@@ -37,7 +37,8 @@ impl FileFollower {
         Self { directory, begin: Begin::of_log(), after: Seq(0), seen: None, quiet: 0 }
     }
 
-    /// Gives `each` the turns that have come since it was last asked; none where nothing has changed.
+    /// Gives `each` the turns that have come since it was last asked; none where nothing has
+    /// changed.
     ///
     /// What comes before damage is given before the damage is found, as by [`scan`](crate::scan()).
     ///
@@ -47,7 +48,8 @@ impl FileFollower {
     pub fn next(&mut self, each: &mut dyn FnMut(Turn)) -> io::Result<Option<Report>> {
         let stamp = self.stamp()?;
         match stamp.is_some() && stamp == self.seen {
-            // A date is no finer than a tick of the kernel: what is written in the same tick does not change it.
+            // A date is no finer than a tick of the kernel: what is written in the same tick does
+            // not change it.
             true if self.quiet >= QUIET => return Ok(None),
             true => self.quiet += 1,
             false => self.quiet = 0,

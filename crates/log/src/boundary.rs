@@ -1,13 +1,16 @@
-//! Where a frame begins: what it begins with, and at which positions one may. Nothing that is no frame may look like one there.
+//! Where a frame begins: what it begins with, and at which positions one may. Nothing that is no
+//! frame may look like one there.
 //!
-//! Not here: what a frame holds (`frame`), and what is written so that it does not look like one (`payload`).
+//! Not here: what a frame holds (`frame`), and what is written so that it does not look like one
+//! (`payload`).
 
 /// Whether a frame begins in `bytes` at a multiple of [`ALIGN`], be it whole or not.
 pub(crate) fn begins_in(bytes: &[u8]) -> bool {
     bytes.chunks(ALIGN).any(|chunk| chunk.starts_with(&MAGIC))
 }
 
-/// Whether a reader of a frame with this payload could take some of it for the beginning of another.
+/// Whether a reader of a frame with this payload could take some of it for the beginning of
+/// another.
 pub(crate) fn seems_begun_in(payload: &[u8]) -> bool {
     payload.get(ALIGN - HEADER_BYTES % ALIGN..).is_some_and(begins_in)
 }

@@ -1,7 +1,7 @@
 //! What every log must keep, whatever it is made of.
 //!
-//! A place that holds logs implements [`Place`] and runs [`all`] in a test. A new promise is written
-//! here first.
+//! A place that holds logs implements [`Place`] and runs [`all`] in a test. A new promise is
+//! written here first.
 //!
 //! Not here: what is one place's own, such as a torn tail.
 

@@ -3,8 +3,10 @@
 //! The file log does everything through [`Disk`], so that a test can stop it between any two of
 //! them, and let go of what was not synced. What each operation promises, and no more:
 //!
-//! - written bytes may be lost, in any part and order, until [`sync_data`](Disk::sync_data) returns;
-//! - a name may be lost until [`sync_dir`](Disk::sync_dir) returns, and a rename is never seen half;
+//! - written bytes may be lost, in any part and order, until [`sync_data`](Disk::sync_data)
+//!   returns;
+//! - a name may be lost until [`sync_dir`](Disk::sync_dir) returns, and a rename is never seen
+//!   half;
 //! - writing a sector anew with bytes that are partly the same leaves those as they were
 //!   (SQLite calls it "powersafe overwrite"): a frame may share a sector with the one before.
 //!

@@ -10,19 +10,19 @@
 //! A segment is written full of zeros and synced before it gets its name, so that an append changes
 //! neither its size nor its blocks, and the sync of an append waits for data alone.
 //!
-//! **What is durable.** An append writes one frame behind the last and returns once `fdatasync` has.
-//! A segment gets a successor only for an append that does not fit, and that comes after the return
-//! of the append before it. So at any moment everything but the last frame of the last segment is
-//! durable, and that frame may be there in part, or be only in the page cache of a writer that was
-//! killed.
+//! **What is durable.** An append writes one frame behind the last and returns once `fdatasync`
+//! has. A segment gets a successor only for an append that does not fit, and that comes after the
+//! return of the append before it. So at any moment everything but the last frame of the last
+//! segment is durable, and that frame may be there in part, or be only in the page cache of a
+//! writer that was killed.
 //!
 //! **Opening** settles that last frame before anything is done about it. What was read of the tail
-//! is written to a new file, synced, and given the tail's name; then the directory is synced, and only
-//! then does opening return. Until the rename the old file stands as it was. From the rename on,
-//! power loss leaves one file or the other under that name; both hold every frame that was synced,
-//! and no append is acknowledged before the directory says which. What a crash leaves besides is a file
-//! of a name that nobody reads. It does not matter either that a failed sync may have left pages that
-//! look clean and are not on disk: they are pages of the old file.
+//! is written to a new file, synced, and given the tail's name; then the directory is synced, and
+//! only then does opening return. Until the rename the old file stands as it was. From the rename
+//! on, power loss leaves one file or the other under that name; both hold every frame that was
+//! synced, and no append is acknowledged before the directory says which. What a crash leaves
+//! besides is a file of a name that nobody reads. It does not matter either that a failed sync may
+//! have left pages that look clean and are not on disk: they are pages of the old file.
 //!
 //! Not here: what a frame looks like (`frame`), and how the end is found (`scan`).
 
@@ -65,7 +65,8 @@ pub struct FileLog<D: Disk = Directory> {
 /// How to make a log.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// The size of each segment of a log that is made anew; an old one keeps its own. A multiple of 64.
+    /// The size of each segment of a log that is made anew; an old one keeps its own. A multiple of
+    /// 64.
     pub segment_bytes: usize,
     /// Whether a thread fills the next segment. Without it the append that needs one does: slower,
     /// and the same order of operations every time.
@@ -96,7 +97,8 @@ impl<D: Disk> FileLog<D> {
     ///
     /// # Errors
     ///
-    /// An [`OpenError`]: there is nothing to go on from, and what `each` was given is to be dropped.
+    /// An [`OpenError`]: there is nothing to go on from, and what `each` was given is to be
+    /// dropped.
     pub fn open_on(
         disk: D,
         settings: Settings,

@@ -56,8 +56,8 @@ pub trait Log: Send {
     /// Appends `turn` after what this log holds: all its events or none, durable on return.
     ///
     /// `turn.first` names the record it follows: it is exactly the position after
-    /// [`last`](Self::last). A file log blocks its thread until the disk has answered, one on JetStream
-    /// waits for the servers; requests that arrive meanwhile are the engine's next turn.
+    /// [`last`](Self::last). A file log blocks its thread until the disk has answered, one on
+    /// JetStream waits for the servers; requests that arrive meanwhile are the engine's next turn.
     ///
     /// Repeating an append that may have succeeded is safe. After [`AppendError::Unavailable`] the
     /// same log settles it by that: it returns once the turn is there, whichever try brought it.
@@ -73,9 +73,10 @@ pub trait Log: Send {
     /// If `turn` has no events: it has no position.
     fn append(&mut self, turn: &Turn) -> impl Future<Output = Result<(), AppendError>> + Send;
 
-    /// Takes `turn` to append it behind every turn that was begun before, and returns once it is on its
-    /// way, or waits behind one that is. [`landed`](Self::landed) tells when it is durable; until then no
-    /// promise that rests on it may leave. Where as much waits as one record takes, this waits too.
+    /// Takes `turn` to append it behind every turn that was begun before, and returns once it is on
+    /// its way, or waits behind one that is. [`landed`](Self::landed) tells when it is durable;
+    /// until then no promise that rests on it may leave. Where as much waits as one record takes,
+    /// this waits too.
     ///
     /// A log that is as fast as a disk has nothing under way: it appends.
     ///
@@ -96,16 +97,16 @@ pub trait Log: Send {
         false
     }
 
-    /// Waits until what is under way is durable, and gives the position of the last durable event. Waits
-    /// for nothing where nothing is.
+    /// Waits until what is under way is durable, and gives the position of the last durable event.
+    /// Waits for nothing where nothing is.
     ///
     /// May be dropped before it returns, and called again.
     ///
     /// # Errors
     ///
-    /// As [`append`](Self::append). After [`AppendError::Unavailable`] calling it again goes on with the
-    /// same turns. After any other error nothing that was begun behind [`last`](Self::last) is in the
-    /// log, and it is forgotten here.
+    /// As [`append`](Self::append). After [`AppendError::Unavailable`] calling it again goes on
+    /// with the same turns. After any other error nothing that was begun behind
+    /// [`last`](Self::last) is in the log, and it is forgotten here.
     fn landed(&mut self) -> impl Future<Output = Result<Seq, AppendError>> + Send {
         let last = self.last();
         async move { Ok(last) }
@@ -118,8 +119,9 @@ pub trait Log: Send {
     /// A [`ReadError`]: there is no history to go on from.
     fn read(&self, after: Seq) -> impl Future<Output = Result<Vec<Turn>, ReadError>> + Send;
 
-    /// Confirms that the log is within reach, and is as long as it is known to be here: an append that
-    /// changes nothing. An engine that is idle tells so whether it may still believe that it leads.
+    /// Confirms that the log is within reach, and is as long as it is known to be here: an append
+    /// that changes nothing. An engine that is idle tells so whether it may still believe that it
+    /// leads.
     ///
     /// # Errors
     ///
@@ -143,7 +145,8 @@ pub trait Log: Send {
     /// The largest record this log takes: the bytes of one turn as it writes them.
     fn record_bytes_max(&self) -> usize;
 
-    /// How full it is, where it has a bound of its own that is known. A file log has none: its disk is shared.
+    /// How full it is, where it has a bound of its own that is known. A file log has none: its disk
+    /// is shared.
     fn room(&self) -> Option<Room> {
         None
     }
@@ -234,7 +237,8 @@ pub enum ReadError {
         /// What in it is unknown here.
         reason: String,
     },
-    /// Stop: a record is missing, not what it was, or none of this log. Restore the stream from a copy.
+    /// Stop: a record is missing, not what it was, or none of this log. Restore the stream from a
+    /// copy.
     #[error("record {sequence} of stream {stream} is damaged: {reason}")]
     DamagedRecord {
         /// Which stream.

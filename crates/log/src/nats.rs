@@ -8,20 +8,21 @@
 //!        4  push0.log.LOG.B   [turn]              another engine took over
 //! ```
 //!
-//! Frames are those of the file log, byte for byte, and tied in the same chain: identity, digest, epoch, position. A
-//! message's sequence counts appends; positions of events are in the frames. The subject names the log and who wrote: `LOG`
-//! is its identity, and `A` and `B` are drawn anew whenever it is opened for writing.
+//! Frames are those of the file log, byte for byte, and tied in the same chain: identity, digest,
+//! epoch, position. A message's sequence counts appends; positions of events are in the frames. The
+//! subject names the log and who wrote: `LOG` is its identity, and `A` and `B` are drawn anew
+//! whenever it is opened for writing.
 //!
 //! **What is durable.** A message that the stream's leader has acknowledged is on a majority of its
-//! servers. That it is on their disks, not in their page caches alone, is up to the servers: by default
-//! they acknowledge before they sync, every two minutes. `deploy/nats.conf` says otherwise.
+//! servers. That it is on their disks, not in their page caches alone, is up to the servers: by
+//! default they acknowledge before they sync, every two minutes. `deploy/nats.conf` says otherwise.
 //!
 //! **In flight.** One message at a time. Two would not be safe: if another engine's record took the
-//! place of the first, the second would follow *that* one, since a sequence is all that servers compare
-//! across writers. So turns that are begun while a message is under way wait, and go out together as
-//! the next: that is what a pipeline gains here, since a message costs a sync, and two turns in one
-//! cost one. Bounded by the largest record, and [`TURNS_MAX`]. An engine decides turn by turn, and looks at
-//! both its inputs and `landed`:
+//! place of the first, the second would follow *that* one, since a sequence is all that servers
+//! compare across writers. So turns that are begun while a message is under way wait, and go out
+//! together as the next: that is what a pipeline gains here, since a message costs a sync, and two
+//! turns in one cost one. Bounded by the largest record, and [`TURNS_MAX`]. An engine decides turn
+//! by turn, and looks at both its inputs and `landed`:
 //!
 //! ```text
 //! select! {
@@ -33,7 +34,8 @@
 //! There are no closing frames. In a file one tells a clean end from a torn one; here a message is
 //! there or it is not, and nothing is ever torn. One that is found is passed over.
 //!
-//! Not here: JSON and errors of the servers (`api`), what an answer means for an append (`stream` of the crate).
+//! Not here: JSON and errors of the servers (`api`), what an answer means for an append (`stream`
+//! of the crate).
 
 mod address;
 mod api;
@@ -70,8 +72,8 @@ pub use link::{LinkNews, LinkTeller};
 pub use open::{CredentialKind, NatsError};
 pub use trouble::Trouble;
 
-/// A log on JetStream, open for reading and writing. Any number of engines may have it open; the first
-/// to append is followed, and the others are fenced.
+/// A log on JetStream, open for reading and writing. Any number of engines may have it open; the
+/// first to append is followed, and the others are fenced.
 ///
 /// Needs tokio's runtime, with time and I/O. Dropped, it lets go of the connection.
 #[derive(Debug)]
@@ -114,8 +116,8 @@ impl NatsLog {
         &self.start
     }
 
-    /// Looks at the stream every two seconds from here on: once it has lost its beginning, or was set back, nothing is
-    /// appended any more, and [`stands`](Self::stands) says so.
+    /// Looks at the stream every two seconds from here on: once it has lost its beginning, or was
+    /// set back, nothing is appended any more, and [`stands`](Self::stands) says so.
     pub fn watch(&mut self) {
         let watch = Watch::begin(self.api.clone());
         watch.knows(self.pipe.tip().message);
@@ -136,8 +138,8 @@ impl NatsLog {
         }
     }
 
-    /// What tells this history of the log from another, where it was set back to an older copy and goes on otherwise: who
-    /// writes, drawn anew at each opening, and behind which record.
+    /// What tells this history of the log from another, where it was set back to an older copy and
+    /// goes on otherwise: who writes, drawn anew at each opening, and behind which record.
     #[must_use]
     pub fn history(&self) -> String {
         let writer = self.pipe.subject().rsplit('.').next().unwrap_or_default();

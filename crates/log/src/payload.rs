@@ -1,9 +1,10 @@
 //! Payloads: how a turn is written in a frame.
 //!
-//! MessagePack, with the names of its fields, so that what may be added to facts may be added as in JSON; hashes are
-//! their bytes. Strings and hashes come from outside, and MessagePack writes them as they are: a turn in which a reader
-//! could take some of them for the beginning of a frame is written as JSON, which escapes them (`frame`). JSON
-//! is also what logs hold that were written before.
+//! MessagePack, with the names of its fields, so that what may be added to facts may be added as in
+//! JSON; hashes are their bytes. Strings and hashes come from outside, and MessagePack writes them
+//! as they are: a turn in which a reader could take some of them for the beginning of a frame is
+//! written as JSON, which escapes them (`frame`). JSON is also what logs hold that were written
+//! before.
 //!
 //! Not here: what stands around a payload (`frame`), and whether its turn may come next (`scan`).
 
@@ -91,7 +92,8 @@ mod tests {
         assert_eq!(payload.encoding.turn(&payload.bytes), Ok(turn));
     }
 
-    /// Both are what a prover says, and a hash may be any bytes: of `\u{249}` the second is the magic's first.
+    /// Both are what a prover says, and a hash may be any bytes: of `\u{249}` the second is the
+    /// magic's first.
     #[test]
     fn what_looks_like_a_frame_is_written_so_that_it_does_not() {
         let feigned =

@@ -3,9 +3,9 @@
 //! A segment ends where nothing but zeros follows. Bytes that are no frame are one of two things:
 //!
 //! - *a torn tail*: the last thing in the last segment, no larger than a frame, and no frame begins
-//!   after it. One append is under way at a time and the next waits for its sync, so this is the one
-//!   append that was never acknowledged, and may be cut off. It may stand after a closing frame: then
-//!   it is the first append after a later opening;
+//!   after it. One append is under way at a time and the next waits for its sync, so this is the
+//!   one append that was never acknowledged, and may be cut off. It may stand after a closing
+//!   frame: then it is the first append after a later opening;
 //! - *damage*: anything else. What was durable is not what it was, so the log is refused.
 //!
 //! A closing frame is an append like any other, so that behind it a damaged turn counts as damage:
@@ -27,11 +27,11 @@ use crate::boundary;
 use crate::frame::{self, Fault, Frame, FrameDigest, Kind};
 use crate::{Cut, Directory, Disk, Ending, LogId, ReadError, Report};
 
-/// Reads the log of the data directory `dir` without its lock, and gives `each` every turn that holds
-/// an event after `after`, in order.
+/// Reads the log of the data directory `dir` without its lock, and gives `each` every turn that
+/// holds an event after `after`, in order.
 ///
-/// What comes before damage is given before the damage is found: read the report first, or drop what
-/// was built where [`Report::ending`] is [`Ending::Unreadable`].
+/// What comes before damage is given before the damage is found: read the report first, or drop
+/// what was built where [`Report::ending`] is [`Ending::Unreadable`].
 ///
 /// # Errors
 ///
@@ -296,8 +296,8 @@ impl Chain<'_> {
         };
         let bytes = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
         let later = rest.get(boundary::ALIGN..).unwrap_or_default();
-        // The first segment gets its name with its genesis frame in it, synced: that frame is never torn, and a
-        // segment without it (empty, or zeros alone) was not left so by any crash.
+        // The first segment gets its name with its genesis frame in it, synced: that frame is never
+        // torn, and a segment without it (empty, or zeros alone) was not left so by any crash.
         let Some(place) = &self.place else {
             let blank = "it is empty, or zeros alone: a log begins with a frame that names it";
             let reason = if bytes == 0 { blank } else { reason };

@@ -1,6 +1,8 @@
-//! A log that is a stream of messages: what stands where, and what became of an append. Without any server.
+//! A log that is a stream of messages: what stands where, and what became of an append. Without any
+//! server.
 //!
-//! The log on JetStream is made of it (`nats`), and so is the one of the simulation, which so goes by the same rules.
+//! The log on JetStream is made of it (`nats`), and so is the one of the simulation, which so goes
+//! by the same rules.
 //!
 //! Not here: how a server is asked (`nats`).
 

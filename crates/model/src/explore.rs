@@ -1,4 +1,5 @@
-//! Goes every way of a setting, and says what was found: by `stateright`, and by going back from the ends.
+//! Goes every way of a setting, and says what was found: by `stateright`, and by going back from
+//! the ends.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -46,7 +47,8 @@ pub struct Violated {
 /// How far to go, and in which order.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Search {
-    /// Everywhere, the nearest first: what is found is the shortest way to it. Holds all states that are to be gone on from.
+    /// Everywhere, the nearest first: what is found is the shortest way to it. Holds all states
+    /// that are to be gone on from.
     Wide,
     /// Likewise, until something is found.
     First,

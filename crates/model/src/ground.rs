@@ -10,7 +10,8 @@ use push0_core::{
     ResultRef, StageSpec, TaskId, Timestamp,
 };
 
-/// One stage, which proves block by block, and each proof is released: so blocks are tasks, and tasks are releases.
+/// One stage, which proves block by block, and each proof is released: so blocks are tasks, and
+/// tasks are releases.
 pub(crate) fn spec() -> PipelineSpec {
     let mut spec = PipelineSpec { push0: Some(1), name: "small".into(), ..PipelineSpec::default() };
     (spec.source.kind, spec.source.chain) = ("submit".into(), Some(1));

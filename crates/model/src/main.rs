@@ -1,4 +1,5 @@
-//! `push0-model`: goes every way of the named worlds, and tells how many states there were and what was found.
+//! `push0-model`: goes every way of the named worlds, and tells how many states there were and what
+//! was found.
 
 use std::io::Write as _;
 use std::process::ExitCode;

@@ -1,5 +1,6 @@
-//! A dispatcher, with the promises of `push0-dispatch`: it starts an attempt at most once, holds what ended until a verdict
-//! comes, and its beats say the whole truth. Which engine it obeys is decided by the real rules (`push0_engine::Followed`).
+//! A dispatcher, with the promises of `push0-dispatch`: it starts an attempt at most once, holds
+//! what ended until a verdict comes, and its beats say the whole truth. Which engine it obeys is
+//! decided by the real rules (`push0_engine::Followed`).
 //!
 //! Its print is all that is here.
 

@@ -20,7 +20,8 @@ pub struct Cluster {
     happened: AtomicU16,
     /// From these there is no way to the end, as far as is known.
     doomed: BTreeSet<u64>,
-    /// The state in which each check was first seen not to hold. `stateright` keeps the last, which is further away.
+    /// The state in which each check was first seen not to hold. `stateright` keeps the last, which
+    /// is further away.
     firsts: Mutex<BTreeMap<&'static str, u64>>,
 }
 

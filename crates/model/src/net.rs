@@ -1,7 +1,9 @@
-//! What is under way: between engines and the stream, and between engines, dispatchers and the client.
+//! What is under way: between engines and the stream, and between engines, dispatchers and the
+//! client.
 //!
-//! Nothing has an order. Two messages that say the same to the same are one: a second copy while the first is under way adds
-//! nothing but another delivery, which is a thing that may go wrong (`May::doubled`).
+//! Nothing has an order. Two messages that say the same to the same are one: a second copy while
+//! the first is under way adds nothing but another delivery, which is a thing that may go wrong
+//! (`May::doubled`).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -90,7 +92,8 @@ impl Net {
         self.0.retain(|_, packet| !is_it(packet));
     }
 
-    /// Whoever waited for the answer to its append does so no more. What it has asked may come all the same.
+    /// Whoever waited for the answer to its append does so no more. What it has asked may come all
+    /// the same.
     pub(crate) fn await_no_more(&mut self, engine: usize) {
         let is_its = |packet: &Packet| match packet {
             Packet::Publish { node, is_awaited, .. } | Packet::Commit { node, is_awaited, .. } => {

@@ -1,9 +1,11 @@
 //! An engine's process: whether it is down, stands by or leads, and what it has then.
 //!
-//! Its print is made of: the part that it plays; of the log all that it has decided and begun, turn by turn (its scheduler is
-//! the fold of that, and grants and effects are let go of as soon as they may be); what the engine says that it holds beside
-//! the log (`Engine::beside_the_log`); which record is under way, and what is asked of it. Left out is what only a log of
-//! no room, or one that never answers, brings up (`is_doubtful` of a record, `short` of an append): no world has either.
+//! Its print is made of: the part that it plays; of the log all that it has decided and begun, turn
+//! by turn (its scheduler is the fold of that, and grants and effects are let go of as soon as they
+//! may be); what the engine says that it holds beside the log (`Engine::beside_the_log`); which
+//! record is under way, and what is asked of it. Left out is what only a log of no room, or one
+//! that never answers, brings up (`is_doubtful` of a record, `short` of an append): no world has
+//! either.
 
 use std::sync::Arc;
 
@@ -36,7 +38,8 @@ pub(crate) struct Node {
 #[derive(Clone)]
 pub(crate) enum Part {
     Down,
-    /// It follows the log. What it has read is read again when it claims: to have read it before changes nothing.
+    /// It follows the log. What it has read is read again when it claims: to have read it before
+    /// changes nothing.
     Follows,
     Leads(Box<Lead>),
 }

@@ -1,7 +1,8 @@
 //! Prints: what two states are told apart by, as a number of 128 bits.
 //!
-//! A print is taken of a text that says all that the state's future depends on. Which texts these are is said where they
-//! are made: of the log by `truth`, of an engine by `node`, of a dispatcher by `member`, of what is under way by `net`.
+//! A print is taken of a text that says all that the state's future depends on. Which texts these
+//! are is said where they are made: of the log by `truth`, of an engine by `node`, of a dispatcher
+//! by `member`, of what is under way by `net`.
 
 use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hasher as _};

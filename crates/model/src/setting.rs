@@ -1,4 +1,5 @@
-//! A setting: how many are in a world, what may go wrong in it and how often, and what is broken in it on purpose.
+//! A setting: how many are in a world, what may go wrong in it and how often, and what is broken in
+//! it on purpose.
 //!
 //! The named ones are the table of `worlds`.
 
@@ -15,9 +16,11 @@ pub struct Setting {
     pub adds: &'static [usize],
     /// What of the bus takes time.
     pub bus: Bus,
-    /// Whether the stream is on three servers: then an append is under way for a while, and every other is refused.
+    /// Whether the stream is on three servers: then an append is under way for a while, and every
+    /// other is refused.
     pub is_three: bool,
-    /// Whether one engine leads at the beginning, and hears every dispatcher; else nothing was said yet.
+    /// Whether one engine leads at the beginning, and hears every dispatcher; else nothing was said
+    /// yet.
     pub is_led: bool,
     /// What may go wrong.
     pub may: May,
@@ -27,7 +30,8 @@ pub struct Setting {
     pub broken: Option<Broken>,
 }
 
-/// Which messages between engines, dispatchers and client are under way for as long as they like; the others arrive at once.
+/// Which messages between engines, dispatchers and client are under way for as long as they like;
+/// the others arrive at once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Bus {
     /// None. What is said when a prover has ended comes late where the prover takes long.

@@ -1,6 +1,7 @@
 //! What truly stands in the log, read as it is taken, and checked in words of its own.
 //!
-//! Its print is that of the log: of every record, and who wrote it. All that is here follows from that.
+//! Its print is that of the log: of every record, and who wrote it. All that is here follows from
+//! that.
 
 use std::collections::BTreeSet;
 

@@ -1,9 +1,10 @@
 //! A world at one moment, and what may happen to it next.
 //!
-//! Two worlds are one state where their prints are one. A print is made of: what may yet go wrong, and how many seconds have
-//! passed; the log (`truth`); every engine (`node`), every dispatcher (`member`) and the client; and all that is under way
-//! (`net`). The stream has nothing beside: the ids of messages that it knows are those of its records, and what is on its
-//! way to a majority is a message under way. All clocks show the beginning and the seconds since, so no instant is in it
+//! Two worlds are one state where their prints are one. A print is made of: what may yet go wrong,
+//! and how many seconds have passed; the log (`truth`); every engine (`node`), every dispatcher
+//! (`member`) and the client; and all that is under way (`net`). The stream has nothing beside: the
+//! ids of messages that it knows are those of its records, and what is on its way to a majority is
+//! a message under way. All clocks show the beginning and the seconds since, so no instant is in it
 //! that another could stand for.
 
 mod action;
@@ -51,7 +52,8 @@ pub struct World {
     print: Print,
 }
 
-/// What has happened in some world, to see that worlds are not empty of it. It is no part of the state.
+/// What has happened in some world, to see that worlds are not empty of it. It is no part of the
+/// state.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Happened(pub u16);
 
@@ -90,7 +92,8 @@ impl Happened {
 }
 
 impl World {
-    /// How it begins: everybody is there, and nothing was said; or one engine leads, and hears everybody.
+    /// How it begins: everybody is there, and nothing was said; or one engine leads, and hears
+    /// everybody.
     ///
     /// # Panics
     ///
@@ -148,8 +151,9 @@ impl World {
         self.past_arrives(setting)
     }
 
-    /// What can change nothing any more arrives now: whenever it came, it would be refused, or ignored. So it makes no states
-    /// that differ in it alone. That it is refused is for the stream to say, and for the dispatcher that it is ignored.
+    /// What can change nothing any more arrives now: whenever it came, it would be refused, or
+    /// ignored. So it makes no states that differ in it alone. That it is refused is for the stream
+    /// to say, and for the dispatcher that it is ignored.
     fn past_arrives(&mut self, setting: &Setting) -> Result<(), Found> {
         let is_past = |packet: &Packet| match packet {
             Packet::Publish { is_awaited, sequence, .. } => {
@@ -211,7 +215,8 @@ impl World {
         self.happened
     }
 
-    /// Whether all is done: every block is released, nobody runs or holds anything, and all that was decided is durable.
+    /// Whether all is done: every block is released, nobody runs or holds anything, and all that
+    /// was decided is durable.
     #[must_use]
     pub fn is_over(&self, setting: &Setting) -> bool {
         let is_released = self.truth.released.len() == setting.blocks();
@@ -259,8 +264,8 @@ impl World {
         self.print = Print::of((may, seconds, truth.print, nodes, crew, client, net, found));
     }
 
-    /// How it differs from another one, by all that both hold and not by their prints: the logs, and the schedulers of all
-    /// engines, which prints know as what they were folded from.
+    /// How it differs from another one, by all that both hold and not by their prints: the logs,
+    /// and the schedulers of all engines, which prints know as what they were folded from.
     #[must_use]
     pub fn differs_from(&self, other: &Self) -> Option<String> {
         if self.stream.records != other.stream.records {

@@ -1,7 +1,7 @@
 //! The worlds by name: what each has, and what may go wrong in it.
 //!
-//! The small ones are gone through by every `cargo test`. The deep ones take long, and are gone through by
-//! `cargo run --release -p push0-model -- --deep`.
+//! The small ones are gone through by every `cargo test`. The deep ones take long, and are gone
+//! through by `cargo run --release -p push0-model -- --deep`.
 
 use crate::setting::{Bus, May, Setting};
 

@@ -1,4 +1,5 @@
-//! What a state is told apart by is honest: worlds of one print, however they came about, hold the same and go on alike.
+//! What a state is told apart by is honest: worlds of one print, however they came about, hold the
+//! same and go on alike.
 
 use std::collections::{BTreeMap, VecDeque};
 

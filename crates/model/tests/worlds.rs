@@ -1,5 +1,5 @@
-//! Every way of each small world is gone: every check holds, there is a way to the end from everywhere, and what the world is
-//! there for has happened.
+//! Every way of each small world is gone: every check holds, there is a way to the end from
+//! everywhere, and what the world is there for has happened.
 
 use std::io::Write as _;
 

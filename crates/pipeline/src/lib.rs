@@ -4,8 +4,8 @@
 //!   bytes ──text──▶ str ──toml──▶ keys with places ──spec──▶ PipelineSpec ──core──▶ Pipeline
 //! ```
 //!
-//! A wrong type, an unknown key and a fault that the core finds are told together, in the order of the
-//! file. Where TOML itself is broken, only that is told: the rest would be guesswork.
+//! A wrong type, an unknown key and a fault that the core finds are told together, in the order of
+//! the file. Where TOML itself is broken, only that is told: the rest would be guesswork.
 //!
 //! Not here: what makes a pipeline wrong (`push0_core::Pipeline::check`).
 
@@ -37,8 +37,8 @@ pub struct LoadedPipeline {
     pub dir: PathBuf,
 }
 
-/// Why a pipeline file cannot be used. Its display is lines for stderr, each a fault: show it as it is,
-/// and exit 2.
+/// Why a pipeline file cannot be used. Its display is lines for stderr, each a fault: show it as it
+/// is, and exit 2.
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineFileError {
     /// Nothing could be read. Name another file.

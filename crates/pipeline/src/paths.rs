@@ -1,7 +1,7 @@
 //! The words by which a command under the file contract takes its paths: `["prover", "-i", "-o"]`.
 //!
-//! Both stand in one list, a program's `command` or a stage's `args`, and each once. A pipeline that a log
-//! holds from before may be otherwise, and runs: what is missing is then appended.
+//! Both stand in one list, a program's `command` or a stage's `args`, and each once. A pipeline
+//! that a log holds from before may be otherwise, and runs: what is missing is then appended.
 //!
 //! Not here: what is put after them (`push0_dispatch`), and a default verifier, which has none.
 

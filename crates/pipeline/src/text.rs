@@ -36,7 +36,8 @@ pub(super) fn read(path: &Path) -> Result<String, PipelineFileError> {
     Ok(text.strip_prefix('\u{feff}').map(ToOwned::to_owned).unwrap_or(text))
 }
 
-/// Not what a shell's `<(…)` leads to, but a FIFO that has a name may never be written to, and a device may never end.
+/// Not what a shell's `<(…)` leads to, but a FIFO that has a name may never be written to, and a
+/// device may never end.
 fn open(path: &Path) -> io::Result<File> {
     let named = path.canonicalize().and_then(|named| named.symlink_metadata());
     match named.map(|it| it.file_type()) {

@@ -1,7 +1,8 @@
 //! A whole prover in one file: proves that a block's number is a sum of three squares.
 //!
-//! The proof is the three roots, so it is sound (whoever cannot name them cannot prove it) and hides
-//! nothing. What is real about it is the shape: public values, a proof, a verifier that refuses.
+//! The proof is the three roots, so it is sound (whoever cannot name them cannot prove it) and
+//! hides nothing. What is real about it is the shape: public values, a proof, a verifier that
+//! refuses.
 //!
 //! ```text
 //! cargo build -p push0-prover --example squares

@@ -1,7 +1,7 @@
 //! A prover that does what provers should not, each on request; the SDK's own tests run it.
 //!
-//! The first argument says what: `panic`, `print`, `wait`, `echo`, `parts`, `no-parts`, `arguments`.
-//! Not an example to follow: that is `squares.rs`.
+//! The first argument says what: `panic`, `print`, `wait`, `echo`, `parts`, `no-parts`,
+//! `arguments`. Not an example to follow: that is `squares.rs`.
 
 use std::io::Write as _;
 use std::path::Path;

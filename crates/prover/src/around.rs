@@ -1,5 +1,5 @@
-//! What stands around a prover's own code, whatever the contract: it is loaded, a panic in it is a failure, and each failure has
-//! its words and its exit code.
+//! What stands around a prover's own code, whatever the contract: it is loaded, a panic in it is a
+//! failure, and each failure has its words and its exit code.
 //!
 //! Not here: which contract is spoken (`cli`), and what each does (`file`, `serve`, `verify`).
 

@@ -5,7 +5,8 @@
 //! damage, not against a forger, who can compute it too: only key, public values and proof are
 //! bound by cryptography, and only once a verifier has checked them.
 //!
-//! Where a pipeline releases the proofs of several stages, one file holds them all ([`JointEnvelope`]).
+//! Where a pipeline releases the proofs of several stages, one file holds them all
+//! ([`JointEnvelope`]).
 //!
 //! Not here: what makes a proof valid (`verify`).
 
@@ -47,7 +48,8 @@ pub struct Envelope {
     pub proof: Base64,
     /// The tasks beneath it, inputs before what was made of them.
     pub history: Vec<HistoryEntry>,
-    /// The inputs of the task: only where a verifier is asked whether the result is of exactly these.
+    /// The inputs of the task: only where a verifier is asked whether the result is of exactly
+    /// these.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs: Option<Vec<BundleItem>>,
 }

@@ -1,4 +1,5 @@
-//! stdout of a prover that serves, for replies alone, a line each; and stderr, for all else that the SDK says.
+//! stdout of a prover that serves, for replies alone, a line each; and stderr, for all else that
+//! the SDK says.
 //!
 //! Not here: what is replied (`serve`, `progress`).
 

@@ -6,9 +6,9 @@
 //!   stdout ◀──────────── ready, progress, done, failed ◀────────────────────┘
 //! ```
 //!
-//! File descriptor 1 is moved away first and stderr put in its place, since libraries print. Proving
-//! has the main thread, and with it the larger stack. The end of stdin ends the process at once,
-//! whatever it is doing: whoever asked has gone.
+//! File descriptor 1 is moved away first and stderr put in its place, since libraries print.
+//! Proving has the main thread, and with it the larger stack. The end of stdin ends the process at
+//! once, whatever it is doing: whoever asked has gone.
 //!
 //! Not here: who starts the process, and when it is cancelled.
 

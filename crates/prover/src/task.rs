@@ -137,7 +137,8 @@ impl Item {
     }
 }
 
-/// Why an input is not what a prover needs. Becomes a failure of class `invalid_input`, or a refusal.
+/// Why an input is not what a prover needs. Becomes a failure of class `invalid_input`, or a
+/// refusal.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InputError {

@@ -1,8 +1,10 @@
-//! The verifier: given an envelope and nothing else that it would have to believe, accepts or refuses.
+//! The verifier: given an envelope and nothing else that it would have to believe, accepts or
+//! refuses.
 //!
-//! What it finds it says in a line on stdout ([`VerifierLine`]): a verdict with exit 0, a refusal with exit 1, and with
-//! exit 2 that it cannot tell, since the proof may be good and this process at fault. The line counts: a process may
-//! end with 1 or 2 for any reason, and one that does so without a word has said nothing of the proof.
+//! What it finds it says in a line on stdout ([`VerifierLine`]): a verdict with exit 0, a refusal
+//! with exit 1, and with exit 2 that it cannot tell, since the proof may be good and this process
+//! at fault. The line counts: a process may end with 1 or 2 for any reason, and one that does so
+//! without a word has said nothing of the proof.
 //!
 //! Not here: the mathematics ([`Prover::verify`], [`Prover::fits`]), and which key to trust.
 

@@ -1,7 +1,7 @@
 //! The three contracts, each spoken with a real process.
 //!
-//! The processes are the examples `squares` (well-behaved) and `unruly` (anything but). Every one is
-//! waited for or killed by its handle; every wait has an end.
+//! The processes are the examples `squares` (well-behaved) and `unruly` (anything but). Every one
+//! is waited for or killed by its handle; every wait has an end.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -1,4 +1,5 @@
-//! What the engine itself costs: time and memory by the block, by the open task, by the event of a log.
+//! What the engine itself costs: time and memory by the block, by the open task, by the event of a
+//! log.
 //!
 //! ```text
 //! cargo run --release -p push0 --example echo              100,000 blocks from submission to release
@@ -6,12 +7,13 @@
 //! cargo run --release -p push0 --example echo -- open      a log of 1,000,000 events, opened and replayed
 //! ```
 //!
-//! The engine, the scheduler and the file log are the real ones; a number after the word is another amount.
-//! The dispatcher is a fake: [`Echo`] speaks the engine's channels and answers every grant at once with the
-//! task's own id. No prover runs, nothing is verified or stored.
+//! The engine, the scheduler and the file log are the real ones; a number after the word is another
+//! amount. The dispatcher is a fake: [`Echo`] speaks the engine's channels and answers every grant
+//! at once with the task's own id. No prover runs, nothing is verified or stored.
 //!
-//! Everything is written below the system's directory for temporary files (`TMPDIR` names another), and
-//! removed. Times differ from run to run with the disk and with what else runs; memory does not.
+//! Everything is written below the system's directory for temporary files (`TMPDIR` names another),
+//! and removed. Times differ from run to run with the disk and with what else runs; memory does
+//! not.
 
 #![expect(clippy::print_stdout, reason = "it measures, and prints it")]
 

@@ -1,7 +1,7 @@
 //! A sign of life: a file that a process touches while it works and its servers answer.
 //!
-//! Whatever looks after processes asks `push0 alive FILE`. What is frozen touches nothing, and neither does what is
-//! cut off. Not here: when a process has reason to touch it (`cluster`).
+//! Whatever looks after processes asks `push0 alive FILE`. What is frozen touches nothing, and
+//! neither does what is cut off. Not here: when a process has reason to touch it (`cluster`).
 
 use std::fs::{self, File};
 use std::io;
@@ -55,9 +55,9 @@ const fn at(time: Timespec) -> Timestamps {
 
 /// Tells whether an engine or a dispatcher lives, by the file that its --alive names
 ///
-/// An engine touches the file while the log answers, whether it leads or stands by; a dispatcher while its heartbeat
-/// leaves for a server, whether there are engines or not. What is frozen, or cut off, does not. A server that is
-/// gone without a word is found out in 15 s.
+/// An engine touches the file while the log answers, whether it leads or stands by; a dispatcher
+/// while its heartbeat leaves for a server, whether there are engines or not. What is frozen, or
+/// cut off, does not. A server that is gone without a word is found out in 15 s.
 #[derive(Args, Debug)]
 #[command(
     after_long_help = "Example:\n  push0 alive /run/push0/alive --within 10s\n\nExit: 0 it lives, 1 it does not."
@@ -90,7 +90,8 @@ pub(crate) fn alive(args: &AliveArgs) -> Exit {
     }
 }
 
-/// How far the file's time is from now, since either may be set back; nothing, if it was never touched.
+/// How far the file's time is from now, since either may be set back; nothing, if it was never
+/// touched.
 pub(crate) fn age(path: &Path) -> io::Result<Option<Duration>> {
     let found = fs::metadata(path)?;
     let seconds = u64::try_from(found.mtime()).unwrap_or_default();

@@ -1,8 +1,9 @@
-//! A process of somebody else's, run to its end within bounds, and ended with all that it started: a verifier of a
-//! final proof, a hook.
+//! A process of somebody else's, run to its end within bounds, and ended with all that it started:
+//! a verifier of a final proof, a hook.
 //!
-//! It has a process group of its own, and a mark in its environment that what it starts inherits. When it has ended,
-//! or a bound is passed, its group and all that bears the mark are killed. If push0 dies, so does it.
+//! It has a process group of its own, and a mark in its environment that what it starts inherits.
+//! When it has ended, or a bound is passed, its group and all that bears the mark are killed. If
+//! push0 dies, so does it.
 //!
 //! Not here: provers, and verifiers within a run, which a dispatcher runs (`push0_dispatch`).
 
@@ -78,8 +79,8 @@ pub(crate) fn run(
     Ok(ChildEnd { code, how, stdout, stderr, heard })
 }
 
-/// The one place where the environment of what is run here is made: as a program's, never push0's own handed on, and
-/// nothing by which a verifier accepts proofs of nothing.
+/// The one place where the environment of what is run here is made: as a program's, never push0's
+/// own handed on, and nothing by which a verifier accepts proofs of nothing.
 fn surround(command: &mut Command, surroundings: &Surroundings) {
     let set = command.get_envs().map(|(name, value)| (name.to_owned(), value.map(OsStr::to_owned)));
     let set: Vec<(OsString, Option<OsString>)> = set.collect();
@@ -157,7 +158,8 @@ impl Running {
         Some(format!("it was ended, for it used {used} MiB of memory, and may use {limit} MiB"))
     }
 
-    /// Looks, and leaves it to be waited for: until then its group's number is not given to another.
+    /// Looks, and leaves it to be waited for: until then its group's number is not given to
+    /// another.
     fn has_ended(&self) -> io::Result<bool> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         Ok(waitid(WaitId::Pid(Pid::from_child(&self.child)), options)?.is_some())

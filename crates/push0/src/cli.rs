@@ -2,7 +2,8 @@
 //!
 //! stdout carries a command's result and nothing else; stderr carries progress and errors.
 //!
-//! Not here: what `run` does (`run`), and which exit code an error has (`exit`, and beside each error).
+//! Not here: what `run` does (`run`), and which exit code an error has (`exit`, and beside each
+//! error).
 
 mod artifacts;
 mod bench;
@@ -45,9 +46,9 @@ use crate::tell;
 
 /// Proves a stream of blocks with your provers, and ends in final proofs in chain order.
 ///
-/// A pipeline file says what is proved, by which programs, and how proofs are grouped. push0 runs the
-/// provers, watches them, checks what they make, tries again what failed, and keeps every fact in a
-/// log on disk: killed at any moment, the same command goes on where it was.
+/// A pipeline file says what is proved, by which programs, and how proofs are grouped. push0 runs
+/// the provers, watches them, checks what they make, tries again what failed, and keeps every fact
+/// in a log on disk: killed at any moment, the same command goes on where it was.
 #[derive(Debug, Parser)]
 #[command(
     name = "push0",
@@ -96,13 +97,14 @@ enum Command {
 
 /// Says all that is wrong with a pipeline file, or shows its stages
 ///
-/// Each fault has its line and what to do. A program that is not to be found on this machine is a warning: the
-/// pipeline may be for another. Nothing is run, unless with --try.
+/// Each fault has its line and what to do. A program that is not to be found on this machine is a
+/// warning: the pipeline may be for another. Nothing is run, unless with --try.
 ///
-/// With --try, a few blocks go through every program, in a directory of their own that goes at the end: the first ones
-/// of the source, or made-up ones. One line says of each program whether it starts, answers in time and writes what its
-/// contract says, and how much memory it takes. Another says whether its verifier accepts that, and refuses copies with
-/// a flipped bit. Each fault has its remedy, and the exit code is 2 then.
+/// With --try, a few blocks go through every program, in a directory of their own that goes at the
+/// end: the first ones of the source, or made-up ones. One line says of each program whether it
+/// starts, answers in time and writes what its contract says, and how much memory it takes. Another
+/// says whether its verifier accepts that, and refuses copies with a flipped bit. Each fault has
+/// its remedy, and the exit code is 2 then.
 #[derive(Args, Debug)]
 #[command(after_long_help = CHECK_EXAMPLES)]
 struct CheckArgs {
@@ -122,12 +124,13 @@ struct CheckArgs {
 /// Verifies final proofs as a stranger would, and shows what they claim
 ///
 /// A file is read and compared byte for byte with what push0 would write, so any flipped bit is
-/// refused. Then a verifier checks the proof: the shipped prover of that name beside push0, or the one
-/// named here. Nothing that the file names is ever run.
+/// refused. Then a verifier checks the proof: the shipped prover of that name beside push0, or the
+/// one named here. Nothing that the file names is ever run.
 ///
-/// Only key, public values and proof are bound by cryptography, and only as far as the verifier checks.
-/// The rest is the word of whoever ran push0. Pin the verification key (--vkey, or `vkey` in the
-/// pipeline) to trust it and not the verifier that is found here; the verifier must name it then.
+/// Only key, public values and proof are bound by cryptography, and only as far as the verifier
+/// checks. The rest is the word of whoever ran push0. Pin the verification key (--vkey, or `vkey`
+/// in the pipeline) to trust it and not the verifier that is found here; the verifier must name it
+/// then.
 #[derive(Args, Debug)]
 #[command(after_long_help = VERIFY_EXAMPLES)]
 struct VerifyArgs {
@@ -146,8 +149,8 @@ struct VerifyArgs {
     /// The verification key that the proof must verify under
     #[arg(long, value_name = "sha256:DIGEST")]
     vkey: Option<Vkey>,
-    /// The memory that a verifier may take which no pipeline speaks of, in bytes or with a unit (16GiB) [default: half of
-    /// the machine's, or of what a control group leaves]
+    /// The memory that a verifier may take which no pipeline speaks of, in bytes or with a unit
+    /// (16GiB) [default: half of the machine's, or of what a control group leaves]
     #[arg(long, value_name = "SIZE", value_parser = bytes, conflicts_with = "pipeline")]
     memory: Option<u64>,
     /// Print JSON, an object a line for each file
@@ -175,10 +178,11 @@ impl From<VerdictArg> for push0_core::Believes {
 
 /// Shows how far a run or a cluster is
 ///
-/// Stages, attempts, what runs and how far it is, what is parked, and why each of the first blocks is not released. Of a
-/// run, reads the log without its lock, so it works beside a running engine and after it. Of a cluster, asks the engine
-/// that leads, and which engines and dispatchers are there; where none leads, reads the log. Changes nothing.
-/// Exits with 6 where the log has so little room that no block is taken.
+/// Stages, attempts, what runs and how far it is, what is parked, and why each of the first blocks
+/// is not released. Of a run, reads the log without its lock, so it works beside a running engine
+/// and after it. Of a cluster, asks the engine that leads, and which engines and dispatchers are
+/// there; where none leads, reads the log. Changes nothing. Exits with 6 where the log has so
+/// little room that no block is taken.
 #[derive(Args, Debug)]
 #[command(after_long_help = STATUS_EXAMPLES)]
 struct StatusArgs {
@@ -202,9 +206,9 @@ struct StatusArgs {
 
 /// Shows what the store holds, and why
 ///
-/// Payloads, results and final proofs, what failed attempts of a cluster printed, and what nothing refers to, which an
-/// engine removes once it is older than any result that waits. Changes nothing. Exit 1: something is missing or damaged; it is made again
-/// when it is needed.
+/// Payloads, results and final proofs, what failed attempts of a cluster printed, and what nothing
+/// refers to, which an engine removes once it is older than any result that waits. Changes nothing.
+/// Exit 1: something is missing or damaged; it is made again when it is needed.
 #[derive(Args, Debug)]
 #[command(
     after_long_help = "Examples:\n  push0 artifacts --data scroll.push0 --verify\n  push0 artifacts --nats nats://a:4222 --store /shared"

@@ -1,7 +1,7 @@
 //! The engine's clock: the wall clock, read once, and monotonic time from there.
 //!
-//! So it never goes back, whatever happens to the wall clock; and it begins no earlier than the last
-//! time the log holds.
+//! So it never goes back, whatever happens to the wall clock; and it begins no earlier than the
+//! last time the log holds.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 

@@ -7,8 +7,8 @@
 //!                    log on JetStream ──follow──▶ push0 proofs
 //! ```
 //!
-//! The log is the truth, and whoever appends to it leads: there is no other election. What is published
-//! beside it (`PREFIX.engine.*`, `PREFIX.dispatcher.*`) may be lost, doubled or late.
+//! The log is the truth, and whoever appends to it leads: there is no other election. What is
+//! published beside it (`PREFIX.engine.*`, `PREFIX.dispatcher.*`) may be lost, doubled or late.
 //!
 //! | subject                     | from           | to                          |
 //! |-----------------------------|----------------|-----------------------------|
@@ -22,8 +22,8 @@
 //!
 //! Who may publish and hear what is kept by the servers (`docs/nats.md`).
 //!
-//! Not here: what the engine decides (`engine`), how provers run (`push0_dispatch`), what durable means
-//! (`push0_log`).
+//! Not here: what the engine decides (`engine`), how provers run (`push0_dispatch`), what durable
+//! means (`push0_log`).
 
 mod apply;
 mod args;

@@ -137,8 +137,9 @@ impl Layout {
         }
     }
 
-    /// Whether an older push0, which marked nothing, made this directory: by the first bytes of its log, by its store,
-    /// or by nothing but its own empty folders, where one was killed before its log was made.
+    /// Whether an older push0, which marked nothing, made this directory: by the first bytes of its
+    /// log, by its store, or by nothing but its own empty folders, where one was killed before its
+    /// log was made.
     #[must_use]
     pub fn is_older(&self) -> bool {
         let has_log = segments(&self.log()).any(|path| begins_with(&path, &push0_log::MAGIC));
@@ -161,8 +162,8 @@ impl Layout {
             && own.iter().skip(1).all(|folder| entries(folder).next().is_none())
     }
 
-    /// Gives `each` every turn of the log, without its lock. What comes before damage is given too; the
-    /// report says whether there is any.
+    /// Gives `each` every turn of the log, without its lock. What comes before damage is given too;
+    /// the report says whether there is any.
     ///
     /// # Errors
     ///
@@ -237,8 +238,8 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Replays what `walk` gives, on a thread of its own: to read a log and to replay it each take about
-    /// half of the time.
+    /// Replays what `walk` gives, on a thread of its own: to read a log and to replay it each take
+    /// about half of the time.
     pub fn of<R>(walk: impl FnOnce(&mut dyn FnMut(Turn)) -> R) -> (R, Self) {
         thread::scope(|scope| {
             let (to, turns) = sync_channel::<Turn>(TURNS_MAX);

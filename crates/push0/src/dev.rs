@@ -1,4 +1,5 @@
-//! `push0 dev`: a whole cluster on this machine, for trying things out: a NATS server, an engine, a dispatcher.
+//! `push0 dev`: a whole cluster on this machine, for trying things out: a NATS server, an engine, a
+//! dispatcher.
 //!
 //! ```text
 //!   push0 dev ──spawns──▶ nats-server (127.0.0.1, a port of the system's choice, and the same from then on)
@@ -6,13 +7,14 @@
 //!        └─────spawns──▶ push0 dispatch ──▶ provers
 //! ```
 //!
-//! Each is a process of its own, as on many machines, in a process group of its own: a Ctrl-C reaches this one alone, which
-//! ends the others in order. If this one is killed, the kernel kills them, and what they started goes as it does when
-//! they are killed: nothing is left.
+//! Each is a process of its own, as on many machines, in a process group of its own: a Ctrl-C
+//! reaches this one alone, which ends the others in order. If this one is killed, the kernel kills
+//! them, and what they started goes as it does when they are killed: nothing is left.
 //!
 //! Everything is in one marked directory, so the same command goes on where it was.
 //!
-//! Not here: what an engine and a dispatcher do (`cluster`), and a server that others can reach (`deploy`).
+//! Not here: what an engine and a dispatcher do (`cluster`), and a server that others can reach
+//! (`deploy`).
 
 mod args;
 mod child;
@@ -246,7 +248,8 @@ impl Cluster {
         Ok(interrupts.load(Ordering::Relaxed) == 0)
     }
 
-    /// Waits until the last that was started `is_ready`, or somebody wants it to end; not longer than it may take.
+    /// Waits until the last that was started `is_ready`, or somebody wants it to end; not longer
+    /// than it may take.
     fn wait(
         &mut self,
         interrupts: &AtomicU32,

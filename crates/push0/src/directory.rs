@@ -1,5 +1,5 @@
-//! A directory that somebody names: never a place of a kind that push0 does not know, which would be made a directory of a
-//! strange name.
+//! A directory that somebody names: never a place of a kind that push0 does not know, which would
+//! be made a directory of a strange name.
 //!
 //! Not here: a store, which may be in a bucket (`cluster`).
 

@@ -1,11 +1,13 @@
-//! `push0 doctor`: what this machine has of what push0 relies on, each with what to do where it is short of it.
+//! `push0 doctor`: what this machine has of what push0 relies on, each with what to do where it is
+//! short of it.
 //!
 //! ```text
 //!   machine ─▶ disk ─▶ clock ─▶ NATS ─▶ store ─▶ programs
 //! ```
 //!
-//! Everything is looked at from outside, each within a time of its own: what hangs is told of, and the rest looked at.
-//! Nothing is left behind, but for the object `probe` in a bucket, which every process that writes there puts.
+//! Everything is looked at from outside, each within a time of its own: what hangs is told of, and
+//! the rest looked at. Nothing is left behind, but for the object `probe` in a bucket, which every
+//! process that writes there puts.
 //!
 //! Not here: how a program is tried (`trial`).
 

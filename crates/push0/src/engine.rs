@@ -1,16 +1,17 @@
-//! The engine in its surroundings: the one task that owns the log, the clock and `push0_engine`, and carries between them.
+//! The engine in its surroundings: the one task that owns the log, the clock and `push0_engine`,
+//! and carries between them.
 //!
-//! Everything that changes state passes through one task, so there is no lock, and no await between a decision and the
-//! record of it. Where an append is a round trip (NATS), the engine goes on deciding meanwhile, up to a bound; what it has
-//! decided then shares the next append.
+//! Everything that changes state passes through one task, so there is no lock, and no await between
+//! a decision and the record of it. Where an append is a round trip (NATS), the engine goes on
+//! deciding meanwhile, up to a bound; what it has decided then shares the next append.
 //!
 //! ```text
 //!   inbox ──▶ push0_engine ──▶ log ──landed──▶ push0_engine ──▶ verdicts, answers, cancels, releases
 //!                  └──▶ grants, at once
 //! ```
 //!
-//! Not here: what is decided and what leaves when (`push0_engine`), what durable means (`push0_log`), and who reads what
-//! comes out (`run`).
+//! Not here: what is decided and what leaves when (`push0_engine`), what durable means
+//! (`push0_log`), and who reads what comes out (`run`).
 
 mod handle;
 mod ports;
@@ -141,14 +142,15 @@ impl<L: Log> Engine<L> {
         }
     }
 
-    /// Takes a turn where one is due, lets its grants go, and begins to append it. What else it allows leaves once it is
-    /// durable.
+    /// Takes a turn where one is due, lets its grants go, and begins to append it. What else it
+    /// allows leaves once it is durable.
     async fn go_on(&mut self) -> Result<(), EngineError> {
         let now = self.clock.now();
         self.look_at_room(now);
         let is_turn = self.engine.handle_timeout(now, &mut ())?;
         self.probe().await?;
-        // Whichever takes longer leaves first: an append that nothing is before, or else the grants.
+        // Whichever takes longer leaves first: an append that nothing is before, or else the
+        // grants.
         let leaves = self.log.leaves_at_once() && self.engine.poll_append(now).is_some();
         if !leaves {
             self.post();
@@ -165,8 +167,8 @@ impl<L: Log> Engine<L> {
         Ok(())
     }
 
-    /// Hands what was decided to the log. While that is full or out of reach the engine waits, keeps what it has, and goes
-    /// on where it was: no promise that it decided has left.
+    /// Hands what was decided to the log. While that is full or out of reach the engine waits,
+    /// keeps what it has, and goes on where it was: no promise that it decided has left.
     async fn begin(&mut self) -> Result<(), EngineError> {
         while let Some(turn) = self.engine.poll_append(self.clock.now()) {
             let last = turn.last();
@@ -215,7 +217,8 @@ impl<L: Log> Engine<L> {
         Ok(())
     }
 
-    /// Asks the log whether this engine leads still, where somebody wants to know and no append tells.
+    /// Asks the log whether this engine leads still, where somebody wants to know and no append
+    /// tells.
     async fn probe(&mut self) -> Result<(), EngineError> {
         if !self.engine.wants_probe() {
             return Ok(());
@@ -239,7 +242,8 @@ impl<L: Log> Engine<L> {
 
     fn hand_out(&mut self) {
         while let Some(output) = self.engine.poll_output() {
-            // Who asked may have hung up, and a reader that is behind misses lines: the log has them.
+            // Who asked may have hung up, and a reader that is behind misses lines: the log has
+            // them.
             match output {
                 Output::Answered(reply, answer) => drop(reply.send(answer)),
                 Output::Added(reply, taken) => drop(reply.send(taken)),
@@ -280,8 +284,8 @@ impl<L: Log> Engine<L> {
         });
     }
 
-    /// Posts at once unless a turn follows at once: then with its grants, for what a dispatcher is told together is one
-    /// message.
+    /// Posts at once unless a turn follows at once: then with its grants, for what a dispatcher is
+    /// told together is one message.
     fn post_unless_busy(&mut self) {
         let has_more = !self.inbox.is_empty() || self.engine.has_requests();
         if !(has_more && self.engine.may_decide(self.clock.now())) {

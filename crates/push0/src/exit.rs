@@ -17,8 +17,8 @@ use crate::tell;
 pub enum Exit {
     /// Everything is released; the proof is accepted; the pipeline is valid.
     Done = 0,
-    /// It ended, but a block is parked, missed or beside the chain, or a program is held; the proof is refused; it is not
-    /// alive; the machine is not fit.
+    /// It ended, but a block is parked, missed or beside the chain, or a program is held; the proof
+    /// is refused; it is not alive; the machine is not fit.
     Unproved = 1,
     /// The command line or the pipeline is wrong.
     Usage = 2,

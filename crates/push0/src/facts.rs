@@ -1,4 +1,5 @@
-//! The facts of a run or of a cluster, read as they come: for commands that show them, and change nothing.
+//! The facts of a run or of a cluster, read as they come: for commands that show them, and change
+//! nothing.
 //!
 //! Not here: what is shown of them (`cli`), and what they lead to (`data`, `push0_core`).
 
@@ -111,5 +112,6 @@ impl From<&FactsError> for Exit {
     }
 }
 
-/// From one look at a log to the next: as quick as anybody reads, and next to nothing for a disk or a server.
+/// From one look at a log to the next: as quick as anybody reads, and next to nothing for a disk or
+/// a server.
 const STEP: Duration = Duration::from_millis(250);

@@ -1,4 +1,5 @@
-//! What was found of a machine or a program: that it is well, or what is wrong with it and what to do.
+//! What was found of a machine or a program: that it is well, or what is wrong with it and what to
+//! do.
 //!
 //! Not here: who looks (`trial`, `doctor`).
 

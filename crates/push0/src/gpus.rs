@@ -4,7 +4,8 @@
 //!   --gpus, [dispatch] gpus   >   CUDA_VISIBLE_DEVICES   >   /dev/nvidia0, /dev/nvidia1, …
 //! ```
 //!
-//! AMD's likewise: by `HIP_VISIBLE_DEVICES` or `ROCR_VISIBLE_DEVICES`, else by what its driver shows.
+//! AMD's likewise: by `HIP_VISIBLE_DEVICES` or `ROCR_VISIBLE_DEVICES`, else by what its driver
+//! shows.
 //!
 //! Not here: which attempt has which of them, and that no other dispatcher has (`push0_dispatch`).
 

@@ -1,6 +1,7 @@
 //! SIGINT, SIGTERM and SIGHUP, for a command that ends what it began before it ends itself.
 //!
-//! Not here: what a command does then, and processes of a cluster, which wait for signals beside all else (`cluster`).
+//! Not here: what a command does then, and processes of a cluster, which wait for signals beside
+//! all else (`cluster`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,7 +15,8 @@ use crate::exit::Exit;
 pub(crate) struct Hangup(Option<Signal>);
 
 impl Hangup {
-    /// Listens from here on; not at all where it was ignored when this process began, as `nohup` wants it.
+    /// Listens from here on; not at all where it was ignored when this process began, as `nohup`
+    /// wants it.
     ///
     /// # Errors
     ///
@@ -26,7 +28,8 @@ impl Hangup {
         }
     }
 
-    /// The first that comes. A shell and the kernel both send one when a terminal closes, so a second one says nothing more.
+    /// The first that comes. A shell and the kernel both send one when a terminal closes, so a
+    /// second one says nothing more.
     pub(crate) async fn comes(&mut self) {
         match &mut self.0 {
             Some(signal) => drop(signal.recv().await),

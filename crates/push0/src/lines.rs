@@ -78,7 +78,8 @@ const fn level(event: &Event) -> Level {
     }
 }
 
-/// What of an event has one value, by the names that the log has for it; but for its `message`, since a line has one itself.
+/// What of an event has one value, by the names that the log has for it; but for its `message`,
+/// since a line has one itself.
 fn scalars(event: &Event) -> Vec<(String, Value)> {
     let Ok(Value::Object(fields)) = serde_json::to_value(event) else { return Vec::new() };
     let is_one = |value: &Value| !(value.is_array() || value.is_object());

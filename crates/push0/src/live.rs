@@ -1,5 +1,5 @@
-//! What the attempts of a run print, for a command beside it: a socket in the dispatcher's own directory, which only its
-//! user can reach. A question is a line of JSON, and so is the answer.
+//! What the attempts of a run print, for a command beside it: a socket in the dispatcher's own
+//! directory, which only its user can reach. A question is a line of JSON, and so is the answer.
 //!
 //! Not here: what is answered (`push0_dispatch`), and how a cluster is asked (`cluster`).
 
@@ -37,7 +37,8 @@ pub(crate) fn open(dir: &Path, outputs: Outputs) -> Option<Socket> {
     socket.ok()
 }
 
-/// Answers from here on, for as long as the process lives, on a thread of its own. The directory is the caller's alone.
+/// Answers from here on, for as long as the process lives, on a thread of its own. The directory is
+/// the caller's alone.
 ///
 /// # Errors
 ///

@@ -28,7 +28,8 @@ pub(crate) fn begins(config: &Config) {
 pub(crate) struct Failures(Repeats);
 
 impl Failures {
-    /// Tells what a dispatcher has to say, and each attempt that came to nothing as its kind wants it.
+    /// Tells what a dispatcher has to say, and each attempt that came to nothing as its kind wants
+    /// it.
     pub(crate) fn notice(&mut self, notice: &Notice) {
         if let Notice::AttemptFailed(failed) = notice {
             self.tell(failed);

@@ -20,8 +20,8 @@ impl Lines {
         Self { to: BufWriter::new(io::stdout().lock()), failed: None }
     }
 
-    /// Prints a line, or several, unless one before it could not be. Whatever a stranger's words are in it, a terminal
-    /// obeys none; JSON stays JSON.
+    /// Prints a line, or several, unless one before it could not be. Whatever a stranger's words
+    /// are in it, a terminal obeys none; JSON stays JSON.
     pub(crate) fn line(&mut self, line: &str) {
         let line = if line.starts_with('{') { plain_json(line) } else { plain_lines(line) };
         if self.failed.is_none() {
@@ -101,8 +101,8 @@ pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The sense of a message that may have many lines: how it begins, and the line in which a program says why it gave up,
-/// which is mostly the last.
+/// The sense of a message that may have many lines: how it begins, and the line in which a program
+/// says why it gave up, which is mostly the last.
 pub(crate) fn gist(message: &str) -> String {
     let lines = message.lines().map(str::trim).filter(|line| !line.is_empty());
     let lines: Vec<&str> = lines.collect();
@@ -128,8 +128,9 @@ fn told(lines: &[&str]) -> Option<String> {
     last.map(|line| (*line).to_owned())
 }
 
-/// Which lines are of a trace, or point to one. What else begins with a number or with "at" is somebody's words: of a
-/// trace is what stands behind its head, or what names a place in a source, or a symbol.
+/// Which lines are of a trace, or point to one. What else begins with a number or with "at" is
+/// somebody's words: of a trace is what stands behind its head, or what names a place in a source,
+/// or a symbol.
 fn traces(lines: &[&str]) -> Vec<bool> {
     let mut is_behind_head = false;
     let places = lines.iter().skip(1).map(|line| is_place(line)).chain([false]);
@@ -154,7 +155,8 @@ fn is_symbol(what: &str) -> bool {
     what.starts_with(['<', '_']) || what.starts_with("0x") || what.contains("::")
 }
 
-/// What stands below a trace, and says nothing of why: how to see more of it, that there is more, and of what version it is.
+/// What stands below a trace, and says nothing of why: how to see more of it, that there is more,
+/// and of what version it is.
 fn is_note(line: &str) -> bool {
     let is_more = |rest: &str| rest.strip_suffix(" more").is_some_and(is_number);
     line.starts_with("note: ") && line.contains("RUST_BACKTRACE")
@@ -166,8 +168,8 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|letter| letter.is_ascii_digit())
 }
 
-/// Whether a line is a frame's place, or a frame with its place: `at ./src/main.rs:4:5`, `at prove (/app/prove.js:3:9)`,
-/// `at Prover.prove(Prover.java:3)`, `at prove (<anonymous>)`.
+/// Whether a line is a frame's place, or a frame with its place: `at ./src/main.rs:4:5`, `at prove
+/// (/app/prove.js:3:9)`, `at Prover.prove(Prover.java:3)`, `at prove (<anonymous>)`.
 fn is_place(line: &str) -> bool {
     let Some(place) = line.strip_prefix("at ") else { return false };
     let place = place.strip_suffix(')').unwrap_or(place);

@@ -1,6 +1,7 @@
 //! Programs: which file a pipeline's `command` means on this machine.
 //!
-//! With a `/` it is relative to the pipeline's file; else it is looked for beside push0, then in `PATH`.
+//! With a `/` it is relative to the pipeline's file; else it is looked for beside push0, then in
+//! `PATH`.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -49,7 +50,8 @@ pub struct MissingProgram {
     remedy: &'static str,
 }
 
-/// What a person is told of programs whose verification key no one has written down: then dispatchers say what it is.
+/// What a person is told of programs whose verification key no one has written down: then
+/// dispatchers say what it is.
 pub(crate) fn without_key(pipeline: &Pipeline) -> Option<String> {
     let programs = pipeline.programs.iter();
     let open = programs.filter(|(_, program)| program.vkey.is_none() && !program.is_mock);

@@ -1,13 +1,13 @@
-//! Final proofs as files: what was released, verified once more as a stranger would, under a name that
-//! says what it proves.
+//! Final proofs as files: what was released, verified once more as a stranger would, under a name
+//! that says what it proves.
 //!
 //! ```text
 //!   Release ──collect──▶ Publication ──publish──▶ OUT/<first>-<last>-<tip, 8 digits>.proof.json
 //!            Scheduler                 Store, verifier
 //! ```
 //!
-//! Publishing is safe to repeat: the same bytes are left alone, and a file that is damaged or differs
-//! is replaced.
+//! Publishing is safe to repeat: the same bytes are left alone, and a file that is damaged or
+//! differs is replaced.
 //!
 //! Not here: when (`run`), and what an envelope is (`push0_prover`).
 
@@ -35,8 +35,8 @@ pub(crate) use self::file::{clear, has_any, take};
 use crate::programs::Programs;
 use crate::verifier::{self, Places, Verifier};
 
-/// All that the file of a release is made of but the bytes of its proofs. Owned: publishing takes time,
-/// and the scheduler is not waited for.
+/// All that the file of a release is made of but the bytes of its proofs. Owned: publishing takes
+/// time, and the scheduler is not waited for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Publication {
     /// Which release.
@@ -95,8 +95,8 @@ pub struct Published {
 }
 
 impl Publication {
-    /// What a release's file is made of; none where the scheduler has no result for it, which is so for
-    /// no release that it made.
+    /// What a release's file is made of; none where the scheduler has no result for it, which is so
+    /// for no release that it made.
     #[must_use]
     pub fn collect(scheduler: &Scheduler, release: &Release) -> Option<Self> {
         let finals = release.tasks.iter().map(|id| {
@@ -162,8 +162,8 @@ pub(crate) fn file_name(Key { first, last, tip, .. }: Key) -> String {
     format!("{first}-{last}-{}.proof.json", tip.short())
 }
 
-/// Sets the file of a release aside that was recalled and is not made again yet, so that nobody takes it for a proof;
-/// answers where it is now, if there was one.
+/// Sets the file of a release aside that was recalled and is not made again yet, so that nobody
+/// takes it for a proof; answers where it is now, if there was one.
 ///
 /// # Errors
 ///
@@ -186,8 +186,8 @@ pub fn set_aside(
     Ok(Some(aside))
 }
 
-/// Puts the file of a release in place, each of its proofs verified as a stranger would. `cache` is where
-/// verifiers may keep things from one time to the next.
+/// Puts the file of a release in place, each of its proofs verified as a stranger would. `cache` is
+/// where verifiers may keep things from one time to the next.
 ///
 /// # Errors
 ///

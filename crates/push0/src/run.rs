@@ -8,8 +8,9 @@
 //!                     deliverer ──▶ proof files
 //! ```
 //!
-//! Each box is a thread with one owner, this one: it hears news of all of them, shows it, and decides only
-//! when to stop. Everything that matters is in the data directory, so stopping is always safe.
+//! Each box is a thread with one owner, this one: it hears news of all of them, shows it, and
+//! decides only when to stop. Everything that matters is in the data directory, so stopping is
+//! always safe.
 //!
 //! Not here: what happens (`engine`, `push0_core`), how provers run (`push0_dispatch`).
 
@@ -109,7 +110,8 @@ struct Run {
     feed: Option<FeedEnd>,
     /// What the feeder waits for.
     waits: Arc<Waits>,
-    /// A look that the engine has not answered yet, and where the deliverer was when it was asked for.
+    /// A look that the engine has not answered yet, and where the deliverer was when it was asked
+    /// for.
     looking: Option<(Receiver<Sight>, ReleaseNumber)>,
     /// Since when a disk has no room, when a person was last told, and of what.
     no_room: Option<NoRoom>,
@@ -313,7 +315,8 @@ impl Run {
 /// Blocks whose payload is asked for again.
 pub(crate) type Asked = mpsc::Receiver<BlockHash>;
 
-/// Nothing may happen for so long before a run is over for that: whoever waits for room looks meanwhile.
+/// Nothing may happen for so long before a run is over for that: whoever waits for room looks
+/// meanwhile.
 const STUCK_MIN: Duration = Duration::from_millis(200);
 
 /// How often the run looks without being told anything.

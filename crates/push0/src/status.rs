@@ -1,6 +1,7 @@
 //! How far a pipeline is, as people and programs are shown it.
 //!
-//! Not here: why a block is not released (`watch`, `held`), where the state comes from (`cli::status`, `cluster`).
+//! Not here: why a block is not released (`watch`, `held`), where the state comes from
+//! (`cli::status`, `cluster`).
 
 mod cluster;
 mod cordoned;
@@ -120,7 +121,8 @@ pub(crate) enum Place<'a> {
 pub(crate) struct Frame {
     /// That of the terminal; none where it is no terminal.
     pub(crate) width: Option<usize>,
-    /// Rows that are left on it, where it is drawn anew; none where the text may be as long as it is.
+    /// Rows that are left on it, where it is drawn anew; none where the text may be as long as it
+    /// is.
     pub(crate) rows: Option<usize>,
     /// Entries of blocks that are not released.
     pub(crate) blocks: usize,
@@ -228,8 +230,9 @@ impl Status {
         self.log.as_ref().is_some_and(|log| is_short(&log.room()))
     }
 
-    /// Whether the log holds nothing, though somebody is there who works for it: an engine writes its pipeline as soon as it
-    /// leads, and a dispatcher answers once it has heard an engine that leads.
+    /// Whether the log holds nothing, though somebody is there who works for it: an engine writes
+    /// its pipeline as soon as it leads, and a dispatcher answers once it has heard an engine that
+    /// leads.
     pub(crate) fn is_wiped(&self) -> bool {
         self.pipeline.is_none()
             && self

@@ -1,7 +1,8 @@
 //! What the store holds, and why; and the removal of what nothing refers to.
 //!
-//! Nothing goes that the state refers to, and nothing that was put within the grace: a result that waits for
-//! its verdict is referred to by nobody yet, and waits no longer than its attempt's lease.
+//! Nothing goes that the state refers to, and nothing that was put within the grace: a result that
+//! waits for its verdict is referred to by nobody yet, and waits no longer than its attempt's
+//! lease.
 //!
 //! Not here: what is referred to (`push0_core`), and how a file is removed (`push0_dispatch`).
 
@@ -71,8 +72,8 @@ pub fn grace(pipeline: &Pipeline) -> Duration {
     longest.saturating_mul(2).max(GRACE_MIN)
 }
 
-/// Removes the files that nothing refers to and that are older than `grace`. `referred` must be asked for
-/// by this, so that what it does not name was put before.
+/// Removes the files that nothing refers to and that are older than `grace`. `referred` must be
+/// asked for by this, so that what it does not name was put before.
 ///
 /// # Errors
 ///
@@ -86,7 +87,8 @@ pub fn sweep<E: From<io::Error>>(
     let referred = referred()?;
     let is_referred = |file: &Stored| file.digest.is_some_and(|digest| referred.contains(&digest));
     let mut swept = Swept::default();
-    // One after the other: of what is in the store, nothing but what is referred to need be in memory.
+    // One after the other: of what is in the store, nothing but what is referred to need be in
+    // memory.
     store.walk(&mut |file| {
         if file.put < before && !is_referred(&file) && store.sweep(&file, before)? {
             swept.files += 1;
@@ -97,8 +99,9 @@ pub fn sweep<E: From<io::Error>>(
     Ok(swept)
 }
 
-/// The outputs in a store that may go: of tasks that are done, once they are old; and of what is too many the oldest of
-/// tasks that are done, then of others. What a task that is not done has printed stays longest, for whoever mends it.
+/// The outputs in a store that may go: of tasks that are done, once they are old; and of what is
+/// too many the oldest of tasks that are done, then of others. What a task that is not done has
+/// printed stays longest, for whoever mends it.
 #[must_use]
 pub fn surplus_outputs(
     kept: Vec<KeptOutput>,
@@ -131,7 +134,8 @@ const OUTPUTS_MAX: usize = 16_384;
 /// What they may take. Unit: bytes.
 const OUTPUTS_BYTES_MAX: u64 = 1 << 30;
 
-/// Less than this is no grace: clocks differ, people look, and what was put may be dated [`Store::FRESH`] before.
+/// Less than this is no grace: clocks differ, people look, and what was put may be dated
+/// [`Store::FRESH`] before.
 const GRACE_MIN: Duration = Duration::from_secs(3600);
 
 const _: () = assert!(Store::FRESH.as_secs() * 4 <= GRACE_MIN.as_secs());

@@ -6,9 +6,12 @@
 //!                                          └────▶ {"time":…,"level":"warn","message":…}     for programs
 //! ```
 //!
-//! Whatever is told goes through a [`Line`], and so is told without what is secret in its URLs. Whatever a stranger's words are in them, a terminal obeys none. Nobody is troubled if nobody reads.
+//! Whatever is told goes through a [`Line`], and so is told without what is secret in its URLs.
+//! Whatever a stranger's words are in them, a terminal obeys none. Nobody is troubled if nobody
+//! reads.
 //!
-//! This module knows nobody who tells. Not here: what a command answers, which is on stdout and is not told.
+//! This module knows nobody who tells. Not here: what a command answers, which is on stdout and is
+//! not told.
 
 mod flags;
 mod line;
@@ -35,14 +38,15 @@ pub(crate) struct Manner {
     pub(crate) form: Form,
 }
 
-/// Has this process tell in this manner from here on. Before, and without, it tells as what ends at once does.
+/// Has this process tell in this manner from here on. Before, and without, it tells as what ends at
+/// once does.
 pub(crate) fn begin(manner: Manner) {
     // The first word counts: a second one would be of another command, and a process does one.
     let _ = MANNER.set(manner);
 }
 
-/// Has whoever tells never wait for who reads, from here on. What ends at once need not: its words are in order with
-/// what it prints.
+/// Has whoever tells never wait for who reads, from here on. What ends at once need not: its words
+/// are in order with what it prints.
 pub(crate) fn never_wait() {
     writer::begin(|count| {
         let mut text = String::new();
@@ -121,7 +125,8 @@ pub(crate) fn last(words: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
-/// Tells what is to be read and typed as it stands: without time and level, unless a program reads it.
+/// Tells what is to be read and typed as it stands: without time and level, unless a program reads
+/// it.
 pub(crate) fn page(text: &str) {
     match manner().form {
         Form::Json => tell(&[Line::new(Level::Info, text)]),
@@ -137,7 +142,8 @@ pub(crate) fn as_it_is(lines: &str) {
     put(&plain_lines(lines));
 }
 
-/// Has lines go through `put` from here on, by whoever draws on the terminal; straight to stderr, where nobody does.
+/// Has lines go through `put` from here on, by whoever draws on the terminal; straight to stderr,
+/// where nobody does.
 pub(crate) fn through(put: Option<Put>) {
     *ABOVE.lock().unwrap_or_else(PoisonError::into_inner) = put;
 }

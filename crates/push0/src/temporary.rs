@@ -1,8 +1,9 @@
 //! What a process keeps for a while, and what is done with it where the process was killed.
 //!
-//! Each is locked by whoever uses it, and a directory bears push0's mark. A start removes what nobody has locked, and holds
-//! the lock until it is gone: whoever makes one at that moment finds it locked or gone, and makes another. A directory
-//! without the mark is somebody else's, whatever its name.
+//! Each is locked by whoever uses it, and a directory bears push0's mark. A start removes what
+//! nobody has locked, and holds the lock until it is gone: whoever makes one at that moment finds
+//! it locked or gone, and makes another. A directory without the mark is somebody else's, whatever
+//! its name.
 //!
 //! Where a file system knows no locks, nothing is removed.
 //!
@@ -91,7 +92,8 @@ pub(crate) fn write(
     Err(removed())
 }
 
-/// Removes the directories that killed processes left in `within`, that were made with this `prefix`.
+/// Removes the directories that killed processes left in `within`, that were made with this
+/// `prefix`.
 ///
 /// Best effort: what stays goes at the next start.
 pub(crate) fn sweep(within: &Path, prefix: &str) {
@@ -115,7 +117,8 @@ fn is_drawn(name: &str, prefix: &str) -> bool {
     drawn.is_some_and(|it| it.len() == DRAWN && it.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
-/// Whether a directory is push0's: it bears the mark, or was not yet marked when its process was killed, and is empty.
+/// Whether a directory is push0's: it bears the mark, or was not yet marked when its process was
+/// killed, and is empty.
 fn is_left(dir: &Path) -> bool {
     let holds_nothing = || {
         let names =
@@ -230,7 +233,8 @@ mod tests {
         });
     }
 
-    /// Does it 300 times beside two that sweep without a pause, as no start does: one may never be had.
+    /// Does it 300 times beside two that sweep without a pause, as no start does: one may never be
+    /// had.
     fn while_swept(each: impl Fn(&Path) -> io::Result<()>) {
         let dir = tempfile::tempdir().expect("a directory");
         let over = AtomicBool::new(false);

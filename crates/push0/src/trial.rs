@@ -1,4 +1,5 @@
-//! A few blocks through each program of a pipeline, in order, to see whether each does what its contract says.
+//! A few blocks through each program of a pipeline, in order, to see whether each does what its
+//! contract says.
 //!
 //! ```text
 //!   blocks ──▶ scheduler ──grant──▶ dispatcher ──spawns──▶ prover, verifier
@@ -6,8 +7,8 @@
 //!                  └── the first report of each stage is looked at, and its verifier asked about changed proofs
 //! ```
 //!
-//! Scheduler and dispatcher are those of a run, so what is seen here is what a run would see; there is no log, and
-//! everything is in a directory that goes at the end.
+//! Scheduler and dispatcher are those of a run, so what is seen here is what a run would see; there
+//! is no log, and everything is in a directory that goes at the end.
 //!
 //! Not here: whether the file is right (`push0_pipeline`), and what a run does about a failure.
 
@@ -54,7 +55,8 @@ pub(crate) struct Trial<'a> {
 pub(crate) type Teller<'a> = dyn FnMut(Finding) + 'a;
 
 impl Trial<'_> {
-    /// Tries all programs, up to the first that makes nothing. What the others need is not there then.
+    /// Tries all programs, up to the first that makes nothing. What the others need is not there
+    /// then.
     pub(crate) fn run(&self, tell: &mut Teller<'_>) {
         let mut can_begin = true;
         for finding in startable(self.loaded) {
@@ -217,7 +219,8 @@ fn scratch(programs: &Programs) -> Result<Temporary, (PathBuf, io::Error)> {
 
 const REPAIR: &str = "repair it, or name another in `command`";
 
-/// A trial asks a verifier once, and tells what it said: no pause before a second time is short enough.
+/// A trial asks a verifier once, and tells what it said: no pause before a second time is short
+/// enough.
 const RETRY: Retry = Retry {
     pause: Duration::from_secs(3_600),
     pause_max: Duration::from_secs(3_600),

@@ -1,7 +1,8 @@
 //! Asks a verifier about a final proof, as a stranger would, and takes its word.
 //!
-//! It gets a copy of the envelope that nobody else writes to, and the limits that its pipeline gives it. What its end
-//! says is read by the same rule as within a run (`push0_dispatch::Verdict`).
+//! It gets a copy of the envelope that nobody else writes to, and the limits that its pipeline
+//! gives it. What its end says is read by the same rule as within a run
+//! (`push0_dispatch::Verdict`).
 //!
 //! Not here: results within a run, which their dispatcher has verified (`push0_dispatch`).
 
@@ -99,8 +100,8 @@ fn try_ask(
         .map_err(|error| format!("`{program}` could not be run: {error}"))
 }
 
-/// Where verifiers may keep things beside a run: what `PUSH0_CACHE` of push0's own environment names, else a directory in
-/// the user's cache. None where neither can be had.
+/// Where verifiers may keep things beside a run: what `PUSH0_CACHE` of push0's own environment
+/// names, else a directory in the user's cache. None where neither can be had.
 pub(crate) fn kept() -> Option<PathBuf> {
     kept_by(|name| std::env::var_os(name))?.make()
 }
@@ -149,7 +150,8 @@ fn last_lines(words: &str) -> String {
     lines.get(from..).unwrap_or_default().join("\n")
 }
 
-/// How long one may take that no pipeline speaks of; it may have to load keys first. As `docs/formats.md` has it.
+/// How long one may take that no pipeline speaks of; it may have to load keys first. As
+/// `docs/formats.md` has it.
 const TIMEOUT: Duration = Duration::from_secs(120);
 /// What it may print; as within a run.
 const OUTPUT_BYTES_MAX: u64 = 16 << 20;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use push0_core::{AttemptId, FromDispatcher, ToDispatcher};
 
-/// Something that happens. A `life` says in which life of its party; it comes to nothing in another.
+/// Something that happens. A `life` says in which life of its party; it comes to nothing in
+/// another.
 #[derive(Debug)]
 pub(crate) enum Happening {
     /// The engine's process starts.

@@ -1,4 +1,5 @@
-//! What the simulator's own tests break, to see that the checks bite. Nothing here is in a world otherwise.
+//! What the simulator's own tests break, to see that the checks bite. Nothing here is in a world
+//! otherwise.
 //!
 //! Not here: broken rules of the core and of the engine. They are patches (`crates/sim/mutants`).
 

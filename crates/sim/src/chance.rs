@@ -1,7 +1,7 @@
 //! Chance: every draw of a world comes from its seed, and nothing else does.
 //!
-//! A world has many streams, one for each kind of thing that is drawn, so that a fault which is left
-//! out moves as little as possible of the rest.
+//! A world has many streams, one for each kind of thing that is drawn, so that a fault which is
+//! left out moves as little as possible of the rest.
 
 use std::time::Duration;
 

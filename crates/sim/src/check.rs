@@ -39,7 +39,8 @@ checks! {
     Budgets "budgets",
     /// Who is cordoned gets nothing new.
     Cordoned "cordoned",
-    /// A dispatcher is set aside when it fails what others may prove, and never else; it gets probes then, and no more.
+    /// A dispatcher is set aside when it fails what others may prove, and never else; it gets
+    /// probes then, and no more.
     SetAside "set-aside",
     /// What the log says is what the engine holds.
     ReplayEqualsLive "replay-equals-live",
@@ -53,7 +54,8 @@ checks! {
     LateProof "late-proof-taken",
     /// A task's id depends on what is asked alone.
     SameId "same-id",
-    /// A result is not taken that anybody can object to: a mock, of another key, of other parts or values.
+    /// A result is not taken that anybody can object to: a mock, of another key, of other parts or
+    /// values.
     UnfitRefused "unfit-refused",
     /// A key is named and pinned when enough name it, and never else.
     Keys "keys",
@@ -93,7 +95,8 @@ checks! {
     OneWriter "one-writer",
     /// Of a log that went back nothing is appended, and who knows better ends.
     LoudStop "loud-stop",
-    /// What an engine says that leads no more is not obeyed, and no engine says that it leads once its log says otherwise.
+    /// What an engine says that leads no more is not obeyed, and no engine says that it leads once
+    /// its log says otherwise.
     StaleEpoch "stale-epoch",
     /// Where the log answers and an engine hears, one leads soon.
     Recovers "recovers",

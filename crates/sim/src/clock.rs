@@ -1,7 +1,7 @@
 //! Clocks: how a party sees virtual time.
 //!
-//! An engine's clock is the wall's at its start, or the log's if that is later, and runs on by itself from
-//! there, fast or slow.
+//! An engine's clock is the wall's at its start, or the log's if that is later, and runs on by
+//! itself from there, fast or slow.
 
 use std::time::Duration;
 

@@ -1,8 +1,10 @@
-//! A cluster: several engines over one log on a stream, dispatchers that hear whoever leads, and a client, on virtual time.
+//! A cluster: several engines over one log on a stream, dispatchers that hear whoever leads, and a
+//! client, on virtual time.
 //!
-//! What is real: all of `push0-core` and `push0-engine` (an engine's turn, when one that stands by claims the log, which
-//! engine a dispatcher follows), and of `push0_log::stream` all that is decided about an append. What is mirrored: the
-//! stream and its servers (`stream`), what asks them, the bus, what a dispatcher promises (`dispatcher`).
+//! What is real: all of `push0-core` and `push0-engine` (an engine's turn, when one that stands by
+//! claims the log, which engine a dispatcher follows), and of `push0_log::stream` all that is
+//! decided about an append. What is mirrored: the stream and its servers (`stream`), what asks
+//! them, the bus, what a dispatcher promises (`dispatcher`).
 //!
 //! Not here: an engine over a disk (`world`).
 
@@ -58,7 +60,8 @@ pub(crate) struct Cluster {
     steps: u64,
 }
 
-/// Something that happens. A `life` says in which life of its party; it comes to nothing in another.
+/// Something that happens. A `life` says in which life of its party; it comes to nothing in
+/// another.
 #[derive(Debug)]
 enum Happening {
     NodeStarts {

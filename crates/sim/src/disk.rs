@@ -1,7 +1,7 @@
 //! A disk in memory that keeps what `push0_log::Disk` promises and nothing more.
 //!
-//! Unsynced writes are lost by sectors, in any combination; names are lost from the newest back; a sync
-//! that fails keeps a part and forgets that there was more, as Linux does.
+//! Unsynced writes are lost by sectors, in any combination; names are lost from the newest back; a
+//! sync that fails keeps a part and forgets that there was more, as Linux does.
 //!
 //! Not here: when any of it happens (`world`).
 
@@ -117,8 +117,8 @@ impl SimDisk {
         }
     }
 
-    /// Damages a byte of the log for good; answers how to undo it. The last frame is spared: nobody can
-    /// tell one that was damaged from one that was never whole.
+    /// Damages a byte of the log for good; answers how to undo it. The last frame is spared: nobody
+    /// can tell one that was damaged from one that was never whole.
     pub(crate) fn damage(&self) -> Option<Damage> {
         let state = &mut *self.state();
         let names: Vec<_> = state.names.keys().filter(|name| name.ends_with(".seg")).collect();

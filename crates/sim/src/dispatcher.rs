@@ -1,9 +1,10 @@
-//! A dispatcher as a state machine, with the promises of `push0-dispatch`: it starts an attempt at most
-//! once, holds what ended until a verdict comes, and its beats say the whole truth.
+//! A dispatcher as a state machine, with the promises of `push0-dispatch`: it starts an attempt at
+//! most once, holds what ended until a verdict comes, and its beats say the whole truth.
 //!
 //! Its prover and its verifier are in it: what they do is drawn (`proving`).
 //!
-//! Not here: processes, contracts, files; the threads of the real one, and so what happens between them.
+//! Not here: processes, contracts, files; the threads of the real one, and so what happens between
+//! them.
 
 mod proving;
 

@@ -1,5 +1,6 @@
 //! The engine's surroundings in virtual time: the real `push0_engine` over the real file log, as
-//! `crates/push0/src/engine.rs` has it over tokio. What waits there for a sync waits here for virtual time.
+//! `crates/push0/src/engine.rs` has it over tokio. What waits there for a sync waits here for
+//! virtual time.
 //!
 //! Not here: when it runs, and what becomes of what leaves it (`world`).
 
@@ -26,7 +27,8 @@ pub(crate) struct Engine {
     clock: Clock,
     /// On its way to the engine.
     inbox: VecDeque<Request>,
-    /// How far the append goes that is under way. What it has written is beyond what the engine knows to be durable.
+    /// How far the append goes that is under way. What it has written is beyond what the engine
+    /// knows to be durable.
     under_way: Option<Seq>,
     /// Whether it decides while an append is under way.
     is_ahead: bool,
@@ -111,7 +113,8 @@ impl Engine {
         self.engine.scheduler()
     }
 
-    /// Takes something in; past its bound, whoever asks would wait, and a message of a beat is left out.
+    /// Takes something in; past its bound, whoever asks would wait, and a message of a beat is left
+    /// out.
     pub(crate) fn ask(&mut self, request: Request) {
         self.inbox.push_back(request);
     }
@@ -165,7 +168,8 @@ impl Engine {
         self.clock.when(at)
     }
 
-    /// Takes a turn, if one is due. Answers what leaves at once: grants, and what rests on nothing that is new.
+    /// Takes a turn, if one is due. Answers what leaves at once: grants, and what rests on nothing
+    /// that is new.
     ///
     /// # Errors
     ///

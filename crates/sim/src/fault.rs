@@ -1,8 +1,9 @@
 //! Faults: what may go wrong, how often in this world, and what did.
 //!
-//! Each kind has a stream of chance of its own and each of its strikes a number, so that one strike can
-//! be left out and the others stay. Swarm weights: a world has about half of the kinds, each rare, usual
-//! or frequent, for a world in which everything fails is as tame as one in which nothing does.
+//! Each kind has a stream of chance of its own and each of its strikes a number, so that one strike
+//! can be left out and the others stay. Swarm weights: a world has about half of the kinds, each
+//! rare, usual or frequent, for a world in which everything fails is as tame as one in which
+//! nothing does.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -139,7 +140,8 @@ faults! {
     Mute "mute" 8,
     /// What the engine says does not reach a dispatcher for a while.
     Deaf "deaf" 8,
-    /// The store does not find what it has, for a while: who looks for something then complains of it, sooner or later.
+    /// The store does not find what it has, for a while: who looks for something then complains of
+    /// it, sooner or later.
     Complains "complains" 20,
     /// An operator keeps new work from a dispatcher for a while.
     Cordoned "cordoned" 15,
@@ -149,7 +151,8 @@ faults! {
     Election "election" 15,
     /// The stream's answer to an engine is lost.
     AnswerLost "answer-lost" 30,
-    /// What an engine appends is taken by the stream's leader, and is on a majority of servers late.
+    /// What an engine appends is taken by the stream's leader, and is on a majority of servers
+    /// late.
     AppendLate "append-late" 30,
     /// What an engine asks of the stream comes there late, after it has asked again.
     AskedLate "asked-late" 25,
@@ -226,7 +229,8 @@ impl Faults {
         Self { kinds: kinds.collect(), only, struck: Vec::new(), is_over: false }
     }
 
-    /// Those of a seed: all kinds that may strike in its worlds, or those of them alone that strike often.
+    /// Those of a seed: all kinds that may strike in its worlds, or those of them alone that strike
+    /// often.
     pub(crate) fn of_kinds_often(
         seed: u64,
         only: Option<BTreeSet<Strike>>,

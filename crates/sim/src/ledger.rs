@@ -1,7 +1,7 @@
 //! The ledger: the log as the simulator reads it, in its own way and words.
 //!
-//! It knows nothing of queues, collectors or effects. What it keeps is what the checks ask for: where each
-//! task stands, who holds which lease, what was cut where, what was released.
+//! It knows nothing of queues, collectors or effects. What it keeps is what the checks ask for:
+//! where each task stands, who holds which lease, what was cut where, what was released.
 
 mod batches;
 mod due;
@@ -57,7 +57,8 @@ pub(crate) struct Ledger {
     /// The time of the last fact.
     pub(crate) at: Timestamp,
     keys: BTreeMap<ProgramName, Keys>,
-    /// Tasks that are no more, for what they read was taken back, and which attempts were granted before that: those below.
+    /// Tasks that are no more, for what they read was taken back, and which attempts were granted
+    /// before that: those below.
     superseded: BTreeMap<TaskId, AttemptId>,
     arrivals: Arrivals,
     /// The canonical chain, as its source has it.

@@ -20,7 +20,8 @@ impl Story {
         self.live(true, |_, _| {})
     }
 
-    /// Likewise; `each` gets what each step added to the history, and the lines of the state after it.
+    /// Likewise; `each` gets what each step added to the history, and the lines of the state after
+    /// it.
     pub fn step(&self, mut each: impl FnMut(&str, &[String])) -> Outcome {
         let mut told = 0;
         self.live(true, |history, state| {

@@ -8,8 +8,8 @@ use std::time::Instant;
 use clap::{Parser, value_parser};
 use push0_sim::{Fault, Story, Strike, shrink};
 
-/// Runs push0's scheduler and log in simulated worlds. Each world is drawn from its seed: the same seed is the
-/// same history, byte for byte.
+/// Runs push0's scheduler and log in simulated worlds. Each world is drawn from its seed: the same
+/// seed is the same history, byte for byte.
 #[derive(Debug, Parser)]
 #[command(name = "push0-sim", version)]
 struct Args {
@@ -40,7 +40,8 @@ struct Args {
     /// The only kinds of faults that strike, and often.
     #[arg(long, value_delimiter = ',', value_name = "FAULT,...", value_parser = kind)]
     often: Vec<Fault>,
-    /// Worlds of a cluster: several engines over one log on a stream. Else of one engine over its disk.
+    /// Worlds of a cluster: several engines over one log on a stream. Else of one engine over its
+    /// disk.
     #[arg(long)]
     cluster: bool,
 }

@@ -1,8 +1,9 @@
 //! The reference model: what comes out in the end, from the blocks and the pipeline alone.
 //!
-//! It knows no time, no order, no dispatcher and no failure. It takes whole lists of items through the stages
-//! and says which tasks there are and which spans are released, with which public values. Where time or an
-//! operator had a say in where batches are cut, it takes the cuts from the log, if they are gapless.
+//! It knows no time, no order, no dispatcher and no failure. It takes whole lists of items through
+//! the stages and says which tasks there are and which spans are released, with which public
+//! values. Where time or an operator had a say in where batches are cut, it takes the cuts from the
+//! log, if they are gapless.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -170,7 +171,8 @@ impl Model<'_> {
         Ok(batches)
     }
 
-    /// How many of the first items make a batch: the fewest that reach a maximum, or one less if they pass it.
+    /// How many of the first items make a batch: the fewest that reach a maximum, or one less if
+    /// they pass it.
     fn reach(&self, items: &[Item], bounds: &Bounds, items_max: usize) -> usize {
         let most = items.len().min(items_max);
         let reached =

@@ -1,9 +1,10 @@
 //! Who goes first, said as a rule about what was granted: not how it is found.
 //!
-//! A task that waits goes before every one behind it, unless nobody who is free can run it. A dispatcher
-//! that is free is passed over only where it is kept for a task that it alone could run once it is idle, or is set
-//! aside: then it gets a probe when that is due, of whatever task, and nothing else. The first that waits has one kept
-//! for it, if any could ever run it; and a task goes to who has not failed it, then to who has the least to do.
+//! A task that waits goes before every one behind it, unless nobody who is free can run it. A
+//! dispatcher that is free is passed over only where it is kept for a task that it alone could run
+//! once it is idle, or is set aside: then it gets a probe when that is due, of whatever task, and
+//! nothing else. The first that waits has one kept for it, if any could ever run it; and a task
+//! goes to who has not failed it, then to who has the least to do.
 
 use std::collections::BTreeMap;
 
@@ -124,7 +125,8 @@ fn well_placed(
     })
 }
 
-/// Of those that could run the first that waits once they are idle, one gets nothing that is behind it.
+/// Of those that could run the first that waits once they are idle, one gets nothing that is behind
+/// it.
 fn kept_for_the_first(
     (ledger, now): (&Ledger, Timestamp),
     waiting: &[Waiting<'_>],
@@ -161,7 +163,8 @@ fn kept_for_the_first(
     let has_free = able.iter().any(|offer| offer.free.slots > 0);
     let able = able.into_iter().filter(|offer| !has_free || offer.free.slots > 0);
     let able: Vec<_> = able.map(|offer| &offer.dispatcher).collect();
-    // A probe that is due is no work behind it: it comes at growing intervals, and what it takes is given back soon.
+    // A probe that is due is no work behind it: it comes at growing intervals, and what it takes is
+    // given back soon.
     let busy = behind.filter_map(|task| Some((task.name, granted.get(&task.place.4)?)));
     let busy = busy.filter(|(name, who)| !ledger.trouble.is_aside(name, who));
     let busy: Vec<_> = busy.map(|(_, who)| *who).collect();

@@ -1,6 +1,7 @@
 //! Pipelines drawn at random: every collector, over every other that is legal, 1 to 6 stages.
 //!
-//! What is drawn is a file's text; the real check says whether it is legal, and what is not is drawn anew.
+//! What is drawn is a file's text; the real check says whether it is legal, and what is not is
+//! drawn anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +32,8 @@ pub(crate) fn draw(chance: &mut Chance) -> PipelineSpec {
     spec
 }
 
-/// In some worlds the pipeline says which key its proofs are under, or how long to wait between two tries.
+/// In some worlds the pipeline says which key its proofs are under, or how long to wait between two
+/// tries.
 pub(crate) fn declare(spec: &mut PipelineSpec, chance: &mut Chance) {
     if chance.permille(200) {
         for (name, program) in &mut spec.programs {

@@ -27,7 +27,8 @@ pub(crate) struct Scenario {
     pub(crate) is_one_process: bool,
     /// What the disk writes whole or not at all. Unit: bytes.
     pub(crate) sector: usize,
-    /// A machine that proves nothing until somebody mends it, by its place, and what comes of all that it is granted.
+    /// A machine that proves nothing until somebody mends it, by its place, and what comes of all
+    /// that it is granted.
     pub(crate) bad: Option<(usize, Bad)>,
 }
 
@@ -82,12 +83,14 @@ impl Scenario {
 }
 
 impl Scenario {
-    /// That of a seed's cluster: a smaller one, for what several engines do to each other is the same of few blocks.
+    /// That of a seed's cluster: a smaller one, for what several engines do to each other is the
+    /// same of few blocks.
     pub(crate) fn of_cluster(seed: u64, blocks: Option<u64>) -> Self {
         let chance = &mut Chance::of(seed, CLUSTER_STREAM);
         let drawn = chance.within(1, CLUSTER_BLOCKS_MAX);
         let blocks = Some(blocks.map_or(drawn, |blocks| blocks.min(drawn)));
-        // Of a chain that goes on without end, each batch closes by a rule of its own; not every pipeline has one.
+        // Of a chain that goes on without end, each batch closes by a rule of its own; not every
+        // pipeline has one.
         let drawn = (0..TRIES_MAX).map(|tried| Self::submitted(seed ^ (tried << 40), blocks));
         let mut scenario = drawn.flatten().next().expect("most pipelines may be of such a chain");
         scenario.is_one_process = false;
@@ -202,7 +205,8 @@ fn dispatchers(chance: &mut Chance, spec: &PipelineSpec) -> Vec<Capacity> {
     std::iter::once(able).chain(others).collect()
 }
 
-/// Some programs need GPUs in some worlds, and some machines have them; the first has what each needs.
+/// Some programs need GPUs in some worlds, and some machines have them; the first has what each
+/// needs.
 fn equip(dispatchers: &mut [Capacity], spec: &mut PipelineSpec, rare: &mut Chance) {
     if !rare.permille(250) {
         return;
@@ -235,7 +239,8 @@ fn bad(rare: &mut Chance, machines: usize) -> Option<(usize, Bad)> {
 /// Where the canonical chain starts.
 pub(crate) const START: u64 = 100;
 
-/// The largest record of a log: a turn is full at a fourth of it. In some worlds there is half as much. Unit: bytes.
+/// The largest record of a log: a turn is full at a fourth of it. In some worlds there is half as
+/// much. Unit: bytes.
 const SHORT_RECORDS: usize = 32_000;
 
 /// Likewise, where a turn has room for all that a decision may hold. Unit: bytes.

@@ -1,7 +1,7 @@
 //! Shrinking: from a story that fails to a shorter one in which the same check does not hold.
 //!
-//! Faults are left out by halves, then by ever smaller parts, then one by one; then blocks. Each try is a
-//! whole run, so what is left is needed, at least as the rest stands.
+//! Faults are left out by halves, then by ever smaller parts, then one by one; then blocks. Each
+//! try is a whole run, so what is left is needed, at least as the rest stands.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! The store of artifacts, as dispatchers, source and reader share it. Durable: what is in it survives
-//! every crash, unless a fault takes or damages it.
+//! The store of artifacts, as dispatchers, source and reader share it. Durable: what is in it
+//! survives every crash, unless a fault takes or damages it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

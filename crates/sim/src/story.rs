@@ -21,7 +21,8 @@ pub struct Story {
     pub blocks: Option<u64>,
     /// What is wrong on purpose.
     pub broken: Option<Broken>,
-    /// Whether it is of a cluster: several engines over one stream. Else it is of one engine over its disk.
+    /// Whether it is of a cluster: several engines over one stream. Else it is of one engine over
+    /// its disk.
     pub is_cluster: bool,
 }
 

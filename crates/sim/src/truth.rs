@@ -1,5 +1,5 @@
-//! What is true in a world: what a task's public values are, and into how many parts it splits. Provers say
-//! it, checks hold them to it.
+//! What is true in a world: what a task's public values are, and into how many parts it splits.
+//! Provers say it, checks hold them to it.
 
 use push0_core::{Digest, Key, Output, ProgramName, ResultRef, Stage, Vkey};
 

@@ -1,6 +1,7 @@
 //! The watch: sees every decision, every record and every message, and checks them as they come.
 //!
-//! What it knows of the log it reads by itself (`Ledger`); what it knows of the world, no engine knows.
+//! What it knows of the log it reads by itself (`Ledger`); what it knows of the world, no engine
+//! knows.
 
 mod due;
 mod ends;
@@ -36,13 +37,15 @@ pub(crate) struct Watch {
     under_way: Option<Turn>,
     /// A scheduler that knows the log alone.
     shadow: Scheduler,
-    /// How far the engine was told that its log is durable. What an append under way has written is beyond it.
+    /// How far the engine was told that its log is durable. What an append under way has written is
+    /// beyond it.
     durable: Seq,
     /// The epoch whose claim is within that.
     led: Epoch,
     /// When each dispatcher could last not be heard, or could be heard late.
     troubles: BTreeMap<DispatcherId, Duration>,
-    /// Those that died, where an engine was told that their connection had ended, until it hears them again.
+    /// Those that died, where an engine was told that their connection had ended, until it hears
+    /// them again.
     departed: BTreeSet<DispatcherId>,
     /// When an engine last began to hear, after it could not.
     heard_from: Duration,
@@ -52,7 +55,8 @@ pub(crate) struct Watch {
     lives: BTreeMap<DispatcherId, u64>,
     /// Of which life the beat is that is decided about, if one is; and what it knows of.
     hearing: Option<Which>,
-    /// Dispatchers that were started again, and of whose former life the turn had no room to end all: what their beat knew.
+    /// Dispatchers that were started again, and of whose former life the turn had no room to end
+    /// all: what their beat knew.
     unfinished: BTreeMap<DispatcherId, BTreeMap<AttemptId, TaskId>>,
     known: BTreeMap<AttemptId, TaskId>,
     announced: BTreeMap<DispatcherId, Capacity>,
@@ -108,7 +112,8 @@ impl Watch {
         }
     }
 
-    /// Whether a dispatcher is held to a key for good: one that only a crash's victim decided on may yet be another.
+    /// Whether a dispatcher is held to a key for good: one that only a crash's victim decided on
+    /// may yet be another.
     pub(crate) fn is_held(&self, program: &ProgramName, dispatcher: &DispatcherId) -> bool {
         self.shadow.vkey_for(program, dispatcher).is_some()
     }
@@ -291,8 +296,8 @@ impl Watch {
         &self.shadow
     }
 
-    /// A turn has ended; its engine holds nothing that is not in the log. Where there is much to hold, not every turn is
-    /// looked at.
+    /// A turn has ended; its engine holds nothing that is not in the log. Where there is much to
+    /// hold, not every turn is looked at.
     pub(crate) fn turned(&mut self, scheduler: &Scheduler) {
         self.turns += 1;
         if self.ledger.tasks.len() > MANY_TASKS && !self.turns.is_multiple_of(8) {
@@ -387,6 +392,6 @@ impl Watch {
 /// More than most worlds have.
 const MANY_TASKS: usize = 100;
 
-/// Facts of one report at the most: a key that is named, that is pinned by it, the acceptance, that its dispatcher is restored, and what it was made in the
-/// place of.
+/// Facts of one report at the most: a key that is named, that is pinned by it, the acceptance, that
+/// its dispatcher is restored, and what it was made in the place of.
 const OF_A_REPORT: usize = 5;

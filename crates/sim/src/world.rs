@@ -1,7 +1,8 @@
-//! A world: one engine over its disk, dispatchers, a source and a reader, in one thread on virtual time.
+//! A world: one engine over its disk, dispatchers, a source and a reader, in one thread on virtual
+//! time.
 //!
-//! Everything that happens is on one agenda, and everything drawn comes from the seed, so the same story
-//! is the same history, byte for byte.
+//! Everything that happens is on one agenda, and everything drawn comes from the seed, so the same
+//! story is the same history, byte for byte.
 
 mod crew;
 mod ending;

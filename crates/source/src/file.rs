@@ -1,7 +1,9 @@
-//! A file of blocks: one JSON object a line, each the child of the one before; or a node's answers with them.
+//! A file of blocks: one JSON object a line, each the child of the one before; or a node's answers
+//! with them.
 //!
-//! Read as a stream: memory holds one line, and its blocks. Blank lines are skipped, a carriage return before the end of
-//! a line is not part of it. The first fault ends the stream, for what follows it cannot be linked.
+//! Read as a stream: memory holds one line, and its blocks. Blank lines are skipped, a carriage
+//! return before the end of a line is not part of it. The first fault ends the stream, for what
+//! follows it cannot be linked.
 //!
 //! Not here: what makes a header right (`header`), and what an answer is (`response`).
 
@@ -166,8 +168,8 @@ impl BlockFile {
         }
     }
 
-    /// Whether other blocks of the file have the hashes of their headers. What is read here is not given out: a fault
-    /// ends the file.
+    /// Whether other blocks of the file have the hashes of their headers. What is read here is not
+    /// given out: a fault ends the file.
     fn others(&mut self) -> Others {
         if self.before.is_some() {
             return Others::Hash;

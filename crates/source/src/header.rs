@@ -1,11 +1,11 @@
 //! A block's header, and whether its hash is its hash.
 //!
-//! The hash is the Keccak-256 of the RLP list of the header's fields: alloy's type knows which there are,
-//! and in which order. A fork only adds: so what is there must be a prefix of the list, and a chain that lacks
-//! a fork lacks its fields.
+//! The hash is the Keccak-256 of the RLP list of the header's fields: alloy's type knows which
+//! there are, and in which order. A fork only adds: so what is there must be a prefix of the list,
+//! and a chain that lacks a fork lacks its fields.
 //!
-//! Not here: the rest of a block, which no header covers as it stands; chains that hash their blocks otherwise
-//! (`unlike`).
+//! Not here: the rest of a block, which no header covers as it stands; chains that hash their
+//! blocks otherwise (`unlike`).
 
 use alloy_consensus::Header as Fields;
 use alloy_primitives::U256;
@@ -79,7 +79,8 @@ pub(super) fn hash(object: &Object) -> Result<BlockHash, Lie> {
     Ok(BlockHash(fields(object)?.hash_slow().0))
 }
 
-/// The header itself. Each field is named, so that one which a newer alloy adds is missed by the compiler.
+/// The header itself. Each field is named, so that one which a newer alloy adds is missed by the
+/// compiler.
 fn fields(object: &Object) -> Result<Fields, Lie> {
     let is_there = later(object)?;
     let hash = |field| fixed::<32>(field, required(object, field)?).map(Into::into);

@@ -1,8 +1,8 @@
 //! One line: a JSON object, of which only some keys matter.
 //!
-//! What does not matter is skipped without being kept, so a block with its transactions costs no more
-//! memory than its line. A key that matters and comes twice is refused: two readers could disagree on
-//! which one counts.
+//! What does not matter is skipped without being kept, so a block with its transactions costs no
+//! more memory than its line. A key that matters and comes twice is refused: two readers could
+//! disagree on which one counts.
 //!
 //! Not here: what the values mean.
 

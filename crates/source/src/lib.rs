@@ -1,9 +1,9 @@
 //! Blocks from outside, checked before anything else sees them.
 //!
-//! A header proves itself: its hash is of its fields, and names the block before. So a source can be
-//! believed, or caught, without asking anyone. What no header covers (transactions, the witness) is
-//! passed on as it came, under the SHA-256 of its bytes. A chain that hashes its blocks otherwise can be taken at its
-//! source's word, if the pipeline says so.
+//! A header proves itself: its hash is of its fields, and names the block before. So a source can
+//! be believed, or caught, without asking anyone. What no header covers (transactions, the witness)
+//! is passed on as it came, under the SHA-256 of its bytes. A chain that hashes its blocks
+//! otherwise can be taken at its source's word, if the pipeline says so.
 //!
 //! Not here: which branch is canonical, and what is done with a block (`push0_core`).
 
@@ -35,7 +35,8 @@ pub struct SourceBlock {
 /// Why a source's blocks cannot be used. Exit 3.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// The file could not be opened or read on. Nothing is known of its blocks: try again once it can.
+    /// The file could not be opened or read on. Nothing is known of its blocks: try again once it
+    /// can.
     #[error("{what} ({}): {remedy}", file.display())]
     Unreadable {
         /// The file.
@@ -48,8 +49,8 @@ pub enum SourceError {
         #[source]
         source: io::Error,
     },
-    /// A line is not the block it claims to be, or not the next one. Correct the file: the blocks before
-    /// this line are good.
+    /// A line is not the block it claims to be, or not the next one. Correct the file: the blocks
+    /// before this line are good.
     #[error("{what} ({}:{line}{}): {remedy}", file.display(), after_comma(field.as_deref()))]
     Lies {
         /// The file.

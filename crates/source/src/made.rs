@@ -1,7 +1,8 @@
 //! Blocks that no chain has: for a first look at a pipeline, where no real ones are at hand.
 //!
-//! Each is a whole header with its right hash, the child of the one before, so everything that is checked of a block
-//! from outside holds. Nothing was executed in it: a prover that wants transactions or a witness finds none.
+//! Each is a whole header with its right hash, the child of the one before, so everything that is
+//! checked of a block from outside holds. Nothing was executed in it: a prover that wants
+//! transactions or a witness finds none.
 //!
 //! Not here: what is checked (`header`, `file`).
 
@@ -9,8 +10,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Lie, header, json as line};
 
-/// The lines of a block file with `count` blocks from `first` on. `fields`: numeric ones that each has beside its
-/// header's.
+/// The lines of a block file with `count` blocks from `first` on. `fields`: numeric ones that each
+/// has beside its header's.
 ///
 /// # Panics
 ///

@@ -1,8 +1,9 @@
-//! A line that is a node's answer (JSON-RPC), and not the block itself: the block is in its `result`.
+//! A line that is a node's answer (JSON-RPC), and not the block itself: the block is in its
+//! `result`.
 //!
-//! What `curl … eth_getBlockByNumber` writes is taken as it comes: one answer a line, or a batch of them, or one with a
-//! list of blocks. A node may answer a batch in any order (JSON-RPC 2.0, 6), so blocks of one line are sorted by their
-//! number. The block is the very bytes that the node wrote.
+//! What `curl … eth_getBlockByNumber` writes is taken as it comes: one answer a line, or a batch of
+//! them, or one with a list of blocks. A node may answer a batch in any order (JSON-RPC 2.0, 6), so
+//! blocks of one line are sorted by their number. The block is the very bytes that the node wrote.
 //!
 //! Not here: what makes the block right (`header`).
 
@@ -19,7 +20,8 @@ use super::Lie;
 
 /// Where in the line its blocks are: the whole line, unless it is an answer, or several.
 ///
-/// An answer that has no block is a lie, with the node's words. A line that is no JSON is passed on as it is.
+/// An answer that has no block is a lie, with the node's words. A line that is no JSON is passed on
+/// as it is.
 pub(super) fn blocks(line: &[u8]) -> Result<Vec<Range<usize>>, Lie> {
     let whole = || Ok(std::iter::once(0..line.len()).collect());
     let Ok(text) = str::from_utf8(line) else { return whole() };

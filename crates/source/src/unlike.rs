@@ -1,7 +1,7 @@
 //! A block whose hash is not that of its header: was it changed, or does its chain hash otherwise?
 //!
-//! One block alone does not say. Others of its file do: where one of them has the hash of its header, the chain
-//! hashes as Ethereum does, and this block was changed.
+//! One block alone does not say. Others of its file do: where one of them has the hash of its
+//! header, the chain hashes as Ethereum does, and this block was changed.
 //!
 //! Not here: how a header is hashed (`header`).
 

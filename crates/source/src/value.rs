@@ -1,5 +1,5 @@
-//! The two notations of the JSON-RPC specification: data (`0x` and pairs of digits) and quantities (`0x`
-//! and a number in hexadecimal).
+//! The two notations of the JSON-RPC specification: data (`0x` and pairs of digits) and quantities
+//! (`0x` and a number in hexadecimal).
 //!
 //! Leading zeros of a quantity are let pass, as some nodes write them: the header's hash is of the
 //! number, so nothing can hide in them.

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
-/// An authority, and what it signed: files of its certificate, the server's and its key, the client's
-/// and its key.
+/// An authority, and what it signed: files of its certificate, the server's and its key, the
+/// client's and its key.
 #[must_use]
 pub fn certificates(dir: &Path) -> [String; 5] {
     let key = KeyPair::generate().expect("there is chance");

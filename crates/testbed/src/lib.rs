@@ -1,5 +1,5 @@
-//! Real NATS servers on loopback, a wire to them that can be cut, a server that speaks S3, and programs to run. For
-//! tests alone.
+//! Real NATS servers on loopback, a wire to them that can be cut, a server that speaks S3, and
+//! programs to run. For tests alone.
 //!
 //! ```text
 //!   test ──▶ Nats ──starts, kills, freezes──▶ nats-server (one, or three with routes)
@@ -8,8 +8,9 @@
 //! ```
 //!
 //! Everything here blocks, panics where it cannot do what it is asked, and waits for what it waits
-//! for: for a server's own word, with a bound, and never for time alone. Servers listen on 127.0.0.1,
-//! keep their files in a temporary directory, and are ended by their ids when [`Nats`] is dropped.
+//! for: for a server's own word, with a bound, and never for time alone. Servers listen on
+//! 127.0.0.1, keep their files in a temporary directory, and are ended by their ids when [`Nats`]
+//! is dropped.
 //!
 //! Not here: a client of NATS. What a server says of itself comes from its monitoring port.
 

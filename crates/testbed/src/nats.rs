@@ -1,7 +1,7 @@
 //! Real nats-servers, one or a cluster, that can be killed, frozen and started again.
 //!
-//! A server that is started again has the ports and the files that it had. All of them are ended, by
-//! their ids, when [`Nats`] is dropped; a test that is itself killed leaves them behind.
+//! A server that is started again has the ports and the files that it had. All of them are ended,
+//! by their ids, when [`Nats`] is dropped; a test that is itself killed leaves them behind.
 //!
 //! Not here: faults of the network (`proxy`).
 
@@ -21,8 +21,8 @@ use crate::{free_ports, monitor, until};
 pub struct Settings {
     /// How many: one alone, or a cluster of three.
     pub nodes: usize,
-    /// Whether they acknowledge before they sync, as servers do by default (`sync_interval` of 2 minutes).
-    /// Otherwise they sync first, as `deploy/nats.conf` has it.
+    /// Whether they acknowledge before they sync, as servers do by default (`sync_interval` of 2
+    /// minutes). Otherwise they sync first, as `deploy/nats.conf` has it.
     pub lazy_sync: bool,
     /// More lines for the configuration of each.
     pub more: String,
@@ -113,7 +113,8 @@ impl Nats {
         self.spawn(node);
     }
 
-    /// Has this server take other lines for its configuration than it was started with, and waits until it has.
+    /// Has this server take other lines for its configuration than it was started with, and waits
+    /// until it has.
     pub fn reload(&self, node: usize, settings: &Settings) {
         let loaded = |port| monitor::ask(port, "/varz")?.get("config_load_time").cloned();
         let monitor = self.node(node).monitor;

@@ -1,7 +1,7 @@
 //! Ports that nobody listens on.
 //!
-//! Not here: keeping them. Another process may take one before it is used; who starts a server tries
-//! again with others then.
+//! Not here: keeping them. Another process may take one before it is used; who starts a server
+//! tries again with others then.
 
 use std::net::{Ipv4Addr, TcpListener};
 

@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 
 /// Writes a program that the same process may run at once.
 ///
-/// A child writes it. A file that anything has open for writing cannot be run, and whatever another thread of this process
-/// starts meanwhile has for a moment all that this process has open.
+/// A child writes it. A file that anything has open for writing cannot be run, and whatever another
+/// thread of this process starts meanwhile has for a moment all that this process has open.
 pub fn program(path: &Path, body: &str) {
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", "cat > \"$1\" && chmod 755 \"$1\"", "sh"]).arg(path).stdin(Stdio::piped());

@@ -148,7 +148,8 @@ fn pump(mut from: TcpStream, mut to: TcpStream, shared: &Arc<Mutex<State>>, dire
 }
 
 impl State {
-    /// Whether bytes in this direction pass, and whether they do later. Those that do not are counted.
+    /// Whether bytes in this direction pass, and whether they do later. Those that do not are
+    /// counted.
     const fn pass(&mut self, direction: Direction, bytes: usize) -> (bool, bool) {
         let passes = match direction {
             Direction::Requests => !matches!(self.wire, Wire::NoRequests | Wire::Down),

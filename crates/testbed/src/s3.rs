@@ -1,8 +1,10 @@
-//! A server that speaks S3 on loopback, over a directory, which can be stopped, started again, and made to fail.
+//! A server that speaks S3 on loopback, over a directory, which can be stopped, started again, and
+//! made to fail.
 //!
-//! An object is a file, `DIR/BUCKET/KEY`: a test damages or ages it there. Requests must be signed with the
-//! server's keys. What is written to an object only where there is none is so for one at a time, which the
-//! crate beneath does not see to. Listening ends, and connections are closed, when [`S3`] is dropped.
+//! An object is a file, `DIR/BUCKET/KEY`: a test damages or ages it there. Requests must be signed
+//! with the server's keys. What is written to an object only where there is none is so for one at a
+//! time, which the crate beneath does not see to. Listening ends, and connections are closed, when
+//! [`S3`] is dropped.
 //!
 //! Not here: durability. Nothing is synced.
 
@@ -113,8 +115,8 @@ pub struct Keys {
     pub secret_access_key: String,
 }
 
-/// Serves one bucket out of `dir`, where it is made if there is none, for as long as it is polled. A status in
-/// `fault` is the answer to all.
+/// Serves one bucket out of `dir`, where it is made if there is none, for as long as it is polled.
+/// A status in `fault` is the answer to all.
 ///
 /// # Panics
 ///

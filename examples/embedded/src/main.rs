@@ -1,4 +1,5 @@
-//! push0's engine in a program of one's own: no server, no process but this one, and nothing is lost when it is killed.
+//! push0's engine in a program of one's own: no server, no process but this one, and nothing is
+//! lost when it is killed.
 //!
 //!     cargo run --release -p push0-embedded -- examples/scroll/pipeline.toml DIR
 

@@ -1,4 +1,5 @@
-//! What stands for a dispatcher and its store: the reference prover, called as a function, and a file for each artifact.
+//! What stands for a dispatcher and its store: the reference prover, called as a function, and a
+//! file for each artifact.
 
 use std::collections::BTreeMap;
 use std::error::Error;

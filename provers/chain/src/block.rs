@@ -1,6 +1,7 @@
 //! The fields of a block that a leaf is about, read from the JSON of `eth_getBlockByNumber`.
 //!
-//! Not here: the other fields, and whether the hash fits the header; the source of blocks checks that.
+//! Not here: the other fields, and whether the hash fits the header; the source of blocks checks
+//! that.
 
 use push0_prover::wire::Hash32;
 use serde_json::Value;

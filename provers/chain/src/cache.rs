@@ -6,9 +6,10 @@
 //! ```
 //!
 //! The name holds this crate's version and the digest of its key, so another version reads other
-//! files. A file is written under another name and renamed, so it is whole or not there; its hash is
-//! checked when it is read, and a damaged one is built again. Of several processes that start at once
-//! one writes; the others build for themselves instead of waiting for it, for it may never end.
+//! files. A file is written under another name and renamed, so it is whole or not there; its hash
+//! is checked when it is read, and a damaged one is built again. Of several processes that start at
+//! once one writes; the others build for themselves instead of waiting for it, for it may never
+//! end.
 //!
 //! Nothing rests on a cache being honest: what is loaded must have the pinned key, a proof is
 //! checked before it is handed out, and a verifier reads no cache.

@@ -41,7 +41,8 @@ pub enum Stage {
 pub struct SetUp {
     /// Where it is from.
     pub source: Source,
-    /// Why it was not in the cache, or will not be there the next time. The proof is none the worse.
+    /// Why it was not in the cache, or will not be there the next time. The proof is none the
+    /// worse.
     pub problem: Option<CacheError>,
 }
 

@@ -1,10 +1,10 @@
 //! The two circuits, leaf and aggregate, and the one shape that they share.
 //!
-//! A circuit that verifies a proof must know the shape of the circuit that made it (plonky2's common
-//! data: gates, degree, number of public inputs). Here there is one shape, that of the aggregate
-//! itself, found by fix-point: build an aggregate of children of shape *n*, take the shape of what
-//! came out as *n + 1*, until it repeats. The leaf is padded to it. So a child may be either, and
-//! only its verification key differs.
+//! A circuit that verifies a proof must know the shape of the circuit that made it (plonky2's
+//! common data: gates, degree, number of public inputs). Here there is one shape, that of the
+//! aggregate itself, found by fix-point: build an aggregate of children of shape *n*, take the
+//! shape of what came out as *n + 1*, until it repeats. The leaf is padded to it. So a child may be
+//! either, and only its verification key differs.
 //!
 //! Public inputs: the statement, then the circuit digest of the aggregate ([`Inputs`]). A circuit
 //! cannot contain its own digest; so each proof carries it, an aggregate demands that its children

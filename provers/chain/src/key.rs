@@ -2,8 +2,8 @@
 //!
 //! `verification.key` holds all that a verifier needs: the shape of both circuits, and for each its
 //! Merkle cap and digest. It is what [`Shape::build`](crate::Shape::build) makes of this source; a
-//! test builds it again and compares, and `cargo run --example rebuild_key` writes it. So a verifier
-//! starts at once, trusts no cache, and cannot be made to use another key.
+//! test builds it again and compares, and `cargo run --example rebuild_key` writes it. So a
+//! verifier starts at once, trusts no cache, and cannot be made to use another key.
 //!
 //! A proof is a statement and bytes. The bytes hold no public inputs: these are made from the
 //! statement and the pinned aggregate's digest, so there is nothing to keep in step. They have one

@@ -6,9 +6,9 @@
 //! elements:           the same order; 32 bytes are eight u32, the commitment is four elements
 //! ```
 //!
-//! Each form has exactly one encoding of a value: numbers are below 2^62, elements of the commitment
-//! below the field's order, and anything else is refused when read. So a flipped bit in the bytes is
-//! another statement, or none.
+//! Each form has exactly one encoding of a value: numbers are below 2^62, elements of the
+//! commitment below the field's order, and anything else is refused when read. So a flipped bit in
+//! the bytes is another statement, or none.
 //!
 //! Not here: the same rules as constraints (`circuit`).
 

@@ -105,7 +105,8 @@ impl Trouble {
     }
 }
 
-/// Which attempt at `task` this is, from 0, among all processes that count in `state`; `most` at most.
+/// Which attempt at `task` this is, from 0, among all processes that count in `state`; `most` at
+/// most.
 fn count(state: &Path, task: &Task, most: u64) -> io::Result<u64> {
     fs::create_dir_all(state)?;
     let named = match (&task.input, task.id.as_str()) {

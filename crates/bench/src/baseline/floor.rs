@@ -1,9 +1,10 @@
 //! The floor: what the durable writes and the hops of a task take, with nothing decided in between.
 //!
-//! A task of push0 is durable twice (its grant, its result), and goes to another process and back. On a file that is
-//! two fdatasyncs and one round trip over pipes, which is two hops. On NATS it is two publishes that are acknowledged
-//! and two requests with their answers: client to engine, engine to dispatcher. Measured at the pace of the tasks,
-//! since a machine that has gone idle takes longer to wake.
+//! A task of push0 is durable twice (its grant, its result), and goes to another process and back.
+//! On a file that is two fdatasyncs and one round trip over pipes, which is two hops. On NATS it is
+//! two publishes that are acknowledged and two requests with their answers: client to engine,
+//! engine to dispatcher. Measured at the pace of the tasks, since a machine that has gone idle
+//! takes longer to wake.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -103,8 +104,8 @@ pub(crate) fn nats(servers: &Servers, rate: f64, count: u32) -> Result<Duration,
     took
 }
 
-/// Asks until it is answered: a stream that was just made may have no leader yet, and the servers of a cluster may not
-/// know of each other's listeners, so that an answer goes nowhere.
+/// Asks until it is answered: a stream that was just made may have no leader yet, and the servers
+/// of a cluster may not know of each other's listeners, so that an answer goes nowhere.
 async fn until_answered(client: &Client, subject: &str, payload: &[u8]) -> Result<Message, Fault> {
     let mut left = TRIES;
     loop {

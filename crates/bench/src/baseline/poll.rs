@@ -1,10 +1,11 @@
-//! `poll`: a table of jobs in Postgres that dispatchers poll with `FOR UPDATE SKIP LOCKED`, as bento and the prover
-//! of zksync ship it.
+//! `poll`: a table of jobs in Postgres that dispatchers poll with `FOR UPDATE SKIP LOCKED`, as
+//! bento and the prover of zksync ship it.
 //!
-//! The client inserts a row for each task, and polls for those that are done. Slots share at most [`POLLERS_MAX`]
-//! pollers, since each has a connection, which is a process of the server. A poller takes as many rows as it has
-//! slots free, in the order of their ids, and marks together what has ended meanwhile. Who finds nothing asks again
-//! after the pause: a second, or none (`poll-tight`). The pollers' first looks are spread over the pause.
+//! The client inserts a row for each task, and polls for those that are done. Slots share at most
+//! [`POLLERS_MAX`] pollers, since each has a connection, which is a process of the server. A poller
+//! takes as many rows as it has slots free, in the order of their ids, and marks together what has
+//! ended meanwhile. Who finds nothing asks again after the pause: a second, or none (`poll-tight`).
+//! The pollers' first looks are spread over the pause.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -140,7 +141,8 @@ impl Poller {
     }
 }
 
-/// Looks for what is done, and hands on what it has not seen. That it was seen is marked beside, over `marks`.
+/// Looks for what is done, and hands on what it has not seen. That it was seen is marked beside,
+/// over `marks`.
 async fn collect(client: Client, marks: Client, told: Told, pause: Duration) -> Result<(), Fault> {
     let statement = client.prepare(LOOK).await?;
     let (seen, to_mark) = mpsc::unbounded_channel();
@@ -214,7 +216,8 @@ const SEEN: &str = "UPDATE jobs SET state = 'seen' WHERE id = ANY($1::bigint[])"
 /// Each has a process of the server. Of 1, 2, 4, 8 and 16 the fewest that no more were better than.
 const POLLERS_MAX: u32 = 8;
 
-/// Of a tight loop, which takes what time it gets of a core. Of as many, four were the best on two cores.
+/// Of a tight loop, which takes what time it gets of a core. Of as many, four were the best on two
+/// cores.
 const TIGHT_MAX: u32 = 4;
 
 /// Rows of one statement, or what comes to be known in one look.

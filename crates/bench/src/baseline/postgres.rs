@@ -30,7 +30,8 @@ pub(crate) fn installed() -> Option<PathBuf> {
 }
 
 impl Postgres {
-    /// Starts one that listens on a socket in its own directory. To be called on a thread that outlives it.
+    /// Starts one that listens on a socket in its own directory. To be called on a thread that
+    /// outlives it.
     ///
     /// # Errors
     ///
@@ -104,7 +105,8 @@ impl Drop for Postgres {
 /// That it takes none within 20 s.
 pub(crate) async fn connect(dir: &Path) -> Result<Client, Fault> {
     let mut config = Config::new();
-    // Plans are made while the table is empty, and kept: they must be those of a table that is full.
+    // Plans are made while the table is empty, and kept: they must be those of a table that is
+    // full.
     let options = "-c enable_seqscan=off -c enable_bitmapscan=off";
     config.host_path(dir).user("bench").dbname("postgres").options(options);
     let give_up = Instant::now() + START_MAX;

@@ -5,13 +5,15 @@
 //!                    (a work queue)  ◀─ack──
 //! ```
 //!
-//! Tasks are a JetStream work queue with a durable consumer that all dispatchers pull from, with requests open ahead.
-//! A result, as long as its task, is published to another stream; once that is acknowledged, the task is. A collector
-//! with a durable consumer sees each result, acknowledges what has come together with one word, and hands a task on
-//! once though it comes again. Publishes are under way side by side, as many as a dispatcher has slots. Servers,
-//! replicas and syncs are those of the log it is compared with. A publish that is refused ends the run.
+//! Tasks are a JetStream work queue with a durable consumer that all dispatchers pull from, with
+//! requests open ahead. A result, as long as its task, is published to another stream; once that is
+//! acknowledged, the task is. A collector with a durable consumer sees each result, acknowledges
+//! what has come together with one word, and hands a task on once though it comes again. Publishes
+//! are under way side by side, as many as a dispatcher has slots. Servers, replicas and syncs are
+//! those of the log it is compared with. A publish that is refused ends the run.
 //!
-//! It does less than push0: no order, no leases beyond JetStream's, no log of what happened, no check of anything.
+//! It does less than push0: no order, no leases beyond JetStream's, no log of what happened, no
+//! check of anything.
 
 use std::collections::HashSet;
 use std::sync::mpsc::channel;
@@ -105,8 +107,9 @@ fn subject(servers: &Servers, stream: &str) -> String {
     format!("{}.{stream}.new", servers.name)
 }
 
-/// Asks whether this connection's server knows where the stream of this subject is: those of a cluster hear of it one
-/// after the other. What asks is refused by the stream, which keeps nothing of it.
+/// Asks whether this connection's server knows where the stream of this subject is: those of a
+/// cluster hear of it one after the other. What asks is refused by the stream, which keeps nothing
+/// of it.
 async fn reach(context: &Context, subject: &str) -> Result<(), Fault> {
     let nobodys = PublishMessage::build().expected_stream("nobodys");
     let answer = context.send_publish(subject.to_owned(), nobodys).await?.await;
@@ -163,7 +166,8 @@ async fn collector(context: &Context, servers: &Servers) -> Result<PullConsumer,
     ready(context.get_stream(results).await?.get_or_create_consumer("all", config).await?).await
 }
 
-/// The same, if this connection's server knows where it is. Nothing was submitted that it could give.
+/// The same, if this connection's server knows where it is. Nothing was submitted that it could
+/// give.
 async fn ready(consumer: PullConsumer) -> Result<PullConsumer, Fault> {
     match consumer.fetch().max_messages(1).messages().await?.next().await {
         Some(Err(error)) => Err(Fault::new(error.to_string())),
@@ -271,7 +275,8 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 /// Given out and not acknowledged, at most.
 const AHEAD: i64 = 20_000;
 
-/// Before what is not acknowledged comes again, beside twice what a prover takes: as long as results are waited for.
+/// Before what is not acknowledged comes again, beside twice what a prover takes: as long as
+/// results are waited for.
 const ACK_WAIT: Duration = Duration::from_secs(60);
 
 /// Results that are acknowledged with one word, at most.

@@ -1,5 +1,5 @@
-//! push0 on many machines: a real `push0 serve` over NATS. Client and dispatchers are in this process, each behind
-//! a connection of its own.
+//! push0 on many machines: a real `push0 serve` over NATS. Client and dispatchers are in this
+//! process, each behind a connection of its own.
 
 use std::any::Any;
 use std::fs;
@@ -43,7 +43,8 @@ impl Servers {
         Self { urls, replicas, name: NAME.to_owned() }
     }
 
-    /// That the user names: what is made on them has a name that nothing else has, and is to be [`clear`]ed.
+    /// That the user names: what is made on them has a name that nothing else has, and is to be
+    /// [`clear`]ed.
     pub(crate) fn named(urls: Vec<String>, replicas: usize) -> Self {
         let name = format!("{NAME}-bench-{}", push0::clock::wall().0);
         Self { urls, replicas, name }
@@ -63,7 +64,8 @@ pub(crate) fn start(servers: &Servers, shape: Shape) -> Result<Running, Fault> {
     Ok(Running { submit, done, _parts: Box::new(parts) })
 }
 
-/// All but the engine: waits until one leads, and starts client and dispatchers. `dir` is that of the engine.
+/// All but the engine: waits until one leads, and starts client and dispatchers. `dir` is that of
+/// the engine.
 ///
 /// # Errors
 ///
@@ -195,8 +197,8 @@ pub(crate) fn engine(
     Ok(command.spawn()?)
 }
 
-/// Starts `push0 dispatch` under this name beside an engine, whose `dir` it shares; its provers are this program, and take
-/// a time.
+/// Starts `push0 dispatch` under this name beside an engine, whose `dir` it shares; its provers are
+/// this program, and take a time.
 pub(crate) fn dispatcher(
     dir: &Path,
     name: &str,
@@ -304,9 +306,9 @@ async fn follow(bus: Bus, leads: watch::Sender<Epoch>) {
 fn submit(runtime: &Runtime, bus: Bus, shape: Shape, store: Store) -> Submit {
     let (blocks, mut queued) = mpsc::unbounded_channel();
     runtime.spawn(async move {
-        // Some requests are under way at once. An engine may take them in another order, which blocks may come in; but
-        // the first is where the chain starts, and must be there before the others, and none may be far ahead of one
-        // that is not answered.
+        // Some requests are under way at once. An engine may take them in another order, which
+        // blocks may come in; but the first is where the chain starts, and must be there before the
+        // others, and none may be far ahead of one that is not answered.
         let (mut asked, mut asks) = (FuturesOrdered::new(), 1);
         let mut some = Vec::new();
         loop {

@@ -1,7 +1,8 @@
-//! Dispatchers without provers: each answers a grant at once, or after a time, with a result of its own making.
+//! Dispatchers without provers: each answers a grant at once, or after a time, with a result of its
+//! own making.
 //!
-//! They are fakes, and named so in the results (`echo`, `sleep`): nothing runs, is verified or stored, unless the
-//! payload is of bytes. What they say and when is what a real dispatcher says.
+//! They are fakes, and named so in the results (`echo`, `sleep`): nothing runs, is verified or
+//! stored, unless the payload is of bytes. What they say and when is what a real dispatcher says.
 //!
 //! Not here: how messages travel (`file`, `cluster`).
 
@@ -39,7 +40,8 @@ pub(crate) struct Fake {
 }
 
 impl Fake {
-    /// Answers grants until there are no more messages. None at once: whoever leads has not heard of it yet.
+    /// Answers grants until there are no more messages. None at once: whoever leads has not heard
+    /// of it yet.
     pub(crate) async fn run(self, messages: impl Stream<Item = Vec<ToDispatcher>>) {
         let mut messages = std::pin::pin!(messages);
         let mut beats = interval(BEAT);
@@ -157,8 +159,8 @@ struct Work {
 }
 
 impl Work {
-    /// The grant to begin, if this is one: what was not taken in time comes with a beat, and what was is not begun
-    /// twice.
+    /// The grant to begin, if this is one: what was not taken in time comes with a beat, and what
+    /// was is not begun twice.
     fn take(&mut self, message: ToDispatcher) -> Option<Box<Grant>> {
         match message {
             ToDispatcher::Grant(grant) => {

@@ -1,5 +1,5 @@
-//! What one dispatcher holds: its leases, and how many of each stage, so that what it has left is known
-//! without a look at each.
+//! What one dispatcher holds: its leases, and how many of each stage, so that what it has left is
+//! known without a look at each.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -12,10 +12,12 @@ impl Chain {
         self.strays.put_beside_past(last);
     }
 
-    /// Blocks follow after all; answers whether the source had ended. What was past its end may follow the chain again.
+    /// Blocks follow after all; answers whether the source had ended. What was past its end may
+    /// follow the chain again.
     pub(crate) fn resume_source(&mut self) -> bool {
         let Some(last) = self.ended.take() else { return false };
-        // Lowest first, so that how a block's parent stands is known before its own place is looked for.
+        // Lowest first, so that how a block's parent stands is known before its own place is looked
+        // for.
         for hash in self.strays.take_from_beside_past(last) {
             if self.standing(&hash) == Some(Standing::Beside) {
                 self.strays.put_beside(hash);

@@ -1,12 +1,13 @@
-//! Strays: known blocks that are not canonical. Each waits for blocks before it, or is beside the chain for good.
+//! Strays: known blocks that are not canonical. Each waits for blocks before it, or is beside the
+//! chain for good.
 //!
 //! ```text
 //!   waits ──its parent becomes the tip──▶ canonical
 //!     └────another is canonical at its height, or it follows one that is beside──▶ beside
 //! ```
 //!
-//! A block that is beside stays so, and each is found out once. So how many are is a count, and nobody who asks has to
-//! walk the tree.
+//! A block that is beside stays so, and each is found out once. So how many are is a count, and
+//! nobody who asks has to walk the tree.
 //!
 //! Not here: how a single block stands (`chain`).
 
@@ -74,7 +75,8 @@ impl Strays {
         past.into_iter().for_each(|hash| self.put_beside(hash));
     }
 
-    /// Those past `last`, lowest first: each may become canonical after all, for what is known here.
+    /// Those past `last`, lowest first: each may become canonical after all, for what is known
+    /// here.
     pub(super) fn take_from_beside_past(&mut self, last: Height) -> Vec<BlockHash> {
         let past: Vec<_> = self.at.range(last.next()..).flat_map(|(_, at)| at.clone()).collect();
         for hash in &past {
@@ -121,7 +123,8 @@ mod tests {
     use crate::{Block, BlockHash, Digest, Height, Seq, Timestamp};
 
     proptest! {
-        /// Forks, gaps, blocks before their parents and blocks with a number that does not follow, in any order, and an end.
+        /// Forks, gaps, blocks before their parents and blocks with a number that does not follow,
+        /// in any order, and an end.
         #[test]
         fn how_each_stands_agrees_with_a_walk(
             blocks in proptest::collection::vec((0_u8..24, 0_u64..6, any::<bool>()), 1..40),

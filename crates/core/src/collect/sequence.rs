@@ -1,7 +1,7 @@
 //! `sequence`: a task for a gapless run of items.
 //!
-//! Items wait wherever they land; the run is what has arrived without a gap from where the last batch
-//! ended. A closing takes the front of the run.
+//! Items wait wherever they land; the run is what has arrived without a gap from where the last
+//! batch ended. A closing takes the front of the run.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -17,8 +17,8 @@ pub(crate) struct Sequence {
     run: VecDeque<Item>,
     /// How many items the batches before the run had.
     closed: usize,
-    /// The items of the run that arrived before every later one of it, by their place since the start; the
-    /// first of them arrived first of all.
+    /// The items of the run that arrived before every later one of it, by their place since the
+    /// start; the first of them arrived first of all.
     oldest: VecDeque<(usize, Timestamp)>,
     /// Where the run goes on; absent until the chain starts.
     next: Option<Height>,

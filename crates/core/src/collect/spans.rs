@@ -1,6 +1,7 @@
 //! Spans: the pieces that a batching stage cuts the chain into, in order, without gaps.
 //!
-//! The place of an item among its siblings is the index of its span, and so depends on the blocks alone.
+//! The place of an item among its siblings is the index of its span, and so depends on the blocks
+//! alone.
 
 use crate::{BlockHash, Height};
 

@@ -7,12 +7,13 @@
 //!   level 0    0 1  2 3           4 5   6     positions in the group, not arrivals
 //! ```
 //!
-//! At each level the nodes are joined `arity` at a time from the left; what is left over rises; when
-//! fewer than `arity` are left in all, those are joined. How many there are at a level, and so what is
-//! left over, is known once the group has closed; until then only full sets are joined.
+//! At each level the nodes are joined `arity` at a time from the left; what is left over rises;
+//! when fewer than `arity` are left in all, those are joined. How many there are at a level, and so
+//! what is left over, is known once the group has closed; until then only full sets are joined.
 //!
-//! A full set of an open group is only offered: the group may yet close before its end, and then its
-//! items belong to the next. Once its task is opened, the group cannot close before its end any more.
+//! A full set of an open group is only offered: the group may yet close before its end, and then
+//! its items belong to the next. Once its task is opened, the group cannot close before its end any
+//! more.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -28,8 +29,8 @@ pub(crate) struct Tree {
     groups: BTreeMap<usize, Group>,
     /// The index of the open group's first span.
     open: usize,
-    /// How many items of the open group, from its first, must stay in it: those up to the last one that
-    /// a task was opened for.
+    /// How many items of the open group, from its first, must stay in it: those up to the last one
+    /// that a task was opened for.
     joined: usize,
     ripe: Ripe,
     /// Where the result goes of what is ripe or was opened.
@@ -90,8 +91,8 @@ impl Tree {
         self.place(place, item)
     }
 
-    /// Closes the open group after `items` spans, which `key` covers. Answers its root, where that makes
-    /// it, or an error if the group cannot be closed so.
+    /// Closes the open group after `items` spans, which `key` covers. Answers its root, where that
+    /// makes it, or an error if the group cannot be closed so.
     pub(crate) fn close(&mut self, key: &Key, items: usize) -> Result<Option<Item>, NotAGroup> {
         let span = Span { first: key.first, last: key.last, tip: key.tip };
         if items < self.joined.max(1) || !self.spans.push(span) {
@@ -140,7 +141,8 @@ impl Tree {
         self.joined
     }
 
-    /// How many leaves of the open group have arrived without a gap, and when the first of them did.
+    /// How many leaves of the open group have arrived without a gap, and when the first of them
+    /// did.
     pub(crate) fn arrived(&self) -> Option<(usize, Timestamp)> {
         let arrivals = &self.groups.get(&self.open)?.arrivals;
         arrivals.oldest.map(|oldest| (arrivals.prefix, oldest))
@@ -154,7 +156,8 @@ impl Tree {
         &self.spans
     }
 
-    /// Whether a result of `height` waits in it. Of what is not released the lowest height is in the first group.
+    /// Whether a result of `height` waits in it. Of what is not released the lowest height is in
+    /// the first group.
     pub(crate) fn holds(&self, height: Height) -> bool {
         let first = self.groups.first_key_value().map(|(_, group)| group);
         let nodes = first.into_iter().flat_map(|group| &group.levels).flat_map(BTreeMap::values);
@@ -165,7 +168,8 @@ impl Tree {
         self.groups.values().flat_map(|group| &group.levels).map(BTreeMap::len).sum()
     }
 
-    /// Puts a node in its place, or higher if it is left over there, and offers the set it completes.
+    /// Puts a node in its place, or higher if it is left over there, and offers the set it
+    /// completes.
     fn place(&mut self, mut place: Place, item: Item) -> Option<Item> {
         let arity = self.arity;
         let group = self.groups.entry(place.group).or_default();

@@ -1,4 +1,5 @@
-//! A beat: what is known of a dispatcher by it, which of its leases it does not know, and what is sent to it again.
+//! A beat: what is known of a dispatcher by it, which of its leases it does not know, and what is
+//! sent to it again.
 //!
 //! Not here: silence, which is a beat that does not come (`fleet`).
 
@@ -89,8 +90,8 @@ fn started_again(beat: &Beat, leases: &Leases<'_>) -> Vec<Input> {
     lose_all(&beat.dispatcher, but, why, gone).collect()
 }
 
-/// A beat that does not know a lease: its grant may be on its way, or lost on it. It is sent again while there is time, and
-/// withdrawn after some beats.
+/// A beat that does not know a lease: its grant may be on its way, or lost on it. It is sent again
+/// while there is time, and withdrawn after some beats.
 fn missing(
     now: Timestamp,
     beat: &Beat,

@@ -1,9 +1,10 @@
 //! How far a dispatcher's word on itself goes.
 //!
-//! What it says that it can run is a claim. A machine that claims everything would be the freest of all, and get
-//! everything: so a claim is cut to what machines are, and to what its dispatcher has shown. It may hold a few attempts
-//! at once from the start, a few more with each beat that knows all that it holds, and one more for each that it ends
-//! with a result. Who ends nothing stops growing.
+//! What it says that it can run is a claim. A machine that claims everything would be the freest of
+//! all, and get everything: so a claim is cut to what machines are, and to what its dispatcher has
+//! shown. It may hold a few attempts at once from the start, a few more with each beat that knows
+//! all that it holds, and one more for each that it ends with a result. Who ends nothing stops
+//! growing.
 //!
 //! Not here: who of those that offer the same is granted first (`queue`).
 
@@ -51,7 +52,8 @@ pub(super) fn believable(claimed: &Capacity, pipeline: &Pipeline) -> Capacity {
     capacity.memory_bytes = capacity.memory_bytes.min(MEMORY_MAX);
     capacity.gpus = capacity.gpus.min(GPUS_MAX);
     let is_known = |program: &crate::ProgramName| pipeline.programs.contains_key(program);
-    // A beat may come before the pipeline does: nothing is granted then, and the next beat is held against it.
+    // A beat may come before the pipeline does: nothing is granted then, and the next beat is held
+    // against it.
     if !pipeline.programs.is_empty() && !capacity.programs.iter().all(is_known) {
         capacity.programs.retain(is_known);
     }
@@ -61,7 +63,8 @@ pub(super) fn believable(claimed: &Capacity, pipeline: &Pipeline) -> Capacity {
 /// What every dispatcher may hold from its first beat: all slots of most machines that prove.
 const SLOTS_AT_FIRST: u32 = 8;
 
-/// What it may hold more with a beat. Beats are a second apart, so 64 slots are full within half a minute.
+/// What it may hold more with a beat. Beats are a second apart, so 64 slots are full within half a
+/// minute.
 const SLOTS_A_BEAT: u32 = 2;
 
 /// A dispatcher that beats more often does not grow faster: that of the real ones.

@@ -30,8 +30,8 @@ pub(super) struct Member {
     /// Whether it takes nothing new, and holds no result.
     leaves: bool,
     capacity: Capacity,
-    /// What runs there by its last beat, less what it has reported since; with the program, where a lease
-    /// has told it.
+    /// What runs there by its last beat, less what it has reported since; with the program, where a
+    /// lease has told it.
     running: BTreeMap<AttemptId, Option<ProgramName>>,
 }
 
@@ -104,7 +104,8 @@ impl Members {
 }
 
 impl Member {
-    /// As it says of itself, of which `capacity` is believed; `program` tells what an attempt is at.
+    /// As it says of itself, of which `capacity` is believed; `program` tells what an attempt is
+    /// at.
     pub(super) fn new(
         now: Timestamp,
         beat: &Beat,

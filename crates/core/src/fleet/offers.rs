@@ -1,4 +1,5 @@
-//! What each dispatcher could take now: what it announced, less what it holds and runs, as far as it is believed.
+//! What each dispatcher could take now: what it announced, less what it holds and runs, as far as
+//! it is believed.
 //!
 //! Not here: who gets what (`queue`).
 
@@ -20,9 +21,10 @@ impl Fleet {
 
     /// Those of the [`offers`](Self::offers) that decide who gets what may be tried at `now`.
     ///
-    /// All of who is busy and could run some of it. Of who is idle and offers the same, the first by name: as many as can be
-    /// granted anything, and as a task can have failed on. The others are of no more use than these, and are gone past.
-    /// (Budgets that were lowered since may have let a task fail on more: then one of these may be given it again.)
+    /// All of who is busy and could run some of it. Of who is idle and offers the same, the first
+    /// by name: as many as can be granted anything, and as a task can have failed on. The others
+    /// are of no more use than these, and are gone past. (Budgets that were lowered since may have
+    /// let a task fail on more: then one of these may be given it again.)
     #[must_use]
     pub fn offers_at(&self, now: Timestamp, scheduler: &Scheduler) -> Vec<Offer> {
         let wanted = scheduler.wanted_at(now);

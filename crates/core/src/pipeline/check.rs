@@ -1,7 +1,7 @@
 //! What is wrong with a pipeline, all of it at once.
 //!
-//! First each key for itself (`program`, `stage`), then how stages hang together (`graph`). What only
-//! follows from another fault is not reported.
+//! First each key for itself (`program`, `stage`), then how stages hang together (`graph`). What
+//! only follows from another fault is not reported.
 //!
 //! Not here: lines of a file; a fault names its key path and the shell finds the line.
 
@@ -56,7 +56,8 @@ pub(super) fn check(spec: &PipelineSpec) -> Result<Pipeline, Vec<Fault>> {
     }
 }
 
-/// The pipeline, unless something is missing that it cannot be made without; and all that is wrong with it.
+/// The pipeline, unless something is missing that it cannot be made without; and all that is wrong
+/// with it.
 pub(super) fn built(spec: &PipelineSpec) -> (Option<Pipeline>, Vec<Fault>) {
     let mut faults = Faults::default();
     let name = head(spec, &mut faults);

@@ -1,4 +1,5 @@
-//! What a program's processes have around them: variables, a user, a wrapper. Policy, and no part of what is proved.
+//! What a program's processes have around them: variables, a user, a wrapper. Policy, and no part
+//! of what is proved.
 //!
 //! Not here: the environment that is made of it, and the user's number (`push0_dispatch`).
 
@@ -18,8 +19,8 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// Whether a variable of push0's own environment is never handed on: it may hold a credential of push0's, or
-    /// of its store's.
+    /// Whether a variable of push0's own environment is never handed on: it may hold a credential
+    /// of push0's, or of its store's.
     #[must_use]
     pub fn is_private(name: &str) -> bool {
         Self::is_own(name) || name.starts_with("AWS_")

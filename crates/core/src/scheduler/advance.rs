@@ -1,7 +1,7 @@
 //! Decides what is due: leases that ended, batches to close, tasks to open, spans to release.
 //!
-//! One call decides one of these; the caller repeats it until nothing is decided. So each decision sees
-//! the state that the one before it led to, and none yields more than `decision_max` facts.
+//! One call decides one of these; the caller repeats it until nothing is decided. So each decision
+//! sees the state that the one before it led to, and none yields more than `decision_max` facts.
 
 use std::time::Duration;
 
@@ -36,8 +36,8 @@ impl Scheduler {
         events
     }
 
-    /// When it is to be recorded that an engine leads, if nothing else is: something runs out that would be given the time
-    /// in which nobody led.
+    /// When it is to be recorded that an engine leads, if nothing else is: something runs out that
+    /// would be given the time in which nobody led.
     pub(super) fn next_led(&self) -> Option<Deadline> {
         let runs_out = !self.attempts.is_empty() || self.next_abandoned(self.now).is_some();
         let at = self.now + LED_EVERY;
@@ -59,8 +59,8 @@ impl Scheduler {
         self.close_at(now, self.chain.ended())
     }
 
-    /// Whether no block is admitted before one is released, and none will be: nothing is being proved, and
-    /// what waits for its batch waits for blocks that cannot come.
+    /// Whether no block is admitted before one is released, and none will be: nothing is being
+    /// proved, and what waits for its batch waits for blocks that cannot come.
     fn is_choked(&self) -> bool {
         self.unreleased() >= self.limits.blocks_max && self.tasks_ahead() == 0
     }
@@ -90,7 +90,8 @@ impl Scheduler {
         extent: &super::flow::Extent<'_>,
         bounds: &Bounds,
     ) -> Option<(usize, ClosedBy)> {
-        // The shortest run that reaches a limit: a longer one would depend on what had arrived by now.
+        // The shortest run that reaches a limit: a longer one would depend on what had arrived by
+        // now.
         let short =
             partition(extent.known, |items| !self.weigh(extent, items, &bounds.max).is_reached);
         if short < extent.known {
@@ -185,8 +186,8 @@ impl Scheduler {
         event.into_iter().collect()
     }
 
-    /// The highest block that may have tasks: the window, measured from the lowest with an open task that is to be
-    /// released yet.
+    /// The highest block that may have tasks: the window, measured from the lowest with an open
+    /// task that is to be released yet.
     pub(super) fn horizon(&self) -> Height {
         let ahead = self.feed.next().unwrap_or_default();
         let lowest = self.open.range((ahead, TaskId([0; 32]))..).next().map(|(height, _)| *height);
@@ -217,7 +218,8 @@ impl Scheduler {
     }
 }
 
-/// A takeover gives what runs so much more than it should have, at most; and a quiet log grows by a fact as often.
+/// A takeover gives what runs so much more than it should have, at most; and a quiet log grows by a
+/// fact as often.
 const LED_EVERY: Duration = Duration::from_secs(30);
 
 /// The most items in `1..=known` that fit, given that fewer fit where more do; 0 if none.

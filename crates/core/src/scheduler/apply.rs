@@ -102,8 +102,8 @@ impl Scheduler {
         Ok(())
     }
 
-    /// An engine took over, and no fact was recorded for `gap`. Each deadline keeps the time that it had left at the last
-    /// fact: nobody could be heard in between.
+    /// An engine took over, and no fact was recorded for `gap`. Each deadline keeps the time that
+    /// it had left at the last fact: nobody could be heard in between.
     fn resume(&mut self, gap: Duration) {
         self.ran.led(self.now);
         self.attempts.prolong(gap);
@@ -311,7 +311,8 @@ impl Scheduler {
         }
     }
 
-    /// Ends the attempts that an event about their task ends. Each dispatcher is told, but for the one whose own word it is.
+    /// Ends the attempts that an event about their task ends. Each dispatcher is told, but for the
+    /// one whose own word it is.
     fn end_attempts(&mut self, seq: Seq, id: TaskId, event: &Event, own: Option<AttemptId>) {
         let is_result = matches!(event, Event::Accepted { .. });
         let is_own_word =
@@ -341,7 +342,8 @@ impl Scheduler {
         }
     }
 
-    /// Somebody has looked after the inputs of a task that were lost too often: their budgets begin anew.
+    /// Somebody has looked after the inputs of a task that were lost too often: their budgets begin
+    /// anew.
     fn forget_losses(&mut self, id: TaskId) {
         let inputs = self.task(&id).map(|task| task.inputs.clone()).unwrap_or_default();
         for input in inputs {
@@ -369,7 +371,8 @@ impl Scheduler {
         }
     }
 
-    /// Moves the feed on. What is open below it from here on holds nothing back. Answers whether it was the next.
+    /// Moves the feed on. What is open below it from here on holds nothing back. Answers whether it
+    /// was the next.
     fn release_next(&mut self, release: Release) -> bool {
         let Some(next) = self.feed.next().filter(|next| *next <= release.key.last) else {
             return false;

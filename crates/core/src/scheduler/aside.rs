@@ -1,16 +1,19 @@
 //! Whose trouble it is: a task's, a dispatcher's, or that of everybody who proves a program.
 //!
-//! A dispatcher that fails several tasks of a program in a row, with none proved between, is **set aside** for it: what
-//! fails there is charged to it, and to no task. It gets one probe now and then, at growing intervals, and a probe that is
-//! proved restores it. One task that fails everywhere sets nobody aside: that takes two different ones, which nobody else
-//! has failed, unless nobody proves anything. A machine that goes again and again with all that it runs is no better than one that fails.
+//! A dispatcher that fails several tasks of a program in a row, with none proved between, is **set
+//! aside** for it: what fails there is charged to it, and to no task. It gets one probe now and
+//! then, at growing intervals, and a probe that is proved restores it. One task that fails
+//! everywhere sets nobody aside: that takes two different ones, which nobody else has failed,
+//! unless nobody proves anything. A machine that goes again and again with all that it runs is no
+//! better than one that fails.
 //!
-//! While nobody has proved anything of a program since several of its tasks failed, the trouble is the **program's**: a
-//! driver was updated, a key has run out, a node is away. Nothing parks then. Once all its dispatchers are set aside the
-//! program is held, its tasks wait at no budget, and one success opens it.
+//! While nobody has proved anything of a program since several of its tasks failed, the trouble is
+//! the **program's**: a driver was updated, a key has run out, a node is away. Nothing parks then.
+//! Once all its dispatchers are set aside the program is held, its tasks wait at no budget, and one
+//! success opens it.
 //!
-//! All of it is a fold over facts: who failed, who proved. The thresholds are policy, and are read when something is
-//! decided.
+//! All of it is a fold over facts: who failed, who proved. The thresholds are policy, and are read
+//! when something is decided.
 //!
 //! Not here: who is alive (`Fleet`), and which task a probe gets (`queue`).
 
@@ -141,8 +144,8 @@ impl Scheduler {
         aside.probe.is_some_and(|probe| self.attempt(probe).is_some())
     }
 
-    /// Whether an attempt that ends so at `now` is charged to its dispatcher or its program, and to no task. What a prover
-    /// says of its task is believed.
+    /// Whether an attempt that ends so at `now` is charged to its dispatcher or its program, and to
+    /// no task. What a prover says of its task is believed.
     pub(super) fn is_excused(
         &self,
         now: Timestamp,
@@ -158,7 +161,8 @@ impl Scheduler {
         aside.is_some() || all.is_trouble() || own.is_trouble()
     }
 
-    /// The rows of a report's dispatcher and of all, once it has ended so; and whether its dispatcher is set aside.
+    /// The rows of a report's dispatcher and of all, once it has ended so; and whether its
+    /// dispatcher is set aside.
     fn after(
         &self,
         now: Timestamp,
@@ -179,8 +183,9 @@ impl Scheduler {
         (own, all, record.and_then(|record| record.aside.as_ref()))
     }
 
-    /// Whether such an end may be a machine's fault. That there is no verdict is the pipeline's, which names no verifier or
-    /// a wrong one, as long as nobody has had one; and what a prover says of its task is so, as long as nobody proves.
+    /// Whether such an end may be a machine's fault. That there is no verdict is the pipeline's,
+    /// which names no verifier or a wrong one, as long as nobody has had one; and what a prover
+    /// says of its task is so, as long as nobody proves.
     fn may_be_of_the_machine(
         &self,
         now: Timestamp,
@@ -231,7 +236,8 @@ impl Scheduler {
         Some(Event::Restored { dispatcher: who.clone(), program: program.clone() })
     }
 
-    /// Whether another than `one` has proved something of this program, not long ago, and may be given more.
+    /// Whether another than `one` has proved something of this program, not long ago, and may be
+    /// given more.
     pub(super) fn has_another(&self, now: Timestamp, task: &Task, one: &DispatcherId) -> bool {
         let stage = self.pipeline.stage(task.stage);
         let records = self.records.get(&stage.program).into_iter();
@@ -325,7 +331,8 @@ impl Scheduler {
 }
 
 impl Records {
-    /// The record of one, which has just ended an attempt. Of very many names the one that was heard of least lately goes.
+    /// The record of one, which has just ended an attempt. Of very many names the one that was
+    /// heard of least lately goes.
     fn record(&mut self, at: Timestamp, who: DispatcherId) -> &mut Record {
         if self.by.len() >= RECORDS_MAX && !self.by.contains_key(&who) {
             let known = self.by.iter().filter(|(_, record)| record.aside.is_none());
@@ -338,7 +345,8 @@ impl Records {
     }
 }
 
-/// Of a text that is longer than so many bytes how it begins and how it ends: one of both names the error.
+/// Of a text that is longer than so many bytes how it begins and how it ends: one of both names the
+/// error.
 fn both_ends(words: &str, bytes_max: usize) -> String {
     if words.len() <= bytes_max {
         return words.to_owned();

@@ -34,7 +34,8 @@ impl Scheduler {
         self.queue.count_at(now).min(self.limits.decision_max)
     }
 
-    /// How many dispatchers one task can have failed on, at most, under the budgets of this pipeline.
+    /// How many dispatchers one task can have failed on, at most, under the budgets of this
+    /// pipeline.
     pub(crate) fn failed_on_max(&self) -> usize {
         let stages = self.pipeline.stages.iter();
         stages.map(|stage| failed_on_max(&stage.retry)).max().unwrap_or_default()
@@ -98,7 +99,8 @@ impl Scheduler {
     }
 }
 
-/// The longest that an attempt can take, by its dispatcher's word: to prove, to be ended, to be verified.
+/// The longest that an attempt can take, by its dispatcher's word: to prove, to be ended, to be
+/// verified.
 pub(super) fn longest(stage: &Stage) -> Duration {
     let verifying = stage.timeout.saturating_mul(VERIFICATIONS) / VERIFICATION_SHARE;
     stage.timeout + stage.grace + verifying

@@ -1,18 +1,19 @@
 //! Taking back: an accepted result that should not have been, and all that was made from it.
 //!
-//! What is accepted is a dispatcher's word on its verifier's. Where that was a lie, or the verifier was wrong, an
-//! operator discards the result. The task is open again, and forgets what it said; so is every task that read it,
-//! directly or not, since what it says was made from what is not so. Ids are of what is asked and never of bytes, so
-//! the same tasks are made again, and whatever was cut and joined stays as it is.
+//! What is accepted is a dispatcher's word on its verifier's. Where that was a lie, or the verifier
+//! was wrong, an operator discards the result. The task is open again, and forgets what it said; so
+//! is every task that read it, directly or not, since what it says was made from what is not so.
+//! Ids are of what is asked and never of bytes, so the same tasks are made again, and whatever was
+//! cut and joined stays as it is.
 //!
-//! Results of attempts that were granted before are not taken any more: they were made from what was discarded, or are
-//! the same lie told again.
+//! Results of attempts that were granted before are not taken any more: they were made from what
+//! was discarded, or are the same lie told again.
 //!
-//! What was released keeps its number, key and tasks, and is made again; that it was handed out is told by number
-//! ([`Scheduler::recalled`]), for whoever settled on it.
+//! What was released keeps its number, key and tasks, and is made again; that it was handed out is
+//! told by number ([`Scheduler::recalled`]), for whoever settled on it.
 //!
-//! The parts of a split that is discarded flow anew, so that there may be more or fewer of them; unless what joined
-//! them has flowed on: then there must be as many as before.
+//! The parts of a split that is discarded flow anew, so that there may be more or fewer of them;
+//! unless what joined them has flowed on: then there must be as many as before.
 //!
 //! Not here: who may ask for it (the shell).
 
@@ -44,8 +45,8 @@ impl Scheduler {
         }])
     }
 
-    /// Of these tasks, those that were taken back after `seen`: an operator who looked then, and says it again, has been
-    /// heard.
+    /// Of these tasks, those that were taken back after `seen`: an operator who looked then, and
+    /// says it again, has been heard.
     pub fn discarded_since<'a>(
         &'a self,
         tasks: &'a [TaskId],
@@ -55,8 +56,8 @@ impl Scheduler {
         tasks.iter().filter_map(at).filter(move |(_, at)| *at > seen)
     }
 
-    /// What was taken back by the words at these positions: how many tasks, and which releases are recalled; without
-    /// what was taken back once more since.
+    /// What was taken back by the words at these positions: how many tasks, and which releases are
+    /// recalled; without what was taken back once more since.
     #[must_use]
     pub fn discarded_at(&self, positions: &BTreeSet<Seq>) -> (u64, Vec<ReleaseNumber>) {
         let discarded = self.tasks().filter_map(|(_, task)| Some(task.discarded.as_ref()?.at));
@@ -65,7 +66,8 @@ impl Scheduler {
         (tasks, released.map(|(number, _)| number).collect())
     }
 
-    /// The releases that were handed out and are made again since, each with the position of what recalled it last.
+    /// The releases that were handed out and are made again since, each with the position of what
+    /// recalled it last.
     pub fn recalled(&self) -> impl Iterator<Item = (ReleaseNumber, Seq)> {
         self.feed.recalled().iter().map(|(number, at)| (*number, *at))
     }
@@ -99,8 +101,8 @@ impl Scheduler {
         Ok(())
     }
 
-    /// When something was last taken back that a task with these inputs reads. A task of its id may have been then, and
-    /// attempts at that read what is gone.
+    /// When something was last taken back that a task with these inputs reads. A task of its id may
+    /// have been then, and attempts at that read what is gone.
     pub(super) fn taken_back_below(&self, inputs: &[InputId]) -> AttemptId {
         let makers = inputs.iter().filter_map(|input| self.task(&input.maker()?));
         makers.map(Task::taken_back).max().unwrap_or_default()

@@ -12,7 +12,8 @@ use crate::{
 };
 
 impl Scheduler {
-    /// What `dispatcher` ran is lost with it, `but` for what it knows: as much of it as one decision holds.
+    /// What `dispatcher` ran is lost with it, `but` for what it knows: as much of it as one
+    /// decision holds.
     pub(super) fn lose(
         &self,
         now: Timestamp,
@@ -45,8 +46,8 @@ impl Scheduler {
         Ok(self.withdrawn(now, task, &nobodys_word(lives), message, cause))
     }
 
-    /// An attempt that ended before its prover did. Where it has a cause the next waits longer each time, and a task of
-    /// which very many were withdrawn parks.
+    /// An attempt that ended before its prover did. Where it has a cause the next waits longer each
+    /// time, and a task of which very many were withdrawn parks.
     pub(super) fn withdrawn(
         &self,
         now: Timestamp,
@@ -134,7 +135,8 @@ impl Scheduler {
         })
     }
 
-    /// As many attempts as one decision may end: each may park its task, and set its dispatcher aside.
+    /// As many attempts as one decision may end: each may park its task, and set its dispatcher
+    /// aside.
     fn endings_max(&self) -> usize {
         (self.limits.decision_max / 3).max(1)
     }

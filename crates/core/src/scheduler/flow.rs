@@ -149,8 +149,8 @@ impl Scheduler {
         }
     }
 
-    /// What the open batch of a stage could hold, where no block follows `end`; `None` for a stage that has
-    /// no batches.
+    /// What the open batch of a stage could hold, where no block follows `end`; `None` for a stage
+    /// that has no batches.
     pub(super) fn extent(&self, index: StageIndex, end: Option<Height>) -> Option<Extent<'_>> {
         match self.collectors.get(index.0)? {
             Collector::Sequence(sequence) => {

@@ -59,8 +59,8 @@ impl Scheduler {
         self.open_between(lowest, first).copied()
     }
 
-    /// Looks again whether the tasks that read `input` may be tried. What it is about begins at `first`, and
-    /// so no reader begins later.
+    /// Looks again whether the tasks that read `input` may be tried. What it is about begins at
+    /// `first`, and so no reader begins later.
     pub(super) fn requeue_users(&mut self, input: InputId, first: Height) {
         let reads = |task: &Task| {
             task.inputs.iter().any(|read| {

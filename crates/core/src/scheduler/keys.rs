@@ -1,19 +1,22 @@
 //! Which key a program's proofs are under, and whose word on it counts.
 //!
-//! A key is pinned by a verdict and never by a claim. What an engine hears of a key is a dispatcher's word, so:
+//! A key is pinned by a verdict and never by a claim. What an engine hears of a key is a
+//! dispatcher's word, so:
 //!
 //! - what the pipeline says (`vkey`) holds, and nothing else does;
-//! - only who holds the lease of a task names a key by its result: a result is taken from anybody, and who may speak under
-//!   several names could else agree with himself at once;
-//! - else a dispatcher is held to the key that it named first: one that changes its prover is found at once;
-//! - a second dispatcher that names the same pins it, for all of them, also where it named another before: a machine
-//!   whose prover is mended is back by itself. One alone pins nothing: what it says first would make all others' work
-//!   worthless;
+//! - only who holds the lease of a task names a key by its result: a result is taken from anybody,
+//!   and who may speak under several names could else agree with himself at once;
+//! - else a dispatcher is held to the key that it named first: one that changes its prover is found
+//!   at once;
+//! - a second dispatcher that names the same pins it, for all of them, also where it named another
+//!   before: a machine whose prover is mended is back by itself. One alone pins nothing: what it
+//!   says first would make all others' work worthless;
 //! - a mock is under no key;
-//! - an operator takes back what was pinned and named (`unpin`), and what came from a result goes with the result
-//!   (`discard`).
+//! - an operator takes back what was pinned and named (`unpin`), and what came from a result goes
+//!   with the result (`discard`).
 //!
-//! Not here: whether a proof verifies (its verifier says so, and whoever is handed the final proofs asks again).
+//! Not here: whether a proof verifies (its verifier says so, and whoever is handed the final proofs
+//! asks again).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -123,8 +126,8 @@ impl Scheduler {
         Ok(vec![Event::Unpinned { program: program.clone(), by, why }])
     }
 
-    /// Since when something is named or pinned of a program's key: the position of the first of the results that named
-    /// it. None where nothing is: nobody named it, or all was forgotten.
+    /// Since when something is named or pinned of a program's key: the position of the first of the
+    /// results that named it. None where nothing is: nobody named it, or all was forgotten.
     #[must_use]
     pub fn key_named_since(&self, program: &ProgramName) -> Option<Seq> {
         let named = self.keys.get(program)?.named.values();
@@ -147,7 +150,8 @@ impl Scheduler {
         keys.named.insert(dispatcher.clone(), (vkey, task));
     }
 
-    /// Results of `tasks` are taken back: what was named with them goes, and what was pinned for it.
+    /// Results of `tasks` are taken back: what was named with them goes, and what was pinned for
+    /// it.
     pub(super) fn unname(&mut self, program: &ProgramName, vkey: Vkey, tasks: &BTreeSet<TaskId>) {
         let Some(keys) = self.keys.get_mut(program) else { return };
         keys.named.retain(|_, (_, task)| !tasks.contains(task));

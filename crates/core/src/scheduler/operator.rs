@@ -1,4 +1,5 @@
-//! What operators say of dispatchers and of the source: who gets no new work, and that blocks follow after all.
+//! What operators say of dispatchers and of the source: who gets no new work, and that blocks
+//! follow after all.
 //!
 //! Not here: what they take back of results (`discard`) and keys (`keys`).
 
@@ -97,5 +98,6 @@ impl Scheduler {
     }
 }
 
-/// Dispatchers that are cordoned at once, at most: more than any fleet has that anybody keeps idle. Each is kept in memory.
+/// Dispatchers that are cordoned at once, at most: more than any fleet has that anybody keeps idle.
+/// Each is kept in memory.
 const CORDONS_MAX: usize = 4_096;

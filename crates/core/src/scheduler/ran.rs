@@ -1,5 +1,5 @@
-//! What the log says of who tries and how long that takes, for people: kept as facts come, so that nobody walks the tasks
-//! to tell it.
+//! What the log says of who tries and how long that takes, for people: kept as facts come, so that
+//! nobody walks the tasks to tell it.
 //!
 //! Not here: any decision; none reads this.
 
@@ -33,7 +33,8 @@ pub struct EndCounts {
 }
 
 impl RunStats {
-    /// How long a prover of this stage took until now: the median of the latest results. None where there is none.
+    /// How long a prover of this stage took until now: the median of the latest results. None where
+    /// there is none.
     #[must_use]
     pub fn usual(&self, stage: StageIndex) -> Option<Duration> {
         let mut took: Vec<u64> = self.took.get(&stage)?.iter().copied().collect();
@@ -101,7 +102,8 @@ impl EndCounts {
     }
 }
 
-/// Results whose time is kept, of each stage: an odd number has a middle, and a few slow ones do not move that.
+/// Results whose time is kept, of each stage: an odd number has a middle, and a few slow ones do
+/// not move that.
 const TOOK_MAX: usize = 31;
 
 /// Names that are kept: more than a fleet has. A log may name as many as there ever were.

@@ -14,7 +14,8 @@ pub struct Reference {
     pub artifact: Digest,
     /// As what.
     pub as_what: Referred,
-    /// Whether everything that it went into is released: it is held to make a proof again that is lost.
+    /// Whether everything that it went into is released: it is held to make a proof again that is
+    /// lost.
     pub is_released: bool,
 }
 

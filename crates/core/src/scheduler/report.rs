@@ -1,7 +1,7 @@
 //! Decides about a dispatcher's word on an attempt.
 //!
-//! A result is taken whoever brings it and however late, if the task has none. All else counts only from the
-//! dispatcher that holds the lease, and for that attempt.
+//! A result is taken whoever brings it and however late, if the task has none. All else counts only
+//! from the dispatcher that holds the lease, and for that attempt.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -153,7 +153,8 @@ impl Scheduler {
         Ok(std::iter::once(event).chain(parked).chain(aside).collect())
     }
 
-    /// The wait before the next attempt at a task: the longer, the more ended so, or are at no budget.
+    /// The wait before the next attempt at a task: the longer, the more ended so, or are at no
+    /// budget.
     pub(super) fn wait(&self, task: &Task, report: &Report, ending: Ending) -> Duration {
         let failures = task.tally.of(ending) + task.tally.excused() + 1;
         let of_all = (self.limits.backoff_min, self.limits.backoff_max);
@@ -161,8 +162,9 @@ impl Scheduler {
         backoff(waits, report.task, report.attempt, failures)
     }
 
-    /// Whether this ending is the last that the task's budgets allow: so many that ended so, on more than one dispatcher
-    /// where there is more than one, and where a service may come back, after as long as the pipeline has patience.
+    /// Whether this ending is the last that the task's budgets allow: so many that ended so, on
+    /// more than one dispatcher where there is more than one, and where a service may come back,
+    /// after as long as the pipeline has patience.
     pub(super) fn parks(
         &self,
         now: Timestamp,
@@ -189,7 +191,8 @@ impl Scheduler {
         Some(Event::Parked { task: report.task, class, message })
     }
 
-    /// Whether a task whose budget is spent so many times has had its chances: elsewhere, and for long enough.
+    /// Whether a task whose budget is spent so many times has had its chances: elsewhere, and for
+    /// long enough.
     fn has_been_tried(
         &self,
         now: Timestamp,
@@ -213,8 +216,8 @@ impl Scheduler {
         }
     }
 
-    /// An input was not in the store. Whoever made it makes it again; this attempt is not to blame. What was
-    /// made again since the attempt was granted is not the one that it missed.
+    /// An input was not in the store. Whoever made it makes it again; this attempt is not to blame.
+    /// What was made again since the attempt was granted is not the one that it missed.
     fn input_lost(
         &self,
         now: Timestamp,
@@ -251,7 +254,8 @@ impl Scheduler {
             Some((event, _)) => Some(event),
             None => None,
         };
-        // What is there, or has been made again since, is a complaint of one dispatcher's. The attempt is not to blame.
+        // What is there, or has been made again since, is a complaint of one dispatcher's. The
+        // attempt is not to blame.
         let cause = follows.is_none().then_some(WithdrawnBy::InputLost);
         let mut events = self.withdrawn(now, task, report, &what, cause);
         events.extend(follows);
@@ -269,8 +273,8 @@ impl Scheduler {
         Ok(self.withdrawn(now, task, report, message, Some(WithdrawnBy::NotRun)))
     }
 
-    /// How long a prover ran by its dispatcher's word, which no attempt can do for longer than its stage allows.
-    /// Unit: microseconds.
+    /// How long a prover ran by its dispatcher's word, which no attempt can do for longer than its
+    /// stage allows. Unit: microseconds.
     fn ran_us(&self, task: &Task, report: &Report) -> u64 {
         let ran = report.ran.min(longest(self.pipeline.stage(task.stage)));
         u64::try_from(ran.as_micros()).unwrap_or(u64::MAX)
@@ -308,8 +312,8 @@ fn contradiction(task: &Task, result: &ResultRef) -> Option<String> {
     (before.parts != result.parts).then(|| "made again, its parts differ".to_owned())
 }
 
-/// What becomes of a result that is told again, since its verdict was lost. Where it was found lost meanwhile it is lost
-/// still: being told again does not make it there.
+/// What becomes of a result that is told again, since its verdict was lost. Where it was found lost
+/// meanwhile it is lost still: being told again does not make it there.
 fn told_again(task: &Task, report: &Report) -> Option<Result<Vec<Event>, Rejection>> {
     let known = task.result.as_ref()?;
     let verdict = match report.attempt {

@@ -1,4 +1,5 @@
-//! The tasks that could be tried but for an input that is not there, by when the source was asked for it.
+//! The tasks that could be tried but for an input that is not there, by when the source was asked
+//! for it.
 //!
 //! Not here: how long the source has (`end`).
 
@@ -36,7 +37,8 @@ impl Starved {
         self.by_time.iter().copied()
     }
 
-    /// When the source was first asked for what one of them lacks that did not lack it before `after`.
+    /// When the source was first asked for what one of them lacks that did not lack it before
+    /// `after`.
     pub(super) fn asked_after(&self, after: Timestamp) -> Option<Timestamp> {
         let from = (after, TaskId([u8::MAX; 32]));
         self.by_time.range(from..).map(|(asked, _)| *asked).find(|asked| *asked > after)

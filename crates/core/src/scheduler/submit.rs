@@ -20,7 +20,8 @@ impl Scheduler {
         }
     }
 
-    /// A pipeline says nothing else of where the chain starts than what it did from its first block on.
+    /// A pipeline says nothing else of where the chain starts than what it did from its first block
+    /// on.
     fn keeps_start(&self, pipeline: &Pipeline) -> Result<(), Rejection> {
         let asked = pipeline.source.start;
         let begins = self.chain.begins().filter(|_| self.chain.known() > 0);
@@ -62,7 +63,8 @@ impl Scheduler {
                 }
             }
             Arrival::Beside => {
-                // Nothing is lost by forgetting it: it is told so, and told again when it comes again.
+                // Nothing is lost by forgetting it: it is told so, and told again when it comes
+                // again.
                 let (open, limit) = self.strays();
                 let is_over = self.feed.next().is_some_and(|next| block.number < next);
                 if is_full || is_over || open >= limit || self.is_crowded(block.number) {
@@ -110,7 +112,8 @@ impl Scheduler {
         Ok(())
     }
 
-    /// How many blocks are not canonical, and how many may be. Those below what is released are in nobody's way.
+    /// How many blocks are not canonical, and how many may be. Those below what is released are in
+    /// nobody's way.
     fn strays(&self) -> (usize, usize) {
         let from = self.feed.next().unwrap_or_default();
         (self.chain.strays_from(from), self.limits.strays_max)
@@ -121,8 +124,9 @@ impl Scheduler {
         self.chain.strays_at(height) >= STRAYS_OF_A_HEIGHT
     }
 
-    /// The source ends at the tip. A block ahead of it may be on its way with its parent, so what has just come is
-    /// waited for; what has waited longer is left out: who says that no block follows says it of its parent too.
+    /// The source ends at the tip. A block ahead of it may be on its way with its parent, so what
+    /// has just come is waited for; what has waited longer is left out: who says that no block
+    /// follows says it of its parent too.
     pub(super) fn end_source(&self, now: Timestamp) -> Result<Vec<Event>, Rejection> {
         let Some((tip, _)) = self.chain.tip() else {
             return Err(Rejection::CannotEnd("no block was submitted"));
@@ -137,8 +141,8 @@ impl Scheduler {
         Ok(vec![Event::SourceEnded { last: tip }])
     }
 
-    /// A known block came again, after its payload was lost or with another one in the place of one that could not
-    /// be used. Tasks that failed on the old one get another chance.
+    /// A known block came again, after its payload was lost or with another one in the place of one
+    /// that could not be used. Tasks that failed on the old one get another chance.
     fn resupply(&self, block: &Block) -> Vec<Event> {
         let resupplied =
             Event::Resupplied { block: block.hash, payload: block.payload, bytes: block.bytes };
@@ -156,8 +160,9 @@ impl Scheduler {
         std::iter::once(resupplied).chain(reopened.take(self.limits.decision_max)).collect()
     }
 
-    /// How many blocks may yet cost room: the canonical ones that are not released, and those beside or ahead of them.
-    /// What is not canonical and below what is released costs nothing any more.
+    /// How many blocks may yet cost room: the canonical ones that are not released, and those
+    /// beside or ahead of them. What is not canonical and below what is released costs nothing any
+    /// more.
     #[must_use]
     pub fn open_blocks(&self) -> usize {
         self.unreleased() + self.strays().0
@@ -170,16 +175,17 @@ impl Scheduler {
     }
 }
 
-/// Whether it changes anything that a known block comes again: nobody else's word on a payload that is there and that
-/// provers can use counts, and no block is a way to write into the log as often as somebody likes.
+/// Whether it changes anything that a known block comes again: nobody else's word on a payload that
+/// is there and that provers can use counts, and no block is a way to write into the log as often
+/// as somebody likes.
 fn can_matter(known: &KnownBlock, block: &Block) -> bool {
     let is_other = known.payload != block.payload;
     let is_of_use = known.payload_lost || (known.is_doubted && is_other);
     is_of_use && known.resupplies < RESUPPLIES_MAX
 }
 
-/// Deliveries of one payload until a person looks at what failed on it (`push0 retry`): far more than a store that
-/// loses things causes, for after a few losses its tasks are parked.
+/// Deliveries of one payload until a person looks at what failed on it (`push0 retry`): far more
+/// than a store that loses things causes, for after a few losses its tasks are parked.
 const RESUPPLIES_MAX: u32 = 16;
 
 /// Blocks of one height that are known and not canonical. Chains fork in two, seldom in three.

@@ -36,8 +36,8 @@ pub struct Totals {
     pub failed: BTreeMap<FailureClass, u64>,
     /// Attempts whose task was closed by another's result, or parked, while they held its lease.
     pub overtaken: u64,
-    /// Of those that were accepted, the ones that had ended otherwise before: given up as lost, say. With them each
-    /// attempt that started is counted once: `started + late` are those that run, and all that ended.
+    /// Of those that were accepted, the ones that had been given up before. With them each attempt
+    /// that started is counted once: `started + late` are those that run, and all that ended.
     pub late: u64,
     /// Results that were taken back by hand, without what was made from them.
     pub discarded: u64,
@@ -317,7 +317,7 @@ impl Scheduler {
         self.held_by(report).is_some()
     }
 
-    /// The attempt that a report is of, if it lives, and its holder says so. Numbers can be guessed.
+    /// The attempt of a report, if it lives, and its holder says so: numbers can be guessed.
     pub(super) fn held_by(&self, report: &Report) -> Option<&Attempt> {
         let attempt = self.attempt(report.attempt).filter(|it| it.task == report.task)?;
         (attempt.dispatcher == report.dispatcher).then_some(attempt)
@@ -363,8 +363,8 @@ impl Scheduler {
         self.chain.ended().is_some_and(|last| next.is_some_and(|next| next > last))
     }
 
-    /// Whether nothing more will happen unless something is asked of it: nothing runs, nothing waits to be
-    /// tried, and no time changes that.
+    /// Whether nothing more will happen unless something is asked of it: nothing runs, nothing
+    /// waits to be tried, and no time changes that.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.attempts.is_empty() && self.queue.is_empty() && self.poll_timeout(self.now).is_none()
@@ -387,8 +387,8 @@ impl Scheduler {
         ordered.into_iter().map(|(_, _, id)| id).collect()
     }
 
-    /// Whether what begins at `height` is below what is released. It is made again, if at all, for whoever reads the
-    /// feed again: nothing that is to be released waits for it.
+    /// Whether what begins at `height` is below what is released. It is made again, if at all, for
+    /// whoever reads the feed again: nothing that is to be released waits for it.
     pub(super) fn is_behind(&self, height: Height) -> bool {
         self.feed.next().is_some_and(|next| height < next)
     }

@@ -157,7 +157,8 @@ fn who_was_set_aside_is_so_after_a_replay_and_after_a_takeover() {
     assert_eq!(told, ["sick"]);
 }
 
-/// Of machines that have not failed it, one with more memory is tried next, however much it has to do.
+/// Of machines that have not failed it, one with more memory is tried next, however much it has to
+/// do.
 #[test]
 fn what_ran_out_of_memory_is_tried_again_where_there_is_most() {
     assert_eq!(after_lack_of_memory(&[("middling", 4, 32), ("large", 1, 64)]), "large");
@@ -169,7 +170,8 @@ fn a_claim_of_all_memory_is_worth_no_more_than_enough() {
     assert_eq!(after_lack_of_memory(&[("boaster", 1, 1 << 16), ("large", 4, 64)]), "large");
 }
 
-/// Who of these, by free slots of four and gigabytes, is granted what ran out of its 8 GB on a small machine.
+/// Who of these, by free slots of four and gigabytes, is granted what ran out of its 8 GB on a
+/// small machine.
 fn after_lack_of_memory(machines: &[(&str, u32, u64)]) -> String {
     let mut spec = pipeline();
     spec.programs.get_mut("prover").expect("there is one").memory = Some(8 << 30);

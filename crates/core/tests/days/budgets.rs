@@ -1,4 +1,5 @@
-//! What ends a task that does not come to a result: each kind of end has a budget, in attempts and in time.
+//! What ends a task that does not come to a result: each kind of end has a budget, in attempts and
+//! in time.
 
 use std::time::Duration;
 
@@ -63,7 +64,8 @@ fn a_task_parks_only_once_another_that_proves_has_failed_it_too() {
     }
 }
 
-/// It is the only one with room, and another that proves is busy: a chance is kept for it, and not for ever.
+/// It is the only one with room, and another that proves is busy: a chance is kept for it, and not
+/// for ever.
 #[test]
 fn a_task_that_one_machine_alone_fails_parks_after_three_budgets_though_another_proves() {
     let mut day = waiting(impatient(), 2);
@@ -108,8 +110,8 @@ fn what_is_away_for_a_while_is_waited_for_as_long_as_the_pipeline_says() {
     assert!((10..40).contains(&tries), "{tries} tries");
 }
 
-/// Whether it was not begun, was ended, or misses what is no input of it: none is the task's doing, and none goes on
-/// for ever, or at full speed.
+/// Whether it was not begun, was ended, or misses what is no input of it: none is the task's doing,
+/// and none goes on for ever, or at full speed.
 #[test]
 fn what_comes_to_nothing_and_is_nobodys_fault_has_a_budget_too() {
     let not_an_input = Digest::of(b"no input of it");

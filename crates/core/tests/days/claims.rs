@@ -92,8 +92,8 @@ fn of_those_that_offer_the_same_none_gets_all() {
     assert_eq!(modest.count(), 4);
 }
 
-/// It claims all the memory that there is, has taken all that it may hold, and ends nothing. What only a whole machine can
-/// prove waits for an honest one, which is kept for it.
+/// It claims all the memory that there is, has taken all that it may hold, and ends nothing. What
+/// only a whole machine can prove waits for an honest one, which is kept for it.
 #[test]
 fn a_claim_of_memory_keeps_no_honest_machine_from_being_kept_for_the_head() {
     let mut spec = pipeline();

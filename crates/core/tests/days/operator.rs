@@ -90,7 +90,8 @@ fn an_end_by_which_a_batch_closed_stays() {
     assert!(closed && refuses_to_resume(&day));
 }
 
-/// Two machines, of which the first by name is the one that cannot: a person who tries again wants the other to.
+/// Two machines, of which the first by name is the one that cannot: a person who tries again wants
+/// the other to.
 #[test]
 fn what_is_opened_again_goes_elsewhere_than_to_who_had_it_last() {
     let mut day = Day::with_grants(1);

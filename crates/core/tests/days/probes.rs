@@ -7,7 +7,8 @@ use push0_core::{Beat, FailureClass, Height, Input, Outcome, PipelineSpec, TaskI
 use crate::crew::{asides, end, failed, grant, later, offer, set_aside, waiting};
 use crate::day::{Day, pipeline, result};
 
-/// It has failed all of them, so none is new to it; and all but the first fail wherever they are tried.
+/// It has failed all of them, so none is new to it; and all but the first fail wherever they are
+/// tried.
 #[test]
 fn a_mended_machine_is_back_though_the_head_alone_can_be_proved() {
     let mut day = waiting(patient(), 4);

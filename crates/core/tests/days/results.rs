@@ -61,7 +61,8 @@ fn no_dispatcher_pins_a_key_for_the_others_alone_and_two_do() {
     assert_eq!(day.scheduler.key_named_since(&program), None);
 }
 
-/// A machine that may speak under several names agrees with itself, and a result is taken whoever brings it.
+/// A machine that may speak under several names agrees with itself, and a result is taken whoever
+/// brings it.
 #[test]
 fn only_who_holds_a_lease_names_a_key() {
     let mut day = Day::with_grants(6);

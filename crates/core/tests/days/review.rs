@@ -43,7 +43,8 @@ fn r01_a_ghosts_end_does_not_end_the_attempt_of_its_number_elsewhere() {
     let day = Day::with_grants(1); // `one` holds it
     let attempt = day.attempts().next().expect("one");
     let task = day.tried()[0];
-    // `two` ran the same task under the same number: its record was lost with the engine that granted it.
+    // `two` ran the same task under the same number: its record was lost with the engine that
+    // granted it.
     for outcome in [
         Outcome::Cancelled,
         Outcome::Failed { class: FailureClass::Unprovable, message: String::new() },

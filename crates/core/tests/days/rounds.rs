@@ -10,7 +10,8 @@ use crate::day::{Day, pipeline, result};
 /// Ends an attempt at a task.
 type End = fn(&mut Day, TaskId);
 
-/// However its attempts come to nothing, if it is not one task's trouble and nothing is proved between.
+/// However its attempts come to nothing, if it is not one task's trouble and nothing is proved
+/// between.
 #[test]
 fn who_brings_nothing_in_three_rounds_of_several_tasks_is_set_aside_then_and_not_before() {
     let ends: [(&str, End); 6] = [
@@ -117,7 +118,8 @@ fn a_task_that_another_has_failed_is_not_what_sets_a_machine_aside() {
     }
 }
 
-/// That nobody judges is the pipeline's fault, and what a prover says is its task's: of the only machine both are believed.
+/// That nobody judges is the pipeline's fault, and what a prover says is its task's: of the only
+/// machine both are believed.
 #[test]
 fn what_says_nothing_of_a_machine_parks_its_tasks_and_sets_nobody_aside() {
     for class in [FailureClass::Unjudged, FailureClass::Unprovable, FailureClass::InvalidInput] {
@@ -133,7 +135,8 @@ fn what_says_nothing_of_a_machine_parks_its_tasks_and_sets_nobody_aside() {
     }
 }
 
-/// Two failures may be two bad blocks, and are charged to them; a third of another is charged to nobody's task.
+/// Two failures may be two bad blocks, and are charged to them; a third of another is charged to
+/// nobody's task.
 #[test]
 fn two_tasks_that_fail_are_their_own_trouble_and_a_third_is_everybodys() {
     let mut spec = pipeline();

@@ -62,7 +62,8 @@ fn what_no_record_could_hold_is_refused_and_told_by_how_much() {
     assert!(bytes > bytes_max && bytes_max == limits.input_bytes_max(), "{bytes}");
 }
 
-/// Of a quarter of a record a turn is full, half of one an input may take: the rest is what follows of itself.
+/// Of a quarter of a record a turn is full, half of one an input may take: the rest is what follows
+/// of itself.
 #[test]
 fn whatever_follows_of_itself_has_room_in_a_record_beside_a_full_turn() {
     for record in [60_000, 250_000, 1_000_000, 4_000_000] {
@@ -265,7 +266,8 @@ fn strays_are_counted_apart_from_the_chain() {
     assert_eq!(scheduler.chain().known(), 7);
 }
 
-/// A log in which another attempt than the one that lives ends, or one of another task, was written by no scheduler.
+/// A log in which another attempt than the one that lives ends, or one of another task, was written
+/// by no scheduler.
 #[test]
 fn only_an_attempt_of_its_task_that_lives_is_ended() {
     let day = Day::with_grants(2);
@@ -299,7 +301,8 @@ fn a_log_that_goes_back_in_time_or_lacks_a_turn_is_refused() {
     }
 }
 
-/// What ran once is read for ever, whatever `check` came to refuse since; what no pipeline can be made of never ran.
+/// What ran once is read for ever, whatever `check` came to refuse since; what no pipeline can be
+/// made of never ran.
 #[test]
 fn a_log_of_a_pipeline_that_would_be_refused_today_is_read() {
     let replayed = |spec: PipelineSpec| {

@@ -41,8 +41,8 @@ fn a_result_of_before_is_not_taken_and_one_of_after_is_whatever_it_says() {
     assert_eq!(day.scheduler.task(&task).expect("it").state, TaskState::Accepted);
 }
 
-/// A grant leaves before it is durable. So an engine that dies may have granted at a position that the next one is far from,
-/// and what was made by it is of before all the same.
+/// A grant leaves before it is durable. So an engine that dies may have granted at a position that
+/// the next one is far from, and what was made by it is of before all the same.
 #[test]
 fn a_result_of_an_engine_before_is_not_taken_at_whatever_position_it_was_granted() {
     let mut day = Day::of(pipeline());

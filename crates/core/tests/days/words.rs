@@ -50,7 +50,8 @@ fn who_was_not_asked_to_make_a_proof_again_parks_nothing_by_saying_something_els
     assert_eq!(day.scheduler.task(&task).expect("it").state, TaskState::Accepted);
 }
 
-/// What it runs on from before is still wanted, and may be brought before the first beat that says so.
+/// What it runs on from before is still wanted, and may be brought before the first beat that says
+/// so.
 #[test]
 fn a_result_that_is_brought_before_the_first_beat_after_a_takeover_is_waited_for() {
     let mut day = Day::with_grants(1);
@@ -60,7 +61,8 @@ fn a_result_that_is_brought_before_the_first_beat_after_a_takeover_is_waited_for
     assert!(day.fleet.awaits(day.now, &report, &day.scheduler));
 }
 
-/// The time that a prover took is its dispatcher's word, and no attempt can take longer than its stage allows.
+/// The time that a prover took is its dispatcher's word, and no attempt can take longer than its
+/// stage allows.
 #[test]
 fn no_dispatcher_says_that_it_ran_for_longer_than_it_could() {
     let mut day = Day::with_grants(2);

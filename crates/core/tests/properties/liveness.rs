@@ -29,7 +29,8 @@ proptest! {
             if world.fleet.is_empty() && world.scheduler.attempts().next().is_none() {
                 continue;
             }
-            // Nobody answers: every attempt ends by its deadline, and every task runs out of budget.
+            // Nobody answers: every attempt ends by its deadline, and every task runs out of
+            // budget.
         }
     }
 

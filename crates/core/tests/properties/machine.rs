@@ -104,7 +104,8 @@ impl Machine {
     }
 }
 
-/// What `dispatcher` says of an attempt. The bytes of a proof differ with `salt`, what it says does not.
+/// What `dispatcher` says of an attempt. The bytes of a proof differ with `salt`, what it says does
+/// not.
 pub(crate) fn report(life: Life, grant: &Grant, how: How, salt: u8) -> Report {
     let message = format!("{how:?}");
     let outcome = match how {

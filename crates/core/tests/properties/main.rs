@@ -1,7 +1,7 @@
 //! What is true of the scheduler whatever happens to it.
 //!
-//! A world is driven by random steps; each property is a claim about it. A property stays only while it
-//! dies of some mutant that no other kills; which one, the commit that brought it says.
+//! A world is driven by random steps; each property is a claim about it. A property stays only
+//! while it dies of some mutant that no other kills; which one, the commit that brought it says.
 //!
 //! Not here: what one rule says on a simple day (unit tests beside the rules).
 

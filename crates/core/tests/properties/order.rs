@@ -125,8 +125,8 @@ fn in_order(scheduler: &Scheduler, now: Timestamp) -> Vec<(TaskId, &Task)> {
     due
 }
 
-/// The one that is kept for a task that only busy ones can run: of those with a free slot, if any has one, and by no more
-/// than the task needs.
+/// The one that is kept for a task that only busy ones can run: of those with a free slot, if any
+/// has one, and by no more than the task needs.
 fn keep<'a>(
     offers: &'a [Offer],
     free: &BTreeMap<&DispatcherId, Capacity>,

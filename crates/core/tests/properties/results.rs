@@ -218,7 +218,8 @@ fn reported<'a>(decision: &'a Decision<'_>) -> Option<&'a Report> {
     }
 }
 
-/// The task that a report is of. One that read what was taken back may be no more: then nothing is taken of it.
+/// The task that a report is of. One that read what was taken back may be no more: then nothing is
+/// taken of it.
 fn task_of<'a>(decision: &Decision<'a>, report: &Report) -> Option<&'a Task> {
     let task = decision.before.task(&report.task);
     if task.is_none() {

@@ -104,7 +104,8 @@ proptest! {
                 let released = decision.before.totals().blocks_released;
                 let unreleased = before.len() as u64 - released;
                 assert!(events.is_empty() || chain.known() == before.known() || unreleased < limits.blocks_max as u64);
-                // Beside what is released there are so many at a height, and what they are is settled.
+                // Beside what is released there are so many at a height, and what they are is
+                // settled.
                 let released = usize::try_from(decision.after.totals().blocks_released).expect("a count");
                 let strays = decision.after.open_blocks() - (chain.len() - released);
                 assert!(strays <= limits.strays_max, "{strays}");
@@ -203,8 +204,8 @@ proptest! {
     }
 }
 
-/// How many items have flowed into a stage. Nobody counts what is read from the chain as it goes, nor the
-/// joins of a tree.
+/// How many items have flowed into a stage. Nobody counts what is read from the chain as it goes,
+/// nor the joins of a tree.
 fn flowed(scheduler: &Scheduler, index: StageIndex) -> Option<usize> {
     let stage = scheduler.pipeline().stage(index);
     match (&stage.collect, stage.input) {

@@ -1,8 +1,8 @@
 //! A world: one scheduler, its log, its fleet, and everything that dispatchers were ever told.
 //!
-//! A step is a turn of an engine: what is asked is decided and applied one by one, then what is due, then
-//! what can be granted. The turn is written at once and synced later, or never. A crash drops what was
-//! not synced, and everything in memory.
+//! A step is a turn of an engine: what is asked is decided and applied one by one, then what is
+//! due, then what can be granted. The turn is written at once and synced later, or never. A crash
+//! drops what was not synced, and everything in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,14 +1,17 @@
 //! From what a prover has written to a result in the store.
 //!
-//! A prover that did not end well may have written its whole result before: one that hangs in its own clean-up, or
-//! crashes there, say. What stands at its output's path is then judged once. Whether it is all of the result nobody can
-//! know from outside, and nobody needs to: nothing of the attempt runs any more, so the bytes stay what they are; JSON
-//! must be whole; and a verifier that accepts them accepts what would be handed out, byte for byte. So a part of a
-//! proof passes only where the verifier takes a part for a proof, and then it would pass at exit 0 as well. Without
-//! a verifier (a mock, a split) nothing is taken. What is not accepted is no strike: the attempt ended as it ended.
+//! A prover that did not end well may have written its whole result before: one that hangs in its
+//! own clean-up, or crashes there, say. What stands at its output's path is then judged once.
+//! Whether it is all of the result nobody can know from outside, and nobody needs to: nothing of
+//! the attempt runs any more, so the bytes stay what they are; JSON must be whole; and a verifier
+//! that accepts them accepts what would be handed out, byte for byte. So a part of a proof passes
+//! only where the verifier takes a part for a proof, and then it would pass at exit 0 as well.
+//! Without a verifier (a mock, a split) nothing is taken. What is not accepted is no strike: the
+//! attempt ended as it ended.
 //!
-//! From here on there is a proof to lose. A verifier that has no verdict and a store that does not take
-//! it are tried again, an operator is told, and only when patience is over the attempt has failed.
+//! From here on there is a proof to lose. A verifier that has no verdict and a store that does not
+//! take it are tried again, an operator is told, and only when patience is over the attempt has
+//! failed.
 //!
 //! Not here: how a verifier is asked (`verify`), and how long that goes on (`retry`).
 
@@ -67,7 +70,8 @@ impl Attempt {
         self.store(&made, vkey, &mut patience).await
     }
 
-    /// What a former attempt at the task made, and nobody judged; none where there is nothing, or nothing good.
+    /// What a former attempt at the task made, and nobody judged; none where there is nothing, or
+    /// nothing good.
     pub(super) async fn settle_former(&mut self) -> Option<Outcome> {
         let (unjudged, task) = (Arc::clone(&self.context.unjudged), self.grant.task);
         let path = self.is_judged().then(|| unjudged.find(&task)).flatten()?;
@@ -87,8 +91,8 @@ impl Attempt {
         }
     }
 
-    /// What becomes of an output that a prover left which did not end well: the result, if its verifier takes it, else
-    /// why not, for a person.
+    /// What becomes of an output that a prover left which did not end well: the result, if its
+    /// verifier takes it, else why not, for a person.
     pub(super) async fn rescue(&mut self, tried: &Tried, path: &Path) -> Result<Outcome, String> {
         let there = path.to_owned();
         if !self.is_judged() || !blocking(move || there.is_file()).await {
@@ -106,7 +110,8 @@ impl Attempt {
         }
     }
 
-    /// What was made; and its place in the store, if nobody needs to judge it and it was stored at once.
+    /// What was made; and its place in the store, if nobody needs to judge it and it was stored at
+    /// once.
     async fn read(&self, path: &Path) -> Result<(ProverOutput, Option<ResultRef>), NoResult> {
         let (path, output, is_judged) = (path.to_owned(), self.grant.output, self.is_judged());
         let (grant, program) = (Arc::clone(&self.grant), self.program.clone());

@@ -44,7 +44,8 @@ impl Attempt {
         }
     }
 
-    /// What an attempt comes to whose prover did not end well: its result, if there is one after all.
+    /// What an attempt comes to whose prover did not end well: its result, if there is one after
+    /// all.
     async fn weigh_end(
         &mut self,
         class: FailureClass,
@@ -81,8 +82,8 @@ impl Attempt {
         format!("its time of {:?} was over; {how}", self.grant.timeout)
     }
 
-    /// What a failure comes to: while a disk is full, it is the fault of whoever filled it, unless the
-    /// prover said what no room would change.
+    /// What a failure comes to: while a disk is full, it is the fault of whoever filled it, unless
+    /// the prover said what no room would change.
     async fn weigh_failure(&self, class: FailureClass, what: &str, tried: &Tried) -> Outcome {
         let what = with_output(what, &tried.output);
         match class {
@@ -116,7 +117,8 @@ impl Attempt {
     }
 }
 
-/// Whether what an attempt came to may be its process's fault: then the next one gets a new process.
+/// Whether what an attempt came to may be its process's fault: then the next one gets a new
+/// process.
 pub(super) const fn is_suspect(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Rejected { .. } => true,

@@ -51,7 +51,8 @@ impl Place {
         }
     }
 
-    /// The least that it, or a group around it, may use. Unit: bytes; none, where nobody has set a limit.
+    /// The least that it, or a group around it, may use. Unit: bytes; none, where nobody has set a
+    /// limit.
     pub(super) fn limit_bytes() -> Option<u64> {
         let read = |path: &str| fs::read_to_string(path).ok();
         let place = Self::parse(&read("/proc/self/cgroup")?, &read("/proc/self/mountinfo")?)?;
@@ -82,7 +83,8 @@ impl Place {
     }
 }
 
-/// The folder of `group`, if `line` of `mountinfo` (proc_pid_mountinfo(5)) shows where it is mounted.
+/// The folder of `group`, if `line` of `mountinfo` (proc_pid_mountinfo(5)) shows where it is
+/// mounted.
 fn mounted(line: &str, kind: &str, option: &str, group: &str) -> Option<PathBuf> {
     let (before, after) = line.split_once(" - ")?;
     let mut after = after.split(' ');

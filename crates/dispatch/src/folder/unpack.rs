@@ -1,7 +1,8 @@
-//! Removes a directory that a prover has made hard to remove: without rights, or deeper than any path is long.
+//! Removes a directory that a prover has made hard to remove: without rights, or deeper than any
+//! path is long.
 //!
-//! Each directory in it is moved to its top first, so that two descriptors are enough however deep it is, and no path
-//! has more than one name. Links are never followed: nothing outside is touched.
+//! Each directory in it is moved to its top first, so that two descriptors are enough however deep
+//! it is, and no path has more than one name. Links are never followed: nothing outside is touched.
 //!
 //! Not here: the ordinary case (`folder`).
 
@@ -29,7 +30,8 @@ pub(super) fn remove(dir: &Path) -> io::Result<()> {
     Ok(unlinkat(CWD, dir, AtFlags::REMOVEDIR)?)
 }
 
-/// Removes all but directories from `folder`, and moves those to `top`; in the top itself, names the first.
+/// Removes all but directories from `folder`, and moves those to `top`; in the top itself, names
+/// the first.
 fn clear(
     folder: BorrowedFd<'_>,
     top: Option<BorrowedFd<'_>>,
@@ -87,7 +89,8 @@ fn open(at: BorrowedFd<'_>, name: impl rustix::path::Arg) -> io::Result<OwnedFd>
     Ok(openat(found, ".", flags, Mode::empty())?)
 }
 
-/// Has all rights in a directory. Through its own descriptor: a link that somebody puts in its place is not followed.
+/// Has all rights in a directory. Through its own descriptor: a link that somebody puts in its
+/// place is not followed.
 fn take_rights(at: BorrowedFd<'_>, name: impl rustix::path::Arg) -> io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let found = openat(at, name, flags, Mode::empty())?;

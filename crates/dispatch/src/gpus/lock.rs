@@ -1,13 +1,15 @@
 //! A lock by device, which every process of a machine can take and see, whoever its user is.
 //!
-//! It is a file in a directory that anybody may write to and nobody may remove another's files from (`/run/lock`, else
-//! `/tmp`), held by `flock`: the kernel frees it when the process ends, however that ends. The file says who has it. It is
-//! removed under the lock; who has locked a file that is not there any more begins anew.
+//! It is a file in a directory that anybody may write to and nobody may remove another's files from
+//! (`/run/lock`, else `/tmp`), held by `flock`: the kernel frees it when the process ends, however
+//! that ends. The file says who has it. It is removed under the lock; who has locked a file that is
+//! not there any more begins anew.
 //!
-//! A stranger may take the names too, and can do no more than keep devices from being offered, which is told with its
-//! word for itself. A link is not followed, nothing but a plain file is opened, and only a file of this user's own, which
-//! has no second name, is written to. What stands in the way keeps the device from being offered, too: a lock that
-//! cannot be had is not one that nobody has.
+//! A stranger may take the names too, and can do no more than keep devices from being offered,
+//! which is told with its word for itself. A link is not followed, nothing but a plain file is
+//! opened, and only a file of this user's own, which has no second name, is written to. What stands
+//! in the way keeps the device from being offered, too: a lock that cannot be had is not one that
+//! nobody has.
 //!
 //! Not here: which device has which name (`names`).
 
@@ -82,7 +84,8 @@ impl Drop for Lock {
     }
 }
 
-/// The one directory of this machine, whatever the user: its rights decide, not whether this process may write to it.
+/// The one directory of this machine, whatever the user: its rights decide, not whether this
+/// process may write to it.
 pub(super) fn place() -> PathBuf {
     let is_anybodys = |path: &&str| {
         let found = fs::symlink_metadata(path);

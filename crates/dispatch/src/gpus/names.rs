@@ -1,4 +1,5 @@
-//! What devices are called: what the environment says, what is there, and what one device is called by everybody.
+//! What devices are called: what the environment says, what is there, and what one device is called
+//! by everybody.
 //!
 //! Not here: who has which (`gpus`).
 
@@ -32,7 +33,8 @@ impl Visible {
         })
     }
 
-    /// What such a list makes visible: as drivers have it, none after the first that cannot be one, and each once.
+    /// What such a list makes visible: as drivers have it, none after the first that cannot be one,
+    /// and each once.
     #[must_use]
     pub fn listed(variable: &'static str, list: &str) -> Self {
         let is_one =
@@ -61,7 +63,8 @@ pub fn present() -> u32 {
     }
 }
 
-/// What each is called by everybody on this machine: an NVIDIA device by its UUID, where its driver tells it.
+/// What each is called by everybody on this machine: an NVIDIA device by its UUID, where its driver
+/// tells it.
 pub(super) fn identities(visible: &Visible) -> Vec<String> {
     let uuids = match visible.variable {
         "CUDA_VISIBLE_DEVICES" => uuids(Path::new("/proc/driver/nvidia/gpus")),

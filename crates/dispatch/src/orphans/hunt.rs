@@ -1,11 +1,12 @@
-//! Ends processes that fork faster than they can be killed one by one: a chain, each of which starts the next and ends,
-//! or several that start each other again.
+//! Ends processes that fork faster than they can be killed one by one: a chain, each of which
+//! starts the next and ends, or several that start each other again.
 //!
-//! Whoever is seen is stopped first (SIGSTOP), and what it had started by then is looked for beneath it, which is faster
-//! than any fork; when nothing new turns up, nothing of it runs. Then each is judged and killed, or goes on.
+//! Whoever is seen is stopped first (SIGSTOP), and what it had started by then is looked for
+//! beneath it, which is faster than any fork; when nothing new turns up, nothing of it runs. Then
+//! each is judged and killed, or goes on.
 //!
-//! Without control groups or a namespace this is a race that is won, not a guarantee: it is bounded, and who has not been
-//! ended by then is told of.
+//! Without control groups or a namespace this is a race that is won, not a guarantee: it is
+//! bounded, and who has not been ended by then is told of.
 //!
 //! Not here: whose a process is.
 
@@ -20,8 +21,8 @@ use tokio::sync::oneshot;
 use crate::procfs::{self, Stat, raw};
 use crate::sys;
 
-/// Hunts adopted processes that `is_prey` names, with all beneath them, until none has been seen for a while; whether it
-/// came to that.
+/// Hunts adopted processes that `is_prey` names, with all beneath them, until none has been seen
+/// for a while; whether it came to that.
 pub(super) async fn hunt(is_prey: impl Fn(Pid, &Stat) -> bool + Send + 'static) -> bool {
     let (done, is_over) = oneshot::channel();
     // A thread that ends with it: the rank that it asks for does not go away.
@@ -61,7 +62,8 @@ fn until_quiet(is_prey: &impl Fn(Pid, &Stat) -> bool) -> bool {
     false
 }
 
-/// Stops all that was adopted, but not judged yet, and all beneath it, until there is nothing new; reaps the dead.
+/// Stops all that was adopted, but not judged yet, and all beneath it, until there is nothing new;
+/// reaps the dead.
 fn freeze(spared: &BTreeSet<i32>, give_up: Instant) -> BTreeSet<i32> {
     let own_session = getsid(None).ok();
     let (mut stopped, mut still) = (BTreeSet::new(), 0);
@@ -91,7 +93,8 @@ fn freeze(spared: &BTreeSet<i32>, give_up: Instant) -> BTreeSet<i32> {
 /// A hunt is over at the latest after this.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Nothing is left once nothing has been seen for so long: what was killed is gone, what it started has been adopted.
+/// Nothing is left once nothing has been seen for so long: what was killed is gone, what it started
+/// has been adopted.
 const QUIET: Duration = Duration::from_millis(20);
 const PAUSE: Duration = Duration::from_millis(1);
 

@@ -1,4 +1,5 @@
-//! The readers of a prover's output, for a fuzzer: whatever it writes, they end, and panic at nothing.
+//! The readers of a prover's output, for a fuzzer: whatever it writes, they end, and panic at
+//! nothing.
 
 use tokio::sync::mpsc;
 
@@ -28,7 +29,8 @@ pub fn lines(bytes: &[u8]) -> usize {
     })
 }
 
-/// Reads `bytes` as what a process has printed, as `push0 logs` asks for it: piece by piece. All the text that came.
+/// Reads `bytes` as what a process has printed, as `push0 logs` asks for it: piece by piece. All
+/// the text that came.
 ///
 /// # Panics
 ///

@@ -72,7 +72,8 @@ pub(super) const fn class_of(class: wire::FailureClass) -> FailureClass {
     }
 }
 
-/// Whether a failure of this class says that the process is well: the fault is the task's, or it was told to stop.
+/// Whether a failure of this class says that the process is well: the fault is the task's, or it
+/// was told to stop.
 pub(super) const fn is_of_the_task(class: wire::FailureClass) -> bool {
     match class {
         wire::FailureClass::Unprovable

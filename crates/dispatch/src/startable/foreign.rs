@@ -1,4 +1,5 @@
-//! Formats that an administrator had the kernel hand to an interpreter (binfmt_misc): an emulator, say.
+//! Formats that an administrator had the kernel hand to an interpreter (binfmt_misc): an emulator,
+//! say.
 //!
 //! Not here: what the kernel runs by itself.
 

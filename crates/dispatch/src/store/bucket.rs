@@ -15,7 +15,8 @@ use super::s3;
 pub struct S3Config {
     /// The bucket, and where in it.
     pub bucket: Bucket,
-    /// The server; Amazon's in the region where there is none. Not encrypted if it begins with `http://`.
+    /// The server; Amazon's in the region where there is none. Not encrypted if it begins with
+    /// `http://`.
     pub endpoint: Option<String>,
     /// The region that requests are signed for.
     pub region: String,
@@ -43,7 +44,8 @@ pub struct Bucket {
 pub struct NoBucket;
 
 impl Bucket {
-    /// Whether this push0 is built with what buckets need, its feature `s3`. Without, none can be opened.
+    /// Whether this push0 is built with what buckets need, its feature `s3`. Without, none can be
+    /// opened.
     pub const IS_BUILT_IN: bool = cfg!(feature = "s3");
     /// What every text that names one begins with.
     pub const SCHEME: &str = "s3://";

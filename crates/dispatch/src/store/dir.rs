@@ -9,10 +9,12 @@
 //!   DIR/tmp/                  what is being written
 //! ```
 //!
-//! A file's time of change is that of its latest `put`. Nothing of another name is listed or removed.
+//! A file's time of change is that of its latest `put`. Nothing of another name is listed or
+//! removed.
 //!
-//! **What is lost.** That there is no such file counts only if the store's identity is there at that moment, under the
-//! same handle: a mount that went away leaves an empty directory, and nothing in it is lost.
+//! **What is lost.** That there is no such file counts only if the store's identity is there at
+//! that moment, under the same handle: a mount that went away leaves an empty directory, and
+//! nothing in it is lost.
 //!
 //! Not here: what callers may count on (`store`).
 
@@ -53,12 +55,14 @@ use crate::mark::{self, Kind};
 pub(super) struct DirStore {
     dir: Arc<Path>,
     identity: Arc<str>,
-    /// What its files in `tmp` begin with: process ids are not enough, for other machines have the same.
+    /// What its files in `tmp` begin with: process ids are not enough, for other machines have the
+    /// same.
     own: Arc<str>,
     writes: Arc<AtomicU64>,
     /// The folders whose own names were synced by this process: at most 256.
     synced: Arc<Mutex<BTreeSet<PathBuf>>>,
-    /// Taken for writing by a sweep, so that nothing goes between a `put` that finds it and its return.
+    /// Taken for writing by a sweep, so that nothing goes between a `put` that finds it and its
+    /// return.
     sweeping: Arc<RwLock<()>>,
     /// Where it may be made again; nowhere but in a run of one machine.
     again: Option<Arc<Again>>,
@@ -199,8 +203,8 @@ impl DirStore {
         self.dir.join(name.get(..2).unwrap_or_default()).join(name)
     }
 
-    /// Gives `each` what is there, a folder at a time. What goes meanwhile is passed over, and what has no name of
-    /// push0's.
+    /// Gives `each` what is there, a folder at a time. What goes meanwhile is passed over, and what
+    /// has no name of push0's.
     pub(super) fn walk(&self, each: &mut dyn FnMut(Stored) -> io::Result<()>) -> io::Result<()> {
         self.be_there()?;
         let folders = (0..=u8::MAX).map(|first| format!("{first:02x}"));
@@ -246,7 +250,8 @@ impl DirStore {
         Ok(true)
     }
 
-    /// Makes sure that it is this store which is there now, and no other, nor an empty place for one.
+    /// Makes sure that it is this store which is there now, and no other, nor an empty place for
+    /// one.
     pub(super) fn be_there(&self) -> io::Result<()> {
         match bounded::read_text(&self.dir.join(IDENTITY), LINE_BYTES_MAX) {
             Ok(there) if there.trim() == &*self.identity => Ok(()),
@@ -274,8 +279,9 @@ impl DirStore {
         if let Some(file) = open_in(CWD, &self.path(digest), OFlags::NONBLOCK)? {
             return Ok(Some(file));
         }
-        // All through one handle: whatever is mounted meanwhile, what it answers is of one file system. To open the
-        // folder has a client of NFS ask the server, where it may have remembered that there was no such file.
+        // All through one handle: whatever is mounted meanwhile, what it answers is of one file
+        // system. To open the folder has a client of NFS ask the server, where it may have
+        // remembered that there was no such file.
         let Some(dir) = open_in(CWD, &self.dir, OFlags::DIRECTORY)? else {
             return self.be_made_again().map(|()| None);
         };
@@ -310,8 +316,8 @@ impl DirStore {
         self.copy(digest, &mut io::sink()).is_ok()
     }
 
-    /// Makes the folder of `path` where there is none, and its name durable, once: it may have been made
-    /// by another that has not synced it yet, or was killed before it did.
+    /// Makes the folder of `path` where there is none, and its name durable, once: it may have been
+    /// made by another that has not synced it yet, or was killed before it did.
     fn sync_name(&self, path: &Path, mode: u32) -> io::Result<()> {
         let folder = path.parent().unwrap_or(path);
         let synced = || self.synced.lock().unwrap_or_else(PoisonError::into_inner);
@@ -367,7 +373,8 @@ fn make_ready(dir: &Path, own: &str) -> io::Result<()> {
     probe(&tmp.join(format!("{own}-0")))
 }
 
-/// Whether there is a store here. Nothing is written to a directory that only has a file of such a name.
+/// Whether there is a store here. Nothing is written to a directory that only has a file of such a
+/// name.
 fn is_own(dir: &Path) -> io::Result<bool> {
     if !dir.join(IDENTITY).exists() {
         return Ok(false);

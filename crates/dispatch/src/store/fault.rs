@@ -1,6 +1,8 @@
-//! What is wrong with a store, in words of its own for each cause, with what helps against that one.
+//! What is wrong with a store, in words of its own for each cause, with what helps against that
+//! one.
 //!
-//! An error of the system says what failed, and not what to do. Where push0 knows more, the error is a [`Fault`].
+//! An error of the system says what failed, and not what to do. Where push0 knows more, the error
+//! is a [`Fault`].
 //!
 //! Not here: finding it (`dir/probe`, `s3/fault`).
 

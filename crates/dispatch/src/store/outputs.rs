@@ -1,7 +1,8 @@
-//! What attempts printed that came to nothing: beside the artifacts, by attempt, and never among them.
+//! What attempts printed that came to nothing: beside the artifacts, by attempt, and never among
+//! them.
 //!
-//! No fact refers to one: whoever knows the attempt knows its name, `output/<attempt>-<task>`. It is there for people,
-//! is not durable the way a proof is, and nothing is decided by it.
+//! No fact refers to one: whoever knows the attempt knows its name, `output/<attempt>-<task>`. It
+//! is there for people, is not durable the way a proof is, and nothing is decided by it.
 //!
 //! Not here: who puts them (`shelf`), and how long they stay (`push0`).
 

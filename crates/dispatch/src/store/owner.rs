@@ -1,7 +1,8 @@
 //! Which log a store belongs to.
 //!
-//! A sweep removes what its log does not refer to. So a store belongs to one log: the first engine that uses it writes
-//! the log's identity there, which nobody replaces, and every other log is refused.
+//! A sweep removes what its log does not refer to. So a store belongs to one log: the first engine
+//! that uses it writes the log's identity there, which nobody replaces, and every other log is
+//! refused.
 //!
 //! Not here: where it is written (`dir`, `s3`).
 

@@ -10,25 +10,28 @@
 //!   PREFIX/doomed/<digest>       a sweep is removing this artifact
 //! ```
 //!
-//! It takes a server that answers what was written last (as Amazon's does), and that writes an object only where
-//! there is none if it is asked to (`If-None-Match: *`).
+//! It takes a server that answers what was written last (as Amazon's does), and that writes an
+//! object only where there is none if it is asked to (`If-None-Match: *`).
 //!
-//! A small artifact is one request, which writes it only where there is none. A large one is sent in pieces. What
-//! is there already is read and hashed; if it is whole and its date not older than [`Store::FRESH`], it stays as it
-//! is, else it is written again, which gives it a new date.
+//! A small artifact is one request, which writes it only where there is none. A large one is sent
+//! in pieces. What is there already is read and hashed; if it is whole and its date not older than
+//! [`Store::FRESH`], it stays as it is, else it is written again, which gives it a new date.
 //!
-//! **Why a sweep takes nothing that a `put` has just found.** A sweep marks an artifact as doomed, which only one
-//! can at a time, then asks for its date, removes it if that is old, then removes the mark. A `put` that writes over
-//! what is there asks for the mark after it has written, waits until it is gone, and then asks whether the artifact
-//! is still there. If there was no mark, no sweep had asked for the date yet, and the next one sees the new one; if a
-//! sweep was done in between, the artifact is not there, and is written again. A `put` that finds the artifact
-//! young writes nothing: its date is one that no sweep takes for old. A `put` that finds none writes one that no
-//! sweep has seen, for only the sweep that has the mark removes, once, and never again. The mark of a sweep that
-//! died counts for [`DOOMED_MAX`]; a sweep that stands still for so long between the date and the removal could
-//! take what was put meanwhile, and then the artifact is lost, and made again.
+//! **Why a sweep takes nothing that a `put` has just found.** A sweep marks an artifact as doomed,
+//! which only one can at a time, then asks for its date, removes it if that is old, then removes
+//! the mark. A `put` that writes over what is there asks for the mark after it has written, waits
+//! until it is gone, and then asks whether the artifact is still there. If there was no mark, no
+//! sweep had asked for the date yet, and the next one sees the new one; if a sweep was done in
+//! between, the artifact is not there, and is written again. A `put` that finds the artifact young
+//! writes nothing: its date is one that no sweep takes for old. A `put` that finds none writes one
+//! that no sweep has seen, for only the sweep that has the mark removes, once, and never again. The
+//! mark of a sweep that died counts for [`DOOMED_MAX`]; a sweep that stands still for so long
+//! between the date and the removal could take what was put meanwhile, and then the artifact is
+//! lost, and made again.
 //!
-//! **What is lost.** That there is no such object (404) counts only if the store's identity is there in the
-//! next breath: a bucket that is gone, another one, or somebody else's server says 404 too.
+//! **What is lost.** That there is no such object (404) counts only if the store's identity is
+//! there in the next breath: a bucket that is gone, another one, or somebody else's server says 404
+//! too.
 //!
 //! Not here: requests (`client`).
 
@@ -251,7 +254,8 @@ impl S3Store {
         Ok(self.now()?.duration_since(written).is_ok_and(|age| age < Store::FRESH))
     }
 
-    /// Whether what was just written over something is still there, and no sweep is about to remove it.
+    /// Whether what was just written over something is still there, and no sweep is about to remove
+    /// it.
     fn has_stayed(&self, digest: Digest) -> io::Result<bool> {
         for _ in 0..LOOKS_MAX {
             if !self.is_doomed(digest)? {
@@ -334,7 +338,8 @@ fn all(from: impl Read, digest: Digest) -> io::Result<Vec<u8>> {
     if Digest::of(&bytes) == digest { Ok(bytes) } else { Err(io::Error::other(MOVING)) }
 }
 
-/// The pieces of what is large, one at a time. The last comes only if all of them are what they should be.
+/// The pieces of what is large, one at a time. The last comes only if all of them are what they
+/// should be.
 fn pieces(mut from: impl Read, digest: Digest) -> impl FnMut() -> io::Result<Option<Bytes>> {
     let mut hash = Sha256::new();
     move || {
@@ -354,7 +359,8 @@ const PROBE: &str = "probe";
 const CLOCK: &str = "clock";
 const DOOMED: &str = "doomed";
 
-/// For so long the mark of a sweep keeps a `put` waiting, and another sweep away. Far longer than a removal takes.
+/// For so long the mark of a sweep keeps a `put` waiting, and another sweep away. Far longer than a
+/// removal takes.
 const DOOMED_MAX: Duration = Duration::from_secs(120);
 
 /// How often a `put` is begun again because somebody removed or wrote the same.

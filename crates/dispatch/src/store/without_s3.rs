@@ -1,4 +1,5 @@
-//! What stands for a bucket in a push0 that is built without its feature `s3`: there is none, and none can be opened.
+//! What stands for a bucket in a push0 that is built without its feature `s3`: there is none, and
+//! none can be opened.
 //!
 //! Not here: who refuses one before it is opened, by the flag or key that names it (`push0`).
 

@@ -1,8 +1,8 @@
 //! What a verifier says on stdout, read line by line while it prints.
 //!
-//! A word counts however much is printed before and behind it: of each kind one is kept, and nothing else. What is kept
-//! is bounded by the longest line that is read. A longer one that may be a word is no word, and no acceptance counts
-//! beside it, for it may have been a refusal.
+//! A word counts however much is printed before and behind it: of each kind one is kept, and
+//! nothing else. What is kept is bounded by the longest line that is read. A longer one that may be
+//! a word is no word, and no acceptance counts beside it, for it may have been a refusal.
 //!
 //! Not here: what the words come to (`Verdict::read`).
 

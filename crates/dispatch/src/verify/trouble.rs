@@ -26,8 +26,9 @@ pub(super) struct TryNotes {
 }
 
 impl TryNotes {
-    /// A trouble in words. Where that says nothing of the verifier, what is known of it follows. Where all the time for
-    /// this result `is_over`, a try that it cut short is no news: what the verifier said before is told.
+    /// A trouble in words. Where that says nothing of the verifier, what is known of it follows.
+    /// Where all the time for this result `is_over`, a try that it cut short is no news: what the
+    /// verifier said before is told.
     pub(super) fn message(&mut self, trouble: Trouble, is_over: bool) -> String {
         let message = match trouble {
             Trouble::Limit(_) if is_over && self.said.is_some() => {

@@ -221,7 +221,8 @@ fn giving(give: Give, script: &str) -> World {
     World::with(1, |dir| BTreeMap::from([(name(), ProgramConfig { give, ..mock(dir, script) })]))
 }
 
-/// A mock that writes the words it got, its paths as IN (which is there) and OUT (which is not yet).
+/// A mock that writes the words it got, its paths as IN (which is there) and OUT (which is not
+/// yet).
 fn telling_words(dir: &Path, own: &[&str]) -> ProgramConfig {
     let script = r#"
 for word in "$@"; do

@@ -1,5 +1,5 @@
-//! Provers that mean harm, beside one that does not: what each is called, and that it costs the other
-//! nothing, and this process no memory.
+//! Provers that mean harm, beside one that does not: what each is called, and that it costs the
+//! other nothing, and this process no memory.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,6 +1,7 @@
 //! A disk that hangs: whoever asks it waits, and nobody else does.
 //!
-//! The disk of an artifact hangs as one does that gives a file which has no end in any test's time: a terabyte of nothing.
+//! The disk of an artifact hangs as one does that gives a file which has no end in any test's time:
+//! a terabyte of nothing.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! What is left of a dispatcher that is killed: nothing that proves, and nothing at all once it is back.
+//! What is left of a dispatcher that is killed: nothing that proves, and nothing at all once it is
+//! back.
 
 use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt as _;

@@ -31,7 +31,8 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// One slot, and a mock under the file contract that runs `script`, with `$in`, `$out`, `$args` set.
+    /// One slot, and a mock under the file contract that runs `script`, with `$in`, `$out`, `$args`
+    /// set.
     pub(crate) fn of_mock(script: &str) -> Self {
         Self::with(1, |dir| BTreeMap::from([(name(), mock(dir, script))]))
     }

@@ -87,7 +87,8 @@ impl Disk for Directory {
     }
 }
 
-/// Makes the directory `path` and what is missing above it, each durable in the directory that holds it.
+/// Makes the directory `path` and what is missing above it, each durable in the directory that
+/// holds it.
 ///
 /// # Errors
 ///
@@ -112,8 +113,8 @@ const LOCK: &str = "lock";
 /// Whom a file of a log is open to: its owner alone.
 const OWN: u32 = 0o600;
 
-/// A look at whether the log has a writer holds its lock for an instant (`push0 status`); a writer that
-/// is there keeps it.
+/// A look at whether the log has a writer holds its lock for an instant (`push0 status`); a writer
+/// that is there keeps it.
 const LOCK_TRIES: u32 = 10;
 
 /// Between two tries.

@@ -1,7 +1,7 @@
 //! The spare: a segment of zeros, filled ahead of its use.
 //!
-//! It is no part of the log until it is renamed, so nothing that happens to it can harm one: a spare
-//! that failed is made again, from an empty file.
+//! It is no part of the log until it is renamed, so nothing that happens to it can harm one: a
+//! spare that failed is made again, from an empty file.
 //!
 //! Not here: when one is needed (`file`).
 

@@ -9,8 +9,9 @@ use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-/// The address of a server, `nats://HOST:PORT` or `tls://HOST:PORT`. It may hold a user and a password, or a token
-/// (`nats://USER:PASSWORD@HOST`, percent-encoded): what is shown of it does not.
+/// The address of a server, `nats://HOST:PORT` or `tls://HOST:PORT`. It may hold a user and a
+/// password, or a token (`nats://USER:PASSWORD@HOST`, percent-encoded): what is shown of it does
+/// not.
 #[derive(Clone)]
 pub struct ServerUrl(SecretString);
 

@@ -1,7 +1,8 @@
 //! What is asked of JetStream, as requests with JSON.
 //!
-//! Written out here, since every answer matters: a refusal is told apart by its number, and a stream's
-//! settings are read as the server states them, those included that a library does not know.
+//! Written out here, since every answer matters: a refusal is told apart by its number, and a
+//! stream's settings are read as the server states them, those included that a library does not
+//! know.
 //!
 //! Not here: what an answer means for the log (`append`, `stream`).
 
@@ -57,9 +58,9 @@ pub(super) struct Refusal {
 }
 
 impl Api {
-    /// Asks, and waits for the answer; the loss of the connection ends the wait, since the answer was
-    /// lost with it, and so does a refusal, since none comes then. A refusal names its subject, and may be of
-    /// something else that was sent.
+    /// Asks, and waits for the answer; the loss of the connection ends the wait, since the answer
+    /// was lost with it, and so does a refusal, since none comes then. A refusal names its subject,
+    /// and may be of something else that was sent.
     pub(super) async fn ask(
         &self,
         subject: String,

@@ -14,8 +14,8 @@ use super::{HEADERS_BYTES_MAX, connect, stream};
 use crate::AppendError;
 use crate::stream::{Append, Ask, Next, PublishAnswer, ReadFailure, Record};
 
-/// Appends a record, as often as it takes to know what became of it, or until `retry_max` has passed. Gives it back: it
-/// may be doubtful now.
+/// Appends a record, as often as it takes to know what became of it, or until `retry_max` has
+/// passed. Gives it back: it may be doubtful now.
 pub(super) async fn settle(
     api: &Api,
     record: Record,
@@ -105,8 +105,8 @@ struct Acknowledged {
     duplicate: bool,
 }
 
-/// Before, a server looks at the subject of the message alone, and a writer has none there before its
-/// first record: that record follows what was read just before.
+/// Before, a server looks at the subject of the message alone, and a writer has none there before
+/// its first record: that record follows what was read just before.
 const NAMES_SUBJECT_SINCE: (u32, u32) = (2, 11);
 
 /// Between two tries.

@@ -1,6 +1,7 @@
 //! Where a log on JetStream is, and how it is reached.
 //!
-//! Plain fields: whoever reads a file fills them in. Each setting is named in messages as it is here.
+//! Plain fields: whoever reads a file fills them in. Each setting is named in messages as it is
+//! here.
 //!
 //! Not here: using it (`connect`, `stream`).
 
@@ -16,8 +17,8 @@ use super::link::LinkTeller;
 /// Where a log on JetStream is, and how it is reached.
 #[derive(Clone)]
 pub struct NatsConfig {
-    /// The servers: the first that answers is used, until it does not any more. One that says who asks counts where
-    /// nothing else does: `user`, `token` or `credentials`.
+    /// The servers: the first that answers is used, until it does not any more. One that says who
+    /// asks counts where nothing else does: `user`, `token` or `credentials`.
     pub urls: Vec<ServerUrl>,
     /// Who connects; with `password`.
     pub user: Option<String>,
@@ -35,10 +36,11 @@ pub struct NatsConfig {
     pub tls_key: Option<PathBuf>,
     /// What the servers call this connection where they list them.
     pub name: String,
-    /// What the subjects begin with that answers come to. A server that lets each role have its own keeps the
-    /// answers of one from the others.
+    /// What the subjects begin with that answers come to. A server that lets each role have its own
+    /// keeps the answers of one from the others.
     pub inbox: String,
-    /// What the subjects of JetStream's API begin with: another, where the account imports it from the log's.
+    /// What the subjects of JetStream's API begin with: another, where the account imports it from
+    /// the log's.
     pub api: String,
     /// The stream that is the log.
     pub stream: String,
@@ -164,7 +166,8 @@ const NAME_BYTES_MAX: usize = 100;
 /// Some ten million events of a few hundred bytes.
 const MAX_BYTES: u64 = 8 << 30;
 
-/// An append to three servers takes under a millisecond where all is well; an election takes seconds.
+/// An append to three servers takes under a millisecond where all is well; an election takes
+/// seconds.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
 
 /// Longer than an election after the loss of a server (4-9 s by default: `minElectionTimeout` and

@@ -19,8 +19,9 @@ use super::link::Link;
 use super::trouble::Trouble;
 use super::{NatsConfig, NatsError};
 
-/// A connection for what is no log: it finds its way back by itself when it is lost. With it comes what its
-/// servers last refused, in their words: they answer nothing else to what is published without permission.
+/// A connection for what is no log: it finds its way back by itself when it is lost. With it comes
+/// what its servers last refused, in their words: they answer nothing else to what is published
+/// without permission.
 ///
 /// # Errors
 ///
@@ -43,8 +44,8 @@ pub(super) struct Connection {
 }
 
 pub(super) async fn connect(config: &NatsConfig) -> Result<Connection, NatsError> {
-    // Where something else in the process brings a second one, rustls would not choose, and panic. Who
-    // has chosen before is followed.
+    // Where something else in the process brings a second one, rustls would not choose, and panic.
+    // Who has chosen before is followed.
     let _ = ring::default_provider().install_default();
     let entry = Entry::of(config)?;
     let (count, losses) = watch::channel(0);
@@ -75,8 +76,8 @@ pub(super) async fn connect(config: &NatsConfig) -> Result<Connection, NatsError
     Ok(Connection { client, losses, refusals })
 }
 
-/// What the servers refuse, without what differs from one time to the next: an inbox has another name each time, and who is
-/// kept from one is kept from all.
+/// What the servers refuse, without what differs from one time to the next: an inbox has another
+/// name each time, and who is kept from one is kept from all.
 fn of_all_inboxes(words: &str, inbox: &str) -> String {
     let begins = format!("\"{inbox}.");
     let named = words.split_once(&begins);
@@ -97,7 +98,8 @@ fn options(config: &NatsConfig) -> ConnectOptions {
         .reconnect_delay_callback(reconnect_delay)
 }
 
-/// Why none of the servers was reached. Each is tried by itself, for the library tells the last one's error alone.
+/// Why none of the servers was reached. Each is tried by itself, for the library tells the last
+/// one's error alone.
 async fn told(error: ConnectError, entry: &Entry<'_>, config: &NatsConfig) -> NatsError {
     let [server] = &entry.servers[..] else {
         let mut worst = None;
@@ -160,8 +162,9 @@ pub(super) fn version(server: &ServerInfo) -> (u32, u32) {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
-/// Before a lost connection is tried again: a little longer each time, and never as long as another process waits. All of a
-/// fleet lose theirs at the same moment, and a server that has just come up is not to be asked by all at once.
+/// Before a lost connection is tried again: a little longer each time, and never as long as another
+/// process waits. All of a fleet lose theirs at the same moment, and a server that has just come up
+/// is not to be asked by all at once.
 fn reconnect_delay(attempts: usize) -> Duration {
     let attempts = u32::try_from(attempts).unwrap_or(u32::MAX).max(1);
     let least = RECONNECT_DELAY.min(STEP.saturating_mul(attempts));
@@ -172,7 +175,8 @@ fn reconnect_delay(attempts: usize) -> Duration {
 /// Older ones lack `sync_interval: always`, and pass over settings that they do not know.
 const SERVER_MIN: (u32, u32) = (2, 10);
 
-/// For the words of a failed attempt twice over, a pipeline, and the answer to `status`, each with room beside it.
+/// For the words of a failed attempt twice over, a pipeline, and the answer to `status`, each with
+/// room beside it.
 const PAYLOAD_MIN: usize = 64 << 10;
 
 /// A connection whose other end has gone without a word is found out in three of these.

@@ -1,6 +1,7 @@
 //! How servers are asked for entry: who asks, and with which certificates.
 //!
-//! What a file holds is read here, within a bound, so that its faults are told by its setting's name.
+//! What a file holds is read here, within a bound, so that its faults are told by its setting's
+//! name.
 //!
 //! Not here: what becomes of it (`connect`).
 

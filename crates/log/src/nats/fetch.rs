@@ -1,8 +1,10 @@
-//! Reading on by position, record by record: what a follower does while the servers make it no consumer.
+//! Reading on by position, record by record: what a follower does while the servers make it no
+//! consumer.
 //!
-//! A consumer brings records as they come, and servers keep only so many: whoever may make some can take them all, or keep
-//! servers busy with making them. So readers are let make none, and an engine goes on without. To ask for the record at a
-//! position needs the right to read and nothing else: some are asked for at once, and an end is looked at every so often.
+//! A consumer brings records as they come, and servers keep only so many: whoever may make some can
+//! take them all, or keep servers busy with making them. So readers are let make none, and an
+//! engine goes on without. To ask for the record at a position needs the right to read and nothing
+//! else: some are asked for at once, and an end is looked at every so often.
 //!
 //! Not here: when this is done, and when a consumer is tried again (`follow`).
 

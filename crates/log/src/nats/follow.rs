@@ -2,8 +2,8 @@
 //!
 //! Messages are pulled through a consumer that the server forgets by itself, in batches that are
 //! bounded by bytes. When it has gone, or has nothing to say for too long, another is made; before
-//! that, the record before this place is read again: if it has gone, or is another, the stream is not
-//! the one that was followed, and to wait on it would be to wait for ever.
+//! that, the record before this place is read again: if it has gone, or is another, the stream is
+//! not the one that was followed, and to wait on it would be to wait for ever.
 //!
 //! Not here: whether a record is right (`stream` of the crate).
 
@@ -42,7 +42,8 @@ pub struct Follower {
 /// That the servers make no consumer.
 #[derive(Debug)]
 struct Short {
-    /// The servers' words; none where nobody answers who may make one, as for a user who is to make none.
+    /// The servers' words; none where nobody answers who may make one, as for a user who is to make
+    /// none.
     why: Option<String>,
     /// When another is asked for.
     again: Instant,
@@ -57,11 +58,11 @@ struct Consumer {
     pulled: u64,
     /// How often the connection had been lost when it was made.
     losses: u64,
-    /// When the server last gave a sign of it, or was asked. Across calls: who waits for moments only would else never
-    /// find out that it is silent.
+    /// When the server last gave a sign of it, or was asked. Across calls: who waits for moments
+    /// only would else never find out that it is silent.
     heard: Instant,
-    /// Until when it may be unknown where it is asked for: the server that has it says that it is made, and the
-    /// others hear of it by themselves. None, once there was a sign of it.
+    /// Until when it may be unknown where it is asked for: the server that has it says that it is
+    /// made, and the others hear of it by themselves. None, once there was a sign of it.
     new: Option<Instant>,
 }
 
@@ -99,18 +100,19 @@ impl Follower {
         &self.position
     }
 
-    /// Why the log is read record by record, which is slower: the servers' words, where they refuse a consumer. They are
-    /// asked again every half minute. Nothing for a user whose role makes none.
+    /// Why the log is read record by record, which is slower: the servers' words, where they refuse
+    /// a consumer. They are asked again every half minute. Nothing for a user whose role makes
+    /// none.
     #[must_use]
     pub fn short_of_consumers(&self) -> Option<&str> {
         self.short.as_ref()?.why.as_deref()
     }
 
-    /// The turns that come next: those that are there, as far as a batch goes, or else the first that
-    /// come within `wait`. None, if none came.
+    /// The turns that come next: those that are there, as far as a batch goes, or else the first
+    /// that come within `wait`. None, if none came.
     ///
-    /// A batch is bounded in bytes, so this can be called until it gives nothing. It loses nothing if it is
-    /// dropped before it returns.
+    /// A batch is bounded in bytes, so this can be called until it gives nothing. It loses nothing
+    /// if it is dropped before it returns.
     ///
     /// # Errors
     ///
@@ -180,7 +182,8 @@ impl Follower {
                         }
                         Err(error) => match refusal(&error) {
                             Some(why) => {
-                                // The record before was just read, so there is a stream, and it has a leader.
+                                // The record before was just read, so there is a stream, and it has
+                                // a leader.
                                 self.short = Some(Short { why, again: Instant::now() + SHORT_FOR });
                                 return Ok(());
                             }
@@ -199,7 +202,8 @@ impl Follower {
         }
     }
 
-    /// Whether the record before this place is still what it was. An inner error leaves that unknown.
+    /// Whether the record before this place is still what it was. An inner error leaves that
+    /// unknown.
     pub(super) async fn verify(&self) -> Result<Result<(), Unanswered>, ReadError> {
         let Position { message, digest, .. } = self.position;
         let give_up = Instant::now() + self.retry_max;
@@ -330,8 +334,8 @@ impl Consumer {
     }
 }
 
-/// Whether the servers will not make a consumer, and their words, if they have any: there are as many as may be, or this
-/// user may make none.
+/// Whether the servers will not make a consumer, and their words, if they have any: there are as
+/// many as may be, or this user may make none.
 fn refusal(error: &Unanswered) -> Option<Option<String>> {
     match error {
         Unanswered::Refused(refusal) if refusal.err_code != code::NO_STREAM => {
@@ -363,7 +367,8 @@ const fn nanos(duration: Duration) -> u64 {
 /// Records that one request may bring.
 const BATCH: u64 = 256;
 
-/// Bytes that one request may bring, and about as many as one call gives: four of the largest records.
+/// Bytes that one request may bring, and about as many as one call gives: four of the largest
+/// records.
 const BATCH_BYTES: usize = 4 << 20;
 
 /// How long a request waits at the server.

@@ -1,11 +1,13 @@
-//! Whether there is a connection: people are told when it is lost, and when it is there again, and with which server.
+//! Whether there is a connection: people are told when it is lost, and when it is there again, and
+//! with which server.
 //!
 //! ```text
 //!   up ──lost──▶ asks why, for a moment ──▶ Lost ──▶ tries the servers, each in turn ──▶ Back ──▶ up
 //! ```
 //!
-//! The library tells that a connection was lost or made, and not with which server. So after a loss the servers are chosen
-//! here, in the order in which they are named, as the library does when it is left to itself.
+//! The library tells that a connection was lost or made, and not with which server. So after a loss
+//! the servers are chosen here, in the order in which they are named, as the library does when it
+//! is left to itself.
 //!
 //! Not here: what is lost with a connection, and asked again (`api`).
 
@@ -121,7 +123,8 @@ impl Link {
             }
             Event::Disconnected => LinkEvent::Lost,
             Event::LameDuckMode => LinkEvent::Leaving,
-            // The words by which it refuses something are no reason to close a connection, and it closes none for it.
+            // The words by which it refuses something are no reason to close a connection, and it
+            // closes none for it.
             Event::ServerError(ServerError::Other(words)) if words.contains(REFUSES) => return,
             Event::ServerError(error) => LinkEvent::Said(plain(&error.to_string())),
             Event::ClientError(_) | Event::SlowConsumer(_) | Event::Draining | Event::Closed => {
@@ -131,7 +134,8 @@ impl Link {
         let _ = self.sender.send(came).await; // nobody follows one that was never made
     }
 
-    /// The server to try next; none before there was a first connection, which the library makes by itself.
+    /// The server to try next; none before there was a first connection, which the library makes by
+    /// itself.
     pub(super) fn choose(&self, servers: &[Server]) -> Option<ReconnectToServer> {
         let mut choice = self.choice.lock().unwrap_or_else(PoisonError::into_inner);
         let before = choice.server.take()?;
@@ -145,8 +149,8 @@ impl Link {
         Some(ReconnectToServer { addr, delay: None })
     }
 
-    /// Notes with whom the first connection was made: the first of those that have not failed, since they were tried in
-    /// this order.
+    /// Notes with whom the first connection was made: the first of those that have not failed,
+    /// since they were tried in this order.
     pub(super) fn is_up(&self, servers: &[Server]) -> String {
         let first = servers.iter().find(|server| server.did_connect && server.failed_attempts == 0);
         let addr = first.or_else(|| servers.first()).map(|server| server.addr.clone());
@@ -187,7 +191,8 @@ impl LinkNewsOf {
         }
     }
 
-    /// Why a connection was lost, as far as a moment tells; and with whom there is one again, if there is by then.
+    /// Why a connection was lost, as far as a moment tells; and with whom there is one again, if
+    /// there is by then.
     async fn why(&mut self, said: Option<String>) -> (String, Option<Option<String>>) {
         if let Some(words) = said {
             return (words, None);

@@ -1,7 +1,7 @@
 //! Opening a log on JetStream: the server, the stream, its identity, its end.
 //!
-//! The first message decides which log a stream is: it is published for an empty stream alone, so that
-//! of two engines that begin at once one makes the log, and both use it.
+//! The first message decides which log a stream is: it is published for an empty stream alone, so
+//! that of two engines that begin at once one makes the log, and both use it.
 //!
 //! Not here: reading the history (`follow`).
 
@@ -165,7 +165,8 @@ pub enum CredentialKind {
     Nothing,
     /// A user of this name, with a password.
     User(String),
-    /// A user and a password that an address says. Its name is not told: it may be a token, with a password beside it.
+    /// A user and a password that an address says. Its name is not told: it may be a token, with a
+    /// password beside it.
     Named,
     /// A token.
     Token,
@@ -265,7 +266,8 @@ async fn begin(api: &Api, config: &NatsConfig, writer: LogId) -> Result<(), Unan
     }
 }
 
-/// Whether servers keep this user from what reading needs. A stream that is not there may be made by another.
+/// Whether servers keep this user from what reading needs. A stream that is not there may be made
+/// by another.
 fn is_forbidden(error: &io::Error, config: &NatsConfig) -> bool {
     let words = error.to_string();
     let NatsConfig { inbox, api, stream, .. } = config;
@@ -296,6 +298,6 @@ const fn record_bytes_max(max_payload: usize) -> usize {
     message.saturating_sub(HEADERS_BYTES_MAX).saturating_sub(frame::bytes_with(0))
 }
 
-/// What servers take by default (`max_payload` of 1 MB), with its headers. No more where they take more,
-/// so that a log may move to others.
+/// What servers take by default (`max_payload` of 1 MB), with its headers. No more where they take
+/// more, so that a log may move to others.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;

@@ -16,8 +16,8 @@ use crate::ReadError;
 use crate::stream::{Position, Stored};
 
 impl NatsLog {
-    /// Whether nothing stands behind `position`, by the word of the stream's leader. What it has may still be on its way
-    /// to a follower.
+    /// Whether nothing stands behind `position`, by the word of the stream's leader. What it has
+    /// may still be on its way to a follower.
     ///
     /// # Errors
     ///
@@ -53,7 +53,8 @@ impl NatsLog {
         Ok(turns)
     }
 
-    /// The sequence of the stream's last message, which is no less than what is known to be durable.
+    /// The sequence of the stream's last message, which is no less than what is known to be
+    /// durable.
     async fn end(&self) -> Result<u64, ReadError> {
         let least = self.pipe.tip().message;
         let last = self.get(None, least).await?;
@@ -84,8 +85,9 @@ impl NatsLog {
         Ok(found)
     }
 
-    /// The record at this sequence, or the last, if it comes to be there and is at `least` or later. Asks as
-    /// long as any answer could be that of a leader that was just elected, and is behind for a moment.
+    /// The record at this sequence, or the last, if it comes to be there and is at `least` or
+    /// later. Asks as long as any answer could be that of a leader that was just elected, and is
+    /// behind for a moment.
     async fn get(&self, which: Option<u64>, least: u64) -> Result<Option<Stored>, ReadError> {
         let give_up = Instant::now() + self.retry_max;
         loop {

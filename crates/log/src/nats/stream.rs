@@ -1,7 +1,7 @@
 //! The stream: made with settings that lose nothing, or refused for one that could.
 //!
-//! Settings are read as the server states them. One that is not known here passes: a server that can
-//! lose records by a setting that push0 has never heard of is newer than what was checked.
+//! Settings are read as the server states them. One that is not known here passes: a server that
+//! can lose records by a setting that push0 has never heard of is newer than what was checked.
 //!
 //! Not here: its records (`append`, `follow`).
 
@@ -117,8 +117,8 @@ async fn make(api: &Api, config: &NatsConfig) -> Result<Info, Unanswered> {
         "mirror_direct": false,
         "allow_rollup_hdrs": false,
         "deny_delete": true,
-        // A server never takes it back, and a log that is to be compacted must be purged up to a record. Engines may
-        // not purge (docs/nats.md), and who may is found out (`watch`).
+        // A server never takes it back, and a log that is to be compacted must be purged up to a
+        // record. Engines may not purge (docs/nats.md), and who may is found out (`watch`).
         "deny_purge": false,
     });
     api.call(&format!("STREAM.CREATE.{}", config.stream), &settings).await

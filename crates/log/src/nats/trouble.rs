@@ -1,7 +1,8 @@
 //! Why a server cannot be used: each cause in its own words, with its own remedy.
 //!
-//! A connection that fails says little: a server of another kind, one that wants TLS first and one that is frozen are
-//! all silent. So a server that was not reached is looked at once more, and asked in another way.
+//! A connection that fails says little: a server of another kind, one that wants TLS first and one
+//! that is frozen are all silent. So a server that was not reached is looked at once more, and
+//! asked in another way.
 //!
 //! Not here: the connection itself (`connect`), and what a server refuses later.
 
@@ -198,7 +199,8 @@ async fn look(server: &ServerAddr) -> Option<Trouble> {
     }
 }
 
-/// What it says by itself; or, where it says nothing, to a line that no protocol leaves without an answer.
+/// What it says by itself; or, where it says nothing, to a line that no protocol leaves without an
+/// answer.
 async fn first_words(server: &ServerAddr) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect((server.host(), server.port())).await?;
     let mut words = vec![0; WORDS_BYTES_MAX];

@@ -1,6 +1,8 @@
-//! A look at the stream every moment, beside the appends: whether its beginning still stands, and how full it is.
+//! A look at the stream every moment, beside the appends: whether its beginning still stands, and
+//! how full it is.
 //!
-//! Not here: what differs from the log that it was (`stream` of the crate), and who stops for what is found (`nats`).
+//! Not here: what differs from the log that it was (`stream` of the crate), and who stops for what
+//! is found (`nats`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -113,5 +115,6 @@ async fn look(api: Api, known: Arc<StreamProgress>, finder: watch::Sender<Findin
 /// From one look to the next.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// What a message takes in a stream beside its frames: subject, headers, and what the server writes around them.
+/// What a message takes in a stream beside its frames: subject, headers, and what the server writes
+/// around them.
 const MESSAGE_BYTES: usize = 512;

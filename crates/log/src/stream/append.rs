@@ -1,11 +1,11 @@
 //! Appending a record, until it is known what became of it.
 //!
 //! A record is published with the sequence that it must get, twice over: the stream's last must be
-//! the one before, and so must the last on the subject of whoever wrote that one. The first keeps two
-//! writers from interleaving. The second is what ties the append to *this* log: subjects are
-//! `PREFIX.LOG.WRITER`, and a stream that was deleted and made again, or set back and gone on with by
-//! another engine, has no record of this writer at that sequence, so the server itself refuses, and
-//! no append costs a round trip for asking.
+//! the one before, and so must the last on the subject of whoever wrote that one. The first keeps
+//! two writers from interleaving. The second is what ties the append to *this* log: subjects are
+//! `PREFIX.LOG.WRITER`, and a stream that was deleted and made again, or set back and gone on with
+//! by another engine, has no record of this writer at that sequence, so the server itself refuses,
+//! and no append costs a round trip for asking.
 //!
 //! ```text
 //!   publish ──▶ answer names the sequence ─────────────────────────────────▶ landed
@@ -14,11 +14,11 @@
 //!      └───────────────────┴─────────────────────────────────┘
 //! ```
 //!
-//! Neither a duplicate nor a wrong sequence says what is there. Three servers answer a publish with a
-//! stale sequence and a used message id with success, `duplicate`; one server answers it with "wrong
-//! last sequence" (both seen on 2.15.1). And three servers refuse a repeat while the first is under
-//! way. So what is there is read, by a request that only the stream's leader answers, and compared,
-//! with its subject: two writers may write the same bytes.
+//! Neither a duplicate nor a wrong sequence says what is there. Three servers answer a publish with
+//! a stale sequence and a used message id with success, `duplicate`; one server answers it with
+//! "wrong last sequence" (both seen on 2.15.1). And three servers refuse a repeat while the first
+//! is under way. So what is there is read, by a request that only the stream's leader answers, and
+//! compared, with its subject: two writers may write the same bytes.
 //!
 //! Not here: how it is asked, and how often (`nats`), and what is appended (`pipe`).
 
@@ -57,7 +57,8 @@ pub enum PublishAnswer {
         /// Whether it was there before.
         is_repeat: bool,
     },
-    /// What stands there tells: another sequence is the last, or a message is under way, or nobody listens.
+    /// What stands there tells: another sequence is the last, or a message is under way, or nobody
+    /// listens.
     Conflict,
     /// There is no room, and this try wrote nothing.
     Full(io::Error),

@@ -27,7 +27,8 @@ pub struct Stored {
     pub payload: Bytes,
 }
 
-/// A place between two records of a log on JetStream: what was read up to here, and what comes next.
+/// A place between two records of a log on JetStream: what was read up to here, and what comes
+/// next.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Position {
     pub(crate) log: LogId,
@@ -169,8 +170,8 @@ impl Position {
     }
 }
 
-/// The genesis record of a log. A stream has no shape that a reader must know: no segments, and the server states its
-/// limits.
+/// The genesis record of a log. A stream has no shape that a reader must know: no segments, and the
+/// server states its limits.
 #[must_use]
 pub fn genesis(log: LogId) -> Vec<u8> {
     let header = Header {

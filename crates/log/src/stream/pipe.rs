@@ -1,7 +1,7 @@
 //! What is appended: one record at a time, and the turns that wait behind it for the next.
 //!
-//! Two records under way would not be safe: if another engine's record took the place of the first, the second would
-//! follow *that* one, since a sequence is all that servers compare across writers.
+//! Two records under way would not be safe: if another engine's record took the place of the first,
+//! the second would follow *that* one, since a sequence is all that servers compare across writers.
 //!
 //! Not here: what becomes of a record (`append`).
 
@@ -153,7 +153,8 @@ impl Pipe {
         self.waiting = Waiting::behind(position);
     }
 
-    /// Takes a turn behind all that were begun. Not, where as much waits as one record takes: then one must land first.
+    /// Takes a turn behind all that were begun. Not, where as much waits as one record takes: then
+    /// one must land first.
     ///
     /// # Errors
     ///
@@ -193,7 +194,8 @@ impl Pipe {
         }
     }
 
-    /// The record that was under way came to this. Unless its fate is unknown, it is forgotten, with all behind it.
+    /// The record that was under way came to this. Unless its fate is unknown, it is forgotten,
+    /// with all behind it.
     pub fn failed(&mut self, record: Record, error: &AppendError) {
         match (&mut self.flight, error) {
             (Some(flight), AppendError::Unavailable(_)) => flight.record = record,

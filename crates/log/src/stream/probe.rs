@@ -1,4 +1,5 @@
-//! Whether a stream still ends where it is known to end: what an idle engine asks before it says that it leads.
+//! Whether a stream still ends where it is known to end: what an idle engine asks before it says
+//! that it leads.
 
 use std::io;
 
@@ -9,8 +10,8 @@ use crate::AppendError;
 ///
 /// # Errors
 ///
-/// [`AppendError::Fenced`] where another engine's record follows, [`AppendError::Replaced`] where it is another log, and
-/// [`AppendError::Unavailable`] where it ends before.
+/// [`AppendError::Fenced`] where another engine's record follows, [`AppendError::Replaced`] where
+/// it is another log, and [`AppendError::Unavailable`] where it ends before.
 pub fn probed(stream: &str, tip: &Position, last: Option<&Stored>) -> Result<(), AppendError> {
     let replaced = |reason: String| AppendError::Replaced { stream: stream.to_owned(), reason };
     let Some(last) = last else { return Err(replaced("it holds nothing".to_owned())) };

@@ -1,7 +1,9 @@
-//! Whether a stream is still the log that it was, by what it says of itself: its beginning stands, and it is no shorter.
+//! Whether a stream is still the log that it was, by what it says of itself: its beginning stands,
+//! and it is no shorter.
 //!
-//! An append sees the end of the stream alone. What somebody removes before it (a purge, an older copy that was put back)
-//! would else be found at the next start, when all that was appended meanwhile is lost with it.
+//! An append sees the end of the stream alone. What somebody removes before it (a purge, an older
+//! copy that was put back) would else be found at the next start, when all that was appended
+//! meanwhile is lost with it.
 //!
 //! Not here: how often it is looked at (`nats`).
 
@@ -49,7 +51,8 @@ impl Looks {
     }
 }
 
-/// So many looks in a row a stream may be shorter than it was, which is longer than a new leader takes to catch up.
+/// So many looks in a row a stream may be shorter than it was, which is longer than a new leader
+/// takes to catch up.
 const SHORT_MAX: u32 = 4;
 
 #[cfg(test)]

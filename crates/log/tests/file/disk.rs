@@ -1,8 +1,8 @@
 //! A disk in memory that can be stopped at any operation and lose whatever was not synced.
 //!
-//! It promises what `push0_log::Disk` says and nothing more: unsynced writes are lost by sectors, in
-//! any combination; names are lost from the newest back; a sync that fails keeps a part and forgets
-//! that there was more, as Linux does.
+//! It promises what `push0_log::Disk` says and nothing more: unsynced writes are lost by sectors,
+//! in any combination; names are lost from the newest back; a sync that fails keeps a part and
+//! forgets that there was more, as Linux does.
 //!
 //! Not here: when to stop (`power_loss`).
 
@@ -126,8 +126,8 @@ impl FaultyDisk {
 }
 
 impl State {
-    /// Counts an operation. `Ok(false)`: it is the one that the disk stops at, so it happens (as far
-    /// as anything unsynced happens) and its caller does not hear of it.
+    /// Counts an operation. `Ok(false)`: it is the one that the disk stops at, so it happens (as
+    /// far as anything unsynced happens) and its caller does not hear of it.
     fn begin(&mut self) -> io::Result<bool> {
         let operation = self.operations;
         self.operations += 1;

@@ -1,8 +1,9 @@
-//! A crash at every operation of the disk, twice in a row: what was acknowledged is there afterwards.
+//! A crash at every operation of the disk, twice in a row: what was acknowledged is there
+//! afterwards.
 //!
-//! Method: an engine opens the log and appends. The disk stops at one operation; then the process is
-//! killed, or the power goes and takes any part of what was not synced. The next engine opens, and
-//! meets the same. The last one must open, and find every acknowledged turn, in order, and
+//! Method: an engine opens the log and appends. The disk stops at one operation; then the process
+//! is killed, or the power goes and takes any part of what was not synced. The next engine opens,
+//! and meets the same. The last one must open, and find every acknowledged turn, in order, and
 //! besides them at most the one whose append was under way.
 //!
 //! Not here: damage to what was durable (`damage`).

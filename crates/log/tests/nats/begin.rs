@@ -103,9 +103,9 @@ async fn turns_whose_fate_is_unknown_land_once_when_they_are_asked_for_again() {
     assert_eq!(history(&config).await, turns);
 }
 
-/// Why there is one message in flight and no more: of two, the second can land behind a record that it
-/// does not follow, and no header that servers check on a cluster says which record that must be while
-/// it is itself under way.
+/// Why there is one message in flight and no more: of two, the second can land behind a record that
+/// it does not follow, and no header that servers check on a cluster says which record that must be
+/// while it is itself under way.
 #[tokio::test]
 async fn of_two_messages_in_flight_the_second_could_follow_another_engines() {
     for nodes in [1, 3] {

@@ -53,8 +53,8 @@ async fn a_follower_goes_on_when_servers_die_under_it() {
     assert_eq!(seen, turns);
 }
 
-/// The server that has its consumer dies, and its connection is to another: nothing tells it, and it waits for moments
-/// only, as a reader does that looks after other things too.
+/// The server that has its consumer dies, and its connection is to another: nothing tells it, and
+/// it waits for moments only, as a reader does that looks after other things too.
 #[tokio::test]
 async fn a_follower_that_waits_for_moments_goes_on_when_its_consumer_dies_unheard() {
     let mut nats = Nats::start(3);

@@ -1,8 +1,8 @@
 //! Engines that all want to append, each behind a wire that breaks as it pleases.
 //!
-//! What is broken when comes from a seed; who wins a race does not, so no two runs are the same. What
-//! must hold does in all of them: what an engine was told has landed is in the log, once, and what
-//! it was told has not is not.
+//! What is broken when comes from a seed; who wins a race does not, so no two runs are the same.
+//! What must hold does in all of them: what an engine was told has landed is in the log, once, and
+//! what it was told has not is not.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

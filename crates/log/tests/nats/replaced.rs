@@ -1,7 +1,7 @@
 //! A stream that is not the log any more: every engine stops, and nothing is appended to it.
 //!
-//! Measured before there was such a check: a stream that was deleted and made again took the next append
-//! of the engine that wrote the one before, for the sequence happened to match.
+//! Measured before there was such a check: a stream that was deleted and made again took the next
+//! append of the engine that wrote the one before, for the sequence happened to match.
 
 use std::fs;
 use std::path::Path;

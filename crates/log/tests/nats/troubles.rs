@@ -119,7 +119,8 @@ async fn an_account_without_jetstream_is_told_from_a_server_without() {
     assert!(matches!(refused, Err(NatsError::NoJetStreamForAccount { .. })), "{refused:?}");
 }
 
-/// What keeps the server of this configuration from being used. What is said has a remedy of its own.
+/// What keeps the server of this configuration from being used. What is said has a remedy of its
+/// own.
 async fn trouble(config: &NatsConfig) -> Trouble {
     let refused = NatsLog::open(config).await.expect_err("it cannot be used");
     let NatsError::Unreachable { trouble, .. } = &refused else { panic!("{refused:?}") };
@@ -139,7 +140,8 @@ struct Other {
 }
 
 impl Other {
-    /// Says `first` by itself, and `answer` to whatever comes; where both are empty, it says nothing.
+    /// Says `first` by itself, and `answer` to whatever comes; where both are empty, it says
+    /// nothing.
     fn start(first: &'static [u8], answer: &'static [u8]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("it is bound").port();

@@ -49,7 +49,8 @@ pub enum Action {
     Goes(usize),
     /// A prover fails.
     Fails(usize, AttemptId),
-    /// A dispatcher has proved what it was granted, and its report comes twice: at once, and at any time.
+    /// A dispatcher has proved what it was granted, and its report comes twice: at once, and at any
+    /// time.
     SaidTwice(usize, AttemptId),
     /// A dispatcher beats.
     Beats(usize),

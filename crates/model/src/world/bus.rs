@@ -24,7 +24,8 @@ pub(super) struct Client {
     token: u64,
     /// From which block on the last one asked.
     from: usize,
-    /// The engines that may answer the last one, each in its stay; none, if it is answered, or never will be.
+    /// The engines that may answer the last one, each in its stay; none, if it is answered, or
+    /// never will be.
     waits: BTreeSet<(usize, u64)>,
 }
 
@@ -151,8 +152,8 @@ impl World {
         Ok(())
     }
 
-    /// An engine leads, by its log's word: it says so to everybody who does not know it. What it says again and again is
-    /// how far its log is; that changes nothing.
+    /// An engine leads, by its log's word: it says so to everybody who does not know it. What it
+    /// says again and again is how far its log is; that changes nothing.
     pub(super) fn reigns(&mut self, node: usize, epoch: Epoch, last: Seq) {
         let Some(history) = self.lead(node).map(|lead| lead.history.clone()) else { return };
         for (other, one) in self.nodes.iter_mut().enumerate() {

@@ -1,4 +1,5 @@
-//! An engine that leads, or believes so: how the real one is driven, as `crates/push0/src/engine.rs` does it.
+//! An engine that leads, or believes so: how the real one is driven, as
+//! `crates/push0/src/engine.rs` does it.
 
 use std::sync::Arc;
 
@@ -103,7 +104,8 @@ impl World {
         Ok(())
     }
 
-    /// What leaves an engine. A verdict does not wait for company: it may be under way for as long as it likes.
+    /// What leaves an engine. A verdict does not wait for company: it may be under way for as long
+    /// as it likes.
     fn lets_go(&mut self, node: usize) -> Result<(), Found> {
         let now = self.now();
         let Some(stay) = self.nodes.get(node).map(|one| one.stay) else { return Ok(()) };

@@ -1,4 +1,5 @@
-//! The stream takes what is asked of it, and an engine learns what became of its append: by the real rules of both.
+//! The stream takes what is asked of it, and an engine learns what became of its append: by the
+//! real rules of both.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -52,8 +52,8 @@ impl VerifierLine {
 
 /// The exit code of a verifier that refuses a proof and prints no line.
 ///
-/// Nothing ends so by accident: languages and shells take 1 to 165, each signal 128 and its number (to 192), systemd
-/// 200 and more, and a negative result of `main` comes from the other end.
+/// Nothing ends so by accident: languages and shells take 1 to 165, each signal 128 and its number
+/// (to 192), systemd 200 and more, and a negative result of `main` comes from the other end.
 pub const REFUSED: i32 = 196;
 
 #[cfg(test)]

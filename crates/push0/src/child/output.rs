@@ -1,4 +1,5 @@
-//! What a process prints on one pipe, read while it prints: its end, and a verifier's words wherever they are.
+//! What a process prints on one pipe, read while it prints: its end, and a verifier's words
+//! wherever they are.
 //!
 //! Not here: what it means.
 
@@ -13,8 +14,8 @@ use push0_dispatch::VerdictReader;
 
 /// What one pipe has brought so far.
 ///
-/// The thread that reads ends with the pipe. Something that left the process group may hold that open;
-/// then the thread is let go, and holds no more than its bounded text and words.
+/// The thread that reads ends with the pipe. Something that left the process group may hold that
+/// open; then the thread is let go, and holds no more than its bounded text and words.
 pub(super) struct Output {
     kept: Arc<Mutex<KeptText>>,
     /// All that came.
@@ -50,7 +51,8 @@ impl Output {
             }
             drop(end);
         };
-        // Without a thread there is no text, and the process blocks at a full pipe until its deadline.
+        // Without a thread there is no text, and the process blocks at a full pipe until its
+        // deadline.
         let _ = thread::Builder::new().name("output".to_owned()).spawn(read);
         Self { kept, bytes, ended }
     }

@@ -1,5 +1,5 @@
-//! `push0 bench`: becomes the `push0-bench` beside it, a program of its own with the servers and clients of what it
-//! compares push0 with.
+//! `push0 bench`: becomes the `push0-bench` beside it, a program of its own with the servers and
+//! clients of what it compares push0 with.
 //!
 //! Not here: what is measured (`crates/bench`).
 
@@ -14,8 +14,9 @@ use crate::tell;
 
 /// Measures what push0 costs here, beside the floor of the machine and other designs
 ///
-/// Overhead, throughput, scaling, recovery, memory and replay, over a file and over NATS servers that it starts on
-/// loopback. docs/benchmarks.md is made by it. `push0 bench --help` lists its commands.
+/// Overhead, throughput, scaling, recovery, memory and replay, over a file and over NATS servers
+/// that it starts on loopback. docs/benchmarks.md is made by it. `push0 bench --help` lists its
+/// commands.
 #[derive(Args, Debug)]
 #[command(
     disable_help_flag = true,

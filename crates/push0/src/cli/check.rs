@@ -1,4 +1,5 @@
-//! `push0 check`: all that is wrong with a pipeline file, or its stages in a table; with `--try`, its programs too.
+//! `push0 check`: all that is wrong with a pipeline file, or its stages in a table; with `--try`,
+//! its programs too.
 //!
 //! Not here: what is wrong (`push0_pipeline`, `push0_core`), and how programs are tried (`trial`).
 
@@ -84,7 +85,8 @@ fn source(file: &str, loaded: &LoadedPipeline) -> Option<String> {
     Some(format!("{path}: {error} ({file}, source.path): put it there, or correct the path"))
 }
 
-/// A line for each word that looks like a file beside the pipeline, which is not where a program looks.
+/// A line for each word that looks like a file beside the pipeline, which is not where a program
+/// looks.
 fn passed(file: &str, loaded: &LoadedPipeline) -> Vec<String> {
     let mut words = Vec::new();
     for (name, program) in &loaded.spec.programs {
@@ -112,7 +114,8 @@ fn passed(file: &str, loaded: &LoadedPipeline) -> Vec<String> {
     beside.map(warning).collect()
 }
 
-/// A line for each verifier that is a guess: of a program that comes without the SDK it may well be wrong.
+/// A line for each verifier that is a guess: of a program that comes without the SDK it may well be
+/// wrong.
 fn guessed(file: &str, loaded: &LoadedPipeline) -> Vec<String> {
     let stages = || loaded.pipeline.stages.iter();
     let is_judged = |name: &ProgramName| {

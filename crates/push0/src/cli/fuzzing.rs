@@ -1,4 +1,5 @@
-//! The readers of what `push0 logs` is given, for a fuzzer: whatever it is, a terminal obeys none of it.
+//! The readers of what `push0 logs` is given, for a fuzzer: whatever it is, a terminal obeys none
+//! of it.
 
 use push0_dispatch::OutputAnswer;
 

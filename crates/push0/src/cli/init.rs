@@ -1,7 +1,8 @@
 //! `push0 init`: a pipeline to begin with, a prover that runs at once, and blocks for it.
 //!
-//! The prover knows the square root of each block's number. That is no proof of anything a chain does; it is a program
-//! that proves, verifies, and refuses, short enough to be read before another takes its place.
+//! The prover knows the square root of each block's number. That is no proof of anything a chain
+//! does; it is a program that proves, verifies, and refuses, short enough to be read before another
+//! takes its place.
 //!
 //! Nothing is written where any of its files is there already.
 //!
@@ -23,9 +24,9 @@ use crate::tell;
 
 /// Writes a pipeline to begin with, and a prover that runs at once
 ///
-/// In the directory: pipeline.toml, with what each key is for; blocks.jsonl, a few made-up blocks; and a prover in the
-/// language that is named. Then put your own prover in its place. What is there already is left as it is: if one of
-/// the files exists, nothing is written.
+/// In the directory: pipeline.toml, with what each key is for; blocks.jsonl, a few made-up blocks;
+/// and a prover in the language that is named. Then put your own prover in its place. What is there
+/// already is left as it is: if one of the files exists, nothing is written.
 #[derive(Args, Debug)]
 #[command(after_long_help = "Examples:\n  push0 init demo\n  push0 init demo --prover rust")]
 pub(super) struct InitArgs {
@@ -35,8 +36,8 @@ pub(super) struct InitArgs {
     /// What the prover is written in
     #[arg(long, value_enum, default_value_t = Language::Python)]
     prover: Language,
-    /// The SDK of a Rust prover: `crates/prover` of a clone of push0 [default: that of the clone that this push0 was
-    /// built in]
+    /// The SDK of a Rust prover: `crates/prover` of a clone of push0 [default: that of the clone
+    /// that this push0 was built in]
     #[arg(long, value_name = "DIR", value_parser = crate::directory::named)]
     sdk: Option<PathBuf>,
 }

@@ -1,6 +1,7 @@
 //! `push0 log`: the facts, read beside a running engine or after it.
 //!
-//! Not here: how frames are read (`push0_log`), what is picked of them (`picked`), and the walk through them (`step`).
+//! Not here: how frames are read (`push0_log`), what is picked of them (`picked`), and the walk
+//! through them (`step`).
 
 mod cat;
 mod picked;

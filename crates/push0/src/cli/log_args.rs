@@ -12,7 +12,8 @@ use crate::cluster::ClusterArgs;
 
 /// Reads the log of a run or a cluster: every fact since the first
 ///
-/// Takes no lock, and asks no engine, so it works beside a running one and after it. Changes nothing.
+/// Takes no lock, and asks no engine, so it works beside a running one and after it. Changes
+/// nothing.
 #[derive(Args, Debug)]
 #[command(
     subcommand_required = true,
@@ -101,13 +102,15 @@ pub(super) struct LogReadArgs {
 
 /// Shows how the attempts at a task ended, and what their provers printed
 ///
-/// The end of each attempt's output, oldest first. Of an attempt that runs, the dispatcher that has it is asked. In a
-/// cluster that dispatcher is asked afterwards too; what failed attempts printed is in the store (--store), and is there
-/// when their machine is not. `push0 status` and `push0 log cat` name tasks and attempts.
+/// The end of each attempt's output, oldest first. Of an attempt that runs, the dispatcher that has
+/// it is asked. In a cluster that dispatcher is asked afterwards too; what failed attempts printed
+/// is in the store (--store), and is there when their machine is not. `push0 status` and `push0 log
+/// cat` name tasks and attempts.
 #[derive(Args, Debug)]
 #[command(after_long_help = LOGS_EXAMPLES)]
 pub(super) struct LogsArgs {
-    /// A task's id or the first digits of it (4 at least), an attempt's number, or a key (16525002-16525003)
+    /// A task's id or the first digits of it (4 at least), an attempt's number, or a key
+    /// (16525002-16525003)
     #[arg(required_unless_present = "block", conflicts_with = "block")]
     pub(super) task: Option<String>,
     /// Of all tasks that are about this block, alone or among others
@@ -116,7 +119,8 @@ pub(super) struct LogsArgs {
     /// Go on with what runs, and with what is tried next, until nothing more follows, or Ctrl-C
     #[arg(long, short)]
     pub(super) follow: bool,
-    /// The data directory of a run (`--data` of `push0 run`, ./NAME.push0 by default); a cluster without it
+    /// The data directory of a run (`--data` of `push0 run`, ./NAME.push0 by default); a cluster
+    /// without it
     #[arg(long, value_name = "DIR", value_parser = crate::directory::named)]
     pub(super) data: Option<PathBuf>,
     #[command(flatten)]

@@ -1,6 +1,7 @@
 //! `push0 logs`: how the attempts at a task ended, and what their provers printed.
 //!
-//! Not here: the keeping of their output (`push0_dispatch`), and which attempts there are (`attempts`).
+//! Not here: the keeping of their output (`push0_dispatch`), and which attempts there are
+//! (`attempts`).
 
 mod attempts;
 mod follow;
@@ -173,7 +174,8 @@ impl Attempt {
         })
     }
 
-    /// What its prover printed. Where its message tells what a verifier printed, that one printed nothing is no word on it.
+    /// What its prover printed. Where its message tells what a verifier printed, that one printed
+    /// nothing is no word on it.
     fn printed(&self, text: &str) -> String {
         match source::words(text).trim().is_empty() && self.is_unjudged() {
             true => "its prover printed nothing".to_owned(),
@@ -208,7 +210,8 @@ impl Attempt {
     }
 }
 
-/// What a message says before the end of an output, where that is the end of what follows anyway, or both are nothing.
+/// What a message says before the end of an output, where that is the end of what follows anyway,
+/// or both are nothing.
 fn before_output<'a>(message: &'a str, printed: &str) -> &'a str {
     let lines = format!("{printed}\n");
     let is_there = |(at, mark): &(usize, &str)| {

@@ -1,4 +1,5 @@
-//! `push0 completions` and `push0 man`: the command line as a shell, and as a reader of manuals, has it.
+//! `push0 completions` and `push0 man`: the command line as a shell, and as a reader of manuals,
+//! has it.
 //!
 //! Both are made from what the binary itself takes, so they cannot say something else than it does.
 //!
@@ -29,8 +30,9 @@ pub(super) struct CompletionsArgs {
 
 /// Prints the manual page of push0, or writes those of all commands
 ///
-/// Without a directory, push0.1 goes to stdout. With one, a page for each command is written into it: push0.1,
-/// push0-run.1 and so on. Pages of these names that are there are replaced, and nothing else is touched.
+/// Without a directory, push0.1 goes to stdout. With one, a page for each command is written into
+/// it: push0.1, push0-run.1 and so on. Pages of these names that are there are replaced, and
+/// nothing else is touched.
 #[derive(Args, Debug)]
 #[command(after_long_help = MAN_EXAMPLES)]
 pub(super) struct ManArgs {

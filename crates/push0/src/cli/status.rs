@@ -1,4 +1,5 @@
-//! `push0 status`: how far a run is, from its log alone, or a cluster, by its engines' word; once, or again and again.
+//! `push0 status`: how far a run is, from its log alone, or a cluster, by its engines' word; once,
+//! or again and again.
 //!
 //! Not here: what is shown (`status`).
 

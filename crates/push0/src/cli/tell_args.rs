@@ -17,7 +17,8 @@ pub(super) struct TellArgs {
     /// Tell details too
     #[arg(short, long, global = true)]
     verbose: bool,
-    /// text for people, or json: an object a line, with time, level, message, and fields by name [default: text]
+    /// text for people, or json: an object a line, with time, level, message, and fields by name
+    /// [default: text]
     #[arg(
         long,
         global = true,
@@ -58,7 +59,8 @@ impl TellArgs {
 }
 
 impl Command {
-    /// Whether it goes on for as long as there is work, or as somebody wants it to: what it tells has times then.
+    /// Whether it goes on for as long as there is work, or as somebody wants it to: what it tells
+    /// has times then.
     pub(super) const fn is_long(&self) -> bool {
         match self {
             Self::Run(_)

@@ -4,7 +4,8 @@
 //!   bytes ──decode──▶ ProofFile ──split──▶ Envelope ──verifier──▶ verdict ──▶ exit 0, 1 or 2
 //! ```
 //!
-//! Nothing that the file names is run: it picks among what lies beside push0, or what the caller named.
+//! Nothing that the file names is run: it picks among what lies beside push0, or what the caller
+//! named.
 //!
 //! Not here: how a verifier is run (`verifier`), which one (`trust`), what is printed (`shown`).
 
@@ -176,8 +177,8 @@ fn prove(trust: &Trust, stage: Option<String>, envelope: Envelope) -> Result<Pro
     Ok(Proof { stage, envelope, under, is_pinned: pinned.is_some(), claim })
 }
 
-/// The key that the proof was checked with, if nobody contradicts another. A key that somebody pinned
-/// must be the verifier's own: what the file says of itself binds nothing.
+/// The key that the proof was checked with, if nobody contradicts another. A key that somebody
+/// pinned must be the verifier's own: what the file says of itself binds nothing.
 fn agreed(
     pinned: Option<Vkey>,
     stated: Option<Vkey>,

@@ -1,6 +1,8 @@
-//! The words of the command line, before they are read: they must be UTF-8, and what is said of them holds no secret.
+//! The words of the command line, before they are read: they must be UTF-8, and what is said of
+//! them holds no secret.
 //!
-//! Paths become part of what provers are told in JSON, and of the log. So they are refused where they come in.
+//! Paths become part of what provers are told in JSON, and of the log. So they are refused where
+//! they come in.
 //!
 //! Not here: what the words mean (`cli`).
 

@@ -56,7 +56,8 @@ fn discard_now(args: &DiscardArgs) -> Result<TakenBack, ClusterError> {
     Ok((tasks, released))
 }
 
-/// Asks what is not to be done twice: by how far the log is, the engine knows a question that comes again.
+/// Asks what is not to be done twice: by how far the log is, the engine knows a question that comes
+/// again.
 fn asked(
     said: &SaidArgs,
     ask: impl FnOnce(Option<Seq>) -> Ask,

@@ -15,8 +15,8 @@ use crate::run::MachineArgs;
 
 /// Runs an engine of a cluster: it stands by, or leads
 ///
-/// Any number may run. One leads; when it is gone, another one takes over within half a second, from the log.
-/// The pipeline is what the log says: the file counts for a log that has none yet.
+/// Any number may run. One leads; when it is gone, another one takes over within half a second,
+/// from the log. The pipeline is what the log says: the file counts for a log that has none yet.
 #[derive(Args, Clone, Debug)]
 #[command(
     after_long_help = "Example:\n  push0 serve pipeline.toml --nats nats://a:4222,nats://b:4222 --store /shared"
@@ -45,9 +45,10 @@ impl ServeArgs {
 
 /// Runs provers for a cluster; may start and stop at any time
 ///
-/// It announces the pipeline's programs, takes what the leading engine grants, and holds each result until it
-/// is recorded. SIGTERM, SIGUSR1 or Ctrl-C has it leave: it takes nothing new, ends what it runs, hands over its results, and
-/// goes. SIGTERM or Ctrl-C again stops its provers at once; what they worked on is given to others.
+/// It announces the pipeline's programs, takes what the leading engine grants, and holds each
+/// result until it is recorded. SIGTERM, SIGUSR1 or Ctrl-C has it leave: it takes nothing new, ends
+/// what it runs, hands over its results, and goes. SIGTERM or Ctrl-C again stops its provers at
+/// once; what they worked on is given to others.
 #[derive(Args, Clone, Debug)]
 #[command(
     after_long_help = "Example:\n  push0 dispatch pipeline.toml --nats nats://a:4222 --store s3://bucket/prefix --id gpu-1"
@@ -61,7 +62,8 @@ pub(crate) struct DispatchArgs {
     /// Its own directory: attempts, provers' output [default: ./NAME.ID, after the pipeline's name]
     #[arg(long, value_name = "DIR", value_parser = crate::directory::named)]
     pub(crate) dir: Option<PathBuf>,
-    /// How long it waits for what it runs when it leaves; then that is stopped, and given to others [default: 30m]
+    /// How long it waits for what it runs when it leaves; then that is stopped, and given to others
+    /// [default: 30m]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(crate) drain: Option<Duration>,
     /// Leave once this file is there, or this http:// address says that the machine is taken back
@@ -78,9 +80,10 @@ pub(crate) struct DispatchArgs {
 
 /// Submits the blocks of a file, or of stdin, to a cluster
 ///
-/// Each payload goes into the store, then the block to the engine; when the engine is full, this waits. Known
-/// blocks change nothing, so the same command goes on where it was cut off. From stdin, what has come is submitted
-/// whenever no more comes for a moment, and the command ends with its input.
+/// Each payload goes into the store, then the block to the engine; when the engine is full, this
+/// waits. Known blocks change nothing, so the same command goes on where it was cut off. From
+/// stdin, what has come is submitted whenever no more comes for a moment, and the command ends with
+/// its input.
 #[derive(Args, Clone, Debug)]
 #[command(
     after_long_help = "Examples:\n  push0 submit pipeline.toml blocks.jsonl --nats nats://a:4222 --store /shared\n  ./fetch-blocks | push0 submit pipeline.toml -"
@@ -96,7 +99,8 @@ pub(crate) struct SubmitArgs {
 
 /// Says that no block follows: open batches close, and the cluster ends its work
 ///
-/// Blocks past the last one are refused from then on. It can be taken back (--undo) until a batch closes by it.
+/// Blocks past the last one are refused from then on. It can be taken back (--undo) until a batch
+/// closes by it.
 #[derive(Args, Clone, Debug)]
 #[command(
     after_long_help = "Examples:\n  push0 finish --nats nats://a:4222\n  push0 finish --undo"
@@ -116,8 +120,9 @@ pub(crate) struct FinishArgs {
 
 /// Has dispatchers leave: each takes nothing new, ends what it runs, and goes
 ///
-/// It is what SIGTERM does on the dispatcher's own machine. How long it waits for its provers is said there (`push0
-/// dispatch --drain`). Whatever starts it again brings it back; `push0 cordon` keeps work from it then too.
+/// It is what SIGTERM does on the dispatcher's own machine. How long it waits for its provers is
+/// said there (`push0 dispatch --drain`). Whatever starts it again brings it back; `push0 cordon`
+/// keeps work from it then too.
 #[derive(Args, Clone, Debug)]
 #[command(
     after_long_help = "Examples:\n  push0 drain gpu-1 gpu-2 --nats nats://a:4222\n  push0 drain --all"
@@ -137,8 +142,8 @@ pub(crate) struct DrainArgs {
 
 /// Keeps new work from dispatchers; what they run goes on
 ///
-/// It holds whoever leads, and whenever a dispatcher of that name starts again, until `push0 uncordon`. Who says so and
-/// why stands in the log for ever.
+/// It holds whoever leads, and whenever a dispatcher of that name starts again, until `push0
+/// uncordon`. Who says so and why stands in the log for ever.
 #[derive(Args, Clone, Debug)]
 #[command(
     after_long_help = "Example:\n  push0 cordon gpu-1 --why 'its fan is loud' --nats nats://a:4222"
@@ -199,8 +204,9 @@ fn named_or_user(name: Option<&str>) -> String {
 
 /// Has a cluster go on with a changed pipeline file
 ///
-/// Timeouts, budgets, bounds and commands may change under way; what is proved may not. Shows what differs from
-/// the pipeline that runs, and asks. Dispatchers read programs and commands from their own file, when they start.
+/// Timeouts, budgets, bounds and commands may change under way; what is proved may not. Shows what
+/// differs from the pipeline that runs, and asks. Dispatchers read programs and commands from their
+/// own file, when they start.
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = "Example:\n  push0 apply pipeline.toml --nats nats://a:4222 --yes")]
 pub(crate) struct ApplyArgs {
@@ -231,15 +237,17 @@ pub(crate) struct RetryArgs {
 
 /// Takes back accepted results, and all that was made from them
 ///
-/// For a result that should not have been accepted: a dispatcher lied, or a verifier was wrong. The tasks are proved
-/// again, and so is whatever read their results. What was released keeps its number; `push0 proofs` sets its file aside,
-/// and writes it again once it is made. Who says so and why stands in the log for ever.
+/// For a result that should not have been accepted: a dispatcher lied, or a verifier was wrong. The
+/// tasks are proved again, and so is whatever read their results. What was released keeps its
+/// number; `push0 proofs` sets its file aside, and writes it again once it is made. Who says so and
+/// why stands in the log for ever.
 #[derive(Args, Clone, Debug)]
 #[command(
     after_long_help = "Examples:\n  push0 discard 3f9a01c2 --why 'garbage of gpu-1' --nats nats://a:4222\n  push0 discard 3f9a01c2 --why 'the verifier was of another circuit' --data scroll.push0"
 )]
 pub(crate) struct DiscardArgs {
-    /// A task's id, or the first digits of it (4 at least); what is refused at delivery is named there
+    /// A task's id, or the first digits of it (4 at least); what is refused at delivery is named
+    /// there
     #[arg(value_name = "TASK", required = true)]
     pub(crate) tasks: Vec<String>,
     #[command(flatten)]
@@ -248,8 +256,8 @@ pub(crate) struct DiscardArgs {
 
 /// Forgets which verification key a program's proofs are under
 ///
-/// Only what dispatchers named is forgotten; a key in the pipeline's file holds. After it, the next key that two
-/// dispatchers name alike is pinned. Who says so and why stands in the log for ever.
+/// Only what dispatchers named is forgotten; a key in the pipeline's file holds. After it, the next
+/// key that two dispatchers name alike is pinned. Who says so and why stands in the log for ever.
 #[derive(Args, Clone, Debug)]
 #[command(
     after_long_help = "Example:\n  push0 unpin chain --why 'the prover was updated' --nats nats://a:4222"
@@ -285,8 +293,8 @@ impl SaidArgs {
 
 /// Writes the final proofs of a cluster as files, in the order of their release
 ///
-/// Follows the log and asks no engine. A file that is there and right is left alone; a proof is verified before
-/// its file is written. A line on stdout for each.
+/// Follows the log and asks no engine. A file that is there and right is left alone; a proof is
+/// verified before its file is written. A line on stdout for each.
 #[derive(Args, Clone, Debug)]
 #[command(
     after_long_help = "Example:\n  push0 proofs pipeline.toml --nats nats://a:4222 --store /shared --follow --hook ./settle"
@@ -300,13 +308,15 @@ pub(crate) struct ProofsArgs {
     /// Wait for more, until the source has ended and everything is released
     #[arg(long)]
     pub(crate) follow: bool,
-    /// Run this for each proof, its arguments after spaces and the file last; again until it exits 0
+    /// Run this for each proof, its arguments after spaces and the file last; again until it exits
+    /// 0
     #[arg(long, value_name = "COMMAND")]
     pub(crate) hook: Option<String>,
     /// How long the hook may take; then it is ended, with what it started, and run again
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
     pub(crate) hook_timeout: Duration,
-    /// A variable of this command's environment that the hook is given too, as for its key; more than once for several
+    /// A variable of this command's environment that the hook is given too, as for its key; more
+    /// than once for several
     #[arg(long, value_name = "VARIABLE", requires = "hook", value_parser = hook::passed)]
     pub(crate) hook_pass: Vec<String>,
     #[command(flatten)]

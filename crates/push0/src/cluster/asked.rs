@@ -1,11 +1,13 @@
-//! Questions to the engine that leads. Each right has a subject, a connection, a task, seats and a bound of its own: however
-//! much readers ask, it takes nothing from who submits, nor that from who operates.
+//! Questions to the engine that leads. Each right has a subject, a connection, a task, seats and a
+//! bound of its own: however much readers ask, it takes nothing from who submits, nor that from who
+//! operates.
 //!
-//! Nothing is read before there is a seat for it, and nothing of it on the engine's thread, nor on that of what dispatchers
-//! say: who asks has no dispatcher given up. What is over a bound is left out: who asks asks again. A person is told once,
-//! then of how many.
+//! Nothing is read before there is a seat for it, and nothing of it on the engine's thread, nor on
+//! that of what dispatchers say: who asks has no dispatcher given up. What is over a bound is left
+//! out: who asks asks again. A person is told once, then of how many.
 //!
-//! Not here: which question needs which right (`right`), what the answer is (`lead`), what of a question is read (`cut`).
+//! Not here: which question needs which right (`right`), what the answer is (`lead`), what of a
+//! question is read (`cut`).
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -53,7 +55,8 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    /// Answers from here on: each right over a connection of its own, and roll calls over that of readers, who call.
+    /// Answers from here on: each right over a connection of its own, and roll calls over that of
+    /// readers, who call.
     pub(super) fn open(
         settings: &Settings,
         led: &watch::Receiver<Option<Handle>>,
@@ -86,7 +89,8 @@ impl Desk {
         let mut bound = Bound::new(a_second(right)).of_bytes(bytes_a_second(right));
         let mut crowd = LeftOut::default();
         let mut messages = self.bus.subscribe(right.subject()).await;
-        // Begun in the order in which they came: a block that is submitted after another comes after it.
+        // Begun in the order in which they came: a block that is submitted after another comes
+        // after it.
         let mut answers = FuturesUnordered::new();
         loop {
             let message = tokio::select! {
@@ -194,7 +198,8 @@ impl Desk {
     }
 }
 
-/// Questions that are taken a second. A submission has up to 64 blocks; nobody operates or reads by hand so fast.
+/// Questions that are taken a second. A submission has up to 64 blocks; nobody operates or reads by
+/// hand so fast.
 const fn a_second(right: Right) -> u32 {
     match right {
         Right::Read => 200,
@@ -203,9 +208,10 @@ const fn a_second(right: Right) -> u32 {
     }
 }
 
-/// Bytes of questions that are taken a second. To submit, two hundred thousand blocks of some 300 bytes: several times what
-/// an engine takes of them (`push0 bench throughput --log nats-r1`), so that no honest client ever waits 2 s for an answer
-/// that does not come. To read and to operate, as many of the longest as anybody has reason to ask.
+/// Bytes of questions that are taken a second. To submit, two hundred thousand blocks of some 300
+/// bytes: several times what an engine takes of them (`push0 bench throughput --log nats-r1`), so
+/// that no honest client ever waits 2 s for an answer that does not come. To read and to operate,
+/// as many of the longest as anybody has reason to ask.
 const fn bytes_a_second(right: Right) -> u32 {
     match right {
         Right::Read => 64 << 10,
@@ -223,8 +229,8 @@ const fn seats(right: Right) -> usize {
     }
 }
 
-/// The longest question, in bytes: to read names a task at the most; to submit has as much as servers take by default;
-/// to operate has a pipeline.
+/// The longest question, in bytes: to read names a task at the most; to submit has as much as
+/// servers take by default; to operate has a pipeline.
 const fn bytes_max(right: Right) -> u32 {
     match right {
         Right::Read => 1 << 10,

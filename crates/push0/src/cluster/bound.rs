@@ -1,11 +1,12 @@
-//! How much of what others send is taken, and a word on what is not: one at once, then one a minute, with the count.
+//! How much of what others send is taken, and a word on what is not: one at once, then one a
+//! minute, with the count.
 //!
 //! Not here: what it is a bound on (`asked`, `present`).
 
 use std::time::{Duration, Instant};
 
-/// A bound on how many messages of one kind are taken a second, and on their bytes where that is said. What was not used
-/// is kept for one second.
+/// A bound on how many messages of one kind are taken a second, and on their bytes where that is
+/// said. What was not used is kept for one second.
 #[derive(Debug)]
 pub(super) struct Bound {
     a_second: u32,
@@ -59,7 +60,8 @@ impl Bound {
         takes
     }
 
-    /// Counts one that is not taken whatever room there is: `false`, as [`takes`](Self::takes) says it.
+    /// Counts one that is not taken whatever room there is: `false`, as [`takes`](Self::takes) says
+    /// it.
     pub(super) const fn leaves_out(&mut self) -> bool {
         self.left_out.add(1);
         false

@@ -92,14 +92,13 @@ impl Bus {
         self.publish(&life(of), &down).await;
     }
 
-    /// Sends `message` now or never: what waits for a connection would be stale when it comes. Answers whether it
-    /// leaves.
+    /// Sends `message` now or never: later it would be stale. Answers whether it leaves.
     pub async fn publish(&self, tail: &str, message: &impl Serialize) -> bool {
         self.publish_traced(tail, message, HeaderMap::new()).await
     }
 
-    /// Sends what a dispatcher has to say, in as few messages as there is room for, each part with its trace. Answers
-    /// whether all leave.
+    /// Sends what a dispatcher has to say, in as few messages as there is room for, each part with
+    /// its trace. Answers whether all leave.
     pub async fn say(&self, tail: &str, said: Vec<FromDispatcher>) -> bool {
         let mut leaves = true;
         let bytes_max = self.bytes_max();
@@ -155,7 +154,7 @@ impl Bus {
         }
     }
 
-    /// The right by which this is asked: the least that it needs; of who may operate, that, whose room no other takes.
+    /// The right by which this is asked: the least that it needs, or that of an operator.
     pub(super) const fn right(&self, ask: &Ask) -> Right {
         if self.operates { Right::Operate } else { Right::for_asking(ask) }
     }
@@ -170,7 +169,7 @@ impl Bus {
         read(&answer.payload)
     }
 
-    /// Asks one that is not an engine, once. The servers' words, where this user may not; none where nobody answers.
+    /// Asks one that is no engine, once. The servers' words, where this user may not; else none.
     pub(super) async fn request<A: DeserializeOwned>(
         &self,
         tail: &str,
@@ -217,7 +216,7 @@ impl Bus {
         there
     }
 
-    /// Answers a question, where somebody can wait for it: whoever may ask could else have this write to the log.
+    /// Answers to inboxes alone: whoever may ask could else have this write to the log.
     pub(super) async fn answer(&self, question: &Message, answer: &impl Serialize) {
         let to = question.reply.clone().filter(|to| is_inbox(to));
         if let (Some(to), Ok(json)) = (to, serde_json::to_vec(answer)) {
@@ -238,7 +237,8 @@ pub fn life(of: &Life) -> String {
     format!("dispatcher.{}.{}", of.dispatcher, of.incarnation)
 }
 
-/// The subject of what a dispatcher says. Its name is in it, so that a server can keep others from speaking for it.
+/// The subject of what a dispatcher says. Its name is in it, so that a server can keep others from
+/// speaking for it.
 pub fn hear(of: &DispatcherId) -> String {
     format!("{HEAR}.{of}")
 }
@@ -270,8 +270,8 @@ pub(super) fn heard(message: &Message) -> Vec<FromDispatcher> {
     said
 }
 
-/// What is said, or where no message could hold it, that its result cannot be taken: else it would be said for ever, and
-/// never heard.
+/// What is said, or where no message could hold it, that its result cannot be taken: else it would
+/// be said for ever, and never heard.
 fn fitting(said: FromDispatcher, bytes_max: usize) -> FromDispatcher {
     match said {
         FromDispatcher::Report(report)
@@ -369,8 +369,8 @@ impl Post for NatsPost {
             let Ok(json) = serde_json::to_vec(&down) else { return };
             let publish =
                 self.bus.client.publish_with_headers(subject.clone(), headers, json.into());
-            // Without room in the queue it is left out. Unconstrained, since a task that has sent to a hundred has
-            // used up its turn, and would find no room where there is some.
+            // Without room in the queue it is left out. Unconstrained, since a task that has sent
+            // to a hundred has used up its turn, and would find no room where there is some.
             let _ = tokio::task::unconstrained(publish).now_or_never();
         }
     }
@@ -429,7 +429,8 @@ mod tests {
         assert_eq!(heard(&said_on("engine.hear")), []);
     }
 
-    /// A task may do some 128 things before it must let others run; a channel with room counts, and seems full then.
+    /// A task may do some 128 things before it must let others run; a channel with room counts, and
+    /// seems full then.
     #[test]
     fn one_turn_reaches_a_thousand_dispatchers() {
         let nats = push0_testbed::Nats::start(1);

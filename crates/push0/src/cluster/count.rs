@@ -1,7 +1,9 @@
-//! How much the store of a cluster holds, for who asks: counted aside, and seldom, since it is as long as the store is large.
+//! How much the store of a cluster holds, for who asks: counted aside, and seldom, since it is as
+//! long as the store is large.
 //!
-//! It is counted only while somebody asks how far the cluster is. A count of a directory asks a disk for each file, and one of
-//! a bucket asks S3 for each thousand, which costs money: so a bucket is counted once an hour at the most.
+//! It is counted only while somebody asks how far the cluster is. A count of a directory asks a
+//! disk for each file, and one of a bucket asks S3 for each thousand, which costs money: so a
+//! bucket is counted once an hour at the most.
 //!
 //! Not here: what is left on its disk (`glance`), and what of it may go (`sweep`).
 
@@ -27,7 +29,8 @@ pub(super) struct Count {
 }
 
 impl Count {
-    /// What is known of it at `now`. Begins a count that is due, and waits for a moment: a small store is known at once.
+    /// What is known of it at `now`. Begins a count that is due, and waits for a moment: a small
+    /// store is known at once.
     pub(super) async fn look(&mut self, now: Instant, store: &Store) -> Option<StoreUsage> {
         let is_due = self.under_way.is_none() && self.next.is_none_or(|next| next <= now);
         if is_due {

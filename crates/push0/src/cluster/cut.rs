@@ -1,7 +1,9 @@
-//! What of a question to add blocks is read at all: what is before the first block that is too large for any log. To read
-//! the names of its fields takes a hundred times as long as to see where it ends.
+//! What of a question to add blocks is read at all: what is before the first block that is too
+//! large for any log. To read the names of its fields takes a hundred times as long as to see where
+//! it ends.
 //!
-//! Not here: blocks that are too large by what they take in a record, though not as they are written here (`lead`).
+//! Not here: blocks that are too large by what they take in a record, though not as they are
+//! written here (`lead`).
 
 use std::borrow::Cow;
 
@@ -39,7 +41,8 @@ impl TooLarge {
     }
 }
 
-/// The question without its first block that is too large, and what is after it; as it is, where there is none.
+/// The question without its first block that is too large, and what is after it; as it is, where
+/// there is none.
 pub(super) fn cut(question: &[u8]) -> (Cow<'_, [u8]>, Option<TooLarge>) {
     let is_to_add = question.len() > BLOCK_BYTES_MAX // else none in it can be
         && ADDS.iter().any(|adds| question.starts_with(adds));

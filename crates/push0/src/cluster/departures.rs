@@ -1,7 +1,8 @@
 //! Dispatchers whose connections end: the fastest word of a death there is.
 //!
-//! NATS servers tell the system account of each connection that comes and goes, by name. One that has gone and
-//! is not back in half a second is believed to be dead; where nobody may hear of that, silence tells, later.
+//! NATS servers tell the system account of each connection that comes and goes, by name. One that
+//! has gone and is not back in half a second is believed to be dead; where nobody may hear of that,
+//! silence tells, later.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,8 +19,8 @@ use super::bus::read;
 use super::lives::Lives;
 use crate::engine::Handle;
 
-/// What a dispatcher's connection is called: by its name, and a number that nobody else knows. With the name alone others
-/// could have one of theirs end, and the dispatcher taken for dead.
+/// What a dispatcher's connection is called: by its name, and a number that nobody else knows. With
+/// the name alone others could have one of theirs end, and the dispatcher taken for dead.
 pub(super) fn connection(of: &str, number: u64) -> String {
     format!("{NAME}{of}:{number:016x}")
 }
@@ -114,7 +115,8 @@ fn who(payload: &[u8]) -> Option<(DispatcherId, Option<u64>)> {
 
 const NAME: &str = "push0-dispatch:";
 
-/// Connections that are kept for the moment that it takes to tell: more come only from who means harm, and then silence tells.
+/// Connections that are kept for the moment that it takes to tell: more come only from who means
+/// harm, and then silence tells.
 const BACK_MAX: usize = 16_384;
 
 /// A connection that was lost is made again within this, if its dispatcher lives.

@@ -65,7 +65,8 @@ fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
         tell::info(format_args!("{}: stops: no engine was heard", wanted.id));
         return Ok(());
     };
-    // An engine that leads has made it: where there is none, it is this machine that does not see it.
+    // An engine that leads has made it: where there is none, it is this machine that does not see
+    // it.
     let store = settings.store(Access::Write)?;
     let wanted_drain = wanted.drain;
     let config = config(&loaded, wanted, store);
@@ -128,8 +129,9 @@ async fn first_beat(
     }
 }
 
-/// Carries messages until it has left, is told to stop, or what it was granted is of no log any more; then ends the
-/// provers that still run, and says so. Results that wait for a verdict are the next life's.
+/// Carries messages until it has left, is told to stop, or what it was granted is of no log any
+/// more; then ends the provers that still run, and says so. Results that wait for a verdict are the
+/// next life's.
 async fn carry(
     bus: &Bus,
     started: Started,
@@ -212,7 +214,8 @@ fn tell_of(ended: &Result<LifeEnd, ClusterError>, id: &str, counts: (usize, usiz
     }
 }
 
-/// Takes what the leading engine says; breaks where it is that another dispatcher of this name is at work.
+/// Takes what the leading engine says; breaks where it is that another dispatcher of this name is
+/// at work.
 fn take(
     payload: &[u8],
     leader: &mut Followed,

@@ -1,6 +1,7 @@
 //! What dispatchers say, on its way to the engine: on a thread and over a connection of its own.
 //!
-//! Not here: who is heard of two of one name (`lives`), how much of each (`rate`), and whether an input is lost (`witness`).
+//! Not here: who is heard of two of one name (`lives`), how much of each (`rate`), and whether an
+//! input is lost (`witness`).
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,8 +17,8 @@ use super::witness::Witness;
 use crate::engine::Handle;
 use crate::tell;
 
-/// Hands on what dispatchers say, while this engine leads. Of many that speak at once the first have their grants
-/// before the last are read; who says too much is not read at all.
+/// Hands on what dispatchers say, while this engine leads. Of many that speak at once the first
+/// have their grants before the last are read; who says too much is not read at all.
 pub(super) async fn hear(
     bus: Bus,
     led: watch::Receiver<Option<Handle>>,
@@ -61,9 +62,10 @@ pub(super) async fn hear(
     }
 }
 
-/// Messages that are handed on to the engine at once: few enough that the first does not wait long (among others a report
-/// is read and decided in some 0.05 ms), and enough to share a turn.
+/// Messages that are handed on to the engine at once: few enough that the first does not wait long
+/// (among others a report is read and decided in some 0.05 ms), and enough to share a turn.
 const TOGETHER: usize = 8;
 
-/// Messages that are looked at before more are taken from the connection, which has no more than that at once.
+/// Messages that are looked at before more are taken from the connection, which has no more than
+/// that at once.
 const WAITING: usize = 256;

@@ -15,7 +15,8 @@ use crate::exit::Exit;
 use crate::programs::MissingProgram;
 use crate::tell;
 
-/// Why a process of a cluster ends without a result. Each is told as `error: WHAT (WHERE): WHAT TO DO`.
+/// Why a process of a cluster ends without a result. Each is told as `error: WHAT (WHERE): WHAT TO
+/// DO`.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClusterError {
     #[error("{0}")]

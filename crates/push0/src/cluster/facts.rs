@@ -1,4 +1,5 @@
-//! The facts of a cluster for a command that shows them: read from its log, as a reader. No engine is asked.
+//! The facts of a cluster for a command that shows them: read from its log, as a reader. No engine
+//! is asked.
 //!
 //! Not here: a copy of the state (`replica`).
 
@@ -49,8 +50,8 @@ impl Facts {
         Ok(())
     }
 
-    /// Gives `each` the turns that have come, or that come within `wait`; whether there were any. A log that does not
-    /// answer gives none.
+    /// Gives `each` the turns that have come, or that come within `wait`; whether there were any. A
+    /// log that does not answer gives none.
     pub(crate) fn wait(
         &mut self,
         wait: Duration,
@@ -91,5 +92,6 @@ pub(crate) fn recorded(args: &ClusterArgs) -> Result<(Scheduler, Store), Cluster
 /// How long one answer of the log is waited for.
 const STEP: Duration = Duration::from_millis(200);
 
-/// How long the log may give nothing of what it has. A consumer that is silent is another's turn after four seconds.
+/// How long the log may give nothing of what it has. A consumer that is silent is another's turn
+/// after four seconds.
 const SILENT_MAX: Duration = Duration::from_secs(20);

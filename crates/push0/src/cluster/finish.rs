@@ -56,5 +56,6 @@ fn unfinish_now(args: &FinishArgs) -> Result<(), ClusterError> {
 /// Before an engine is asked again that waits for the parent of a block.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How long an engine that waits for the parent of a block is asked again: longer than it waits for one.
+/// How long an engine that waits for the parent of a block is asked again: longer than it waits for
+/// one.
 const FINISH_WAIT: Duration = Duration::from_secs(4);

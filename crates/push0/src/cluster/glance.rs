@@ -1,5 +1,5 @@
-//! How far it is, as many may ask: the engine is looked at once a second at the most, whoever asks, and not at all while
-//! it waits for room.
+//! How far it is, as many may ask: the engine is looked at once a second at the most, whoever asks,
+//! and not at all while it waits for room.
 //!
 //! Not here: what is shown (`status`), and who may ask.
 
@@ -47,8 +47,8 @@ impl Glance {
         Self(Arc::default(), store)
     }
 
-    /// The state as it was within the last second; or as it was last seen, where the engine has no time or no room. None
-    /// where it was never seen: who asks asks again.
+    /// The state as it was within the last second; or as it was last seen, where the engine has no
+    /// time or no room. None where it was never seen: who asks asks again.
     pub(super) async fn status(&self, handle: &Handle) -> Option<ClusterView> {
         let mut looked = self.0.lock().await;
         let is_new = |(at, _): &&(Instant, ClusterView)| at.elapsed() < LOOK_EACH;

@@ -1,12 +1,14 @@
-//! The hook of `push0 proofs`: a command that is run for each release, in order, with its file; again until it exits 0.
+//! The hook of `push0 proofs`: a command that is run for each release, in order, with its file;
+//! again until it exits 0.
 //!
-//! How far it came stands in a mark beside the files (`reached`), which is durable before the next release is looked at.
-//! So a hook is run at least once for each release, and again only where push0 ended between the hook's end and that.
+//! How far it came stands in a mark beside the files (`reached`), which is durable before the next
+//! release is looked at. So a hook is run at least once for each release, and again only where
+//! push0 ended between the hook's end and that.
 //!
-//! The mark is of one log, and of one history of it: a digest over what was released, up to there. Numbers begin anew in
-//! every log, so by another's mark releases would be passed over that no hook has seen. So a mark of another log, one
-//! that is missing beside proofs, and one that cannot be read, are errors: from the beginning, a hook that pays or settles
-//! would do so twice.
+//! The mark is of one log, and of one history of it: a digest over what was released, up to there.
+//! Numbers begin anew in every log, so by another's mark releases would be passed over that no hook
+//! has seen. So a mark of another log, one that is missing beside proofs, and one that cannot be
+//! read, are errors: from the beginning, a hook that pays or settles would do so twice.
 //!
 //! Not here: what is released, and in which file (`proofs`).
 
@@ -22,7 +24,8 @@ use crate::child::{self, Bounds};
 use crate::publish;
 use crate::tell::{self, Repeats};
 
-/// A hook, and how far it came. Without a command it runs nothing, and only keeps the mark right that another has made.
+/// A hook, and how far it came. Without a command it runs nothing, and only keeps the mark right
+/// that another has made.
 pub(super) struct Hook {
     /// The program, then its arguments.
     words: Vec<String>,
@@ -67,7 +70,8 @@ pub(super) fn is_marked(out: &Path) -> bool {
 }
 
 impl Hook {
-    /// The hook of these words for the proofs in `out` of `log`; none where there are no words, and no mark.
+    /// The hook of these words for the proofs in `out` of `log`; none where there are no words, and
+    /// no mark.
     ///
     /// # Errors
     ///
@@ -107,8 +111,8 @@ impl Hook {
         }
     }
 
-    /// Compares what the mark says with what was released, once the log was read as far; `false` before that.
-    /// `is_all` says that the log has no more.
+    /// Compares what the mark says with what was released, once the log was read as far; `false`
+    /// before that. `is_all` says that the log has no more.
     ///
     /// # Errors
     ///
@@ -229,7 +233,8 @@ fn of(released: &[Release]) -> Digest {
     released.iter().fold(BEGINNING, |before, release| next(before, release.key))
 }
 
-/// The history with one release more: what each proves, in order. By whom and when it was proved is no part of it.
+/// The history with one release more: what each proves, in order. By whom and when it was proved is
+/// no part of it.
 fn next(before: Digest, key: Key) -> Digest {
     let Key { chain, first, last, part, tip } = key;
     let part = part.map(|part| format!(" {part}")).unwrap_or_default();

@@ -1,4 +1,5 @@
-//! The machine's name as a name of a dispatcher: whatever makes it another than its neighbours' stays.
+//! The machine's name as a name of a dispatcher: whatever makes it another than its neighbours'
+//! stays.
 
 use push0_core::Digest;
 
@@ -7,8 +8,9 @@ pub(super) fn host() -> String {
     named(&std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default())
 }
 
-/// Names of pods begin alike and end in what tells them apart, so a long one loses its middle. Where a letter was replaced
-/// or cut out the whole is hashed too, for that letter may be what differs.
+/// Names of pods begin alike and end in what tells them apart, so a long one loses its middle.
+/// Where a letter was replaced or cut out the whole is hashed too, for that letter may be what
+/// differs.
 fn named(host: &str) -> String {
     let plain = |letter: char| {
         if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' }
@@ -33,7 +35,8 @@ fn named(host: &str) -> String {
 /// What a name of a dispatcher may have, and a little room in messages.
 const BYTES_MAX: usize = 40;
 
-/// What of a long name stays at its beginning, and at its end: with the hash and two dashes, all there is.
+/// What of a long name stays at its beginning, and at its end: with the hash and two dashes, all
+/// there is.
 const HEAD: usize = 13;
 const TAIL: usize = BYTES_MAX - HEAD - 10;
 

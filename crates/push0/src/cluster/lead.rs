@@ -34,8 +34,8 @@ pub(super) enum LeadEnd {
     Refused(String),
 }
 
-/// Claims the log for an epoch above all that are known, and leads until that ends. First it has the store for its log's
-/// own, unless it `is_tied` to it.
+/// Claims the log for an epoch above all that are known, and leads until that ends. First it has
+/// the store for its log's own, unless it `is_tied` to it.
 pub(super) async fn lead(
     shared: &Arc<Shared>,
     replica: Replica,
@@ -91,7 +91,8 @@ pub(super) async fn lead(
     }
 }
 
-/// Takes the log over; from then on this process speaks for it, until it is told to stop. Answers why it may not.
+/// Takes the log over; from then on this process speaks for it, until it is told to stop. Answers
+/// why it may not.
 async fn begin(
     shared: &Arc<Shared>,
     handle: &Handle,
@@ -130,7 +131,8 @@ fn sweep(shared: &Shared, handle: &Handle) {
     }
 }
 
-/// What must be configured first. A log that has a pipeline keeps it: only `push0 apply` changes that.
+/// What must be configured first. A log that has a pipeline keeps it: only `push0 apply` changes
+/// that.
 fn configure(shared: &Shared, replica: &Replica) -> Result<Option<Input>, ClusterError> {
     let loaded = &shared.loaded;
     let Some(was) = replica.spec() else {
@@ -153,8 +155,8 @@ fn configure(shared: &Shared, replica: &Replica) -> Result<Option<Input>, Cluste
     Ok(None)
 }
 
-/// Has a question decided that was asked with this right, which allows it. No answer: it is asked again, of whoever
-/// leads then.
+/// Has a question decided that was asked with this right, which allows it. No answer: it is asked
+/// again, of whoever leads then.
 pub(super) async fn answer(
     handle: &Handle,
     Desk { bus, glance, looks, retries, take_backs, engine, lives, .. }: &Desk,
@@ -221,8 +223,8 @@ pub(super) async fn answer(
     }
 }
 
-/// The first block that is larger than any has reason to be, and why it is not taken. Seen here, it takes none of the
-/// engine's time.
+/// The first block that is larger than any has reason to be, and why it is not taken. Seen here, it
+/// takes none of the engine's time.
 fn too_large(blocks: &[Block]) -> Option<(usize, String)> {
     let bytes = blocks.iter().map(Block::bytes_max);
     let (index, bytes) = bytes.enumerate().find(|(_, bytes)| *bytes > BLOCK_BYTES_MAX)?;

@@ -1,7 +1,8 @@
 //! What an operator says of dispatchers: that they leave, and who gets no new work.
 //!
-//! A dispatcher is asked to leave again and again, until it says in a beat that it does. Nothing of it is a fact: it is
-//! the dispatcher that leaves, whichever engine leads then. A cordon is one, for it is to hold when nobody is there.
+//! A dispatcher is asked to leave again and again, until it says in a beat that it does. Nothing of
+//! it is a fact: it is the dispatcher that leaves, whichever engine leads then. A cordon is one,
+//! for it is to hold when nobody is there.
 //!
 //! Not here: how a dispatcher leaves (`dispatch`).
 
@@ -14,8 +15,8 @@ use super::lives::Lives;
 use super::wire::{Answer, Unnamed};
 use crate::engine::Handle;
 
-/// Asks those of these names to leave, or all that are heard, until each says that it does, or for [`LEAVE_MAX`]. What was
-/// said before may be of a life that has gone.
+/// Asks those of these names to leave, or all that are heard, until each says that it does, or for
+/// [`LEAVE_MAX`]. What was said before may be of a life that has gone.
 pub(super) async fn asked(
     handle: &Handle,
     (bus, lives): (&Bus, &Lives),

@@ -79,7 +79,8 @@ impl Stop {
     }
 }
 
-/// Whether a dispatcher leaves: takes nothing new, ends what it runs, hands over its results, and goes.
+/// Whether a dispatcher leaves: takes nothing new, ends what it runs, hands over its results, and
+/// goes.
 pub(super) struct Leaving<'a> {
     dispatcher: &'a Dispatcher,
     ends: Ends,
@@ -151,7 +152,8 @@ impl<'a> Leaving<'a> {
     }
 }
 
-/// What is said of attempts that run still, and of results that wait for a verdict, when a dispatcher stops.
+/// What is said of attempts that run still, and of results that wait for a verdict, when a
+/// dispatcher stops.
 pub(super) fn stops((running, held): (usize, usize)) -> String {
     if (running, held) == (0, 0) {
         return "leaves: nothing is left to do".to_owned();

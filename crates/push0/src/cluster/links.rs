@@ -1,5 +1,5 @@
-//! This process' connections to the NATS servers, as people are told of them: one word when they are lost, and one when
-//! they are back, however many there are to one server.
+//! This process' connections to the NATS servers, as people are told of them: one word when they
+//! are lost, and one when they are back, however many there are to one server.
 //!
 //! Not here: what is lost with them (`bus`, `replica`), and finding out (`push0_log`).
 

@@ -1,4 +1,5 @@
-//! Which life of a dispatcher is heard: one at a time of each name, so that two machines of one name do not take turns.
+//! Which life of a dispatcher is heard: one at a time of each name, so that two machines of one
+//! name do not take turns.
 //!
 //! ```text
 //!   first heard ──▶ at work ──silent for 3 s──▶ the other is at work
@@ -8,10 +9,11 @@
 //!                   waits ──this one speaks again──▶ is refused: it ends, and says why
 //! ```
 //!
-//! A dispatcher that is started again in its own directory, whose lock it has, knows the life before it, and says so:
-//! nothing is waited for. One without that directory waits until the other is silent. One that comes while the other lives
-//! is refused, however often it is started, so the two never take turns. One that was cut off for so long that another
-//! took its place is refused when it comes back.
+//! A dispatcher that is started again in its own directory, whose lock it has, knows the life
+//! before it, and says so: nothing is waited for. One without that directory waits until the other
+//! is silent. One that comes while the other lives is refused, however often it is started, so the
+//! two never take turns. One that was cut off for so long that another took its place is refused
+//! when it comes back.
 //!
 //! Not here: what a life is believed to run (`push0_core::Fleet`), and its silence.
 
@@ -28,7 +30,8 @@ use super::bus::heard;
 /// What a dispatcher says of itself beside each beat.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Origin {
-    /// Drawn by this process, and in the name of its connection: nobody else can end it in its name.
+    /// Drawn by this process, and in the name of its connection: nobody else can end it in its
+    /// name.
     pub(super) connection: Option<u64>,
     /// The life before this one in the same directory.
     pub(super) after: Option<u64>,
@@ -158,8 +161,9 @@ impl Lives {
         known.get(of).is_some_and(|known| known.connection == connection)
     }
 
-    /// Those of these names that were heard a moment ago, or all of them, but for those that had left by `since`: which
-    /// life of each, and when it last said that it leaves. One that has gone since says it no more.
+    /// Those of these names that were heard a moment ago, or all of them, but for those that had
+    /// left by `since`: which life of each, and when it last said that it leaves. One that has gone
+    /// since says it no more.
     pub(super) fn heard(
         &self,
         (since, now): (Instant, Instant),

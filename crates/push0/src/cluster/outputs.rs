@@ -1,8 +1,8 @@
 //! What attempts print, asked of the dispatcher that has them: `PREFIX.output.ID`.
 //!
-//! Readers may ask, and the servers see to that. A dispatcher remembers nobody: each question says from where, and each
-//! answer is a piece of a few kilobytes. Questions come over the connection for roll calls, whose end nobody takes for the
-//! dispatcher's (`present`).
+//! Readers may ask, and the servers see to that. A dispatcher remembers nobody: each question says
+//! from where, and each answer is a piece of a few kilobytes. Questions come over the connection
+//! for roll calls, whose end nobody takes for the dispatcher's (`present`).
 //!
 //! Not here: what is answered (`push0_dispatch`), and what is shown (`cli::logs`).
 
@@ -128,7 +128,8 @@ impl Asker {
         QuestionOutcome::Nobody
     }
 
-    /// What the store has of an attempt that came to nothing; none where it has nothing, or is not named.
+    /// What the store has of an attempt that came to nothing; none where it has nothing, or is not
+    /// named.
     pub(crate) fn kept(&self, of: (AttemptId, TaskId)) -> Result<Option<Vec<u8>>, String> {
         let Some(store) = &self.store else { return Ok(None) };
         store.output(of).map_err(|error| error.to_string())

@@ -1,7 +1,8 @@
 //! That a store is the log's whose engine, or reader, uses it.
 //!
-//! An engine ties a store to its log before it leads; a reader, and an engine that stands by, look whose it is.
-//! Dispatchers compare the store's identity with the leader's. Not here: how it is written (`push0_dispatch`).
+//! An engine ties a store to its log before it leads; a reader, and an engine that stands by, look
+//! whose it is. Dispatchers compare the store's identity with the leader's. Not here: how it is
+//! written (`push0_dispatch`).
 
 use std::collections::BTreeSet;
 use std::io;
@@ -38,13 +39,15 @@ pub(super) fn tie(store: &Store, log: &str, pipeline: &PipelineName) -> Result<(
     })
 }
 
-/// Makes sure that a store that is tied to no log may be this one's. It may not if it holds artifacts, none of which this
-/// log knows: it is of a log that an older push0 led. It may not if it holds none, and this log's were in a store: its
-/// mount is away, or it is another; unless that one is lost for good, as an operator says (`is_lost`).
+/// Makes sure that a store that is tied to no log may be this one's. It may not if it holds
+/// artifacts, none of which this log knows: it is of a log that an older push0 led. It may not if
+/// it holds none, and this log's were in a store: its mount is away, or it is another; unless that
+/// one is lost for good, as an operator says (`is_lost`).
 ///
 /// # Errors
 ///
-/// [`ClusterError::StoreOfUnknown`], [`ClusterError::StoreEmpty`], or that the store does not answer.
+/// [`ClusterError::StoreOfUnknown`], [`ClusterError::StoreEmpty`], or that the store does not
+/// answer.
 pub(super) fn fits(
     store: &Store,
     scheduler: &Scheduler,

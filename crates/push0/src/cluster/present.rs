@@ -1,8 +1,9 @@
 //! Roll calls: whoever hears one says that it is there.
 //!
-//! A reader may call as often as it likes, and servers drop a connection that is too slow for what comes on it. So calls
-//! come over a connection that carries nothing a lead or a dispatcher's life hangs on: an engine's for what others say, a
-//! dispatcher's own for nothing else. A call holds nothing; one that does is left out, and costs the others nothing.
+//! A reader may call as often as it likes, and servers drop a connection that is too slow for what
+//! comes on it. So calls come over a connection that carries nothing a lead or a dispatcher's life
+//! hangs on: an engine's for what others say, a dispatcher's own for nothing else. A call holds
+//! nothing; one that does is left out, and costs the others nothing.
 //!
 //! Not here: what is made of the answers (`status`).
 
@@ -59,7 +60,8 @@ pub(super) async fn dispatcher(
     }
 }
 
-/// What the connection is called over which a dispatcher hears calls: nobody takes its end for the dispatcher's.
+/// What the connection is called over which a dispatcher hears calls: nobody takes its end for the
+/// dispatcher's.
 pub(super) fn connection(of: &DispatcherId) -> String {
     format!("push0-present:{of}")
 }
@@ -99,7 +101,8 @@ impl Calls {
     }
 }
 
-/// Roll calls that are answered a second, by each that is there: enough for many who look every second.
+/// Roll calls that are answered a second, by each that is there: enough for many who look every
+/// second.
 const CALLS_A_SECOND: u32 = 50;
 
 /// How long a roll call waits for the log.

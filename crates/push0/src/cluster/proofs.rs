@@ -1,8 +1,8 @@
 //! `push0 proofs`: the release feed of a cluster, as files.
 //!
-//! A reader is a copy of the state that follows the log; it asks no engine for anything. The feed is read from
-//! its first release at every start: a file that is there and right is left alone. What was
-//! taken back is read again, and the hook runs for it again.
+//! A reader is a copy of the state that follows the log; it asks no engine for anything. The feed
+//! is read from its first release at every start: a file that is there and right is left alone.
+//! What was taken back is read again, and the hook runs for it again.
 //!
 //! Not here: the hook, and how far it came (`hook`).
 
@@ -127,8 +127,8 @@ fn write_all(args: &ProofsArgs) -> Result<(), ClusterError> {
 }
 
 impl Reader<'_> {
-    /// Compares what was seen to with the log; `false` until that was read as far. What came last tells whether there is
-    /// more of it.
+    /// Compares what was seen to with the log; `false` until that was read as far. What came last
+    /// tells whether there is more of it.
     fn agrees(&mut self, replica: &Replica, came: ReadOutcome) -> Result<bool, ClusterError> {
         let is_all = match came {
             ReadOutcome::Nothing => self.runtime.block_on(replica.is_at_end()),
@@ -186,8 +186,8 @@ impl Reader<'_> {
         Ok(true)
     }
 
-    /// Goes back to what was handed out and was taken back since: its file is set aside until it is made again, and the
-    /// hook runs for it then, as for all that follow it.
+    /// Goes back to what was handed out and was taken back since: its file is set aside until it is
+    /// made again, and the hook runs for it then, as for all that follow it.
     fn recall(&mut self, replica: &Replica) -> Result<(), ClusterError> {
         let scheduler = replica.scheduler();
         let Some(recalled) = self.recalls.since(scheduler) else { return Ok(()) };

@@ -1,6 +1,8 @@
-//! How much of what dispatchers say is heard: each has a rate, and what is over it is left out before it is read.
+//! How much of what dispatchers say is heard: each has a rate, and what is over it is left out
+//! before it is read.
 //!
-//! Nothing is lost by that for good: each beat says again what matters. A person is told of whom once, then how often.
+//! Nothing is lost by that for good: each beat says again what matters. A person is told of whom
+//! once, then how often.
 //!
 //! Not here: what is said (`bus`), and questions (`asked`).
 
@@ -85,15 +87,16 @@ impl Rate {
     }
 }
 
-/// The longest message that is read: twice what one report of as many parts as there may be takes, or a beat of some
-/// thousand attempts.
+/// The longest message that is read: twice what one report of as many parts as there may be takes,
+/// or a beat of some thousand attempts.
 const BYTES_MAX: usize = 512 << 10;
 
-/// Messages a second: more than a machine that ends a prover in each millisecond has, whose reports share messages.
+/// Messages a second: more than a machine that ends a prover in each millisecond has, whose reports
+/// share messages.
 const MESSAGES: u32 = 4_000;
 
-/// Bytes a second: some sixty thousand reports, which is more than an engine decides over NATS; of so much that is worth
-/// nothing it still decides what others say.
+/// Bytes a second: some sixty thousand reports, which is more than an engine decides over NATS; of
+/// so much that is worth nothing it still decides what others say.
 const BYTES: u32 = 24 << 20;
 
 /// Seconds that are saved up, for who could not speak for a moment.

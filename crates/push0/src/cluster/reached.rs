@@ -1,4 +1,5 @@
-//! How far a reader came, in a mark beside the proofs: of which log, up to which number, and in which history of it.
+//! How far a reader came, in a mark beside the proofs: of which log, up to which number, and in
+//! which history of it.
 //!
 //! ```text
 //!   LOG NUMBER HISTORY    as it is written: the log's id, the number, and what tells a log that was put back
@@ -6,8 +7,8 @@
 //!   NUMBER                as push0 wrote it before, when a mark said not whose it is
 //! ```
 //!
-//! A mark is durable before what follows it is looked at: it is written anew, synced, put in place, and its directory
-//! synced.
+//! A mark is durable before what follows it is looked at: it is written anew, synced, put in place,
+//! and its directory synced.
 //!
 //! Not here: what is counted, and what a history is (`hook`, `recalls`).
 
@@ -95,7 +96,8 @@ impl HookMark {
     }
 }
 
-/// Takes the directory of proofs for this process: alone where there is a hook, since two would run it twice.
+/// Takes the directory of proofs for this process: alone where there is a hook, since two would run
+/// it twice.
 ///
 /// # Errors
 ///

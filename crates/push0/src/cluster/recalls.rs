@@ -1,8 +1,9 @@
-//! Which releases were taken back since a reader last saw to that. How far it has seen stands in a mark beside the files.
+//! Which releases were taken back since a reader last saw to that. How far it has seen stands in a
+//! mark beside the files.
 //!
-//! Positions are of one log, and of one history of it, which the time of the last recall tells. By the mark of another
-//! nothing was seen to: what is seen to twice costs a hook a run more, and what is never seen to leaves a wrong proof
-//! standing.
+//! Positions are of one log, and of one history of it, which the time of the last recall tells. By
+//! the mark of another nothing was seen to: what is seen to twice costs a hook a run more, and what
+//! is never seen to leaves a wrong proof standing.
 //!
 //! Not here: what is done about it (`proofs`).
 
@@ -42,7 +43,8 @@ impl Recalls {
         Ok(Self { mark, log: log.to_owned(), said, seen: Seq(0) })
     }
 
-    /// Compares the mark with the log, once that was read as far; `false` before. `is_all` says that it has no more.
+    /// Compares the mark with the log, once that was read as far; `false` before. `is_all` says
+    /// that it has no more.
     pub(super) fn agrees(&mut self, replica: &Replica, is_all: bool) -> bool {
         let Some(said) = &self.said else { return true };
         let seen = Seq(said.number);

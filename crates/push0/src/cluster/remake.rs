@@ -1,8 +1,9 @@
-//! Results that a reader says are lost. The engine looks itself before it believes that: what its own store has whole is not
-//! made again, whatever others see.
+//! Results that a reader says are lost. The engine looks itself before it believes that: what its
+//! own store has whole is not made again, whatever others see.
 //!
-//! A look reads the artifact and hashes it, on a thread aside, a few at a time, each for no longer than a while; what was found whole is not looked at again
-//! for a while. So a reader who asks for what is there costs the scheduler nothing.
+//! A look reads the artifact and hashes it, on a thread aside, a few at a time, each for no longer
+//! than a while; what was found whole is not looked at again for a while. So a reader who asks for
+//! what is there costs the scheduler nothing.
 //!
 //! Not here: how a result is made again (`push0_core`).
 
@@ -110,7 +111,8 @@ const LOOKS_MAX: usize = 4;
 /// For one look: the largest output, 256 MiB, at less than 10 MiB/s.
 const LOOK_MAX: Duration = Duration::from_secs(30);
 
-/// How long an artifact that was whole is taken to be so. One that is lost meanwhile is made again a little later.
+/// How long an artifact that was whole is taken to be so. One that is lost meanwhile is made again
+/// a little later.
 const KNOWN_FOR: Duration = Duration::from_secs(10);
 
 /// Artifacts that are known to be whole at once.

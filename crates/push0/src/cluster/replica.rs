@@ -68,8 +68,8 @@ impl Replica {
         }
     }
 
-    /// Reads on until all is read that the log had when it was opened. What has come since does not hold it up, and
-    /// an answer that takes its time is not taken for the log's end.
+    /// Reads on until all is read that the log had when it was opened. What has come since does not
+    /// hold it up, and an answer that takes its time is not taken for the log's end.
     ///
     /// # Errors
     ///
@@ -128,5 +128,6 @@ fn recalls(turn: &Turn) -> impl Iterator<Item = (Seq, Timestamp)> {
 
 const STEP: Duration = Duration::from_millis(200);
 
-/// How long the log may give nothing of what it has. A consumer that is silent is another's turn after four seconds.
+/// How long the log may give nothing of what it has. A consumer that is silent is another's turn
+/// after four seconds.
 const SILENT_MAX: Duration = Duration::from_secs(20);

@@ -1,6 +1,8 @@
-//! Parked tasks tried again, as somebody asks for it: as many as are parked, a turn's worth at a time.
+//! Parked tasks tried again, as somebody asks for it: as many as are parked, a turn's worth at a
+//! time.
 //!
-//! To try a contradiction again takes an accepted result back: for that it takes the right to operate.
+//! To try a contradiction again takes an accepted result back: for that it takes the right to
+//! operate.
 //!
 //! Not here: what a parked task is opened to (`push0_core`), and taking results back (`lead`).
 
@@ -42,7 +44,8 @@ impl Retries {
         }
     }
 
-    /// All that `right` is enough for. No answer while another question has them opened: who asks asks again.
+    /// All that `right` is enough for. No answer while another question has them opened: who asks
+    /// asks again.
     pub(super) async fn all(&self, handle: &Handle, right: Right) -> Option<Answer> {
         let _one = self.all.try_lock().ok()?;
         let (tasks, left): (Vec<_>, Vec<_>) = handle

@@ -1,4 +1,5 @@
-//! What may be asked, by the subject it is asked on: a subject is a right, which the servers give to a user or keep from it.
+//! What may be asked, by the subject it is asked on: a subject is a right, which the servers give
+//! to a user or keep from it.
 //!
 //! | right   | subject                 | who                       | what                                              |
 //! |---------|-------------------------|---------------------------|---------------------------------------------------|
@@ -6,7 +7,8 @@
 //! | submit  | `PREFIX.engine.submit`  | clients                   | blocks, their end, parked tasks tried again       |
 //! | operate | `PREFIX.engine.operate` | operators                 | another pipeline, who works, all of the above     |
 //!
-//! Nothing in a question says who asks it, so nothing in it can widen the right that its subject is.
+//! Nothing in a question says who asks it, so nothing in it can widen the right that its subject
+//! is.
 //!
 //! Not here: how much of it is taken (`asked`), what is answered (`lead`).
 
@@ -62,13 +64,15 @@ impl Right {
         }
     }
 
-    /// Whether who has this may ask that: operators may ask whatever there is, and nobody else what is another's.
+    /// Whether who has this may ask that: operators may ask whatever there is, and nobody else what
+    /// is another's.
     pub(super) fn allows(self, ask: &Ask) -> bool {
         self == Self::Operate || self == Self::for_asking(ask)
     }
 }
 
-/// Where everything was asked before rights were told apart. Who asks there is told so, and nothing else.
+/// Where everything was asked before rights were told apart. Who asks there is told so, and nothing
+/// else.
 pub(super) const FORMER: &str = "engine.ask";
 
 #[cfg(test)]

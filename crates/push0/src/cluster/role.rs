@@ -18,8 +18,8 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    /// Where answers come to: a place of its own for each role, so that a user who may hear those of one hears
-    /// none of another.
+    /// Where answers come to: a place of its own for each role, so that a user who may hear those
+    /// of one hears none of another.
     pub(super) fn inbox(self, prefix: &str) -> String {
         let role = match self {
             Self::Engine => "engine",
@@ -32,8 +32,9 @@ impl Role {
     }
 }
 
-/// Whether `subject` is one where somebody waits for an answer: `_R_` and `_GR_` are where servers carry one to
-/// another account or cluster. A question that is to be answered anywhere else may name the log's subjects.
+/// Whether `subject` is one where somebody waits for an answer: `_R_` and `_GR_` are where servers
+/// carry one to another account or cluster. A question that is to be answered anywhere else may
+/// name the log's subjects.
 pub(super) fn is_inbox(subject: &str) -> bool {
     let first = subject.split('.').next().unwrap_or_default();
     [INBOX, "_R_", "_GR_"].contains(&first)

@@ -6,8 +6,8 @@
 //!     └─────────┴────────────────────────────────┴─────────────────┘
 //! ```
 //!
-//! A claim is an append like any other: of two engines one's lands. One that led is told by its next append
-//! that it does not any more, and stands by again from the log.
+//! A claim is an append like any other: of two engines one's lands. One that led is told by its
+//! next append that it does not any more, and stands by again from the log.
 //!
 //! Not here: what is done while it leads (`lead`).
 
@@ -91,9 +91,10 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
     let sign = sign(args.alive.as_deref())?;
     let store = settings.store(Access::Make)?;
     let aside = runtime()?;
-    // The engine's own thread reads nothing that others say. What dispatchers say has a thread and a connection of its own;
-    // so have questions, and so have the beats: where servers drop a connection that is too slow for a flood, the lead
-    // stays, grants leave, and who asks has no dispatcher given up.
+    // The engine's own thread reads nothing that others say. What dispatchers say has a thread and
+    // a connection of its own; so have questions, and so have the beats: where servers drop a
+    // connection that is too slow for a flood, the lead stays, grants leave, and who asks has no
+    // dispatcher given up.
     let own = Threads::new(&mut Builder::new_current_thread()).map_err(ClusterError::Thread)?;
     let ears = hearing_thread().map_err(ClusterError::Thread)?;
     let desk = hearing_thread().map_err(ClusterError::Thread)?;
@@ -198,7 +199,8 @@ async fn once(
         match standby.handle_read(shared.began.elapsed(), came, replica.scheduler().last()) {
             Claims::No => {}
             Claims::ClockApart(apart) => warn_of_clock(shared, apart, &mut is_warned),
-            // What the last leader wrote may be on its way here: a claim without it would be refused, and a second lost.
+            // What the last leader wrote may be on its way here: a claim without it would be
+            // refused, and a second lost.
             Claims::Yes if !replica.is_at_end().await => {}
             Claims::Yes => {
                 return Box::pin(lead(shared, replica, standby.above(), is_tied)).await;
@@ -208,8 +210,8 @@ async fn once(
     Ok(LeadEnd::Stopped)
 }
 
-/// Log time follows the leader's wall clock, and never goes back: an engine with another clock leaves the lead
-/// to others, as long as there may be any.
+/// Log time follows the leader's wall clock, and never goes back: an engine with another clock
+/// leaves the lead to others, as long as there may be any.
 fn warn_of_clock(shared: &Shared, apart: Duration, is_warned: &mut bool) {
     if !std::mem::replace(is_warned, true) {
         let (own, apart) = (shared.args.name(), apart.as_secs_f64());
@@ -238,8 +240,8 @@ pub(super) fn ended(error: EngineError) -> Result<LeadEnd, ClusterError> {
         EngineError::Append(AppendError::Unavailable(error) | AppendError::Full(error)) => {
             Ok(LeadEnd::OutOfReach(format!("the log takes nothing ({error})")))
         }
-        // The servers take less than when the log was opened: opened anew it has other limits, and refuses what was too
-        // large to who asked for it.
+        // The servers take less than when the log was opened: opened anew it has other limits, and
+        // refuses what was too large to who asked for it.
         error @ EngineError::Append(AppendError::TooLarge { .. }) => {
             Ok(LeadEnd::OutOfReach(format!("{error} (max_payload of the NATS servers)")))
         }
@@ -317,7 +319,8 @@ pub(crate) fn runtime() -> Result<Threads, ClusterError> {
     Threads::new(Builder::new_multi_thread().worker_threads(2)).map_err(ClusterError::Thread)
 }
 
-/// Where what others say is read. One thread, so that between its connection and its words there is no other to wake.
+/// Where what others say is read. One thread, so that between its connection and its words there is
+/// no other to wake.
 fn hearing_thread() -> std::io::Result<Threads> {
     let mut one = Builder::new_multi_thread();
     Threads::new(one.worker_threads(1).on_thread_start(push0_dispatch::shorten_time_slice))

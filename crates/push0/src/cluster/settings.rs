@@ -1,4 +1,5 @@
-//! What a process of a cluster is told of its surroundings: flags, environment, `push0.toml`, in this order.
+//! What a process of a cluster is told of its surroundings: flags, environment, `push0.toml`, in
+//! this order.
 //!
 //! Not here: what is proved (the pipeline's file).
 
@@ -63,8 +64,8 @@ impl Settings {
         self.store.is_some()
     }
 
-    /// Opens the store that all machines share. An engine makes it where there is none; nobody else does: where a mount
-    /// is missing there is none either.
+    /// Opens the store that all machines share. An engine makes it where there is none; nobody else
+    /// does: where a mount is missing there is none either.
     pub(crate) fn store(&self, access: Access) -> Result<Store, ClusterError> {
         let what = "no store given: pass --store DIR, or set [store] path or s3 in push0.toml; all machines share it";
         let missing = || ClusterError::Setting { file: None, line: None, what: what.to_owned() };

@@ -1,7 +1,7 @@
 //! What a message of the servers holds: whether a pipeline's tasks can be granted by them.
 //!
-//! A grant names each input of its task, so a batch has a bound beside that of the log. What can be seen to be past it
-//! is refused before anything is recorded; what cannot be seen closes earlier.
+//! A grant names each input of its task, so a batch has a bound beside that of the log. What can be
+//! seen to be past it is refused before anything is recorded; what cannot be seen closes earlier.
 //!
 //! Not here: what a record of the log holds (`push0_core::Limits`).
 
@@ -31,7 +31,8 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Whether servers whose messages are of this size could grant all that this pipeline asks for, as far as its file tells.
+/// Whether servers whose messages are of this size could grant all that this pipeline asks for, as
+/// far as its file tells.
 pub(crate) fn fits(pipeline: &Pipeline, max_payload: usize) -> Result<(), ClusterError> {
     check(&Limits::default(), pipeline, max_payload)
 }
@@ -53,7 +54,8 @@ fn too_small(pipeline: &Pipeline, stage: &Stage, inputs: usize, found: usize) ->
     ClusterError::SmallPayload { stage: stage.name.to_string(), inputs, found, needed }
 }
 
-/// The most inputs that a stage's batch has by its own word; none, where other bounds may close it before.
+/// The most inputs that a stage's batch has by its own word; none, where other bounds may close it
+/// before.
 fn declared(stage: &Stage) -> Option<usize> {
     let count = match &stage.collect {
         Collect::Sequence(bounds) if bounds.max.bytes.is_none() && bounds.max.fields.is_empty() => {

@@ -1,4 +1,5 @@
-//! `push0 status` of a cluster: the leading engine's word on the work and on who leads, and everybody's word on themselves.
+//! `push0 status` of a cluster: the leading engine's word on the work and on who leads, and
+//! everybody's word on themselves.
 
 use std::time::Duration;
 
@@ -74,7 +75,8 @@ impl StatusAsker {
     }
 }
 
-/// Whether somebody of whom the engine has just heard has not answered: on a busy machine that takes a moment.
+/// Whether somebody of whom the engine has just heard has not answered: on a busy machine that
+/// takes a moment.
 fn misses_any(status: &Status, present: &[Present]) -> bool {
     let answers = |id: &str| {
         present.iter().any(|it| matches!(it, Present::Dispatcher(view) if view.dispatcher == id))

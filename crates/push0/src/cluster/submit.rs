@@ -1,6 +1,7 @@
 //! `push0 submit`: blocks from a file or from stdin into a cluster.
 //!
-//! Submitting a known block changes nothing, so a submission that was cut off is made again as it was.
+//! Submitting a known block changes nothing, so a submission that was cut off is made again as it
+//! was.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -60,7 +61,8 @@ fn submit_all(args: &SubmitArgs, standing: &mut Standing) -> Result<(), ClusterE
     Ok(())
 }
 
-/// Blocks as they are read: whoever writes them to a pipe may take a pause, in which what has come is submitted.
+/// Blocks as they are read: whoever writes them to a pipe may take a pause, in which what has come
+/// is submitted.
 struct Incoming(Receiver<Result<SourceBlock, SourceError>>);
 
 impl Incoming {
@@ -98,8 +100,9 @@ impl Incoming {
     }
 }
 
-/// Opens the store, which the first engine makes and ties to its log: that is waited for as long as an engine is. What is
-/// put before would be in a store that is nobody's, and be taken for another log's.
+/// Opens the store, which the first engine makes and ties to its log: that is waited for as long as
+/// an engine is. What is put before would be in a store that is nobody's, and be taken for another
+/// log's.
 fn store(settings: &Settings, wait: Duration) -> Result<Store, ClusterError> {
     let give_up = Instant::now() + wait;
     loop {

@@ -1,7 +1,8 @@
 //! How whoever submits blocks reads them, which is to be as the log's pipeline has it.
 //!
-//! A proof file says whether block hashes were computed again, by the log's pipeline. So a client asks whether it reads
-//! blocks by the same rules before it submits the first: its own file may say otherwise.
+//! A proof file says whether block hashes were computed again, by the log's pipeline. So a client
+//! asks whether it reads blocks by the same rules before it submits the first: its own file may say
+//! otherwise.
 //!
 //! Not here: what a client with the right to submit does that does not ask (`docs/security.md`).
 

@@ -1,8 +1,10 @@
-//! Accepted results and named keys that an operator takes back: once for each time that it is said, however often it is asked.
+//! Accepted results and named keys that an operator takes back: once for each time that it is said,
+//! however often it is asked.
 //!
-//! Who gets no answer asks again, and the answer may have been lost after the deed. So a question says how far the log was
-//! when it was asked first (`seen`). What was taken back after that was taken back by it: it is answered likewise, and what
-//! was made anew meanwhile stays. That stands in the log, so the next leader knows it too.
+//! Who gets no answer asks again, and the answer may have been lost after the deed. So a question
+//! says how far the log was when it was asked first (`seen`). What was taken back after that was
+//! taken back by it: it is answered likewise, and what was made anew meanwhile stays. That stands
+//! in the log, so the next leader knows it too.
 //!
 //! Not here: what goes with a result (`push0_core`), and who may ask (`right`).
 
@@ -14,7 +16,8 @@ use super::wire::Answer;
 use crate::engine::{EngineGone, Handle};
 use crate::run::{consequences, results_named};
 
-/// What is taken back, by one question at a time: of two that are the same the second finds what the first has done.
+/// What is taken back, by one question at a time: of two that are the same the second finds what
+/// the first has done.
 #[derive(Debug, Default)]
 pub(super) struct TakeBacks {
     one: Mutex<()>,
@@ -38,8 +41,8 @@ struct Due {
 }
 
 impl TakeBacks {
-    /// The results of the tasks that are named by the first digits of their ids. Of one that another of them took with it
-    /// there is nothing left to take.
+    /// The results of the tasks that are named by the first digits of their ids. Of one that
+    /// another of them took with it there is nothing left to take.
     pub(super) async fn results(
         &self,
         handle: &Handle,
@@ -108,8 +111,8 @@ fn due(scheduler: &Scheduler, names: &[String], seen: Option<Seq>) -> Result<Due
     Ok(Due { tasks, done: scheduler.discarded_at(&positions) })
 }
 
-/// Whether there is something to forget that was named before it was asked. A program that the pipeline has not is for the
-/// scheduler to refuse.
+/// Whether there is something to forget that was named before it was asked. A program that the
+/// pipeline has not is for the scheduler to refuse.
 fn is_key_due(scheduler: &Scheduler, program: &ProgramName, seen: Option<Seq>) -> bool {
     let Some(seen) = seen else { return true };
     match scheduler.key_named_since(program) {
@@ -118,7 +121,8 @@ fn is_key_due(scheduler: &Scheduler, program: &ProgramName, seen: Option<Seq>) -
     }
 }
 
-/// Results that one question may name: each is looked for, and what was made from it, on the engine's thread.
+/// Results that one question may name: each is looked for, and what was made from it, on the
+/// engine's thread.
 const NAMED_MAX: usize = 64;
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
-//! The threads of a process on which others are waited for. They end with whoever has them, whatever one of them waits for:
-//! a store that is away, or a disk that hangs, holds no process that is told to stop.
+//! The threads of a process on which others are waited for. They end with whoever has them,
+//! whatever one of them waits for: a store that is away, or a disk that hangs, holds no process
+//! that is told to stop.
 //!
 //! What must have ended before is waited for by whoever began it.
 

@@ -1,8 +1,10 @@
-//! Which messages belong together, as W3C trace context says it (<https://www.w3.org/TR/trace-context/>, `traceparent`).
+//! Which messages belong together, as W3C trace context says it
+//! (<https://www.w3.org/TR/trace-context/>, `traceparent`).
 //!
-//! What is said of an attempt has a trace that derives from the task's id, and a span that is the attempt's number: both
-//! can be found again from the log. A question has the trace of whoever asks, from `TRACEPARENT` in the environment or
-//! drawn; its answer has the same. A message of several has a header for each of them that has a trace, in their order.
+//! What is said of an attempt has a trace that derives from the task's id, and a span that is the
+//! attempt's number: both can be found again from the log. A question has the trace of whoever
+//! asks, from `TRACEPARENT` in the environment or drawn; its answer has the same. A message of
+//! several has a header for each of them that has a trace, in their order.
 
 use std::hash::{BuildHasher as _, RandomState};
 

@@ -27,7 +27,8 @@ impl Unled {
         }
     }
 
-    /// Tells once that none is heard, where the connection is there: so many attempts run, and so many results are kept.
+    /// Tells once that none is heard, where the connection is there: so many attempts run, and so
+    /// many results are kept.
     pub(super) fn look(
         &mut self,
         (now, id): (Instant, &str),

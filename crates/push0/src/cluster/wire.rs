@@ -1,7 +1,7 @@
 //! What is said on the bus, as JSON.
 //!
-//! Reports and grants may hold whatever a prover printed, as far as the core bounds it; payloads and proofs
-//! are never in a message.
+//! Reports and grants may hold whatever a prover printed, as far as the core bounds it; payloads
+//! and proofs are never in a message.
 
 use push0_core::{
     Arrival, Block, DispatcherId, Epoch, PipelineSpec, ProgramName, ReleaseNumber, Seq, TaskId,
@@ -28,8 +28,8 @@ pub struct LeaderBeat {
     /// The identity of its log; empty from an engine of before.
     #[serde(default)]
     pub log: String,
-    /// Which history of that log it writes: another one since it claimed it. A log that was put back to an older copy goes
-    /// on with epochs and numbers that were used before.
+    /// Which history of that log it writes: another one since it claimed it. A log that was put
+    /// back to an older copy goes on with epochs and numbers that were used before.
     #[serde(default)]
     pub history: String,
 }
@@ -66,7 +66,8 @@ const fn is_false(flag: &bool) -> bool {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ask {
-    /// Add these blocks, in this order; their payloads are in the store. Answered as clients of before 0.2 read it.
+    /// Add these blocks, in this order; their payloads are in the store. Answered as clients of
+    /// before 0.2 read it.
     Submit(Vec<Block>),
     /// Likewise, and say how each stands.
     Add(Vec<Block>),
@@ -100,13 +101,14 @@ pub enum Ask {
     RetryAll,
     /// Say how far the log is: from there on what is asked counts as heard.
     Position,
-    /// Take back the results of these tasks, each named by the first digits of its id, and all that was made from them.
+    /// Take back the results of these tasks, each named by the first digits of its id, and all that
+    /// was made from them.
     Discard {
         tasks: Vec<String>,
         by: String,
         why: String,
-        /// How far the log was when it was asked first. What was taken back after that is not taken back again. Clients of
-        /// before 0.2 do not say it: each of their questions takes back.
+        /// How far the log was when it was asked first. What was taken back after that is not taken
+        /// back again. Clients of before 0.2 do not say it: each of their questions takes back.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         seen: Option<Seq>,
     },

@@ -5,9 +5,10 @@
 //!                                                                       └──no──▶ it is believed
 //! ```
 //!
-//! A dispatcher whose mount is away, or that lies, would have every payload submitted and every result made again. So
-//! what it says is tried here, off the engine's thread. One that is wrong again and again is given no work for a while:
-//! until then each of its attempts costs the others a moment.
+//! A dispatcher whose mount is away, or that lies, would have every payload submitted and every
+//! result made again. So what it says is tried here, off the engine's thread. One that is wrong
+//! again and again is given no work for a while: until then each of its attempts costs the others a
+//! moment.
 //!
 //! Not here: what a loss leads to (`push0_core`).
 
@@ -62,8 +63,8 @@ impl Witness {
         Self { claims, known }
     }
 
-    /// What the engine hears at once of what a dispatcher says. A word on a lost input is looked into first; where too
-    /// many are, it is left out, and comes again with the next beat.
+    /// What the engine hears at once of what a dispatcher says. A word on a lost input is looked
+    /// into first; where too many are, it is left out, and comes again with the next beat.
     pub(super) fn sift(&self, said: Vec<FromDispatcher>) -> Vec<FromDispatcher> {
         said.into_iter().filter_map(|message| self.pass(message)).collect()
     }
@@ -95,7 +96,8 @@ impl Witness {
 }
 
 impl Lookups {
-    /// Takes a seat for a look into what a dispatcher says, where there is one for it. It may invent attempts as it likes.
+    /// Takes a seat for a look into what a dispatcher says, where there is one for it. It may
+    /// invent attempts as it likes.
     fn seat(&mut self, of: &(DispatcherId, AttemptId)) -> bool {
         let (dispatcher, _) = of;
         let its = |attempt| (dispatcher.clone(), AttemptId(attempt));
@@ -153,7 +155,8 @@ impl Wrong {
     }
 }
 
-/// Takes what is to be looked into, one after the other; each look goes on beside the next, and has its seat already.
+/// Takes what is to be looked into, one after the other; each look goes on beside the next, and has
+/// its seat already.
 async fn look_into(
     mut claimed: mpsc::Receiver<Report>,
     looker: Looker,
@@ -259,7 +262,8 @@ fn lock(known: &Mutex<Lookups>) -> MutexGuard<'_, Lookups> {
     known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Words on lost inputs that are looked into or wait for that; what is over comes again with a beat.
+/// Words on lost inputs that are looked into or wait for that; what is over comes again with a
+/// beat.
 const CLAIMS_MAX: usize = 64;
 
 /// Of those, the ones of one dispatcher: a few wrong ones leave room for the others.
@@ -271,7 +275,8 @@ const LOOKS_MAX: usize = 4;
 /// For one look: the largest output, 256 MiB, at less than 10 MiB/s.
 const LOOK_MAX: Duration = Duration::from_secs(30);
 
-/// So often a dispatcher may be wrong before it rests: a mount may go away under all of its slots at once.
+/// So often a dispatcher may be wrong before it rests: a mount may go away under all of its slots
+/// at once.
 const PATIENCE: u32 = 3;
 
 /// How long it rests; twice as long each time it is wrong again.

@@ -1,7 +1,9 @@
-//! The NATS server of a cluster for trying things out: on loopback, with JetStream, and synced as a log needs it.
+//! The NATS server of a cluster for trying things out: on loopback, with JetStream, and synced as a
+//! log needs it.
 //!
-//! The system chooses its port at the first start, and the server writes it into a file that has its process' number. It is
-//! kept: what a person typed in another terminal names it. Where another program has it by then, the system chooses anew.
+//! The system chooses its port at the first start, and the server writes it into a file that has
+//! its process' number. It is kept: what a person typed in another terminal names it. Where another
+//! program has it by then, the system chooses anew.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -21,7 +23,8 @@ pub(super) struct Started {
     pub(super) ports: Ports,
 }
 
-/// The file that it writes, by its directory and its end: what it begins with is the program's name.
+/// The file that it writes, by its directory and its end: what it begins with is the program's
+/// name.
 pub(super) struct Ports {
     dir: PathBuf,
     end: String,

@@ -12,16 +12,17 @@ use crate::trial;
 
 /// Looks at what push0 relies on here: machine, disk, clock, NATS, store, programs
 ///
-/// A line for each thing, ok, warn or FAIL, with what to do. Each is looked at within a bound of time, and nothing is
-/// left behind. With a pipeline, its programs are tried on a few blocks, as `push0 check --try` does. NATS and the
-/// store are looked at where they are named. Exit 1: something does not work.
+/// A line for each thing, ok, warn or FAIL, with what to do. Each is looked at within a bound of
+/// time, and nothing is left behind. With a pipeline, its programs are tried on a few blocks, as
+/// `push0 check --try` does. NATS and the store are looked at where they are named. Exit 1:
+/// something does not work.
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct DoctorArgs {
     /// The pipeline's file
     pub(crate) pipeline: Option<PathBuf>,
-    /// The data directory whose disk is looked at; it need not be there [default: that of the pipeline's run, else the
-    /// working directory]
+    /// The data directory whose disk is looked at; it need not be there [default: that of the
+    /// pipeline's run, else the working directory]
     #[arg(long, value_name = "DIR", value_parser = crate::directory::named)]
     pub(crate) data: Option<PathBuf>,
     /// Take the first blocks of this file for the programs

@@ -1,4 +1,5 @@
-//! The disk under a data directory: its room, its kind, and how long it takes until a write is durable.
+//! The disk under a data directory: its room, its kind, and how long it takes until a write is
+//! durable.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! The NATS servers: whether one is reached, does what the log needs, and would take this pipeline.
 //!
-//! Servers tell clients neither their `sync_interval` nor their `max_file_store`: their monitoring port does, where it is
-//! named.
+//! Servers tell clients neither their `sync_interval` nor their `max_file_store`: their monitoring
+//! port does, where it is named.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};

@@ -1,4 +1,5 @@
-//! How others ask the engine. A handle is cheap to clone; every call waits until its answer is durable.
+//! How others ask the engine. A handle is cheap to clone; every call waits until its answer is
+//! durable.
 
 use std::fmt;
 use std::sync::Arc;
@@ -60,7 +61,8 @@ impl Handle {
         Self { requests, pulse, room, is_stopping }
     }
 
-    /// Has `input` decided and made durable. Blocks; never call it on a thread that runs async tasks.
+    /// Has `input` decided and made durable. Blocks; never call it on a thread that runs async
+    /// tasks.
     ///
     /// # Errors
     ///
@@ -73,7 +75,8 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// [`EngineGone`]; within, the engine's first refusal, which keeps none of the others from being decided.
+    /// [`EngineGone`]; within, the engine's first refusal, which keeps none of the others from
+    /// being decided.
     pub fn ask_all(&self, inputs: Vec<Input>) -> Result<Result<(), Rejection>, EngineGone> {
         let (reply, answer) = oneshot::channel();
         self.send(Request::Ask(inputs, reply))?;
@@ -101,8 +104,8 @@ impl Handle {
         self.begin_look(look)?.recv().map_err(|_| EngineGone)
     }
 
-    /// As [`look`](Self::look), for who has something else to do until the answer is there. An engine
-    /// whose log's disk is full answers once there is room.
+    /// As [`look`](Self::look), for who has something else to do until the answer is there. An
+    /// engine whose log's disk is full answers once there is room.
     ///
     /// # Errors
     ///
@@ -133,8 +136,8 @@ impl Handle {
         answer.await.map_err(|_| EngineGone)
     }
 
-    /// Has `blocks` added in one turn, up to the first that is refused or finds no room in it; answers how each stood that
-    /// was taken, and the refusal.
+    /// Has `blocks` added in one turn, up to the first that is refused or finds no room in it;
+    /// answers how each stood that was taken, and the refusal.
     ///
     /// # Errors
     ///
@@ -148,16 +151,16 @@ impl Handle {
         answer.await.map_err(|_| EngineGone)
     }
 
-    /// Has `inputs` decided; nobody waits for the answer. `false` if the engine is behind or gone, and nothing is
-    /// decided.
+    /// Has `inputs` decided; nobody waits for the answer. `false` if the engine is behind or gone,
+    /// and nothing is decided.
     #[must_use]
     pub fn try_ask(&self, inputs: Vec<Input>) -> bool {
         let (reply, _) = oneshot::channel();
         self.requests.try_send(EngineRequest::Engine(Request::Ask(inputs, reply))).is_ok()
     }
 
-    /// As [`heard`](Self::heard), without waiting: `false` if the engine is behind or gone, and what was
-    /// said is left out.
+    /// As [`heard`](Self::heard), without waiting: `false` if the engine is behind or gone, and
+    /// what was said is left out.
     #[must_use]
     pub fn try_heard(&self, said: Vec<FromDispatcher>) -> bool {
         self.requests.try_send(EngineRequest::Engine(Request::Heard(said))).is_ok()
@@ -196,8 +199,8 @@ impl Handle {
         answer.await.map_err(|_| EngineGone)
     }
 
-    /// The engine's epoch and the position of the last durable event, once its log has confirmed that both
-    /// stand: an append that landed, or a question that changes nothing.
+    /// The engine's epoch and the position of the last durable event, once its log has confirmed
+    /// that both stand: an append that landed, or a question that changes nothing.
     ///
     /// # Errors
     ///

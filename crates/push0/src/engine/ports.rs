@@ -1,7 +1,7 @@
 //! Where what leaves the engine goes.
 //!
-//! Nothing depends on one message: one that is lost, late or doubled does no harm, since each beat of a
-//! dispatcher and what it is answered carry the whole truth.
+//! Nothing depends on one message: one that is lost, late or doubled does no harm, since each beat
+//! of a dispatcher and what it is answered carry the whole truth.
 //!
 //! Not here: what is sent (`push0_core::Fleet`), and how it is heard (`Handle::heard`).
 
@@ -30,7 +30,8 @@ pub struct Ports {
 pub struct TurnReport {
     /// A line for each of its events; of very many, not for all.
     pub lines: Vec<Line>,
-    /// For each result it accepted: the time from grant to durable acceptance, less the prover's own.
+    /// For each result it accepted: the time from grant to durable acceptance, less the prover's
+    /// own.
     pub overheads: Vec<Duration>,
     /// What keeps the turn from becoming durable, where something does.
     pub warning: Option<String>,
@@ -40,7 +41,8 @@ pub struct TurnReport {
 
 /// Carries messages to dispatchers, as well as it can.
 pub trait Post: Send {
-    /// Sends what one turn has for this life of a dispatcher, to it and to no other, or leaves it out. Never blocks.
+    /// Sends what one turn has for this life of a dispatcher, to it and to no other, or leaves it
+    /// out. Never blocks.
     fn send(&self, to: &Life, messages: Vec<ToDispatcher>);
 }
 

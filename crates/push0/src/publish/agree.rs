@@ -1,9 +1,10 @@
-//! Whether all that is said of a release's proofs agrees: by its dispatcher's report (the log), by the artifact itself,
-//! by the pipeline that the log holds, and by the pipeline file of whoever writes the proof.
+//! Whether all that is said of a release's proofs agrees: by its dispatcher's report (the log), by
+//! the artifact itself, by the pipeline that the log holds, and by the pipeline file of whoever
+//! writes the proof.
 //!
-//! A dispatcher may lie, and its word is in the log. So a result that was reported as none and is a mock, or is of other
-//! public values, or under another key, is refused here by name, whatever a verifier would say; and a mock stands in no
-//! file unless both pipelines allow it.
+//! A dispatcher may lie, and its word is in the log. So a result that was reported as none and is a
+//! mock, or is of other public values, or under another key, is refused here by name, whatever a
+//! verifier would say; and a mock stands in no file unless both pipelines allow it.
 //!
 //! Not here: whether it proves what it says (`verifier`).
 
@@ -69,8 +70,8 @@ pub(super) fn with_artifact(
     Ok(artifact)
 }
 
-/// Refuses a release where anything beneath its proofs says of itself that it is a mock, and was reported as none. What the
-/// store has not any more, nobody can tell.
+/// Refuses a release where anything beneath its proofs says of itself that it is a mock, and was
+/// reported as none. What the store has not any more, nobody can tell.
 pub(super) fn with_all_beneath(
     publication: &Publication,
     store: &Store,

@@ -22,7 +22,8 @@ pub enum PublishError {
     /// Correct the pipeline: this program has nothing to verify with here.
     #[error("there is no verifier for program {program}")]
     NoVerifier { program: ProgramName },
-    /// Stop: it was accepted within the run, so one verifier or the other is wrong, or its dispatcher lied.
+    /// Stop: it was accepted within the run, so one verifier or the other is wrong, or its
+    /// dispatcher lied.
     #[error(
         "the verifier of program {program} refuses the proof for {file}, the result of task {}: {words}", task.short()
     )]

@@ -1,4 +1,5 @@
-//! A file that is in place whole or not at all, and durable once it is; and the directory that such files are in.
+//! A file that is in place whole or not at all, and durable once it is; and the directory that such
+//! files are in.
 //!
 //! ```text
 //!   OUT/.push0.mark         says that it is push0's; DATA/proofs has none, for DATA says it
@@ -20,7 +21,8 @@ use crate::bounded;
 use crate::data::begins_with;
 use crate::{temporary, verifier};
 
-/// Takes `out` for the proofs of `pipeline`, and removes what killed processes left half written there.
+/// Takes `out` for the proofs of `pipeline`, and removes what killed processes left half written
+/// there.
 ///
 /// # Errors
 ///
@@ -59,7 +61,8 @@ fn is_older(out: &Path) -> bool {
     proofs.any(|path| begins_with(&path, FIRST))
 }
 
-/// Whether a file of this name is one that [`put`], or a mark of how far a reader came, is written to before it is in place.
+/// Whether a file of this name is one that [`put`], or a mark of how far a reader came, is written
+/// to before it is in place.
 fn is_temporary(name: &str) -> bool {
     if MARKS_TO_BE.contains(&name) {
         return true;

@@ -1,9 +1,9 @@
 //! The file that stands where a release's is to be: whether it is that one already.
 //!
-//! A file that is right is left alone, though the store may have lost what it was made of, and no verifier
-//! is run again for it: it was written after one had accepted. Right is a file whose digest holds, whose key
-//! and history are the release's, and whose every proof is, byte for byte, the result that was accepted, and says of
-//! itself what was reported of it.
+//! A file that is right is left alone, though the store may have lost what it was made of, and no
+//! verifier is run again for it: it was written after one had accepted. Right is a file whose
+//! digest holds, whose key and history are the release's, and whose every proof is, byte for byte,
+//! the result that was accepted, and says of itself what was reported of it.
 
 use std::path::Path;
 

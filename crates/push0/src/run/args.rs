@@ -24,8 +24,8 @@ use push0_pipeline::unit;
 pub struct RunArgs {
     /// The pipeline's file
     pub pipeline: PathBuf,
-    /// Where the log, the artifacts and the provers' output are kept [default: ./NAME.push0, after the
-    /// pipeline's name]
+    /// Where the log, the artifacts and the provers' output are kept [default: ./NAME.push0, after
+    /// the pipeline's name]
     #[arg(long, value_name = "DIR", value_parser = crate::directory::named)]
     pub data: Option<PathBuf>,
     /// Where final proofs are written [default: `proofs` in the data directory]
@@ -42,7 +42,8 @@ pub struct RunArgs {
     /// Try again what is parked
     #[arg(long)]
     pub retry_parked: bool,
-    /// How long to go on while a program is held: several tasks have failed, and none was proved since
+    /// How long to go on while a program is held: several tasks have failed, and none was proved
+    /// since
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "5m")]
     pub patience: Duration,
 }
@@ -57,8 +58,8 @@ pub struct MachineArgs {
     /// program reserves [default: all of this machine, or the limit of the cgroup around it]
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub memory: Option<u64>,
-    /// How many GPUs provers share; each attempt sees those alone that its program reserves [default:
-    /// those that CUDA_VISIBLE_DEVICES names, or all /dev/nvidia*]
+    /// How many GPUs provers share; each attempt sees those alone that its program reserves
+    /// [default: those that CUDA_VISIBLE_DEVICES names, or all /dev/nvidia*]
     #[arg(long, value_name = "N")]
     pub gpus: Option<u32>,
 }

@@ -1,7 +1,7 @@
 //! The deliverer: writes the file of each release, in order, at least once.
 //!
-//! The feed is read by cursor, from its beginning at every start: a file that is there and right is left
-//! alone, one that is missing or damaged is written again.
+//! The feed is read by cursor, from its beginning at every start: a file that is there and right is
+//! left alone, one that is missing or damaged is written again.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};

@@ -1,4 +1,5 @@
-//! How a run ends: what is under way is heard out, provers end, then the engine. Each wait has a bound.
+//! How a run ends: what is under way is heard out, provers end, then the engine. Each wait has a
+//! bound.
 //!
 //! Not here: when a run is over (`verdict`), and what is said of it (`summary`).
 
@@ -49,7 +50,8 @@ impl Run {
         }
     }
 
-    /// Ends provers, then the engine, in this order: what the provers still report is recorded, and counted.
+    /// Ends provers, then the engine, in this order: what the provers still report is recorded, and
+    /// counted.
     pub(super) fn end(&mut self) -> Result<Standing, RunError> {
         let mut standing = self.last_look();
         let _ = self.handle.drain(); // what is given back is not given out again
@@ -67,8 +69,8 @@ impl Run {
         }
     }
 
-    /// Waits until the engine has ended, and answers why, if it failed. One whose log's disk hangs is left behind: what it
-    /// has not recorded is no more than what a kill leaves out.
+    /// Waits until the engine has ended, and answers why, if it failed. One whose log's disk hangs
+    /// is left behind: what it has not recorded is no more than what a kill leaves out.
     fn end_engine(&mut self) -> Result<Option<EngineError>, RunError> {
         let Some(engine) = self.engine.take() else { return Ok(None) };
         let (mut failed, began) = (None, Instant::now());
@@ -100,8 +102,10 @@ const LAST_LOOK: Duration = Duration::from_secs(10);
 /// How long an engine that is told to end is waited for, where the disk of its log hangs.
 const ENGINE_END_MAX: Duration = Duration::from_secs(1);
 
-/// How long it is waited for at most: a disk that still answers writes what an engine has in hand within it.
+/// How long it is waited for at most: a disk that still answers writes what an engine has in hand
+/// within it.
 const ENGINE_END_LAST: Duration = Duration::from_secs(60);
 
-/// How long what is under way is waited for at the end: a verifier that takes longer is started again by the next run.
+/// How long what is under way is waited for at the end: a verifier that takes longer is started
+/// again by the next run.
 const HEARD_OUT_MAX: Duration = Duration::from_secs(5);

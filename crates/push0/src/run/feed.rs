@@ -1,5 +1,5 @@
-//! The feeder: reads the source's file, stores each payload, submits each block, and delivers again what
-//! the store has lost.
+//! The feeder: reads the source's file, stores each payload, submits each block, and delivers again
+//! what the store has lost.
 //!
 //! Submitting a known block changes nothing, so a run that goes on reads its file from the start.
 
@@ -91,7 +91,8 @@ impl Feeder {
             if matches!(stored, Err(ReadError::Damaged { .. })) {
                 let _ = teller.send(News::Mended(number)); // the run may be over
             }
-            // A block that is in the log was durable before: a sync of each would make going on slow.
+            // A block that is in the log was durable before: a sync of each would make going on
+            // slow.
             if stored.is_err() || !self.is_known(hash, next.block.payload)? {
                 self.wait_for_disk()?;
                 self.store.put(&next.payload)?;
@@ -110,7 +111,8 @@ impl Feeder {
         })
     }
 
-    /// Waits while a disk is short. What it tells a person, the dispatcher says: it looks at the same disk.
+    /// Waits while a disk is short. What it tells a person, the dispatcher says: it looks at the
+    /// same disk.
     fn wait_for_disk(&self) -> Result<(), RunError> {
         let Some(dir) = self.store.dir() else { return Ok(()) };
         let is_short = || Room::look(dir).is_ok_and(|room| room.is_short());
@@ -125,7 +127,8 @@ impl Feeder {
         Ok(())
     }
 
-    /// Submits a block, and waits while the engine is full; what the store has lost is delivered meanwhile.
+    /// Submits a block, and waits while the engine is full; what the store has lost is delivered
+    /// meanwhile.
     fn submit(&mut self, block: Block) -> Result<(), RunError> {
         let block = Box::new(block);
         while let Err(refused) = self.handle.ask(Input::Submit(block.clone()))? {
@@ -142,7 +145,8 @@ impl Feeder {
         Ok(())
     }
 
-    /// A file that goes on another branch than the log does is another file: none of it is recorded.
+    /// A file that goes on another branch than the log does is another file: none of it is
+    /// recorded.
     fn check_branch(&self, block: &Block) -> Result<(), RunError> {
         let (number, hash, parent) = (block.number, block.hash, block.parent);
         let follows = self.handle.look(move |scheduler, _| {

@@ -1,10 +1,11 @@
 //! What a run stands on: its data directory, and whether that is still there.
 //!
-//! A log that is removed while it is written goes on where nobody can read it. So a run looks whether the directory of
-//! its log is the one that it opened, and ends at once if it is not. A store that is removed is made again (`dispatch`).
+//! A log that is removed while it is written goes on where nobody can read it. So a run looks
+//! whether the directory of its log is the one that it opened, and ends at once if it is not. A
+//! store that is removed is made again (`dispatch`).
 //!
-//! A thread of its own looks: a disk that hangs holds whoever asks it, and the thread of the run hears signals. What was
-//! last seen has an age, and a person is told of one that is too old.
+//! A thread of its own looks: a disk that hangs holds whoever asks it, and the thread of the run
+//! hears signals. What was last seen has an age, and a person is told of one that is too old.
 //!
 //! Not here: a disk without room (`sight`).
 
@@ -68,7 +69,8 @@ impl Ground {
         }
     }
 
-    /// What a person is told of a disk that does not answer, or answers again; nothing where that was told.
+    /// What a person is told of a disk that does not answer, or answers again; nothing where that
+    /// was told.
     fn silence(&mut self) -> Option<String> {
         let (shown, is_silent) = (self.log.display(), self.hangs());
         (std::mem::replace(&mut self.is_silent, is_silent) != is_silent).then(|| match is_silent {
@@ -97,7 +99,8 @@ impl Ground {
 }
 
 impl Run {
-    /// Ends the run where its log has gone, and tells of a store that had, and of a disk that hangs.
+    /// Ends the run where its log has gone, and tells of a store that had, and of a disk that
+    /// hangs.
     pub(super) fn look_at_ground(&mut self) -> Result<(), RunError> {
         self.ground.check()?;
         self.ground.silence().iter().for_each(tell::warn);

@@ -1,7 +1,7 @@
 //! A look, at the start of a run, at the results that an earlier one left in the store.
 //!
-//! What is needed again is made again when it is missed; this only tells a person early that the disk has
-//! lost something. Results that were released are their deliverer's.
+//! What is needed again is made again when it is missed; this only tells a person early that the
+//! disk has lost something. Results that were released are their deliverer's.
 
 use std::collections::BTreeSet;
 use std::io;

@@ -1,7 +1,7 @@
 //! Opens what a run needs: the pipeline, the data directory, the log, the store, the programs.
 //!
-//! What can be wrong with the pipeline, its programs and its source's file is looked at before anything
-//! is made; what can be wrong with the log, before anything is added to it.
+//! What can be wrong with the pipeline, its programs and its source's file is looked at before
+//! anything is made; what can be wrong with the log, before anything is added to it.
 
 use std::fs;
 use std::io;
@@ -102,8 +102,8 @@ pub(super) fn open(args: &RunArgs) -> Result<RunSetup, RunError> {
     })
 }
 
-/// Takes the log over: claims it, configures it, and ends what the engine before it had granted. Provers
-/// die with their process, so none of them runs any more; no attempt is to blame.
+/// Takes the log over: claims it, configures it, and ends what the engine before it had granted.
+/// Provers die with their process, so none of them runs any more; no attempt is to blame.
 pub(super) fn begin(
     args: &RunArgs,
     handle: &Handle,
@@ -230,8 +230,8 @@ fn unusable(dir: &Path, source: io::Error) -> RunError {
     RunError::Dir { path: dir.to_owned(), source, remedy }
 }
 
-/// Keeps others out of what is push0's own, whatever the umask: a new data directory whole, and of an old one the log
-/// and the artifacts. The dispatcher keeps its own.
+/// Keeps others out of what is push0's own, whatever the umask: a new data directory whole, and of
+/// an old one the log and the artifacts. The dispatcher keeps its own.
 fn close(data: &Layout, is_new: bool, config: &Config) -> Result<(), RunError> {
     // A user that provers run as passes through, to where it works.
     let is_passed = config.programs.values().any(|program| program.surroundings.user.is_some());

@@ -1,5 +1,5 @@
-//! What a person sees on stderr while it runs: a bar for each stage, or a line for each event where stderr
-//! is no terminal.
+//! What a person sees on stderr while it runs: a bar for each stage, or a line for each event where
+//! stderr is no terminal.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
@@ -111,7 +111,8 @@ impl Bars {
     fn above(&self) -> tell::Put {
         let all = self.all.clone();
         Box::new(move |lines| {
-            // As they are, however wide: what draws must not count their lines. A terminal that is gone is not missed.
+            // As they are, however wide: what draws must not count their lines. A terminal that is
+            // gone is not missed.
             let _ = all.suspend(|| std::io::stderr().write_all(lines.as_bytes()));
         })
     }

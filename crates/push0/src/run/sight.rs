@@ -1,4 +1,5 @@
-//! Looks at the engine, which answers late while its log's disk is full; and what a person is told of that.
+//! Looks at the engine, which answers late while its log's disk is full; and what a person is told
+//! of that.
 
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
@@ -59,8 +60,8 @@ impl Run {
         notices::tell(notice);
     }
 
-    /// How things stand; `None` while the engine has no answer, which may be for as long as its disk is
-    /// full.
+    /// How things stand; `None` while the engine has no answer, which may be for as long as its
+    /// disk is full.
     pub(super) fn look(&mut self) -> Result<Option<Standing>, RunError> {
         let (sight, asked_at) = match self.looking.take() {
             Some(looking) => looking,

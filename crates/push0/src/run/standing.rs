@@ -1,4 +1,5 @@
-//! How a run stands: what the watcher needs to know of the engine's state to go on, stop or explain.
+//! How a run stands: what the watcher needs to know of the engine's state to go on, stop or
+//! explain.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -23,8 +23,8 @@ pub(super) struct Run<'a> {
     pub(super) published: Vec<&'a Published>,
 }
 
-/// Prints it, or says that it could not; whether it could. Whoever stops reading has read enough: a closed pipe is no
-/// error.
+/// Prints it, or says that it could not; whether it could. Whoever stops reading has read enough: a
+/// closed pipe is no error.
 pub(super) fn print(args: &RunArgs, standing: &Standing, run: &Run<'_>) -> bool {
     let text = match args.json {
         true => {

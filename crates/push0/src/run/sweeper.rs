@@ -1,9 +1,10 @@
 //! The sweeper: removes from time to time what nothing refers to.
 //!
-//! An engine that takes over knows nothing of the results that dispatchers have held since nobody led, however long that
-//! is; and one that does not know that it leads no more would take for rubbish what another has accepted. So the first
-//! sweep of an engine that others may follow waits for the grace, by which every dispatcher has told what it holds, and
-//! each asks the log whether it still stands.
+//! An engine that takes over knows nothing of the results that dispatchers have held since nobody
+//! led, however long that is; and one that does not know that it leads no more would take for
+//! rubbish what another has accepted. So the first sweep of an engine that others may follow waits
+//! for the grace, by which every dispatcher has told what it holds, and each asks the log whether
+//! it still stands.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -92,8 +93,8 @@ fn once(store: &Store, handle: &Handle, heard_for: Duration) -> Result<Option<St
     }))
 }
 
-/// Removes from the store what attempts printed that nobody needs any more. The log was asked a moment ago who leads, and
-/// nothing rests on an output.
+/// Removes from the store what attempts printed that nobody needs any more. The log was asked a
+/// moment ago who leads, and nothing rests on an output.
 fn sweep_outputs(store: &Store, handle: &Handle) -> Result<(), Stopped> {
     let kept = store.outputs()?;
     if kept.is_empty() {

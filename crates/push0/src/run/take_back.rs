@@ -1,4 +1,5 @@
-//! An operator's word that something accepted is not so, told to a data directory that no run is using.
+//! An operator's word that something accepted is not so, told to a data directory that no run is
+//! using.
 //!
 //! Not here: what is taken back with it (`push0_core`), and the same in a cluster (`cluster`).
 
@@ -34,13 +35,13 @@ pub(crate) fn words((tasks, released): &TakenBack) -> String {
     format!("{} {are} proved again{recalled}", counted(tasks, "task"))
 }
 
-/// The tasks with a result that are meant by the first digits of their ids; where it was asked before, at `seen`, also those
-/// whose result was taken back since.
+/// The tasks with a result that are meant by the first digits of their ids; where it was asked
+/// before, at `seen`, also those whose result was taken back since.
 ///
 /// # Errors
 ///
-/// Which name means none or several, for a person. Where another was taken back since it was asked, one that means none
-/// was taken with it.
+/// Which name means none or several, for a person. Where another was taken back since it was asked,
+/// one that means none was taken with it.
 pub(crate) fn results_named(
     scheduler: &Scheduler,
     named: &[String],

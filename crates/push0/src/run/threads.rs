@@ -25,8 +25,8 @@ pub(super) fn run_engine(
     }
 }
 
-/// Carries messages between channels that cannot be waited for together. Answers the thread that ends once all that the
-/// dispatcher reports has been handed on.
+/// Carries messages between channels that cannot be waited for together. Answers the thread that
+/// ends once all that the dispatcher reports has been handed on.
 pub(super) fn relay(
     handle: &Handle,
     teller: &SyncSender<News>,

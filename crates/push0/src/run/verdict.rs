@@ -35,7 +35,8 @@ impl Run {
         }
     }
 
-    /// How it has ended, by what it stands at then: it may have come to its end while it was being ended.
+    /// How it has ended, by what it stands at then: it may have come to its end while it was being
+    /// ended.
     pub(super) fn ended_as(&self, watched: Exit, standing: &Standing) -> Exit {
         let is_delivered = self.published.len() as u64 >= standing.releases;
         match watched == Exit::Interrupted && standing.is_complete && is_delivered {

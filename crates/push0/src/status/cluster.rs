@@ -1,6 +1,7 @@
 //! Who is there in a cluster: the engine that leads, by its answer, and all by their own word.
 //!
-//! Whoever hears a roll call may answer it under any name. A question on how far it is reaches engines alone.
+//! Whoever hears a roll call may answer it under any name. A question on how far it is reaches
+//! engines alone.
 
 use std::collections::BTreeMap;
 
@@ -142,8 +143,8 @@ impl Cluster {
         self.dispatchers.iter().any(|view| view.dispatcher == dispatcher)
     }
 
-    /// Whether a dispatcher has said no more than a part of what it does: a message has an end, and one of an older version
-    /// does not tell what has ended.
+    /// Whether a dispatcher has said no more than a part of what it does: a message has an end, and
+    /// one of an older version does not tell what has ended.
     pub(super) fn says_part(&self, dispatcher: &str) -> bool {
         let is_part =
             |view: &DispatcherView| view.steps.len() < view.running.saturating_add(view.held);
@@ -273,7 +274,8 @@ impl Cluster {
         shown + &gone
     }
 
-    /// Those that are not there any more and whose attempts came to nothing: a machine that died leaves this trace.
+    /// Those that are not there any more and whose attempts came to nothing: a machine that died
+    /// leaves this trace.
     fn gone_shown(&self, records: &[Record]) -> String {
         let is_there = |dispatcher: &str| {
             self.has(dispatcher) || self.silent.iter().any(|heard| heard.dispatcher == dispatcher)

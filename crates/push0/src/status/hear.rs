@@ -30,7 +30,8 @@ impl Status {
             self.runs.iter_mut().for_each(|run| run.without_leader(&there));
             self.trouble.without_leader(&there);
         }
-        // The engine waits for several beats before it calls anybody silent. Who does not answer is silent at once.
+        // The engine waits for several beats before it calls anybody silent. Who does not answer is
+        // silent at once.
         for heard in &self.heard {
             if !there.dispatchers.iter().any(|view| view.dispatcher == heard.dispatcher) {
                 self.unreleased.iter_mut().for_each(|held| held.is_silent(heard));
@@ -42,7 +43,8 @@ impl Status {
         self.head = self.unreleased.first().cloned();
     }
 
-    /// Notes that it was looked at so long ago: whoever said nothing then has said nothing since, as far as is known.
+    /// Notes that it was looked at so long ago: whoever said nothing then has said nothing since,
+    /// as far as is known.
     pub(crate) fn grow_older(&mut self, by: Duration) {
         let by = by.as_secs();
         if by == 0 {

@@ -1,5 +1,5 @@
-//! Of which dispatchers the engine that leads has heard, and how long ago: one that has gone without a word, or that is
-//! frozen, stays listed until the engine gives it up.
+//! Of which dispatchers the engine that leads has heard, and how long ago: one that has gone
+//! without a word, or that is frozen, stays listed until the engine gives it up.
 //!
 //! Not here: who answers at this moment, which is their own word (`cluster`).
 
@@ -20,7 +20,8 @@ pub(crate) struct BeatView {
     pub(crate) silent: u64,
     /// After so long a silence it is given up. Unit: seconds.
     pub(super) silent_max: u64,
-    /// The first of the programs for which something waits, that it could run, and has no room for now.
+    /// The first of the programs for which something waits, that it could run, and has no room for
+    /// now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) busy: Vec<String>,
 }

@@ -1,6 +1,7 @@
 //! The blocks that are not released, and one true reason for each: the head of the chain first.
 //!
-//! Looked at are the first few alone, with the tasks that begin in them: how much waits behind costs nothing.
+//! Looked at are the first few alone, with the tasks that begin in them: how much waits behind
+//! costs nothing.
 //!
 //! Not here: any decision; the scheduler has made them.
 
@@ -58,8 +59,8 @@ const fn is_false(value: &bool) -> bool {
 }
 
 impl WaitingBlocks {
-    /// The first blocks that are not released, in no more than `entries_max` entries. None where no block is known, or all
-    /// are released.
+    /// The first blocks that are not released, in no more than `entries_max` entries. None where no
+    /// block is known, or all are released.
     pub(super) fn all(watch: &Watch<'_>, entries_max: usize) -> Vec<Self> {
         let scheduler = watch.scheduler;
         let next = scheduler.next_release().or_else(|| scheduler.chain().start());
@@ -315,8 +316,8 @@ fn by_height(
     tasks
 }
 
-/// The task that a block's batch waits for: the lowest that is parked, where it is not behind the block or nothing else is
-/// left to do; of the head also the lowest that is open.
+/// The task that a block's batch waits for: the lowest that is parked, where it is not behind the
+/// block or nothing else is left to do; of the head also the lowest that is open.
 fn cause(scheduler: &Scheduler, (next, height): (Height, Height)) -> Option<(&TaskId, &Task)> {
     let open = scheduler.open_within(next..=Height(u64::MAX)).next();
     let parked = scheduler.parked().take(PARKED_MAX);

@@ -1,6 +1,8 @@
-//! How a status is laid out for people: durations in words, lines that fit a terminal, tables that do too.
+//! How a status is laid out for people: durations in words, lines that fit a terminal, tables that
+//! do too.
 //!
-//! A terminal's width is kept to; where there is none, lines are as long as they are. A command to type is never broken.
+//! A terminal's width is kept to; where there is none, lines are as long as they are. A command to
+//! type is never broken.
 //!
 //! Not here: what is said.
 
@@ -60,9 +62,9 @@ fn fit_line(line: &str, width: usize) -> String {
     text
 }
 
-/// Columns, each as wide as its widest cell; the first row is the head. Where they are wider than the terminal, those that
-/// tell nothing go, one after the other from the right: their cells are all empty, or `0`. Then the cells of the widest
-/// column are shortened in the middle.
+/// Columns, each as wide as its widest cell; the first row is the head. Where they are wider than
+/// the terminal, those that tell nothing go, one after the other from the right: their cells are
+/// all empty, or `0`. Then the cells of the widest column are shortened in the middle.
 pub(super) fn table<const N: usize>(rows: &[[String; N]], width: Option<usize>) -> String {
     let widest = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
@@ -182,7 +184,8 @@ const BETWEEN: &str = "  ";
 /// No column gets narrower.
 const CELL_MIN: usize = 8;
 
-/// What stands before the words of a parked task in its line: its id, its stage, its key and its class.
+/// What stands before the words of a parked task in its line: its id, its stage, its key and its
+/// class.
 const BEFORE_MESSAGE: usize = 48;
 
 /// What a terminal is shown of a prover's words; `push0 logs` and `--json` have all.

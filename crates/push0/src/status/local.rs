@@ -1,4 +1,5 @@
-//! The dispatcher of a run on one machine, as it is known from its directory: what it has, and what it does.
+//! The dispatcher of a run on one machine, as it is known from its directory: what it has, and what
+//! it does.
 //!
 //! Not here: the dispatchers of a cluster, which answer for themselves (`cluster`).
 

@@ -1,6 +1,8 @@
-//! Why something waits: one true reason, and what a person is told of it. Every reason is rendered here.
+//! Why something waits: one true reason, and what a person is told of it. Every reason is rendered
+//! here.
 //!
-//! Not here: how a reason is found (`watch`), what dispatchers say to it (`answers`), and what waits (`held`).
+//! Not here: how a reason is found (`watch`), what dispatchers say to it (`answers`), and what
+//! waits (`held`).
 
 mod answers;
 mod wait;
@@ -29,7 +31,8 @@ pub(super) enum Reason {
     Silent { attempts: Vec<Run> },
     /// It has a proof; a verifier is to say whether it is one.
     Unjudged { attempts: Vec<Run> },
-    /// Attempts at it have ended; their dispatchers keep what came of them, which no engine has taken yet.
+    /// Attempts at it have ended; their dispatchers keep what came of them, which no engine has
+    /// taken yet.
     Kept { attempts: Vec<Run> },
     /// What it reads is made again.
     Input,
@@ -52,7 +55,8 @@ pub(super) enum Reason {
         #[serde(default, skip_serializing_if = "is_false")]
         probed: bool,
     },
-    /// All that offer its program take nothing new: so many are cordoned, and the others leave or have no room.
+    /// All that offer its program take nothing new: so many are cordoned, and the others leave or
+    /// have no room.
     Closed {
         program: String,
         #[serde(default)]
@@ -79,7 +83,8 @@ pub(super) enum Reason {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         who: Vec<String>,
     },
-    /// It came to nothing, and is tried again later: in so many seconds, after attempts that ended so.
+    /// It came to nothing, and is tried again later: in so many seconds, after attempts that ended
+    /// so.
     Later {
         at: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -123,7 +128,8 @@ impl Reason {
         }
     }
 
-    /// The same where no engine runs: nothing is granted then. What dispatchers of a cluster have goes on.
+    /// The same where no engine runs: nothing is granted then. What dispatchers of a cluster have
+    /// goes on.
     pub(super) fn without_engine(self, has_dispatchers: bool) -> Self {
         match self {
             Self::Proving { .. }

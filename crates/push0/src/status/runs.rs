@@ -22,10 +22,12 @@ pub(super) struct Run {
     pub(super) attempt: String,
     pub(super) dispatcher: String,
     since: String,
-    /// For how long; absent where that is very long, or where an older version says it. Unit: seconds.
+    /// For how long; absent where that is very long, or where an older version says it. Unit:
+    /// seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     seconds: Option<u64>,
-    /// How long its dispatcher has said nothing, where that is longer than it should. Unit: seconds.
+    /// How long its dispatcher has said nothing, where that is longer than it should. Unit:
+    /// seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) silent: Option<u64>,
     /// After so long a silence its work is given to others. Unit: seconds.
@@ -118,7 +120,8 @@ impl Run {
         }
     }
 
-    /// Notes whether its dispatcher answers, where no engine leads that would hear it, and whether it has it.
+    /// Notes whether its dispatcher answers, where no engine leads that would hear it, and whether
+    /// it has it.
     pub(super) fn without_leader(&mut self, there: &Cluster) {
         self.unheard = !there.has(&self.dispatcher);
         self.absent = !self.unheard && self.doing.is_none() && !there.says_part(&self.dispatcher);

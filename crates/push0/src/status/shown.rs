@@ -1,5 +1,5 @@
-//! The text of a status. On a terminal that is drawn anew, what needs a person stands first, and the rest takes the rows that
-//! are left.
+//! The text of a status. On a terminal that is drawn anew, what needs a person stands first, and
+//! the rest takes the rows that are left.
 //!
 //! Not here: the words of each section.
 

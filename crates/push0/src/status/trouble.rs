@@ -1,4 +1,5 @@
-//! Who is set aside, and for what: dispatchers that fail what others prove, and programs that nobody proves any more.
+//! Who is set aside, and for what: dispatchers that fail what others prove, and programs that
+//! nobody proves any more.
 //!
 //! Not here: who decides it (`push0_core`).
 
@@ -14,7 +15,8 @@ use crate::output::gist;
 /// What is wrong with dispatchers and programs, as far as the log tells.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(super) struct Trouble {
-    /// Programs that nobody has proved anything of since several of its tasks failed. None of them parks.
+    /// Programs that nobody has proved anything of since several of its tasks failed. None of them
+    /// parks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     programs: Vec<HeldProgram>,
     /// Dispatchers that get no more than a probe now and then.
@@ -87,7 +89,8 @@ impl Trouble {
         programs.chain(asides).for_each(|age| *age = age.saturating_add(by));
     }
 
-    /// Of those that do not answer nobody wants to hear, where no engine leads that has heard of them.
+    /// Of those that do not answer nobody wants to hear, where no engine leads that has heard of
+    /// them.
     pub(super) fn without_leader(&mut self, there: &Cluster) {
         self.set_aside.retain(|aside| there.has(&aside.dispatcher));
     }
@@ -125,7 +128,8 @@ impl Trouble {
     }
 }
 
-/// When who is set aside is given something to try: it has it, may have it, or may in so many seconds.
+/// When who is set aside is given something to try: it has it, may have it, or may in so many
+/// seconds.
 pub(super) fn probe(is_out: bool, seconds: u64) -> String {
     match (is_out, seconds) {
         (true, _) => "a probe is out".to_owned(),
@@ -139,7 +143,8 @@ pub(super) fn seconds_to(now: Timestamp, at: Timestamp) -> u64 {
     u64::try_from(at.since(now).as_micros().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
-/// Whether all that offer a program are set aside for it; where nobody is known, all that are known to the log.
+/// Whether all that offer a program are set aside for it; where nobody is known, all that are known
+/// to the log.
 pub(crate) fn is_held(scheduler: &Scheduler, fleet: Option<&Fleet>, program: &ProgramName) -> bool {
     let mut asides = scheduler.asides().filter(|(of, ..)| *of == program).map(|(_, who, _)| who);
     match fleet {

@@ -1,6 +1,7 @@
 //! Why a task stands where it does, by what the scheduler and the fleet know at one moment.
 //!
-//! What is asked of the fleet is the same for all tasks of a program, and is asked once: many blocks wait for the same.
+//! What is asked of the fleet is the same for all tasks of a program, and is asked once: many
+//! blocks wait for the same.
 //!
 //! Not here: how a reason is told (`reason`), and which tasks are looked at (`held`).
 
@@ -38,8 +39,8 @@ impl<'a> Watch<'a> {
         Self { scheduler, fleet, now, offers, free, busy }
     }
 
-    /// The programs, as far as reasons were asked for, for which this is one of those that have something to do; no more
-    /// than so many.
+    /// The programs, as far as reasons were asked for, for which this is one of those that have
+    /// something to do; no more than so many.
     pub(super) fn busy_for(&self, dispatcher: &DispatcherId, programs_max: usize) -> Vec<String> {
         let busy = self.busy.borrow();
         let of = busy.iter().filter(|(_, busy)| busy.contains(dispatcher));

@@ -72,8 +72,8 @@ impl Line {
         }
     }
 
-    /// The same about an event of this time. People see when it is told, so that no line's time is before that of the one
-    /// above; the log has the event's.
+    /// The same about an event of this time. People see when it is told, so that no line's time is
+    /// before that of the one above; the log has the event's.
     pub(crate) fn at(mut self, at: Timestamp) -> Self {
         self.at = Some(at);
         self
@@ -218,7 +218,8 @@ impl Serialize for Object<'_> {
     }
 }
 
-/// RFC 3339, UTC, to the millisecond: the same on every machine, and what `log cat` prints begins with it.
+/// RFC 3339, UTC, to the millisecond: the same on every machine, and what `log cat` prints begins
+/// with it.
 fn time(at: Timestamp) -> String {
     let time = UNIX_EPOCH.checked_add(Duration::from_micros(at.0)).unwrap_or(UNIX_EPOCH);
     humantime::format_rfc3339_millis(time).to_string()

@@ -43,7 +43,8 @@ impl Repeats {
         }
     }
 
-    /// It fails, and in a way that is known by its `kind`: the first time a line of it is told, then `again` with a count.
+    /// It fails, and in a way that is known by its `kind`: the first time a line of it is told,
+    /// then `again` with a count.
     pub(crate) fn fails_like(&mut self, kind: &str, again: &str, first: impl FnOnce() -> Line) {
         let (is_new, counted) = self.heard_of(Instant::now(), kind, again);
         if is_new {
@@ -65,7 +66,8 @@ impl Repeats {
         tell(self.working(words).as_slice());
     }
 
-    /// As [`fails`](Self::fails), for whoever must not wait for a terminal: the lines that somebody else is to tell.
+    /// As [`fails`](Self::fails), for whoever must not wait for a terminal: the lines that somebody
+    /// else is to tell.
     pub(crate) fn failing(&mut self, words: &str) -> Vec<Line> {
         let told = self.heard(Instant::now(), words);
         told.into_iter().map(|words| Line::new(Level::Warn, words)).collect()
@@ -83,7 +85,8 @@ impl Repeats {
         is_new.then(|| words.to_owned()).into_iter().chain(counted).collect()
     }
 
-    /// Whether a fault that came is of a new kind, and what of those before was counted and is to be told.
+    /// Whether a fault that came is of a new kind, and what of those before was counted and is to
+    /// be told.
     fn heard_of(&mut self, now: Instant, kind: &str, words: &str) -> (bool, Vec<String>) {
         let new = || Failing { since: now, times: 0, is_told: false };
         let failing = self.failing.get_or_insert_with(new);
@@ -110,7 +113,8 @@ impl Repeats {
         (known.is_none(), told)
     }
 
-    /// What is to be told where it is well: nothing, of a fault that came back so soon that it was only counted.
+    /// What is to be told where it is well: nothing, of a fault that came back so soon that it was
+    /// only counted.
     fn mended(&mut self, now: Instant, words: &str) -> Option<String> {
         let Failing { since, times, is_told } = self.failing.take()?;
         if !is_told {
@@ -167,7 +171,8 @@ pub(crate) fn shown(time: Duration) -> String {
 /// How long a fault that was told is only counted.
 const BETWEEN: Duration = Duration::from_secs(30);
 
-/// Faults of one thing that are told apart. Something that fails in more ways than these is told of more often.
+/// Faults of one thing that are told apart. Something that fails in more ways than these is told of
+/// more often.
 const FAULTS_MAX: usize = 8;
 
 #[cfg(test)]

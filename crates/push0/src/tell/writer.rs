@@ -1,7 +1,8 @@
 //! A thread that writes what is told, so that nobody who tells waits for who reads.
 //!
-//! A pipe that nobody empties, or a terminal that is stopped, takes no more after some 64 KiB. An engine that waited for it
-//! would neither beat nor hear of a signal. What does not fit is left out, and counted.
+//! A pipe that nobody empties, or a terminal that is stopped, takes no more after some 64 KiB. An
+//! engine that waited for it would neither beat nor hear of a signal. What does not fit is left
+//! out, and counted.
 //!
 //! Not here: what is told, and how it looks (`line`).
 

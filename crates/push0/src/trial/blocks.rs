@@ -1,4 +1,5 @@
-//! Which blocks a trial takes: those that are named, else the first of the pipeline's source, else made-up ones.
+//! Which blocks a trial takes: those that are named, else the first of the pipeline's source, else
+//! made-up ones.
 
 use std::path::PathBuf;
 

@@ -189,7 +189,8 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// What the dispatcher has to say of an attempt whose result was taken though it did not end well.
+    /// What the dispatcher has to say of an attempt whose result was taken though it did not end
+    /// well.
     fn beside(&mut self, of: AttemptId) -> Option<String> {
         let mut beside = None;
         while let Ok(notice) = self.notices.try_recv() {

@@ -1,4 +1,5 @@
-//! What the end of a stage's first attempt says of its program, and what its verifier says of proofs that were changed.
+//! What the end of a stage's first attempt says of its program, and what its verifier says of
+//! proofs that were changed.
 
 use std::time::Duration;
 

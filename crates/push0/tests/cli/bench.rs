@@ -27,7 +27,8 @@ fn bench_with_nothing_beside_it_says_how_to_build_it() {
     }
 }
 
-/// The binary in a folder of its own. Linked, not copied: a file that was just written may be refused as busy.
+/// The binary in a folder of its own. Linked, not copied: a file that was just written may be
+/// refused as busy.
 fn beside_nothing() -> TempDir {
     let binary = Path::new(env!("CARGO_BIN_EXE_push0"));
     let dir = tempfile::tempdir_in(binary.parent().expect("a folder")).expect("a directory");

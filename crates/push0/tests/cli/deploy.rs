@@ -1,5 +1,5 @@
-//! The image and the compose file, as far as they can be read without a container: what they name is there, every
-//! command is one that push0 takes, and nothing runs with more than it needs.
+//! The image and the compose file, as far as they can be read without a container: what they name
+//! is there, every command is one that push0 takes, and nothing runs with more than it needs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,8 @@ fn the_image_is_built_with_the_toolchain_of_this_repository() {
     assert!(read("Dockerfile").contains(&tag), "{tag}");
 }
 
-/// Cargo wants the manifest and the source of every member of the workspace, of what is not built too.
+/// Cargo wants the manifest and the source of every member of the workspace, of what is not built
+/// too.
 #[test]
 fn the_image_is_given_all_that_it_is_built_from() {
     let ignored = read(".dockerignore");
@@ -110,7 +111,8 @@ fn every_command_of_a_container_is_one_that_push0_takes() {
     assert_eq!(faulty.code, Some(2), "this finds faults");
 }
 
-/// Read by lines: what is at two spaces below `services:` is a service, and it takes what its part has.
+/// Read by lines: what is at two spaces below `services:` is a service, and it takes what its part
+/// has.
 #[test]
 fn no_container_has_more_than_it_needs() {
     let compose = read("deploy/compose.yml");

@@ -203,7 +203,8 @@ fn spawn(dir: &Path) -> Child {
     child.expect("it starts")
 }
 
-/// Whether nobody else may look into anything that is there. What is in the store was put there by other commands too.
+/// Whether nobody else may look into anything that is there. What is in the store was put there by
+/// other commands too.
 fn closed(path: &Path) {
     let found = fs::symlink_metadata(path).expect("it is there");
     assert!(

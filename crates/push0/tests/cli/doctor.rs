@@ -86,7 +86,8 @@ fn nats_is_told_of_as_it_is_set_up() {
     }
 }
 
-/// Servers tell nobody who may not ask; and their monitoring port is looked at without a cluster, too.
+/// Servers tell nobody who may not ask; and their monitoring port is looked at without a cluster,
+/// too.
 #[test]
 fn a_user_who_may_not_ask_and_a_port_that_is_none_are_told() {
     let dir = tempfile::tempdir().expect("a directory");

@@ -112,8 +112,8 @@ fn a_directory_that_cannot_be_made_is_named() {
     assert!(failed.stderr.contains("name another directory"), "{}", failed.stderr);
 }
 
-/// What every page of a manual has, whatever reads it: a title, the sections by which it is found, and no line that a
-/// reader would take for a request that there is not.
+/// What every page of a manual has, whatever reads it: a title, the sections by which it is found,
+/// and no line that a reader would take for a request that there is not.
 fn check(page: &str, name: &str) {
     let title = format!(".TH {} 1", name.trim_end_matches(".1"));
     let titles: Vec<_> = page.lines().filter(|line| line.starts_with(".TH ")).collect();

@@ -1,10 +1,12 @@
-//! A URL that stands where it does not belong: whoever reads what push0 says of it does not see who it says is asking.
+//! A URL that stands where it does not belong: whoever reads what push0 says of it does not see who
+//! it says is asking.
 
 use std::process::Command;
 
 use crate::world::{push0, run};
 
-/// By every flag that takes a value, every positional argument, the environment and the settings file.
+/// By every flag that takes a value, every positional argument, the environment and the settings
+/// file.
 #[test]
 fn no_place_that_may_hold_a_url_shows_its_secret() {
     let dir = tempfile::tempdir().expect("a directory");

@@ -1,4 +1,5 @@
-//! `push0 check --try`: what programs do that keep their contract, and what is told of those that do not.
+//! `push0 check --try`: what programs do that keep their contract, and what is told of those that
+//! do not.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! What one client, one dispatcher, or one operator does to the servers, and what it costs the others: no lead, no work.
+//! What one client, one dispatcher, or one operator does to the servers, and what it costs the
+//! others: no lead, no work.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -75,7 +76,8 @@ fn servers_of_short_messages_are_worked_with_and_of_too_short_ones_refused_by_na
     assert!(said.contains("32768") && said.contains("max_payload"), "{said}");
 }
 
-/// The servers drop a connection that is too slow for it: not that of the beats, nor that of the log.
+/// The servers drop a connection that is too slow for it: not that of the beats, nor that of the
+/// log.
 #[test]
 fn a_flood_of_one_dispatcher_costs_neither_the_lead_nor_the_work_of_others() {
     let mut world = World::usual(1, "20ms");

@@ -14,7 +14,8 @@ fn one_that_is_alone_with_its_time_does_not_claim_the_log_at_once() {
     world.wait_for("e2", "stands by");
     world.wait_for("e2", "e1 leads in epoch-1");
     let client = world.connected();
-    // It hears this when it wakes, however long saying it takes, and its own sleep is no silence of the leader's.
+    // It hears this when it wakes, however long saying it takes, and its own sleep is no silence of
+    // the leader's.
     world.freeze("e2");
     world.freeze("e1");
     world.say_as_leader(&client, r#"{"epoch":1,"engine":"e1","last":0,"store":"","at":1000000}"#);

@@ -14,7 +14,8 @@ fn one_leads_and_one_stands_by() {
     world.finish(BLOCKS);
 }
 
-/// Above the last epoch there is none: whoever claims then is refused, and does not end as if all were well.
+/// Above the last epoch there is none: whoever claims then is refused, and does not end as if all
+/// were well.
 #[test]
 fn a_claim_that_is_refused_is_an_error() {
     let mut world = World::new(1, "20ms");

@@ -25,8 +25,8 @@ sleep 0.3
 printf '{"ok":true}' > "$out"
 "#;
 
-/// `dispatch` has both devices of a machine; `run`, of another pipeline, waits for them, says for whom, and has them within
-/// seconds once the dispatcher is killed.
+/// `dispatch` has both devices of a machine; `run`, of another pipeline, waits for them, says for
+/// whom, and has them within seconds once the dispatcher is killed.
 #[test]
 fn a_device_is_one_push0s_at_a_time_and_free_when_that_is_killed() {
     let mut world = World::new(1, "50ms");

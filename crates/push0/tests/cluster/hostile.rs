@@ -1,5 +1,6 @@
-//! Peers that mean harm, each with the credentials of one role and nothing of push0 in between: every sentence of
-//! `docs/nats.md` that says what a role can or cannot do (`sentences` has which test holds which). A file for each role.
+//! Peers that mean harm, each with the credentials of one role and nothing of push0 in between:
+//! every sentence of `docs/nats.md` that says what a role can or cannot do (`sentences` has which
+//! test holds which). A file for each role.
 //!
 //! Not here: that each role can do its part (`roles`).
 
@@ -54,7 +55,8 @@ fn spec(world: &World) -> PipelineSpec {
     configured.next_back().expect("one runs")
 }
 
-/// Has a peer at work as this user and dispatcher, which says this of each grant for as long as the world is there.
+/// Has a peer at work as this user and dispatcher, which says this of each grant for as long as the
+/// world is there.
 fn at_work(
     world: &World,
     user: &'static str,

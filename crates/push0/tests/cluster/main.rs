@@ -1,7 +1,9 @@
-//! Clusters of real processes over real NATS servers, and what befalls them. A file for each scenario.
+//! Clusters of real processes over real NATS servers, and what befalls them. A file for each
+//! scenario.
 //!
-//! After each: every block is released once, in order, without a gap; nothing was accepted twice; nothing is
-//! left waiting. Times of recovery are printed (`--nocapture`), and judged by nobody here.
+//! After each: every block is released once, in order, without a gap; nothing was accepted twice;
+//! nothing is left waiting. Times of recovery are printed (`--nocapture`), and judged by nobody
+//! here.
 
 mod abused;
 mod alive;

@@ -1,4 +1,5 @@
-//! Machines share a bucket, not a directory. A dispatcher is killed, and the bucket's server stops and comes back.
+//! Machines share a bucket, not a directory. A dispatcher is killed, and the bucket's server stops
+//! and comes back.
 
 use std::fs;
 

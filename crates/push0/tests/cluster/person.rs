@@ -1,4 +1,5 @@
-//! The person of a soak: who reads the proofs, takes back what is refused there, and sees to what is parked.
+//! The person of a soak: who reads the proofs, takes back what is refused there, and sees to what
+//! is parked.
 //!
 //! Not here: who makes that necessary (`crew`).
 

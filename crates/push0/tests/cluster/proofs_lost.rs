@@ -13,7 +13,8 @@ fn they_are_made_again_and_written() {
     world.finish(BLOCKS);
 }
 
-/// Provers read payloads, and those are lost too: only their source has them. A reader waits as long as that takes.
+/// Provers read payloads, and those are lost too: only their source has them. A reader waits as
+/// long as that takes.
 #[test]
 fn they_are_written_once_the_blocks_are_submitted_again() {
     let mut world = World::giving("20ms", "raw");

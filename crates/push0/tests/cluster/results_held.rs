@@ -14,8 +14,9 @@ fn its_results_are_taken_from_its_next_life() {
     world.wait_accepted(2);
     world.kill("e1");
     let held = world.path("cluster.d1/held");
-    // One for each slot, and one more where the engine was killed between an acceptance and its verdict: so the
-    // number of files is no sign that the last is there, and what still works when its dispatcher is killed is lost.
+    // One for each slot, and one more where the engine was killed between an acceptance and its
+    // verdict: so the number of files is no sign that the last is there, and what still works when
+    // its dispatcher is killed is lost.
     let mut looks = 0;
     until("not all results are held", || {
         let files = std::fs::read_dir(&held).ok()?.flatten();

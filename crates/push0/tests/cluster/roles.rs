@@ -41,7 +41,8 @@ fn each_does_its_part() {
     world.finish(BLOCKS);
 }
 
-/// What a dispatcher might try beyond its part. Each is answered or heard where nobody is kept from anything.
+/// What a dispatcher might try beyond its part. Each is answered or heard where nobody is kept from
+/// anything.
 const FORBIDDEN: [(&str, &str); 12] = [
     ("push0.log.a.b", "no record"),
     ("push0.engine.beat", "a leader that is none"),
@@ -120,8 +121,8 @@ fn where_nobody_is_kept_from_anything_all_that_passes() {
     });
 }
 
-/// JetStream answers wherever it is told to. Told to answer to the log's own subject, it writes to the log: so a
-/// reader's answers must end in an account of its own.
+/// JetStream answers wherever it is told to. Told to answer to the log's own subject, it writes to
+/// the log: so a reader's answers must end in an account of its own.
 #[test]
 fn a_reader_cannot_have_the_servers_write_to_the_log() {
     let world = World::with_roles("20ms");

@@ -1,11 +1,13 @@
-//! A cluster to which something happens all the time: `cargo test -p push0 --test soak -- --minutes 30`.
+//! A cluster to which something happens all the time: `cargo test -p push0 --test soak -- --minutes
+//! 30`.
 //!
-//! Real servers, engines, dispatchers and provers are killed, frozen and started again at random, while blocks come
-//! in, and a peer of each role that means harm is at work all the time. What they do that only a person can put right, one
-//! puts right. After each blow something is released again, or it fails; at the end every block was released once, in order,
-//! and nothing was accepted twice; each peer was refused what it may not, and has left no more in the log than its acts may
-//! come to. Without `--minutes` it takes half a minute. `PUSH0_TEST_SEED` repeats the blows, as far as real processes repeat
-//! themselves.
+//! Real servers, engines, dispatchers and provers are killed, frozen and started again at random,
+//! while blocks come in, and a peer of each role that means harm is at work all the time. What they
+//! do that only a person can put right, one puts right. After each blow something is released
+//! again, or it fails; at the end every block was released once, in order, and nothing was accepted
+//! twice; each peer was refused what it may not, and has left no more in the log than its acts may
+//! come to. Without `--minutes` it takes half a minute. `PUSH0_TEST_SEED` repeats the blows, as far
+//! as real processes repeat themselves.
 
 #[expect(dead_code, reason = "shared with the tests of `run`, which need more of it")]
 #[path = "../run/support/binaries.rs"]
@@ -101,8 +103,8 @@ fn soak(time: Duration, mut chance: Chance) {
     let _ = writeln!(io::stderr(), "soak: {blows} blows, {blocks} blocks released once, in order");
 }
 
-/// Each peer has done something, and was told of what it may not: by the servers, and by whoever it asked. Answers how much
-/// all have done.
+/// Each peer has done something, and was told of what it may not: by the servers, and by whoever it
+/// asked. Answers how much all have done.
 fn judged(crew: &Crew) -> u64 {
     let mut all = 0;
     for (role, counts) in crew.counts() {
@@ -209,13 +211,15 @@ const BATCH: usize = 200;
 /// Blocks that a hostile client knows.
 const KNOWN: usize = 30;
 
-/// What one act of a peer may come to in the log, as all of them go. The client's dearest has eight blocks of some 300 bytes,
-/// four acts of fourteen: 700 bytes. A machine is granted some attempts of two facts until it is set aside, and one a probe
-/// from there on. What asks, reads or is refused leaves nothing, which is most of them: some fifty bytes an act came to be.
+/// What one act of a peer may come to in the log, as all of them go. The client's dearest has eight
+/// blocks of some 300 bytes, four acts of fourteen: 700 bytes. A machine is granted some attempts
+/// of two facts until it is set aside, and one a probe from there on. What asks, reads or is
+/// refused leaves nothing, which is most of them: some fifty bytes an act came to be.
 const BYTES_OF_AN_ACT: u64 = 512;
 
 /// How long the last blocks take once nobody strikes any more.
 const END_MAX: Duration = Duration::from_secs(300);
 
-/// And each lie that nobody came to yet: once it is taken back, all proofs are read again from the first.
+/// And each lie that nobody came to yet: once it is taken back, all proofs are read again from the
+/// first.
 const LIE_MAX: Duration = Duration::from_secs(60);

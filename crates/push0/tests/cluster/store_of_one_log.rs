@@ -1,4 +1,5 @@
-//! A store is one log's: another pipeline is refused, and a machine that does not see the store writes nothing.
+//! A store is one log's: another pipeline is refused, and a machine that does not see the store
+//! writes nothing.
 
 use std::fs;
 

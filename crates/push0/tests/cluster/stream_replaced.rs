@@ -1,4 +1,5 @@
-//! The stream is deleted and made again under a live engine: a loud stop, and no append to what takes its place.
+//! The stream is deleted and made again under a live engine: a loud stop, and no append to what
+//! takes its place.
 
 use std::process::Stdio;
 

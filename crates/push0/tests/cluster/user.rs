@@ -88,7 +88,8 @@ impl User {
         }
     }
 
-    /// What is answered to a question that an engine answers sooner or later: one over a bound is left out.
+    /// What is answered to a question that an engine answers sooner or later: one over a bound is
+    /// left out.
     pub(crate) async fn have(&self, subject: &str, question: &str) -> Value {
         let asked = async {
             loop {

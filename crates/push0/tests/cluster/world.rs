@@ -134,7 +134,8 @@ impl World {
         assert!(self.run(&["submit", "pipeline.toml", &blocks()]).success());
     }
 
-    /// The same, not waited for: work begins before the command ends. `wait_end` waits for `submit`.
+    /// The same, not waited for: work begins before the command ends. `wait_end` waits for
+    /// `submit`.
     pub(crate) fn start_submit(&mut self) {
         self.start("submit", &["submit", "pipeline.toml", &blocks()]);
     }
@@ -276,7 +277,8 @@ impl World {
         serde_json::from_slice(&ran.expect("it starts").stdout).ok()
     }
 
-    /// The same, once all of these answer and one engine leads: who takes too long to answer is left out.
+    /// The same, once all of these answer and one engine leads: who takes too long to answer is
+    /// left out.
     pub(crate) fn status_of(&self, engines: &[&str], dispatchers: &[&str]) -> serde_json::Value {
         let names = |status: &serde_json::Value, list: &str, name: &str| {
             let there = at(status, &format!("/cluster/{list}"));

@@ -1,5 +1,5 @@
-//! What people read: every link leads somewhere, every page of `docs/` is in the book, every command that a page shows
-//! runs and says what the page says it does.
+//! What people read: every link leads somewhere, every page of `docs/` is in the book, every
+//! command that a page shows runs and says what the page says it does.
 //!
 //! Not here: whether the words are true.
 

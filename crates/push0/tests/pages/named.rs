@@ -1,4 +1,5 @@
-//! Commands that a sentence or a table names, as `push0 status --json`: the command and its flags are there.
+//! Commands that a sentence or a table names, as `push0 status --json`: the command and its flags
+//! are there.
 
 use std::collections::BTreeMap;
 use std::process::Command;

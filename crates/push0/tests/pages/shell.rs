@@ -1,8 +1,10 @@
-//! A page's commands in one shell, in the page's order, in a directory that looks like a clone of this repository.
+//! A page's commands in one shell, in the page's order, in a directory that looks like a clone of
+//! this repository.
 //!
-//! What a command left running is ended by its number when the page ends. A page starts its NATS server itself, the one that
-//! all tests run against, at a free port in place of 4222. Two commands do nothing here: `cargo build`, since what it builds
-//! is there, and `./test`, which runs these tests.
+//! What a command left running is ended by its number when the page ends. A page starts its NATS
+//! server itself, the one that all tests run against, at a free port in place of 4222. Two commands
+//! do nothing here: `cargo build`, since what it builds is there, and `./test`, which runs these
+//! tests.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -21,7 +23,8 @@ use crate::binaries::{push0, workspace};
 use crate::markdown::{Fence, Page};
 use crate::said::is_as_shown;
 
-/// Runs every `sh` block of a page. What an `output` block behind one shows is what it must have said.
+/// Runs every `sh` block of a page. What an `output` block behind one shows is what it must have
+/// said.
 pub(crate) fn run(path: &str) {
     let page = Page::read(&workspace(), Path::new(path));
     let fences = page.fences();
@@ -50,7 +53,8 @@ pub(crate) fn run(path: &str) {
     }
 }
 
-/// A directory with the examples and the settings of the repository, and its binaries where `cargo build` puts them.
+/// A directory with the examples and the settings of the repository, and its binaries where `cargo
+/// build` puts them.
 fn clone() -> TempDir {
     let dir = tempfile::tempdir().expect("a directory");
     for folder in ["examples", "deploy", "sdk"] {
@@ -116,8 +120,8 @@ fn shell(dir: &Path, script: &str) -> (Option<i32>, usize) {
     (code, at.trim().parse().unwrap_or_default())
 }
 
-/// Waits for it. One that takes too long is ended, with all that it started: it is not waited for before that, so the
-/// number is still its own.
+/// Waits for it. One that takes too long is ended, with all that it started: it is not waited for
+/// before that, so the number is still its own.
 fn ended(mut bash: Child) -> Option<i32> {
     let start = Instant::now();
     while start.elapsed() < TIME_MAX {

@@ -1,4 +1,5 @@
-//! The examples that need no real prover: each runs as it is, but in less time, and does what it says.
+//! The examples that need no real prover: each runs as it is, but in less time, and does what it
+//! says.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,5 @@
-//! Data directories that are not this pipeline's, or not this push0's: refused, and left as they are.
+//! Data directories that are not this pipeline's, or not this push0's: refused, and left as they
+//! are.
 
 use std::fs;
 

@@ -1,7 +1,7 @@
 //! `push0 run` from outside: real processes over real directories, killed, damaged and interrupted.
 //!
-//! Most tests run the mock, which takes as long as it is told; those in `real` prove. Two variables make a
-//! longer look of `kills` and `real` by hand:
+//! Most tests run the mock, which takes as long as it is told; those in `real` prove. Two variables
+//! make a longer look of `kills` and `real` by hand:
 //!
 //! ```text
 //!   PUSH0_TEST_KILLS   how often push0 is killed

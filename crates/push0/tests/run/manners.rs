@@ -1,4 +1,5 @@
-//! How a run tells what it does: the time and the level of each line, how much is told, and in which form.
+//! How a run tells what it does: the time and the level of each line, how much is told, and in
+//! which form.
 //!
 //! Not here: what is told (`told`), and how commands tell that end at once (`tests/cli`).
 

@@ -1,5 +1,6 @@
-//! Provers written for the published push0 (arXiv 2602.16338), which know nothing of this one: each reads its
-//! two paths and nothing else, a bare number or JSON without an end of line, chats on stdout, writes JSON.
+//! Provers written for the published push0 (arXiv 2602.16338), which know nothing of this one: each
+//! reads its two paths and nothing else, a bare number or JSON without an end of line, chats on
+//! stdout, writes JSON.
 
 use std::fs;
 
@@ -91,7 +92,8 @@ fn world(own: &str, stages: &str) -> World {
     world
 }
 
-/// A prover that takes these two flags in this order, and no other word; `body` prints from `$input`.
+/// A prover that takes these two flags in this order, and no other word; `body` prints from
+/// `$input`.
 fn strict(input: &str, output: &str, body: &str) -> String {
     format!(
         r#"if [ $# -ne 4 ] || [ "$1" != {input} ] || [ "$3" != {output} ]; then

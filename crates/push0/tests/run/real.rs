@@ -1,6 +1,7 @@
 //! Real proofs of real blocks.
 //!
-//! `PUSH0_TEST_BLOCKS` and `PUSH0_TEST_KILLS` make it all twenty blocks and many kills; that takes minutes.
+//! `PUSH0_TEST_BLOCKS` and `PUSH0_TEST_KILLS` make it all twenty blocks and many kills; that takes
+//! minutes.
 
 use std::fs;
 

@@ -11,7 +11,8 @@ fn a_store_that_is_removed_is_made_again_and_the_run_goes_on() {
     let run = world.start(TWO);
     run.await_lines(" granted ", 2);
     let identity = read(&world.path("data/store/identity"));
-    // At once: a store that is made again while it is being removed is not empty at the end of that.
+    // At once: a store that is made again while it is being removed is not empty at the end of
+    // that.
     fs::rename(world.path("data/store"), world.path("gone")).expect("it is there");
     world.open_gate();
     let ended = run.end().with(0);

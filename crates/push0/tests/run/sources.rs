@@ -1,4 +1,5 @@
-//! Block files that are not what they should be: each ends the run with its place, and loses nothing.
+//! Block files that are not what they should be: each ends the run with its place, and loses
+//! nothing.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -17,8 +17,8 @@ fn every_source_file_is_tidy() {
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
 
-/// What a crate could call, it could come to depend on. The core must stay a function of its inputs; a source knows no
-/// engine, and a pipeline's file no arguments.
+/// What a crate could call, it could come to depend on. The core must stay a function of its
+/// inputs; a source knows no engine, and a pipeline's file no arguments.
 #[test]
 fn a_crate_depends_on_what_it_may_know_alone() {
     for (name, may) in MAY_KNOW {
@@ -37,7 +37,8 @@ fn tokio_is_where_it_may_be() {
         .filter(|path| read(path).lines().any(|line| line.starts_with("tokio")))
         .filter_map(|path| Some(path.parent()?.file_name()?.to_str()?.to_owned()))
         .collect();
-    // The testbed's S3 server is one of crates that need it; the bench's clients of NATS and Postgres are others.
+    // The testbed's S3 server is one of crates that need it; the bench's clients of NATS and
+    // Postgres are others.
     let may: BTreeSet<_> =
         ["bench", "dispatch", "log", "push0", "testbed"].map(str::to_owned).into();
     assert!(with_tokio.is_subset(&may), "{with_tokio:?}");
@@ -77,8 +78,8 @@ fn the_architecture_stays_short() {
     assert!(read(&root().join("ARCHITECTURE.md")).lines().count() <= 300);
 }
 
-/// What is linked in must be free to be handed on under this project's own licences. `./test` has the same list held
-/// by cargo-deny, which knows more; this needs nothing that is not here.
+/// What is linked in must be free to be handed on under this project's own licences. `./test` has
+/// the same list held by cargo-deny, which knows more; this needs nothing that is not here.
 #[test]
 fn every_dependency_has_a_licence_that_fits() {
     let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
@@ -141,6 +142,15 @@ fn complaints(path: &Path) -> Vec<String> {
         complain(format!("{lines} lines, the limit is {FILE_LINES_MAX}: split it by meaning"));
     }
     for (number, line) in text.lines().enumerate() {
+        if line.trim_start().starts_with("//")
+            && line.chars().count() > COMMENT_COLUMNS_MAX
+            && !is_drawn(line)
+        {
+            complain(format!(
+                "line {}: a comment goes past column {COMMENT_COLUMNS_MAX}",
+                number + 1
+            ));
+        }
         for (banned, instead) in BANNED {
             let is_exempt = path.ends_with("tests/tidy/main.rs")
                 || (*banned == BOXED
@@ -151,6 +161,13 @@ fn complaints(path: &Path) -> Vec<String> {
         }
     }
     found
+}
+
+/// Whether a comment is a table, a drawing or aligned, and not a sentence; or one word.
+fn is_drawn(line: &str) -> bool {
+    let text = line.trim_start().trim_start_matches(['/', '!']);
+    let is_wide = text.contains("   ") || text.trim_start().starts_with('|');
+    is_wide || text.contains(['─', '│', '▼', '┤']) || text.split_whitespace().count() == 1
 }
 
 fn sources() -> Vec<PathBuf> {
@@ -203,6 +220,9 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 
 /// Lines of one file above its tests.
 const FILE_LINES_MAX: usize = 400;
+
+/// What two editors show side by side.
+const COMMENT_COLUMNS_MAX: usize = 100;
 
 const BANNED: &[(&str, &str)] = &[
     ("FIXME", "finish it, or file an issue and delete the line"),

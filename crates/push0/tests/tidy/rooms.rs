@@ -1,7 +1,8 @@
-//! Rooms: the modules at the top of a crate. Which uses which is read from the source, and must have no circle.
+//! Rooms: the modules at the top of a crate. Which uses which is read from the source, and must
+//! have no circle.
 //!
-//! A room that two others make a circle with cannot be read alone, nor moved out. The crate's root is no room: it only
-//! names them. Tests are left out, and may use what they like.
+//! A room that two others make a circle with cannot be read alone, nor moved out. The crate's root
+//! is no room: it only names them. Tests are left out, and may use what they like.
 //!
 //! Not here: what one crate must not know of another, which its dependencies say.
 
@@ -197,7 +198,8 @@ fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-/// Circles that are there, each with what it is made of. `push0` has none, and a new crate begins with none.
+/// Circles that are there, each with what it is made of. `push0` has none, and a new crate begins
+/// with none.
 const CIRCLES: &[(&str, &[&str], &str)] = &[
     (
         "crates/dispatch",

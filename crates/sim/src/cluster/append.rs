@@ -1,4 +1,5 @@
-//! What an engine that leads appends: asked of the stream by the real rules, until it is known what became of it.
+//! What an engine that leads appends: asked of the stream by the real rules, until it is known what
+//! became of it.
 //!
 //! Not here: what is decided before, and after (`lead`).
 

@@ -1,4 +1,5 @@
-//! The bus: what engines, dispatchers and the client say to each other, and what of it is lost or late.
+//! The bus: what engines, dispatchers and the client say to each other, and what of it is lost or
+//! late.
 
 use std::time::Duration;
 

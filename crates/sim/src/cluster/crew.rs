@@ -86,7 +86,8 @@ impl Cluster {
         }
     }
 
-    /// What was sent to another life of it is not for this one, nor what an engine says that leads no more.
+    /// What was sent to another life of it is not for this one, nor what an engine says that leads
+    /// no more.
     pub(super) fn dispatcher_hears(
         &mut self,
         to: usize,

@@ -1,4 +1,5 @@
-//! How a cluster's world ends: faults stop, one engine leads, and everything comes to its end within a stated time.
+//! How a cluster's world ends: faults stop, one engine leads, and everything comes to its end
+//! within a stated time.
 
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
-//! An engine that leads, or believes so: the real engine over the real rules of an append, over a stream.
+//! An engine that leads, or believes so: the real engine over the real rules of an append, over a
+//! stream.
 //!
-//! As `crates/push0/src/engine.rs` drives it over `push0_log::NatsLog`, with what waits there for an answer waiting here
-//! for virtual time.
+//! As `crates/push0/src/engine.rs` drives it over `push0_log::NatsLog`, with what waits there for
+//! an answer waiting here for virtual time.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -62,7 +62,8 @@ impl Cluster {
         }
     }
 
-    /// An engine that stands still hears nothing in this time, which is no fault of the dispatchers.
+    /// An engine that stands still hears nothing in this time, which is no fault of the
+    /// dispatchers.
     fn deaf(&mut self, node: usize, wait: Duration) {
         let until = self.agenda.now() + wait;
         if let Some(lead) = self.lead(node).filter(|_| wait > DEAF) {
@@ -115,7 +116,8 @@ impl Cluster {
         }
     }
 
-    /// Whether every engine that is there has read all of the log, so that it knows better than one that went back.
+    /// Whether every engine that is there has read all of the log, so that it knows better than one
+    /// that went back.
     fn all_know(&self) -> bool {
         let last = self.truth.last();
         last.0 > 0

@@ -140,7 +140,8 @@ impl Cluster {
         self.say(|| format!("engine {node} dies: {why}"));
     }
 
-    /// An engine has ended, and said that a person is needed. That is right only of a log that is another.
+    /// An engine has ended, and said that a person is needed. That is right only of a log that is
+    /// another.
     pub(super) fn node_ends(&mut self, node: usize, why: &str) {
         let now = self.agenda.now();
         self.say(|| format!("engine {node} ends: {why}"));

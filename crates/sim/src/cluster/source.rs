@@ -1,4 +1,5 @@
-//! The client: it submits the chain to whoever leads, some blocks at once, and asks again where no answer comes.
+//! The client: it submits the chain to whoever leads, some blocks at once, and asks again where no
+//! answer comes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,10 +1,13 @@
-//! A stream of JetStream, as it was measured on nats-server 2.15.1: what it takes, what it answers, and what of that is lost.
+//! A stream of JetStream, as it was measured on nats-server 2.15.1: what it takes, what it answers,
+//! and what of that is lost.
 //!
-//! Of one server: a publish with a stale sequence is refused, though its message id is known. Of three: a known message id
-//! is answered with success, `duplicate`, whatever sequence it expects; and while a message is under way to the majority,
-//! every other is refused. A leader that was just elected may be behind for a moment.
+//! Of one server: a publish with a stale sequence is refused, though its message id is known. Of
+//! three: a known message id is answered with success, `duplicate`, whatever sequence it expects;
+//! and while a message is under way to the majority, every other is refused. A leader that was just
+//! elected may be behind for a moment.
 //!
-//! Not here: when anything reaches it (`cluster`), and what an engine makes of it (`push0_log::stream`).
+//! Not here: when anything reaches it (`cluster`), and what an engine makes of it
+//! (`push0_log::stream`).
 
 use std::io;
 use std::time::Duration;
@@ -62,7 +65,8 @@ pub struct Proposal {
 #[derive(Clone, Debug)]
 pub struct Stream {
     pub records: Vec<Stored>,
-    /// The message ids that are known, with the sequence that each got. Longer than any world is their window.
+    /// The message ids that are known, with the sequence that each got. Longer than any world is
+    /// their window.
     ids: Vec<(String, u64)>,
     pub is_three: bool,
     under_way: Option<Proposal>,
@@ -136,7 +140,8 @@ impl Stream {
         self.copy.is_some()
     }
 
-    /// It has no leader until then. What was under way goes with it, or comes later; and the next leader may be behind.
+    /// It has no leader until then. What was under way goes with it, or comes later; and the next
+    /// leader may be behind.
     pub fn elects(&mut self, until: Duration, loses: bool, behind: Option<(Duration, u64)>) {
         self.leaderless = until;
         if loses && self.is_three {
@@ -229,7 +234,8 @@ impl Stream {
         Taken::At(PublishAnswer::Stands { sequence, is_repeat: false })
     }
 
-    /// What was under way by this number is on a majority. Answers where it stands; not, if it went.
+    /// What was under way by this number is on a majority. Answers where it stands; not, if it
+    /// went.
     pub fn commit(&mut self, nth: u64) -> Option<u64> {
         let proposal = self.under_way.take_if(|proposal| proposal.nth == nth)?;
         Some(self.push(&proposal.publish))

@@ -1,4 +1,5 @@
-//! What truly stands in the log, whoever wrote it and whatever they believe: read as it is taken, and checked.
+//! What truly stands in the log, whoever wrote it and whatever they believe: read as it is taken,
+//! and checked.
 //!
 //! Not here: what an engine believes of it (`lead`).
 
@@ -134,7 +135,8 @@ impl Cluster {
         }
     }
 
-    /// An engine says that it leads, by its log's word: it did so a moment ago, or stood still since.
+    /// An engine says that it leads, by its log's word: it did so a moment ago, or stood still
+    /// since.
     pub(super) fn check_says(&mut self, node: usize, epoch: Epoch) {
         let now = self.agenda.now();
         let (latest, claimed) = (self.truth.watch.ledger.epoch, self.truth.claimed);
@@ -209,17 +211,18 @@ impl Cluster {
     }
 }
 
-/// What the log has said of who leads may come so much later: a record that landed is asked for so long where its answer was
-/// lost.
+/// What the log has said of who leads may come so much later: a record that landed is asked for so
+/// long where its answer was lost.
 const WORD_MAX: Duration = Duration::from_secs(25);
 
-/// Within so long who leads no more has found that out: an append of unknown fate, and questions that are not answered.
+/// Within so long who leads no more has found that out: an append of unknown fate, and questions
+/// that are not answered.
 const DEPOSED_MAX: Duration = Duration::from_secs(40);
 
-/// Within so long who knows better has found out that its log went back: four looks, of which some are not answered, or an
-/// append of unknown fate.
+/// Within so long who knows better has found out that its log went back: four looks, of which some
+/// are not answered, or an append of unknown fate.
 const BETTER_MAX: Duration = Duration::from_secs(35);
 
-/// The longest that nobody may lead where the log answers: what an append of unknown fate is asked for, then what an engine
-/// with another clock waits, and some for messages that are late.
+/// The longest that nobody may lead where the log answers: what an append of unknown fate is asked
+/// for, then what an engine with another clock waits, and some for messages that are late.
 const RECOVERY_MAX: Duration = Duration::from_secs(60);

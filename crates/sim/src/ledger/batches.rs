@@ -1,8 +1,8 @@
 //! When a batch closes, said as a rule about what has arrived: not how it is kept.
 //!
-//! The shortest run of items that reaches a `max` closes, less its last if that passes it; else all that one task can
-//! read; else what there is, if nothing follows; else what has arrived, once its oldest item is of age and it is not
-//! under its `min`.
+//! The shortest run of items that reaches a `max` closes, less its last if that passes it; else all
+//! that one task can read; else what there is, if nothing follows; else what has arrived, once its
+//! oldest item is of age and it is not under its `min`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,7 +17,8 @@ use super::{Cut, Ledger};
 /// What has arrived where.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
-    /// The canonical blocks from the first, as far as they are known, and the weight of the chain up to each.
+    /// The canonical blocks from the first, as far as they are known, and the weight of the chain
+    /// up to each.
     blocks: Vec<(Timestamp, Weight)>,
     /// When each span was first proved, by the stage, its first height and its last.
     proved: BTreeMap<(StageIndex, Height, Height), Timestamp>,

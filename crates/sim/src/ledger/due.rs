@@ -6,8 +6,8 @@ use super::batches::{Closing, LED_EVERY};
 use super::{Entry, Ledger, State};
 
 impl Ledger {
-    /// What should have been decided by `now`, if anything is left of it: a lease that is over, a block that nobody
-    /// delivers, a batch to close, that an engine leads.
+    /// What should have been decided by `now`, if anything is left of it: a lease that is over, a
+    /// block that nobody delivers, a batch to close, that an engine leads.
     pub(crate) fn overdue(&self, now: Timestamp, limits: &Limits) -> Option<String> {
         let lease = self.leases.iter().find_map(|(attempt, task)| {
             let until = self.tasks.get(task)?.until().filter(|until| *until <= now)?;
@@ -35,7 +35,8 @@ impl Ledger {
         lease.or_else(starved).or_else(batch).or_else(led)
     }
 
-    /// What an engine that has decided all that is due at `now` must wake up for, and when: the first of it.
+    /// What an engine that has decided all that is due at `now` must wake up for, and when: the
+    /// first of it.
     pub(crate) fn next_due(
         &self,
         now: Timestamp,
@@ -101,7 +102,8 @@ impl Ledger {
         self.lost_payloads.values_mut().for_each(|asked| *asked = *asked + gap);
     }
 
-    /// Whether a complaint is of what was delivered, or made, after its attempt was granted: it is not what that missed.
+    /// Whether a complaint is of what was delivered, or made, after its attempt was granted: it is
+    /// not what that missed.
     pub(crate) fn is_stale(&self, granted: push0_core::Seq, event: &Event) -> bool {
         if let Event::PayloadLost { block } = event {
             self.delivered.get(block).is_some_and(|at| *at >= granted)

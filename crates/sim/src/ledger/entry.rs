@@ -36,13 +36,15 @@ pub(crate) struct Entry {
     pub(crate) is_lie: bool,
     /// Where it was accepted.
     pub(crate) accepted: Seq,
-    /// The attempts whose results came, in any order; those of before are forgotten when it is taken back.
+    /// The attempts whose results came, in any order; those of before are forgotten when it is
+    /// taken back.
     pub(crate) made: BTreeSet<AttemptId>,
     /// Whether what it made has flowed on.
     pub(crate) has_flowed: bool,
     /// The parts of a result that was taken back, where as many must come again.
     pub(crate) joined_parts: Option<usize>,
-    /// Attempts below this one were granted before its result, or one that it read, was taken back last.
+    /// Attempts below this one were granted before its result, or one that it read, was taken back
+    /// last.
     pub(crate) discarded: AttemptId,
     /// The same of a task of its id that is no more.
     pub(crate) superseded: AttemptId,

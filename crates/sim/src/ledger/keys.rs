@@ -1,4 +1,5 @@
-//! Whose word on a program's key counts, and what of a result can be objected to, read from the facts alone.
+//! Whose word on a program's key counts, and what of a result can be objected to, read from the
+//! facts alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,7 +66,8 @@ impl Ledger {
         named.into_iter().any(|(other, (named, _))| other != one && *named == vkey)
     }
 
-    /// What a result that is taken must say of its program's key; nothing, where who brings it was not asked for it.
+    /// What a result that is taken must say of its program's key; nothing, where who brings it was
+    /// not asked for it.
     pub(crate) fn naming(&self, entry: &Entry, report: &Report, result: &ResultRef) -> Naming {
         let Some(((program, _), vkey)) = self.program(entry).zip(result.vkey) else {
             return Naming::Nothing;

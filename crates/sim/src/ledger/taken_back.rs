@@ -8,7 +8,8 @@ use super::{Entry, Ledger, State};
 use crate::check::{Check, Found, holds};
 
 impl Ledger {
-    /// A result is taken back, with all that was made from it; parts that nothing has joined come anew.
+    /// A result is taken back, with all that was made from it; parts that nothing has joined come
+    /// anew.
     pub(super) fn discarded(
         &mut self,
         at: Timestamp,

@@ -1,4 +1,5 @@
-//! Whose trouble it is, told from the facts alone, in the simulator's own way: rows of attempts that came to nothing.
+//! Whose trouble it is, told from the facts alone, in the simulator's own way: rows of attempts
+//! that came to nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -39,8 +40,8 @@ struct Aside {
 }
 
 impl Trouble {
-    /// An attempt came to nothing, at a task that others may have failed too. Answers whether it is more than its task's
-    /// trouble.
+    /// An attempt came to nothing, at a task that others may have failed too. Answers whether it is
+    /// more than its task's trouble.
     pub(super) fn missed(
         &mut self,
         program: &ProgramName,
@@ -85,7 +86,8 @@ impl Trouble {
         }
     }
 
-    /// Whether another than `one` has proved something of a program within its patience, and is not set aside.
+    /// Whether another than `one` has proved something of a program within its patience, and is not
+    /// set aside.
     fn has_another(
         &self,
         now: Timestamp,
@@ -140,7 +142,8 @@ impl Trouble {
         self.asides.contains_key(&(program.clone(), who.clone()))
     }
 
-    /// Whether one who is set aside may be probed, where `runs` tells of an attempt whether it holds a lease.
+    /// Whether one who is set aside may be probed, where `runs` tells of an attempt whether it
+    /// holds a lease.
     pub(crate) fn may_be_probed(
         &self,
         now: Timestamp,
@@ -153,7 +156,8 @@ impl Trouble {
             .is_some_and(|aside| aside.until <= now && !aside.probe.is_some_and(runs))
     }
 
-    /// Those who may be probed at a time to come, by what they are set aside for, and when; `runs` as above.
+    /// Those who may be probed at a time to come, by what they are set aside for, and when; `runs`
+    /// as above.
     pub(super) fn probes(
         &self,
         now: Timestamp,
@@ -166,7 +170,8 @@ impl Trouble {
         due.map(|((program, _), aside)| (program, aside.until))
     }
 
-    /// Whether somebody is set aside, who may have nothing to prove but what cannot be proved; or nobody proves a program,
+    /// Whether somebody is set aside, who may have nothing to prove but what cannot be proved; or
+    /// nobody proves a program,
     pub(crate) fn is_held(&self) -> bool {
         !self.asides.is_empty() || self.of_all.values().any(|row| is_trouble(row))
     }
@@ -179,7 +184,8 @@ fn is_trouble(row: &[Miss]) -> bool {
     is_of_several(row) && row.iter().filter(is_failure).count() >= 3
 }
 
-/// Three rounds in a row, or sixteen of what was not begun: what was granted before the last that counted is of its round.
+/// Three rounds in a row, or sixteen of what was not begun: what was granted before the last that
+/// counted is of its round.
 fn is_lasting(row: &[Miss]) -> bool {
     let (mut counted, mut rounds, mut refusals) = (Seq(0), 0, 0);
     for miss in row.iter().filter(|miss| miss.attempt.position() > Seq(0)) {
@@ -216,7 +222,8 @@ impl Ledger {
         self.ended(&end.task, end.attempt, end.retry_at, end.how.filter(|_| !end.excused))
     }
 
-    /// Who is to be set aside by what a decision says, for what: each for the end of an attempt, as things stood before.
+    /// Who is to be set aside by what a decision says, for what: each for the end of an attempt, as
+    /// things stood before.
     pub(crate) fn to_be_set_aside(
         &self,
         now: Timestamp,

@@ -1,4 +1,5 @@
-//! Whether what is due is decided when it is: a decided deadline is met within two beats of an engine that can.
+//! Whether what is due is decided when it is: a decided deadline is met within two beats of an
+//! engine that can.
 
 use std::time::Duration;
 
@@ -72,7 +73,8 @@ impl Watch {
         Ok(())
     }
 
-    /// A wake-up is asked for again as long as it decides something: so often, at most, at one instant.
+    /// A wake-up is asked for again as long as it decides something: so often, at most, at one
+    /// instant.
     pub(crate) fn wakes(&mut self, times: u32) -> bool {
         let is_bounded = times <= WAKES_MAX;
         let result =
@@ -81,13 +83,15 @@ impl Watch {
         is_bounded
     }
 
-    /// Whether what an input ended was overdue: nothing else gives an attempt up without a dispatcher's silence.
+    /// Whether what an input ended was overdue: nothing else gives an attempt up without a
+    /// dispatcher's silence.
     pub(super) const fn is_by_itself(input: &Input) -> bool {
         matches!(input, Input::Wake)
     }
 }
 
-/// Steps of a world at one instant, at most: every message that is held for a party which stood still comes at once.
+/// Steps of a world at one instant, at most: every message that is held for a party which stood
+/// still comes at once.
 const INSTANT_MAX: u32 = 20_000;
 
 /// Decisions of one turn, at most, before its record is full.

@@ -1,4 +1,5 @@
-//! What must follow from how an attempt ends: how long the next waits, who is set aside, which complaint counts.
+//! What must follow from how an attempt ends: how long the next waits, who is set aside, which
+//! complaint counts.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

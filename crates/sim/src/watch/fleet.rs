@@ -1,4 +1,5 @@
-//! Whether dispatchers are treated as they must be: heard, not overloaded, not given up while they live.
+//! Whether dispatchers are treated as they must be: heard, not overloaded, not given up while they
+//! live.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,8 +11,8 @@ use crate::check::{Check, Found, holds};
 use crate::ledger::{Entry, State};
 
 impl Watch {
-    /// A beat is about to be decided about, and is answered so: of what runs there all is cancelled that nobody
-    /// waits for.
+    /// A beat is about to be decided about, and is answered so: of what runs there all is cancelled
+    /// that nobody waits for.
     pub(crate) fn hears(&mut self, now: Timestamp, beat: &Beat, answer: &[ToDispatcher]) {
         let result = self.check_sent_again(now, answer);
         self.note(result);
@@ -107,7 +108,8 @@ impl Watch {
         Ok(())
     }
 
-    /// A dispatcher is given up: while a beat of it is decided about, for that; else for its silence.
+    /// A dispatcher is given up: while a beat of it is decided about, for that; else for its
+    /// silence.
     pub(super) fn check_lost(
         &self,
         dispatcher: &DispatcherId,
@@ -194,7 +196,8 @@ impl Watch {
     }
 }
 
-/// Whether a dispatcher knows of a lease. What it runs by the lease's number, at another task, is a ghost.
+/// Whether a dispatcher knows of a lease. What it runs by the lease's number, at another task, is a
+/// ghost.
 fn knows(beat: &Beat, attempt: &AttemptId, task: &TaskId) -> bool {
     beat.running.get(attempt).or_else(|| beat.held.get(attempt)) == Some(task)
 }

@@ -23,8 +23,8 @@ impl Watch {
         }));
     }
 
-    /// A message leaves an engine in this epoch, by a cause. A promise waits until that is in the log; a grant for the
-    /// claim of its engine alone.
+    /// A message leaves an engine in this epoch, by a cause. A promise waits until that is in the
+    /// log; a grant for the claim of its engine alone.
     pub(crate) fn leaves(&mut self, message: &ToDispatcher, epoch: Epoch, cause: Seq) {
         let durable = self.durable;
         let is_durable = match message {

@@ -21,7 +21,8 @@ impl Watch {
         }
     }
 
-    /// What a dispatcher is believed, it may be held to: what it was held to before may have been taken back.
+    /// What a dispatcher is believed, it may be held to: what it was held to before may have been
+    /// taken back.
     pub(super) fn is_taken(&mut self, report: &Report, decided: &[Event]) {
         let Outcome::Proved(result) = &report.outcome else { return };
         let stage = self.ledger.tasks.get(&report.task).map(|entry| entry.stage);
@@ -100,7 +101,8 @@ impl Watch {
         holds(Check::LateProof, is_taken || !must, || {
             format!("a proof of {} ({:?}) led to {decided:?}", entry.key, entry.state)
         })?;
-        // Who was not asked parks nothing, and what contradicts is no failure of who holds the lease.
+        // Who was not asked parks nothing, and what contradicts is no failure of who holds the
+        // lease.
         let is_left = holds_lease || is_taken || events.iter().all(is_surplus);
         holds(Check::OwnFailure, is_left, || {
             format!("{} holds no lease, and its result led to {events:?}", report.attempt)
@@ -111,7 +113,8 @@ impl Watch {
         }
     }
 
-    /// What must follow from a result that is taken: what it names of a key, and that who made it is in trouble no more.
+    /// What must follow from a result that is taken: what it names of a key, and that who made it
+    /// is in trouble no more.
     fn check_taken(
         &self,
         entry: &Entry,

@@ -1,4 +1,5 @@
-//! Whether what ran out had its time: while no engine runs, nobody can be heard, and nothing runs out.
+//! Whether what ran out had its time: while no engine runs, nobody can be heard, and nothing runs
+//! out.
 
 use std::time::Duration;
 

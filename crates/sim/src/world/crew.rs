@@ -115,7 +115,8 @@ impl World {
         }
     }
 
-    /// Whether what is said of a task is more than the bus takes: that is so each time, until somebody sees to it.
+    /// Whether what is said of a task is more than the bus takes: that is so each time, until
+    /// somebody sees to it.
     fn is_too_large(&mut self, task: TaskId, way: Way) -> bool {
         let now = self.agenda.now();
         let faults = &mut self.faults;

@@ -1,7 +1,7 @@
 //! How a world ends: faults stop, and everything must come to its end within a stated time.
 //!
-//! First by itself: what is not released then must be parked, or held behind what is. Then a person cures
-//! what cannot be proved and opens what is parked again: then all of it must be released.
+//! First by itself: what is not released then must be parked, or held behind what is. Then a person
+//! cures what cannot be proved and opens what is parked again: then all of it must be released.
 
 use std::time::Duration;
 
@@ -57,8 +57,8 @@ impl World {
         released.all(is_made) && self.lies().is_empty()
     }
 
-    /// The time within which everything comes to its end once faults stop: every lease, retry and batch that
-    /// was under way runs out, and then each task is proved after the other.
+    /// The time within which everything comes to its end once faults stop: every lease, retry and
+    /// batch that was under way runs out, and then each task is proved after the other.
     fn bound(&self) -> Duration {
         let tasks = self.scenario.blocks.len() * self.scenario.spec.stages.len() * 4;
         RUNNING_OUT + PER_TASK * u32::try_from(tasks).unwrap_or(u32::MAX)
@@ -195,7 +195,8 @@ impl World {
     }
 }
 
-/// Leases with their grace, silences, backoff, waits for a source and ages of batches, several in a row.
+/// Leases with their grace, silences, backoff, waits for a source and ages of batches, several in a
+/// row.
 const RUNNING_OUT: Duration = Duration::from_secs(600);
 
 /// So long a program is held before somebody looks at why.
@@ -204,6 +205,6 @@ const HELD_FOR: Duration = Duration::from_secs(120);
 /// The longest that a prover takes, with what is around it.
 const PER_TASK: Duration = Duration::from_secs(4);
 
-/// As often as a person opens what is parked again, and once more for each block: a task that lost what it reads parks
-/// anew, and so does one whose prover is seldom done in its time.
+/// As often as a person opens what is parked again, and once more for each block: a task that lost
+/// what it reads parks anew, and so does one whose prover is seldom done in its time.
 const ROUNDS_MAX: u32 = 12;

@@ -321,7 +321,8 @@ fn found(what: &str) -> Found {
     (Check::Legal, what.to_owned())
 }
 
-/// A segment takes about a hundred turns: it holds four records of the largest, and as much as is around them.
+/// A segment takes about a hundred turns: it holds four records of the largest, and as much as is
+/// around them.
 const fn settings(limits: &Limits) -> Settings {
     let segment_bytes = 4 * (limits.record_bytes_max + 256);
     Settings { segment_bytes, fills_ahead: false, id: Some(LogId([7; 16])) }

@@ -1,5 +1,5 @@
-//! The reader of the feed: by cursor, from the first at every start, at least once. What it has read it has
-//! for good; what it cannot read it has made again.
+//! The reader of the feed: by cursor, from the first at every start, at least once. What it has
+//! read it has for good; what it cannot read it has made again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

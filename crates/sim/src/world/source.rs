@@ -1,5 +1,6 @@
-//! The source, as `push0 run` feeds a file: from the first block at every start, one submission at a time,
-//! and again what the store has lost. Its faults are those of clients: they repeat, reorder and flood.
+//! The source, as `push0 run` feeds a file: from the first block at every start, one submission at
+//! a time, and again what the store has lost. Its faults are those of clients: they repeat, reorder
+//! and flood.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -46,8 +47,8 @@ impl Source {
         self.gone.clear();
     }
 
-    /// Whether it does nothing more unless it is asked, or there is room in an engine that had none at
-    /// `durable`.
+    /// Whether it does nothing more unless it is asked, or there is room in an engine that had none
+    /// at `durable`.
     pub(super) fn rests(&self, durable: Seq) -> bool {
         // The turn that refused it may have made room itself.
         let is_full = self.full_at.is_some_and(|(at, times)| at == durable && times > 1);
@@ -106,8 +107,8 @@ impl World {
         self.request(Request::Add(blocks));
     }
 
-    /// What became of the blocks that were added at once: those that were taken, in their order, up to the first that
-    /// was refused or found no room in its turn.
+    /// What became of the blocks that were added at once: those that were taken, in their order, up
+    /// to the first that was refused or found no room in its turn.
     pub(super) fn source_added(&mut self, Admission { arrivals, refused }: Admission) {
         let taken = arrivals.len();
         let is_some = taken > 0 || refused.is_some();

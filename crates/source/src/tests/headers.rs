@@ -1,8 +1,8 @@
 //! Headers of every fork that has added a field, with their hashes.
 //!
-//! The first is the genesis of Ethereum's mainnet, and the last a block of a public test network that reth made. The
-//! others were made by go-ethereum on the test chain of
-//! the execution API's conformance tests; their hashes are its own.
+//! The first is the genesis of Ethereum's mainnet, and the last a block of a public test network
+//! that reth made. The others were made by go-ethereum on the test chain of the execution API's
+//! conformance tests; their hashes are its own.
 
 use serde_json::{Value, json};
 

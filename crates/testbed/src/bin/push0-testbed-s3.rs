@@ -1,7 +1,7 @@
 //! A server that speaks S3 over a directory: for demonstrations and tests on one machine.
 //!
-//! Its keys are `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` of its environment. It is no store for
-//! production: nothing is synced.
+//! Its keys are `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` of its environment. It is no store
+//! for production: nothing is synced.
 
 use std::env;
 use std::net::{SocketAddr, TcpListener};

@@ -10,7 +10,8 @@ use crate::{
     StageIndex,
 };
 
-/// Covers the chain, whose word its hashes are taken on, every stage, what is released, and the block fields that its log holds.
+/// Covers the chain, whose word its hashes are taken on, every stage, what is released, and the
+/// block fields that its log holds.
 pub(crate) fn pipeline_digest(pipeline: &Pipeline) -> Digest {
     let mut parts = Parts::of("push0.pipeline/1");
     parts.bytes(pipeline.name.as_str().as_bytes());
@@ -35,8 +36,8 @@ pub(crate) fn pipeline_digest(pipeline: &Pipeline) -> Digest {
     parts.digest()
 }
 
-/// Covers the stage's name and place, how it groups, and what proves it; `input` is the digest of the
-/// stage before, so everything before it too.
+/// Covers the stage's name and place, how it groups, and what proves it; `input` is the digest of
+/// the stage before, so everything before it too.
 ///
 /// Whether the program is a mock counts: what it makes must never pass for another's.
 pub(super) fn stage_digest(

@@ -8,8 +8,9 @@ use crate::{AttemptId, Seq, TaskId, Timestamp};
 pub(super) struct Row {
     /// Those that failed, or made what does not verify, but for what a prover says of its task.
     failed: u32,
-    /// Rounds of failures and losses: what was granted before the last that counted is of its round. A machine that stops,
-    /// or whose driver hiccups, ends all that it runs at once, and that is one.
+    /// Rounds of failures and losses: what was granted before the last that counted is of its
+    /// round. A machine that stops, or whose driver hiccups, ends all that it runs at once, and
+    /// that is one.
     pub(super) rounds: u32,
     /// Rounds of what was not begun.
     pub(super) refusals: u32,
@@ -65,11 +66,13 @@ impl Row {
     }
 }
 
-/// Failures in a row that are more than chance: two may be two bad blocks, and a sick machine fails all.
+/// Failures in a row that are more than chance: two may be two bad blocks, and a sick machine fails
+/// all.
 const FAILED_MAX: u32 = 3;
 
 /// Rounds of them, likewise.
 const ROUNDS_MAX: u32 = 3;
 
-/// Rounds of what is not begun. A full or leaving dispatcher may refuse a few grants that crossed its word.
+/// Rounds of what is not begun. A full or leaving dispatcher may refuse a few grants that crossed
+/// its word.
 const REFUSALS_MAX: u32 = 16;

@@ -1,4 +1,5 @@
-//! What was found of the head of the chain: what may hold it, and what may fill the log or a message.
+//! What was found of the head of the chain: what may hold it, and what may fill the log or a
+//! message.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,9 +1,10 @@
 //! A store that is removed under the run that uses it: made again, where that is safe.
 //!
-//! A run on one machine can make everything in its store again, from its block file and its log. So where somebody
-//! has removed the store, or emptied it, it is made again, of the same identity, and the run goes on. It is not where
-//! the log has gone too, where another disk is in the store's place (a mount that went away comes back with all that
-//! was there), or where something stands in its place that is not push0's.
+//! A run on one machine can make everything in its store again, from its block file and its log. So
+//! where somebody has removed the store, or emptied it, it is made again, of the same identity, and
+//! the run goes on. It is not where the log has gone too, where another disk is in the store's
+//! place (a mount that went away comes back with all that was there), or where something stands in
+//! its place that is not push0's.
 //!
 //! Not here: stores that several machines share. Nobody makes these again.
 

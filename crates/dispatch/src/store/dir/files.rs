@@ -1,4 +1,5 @@
-//! Files that are in place whole or not at all, durable once they are, and never in the place of another's.
+//! Files that are in place whole or not at all, durable once they are, and never in the place of
+//! another's.
 //!
 //! Not here: which of them a store has (`dir`).
 
@@ -35,7 +36,8 @@ pub(super) fn place_once(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<Vec
     place_once_by(dir, &dir.join(TMP), name, bytes)
 }
 
-/// Has `bytes` under `name` in `dir`, durably, unless something is there; answers what is there then.
+/// Has `bytes` under `name` in `dir`, durably, unless something is there; answers what is there
+/// then.
 fn place_once_by(dir: &Path, tmp: &Path, name: &str, bytes: &[u8]) -> io::Result<Vec<u8>> {
     let path = dir.join(name);
     let temporary = tmp.join(format!("{name}-{}", drawn()?.trim()));

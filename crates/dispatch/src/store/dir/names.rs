@@ -1,4 +1,5 @@
-//! The names that push0 gives to files of a store. It lists, sweeps and empties nothing of another name.
+//! The names that push0 gives to files of a store. It lists, sweeps and empties nothing of another
+//! name.
 //!
 //! Not here: an artifact's, which is its digest's (`dir`).
 

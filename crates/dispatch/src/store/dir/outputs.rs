@@ -68,6 +68,6 @@ fn close(folder: &Path) {
     }
 }
 
-/// Of what failed attempts printed, which may hold more than artifacts do: nobody but the users of the machines, and their
-/// group where they share one.
+/// Of what failed attempts printed, which may hold more than artifacts do: nobody but the users of
+/// the machines, and their group where they share one.
 const FOR_GROUP: (u32, u32) = (0o770, 0o660);

@@ -1,4 +1,5 @@
-//! Tries, before anything relies on it, what push0 asks of a directory: to write, sync, rename, date and remove files.
+//! Tries, before anything relies on it, what push0 asks of a directory: to write, sync, rename,
+//! date and remove files.
 //!
 //! Not here: what a store does with it (`dir`).
 

@@ -1,10 +1,11 @@
 //! Requests to a bucket from threads that wait for the answer.
 //!
-//! Every request has a limit of time and of retries. What an answer means is said by its type: that there is no
-//! such object is a value; an error says nothing about any object.
+//! Every request has a limit of time and of retries. What an answer means is said by its type: that
+//! there is no such object is a value; an error says nothing about any object.
 //!
-//! The futures are polled on the thread that waits; a runtime of one thread of its own moves the bytes. So a
-//! caller may be on a thread of another runtime, which [`Runtime::block_on`] would refuse.
+//! The futures are polled on the thread that waits; a runtime of one thread of its own moves the
+//! bytes. So a caller may be on a thread of another runtime, which [`Runtime::block_on`] would
+//! refuse.
 //!
 //! Not here: which objects there are (`s3`).
 
@@ -114,8 +115,8 @@ impl Client {
         written.map(drop).map_err(|error| self.told(Doing::Write, &error))
     }
 
-    /// Writes an object in pieces, of which each but the last has [`PIECE_BYTES`], in the place of what is there.
-    /// It appears whole after the last; after an error there is nothing new.
+    /// Writes an object in pieces, of which each but the last has [`PIECE_BYTES`], in the place of
+    /// what is there. It appears whole after the last; after an error there is nothing new.
     pub(super) fn upload(
         &self,
         key: &Path,
@@ -168,8 +169,8 @@ impl Client {
         Ok(None)
     }
 
-    /// Removes an object, if there is one. Asks once: an answer that is lost leaves no second request, which might
-    /// come after the next `put`.
+    /// Removes an object, if there is one. Asks once: an answer that is lost leaves no second
+    /// request, which might come after the next `put`.
     pub(super) fn remove(&self, key: &Path) -> io::Result<()> {
         self.found(Doing::Remove, self.wait(self.once.delete(key))).map(drop)
     }
@@ -255,8 +256,8 @@ fn build(config: &S3Config, retries: usize) -> object_store::Result<AmazonS3> {
     builder.build()
 }
 
-/// Bytes of an upload that are in memory at once; a server may refuse pieces of less than 5 MiB, and more than
-/// 10,000 of them (Amazon S3, multipart upload limits).
+/// Bytes of an upload that are in memory at once; a server may refuse pieces of less than 5 MiB,
+/// and more than 10,000 of them (Amazon S3, multipart upload limits).
 pub(super) const PIECE_BYTES: usize = 8 << 20;
 
 /// The largest object that is read as text.
@@ -273,7 +274,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// For all of a request and its answer: the largest output, 256 MiB, at less than 1 MiB/s.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// What is safe to send again is, so often: seconds in all, after which the caller tells somebody and goes on.
+/// What is safe to send again is, so often: seconds in all, after which the caller tells somebody
+/// and goes on.
 const RETRIES_MAX: usize = 5;
 const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(100);

@@ -50,8 +50,9 @@ pub(super) fn identity(
     Err(fault(io::ErrorKind::InvalidData, what, remedy))
 }
 
-/// Makes sure that nobody else keeps anything under the prefix, before the first object of a store is written there.
-/// A server may make a bucket that is missing, or say no more than that there is no such object: to list it tells.
+/// Makes sure that nobody else keeps anything under the prefix, before the first object of a store
+/// is written there. A server may make a bucket that is missing, or say no more than that there is
+/// no such object: to list it tells.
 fn is_free(client: &Client, prefix: &Key, identity: &Key) -> io::Result<()> {
     let own = [IDENTITY, OWNER, PROBE].map(|name| prefix.clone().join(name));
     let Some(found) = client.first(prefix, |key| !own.contains(key))? else { return Ok(()) };

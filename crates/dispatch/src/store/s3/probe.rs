@@ -1,7 +1,8 @@
-//! Tries, before anything relies on it, what push0 asks of a bucket: to write an object only where there is none, to
-//! read what was written last, to list, and to remove.
+//! Tries, before anything relies on it, what push0 asks of a bucket: to write an object only where
+//! there is none, to read what was written last, to list, and to remove.
 //!
-//! What it writes is one small object of a fixed name, which stays; so each later try needs one write fewer.
+//! What it writes is one small object of a fixed name, which stays; so each later try needs one
+//! write fewer.
 //!
 //! Not here: what a store does with it (`s3`), and the words for what a server refuses (`trouble`).
 

@@ -1,7 +1,9 @@
-//! What is wrong with a bucket or its server, told by what the server answers, with what helps against that.
+//! What is wrong with a bucket or its server, told by what the server answers, with what helps
+//! against that.
 //!
-//! A server says why in its body, `<Error><Code>…`; the codes are Amazon's, and others use the same. The client that
-//! push0 uses hands on the body as text alone, so the code is looked for in that.
+//! A server says why in its body, `<Error><Code>…`; the codes are Amazon's, and others use the
+//! same. The client that push0 uses hands on the body as text alone, so the code is looked for in
+//! that.
 //!
 //! Not here: trying what is relied on (`probe`).
 

@@ -87,8 +87,9 @@ impl<'a> Cat<'a> {
         }
     }
 
-    /// `{"seq":…,"at":…,"event":…, …}`: the event's own fields follow, as they are in the log. A grant also
-    /// names its attempt, so that it can be joined with how that ended. Whatever is about a task has its stage and key.
+    /// `{"seq":…,"at":…,"event":…, …}`: the event's own fields follow, as they are in the log. A
+    /// grant also names its attempt, so that it can be joined with how that ended. Whatever is
+    /// about a task has its stage and key.
     fn json(&self, seq: u64, at: Timestamp, event: &Event) -> String {
         let event_json = serde_json::to_string(event).expect("facts are made of what JSON has");
         let fields = event_json.trim_start_matches('{').strip_suffix('}').unwrap_or_default();

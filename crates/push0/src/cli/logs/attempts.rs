@@ -123,7 +123,8 @@ impl Attempts {
         }
     }
 
-    /// Those that `named` means: an attempt's number, a task by its id or the first digits of it, or tasks by their key.
+    /// Those that `named` means: an attempt's number, a task by its id or the first digits of it,
+    /// or tasks by their key.
     pub(super) fn named(&self, named: &str) -> Result<Selection, String> {
         let number = named.strip_prefix("attempt-").unwrap_or(named);
         let number = number.split_once("-of-").map_or(number, |(number, _)| number);

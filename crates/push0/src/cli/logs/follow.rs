@@ -12,7 +12,8 @@ use crate::interrupts;
 use crate::output::Lines;
 use crate::tell;
 
-/// Goes on until nothing more follows of what is meant, until somebody interrupts it, or reads no more.
+/// Goes on until nothing more follows of what is meant, until somebody interrupts it, or reads no
+/// more.
 pub(super) fn follow(
     facts: &mut Facts,
     attempts: &mut Attempts,
@@ -74,7 +75,8 @@ struct AttemptView {
 }
 
 impl AttemptView {
-    /// Shows what it has printed since, and how it ended. `last` is the attempt that was shown last.
+    /// Shows what it has printed since, and how it ended. `last` is the attempt that was shown
+    /// last.
     fn go_on(
         &mut self,
         attempt: &Attempt,
@@ -138,7 +140,8 @@ impl AttemptView {
         self.last_words.drain(..cut);
     }
 
-    /// What is behind that which was shown, in all that is kept: its beginning may be missing there.
+    /// What is behind that which was shown, in all that is kept: its beginning may be missing
+    /// there.
     fn rest_of<'a>(&self, kept: &'a str) -> &'a str {
         let words = self.last_words.as_str();
         let is_whole = kept.get(..self.printed).is_some_and(|shown| shown.ends_with(words));

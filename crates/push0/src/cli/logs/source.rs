@@ -1,4 +1,5 @@
-//! Where the output of an attempt is had from: the run itself, or the dispatcher of a cluster, or its store.
+//! Where the output of an attempt is had from: the run itself, or the dispatcher of a cluster, or
+//! its store.
 //!
 //! Not here: what is shown of it (`shown`, `follow`).
 
@@ -79,7 +80,8 @@ impl Source {
         })
     }
 
-    /// What is kept of an attempt that has ended, by whom nobody needs to ask: in the dispatcher's directory, or in the store.
+    /// What is kept of an attempt that has ended, by whom nobody needs to ask: in the dispatcher's
+    /// directory, or in the store.
     pub(super) fn kept(&self, attempt: &Attempt) -> Option<String> {
         match self {
             Self::Data(layout) => read(&attempt_log(&layout.dispatch(), attempt.id)).ok(),
@@ -141,7 +143,8 @@ pub(in crate::cli) fn before(forgotten: u64) -> String {
     }
 }
 
-/// What a prover printed for people: without the lines that say how far it is, which `push0 status` shows.
+/// What a prover printed for people: without the lines that say how far it is, which `push0 status`
+/// shows.
 pub(super) fn words(text: &str) -> String {
     text.split_inclusive('\n').filter(|line| !is_progress(line)).collect()
 }

@@ -1,7 +1,7 @@
 //! A status that is shown again and again: drawn anew on a terminal, else one below the other.
 //!
-//! A look begins so many seconds after the last one ended, so that however long it takes, it takes no more than half of
-//! the time. Ctrl-C ends it, with the exit code of what was shown last.
+//! A look begins so many seconds after the last one ended, so that however long it takes, it takes
+//! no more than half of the time. Ctrl-C ends it, with the exit code of what was shown last.
 //!
 //! Not here: how a status is looked at.
 
@@ -115,7 +115,8 @@ fn size() -> Option<rustix::termios::Winsize> {
     stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout).ok()).flatten()
 }
 
-/// As much of a text as a terminal shows without moving it up, and how much is left out. Its cursor takes a row too.
+/// As much of a text as a terminal shows without moving it up, and how much is left out. Its cursor
+/// takes a row too.
 fn cut(text: &str, rows: usize, width: usize) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let takes = |line: &&str| rows_of(line, Some(width)).max(1);

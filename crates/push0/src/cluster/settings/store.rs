@@ -134,7 +134,8 @@ const IN_URL: &str = "has a user or a password in it, which requests would not u
 const IN_QUERY: &str = "has something after a ? or # in it, which requests would not use: write scheme, host and port \
                         alone";
 
-/// A directory; not a place of a kind that push0 does not know, which would be a directory of a strange name.
+/// A directory; not a place of a kind that push0 does not know, which would be a directory of a
+/// strange name.
 fn directory(key: &'static str, text: &str) -> Result<Option<StorePlace>, Fault> {
     let Some((scheme, rest)) = crate::directory::scheme(text) else {
         return match text.trim().is_empty() {

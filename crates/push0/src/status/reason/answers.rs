@@ -1,4 +1,5 @@
-//! What dispatchers say to a reason that the engine has found, and what it means that one says nothing.
+//! What dispatchers say to a reason that the engine has found, and what it means that one says
+//! nothing.
 //!
 //! Not here: how it is told (`reason`).
 

@@ -13,7 +13,8 @@ pub(in crate::status) enum Wait {
     Undelivered,
     /// It waits in a stage for others of its batch.
     Batch { stage: String },
-    /// Its batch takes more blocks: it closes once it is full, at this time, or when no block follows.
+    /// Its batch takes more blocks: it closes once it is full, at this time, or when no block
+    /// follows.
     Blocks {
         stage: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,5 @@
-//! The bounds of asking, by right: what is too long, too much at once, or one too many. Whoever has the right may try.
+//! The bounds of asking, by right: what is too long, too much at once, or one too many. Whoever has
+//! the right may try.
 
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use super::{block, count, engines, engines_in, spec};
 use crate::user::User;
 use crate::world::{BLOCKS, World};
 
-/// As many bytes as may be are read; with one more nothing is, and the answer says how many there may be.
+/// As many bytes as may be are read; with one more nothing is, and the answer says how many there
+/// may be.
 #[test]
 fn a_question_of_one_byte_more_than_its_right_has_is_not_read() {
     let world = engines_in(World::with_payload(2 << 20));
@@ -29,7 +31,8 @@ fn a_question_of_one_byte_more_than_its_right_has_is_not_read() {
     });
 }
 
-/// What one right has under way is bounded too: who asks more is left out, told of, and answered when it asks again.
+/// What one right has under way is bounded too: who asks more is left out, told of, and answered
+/// when it asks again.
 #[test]
 fn no_more_are_answered_at_once_than_a_right_has_seats() {
     let world = engines("20ms");
@@ -91,7 +94,8 @@ async fn crowd(
     crowded.unwrap_or_else(|_| panic!("{right}: nobody is left out: {}", world.said("e1")));
 }
 
-/// Each takes as long as there are parked tasks. While one is under way the others get no answer, and ask again.
+/// Each takes as long as there are parked tasks. While one is under way the others get no answer,
+/// and ask again.
 #[test]
 fn all_parked_tasks_are_retried_by_one_question_at_a_time() {
     let world = World::with_provers(&["--exit", "77"], ", retry = { failed = 1 }");
@@ -110,7 +114,8 @@ fn all_parked_tasks_are_retried_by_one_question_at_a_time() {
     });
 }
 
-/// How many of so many questions at once, each to try all again, are answered before the engine has answered another.
+/// How many of so many questions at once, each to try all again, are answered before the engine has
+/// answered another.
 async fn answers(world: &World, asked: usize) -> usize {
     let asker = User::new(world, "anybody").await;
     let inbox = asker.client.new_inbox();

@@ -91,7 +91,8 @@ fn what_is_no_question_is_refused_by_name() {
     assert_eq!(said.matches("could not be read").count(), 1, "once, then counted: {said}");
 }
 
-/// Whoever shares its right shares its bound, and nobody else: readers and operators are answered as before.
+/// Whoever shares its right shares its bound, and nobody else: readers and operators are answered
+/// as before.
 #[test]
 fn however_much_it_asks_others_are_answered() {
     let mut world = engines("20ms");
@@ -127,8 +128,9 @@ fn however_much_it_asks_others_are_answered() {
     world.finish(BLOCKS);
 }
 
-/// Questions that are all well formed and cost most to read: blocks of as many fields as a message holds, and of as many
-/// as a block may have. What provers made is taken meanwhile, and nobody is given up.
+/// Questions that are all well formed and cost most to read: blocks of as many fields as a message
+/// holds, and of as many as a block may have. What provers made is taken meanwhile, and nobody is
+/// given up.
 #[test]
 fn whatever_it_submits_no_dispatcher_is_given_up() {
     let mut world = engines("200ms");
@@ -176,7 +178,8 @@ fn another_of_its_role_hears_its_answers_and_nobody_else_does() {
             let mut user = User::new(&world, user).await;
             user.is_kept_from(&[], &["_INBOX.push0.client.>"]).await;
         }
-        // An operator has such an inbox too, in an account of its own, where what is said to clients never comes.
+        // An operator has such an inbox too, in an account of its own, where what is said to
+        // clients never comes.
         let operator = User::new(&world, "operator").await;
         let mut apart = operator.client.subscribe("_INBOX.push0.client.>").await.expect("sent");
         operator.client.flush().await.expect("it is connected");
@@ -207,7 +210,8 @@ fn of_blocks_that_are_never_proved_eight_of_a_height_are_recorded() {
                 let add = json!({ "add": [block(height, salt)] }).to_string();
                 let answer = client.have("push0.engine.submit", &add).await;
                 let stood = at(&answer, "/added/arrivals/0");
-                // What would wait for its parent is not forgotten in silence: there is no room for it.
+                // What would wait for its parent is not forgotten in silence: there is no room for
+                // it.
                 let is_left = stood.is_null() && at(&answer, "/added/left") == "later";
                 assert!(stood == stands || (stands == "ahead" && salt >= 8 && is_left), "{answer}");
             }
@@ -228,7 +232,8 @@ fn of_blocks_that_are_never_proved_eight_of_a_height_are_recorded() {
     world.finish(BLOCKS);
 }
 
-/// Nobody's other word on a payload that is there counts, and to say a thing again is no way to write into the log.
+/// Nobody's other word on a payload that is there counts, and to say a thing again is no way to
+/// write into the log.
 #[test]
 fn of_a_known_block_nothing_is_recorded_whatever_payload_it_comes_with() {
     let mut world = engines("20ms");
@@ -259,8 +264,8 @@ fn of_a_known_block_nothing_is_recorded_whatever_payload_it_comes_with() {
     world.finish(BLOCKS);
 }
 
-/// A task is parked as a contradiction where its result was lost and came out otherwise. To try it again takes back what was
-/// accepted, and so it takes an operator.
+/// A task is parked as a contradiction where its result was lost and came out otherwise. To try it
+/// again takes back what was accepted, and so it takes an operator.
 #[test]
 fn a_contradiction_is_left_parked_by_who_may_submit_and_settled_by_who_may_operate() {
     let world = engines("20ms");

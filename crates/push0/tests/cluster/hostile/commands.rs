@@ -1,4 +1,5 @@
-//! Commands with the credentials of a role that may not run them: each ends at once, and names the subject that it lacks.
+//! Commands with the credentials of a role that may not run them: each ends at once, and names the
+//! subject that it lacks.
 
 use std::process::ExitStatus;
 
@@ -54,8 +55,8 @@ fn of_an_operator() {
     }
 }
 
-/// It is let nothing of what it needs. It goes on to look for that, since servers may be told otherwise at any time, and says
-/// so once.
+/// It is let nothing of what it needs. It goes on to look for that, since servers may be told
+/// otherwise at any time, and says so once.
 #[test]
 fn an_engine_of_another_role_neither_leads_nor_floods_whoever_reads_its_words() {
     let mut world = engines("20ms");
@@ -74,7 +75,8 @@ fn an_engine_of_another_role_neither_leads_nor_floods_whoever_reads_its_words() 
     assert_eq!(world.history().len(), before);
 }
 
-/// Nobody but an engine makes the stream: where none has made it, a reader waits for it, and says so.
+/// Nobody but an engine makes the stream: where none has made it, a reader waits for it, and says
+/// so.
 #[test]
 fn of_a_reader_where_no_stream_is() {
     let mut world = World::with_roles("20ms");

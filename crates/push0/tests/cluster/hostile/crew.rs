@@ -1,8 +1,8 @@
-//! A peer of each role that means harm, at work as long as a soak goes on: each does what its role is let, too often, too
-//! large, without sense or as a lie, and what it is not let.
+//! A peer of each role that means harm, at work as long as a soak goes on: each does what its role
+//! is let, too often, too large, without sense or as a lie, and what it is not let.
 //!
-//! Not here: what each single act comes to (the other files of this folder), and who puts right what a person has to
-//! (`person`).
+//! Not here: what each single act comes to (the other files of this folder), and who puts right
+//! what a person has to (`person`).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -247,9 +247,10 @@ async fn operator(client: &Client, round: u64) {
     }
 }
 
-/// One life of a machine that takes work. The one says that it has proved it, or that it had no time: so it is not set aside
-/// for long. The other fails it, calls its inputs lost, is refused by a verifier that is none, or sits on it until it falls
-/// silent. A life that sat on something is silent for so long that it is given up.
+/// One life of a machine that takes work. The one says that it has proved it, or that it had no
+/// time: so it is not set aside for long. The other fails it, calls its inputs lost, is refused by
+/// a verifier that is none, or sits on it until it falls silent. A life that sat on something is
+/// silent for so long that it is given up.
 async fn live(state: &State, client: &Client, role: &str, life: u64) {
     let Some(mut peer) = Peer::new(client.clone(), role, life + 1, 2).await else { return };
     let (mut granted, mut has_sat) = (life, false);
@@ -290,8 +291,8 @@ async fn live(state: &State, client: &Client, role: &str, life: u64) {
     }
 }
 
-/// A result that is not there: every second time said to be no mock, and under a key. Seldom, since a person has to take each
-/// back.
+/// A result that is not there: every second time said to be no mock, and under a key. Seldom, since
+/// a person has to take each back.
 fn lie(state: &State, granted: u64) -> Option<Value> {
     static LAST: Mutex<Option<Instant>> = Mutex::new(None);
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);

@@ -17,7 +17,8 @@ use crate::peer::{Peer, made_up};
 use crate::user::User;
 use crate::world::{BLOCKS, World, at};
 
-/// Started under a name whose dispatcher lives, it is refused each time; the one at work notices nothing.
+/// Started under a name whose dispatcher lives, it is refused each time; the one at work notices
+/// nothing.
 #[test]
 fn a_second_one_of_a_name_is_refused_and_says_so() {
     let mut world = engines("100ms");
@@ -102,7 +103,8 @@ fn one_that_lost_its_machine_takes_over_elsewhere() {
     world.finish(BLOCKS);
 }
 
-/// One that was frozen for so long that another took its place ends when it is thawed, and takes nothing back.
+/// One that was frozen for so long that another took its place ends when it is thawed, and takes
+/// nothing back.
 #[test]
 fn one_that_was_displaced_ends_when_it_comes_back() {
     let mut world = engines("20ms");
@@ -119,8 +121,8 @@ fn one_that_was_displaced_ends_when_it_comes_back() {
     world.finish(BLOCKS);
 }
 
-/// Attempts are numbered, so another's can be guessed, and tasks are in what each is granted: a failure counts only from who
-/// holds the lease.
+/// Attempts are numbered, so another's can be guessed, and tasks are in what each is granted: a
+/// failure counts only from who holds the lease.
 #[test]
 fn it_cannot_fail_what_another_holds() {
     let mut world = engines("1s");
@@ -174,7 +176,8 @@ fn it_cannot_fail_what_another_holds() {
     assert_eq!(count(&world, ended), 0, "what gpu-2 held was ended by gpu-1");
 }
 
-/// The servers tell engines of connections that end, by the name that whoever connects gave himself.
+/// The servers tell engines of connections that end, by the name that whoever connects gave
+/// himself.
 #[test]
 fn it_cannot_pass_for_another_that_has_gone() {
     let mut world = engines("1s");
@@ -192,8 +195,8 @@ fn it_cannot_pass_for_another_that_has_gone() {
     assert_eq!(count(&world, |event| matches!(event, Event::Lost { .. })), 0);
 }
 
-/// It says of whatever it is granted that the input is lost. The engine finds each in the store: nothing is made again,
-/// and after a few such words it is given no more work, which the others do.
+/// It says of whatever it is granted that the input is lost. The engine finds each in the store:
+/// nothing is made again, and after a few such words it is given no more work, which the others do.
 #[test]
 fn its_word_alone_loses_nothing() {
     let mut world = engines("20ms");
@@ -248,8 +251,8 @@ fn however_much_it_says_that_means_nothing_the_work_goes_on() {
     world.finish(BLOCKS);
 }
 
-/// It says that it has proved what nobody has: an engine takes its word, and whoever is to hand the proof out does not. What
-/// is said then to be done about it does it.
+/// It says that it has proved what nobody has: an engine takes its word, and whoever is to hand the
+/// proof out does not. What is said then to be done about it does it.
 #[test]
 fn its_lie_is_refused_at_delivery_and_taken_back_by_the_command_that_is_named() {
     let mut world = engines("20ms");

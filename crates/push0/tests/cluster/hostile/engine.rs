@@ -1,4 +1,5 @@
-//! Who keeps the log: everything but to delete, purge or change the stream, and nothing of another's.
+//! Who keeps the log: everything but to delete, purge or change the stream, and nothing of
+//! another's.
 
 use async_nats::HeaderMap;
 use push0_testbed::PATIENCE;
@@ -9,7 +10,8 @@ use super::engines;
 use crate::user::{User, last};
 use crate::world::World;
 
-/// What changes the stream or removes of it, what is of another stream, and what is of the account or the servers.
+/// What changes the stream or removes of it, what is of another stream, and what is of the account
+/// or the servers.
 const FORBIDDEN: [&str; 29] = [
     "$JS.API.STREAM.DELETE.push0",
     "$JS.API.STREAM.PURGE.push0",

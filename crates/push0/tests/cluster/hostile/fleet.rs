@@ -1,5 +1,5 @@
-//! Machines that share one user, as `docs/nats.md` lets a fleet: each can speak on the subject of every other, and on no
-//! subject but its own for itself.
+//! Machines that share one user, as `docs/nats.md` lets a fleet: each can speak on the subject of
+//! every other, and on no subject but its own for itself.
 
 use futures_util::StreamExt as _;
 use push0_core::{AttemptId, Event, Seq};
@@ -11,8 +11,8 @@ use super::{count, engines_in};
 use crate::user::User;
 use crate::world::World;
 
-/// It hears what the other is told, and so knows which life of it is at work. What it says in its name on its own subject is
-/// dropped all the same; on the other's subject it is the other's word.
+/// It hears what the other is told, and so knows which life of it is at work. What it says in its
+/// name on its own subject is dropped all the same; on the other's subject it is the other's word.
 #[test]
 fn a_message_is_of_the_dispatcher_that_its_subject_names() {
     let mut world = engines_in(World::with_shared_fleet("1s"));

@@ -15,11 +15,13 @@ use crate::world::{BLOCKS, PASSWORD, World};
 /// What somebody would have another pipeline say.
 type Change = fn(&mut PipelineSpec);
 
-/// Name, chain, stages, programs' names and keys, and whether mocks may pass: none of them is another from one moment to the
-/// next. How long things may take, and how much there may be of them, is.
+/// Name, chain, stages, programs' names and keys, and whether mocks may pass: none of them is
+/// another from one moment to the next. How long things may take, and how much there may be of
+/// them, is.
 #[test]
 fn it_changes_how_things_go_on_and_not_what_is_proved() {
-    // A program that is no mock: such a one may have a key, and mocks may be allowed where they were not.
+    // A program that is no mock: such a one may have a key, and mocks may be allowed where they
+    // were not.
     let world = World::with_roles("20ms");
     let path = world.path("pipeline.toml");
     let real = fs::read_to_string(&path).expect("it is there").replace(", mock = true }", " }");

@@ -1,4 +1,5 @@
-//! A dispatcher that is none of push0's: it beats as one does, and says of each grant what a test has it say.
+//! A dispatcher that is none of push0's: it beats as one does, and says of each grant what a test
+//! has it say.
 //!
 //! Not here: what comes of that (`dispatcher`, `crew`).
 
@@ -34,8 +35,8 @@ impl Peer {
         Some(Self { client, down, id: id.to_owned(), life, capacity, running, reports, next })
     }
 
-    /// Goes on for one beat: of each grant `says` what became of it, and none where it sits on it. `false` where nothing can
-    /// be sent any more.
+    /// Goes on for one beat: of each grant `says` what became of it, and none where it sits on it.
+    /// `false` where nothing can be sent any more.
     pub(crate) async fn go_on(
         &mut self,
         says: &mut (impl FnMut(&Value) -> Option<Value> + Send),

@@ -1,5 +1,5 @@
-//! The file of roles that ships, word for word: who may publish and hear what, and in which account. A right that is added
-//! there is one that nobody here has tried.
+//! The file of roles that ships, word for word: who may publish and hear what, and in which
+//! account. A right that is added there is one that nobody here has tried.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -27,7 +27,8 @@ fn one_account_has_streams_and_only_so_many_consumers() {
     assert!(text.contains("system_account: SYS"));
 }
 
-/// What one account lends to another is what a user of the other may publish there, and nothing that changes the stream.
+/// What one account lends to another is what a user of the other may publish there, and nothing
+/// that changes the stream.
 #[test]
 fn nothing_that_changes_the_stream_is_lent_to_another_account() {
     let text = text();

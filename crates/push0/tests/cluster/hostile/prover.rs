@@ -1,7 +1,8 @@
-//! What runs as a prover: it has no credential of push0's, its words obey nobody's terminal, and what it makes is only input
-//! to a verifier.
+//! What runs as a prover: it has no credential of push0's, its words obey nobody's terminal, and
+//! what it makes is only input to a verifier.
 //!
-//! Not here: its memory, its processes and its folders, which no cluster is needed for (`push0_dispatch`).
+//! Not here: its memory, its processes and its folders, which no cluster is needed for
+//! (`push0_dispatch`).
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -13,7 +14,8 @@ use super::{count, engines_in};
 use crate::binaries::push0;
 use crate::world::{BLOCKS, World};
 
-/// Its own environment has none. That of its dispatcher it can read as long as it is the same user, as the page says.
+/// Its own environment has none. That of its dispatcher it can read as long as it is the same user,
+/// as the page says.
 #[test]
 fn it_has_no_credential_in_its_environment() {
     let script = "#!/bin/sh\nenv >DIR/env.tmp; mv DIR/env.tmp DIR/env
@@ -47,7 +49,8 @@ tr '\\0' '\\n' </proc/$PPID/environ >DIR/above.tmp; mv DIR/above.tmp DIR/above\n
     world.finish(BLOCKS);
 }
 
-/// What it prints is shown by the dispatcher, the engines, to whoever reads the log and whoever asks: nowhere as it is.
+/// What it prints is shown by the dispatcher, the engines, to whoever reads the log and whoever
+/// asks: nowhere as it is.
 #[test]
 fn no_terminal_obeys_what_it_prints() {
     let script = "#!/bin/sh\n[ -e DIR/go ] && exec MOCK \"$@\"
@@ -87,8 +90,9 @@ printf 'a\\033[2Jb\\033]0;owned\\007c\\342\\200\\256d\\302\\233e\\r\\010f\\n' >&
     world.finish(BLOCKS);
 }
 
-/// A proof of nothing, one of another block, one under another key, one that says that it is a mock, and its own word that it
-/// is verified: of each block the first try is one of them, and writes over what others have made. None of it is accepted.
+/// A proof of nothing, one of another block, one under another key, one that says that it is a
+/// mock, and its own word that it is verified: of each block the first try is one of them, and
+/// writes over what others have made. None of it is accepted.
 #[test]
 fn nothing_that_its_verifier_refuses_is_accepted_whatever_it_says() {
     let world = with_prover(World::with_roles("20ms"), LIAR);
@@ -136,7 +140,8 @@ fn nothing_that_its_verifier_refuses_is_accepted_whatever_it_says() {
     world.finish(BLOCKS);
 }
 
-/// A world whose provers are this script; `DIR` is the world's directory in it, and `MOCK` what ships.
+/// A world whose provers are this script; `DIR` is the world's directory in it, and `MOCK` what
+/// ships.
 fn with_prover(world: World, script: &str) -> World {
     let program = world.path("prove");
     let mock = push0().with_file_name("push0-prover-mock").display().to_string();

@@ -54,7 +54,8 @@ fn its_credentials_run_no_command_of_anothers() {
     }
 }
 
-/// It may name whatever it likes under the name that the API has for it: what is not imported reaches nobody.
+/// It may name whatever it likes under the name that the API has for it: what is not imported
+/// reaches nobody.
 #[test]
 fn of_the_api_it_has_what_reads_and_nothing_that_changes() {
     let world = engines("20ms");
@@ -119,7 +120,8 @@ fn what_changes_anything_is_refused_and_changes_nothing() {
     assert_eq!(world.history().len(), before);
 }
 
-/// What is whole in the engine's store is not made again, however often a reader says that it is lost; what is lost is.
+/// What is whole in the engine's store is not made again, however often a reader says that it is
+/// lost; what is lost is.
 #[test]
 fn a_result_is_made_again_only_if_the_engine_finds_it_lost_too() {
     let mut world = engines("20ms");

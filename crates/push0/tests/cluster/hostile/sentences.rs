@@ -1,5 +1,6 @@
-//! Every sentence of `docs/nats.md` on what a role can or cannot do, and what holds it: `sentences.txt` has each as the page
-//! has it, and under it the tests (`= FILE::TEST`), or why there is none (`~ WHY`).
+//! Every sentence of `docs/nats.md` on what a role can or cannot do, and what holds it:
+//! `sentences.txt` has each as the page has it, and under it the tests (`= FILE::TEST`), or why
+//! there is none (`~ WHY`).
 //!
 //! Not here: whether a test holds what it is named for. That is for who reads both.
 
@@ -8,7 +9,8 @@ use std::fs;
 
 use crate::binaries::workspace;
 
-/// A sentence that is new on the page, or says something else than it did, has nothing that holds it until somebody looks.
+/// A sentence that is new on the page, or says something else than it did, has nothing that holds
+/// it until somebody looks.
 #[test]
 fn each_sentence_of_the_page_is_listed_in_its_place() {
     let page = fs::read_to_string(workspace().join("docs/nats.md")).expect("it is there");

@@ -1,4 +1,5 @@
-//! What hostile peers leave in a log: the facts that would not be there without them, by their kind.
+//! What hostile peers leave in a log: the facts that would not be there without them, by their
+//! kind.
 //!
 //! Not here: what keeps them few (the rules of `push0_core`, the bounds of asking).
 
@@ -6,14 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use push0_core::{AttemptId, Event, Seq, Turn};
 
-/// Facts of one kind, and what they take. Unit: bytes of JSON, which is more than they take in the log.
+/// Facts of one kind, and what they take. Unit: bytes of JSON, which is more than they take in the
+/// log.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Left {
     pub(crate) facts: u64,
     pub(crate) bytes: u64,
 }
 
-/// What machines of these names, and blocks of nobody's chain, came to, and what a person did about it.
+/// What machines of these names, and blocks of nobody's chain, came to, and what a person did about
+/// it.
 pub(crate) fn traces(history: &[Turn], machines: &[&str]) -> BTreeMap<&'static str, Left> {
     let (mut theirs, mut left) = (BTreeSet::new(), BTreeMap::<_, Left>::new());
     for turn in history {

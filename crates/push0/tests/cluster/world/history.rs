@@ -19,8 +19,8 @@ impl World {
         turn.events.iter().any(|event| matches!(event, Event::Granted { .. }))
     }
 
-    /// Whether a turn grants or accepts. While no log is to be had a leader goes on granting for a while, and what was
-    /// proved meanwhile is only to be accepted then.
+    /// Whether a turn grants or accepts. While no log is to be had a leader goes on granting for a
+    /// while, and what was proved meanwhile is only to be accepted then.
     pub(crate) fn works(turn: &Turn) -> bool {
         let is_accepted = |event: &Event| matches!(event, Event::Accepted { .. });
         Self::grants(turn) || turn.events.iter().any(is_accepted)
@@ -67,7 +67,8 @@ impl World {
         })
     }
 
-    /// How long after `since` a reader of the log first sees such a turn. It may have been decided long before.
+    /// How long after `since` a reader of the log first sees such a turn. It may have been decided
+    /// long before.
     pub(crate) fn read_after(
         &self,
         since: SystemTime,
@@ -78,7 +79,8 @@ impl World {
         now().duration_since(since).unwrap_or_default()
     }
 
-    /// How long after `since` a task whose attempt has failed or was lost since then is given out again.
+    /// How long after `since` a task whose attempt has failed or was lost since then is given out
+    /// again.
     pub(crate) fn given_out_again(&self, since: SystemTime) -> Duration {
         let since = since.duration_since(UNIX_EPOCH).expect("it is later than that");
         let since_us = u64::try_from(since.as_micros()).expect("not so late");
@@ -99,7 +101,8 @@ impl World {
         })
     }
 
-    /// What the log holds, once it can be read: a log that cannot be read is not one that holds nothing.
+    /// What the log holds, once it can be read: a log that cannot be read is not one that holds
+    /// nothing.
     pub(crate) fn history(&self) -> Vec<Turn> {
         until("the log cannot be read", || {
             let told = |fault: &_| drop(writeln!(io::stderr(), "not read yet: {fault:?}"));

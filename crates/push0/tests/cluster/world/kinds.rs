@@ -10,7 +10,8 @@ use super::users::{Users, users};
 use crate::binaries::workspace;
 
 impl World {
-    /// One server with accounts, one of them the system's, for `push0` and for what it may hear of others.
+    /// One server with accounts, one of them the system's, for `push0` and for what it may hear of
+    /// others.
     pub(crate) fn with_accounts(time: &str) -> Self {
         let mut world = Self::over(1, time, ACCOUNTS.to_owned());
         world.users = Users::One;
@@ -73,8 +74,8 @@ impl World {
         self.nats.reload(0, &Settings { nodes: 1, more: users(""), ..Settings::default() });
     }
 
-    /// Three servers with the roles that ship and three machines more, `gpu-3` to `gpu-5`, for as long as `time` of blocks
-    /// that take a moment each.
+    /// Three servers with the roles that ship and three machines more, `gpu-3` to `gpu-5`, for as
+    /// long as `time` of blocks that take a moment each.
     pub(crate) fn for_long(time: Duration) -> Self {
         let roles = roles();
         let (before, one) =

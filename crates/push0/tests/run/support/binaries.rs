@@ -1,7 +1,7 @@
 //! The binaries: push0, and the provers that it looks for beside itself.
 //!
-//! Cargo builds push0 for these tests, and the provers only where the whole workspace is tested. So what
-//! is missing or older than its source is built here, once for each test process.
+//! Cargo builds push0 for these tests, and the provers only where the whole workspace is tested. So
+//! what is missing or older than its source is built here, once for each test process.
 
 use std::fs;
 use std::path::{Path, PathBuf};

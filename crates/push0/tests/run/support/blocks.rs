@@ -1,7 +1,8 @@
-//! Blocks that nobody has seen before: valid headers of the London fork, each the child of the one before.
+//! Blocks that nobody has seen before: valid headers of the London fork, each the child of the one
+//! before.
 //!
-//! Encoded and hashed here anew, so that the source is not checked with itself; a test compares with
-//! mainnet.
+//! Encoded and hashed here anew, so that the source is not checked with itself; a test compares
+//! with mainnet.
 
 use serde_json::{Value, json};
 use sha3::{Digest as _, Keccak256};

@@ -8,7 +8,8 @@ use std::time::Duration;
 pub(crate) struct Chance(u64);
 
 impl Chance {
-    /// With the seed that `PUSH0_TEST_SEED` gives, or another each time. Printed, for the next time.
+    /// With the seed that `PUSH0_TEST_SEED` gives, or another each time. Printed, for the next
+    /// time.
     pub(crate) fn new() -> Self {
         let given = std::env::var("PUSH0_TEST_SEED").ok().map(|seed| seed.parse().expect("a seed"));
         let seed = given.unwrap_or_else(|| RandomState::new().hash_one("push0") >> 32);

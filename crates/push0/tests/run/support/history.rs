@@ -85,7 +85,8 @@ impl History {
         assert!(self.0.is_sorted_by_key(|event| text(event, "/at")), "time went back");
     }
 
-    /// Whether each task waits for a result, at the end; on the way, that it was given one only when it did.
+    /// Whether each task waits for a result, at the end; on the way, that it was given one only
+    /// when it did.
     fn standing(&self) -> BTreeMap<&str, bool> {
         let mut waits: BTreeMap<&str, bool> = BTreeMap::new();
         for event in &self.0 {

@@ -1,11 +1,13 @@
 //! Pipelines of mocks, as text.
 
-/// Everything but the stages and the release: two mocks, one kept warm, one started for each attempt.
+/// Everything but the stages and the release: two mocks, one kept warm, one started for each
+/// attempt.
 pub(crate) fn head() -> String {
     HEAD.to_owned()
 }
 
-/// Every block by itself, then all of them joined two by two; each attempt takes a time from `lasts`.
+/// Every block by itself, then all of them joined two by two; each attempt takes a time from
+/// `lasts`.
 pub(crate) fn leaf_and_tree(lasts: &str) -> String {
     format!(
         r#"{HEAD}

@@ -79,6 +79,6 @@ pub(crate) fn wait(world: &Path, wanted: impl Fn(&[Process]) -> bool) -> Result<
     }
 }
 
-/// A run begins with some syncs, and a killed prover has memory to give back; the rest is the machine's load. Less
-/// than the minute after which the stubborn end by themselves.
+/// A run begins with some syncs, and a killed prover has memory to give back; the rest is the
+/// machine's load. Less than the minute after which the stubborn end by themselves.
 const PATIENCE: Duration = Duration::from_secs(40);

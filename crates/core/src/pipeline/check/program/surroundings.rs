@@ -51,7 +51,8 @@ fn variable(at: &mut At<'_>, key: &str, name: &str) {
     }
 }
 
-/// As every system takes one; longer or other names are some system's own, and their number can stand for them.
+/// As every system takes one; longer or other names are some system's own, and their number can
+/// stand for them.
 fn is_user(name: &str) -> bool {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "._-@".contains(letter);
     (1..=USER_MAX).contains(&name.len()) && !name.starts_with('-') && name.chars().all(is_plain)
