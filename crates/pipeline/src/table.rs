@@ -87,7 +87,13 @@ impl<'t, 'f, 'a> Keys<'t, 'f, 'a> {
         let table = match self.at(key) {
             Some((DeValue::Table(table), _)) => Some(table),
             Some((other, offset)) => {
-                self.wrong(key, offset, other, "a table", &format!("[{}]", self.path_of(key)));
+                let write = match key {
+                    "max" => "max = { blocks = 4 }".to_owned(),
+                    "retry" => "retry = { transient = 5 }".to_owned(),
+                    "env" => "env = { NAME = \"value\" }".to_owned(),
+                    _ => format!("[{}]", self.path_of(key)),
+                };
+                self.wrong(key, offset, other, "a table", &write);
                 None
             }
             None => None,

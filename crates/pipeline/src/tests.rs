@@ -127,6 +127,18 @@ fn a_type_that_does_not_fit_is_told_with_its_line() {
 }
 
 #[test]
+fn a_table_that_is_short_is_shown_as_it_is_written() {
+    for (to, write) in [
+        ("max = 5", "write `max = { blocks = 4 }`"),
+        ("retry = 5", "write `retry = { transient = 5 }`"),
+    ] {
+        let faults = parse(&SCROLL.replace("arity = 2", to)).expect_err("a faulty pipeline");
+        let remedies: Vec<_> = faults.iter().map(|fault| fault.remedy.as_str()).collect();
+        assert!(remedies.contains(&write), "{remedies:?}");
+    }
+}
+
+#[test]
 fn a_command_asks_for_both_paths_in_one_place_or_for_none() {
     let with = |command: &str, args: &str| {
         let text = SCROLL.replace("[\"push0-prover-chain\"]", command);
