@@ -4,7 +4,10 @@
 //! left alone, one that is missing or damaged is written again.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use push0_core::{ReleaseNumber, Scheduler, TaskId, TaskState};
@@ -34,7 +37,11 @@ pub(super) struct Deliverer {
     troubles: Repeats,
     failure: Option<PublishError>,
     paused: Instant,
-    queue: SyncSender<(ReleaseNumber, Publication)>,
+    /// None once no other file is to be begun.
+    queue: Option<SyncSender<(ReleaseNumber, Publication)>>,
+    /// Whether no other file is begun.
+    stops: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
 }
 
 /// The first `room` releases after `cursor` that can be published now, oldest first.
@@ -64,15 +71,30 @@ impl Deliverer {
         let publish = move |publication: &Publication| {
             publish::publish(publication, &store, &programs, Some(&cache), &out)
         };
-        super::spawn("deliverer", move || deliver(&queued, publish, &teller))?;
+        let stops = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&stops);
+        let thread = super::spawn("deliverer", move || deliver(&queued, publish, &teller, &told))?;
         Ok(Self {
             cursor: ReleaseNumber(0),
             failures: 0,
             troubles: Repeats::default(),
             failure: None,
             paused: Instant::now(),
-            queue,
+            queue: Some(queue),
+            stops,
+            thread,
         })
+    }
+
+    /// Has no other file begun. The one that is being written is written.
+    pub(super) fn stop(&mut self) {
+        self.stops.store(true, Ordering::Relaxed);
+        self.queue = None;
+    }
+
+    /// Whether nothing is being written any more, and all that was is told.
+    pub(super) fn has_stopped(&self) -> bool {
+        self.thread.is_finished()
     }
 
     /// The last release that was handed over.
@@ -134,8 +156,9 @@ impl Deliverer {
 
     /// Hands over what the queue has room for.
     pub(super) fn hand(&mut self, due: Vec<(ReleaseNumber, Publication)>) {
+        let Some(queue) = &self.queue else { return };
         for (number, publication) in due {
-            match self.queue.try_send((number, publication)) {
+            match queue.try_send((number, publication)) {
                 Ok(()) => self.cursor = number,
                 Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => return,
             }
@@ -152,8 +175,12 @@ fn deliver(
     queued: &Receiver<(ReleaseNumber, Publication)>,
     publish: impl Fn(&Publication) -> Result<Delivery, PublishError>,
     teller: &SyncSender<News>,
+    stops: &AtomicBool,
 ) {
     while let Ok((number, publication)) = queued.recv() {
+        if stops.load(Ordering::Relaxed) {
+            return;
+        }
         let delivered = match publish(&publication) {
             Ok(delivery) => Delivered::Written(number, delivery),
             Err(PublishError::ProofLost { task, .. }) => Delivered::Missing(number, task),

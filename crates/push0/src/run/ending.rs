@@ -63,9 +63,28 @@ impl Run {
             standing = self.last_look().or(standing);
         }
         self.handle.stop();
-        match self.end_engine()? {
+        self.deliverer.stop();
+        let failed = self.end_engine()?;
+        self.hear_written();
+        match failed {
             Some(error) => Err(RunError::Engine(error)),
             None => Ok(standing?),
+        }
+    }
+
+    /// Takes the file that is being written: what is listed at the end is all that was written.
+    fn hear_written(&mut self) {
+        let until = Instant::now() + LAST_FILE_MAX;
+        while Instant::now() < until {
+            let has_stopped = self.deliverer.has_stopped();
+            match self.news.recv_timeout(LAST_FILE_LOOK) {
+                Ok(News::Delivered(Delivered::Written(number, delivery))) => {
+                    self.published.insert(number, delivery.published);
+                }
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) if !has_stopped => {}
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
+            }
         }
     }
 
@@ -79,6 +98,9 @@ impl Run {
             match self.news.recv_timeout(TICK) {
                 Ok(News::EngineEnded(Err(error))) => failed = Some(error),
                 Ok(News::Interrupted) => self.interrupts += 1,
+                Ok(News::Delivered(Delivered::Written(number, delivery))) => {
+                    self.published.insert(number, delivery.published);
+                }
                 Ok(_) | Err(_) => {}
             }
             let is_late = began.elapsed() > ENGINE_END_MAX && self.ground.hangs();
@@ -105,6 +127,13 @@ const ENGINE_END_MAX: Duration = Duration::from_secs(1);
 /// How long it is waited for at most: a disk that still answers writes what an engine has in hand
 /// within it.
 const ENGINE_END_LAST: Duration = Duration::from_secs(60);
+
+/// How long the file that is being written is waited for: a verifier that takes longer is ended with
+/// this process, before there is a file.
+const LAST_FILE_MAX: Duration = Duration::from_secs(1);
+
+/// From one look for it to the next.
+const LAST_FILE_LOOK: Duration = Duration::from_millis(5);
 
 /// How long what is under way is waited for at the end: a verifier that takes longer is started
 /// again by the next run.
