@@ -128,8 +128,8 @@ const ENGINE_END_MAX: Duration = Duration::from_secs(1);
 /// within it.
 const ENGINE_END_LAST: Duration = Duration::from_secs(60);
 
-/// How long the file that is being written is waited for: a verifier that takes longer is ended with
-/// this process, before there is a file.
+/// How long the file that is being written is waited for: a verifier that takes longer is ended
+/// with this process, before there is a file.
 const LAST_FILE_MAX: Duration = Duration::from_secs(1);
 
 /// From one look for it to the next.
