@@ -205,7 +205,11 @@ impl Fleet {
     /// Whether a life of a dispatcher is before the one that was heard last.
     fn is_of_the_past(&self, dispatcher: &DispatcherId, incarnation: u64) -> bool {
         let there = self.members.get(dispatcher).map(|member| member.incarnation);
-        let last = there.or_else(|| self.gone.get(dispatcher).map(|(life, _)| *life));
+        let gone = || {
+            let (life, since) = self.gone.get(dispatcher)?;
+            (self.looked.since(*since) < GONE_FOR).then_some(*life)
+        };
+        let last = there.or_else(gone);
         last.is_some_and(|last| incarnation < last)
     }
 
@@ -244,8 +248,10 @@ fn lose_all(
 /// client's retry.
 const STRAY_MAX: Duration = Duration::from_secs(60);
 
-/// How long a beat may be on its way: longer than any bus keeps one.
-const GONE_FOR: Duration = Duration::from_secs(60);
+/// How long a beat may be on its way. A lower number may also be a new life, of a machine whose
+/// clock is behind: that one is heard after as long, which is no longer than a late beat would have
+/// its dispatcher pass for one that is there.
+const GONE_FOR: Duration = Duration::from_secs(10);
 
 /// As many lives are remembered at most. Past that a late beat has a dispatcher pass for one that
 /// is there, for as long as it may be silent.

@@ -146,6 +146,12 @@ fn a_late_beat_of_a_life_before_does_not_bring_back_who_has_departed() {
     day.fleet.departed(&new.dispatcher, day.now, &day.scheduler);
     assert_eq!(day.fleet.beat(day.now, &old, &day.scheduler), (Vec::new(), Vec::new()));
     assert_eq!(day.fleet.life(&new.dispatcher), None, "it is dead");
+    let mut later = day.fleet.clone();
+    let now = day.now + Duration::from_secs(10);
+    later.look(now);
+    later.beat(now, &old, &day.scheduler);
+    let life = later.life(&old.dispatcher).expect("its machine's clock may be behind");
+    assert_eq!(life.incarnation, old.incarnation);
     day.fleet.beat(day.now, &new, &day.scheduler);
     let life = day.fleet.life(&new.dispatcher).expect("it is back");
     assert_eq!(life.incarnation, new.incarnation);
