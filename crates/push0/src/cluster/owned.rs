@@ -61,6 +61,8 @@ pub(super) fn fits(
     let is_one_known = known.any(|artifact| found.contains(&artifact));
     let is_one_wanted = scheduler.references().next().is_some();
     match (found.is_empty(), is_one_known) {
+        // An engine that leads may have tied it since the first look, and blocks have come.
+        (false, false) if store.owner().map_err(silent(store))?.is_some() => Ok(()),
         (false, false) => Err(ClusterError::StoreOfUnknown { store: store.to_string() }),
         (true, _) if is_one_wanted && !is_lost => {
             Err(ClusterError::StoreEmpty { store: store.to_string() })

@@ -38,7 +38,8 @@ pub(crate) fn run(path: &str) {
     };
     if let Some(failed) = blocks.iter().find(|block| at == block.line && code != Some(0)) {
         let said = said(failed);
-        panic!("{path}:{at}: ended with {code:?}:\n{}\nsaid:\n{said}", failed.text);
+        let logs = ends_of_logs(dir.path());
+        panic!("{path}:{at}: ended with {code:?}:\n{}\nsaid:\n{said}\n{logs}", failed.text);
     }
     assert_eq!(code, Some(0), "{path}: it did not begin");
     for pair in fences.windows(2) {
@@ -51,6 +52,23 @@ pub(crate) fn run(path: &str) {
             assert!(is_so, "{path}:{line}: shown:\n{}\nsaid:\n{said}", output.text);
         }
     }
+}
+
+/// The last lines of each `.log` file that the page's commands wrote, in its directory or one below:
+/// what a process said that ended by itself.
+fn ends_of_logs(dir: &Path) -> String {
+    let folders = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let folders = folders.filter(|path| path.is_dir()).chain([dir.to_owned()]);
+    let files = folders.flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten());
+    let logs =
+        files.map(|entry| entry.path()).filter(|path| path.extension() == Some("log".as_ref()));
+    logs.fold(String::new(), |mut ends, log| {
+        let text = String::from_utf8_lossy(&fs::read(&log).unwrap_or_default()).into_owned();
+        let lines: Vec<_> = text.lines().collect();
+        let end = lines.get(lines.len().saturating_sub(LOG_LINES)..).unwrap_or_default().join("\n");
+        let _ = write!(ends, "== the end of {}\n{end}\n", log.display());
+        ends
+    })
 }
 
 /// A directory with the examples and the settings of the repository, and its binaries where `cargo
@@ -134,6 +152,8 @@ fn ended(mut bash: Child) -> Option<i32> {
     bash.wait().expect("it is ours").code()
 }
 
+/// Of the end of a log that is shown.
+const LOG_LINES: usize = 12;
 /// Where pages have their NATS server.
 const PORT: &str = "4222";
 /// Of a page: the README proves, with a prover that is not optimised.
