@@ -49,6 +49,7 @@ mod leave;
 mod leaving;
 mod links;
 mod lives;
+mod metrics;
 mod outputs;
 mod owned;
 mod present;

@@ -55,6 +55,8 @@ pub struct Engine<L> {
     is_alone: bool,
     /// What people know of a log that takes nothing.
     troubles: Repeats,
+    /// Turns that nobody was shown since the last that somebody was.
+    missed: u64,
 }
 
 /// Why the engine ended before it was told to.
@@ -92,6 +94,7 @@ impl<L: Log> Engine<L> {
             is_over: false,
             is_alone: false,
             troubles: Repeats::default(),
+            missed: 0,
         };
         (engine, Handle::new(sender, watched, room, is_stopping))
     }
@@ -262,9 +265,12 @@ impl<L: Log> Engine<L> {
         // A log that takes more and makes none of it durable is still in trouble.
         lines.extend(self.troubles.working("the log takes what is decided again"));
         let overheads = accepted.into_iter().map(overhead).collect();
-        let last = turn.last();
-        let seen = TurnReport { lines, overheads, warning: None, turn: Some(turn) };
-        let _ = self.ports.turns.try_send(seen);
+        let (last, append) = (turn.last(), Some(durable.since(turn.at)));
+        let (turn, missed) = (Some(turn), std::mem::take(&mut self.missed));
+        let seen = TurnReport { lines, overheads, warning: None, turn, append, missed };
+        if self.ports.turns.try_send(seen).is_err() {
+            self.missed = missed + 1;
+        }
         self.pulse.send_replace(last);
     }
 

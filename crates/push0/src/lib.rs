@@ -27,6 +27,7 @@ pub mod publish;
 pub mod run;
 pub mod status;
 pub mod sweep;
+mod telemetry;
 pub mod tell;
 mod temporary;
 mod trial;

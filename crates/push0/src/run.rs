@@ -34,6 +34,7 @@ mod threads;
 mod verdict;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::JoinHandle;
@@ -42,7 +43,7 @@ use std::time::{Duration, Instant};
 use push0_core::{BlockHash, Height, Input, ReleaseNumber, TaskId};
 use push0_dispatch::{Dispatcher, Notice};
 use push0_source::Rules;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 pub use self::args::{MachineArgs, RunArgs};
 pub(crate) use self::deliver::due;
@@ -62,6 +63,8 @@ use crate::exit::Exit;
 use crate::interrupts;
 use crate::notices;
 use crate::publish::Published;
+pub use crate::telemetry::TelemetryArgs;
+use crate::telemetry::{EngineMetrics, Passing, Scrape};
 use crate::tell;
 
 /// Runs the pipeline.
@@ -125,8 +128,31 @@ struct Run {
     /// Since when only programs are wanted that nobody can run.
     unoffered: Option<Instant>,
     ground: Ground,
+    /// What is scraped, where somebody wants that.
+    metrics: Option<EngineMetrics>,
     /// Where `push0 logs` asks what runs.
     _socket: Option<crate::live::Socket>,
+}
+
+/// Answers scrapes of this run from here on, where it is told to. `dir` is its dispatcher's.
+fn scraped(
+    args: &RunArgs,
+    passing: Option<Passing>,
+    handle: &Handle,
+    dir: &Path,
+) -> Result<Option<EngineMetrics>, RunError> {
+    let Some((address, passing)) = args.telemetry.metrics.zip(passing) else { return Ok(None) };
+    let metrics = EngineMetrics::new();
+    metrics.lead(passing);
+    let (_, led) = watch::channel(Some(handle.clone()));
+    let scrape = Scrape {
+        engine: Some((metrics.clone(), led)),
+        disk: Some(dir.to_owned()),
+        log: dir.parent().map(|data| data.join("log")),
+        ..Scrape::default()
+    };
+    scrape.serve(address)?;
+    Ok(Some(metrics))
 }
 
 impl Run {
@@ -137,7 +163,7 @@ impl Run {
             tell::info(&note);
         }
         let RunSetup { loaded, source, scheduler, log, store, config, programs, .. } = opened;
-        let RunSetup { out, cache, was_resumed, ground, .. } = opened;
+        let RunSetup { out, cache, was_resumed, ground, passing, .. } = opened;
         let (teller, news) = sync_channel(NEWS_MAX);
         let heard = teller.clone();
         let listens = interrupts::listen(move || heard.send(News::Interrupted).is_ok());
@@ -152,6 +178,7 @@ impl Run {
         let lines = screen.wants_lines();
         let ports = Ports { post: Box::new(started.to), source: ask_source, turns, lines };
         let (engine, handle) = Engine::new(scheduler, log, ports);
+        let metrics = scraped(args, passing, &handle, &dir)?;
         let engine = spawn("engine", run_engine(engine, teller.clone()))?;
         // Before any beat is heard: the leases of the engine before must not be granted again.
         open::begin(args, &handle, &loaded)?;
@@ -184,6 +211,7 @@ impl Run {
             gone: BTreeMap::new(),
             unoffered: None,
             ground,
+            metrics,
             _socket: socket,
         })
     }
@@ -256,6 +284,7 @@ impl Run {
     fn hear(&mut self, news: News) -> Result<Option<Exit>, RunError> {
         match news {
             News::Seen(seen) => {
+                self.metrics.iter().for_each(|metrics| metrics.turn(&seen));
                 tell::tell(&seen.lines);
                 seen.warning.iter().for_each(tell::warn);
                 let room = OVERHEADS_MAX.saturating_sub(self.overheads.len());

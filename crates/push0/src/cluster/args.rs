@@ -12,6 +12,7 @@ use push0_dispatch::Reclaim;
 use super::hook;
 use super::settings::ClusterArgs;
 use crate::run::MachineArgs;
+use crate::telemetry::TelemetryArgs;
 
 /// Runs an engine of a cluster: it stands by, or leads
 ///
@@ -33,6 +34,8 @@ pub(crate) struct ServeArgs {
     /// The store of this log is lost for good: begin with an empty one
     #[arg(long = "store-lost")]
     pub(crate) is_store_lost: bool,
+    #[command(flatten)]
+    pub(crate) telemetry: TelemetryArgs,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
 }
@@ -74,6 +77,8 @@ pub(crate) struct DispatchArgs {
     pub(crate) alive: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
+    #[command(flatten)]
+    pub(crate) telemetry: TelemetryArgs,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
 }

@@ -34,6 +34,7 @@ use crate::gpus::Gpus;
 use crate::notices::{self, Failures};
 use crate::programs::{self, Programs};
 use crate::status::DispatcherView;
+use crate::telemetry::{DispatcherMetrics, Scrape};
 use crate::tell;
 
 /// Dispatches until it is told to stop.
@@ -77,6 +78,7 @@ fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
     }
     let graces = loaded.pipeline.stages.iter().map(|stage| stage.grace);
     let ends = Ends { drain: wanted_drain, grace: graces.max().unwrap_or(STOP_GRACE) };
+    let metrics = scraped(args, &settings, &config)?;
     let (views, view) = watch::channel(None);
     let (outputs, printed) = watch::channel(None);
     runtime.spawn(outputs::answer(called_over.clone(), printed, config.id.clone()));
@@ -88,7 +90,9 @@ fn start(args: &DispatchArgs) -> Result<(), ClusterError> {
         notices::begins(&config);
         let started = push0_dispatch::start(config.clone())?;
         outputs.send_replace(Some(started.dispatcher.outputs()));
-        let carried = carry(&bus, started, (&mut beats, leader), &mut stop, (&sign, &views, ends));
+        metrics.iter().for_each(|metrics| metrics.begin(started.dispatcher.view()));
+        let shown = Shown { sign: &sign, views: &views, metrics: metrics.as_ref() };
+        let carried = carry(&bus, started, (&mut beats, leader), &mut stop, (shown, ends));
         leader = match runtime.block_on(carried)? {
             LifeEnd::Stopped => return Ok(()),
             LifeEnd::OtherHistory(leader) => leader,
@@ -129,6 +133,29 @@ async fn first_beat(
     }
 }
 
+/// Where what a dispatcher does is shown.
+#[derive(Clone, Copy)]
+struct Shown<'a> {
+    sign: &'a Sign,
+    views: &'a watch::Sender<Option<DispatcherView>>,
+    metrics: Option<&'a DispatcherMetrics>,
+}
+
+/// Answers scrapes of it from here on, where it is told to.
+fn scraped(
+    args: &DispatchArgs,
+    settings: &Settings,
+    config: &Config,
+) -> Result<Option<DispatcherMetrics>, ClusterError> {
+    let Some(address) = args.telemetry.metrics.or(settings.telemetry.metrics) else {
+        return Ok(None);
+    };
+    let metrics = DispatcherMetrics::new(config.slots, config.memory_bytes, config.gpus.count());
+    let (dispatcher, disk) = (Some(metrics.clone()), Some(config.dir.clone()));
+    Scrape { dispatcher, disk, ..Scrape::default() }.serve(address)?;
+    Ok(Some(metrics))
+}
+
 /// Carries messages until it has left, is told to stop, or what it was granted is of no log any
 /// more; then ends the provers that still run, and says so. Results that wait for a verdict are the
 /// next life's.
@@ -137,14 +164,18 @@ async fn carry(
     started: Started,
     (beats, leader): (&mut async_nats::Subscriber, LeaderBeat),
     stop: &mut Stop,
-    (sign, views, ends): (&Sign, &watch::Sender<Option<DispatcherView>>, Ends),
+    (Shown { sign, views, metrics }, ends): (Shown<'_>, Ends),
 ) -> Result<LifeEnd, ClusterError> {
     let Started { dispatcher, to, mut from, mut notices } = started;
     let own = dispatcher.life();
     tell::info(format_args!("{}: takes work", own.dispatcher));
     let up = hear(&own.dispatcher);
     let mut down = bus.subscribe(&life(&own)).await;
-    let shows = || drop(views.send_replace(Some(DispatcherView::of(&dispatcher))));
+    let shows = || {
+        drop(views.send_replace(Some(DispatcherView::of(&dispatcher))));
+        let kept = dispatcher.counts().1;
+        metrics.iter().for_each(|metrics| metrics.stands(kept, bus.is_connected()));
+    };
     shows();
     let (mut leaving, mut ticks) = (Leaving::new(&dispatcher, ends), tokio::time::interval(LOOK));
     let (mut said, mut failures) = (Vec::new(), Failures::default());
@@ -184,6 +215,7 @@ async fn carry(
             }
             Some(notice) = notices.recv() => {
                 failures.notice(&notice);
+                metrics.iter().for_each(|metrics| metrics.notice(&notice));
                 shows();
             }
             told = stop.comes() => leaving.told(told),

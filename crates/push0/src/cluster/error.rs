@@ -13,6 +13,7 @@ use push0_source::SourceError;
 use crate::engine::EngineError;
 use crate::exit::Exit;
 use crate::programs::MissingProgram;
+use crate::telemetry::NoEndpoint;
 use crate::tell;
 
 /// Why a process of a cluster ends without a result. Each is told as `error: WHAT (WHERE): WHAT TO
@@ -158,6 +159,8 @@ pub(crate) enum ClusterError {
          the stage"
     )]
     SmallPayload { stage: String, inputs: usize, found: usize, needed: usize },
+    #[error("{0}")]
+    Metrics(#[from] NoEndpoint),
     #[error("no thread to be had ({0}): try again")]
     Thread(#[source] io::Error),
 }

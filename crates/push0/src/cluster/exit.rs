@@ -37,7 +37,8 @@ impl From<&ClusterError> for Exit {
                 | NatsError::SmallPayload { .. }
                 | NatsError::Setting { .. },
             )
-            | ClusterError::SmallPayload { .. } => Self::Usage,
+            | ClusterError::SmallPayload { .. }
+            | ClusterError::Metrics(_) => Self::Usage,
             ClusterError::Source(_) => Self::Source,
             ClusterError::Nats(NatsError::Unreadable(error)) | ClusterError::Read(error) => {
                 Self::from(error)

@@ -38,7 +38,7 @@ pub(super) enum LeadEnd {
 /// the store for its log's own, unless it `is_tied` to it.
 pub(super) async fn lead(
     shared: &Arc<Shared>,
-    replica: Replica,
+    mut replica: Replica,
     above: Epoch,
     is_tied: bool,
 ) -> Result<LeadEnd, ClusterError> {
@@ -49,6 +49,8 @@ pub(super) async fn lead(
         tie(&shared.store, &log, name)?;
     }
     let epoch = Epoch(replica.scheduler().epoch().0.max(above.0).saturating_add(1));
+    let metrics = shared.metrics.clone();
+    metrics.iter().for_each(|metrics| metrics.lead(replica.take_passing()));
     let (log, mut scheduler) = replica.take_over();
     let bytes_max = shared.bus.bytes_max();
     sizes::check_open(&scheduler, bytes_max)?;
@@ -66,6 +68,7 @@ pub(super) async fn lead(
         while seen.recv_many(&mut some, SEEN_MAX).await > 0 {
             let mut lines = Vec::new();
             for seen in some.drain(..) {
+                metrics.iter().for_each(|metrics| metrics.turn(&seen));
                 lines.extend(seen.lines);
                 lines.extend(seen.warning.map(|warning| Line::new(Level::Warn, warning)));
             }

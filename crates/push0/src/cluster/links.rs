@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use push0_log::{LinkNews, LinkTeller};
 
+use crate::telemetry::lost_a_connection;
 use crate::tell::{self, Level, Line, Repeats};
 
 /// Tells people what becomes of connections.
@@ -46,6 +47,7 @@ impl Links {
                 }
                 let lost = self.0.entry(server.clone()).or_default();
                 lost.connections += 1;
+                lost_a_connection();
                 let words = format!("lost the connection to {server} ({why}); trying again");
                 if lost.connections > 1 {
                     return vec![Line::new(Level::Debug, words).with("server", server)];

@@ -9,6 +9,7 @@ use push0_log::{Follower, NatsConfig, NatsLog, ReadError};
 
 use super::error::ClusterError;
 use crate::data::Replay;
+use crate::telemetry::Passing;
 use crate::tell;
 
 /// A log that is followed, and what it has led to so far.
@@ -19,6 +20,8 @@ pub(super) struct Replica {
     /// When releases were recalled, by position: so many as operators have discarded results.
     recalled: BTreeMap<Seq, Timestamp>,
     is_short_told: bool,
+    /// What the log has shown in passing, for metrics.
+    passing: Option<Passing>,
 }
 
 impl Replica {
@@ -26,7 +29,17 @@ impl Replica {
         let log = NatsLog::open(nats).await?;
         let follower = log.follow(log.start().clone());
         let (replay, recalled) = (Replay::new(), BTreeMap::new());
-        Ok(Self { log, follower, replay, recalled, is_short_told: false })
+        Ok(Self { log, follower, replay, recalled, is_short_told: false, passing: None })
+    }
+
+    /// Notes what the log shows in passing. From its beginning, so before anything is read.
+    pub(super) fn follow_passing(&mut self) {
+        self.passing = Some(Passing::default());
+    }
+
+    /// What it has shown.
+    pub(super) fn take_passing(&mut self) -> Passing {
+        self.passing.take().unwrap_or_default()
     }
 
     /// Reads what is there, or waits for more; answers whether there was any.
@@ -45,6 +58,9 @@ impl Replica {
         self.log.saw(self.follower.position());
         for turn in &turns {
             self.replay.turn(turn);
+            if let Some(passing) = &mut self.passing {
+                passing.follow(turn);
+            }
             self.recalled.extend(recalls(turn));
         }
         if let Some(illegal) = self.replay.illegal() {

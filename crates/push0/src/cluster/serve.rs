@@ -34,6 +34,7 @@ use super::ears::hear;
 use super::error::{ClusterError, told};
 use super::lead::{LeadEnd, lead};
 use super::lives::Lives;
+use super::metrics::scraped;
 use super::owned::{fits, owned};
 use super::replica::Replica;
 use super::role::Role;
@@ -46,6 +47,7 @@ use crate::clock::wall;
 use crate::engine::{EngineError, Handle};
 use crate::exit::Exit;
 use crate::interrupts::Hangup;
+use crate::telemetry::EngineMetrics;
 use crate::tell::{self, Repeats};
 
 /// What all parts of this process share.
@@ -61,6 +63,8 @@ pub(super) struct Shared {
     pub(super) reign: watch::Sender<Reign>,
     pub(super) stop: watch::Receiver<bool>,
     sign: Sign,
+    /// What is scraped, where somebody wants that.
+    pub(super) metrics: Option<EngineMetrics>,
     /// The last word of another engine that leads.
     seen: watch::Receiver<Option<Beat>>,
     /// Where the time of what is seen begins.
@@ -91,6 +95,8 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
     let sign = sign(args.alive.as_deref())?;
     let store = settings.store(Access::Make)?;
     let aside = runtime()?;
+    let (leading, led) = watch::channel(None);
+    let metrics = scraped(args, &settings, (&store, &led), &aside)?;
     // The engine's own thread reads nothing that others say. What dispatchers say has a thread and
     // a connection of its own; so have questions, and so have the beats: where servers drop a
     // connection that is too slow for a flood, the lead stays, grants leave, and who asks has no
@@ -101,7 +107,6 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
     let bus = own.block_on(Bus::connect(&settings))?;
     let heard_by = ears.block_on(Bus::connect(&settings))?;
     let beats_by = aside.block_on(Bus::connect(&settings))?;
-    let (leading, led) = watch::channel(None);
     let (reign, reigns) = watch::channel(Reign::default());
     let (heard, seen) = watch::channel(None);
     let began = Instant::now();
@@ -129,6 +134,7 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
         reign,
         stop,
         sign,
+        metrics,
         seen,
         began,
     };
@@ -183,6 +189,9 @@ async fn once(
     let mut is_compared = is_tied;
     troubles.works("log and store answer again");
     replica.log.watch();
+    if shared.metrics.is_some() {
+        replica.follow_passing();
+    }
     let mut standby = Standby::new(shared.began.elapsed(), patience);
     let mut is_warned = false;
     while !*shared.stop.borrow() {

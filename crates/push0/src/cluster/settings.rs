@@ -6,6 +6,7 @@
 mod file;
 mod store;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -25,7 +26,7 @@ use crate::tell;
 /// Where the cluster is
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ClusterArgs {
-    /// The machine's settings: [nats], [store], [dispatch]
+    /// The machine's settings: [nats], [store], [dispatch], [telemetry]
     #[arg(long, value_name = "FILE", env = "PUSH0_CONFIG", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
     /// The NATS servers, with commas between [default: nats://127.0.0.1:4222]
@@ -56,6 +57,7 @@ pub(crate) struct Settings {
     /// Where all machines share it; clients that need none may leave it out.
     store: Option<StorePlace>,
     pub(crate) dispatch: DispatchTable,
+    pub(crate) telemetry: TelemetryTable,
 }
 
 impl Settings {
@@ -80,6 +82,7 @@ struct File {
     nats: NatsTable,
     store: StoreTable,
     dispatch: DispatchTable,
+    telemetry: TelemetryTable,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -114,6 +117,13 @@ pub(crate) struct DispatchTable {
     pub(crate) memory: Option<String>,
     pub(crate) drain: Option<String>,
     pub(crate) notice: Option<Named>,
+}
+
+/// `[telemetry]`; flags go first.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct TelemetryTable {
+    pub(crate) metrics: Option<SocketAddr>,
 }
 
 impl Default for NatsTable {
@@ -152,7 +162,7 @@ impl ClusterArgs {
             Some(path) => file::read(path)?,
             None => File::default(),
         };
-        let File { nats: table, store, dispatch } = file;
+        let File { nats: table, store, dispatch, telemetry } = file;
         let fault = |key: &str, what: &str| ClusterError::Setting {
             file: self.config.clone(),
             line: None,
@@ -205,7 +215,7 @@ impl ClusterArgs {
         let place = store.place(self.store.as_ref().map(Named::expose), from_env);
         let store = place.map_err(|(key, what)| fault(key, &what))?;
         let (prefix, operates) = (table.prefix, table.operator);
-        Ok(Settings { nats, system, prefix, operates, store, dispatch })
+        Ok(Settings { nats, system, prefix, operates, store, dispatch, telemetry })
     }
 }
 

@@ -37,6 +37,10 @@ pub struct TurnReport {
     pub warning: Option<String>,
     /// The turn itself, once it is durable.
     pub turn: Option<Turn>,
+    /// How long that took from its decision.
+    pub append: Option<Duration>,
+    /// How many turns before it found no room on the way here.
+    pub missed: u64,
 }
 
 /// Carries messages to dispatchers, as well as it can.

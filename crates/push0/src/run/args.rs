@@ -11,6 +11,8 @@ use clap::Args;
 
 use push0_pipeline::unit;
 
+use crate::telemetry::TelemetryArgs;
+
 /// Proves what the pipeline's source gives, until it ends; goes on where it was
 ///
 /// Engine and dispatcher are this one process; it starts the provers. Everything it knows is in the
@@ -46,6 +48,8 @@ pub struct RunArgs {
     /// since
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "5m")]
     pub patience: Duration,
+    #[command(flatten)]
+    pub telemetry: TelemetryArgs,
 }
 
 /// What of this machine provers may use.

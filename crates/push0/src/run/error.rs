@@ -13,6 +13,7 @@ use push0_source::SourceError;
 use crate::data::DataError;
 use crate::engine::{EngineError, EngineGone};
 use crate::publish::PublishError;
+use crate::telemetry::NoEndpoint;
 
 /// Why a run ends without a result. Each is told as `error: WHAT (WHERE): WHAT TO DO`.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,8 @@ pub(crate) enum RunError {
     Unoffered(String),
     #[error("{what} (--memory): {remedy}")]
     Memory { what: String, remedy: &'static str },
+    #[error("{0}")]
+    Metrics(#[from] NoEndpoint),
     #[error("{0}")]
     Source(#[from] SourceError),
     #[error("{refused} ({}): use another --data, or the file this one was begun with", file.display())]

@@ -18,7 +18,8 @@ impl From<&RunError> for Exit {
             | RunError::Dispatcher(StartError::Foreign(_))
             | RunError::Program { .. }
             | RunError::Unoffered(_)
-            | RunError::Memory { .. } => Self::Usage,
+            | RunError::Memory { .. }
+            | RunError::Metrics(_) => Self::Usage,
             RunError::Source(_) | RunError::NoSuchBlock { .. } => Self::Source,
             RunError::Submit { .. }
             | RunError::OtherChain { .. }

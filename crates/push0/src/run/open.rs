@@ -24,6 +24,7 @@ use crate::engine::Handle;
 use crate::gpus::Gpus;
 use crate::programs::{self, Programs};
 use crate::publish;
+use crate::telemetry::Passing;
 use crate::tell;
 
 /// What a run starts from.
@@ -40,6 +41,8 @@ pub(super) struct RunSetup {
     /// Where verifiers keep what they use again.
     pub(super) cache: PathBuf,
     pub(super) was_resumed: bool,
+    /// What the log has shown in passing, for metrics.
+    pub(super) passing: Option<Passing>,
     /// Which directory the log is in, whatever its name.
     pub(super) ground: Ground,
 }
@@ -64,7 +67,8 @@ pub(super) fn open(args: &RunArgs) -> Result<RunSetup, RunError> {
         true => publish::clear(&out), // the mark of the data directory is its own too
         false => publish::take(&out, &loaded.pipeline.name)?,
     }
-    let (log, replayed) = replay(&data)?;
+    let mut passing = args.telemetry.metrics.map(|_| Passing::default());
+    let (log, replayed) = replay(&data, passing.as_mut())?;
     compare(args, &data, &loaded, &replayed)?;
     let store = store(&data, &log, &loaded.pipeline.name)?;
     let config = Config {
@@ -98,6 +102,7 @@ pub(super) fn open(args: &RunArgs) -> Result<RunSetup, RunError> {
         out,
         cache,
         was_resumed,
+        passing,
         ground,
     })
 }
@@ -127,9 +132,20 @@ pub(super) fn begin(
     Ok(())
 }
 
-pub(super) fn replay(data: &Layout) -> Result<(FileLog, Recorded), RunError> {
+/// Opens the log, and replays it; `passing` follows it, where somebody wants that.
+pub(super) fn replay(
+    data: &Layout,
+    mut passing: Option<&mut Passing>,
+) -> Result<(FileLog, Recorded), RunError> {
     let disk = Directory::new(&data.log());
-    let (opened, replay) = Replay::of(|each| FileLog::open_on(disk, Settings::default(), each));
+    let (opened, replay) = Replay::of(|each| {
+        FileLog::open_on(disk, Settings::default(), &mut |turn| {
+            if let Some(passing) = &mut passing {
+                passing.follow(&turn);
+            }
+            each(turn);
+        })
+    });
     let (log, report) = opened.map_err(RunError::Log)?;
     warn_of_cut(&report);
     let recorded = replay.end(report).map_err(RunError::Illegal)?;

@@ -125,7 +125,7 @@ pub(crate) fn record(
 ) -> Result<TakenBack, RunError> {
     let layout = Layout::new(data);
     layout.look()?;
-    let (mut log, recorded) = open::replay(&layout)?;
+    let (mut log, recorded) = open::replay(&layout, None)?;
     let mut scheduler = recorded.scheduler;
     let inputs = inputs(&scheduler).map_err(RunError::NotDone)?;
     let (now, first) = (Clock::start(scheduler.now()).now(), scheduler.last().next());

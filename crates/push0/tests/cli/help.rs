@@ -123,6 +123,11 @@ fn run_is_explained() {
               
               [default: 5m]
 
+          --metrics <ADDR>
+              Answer scrapes of Prometheus at this address, as in 127.0.0.1:9464 (docs/metrics.md)
+              
+              [env: PUSH0_METRICS=]
+
       -h, --help
               Print help (see a summary with '-h')
 

@@ -234,7 +234,7 @@ fn status_is_explained() {
               The data directory of a run; a cluster without it
 
           --config <FILE>
-              The machine's settings: [nats], [store], [dispatch]
+              The machine's settings: [nats], [store], [dispatch], [telemetry]
               
               [env: PUSH0_CONFIG]
 

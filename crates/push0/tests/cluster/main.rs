@@ -24,6 +24,7 @@ mod leader_frozen;
 mod leader_killed;
 mod leaving;
 mod links;
+mod metrics;
 mod nats_killed;
 mod no_consumers;
 mod operators;

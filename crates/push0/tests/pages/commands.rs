@@ -5,6 +5,7 @@ use crate::shell::run;
 /// The pages that a test below runs.
 pub(crate) const RUN: &[&str] = &[
     "README.md",
+    "docs/metrics.md",
     "docs/operating.md",
     "docs/paper.md",
     "docs/provers.md",
@@ -34,6 +35,11 @@ fn the_readme() {
 #[test]
 fn how_to_operate_a_cluster() {
     run("docs/operating.md");
+}
+
+#[test]
+fn what_is_scraped() {
+    run("docs/metrics.md");
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub(crate) fn run(path: &str) {
     let blocks: Vec<_> = fences.iter().filter(|fence| fence.language == "sh").collect();
     assert!(!blocks.is_empty(), "{path} has no commands");
     let dir = clone();
-    let script = script(&blocks, dir.path(), free_ports(1).remove(0));
+    let script = script(&blocks, dir.path(), &free_ports(PORTS.len()));
     let (code, at) = shell(dir.path(), &script);
     let said = |block: &Fence| {
         fs::read_to_string(dir.path().join(format!(".pages/{}", block.line))).unwrap_or_default()
@@ -54,8 +54,8 @@ pub(crate) fn run(path: &str) {
     }
 }
 
-/// The last lines of each `.log` file that the page's commands wrote, in its directory or one below:
-/// what a process said that ended by itself.
+/// The last lines of each `.log` file that the page's commands wrote, in its directory or one
+/// below: what a process said that ended by itself.
 fn ends_of_logs(dir: &Path) -> String {
     let folders = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
     let folders = folders.filter(|path| path.is_dir()).chain([dir.to_owned()]);
@@ -105,7 +105,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// `cargo build` is a word that does nothing here: what it builds is there.
-fn script(blocks: &[&Fence], dir: &Path, port: u16) -> String {
+fn script(blocks: &[&Fence], dir: &Path, ports: &[u16]) -> String {
     let mut script = String::from(
         "set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || :; wait' EXIT\ncargo() { [ \"$1\" = build ]; }\n",
     );
@@ -113,7 +113,10 @@ fn script(blocks: &[&Fence], dir: &Path, port: u16) -> String {
         let log = dir.join(".pages");
         let log = log.display();
         let _ = writeln!(script, "echo {line} >{log}/at\nexec >{log}/{line} 2>&1");
-        script.push_str(&text.replace(PORT, &port.to_string()));
+        let own = PORTS.iter().zip(ports);
+        let text =
+            own.fold(text.clone(), |text, (shown, own)| text.replace(shown, &own.to_string()));
+        script.push_str(&text);
     }
     script
 }
@@ -154,7 +157,7 @@ fn ended(mut bash: Child) -> Option<i32> {
 
 /// Of the end of a log that is shown.
 const LOG_LINES: usize = 12;
-/// Where pages have their NATS server.
-const PORT: &str = "4222";
+/// Where pages have their NATS server, and their metrics.
+const PORTS: [&str; 2] = ["4222", "9464"];
 /// Of a page: the README proves, with a prover that is not optimised.
 const TIME_MAX: Duration = Duration::from_secs(300);

@@ -18,7 +18,7 @@ fn artifacts_is_explained() {
               The data directory of a run; a cluster without it
 
           --config <FILE>
-              The machine's settings: [nats], [store], [dispatch]
+              The machine's settings: [nats], [store], [dispatch], [telemetry]
               
               [env: PUSH0_CONFIG]
 
@@ -80,7 +80,7 @@ fn log_is_explained() {
               The data directory of a run; a cluster without it
 
           --config <FILE>
-              The machine's settings: [nats], [store], [dispatch]
+              The machine's settings: [nats], [store], [dispatch], [telemetry]
               
               [env: PUSH0_CONFIG]
 
@@ -173,7 +173,7 @@ fn logs_is_explained() {
               without it
 
           --config <FILE>
-              The machine's settings: [nats], [store], [dispatch]
+              The machine's settings: [nats], [store], [dispatch], [telemetry]
               
               [env: PUSH0_CONFIG]
 
