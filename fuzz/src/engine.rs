@@ -55,6 +55,7 @@ fn request(ask: Ask) -> Vec<Request<Nobody>> {
         | Ask::Position
         | Ask::Retry(_)
         | Ask::RetryAll
+        | Ask::Explain(_)
         | Ask::Discard { .. } => return vec![Request::Look(())],
     };
     vec![Request::Ask(vec![input], ())]

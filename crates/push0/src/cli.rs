@@ -8,6 +8,7 @@
 mod artifacts;
 mod bench;
 mod check;
+mod explain;
 #[doc(hidden)]
 pub mod fuzzing;
 mod init;
@@ -87,6 +88,7 @@ enum Command {
     Doctor(DoctorArgs),
     Verify(VerifyArgs),
     Status(StatusArgs),
+    Explain(ExplainArgs),
     Log(LogArgs),
     Logs(LogsArgs),
     Artifacts(ArtifactsArgs),
@@ -204,6 +206,28 @@ struct StatusArgs {
     json: bool,
 }
 
+/// Says why a block or a task is where it is
+///
+/// What happened to it, by the log: who tried it, for how long, and how that ended. What it waits
+/// for now, by the word of the engine that leads and of its dispatchers. And what makes it move: a
+/// command to type, or that there is nothing to do. Changes nothing.
+#[derive(Args, Debug)]
+#[command(after_long_help = EXPLAIN_EXAMPLES)]
+struct ExplainArgs {
+    /// A block's number, a key (16525002-16525003), or a task's id or the first digits of it (4 at
+    /// least)
+    #[arg(value_name = "BLOCK|KEY|TASK")]
+    what: String,
+    /// The data directory of a run; a cluster without it
+    #[arg(long, value_name = "DIR", value_parser = crate::directory::named)]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    cluster: cluster::ClusterArgs,
+    /// Print JSON, an object a line for each block or task
+    #[arg(long)]
+    json: bool,
+}
+
 /// Shows what the store holds, and why
 ///
 /// Payloads, results and final proofs, what failed attempts of a cluster printed, and what nothing
@@ -292,6 +316,7 @@ impl Cli {
             Command::Doctor(args) => crate::doctor::doctor(&args),
             Command::Verify(args) => verify::verify(&args),
             Command::Status(args) => status::status(&args),
+            Command::Explain(args) => explain::explain(&args),
             Command::Log(args) => log::log(&args),
             Command::Logs(args) => logs::logs(&args),
             Command::Artifacts(args) => artifacts::artifacts(&args),
@@ -311,6 +336,11 @@ const STATUS_EXAMPLES: &str = "\
 Examples:
   push0 status --data scroll.push0
   push0 status --nats nats://a:4222,nats://b:4222";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  push0 explain 16525003 --data scroll.push0
+  push0 explain 3f9a01c2 --nats nats://a:4222";
 
 const VERIFY_EXAMPLES: &str = "\
 Examples:

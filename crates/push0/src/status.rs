@@ -5,6 +5,7 @@
 
 mod cluster;
 mod cordoned;
+mod explain;
 mod hear;
 mod heard;
 mod held;
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use self::cluster::Record;
 pub(crate) use self::cluster::{Cluster, DispatcherView, EngineView, Leader};
 use self::cordoned::Cordoned;
+pub use self::explain::Subject;
 use self::heard::BeatView;
 use self::held::WaitingBlocks;
 pub(crate) use self::layout::{RECENT, fit, long, middle, rows_of};

@@ -83,6 +83,7 @@ impl Command {
             | Self::Doctor(_)
             | Self::Verify(_)
             | Self::Status(_)
+            | Self::Explain(_)
             | Self::Log(_)
             | Self::Logs(_)
             | Self::Artifacts(_)

@@ -13,9 +13,10 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::{timeout, timeout_at};
 
+use super::bound::Bound;
 use super::count::Count;
 use crate::engine::{EngineGone, Handle};
-use crate::status::{Space, Status};
+use crate::status::{Space, Status, Subject};
 
 /// The last look, for all who ask. Clones share it.
 #[derive(Clone, Debug)]
@@ -29,7 +30,7 @@ pub(super) struct ClusterView {
     pub(super) epoch: Epoch,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct GlanceState {
     last: Option<(Instant, ClusterView)>,
     /// A look that is under way, and until when it is waited for: all who ask share that.
@@ -40,6 +41,16 @@ struct GlanceState {
     spaces: Option<JoinHandle<Option<Space>>>,
     /// What the store holds.
     count: Count,
+    /// How often single things are looked at.
+    abouts: Bound,
+}
+
+impl Default for GlanceState {
+    fn default() -> Self {
+        let abouts = Bound::new(ABOUTS_A_SECOND);
+        let count = Count::default();
+        Self { last: None, looks: None, space: None, spaces: None, count, abouts }
+    }
 }
 
 impl Glance {
@@ -65,6 +76,20 @@ impl Glance {
         drop(looked);
         seen.status.log = handle.room().map(Into::into);
         Some(seen)
+    }
+}
+
+impl Glance {
+    /// Why one thing is where it is. No answer where the engine has no time, or is asked so more
+    /// often than it may be: who asks asks again.
+    pub(super) async fn about(&self, handle: &Handle, subject: Subject) -> Option<Status> {
+        if !self.0.lock().await.abouts.takes(Instant::now()) {
+            return None;
+        }
+        let look = move |scheduler: &Scheduler, fleet: &Fleet| {
+            Status::about(scheduler, Some(fleet), subject)
+        };
+        timeout(LOOK_MAX, handle.see(look)).await.ok()?.ok()
     }
 }
 
@@ -106,6 +131,10 @@ const LOOK_EACH: Duration = Duration::from_secs(1);
 
 /// So long after it was begun a look is waited for, which is shorter than who asks waits.
 const LOOK_MAX: Duration = Duration::from_secs(1);
+
+/// Looks at single things a second: a person asks about one, and a look takes an engine of a
+/// thousand dispatchers some milliseconds.
+const ABOUTS_A_SECOND: u32 = 10;
 
 /// How long the store's disk is waited for: it is told of as it was seen last, or not at all.
 const DISK_MAX: Duration = Duration::from_millis(100);

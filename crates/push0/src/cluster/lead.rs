@@ -221,6 +221,10 @@ pub(super) async fn answer(
             status.cluster = Some(Cluster::led_by(Leader { engine, epoch, doubled }));
             Some(Answer::Status(Box::new(status)))
         }
+        Ask::Explain(subject) => {
+            let status = glance.about(handle, subject).await?;
+            Some(Answer::Status(Box::new(status)))
+        }
         Ask::Retry(named) => retries.named(handle, right, named).await,
         Ask::RetryAll => retries.all(handle, right).await,
     }

@@ -46,7 +46,7 @@ impl Right {
     /// The least that `ask` needs.
     pub(super) const fn for_asking(ask: &Ask) -> Self {
         match ask {
-            Ask::Status | Ask::Remake(_) => Self::Read,
+            Ask::Status | Ask::Explain(_) | Ask::Remake(_) => Self::Read,
             Ask::Submit(_)
             | Ask::Add(_)
             | Ask::Reads(_)
@@ -88,6 +88,7 @@ mod tests {
         let asks = [
             Ask::Apply(Box::default()),
             Ask::Status,
+            Ask::Explain(crate::status::Subject::Task(TaskId([7; 32]))),
             Ask::Remake(TaskId([7; 32])),
             Ask::Submit(vec![]),
             Ask::Add(vec![]),

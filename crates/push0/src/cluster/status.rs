@@ -11,7 +11,7 @@ use super::serve::runtime;
 use super::settings::{ClusterArgs, Settings};
 use super::threads::Threads;
 use super::wire::{Answer, Ask, Present};
-use crate::status::{Cluster, Status};
+use crate::status::{Cluster, Status, Subject};
 use push0_log::Log as _;
 
 /// Whether an engine that leads answers.
@@ -43,13 +43,25 @@ impl StatusAsker {
     }
 
     pub(crate) fn read(&self) -> Result<Status, ClusterError> {
+        self.read_of(None)
+    }
+
+    /// The same about one thing alone.
+    pub(crate) fn read_about(&self, subject: Subject) -> Result<Status, ClusterError> {
+        self.read_of(Some(subject))
+    }
+
+    fn read_of(&self, subject: Option<Subject>) -> Result<Status, ClusterError> {
         let bus = &self.bus;
+        let ask = subject.map_or(Ask::Status, Ask::Explain);
         self.runtime.block_on(async {
-            let (mut present, answer) =
-                tokio::join!(bus.roll_call(ROLL_CALL), bus.ask(&Ask::Status));
+            let (mut present, mut answer) = tokio::join!(bus.roll_call(ROLL_CALL), bus.ask(&ask));
+            if answer.is_none() && subject.is_some() {
+                answer = bus.ask(&ask).await; // others may have asked too often
+            }
             let (mut status, is_led) = match answer {
                 Some(Answer::Status(status)) => (*status, true),
-                _ => (of_log(&self.settings, self.blocks).await?, false),
+                _ => (of_log(&self.settings, self.blocks, subject).await?, false),
             };
             if misses_any(&status, &present) {
                 let again = bus.roll_call(ROLL_CALL).await.into_iter();
@@ -86,10 +98,18 @@ fn misses_any(status: &Status, present: &[Present]) -> bool {
 }
 
 /// What the log says, where no engine leads.
-async fn of_log(settings: &Settings, blocks: usize) -> Result<Status, ClusterError> {
+async fn of_log(
+    settings: &Settings,
+    blocks: usize,
+    subject: Option<Subject>,
+) -> Result<Status, ClusterError> {
     let mut replica = Replica::open(&settings.nats).await?;
     replica.catch_up().await?;
-    let mut status = Status::of(replica.scheduler(), None, blocks);
+    let scheduler = replica.scheduler();
+    let mut status = match subject {
+        Some(subject) => Status::about(scheduler, None, subject),
+        None => Status::of(scheduler, None, blocks),
+    };
     status.log = replica.log.room().map(Into::into);
     Ok(status)
 }

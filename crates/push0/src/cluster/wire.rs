@@ -10,7 +10,7 @@ use push0_core::{
 use serde::{Deserialize, Serialize};
 
 use super::submitter::Submitter;
-use crate::status::{DispatcherView, EngineView, Status};
+use crate::status::{DispatcherView, EngineView, Status, Subject};
 
 /// From the leading engine to everybody: it leads, and its log answers.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -93,6 +93,8 @@ pub enum Ask {
     Remake(TaskId),
     /// Say how far it is.
     Status,
+    /// Say why this is where it is.
+    Explain(Subject),
     /// Go on with this pipeline, which proves the same.
     Apply(Box<PipelineSpec>),
     /// Try these parked tasks again, each named by the first digits of its id.

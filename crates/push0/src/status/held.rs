@@ -12,10 +12,12 @@ use push0_dispatch::Step;
 use serde::{Deserialize, Serialize};
 
 use super::cluster::Cluster;
+use super::explain::Subject;
 use super::heard::BeatView;
 use super::layout;
 use super::reason::{Reason, Wait};
 use super::watch::Watch;
+use super::{Place, SHORT};
 use crate::lines;
 
 /// A block that is not released, or several in a row that wait for the same.
@@ -100,6 +102,50 @@ impl WaitingBlocks {
             fewer.extend(held);
         }
         fewer.into_iter().map(Self::told).collect()
+    }
+
+    /// Why a block or a task is where it is; none where it is released, or is not known.
+    pub(super) fn about(watch: &Watch<'_>, subject: Subject) -> Option<Self> {
+        let scheduler = watch.scheduler;
+        match subject {
+            Subject::Task(id) => {
+                let task = scheduler.task(&id)?;
+                let reason = watch.reason(id, task);
+                Some(Self::at(watch, task.key.first, None, Some((reason, id, task))).told())
+            }
+            Subject::Block(height) => {
+                let next = scheduler.next_release().or_else(|| scheduler.chain().start())?;
+                if height < next {
+                    return None;
+                }
+                if scheduler.chain().hash_at(height).is_none() {
+                    return Some(Self::waiting(watch, height, Wait::Undelivered, None));
+                }
+                let own = by_height(scheduler, height, height).remove(&height).unwrap_or_default();
+                Some(Self::of(watch, (next, height), &own).told())
+            }
+        }
+    }
+
+    /// Why no task is about it, where none is.
+    pub(super) const fn wait(&self) -> Option<&Wait> {
+        self.waits.as_ref()
+    }
+
+    /// Since when it could be tried. Unit: seconds.
+    pub(super) const fn seconds(&self) -> Option<u64> {
+        self.seconds
+    }
+
+    /// What makes it move.
+    pub(super) fn to_do(&self, place: Place<'_>) -> String {
+        let task = self.task.as_deref().unwrap_or_default();
+        let task = task.get(..SHORT).unwrap_or(task);
+        match (&self.reason, &self.waits) {
+            (Some(reason), _) => reason.to_do(task, place),
+            (None, Some(wait)) => wait.to_do(place),
+            (None, None) => String::new(),
+        }
     }
 
     /// How many blocks it stands for.

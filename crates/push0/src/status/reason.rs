@@ -5,6 +5,7 @@
 //! waits (`held`).
 
 mod answers;
+mod remedy;
 mod wait;
 
 use std::collections::BTreeMap;
@@ -410,6 +411,24 @@ mod tests {
             Wait::Unopened,
             Wait::Behind { block: 7 },
         ]
+    }
+
+    #[test]
+    fn each_reason_has_what_is_to_be_done_about_it() {
+        use crate::status::Place;
+
+        let data = std::path::Path::new("my data");
+        for place in [Place::Data(data), Place::Cluster] {
+            let of_tasks = all().into_iter().map(|reason| reason.to_do("3f9a01c2", place));
+            let of_blocks = waits().into_iter().map(|wait| wait.to_do(place));
+            for told in of_tasks.chain(of_blocks) {
+                assert!(!told.is_empty());
+                let names_task = told.contains("push0 logs");
+                assert!(!names_task || told.contains("push0 logs 3f9a01c2"), "{told}");
+                let is_of_data = matches!(place, Place::Data(_));
+                assert!(!names_task || told.contains("--data 'my data'") == is_of_data, "{told}");
+            }
+        }
     }
 
     #[test]

@@ -38,6 +38,7 @@ fn the_whole_is_explained() {
       doctor       Looks at what push0 relies on here: machine, disk, clock, NATS, store, programs
       verify       Verifies final proofs as a stranger would, and shows what they claim
       status       Shows how far a run or a cluster is
+      explain      Says why a block or a task is where it is
       log          Reads the log of a run or a cluster: every fact since the first
       logs         Shows how the attempts at a task ended, and what their provers printed
       artifacts    Shows what the store holds, and why

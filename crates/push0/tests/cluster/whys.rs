@@ -107,3 +107,54 @@ fn who_cannot_run_a_program_is_named_with_why() {
     });
     assert!(said.starts_with("d1 cannot: ") && said.contains("/no/such/interpreter"), "{said}");
 }
+
+#[test]
+fn a_block_is_explained_by_what_happened_what_it_waits_for_and_what_to_do() {
+    let mut world = World::new(1, "90s");
+    world.serve("e1");
+    world.wait_for("e1", "leads in");
+    world.submit();
+    let block = at(&world.status(), "/head/block").to_string();
+    let explain = |world: &World, what: &str| world.output(&["explain", what]);
+    let told = explain(&world, &block);
+    assert!(told.starts_with(&format!("block {block}\n  submitted ")), "{told}");
+    assert!(
+        told.contains("no dispatcher runs mock") && told.contains("push0 dispatch PIPELINE"),
+        "{told}"
+    );
+
+    world.dispatch_with("d1", 1);
+    world.wait_granted_to("d1", 1);
+    let told = until("it is not explained that it is proved", || {
+        let told = explain(&world, &block);
+        told.contains("is being proved").then_some(told)
+    });
+    assert!(
+        told.contains(" on d1, ") && told.contains("-f shows what its prover prints"),
+        "{told}"
+    );
+    // A program reads the same, and a task has a name too.
+    let json: Value =
+        serde_json::from_str(&world.output(&["explain", &block, "--json"])).expect("JSON");
+    assert_eq!(at(&json, "/now/reason/kind"), "proving");
+    let task = at(&world.status(), "/head/task").as_str().expect("a task").to_owned();
+    let told = explain(&world, &task);
+    assert!(told.starts_with(&format!("prove {block}, task ")), "{told}");
+
+    // The others wait for the one dispatcher, and then for its operator.
+    let next = (block.parse::<u64>().expect("a number") + 1).to_string();
+    assert!(explain(&world, &next).contains("is busy"), "{}", explain(&world, &next));
+    assert!(world.run(&["cordon", "d1", "--why", "a test"]).success());
+    let told = until("it is not explained who must not take it", || {
+        let told = explain(&world, &next);
+        told.contains("cordoned").then_some(told)
+    });
+    assert!(told.contains("to do: push0 uncordon d1"), "{told}");
+
+    world.kill("e1");
+    let told = until("it is explained as if an engine led", || {
+        let told = explain(&world, &next);
+        told.contains("none leads").then_some(told)
+    });
+    assert!(told.contains("push0 serve PIPELINE"), "{told}");
+}

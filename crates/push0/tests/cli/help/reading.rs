@@ -196,3 +196,50 @@ fn logs_is_explained() {
       push0 logs --block 16525004 --nats nats://a:4222 --store /shared
     ");
 }
+
+#[test]
+fn explain_is_explained() {
+    insta::assert_snapshot!(help(&["explain", "--help"]), @r#"
+    Says why a block or a task is where it is
+
+    What happened to it, by the log: who tried it, for how long, and how that ended. What it waits for
+    now, by the word of the engine that leads and of its dispatchers. And what makes it move: a command
+    to type, or that there is nothing to do. Changes nothing.
+
+    Usage: push0 explain [OPTIONS] <BLOCK|KEY|TASK>
+
+    Arguments:
+      <BLOCK|KEY|TASK>
+              A block's number, a key (16525002-16525003), or a task's id or the first digits of it (4
+              at least)
+
+    Options:
+          --data <DIR>
+              The data directory of a run; a cluster without it
+
+          --config <FILE>
+              The machine's settings: [nats], [store], [dispatch], [telemetry]
+              
+              [env: PUSH0_CONFIG]
+
+          --nats <URLS>
+              The NATS servers, with commas between [default: nats://127.0.0.1:4222]
+              
+              [env: PUSH0_NATS]
+
+          --store <PLACE>
+              The directory or bucket (s3://BUCKET/PREFIX) that all machines share, where artifacts are
+              
+              [env: PUSH0_STORE]
+
+          --json
+              Print JSON, an object a line for each block or task
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Examples:
+      push0 explain 16525003 --data scroll.push0
+      push0 explain 3f9a01c2 --nats nats://a:4222
+    "#);
+}
