@@ -60,9 +60,10 @@ pub use key::{InputId, Key, NotAnInput};
 pub use limits::Limits;
 pub use name::{DispatcherId, NotAName, PipelineName, ProgramName, StageName};
 pub use pipeline::{
-    Asking, Believes, BlockHashing, Bounds, Budgets, Collect, Contract, Fault, Give, Inflow,
-    Output, Pipeline, PipelineSpec, Program, ProgramSpec, ReleaseSpec, Source, SourceKind,
-    SourceSpec, Stage, StageIndex, StageSpec, Surroundings, Weights,
+    Asking, Believes, BlockHashing, Bounds, Budgets, Collect, Contract, Fault, Finality, Give,
+    Inflow, NodePayload, NodeSource, Output, Pipeline, PipelineSpec, Program, ProgramSpec,
+    ReleaseSpec, Source, SourceKind, SourceSpec, Stage, StageIndex, StageSpec, Surroundings,
+    Weights,
 };
 pub use plain::{plain, plain_json, plain_lines};
 pub use queue::Offer;

@@ -8,6 +8,7 @@
 //! Not here: TOML (the shell reads it), and what a collector does with its items (`collect`).
 
 mod check;
+mod node;
 mod spec;
 mod surroundings;
 
@@ -16,6 +17,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 pub use check::Fault;
+pub use node::{Finality, NodePayload, NodeSource};
 pub use spec::{PipelineSpec, ProgramSpec, ReleaseSpec, SourceSpec, StageSpec};
 pub use surroundings::Surroundings;
 
@@ -79,6 +81,8 @@ pub enum SourceKind {
     },
     /// By submission, until a drain.
     Submit,
+    /// From nodes of the chain, once they are final; without end.
+    Node(NodeSource),
 }
 
 /// A prover and its verification key.

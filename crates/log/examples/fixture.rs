@@ -66,8 +66,7 @@ fn start() -> Result<Vec<Event>, Box<dyn Error>> {
         kind: "file".to_owned(),
         path: Some("blocks.jsonl".to_owned()),
         chain: Some(534_352),
-        hash: None,
-        start: None,
+        ..SourceSpec::default()
     };
     let pipeline = PipelineSpec {
         push0: Some(1),

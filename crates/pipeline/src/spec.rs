@@ -42,13 +42,20 @@ pub(super) fn read(keys: &mut Keys<'_, '_, '_>) -> PipelineSpec {
 }
 
 fn source(keys: &mut Keys<'_, '_, '_>) -> SourceSpec {
-    keys.only(&["kind", "path", "chain", "hash", "start"], &[]);
+    let known =
+        ["kind", "path", "chain", "hash", "start", "http", "from", "finality", "poll", "payload"];
+    keys.only(&known, &["ws", "witness"]);
     SourceSpec {
         kind: keys.text("kind").unwrap_or_default(),
         path: keys.text("path"),
         chain: keys.number("chain"),
         hash: keys.text("hash"),
         start: keys.number("start"),
+        http: keys.words("http").unwrap_or_default(),
+        from: keys.word_or_number("from"),
+        finality: keys.word_or_number("finality"),
+        poll: keys.duration("poll"),
+        payload: keys.text("payload"),
     }
 }
 

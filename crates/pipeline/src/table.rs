@@ -132,6 +132,14 @@ impl<'t, 'f, 'a> Keys<'t, 'f, 'a> {
         self.whole(key, value, offset)
     }
 
+    /// A word, or a number as it is written in decimal.
+    pub(super) fn word_or_number(&mut self, key: &str) -> Option<String> {
+        match self.at(key)? {
+            (DeValue::String(word), _) => Some(word.to_string()),
+            (value, offset) => self.whole(key, value, offset).map(|number| number.to_string()),
+        }
+    }
+
     /// The numbers of the table at `key`, by name.
     pub(super) fn numbers(&mut self, key: &'t str) -> BTreeMap<String, u64> {
         let mut table = self.table(key);

@@ -9,6 +9,7 @@ mod artifacts;
 mod bench;
 mod check;
 mod explain;
+mod fetch;
 #[doc(hidden)]
 pub mod fuzzing;
 mod init;
@@ -73,6 +74,7 @@ enum Command {
     Dev(DevArgs),
     Serve(ServeArgs),
     Dispatch(DispatchArgs),
+    Fetch(fetch::FetchArgs),
     Submit(SubmitArgs),
     Finish(FinishArgs),
     Drain(DrainArgs),
@@ -301,6 +303,7 @@ impl Cli {
             Command::Dev(args) => crate::dev::dev(&args),
             Command::Serve(args) => cluster::serve(&args),
             Command::Dispatch(args) => cluster::dispatch(&args),
+            Command::Fetch(args) => fetch::fetch(&args),
             Command::Submit(args) => cluster::submit(&args),
             Command::Finish(args) => cluster::finish(&args),
             Command::Drain(args) => cluster::drain(&args),

@@ -48,10 +48,10 @@ enum DevError {
     #[error("{0}")]
     Pipeline(#[from] PipelineFileError),
     #[error(
-        "the source is a file ({}, source.kind): a cluster takes blocks from `push0 submit`; use kind = \"submit\", \
+        "the source is not \"submit\" ({}, source.kind): a cluster takes blocks from `push0 submit`; use kind = \"submit\", \
          or `push0 run`", .0.display()
     )]
-    FromFile(PathBuf),
+    NotSubmitted(PathBuf),
     #[error("{0}")]
     Foreign(#[from] MarkError),
     #[error("another push0 dev uses {}: end it, or name another directory (--data)", .0.display())]
@@ -96,7 +96,7 @@ pub(crate) fn dev(args: &DevArgs) -> Exit {
             }
             match error {
                 DevError::Pipeline(_)
-                | DevError::FromFile(_)
+                | DevError::NotSubmitted(_)
                 | DevError::Foreign(_)
                 | DevError::NoServer { .. } => Exit::Usage,
                 DevError::Busy(_) => Exit::Busy,
@@ -112,8 +112,8 @@ pub(crate) fn dev(args: &DevArgs) -> Exit {
 
 fn run(args: &DevArgs) -> Result<(), DevError> {
     let loaded = push0_pipeline::load(&args.pipeline)?;
-    if matches!(loaded.pipeline.source.kind, SourceKind::File { .. }) {
-        return Err(DevError::FromFile(args.pipeline.clone()));
+    if loaded.pipeline.source.kind != SourceKind::Submit {
+        return Err(DevError::NotSubmitted(args.pipeline.clone()));
     }
     let binary = server::find()?;
     let name = &loaded.pipeline.name;

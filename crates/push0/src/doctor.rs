@@ -97,7 +97,9 @@ struct Report<'a> {
 fn data_dir(args: &DoctorArgs, loaded: Option<&LoadedPipeline>) -> PathBuf {
     args.data.clone().unwrap_or_else(|| match loaded.map(|loaded| &loaded.pipeline) {
         Some(pipeline) => match pipeline.source.kind {
-            SourceKind::File { .. } => PathBuf::from(format!("./{}.push0", pipeline.name)),
+            SourceKind::File { .. } | SourceKind::Node(_) => {
+                PathBuf::from(format!("./{}.push0", pipeline.name))
+            }
             SourceKind::Submit => PathBuf::from("."),
         },
         None => PathBuf::from("."),

@@ -85,7 +85,9 @@ impl BlockFile {
                 let remedy = "name a file that is there, or - to read blocks from stdin";
                 SourceError::Unreadable { file, what, remedy, source }
             }
-            error @ (SourceError::Unreadable { .. } | SourceError::Lies { .. }) => error,
+            error @ (SourceError::Unreadable { .. }
+            | SourceError::Lies { .. }
+            | SourceError::Node { .. }) => error,
         })
     }
 
@@ -220,6 +222,32 @@ enum Fault {
 impl From<Lie> for Fault {
     fn from(lie: Lie) -> Self {
         Self::Lie(lie)
+    }
+}
+
+/// Reads a block that came by itself, as one of a file is read.
+///
+/// # Errors
+///
+/// What is wrong with it, in words.
+pub(super) fn block_of(
+    payload: Vec<u8>,
+    rules: &Rules,
+    before: Option<Header>,
+) -> Result<SourceBlock, String> {
+    if payload.len() as u64 > LINE_BYTES_MAX {
+        return Err(format!("more than {LINE_BYTES_MAX} bytes"));
+    }
+    match block(&payload, rules, before) {
+        Ok((block, _)) => Ok(SourceBlock { block, payload }),
+        Err(Fault::Lie(Lie { field: Some(field), what, .. })) => {
+            Err(format!("{what} ({})", field.escape_debug()))
+        }
+        Err(Fault::Lie(Lie { field: None, what, .. })) => Err(what),
+        Err(Fault::Unlike { hash, claimed, .. }) => Err(format!(
+            "its header's hash is {hash}, and not {claimed} (a chain that hashes its blocks otherwise needs source.hash = \
+             \"trusted\")"
+        )),
     }
 }
 

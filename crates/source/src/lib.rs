@@ -11,6 +11,7 @@ mod file;
 mod header;
 mod json;
 mod made;
+mod node;
 mod response;
 mod unlike;
 mod value;
@@ -22,6 +23,7 @@ use push0_core::Block;
 
 pub use self::file::{BlockFile, Rules};
 pub use self::made::made;
+pub use self::node::{NodeBlocks, Step};
 
 /// A block, and the bytes it came in.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -59,6 +61,17 @@ pub enum SourceError {
         line: u64,
         /// The field of the block, where it is one field's fault.
         field: Option<String>,
+        /// What is wrong.
+        what: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// A node cannot be used, or contradicts what it is known to have had. Nothing was given out of
+    /// it.
+    #[error("{what} ({node}): {remedy}")]
+    Node {
+        /// Its address without what may be a key; or the setting that names it.
+        node: String,
         /// What is wrong.
         what: String,
         /// What to do.

@@ -314,14 +314,14 @@ fn read_by(path: &Path, rules: &Rules) -> Result<Vec<SourceBlock>, SourceError> 
         SourceError::Lies { line, field, what, remedy, .. } => {
             SourceError::Lies { file: "FILE".into(), line, field, what, remedy }
         }
-        unreadable @ SourceError::Unreadable { .. } => unreadable,
+        other @ (SourceError::Unreadable { .. } | SourceError::Node { .. }) => other,
     })
 }
 
 fn lie(blocks: &[Value]) -> Lie {
     match read(&lines(blocks), &[]).expect_err("a lie") {
         SourceError::Lies { field, what, remedy, .. } => Lie { field, what, remedy },
-        unreadable @ SourceError::Unreadable { .. } => panic!("{unreadable}"),
+        other @ (SourceError::Unreadable { .. } | SourceError::Node { .. }) => panic!("{other}"),
     }
 }
 

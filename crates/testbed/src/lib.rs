@@ -19,6 +19,7 @@
     reason = "everything here panics where it cannot do as asked"
 )]
 
+mod anvil;
 #[cfg(feature = "tls")]
 mod certificates;
 mod monitor;
@@ -30,6 +31,7 @@ mod proxy;
 mod s3;
 mod wait;
 
+pub use anvil::Anvil;
 #[cfg(feature = "tls")]
 pub use certificates::certificates;
 pub use nats::{Nats, Settings, binary};

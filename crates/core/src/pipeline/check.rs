@@ -8,13 +8,14 @@
 mod graph;
 mod hash;
 mod program;
+mod source;
 mod stage;
 
 use std::fmt;
 
 pub(super) use self::hash::pipeline_digest;
-use super::{BlockHashing, Pipeline, PipelineSpec, Source, SourceKind, SourceSpec};
-use crate::{ChainId, Height, PipelineName};
+use super::{Pipeline, PipelineSpec};
+use crate::PipelineName;
 
 /// One thing wrong with a pipeline.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -61,7 +62,7 @@ pub(super) fn check(spec: &PipelineSpec) -> Result<Pipeline, Vec<Fault>> {
 pub(super) fn built(spec: &PipelineSpec) -> (Option<Pipeline>, Vec<Fault>) {
     let mut faults = Faults::default();
     let name = head(spec, &mut faults);
-    let source = source(&spec.source, &mut faults);
+    let source = source::source(&spec.source, &mut faults);
     let programs = program::check(spec, &mut faults);
     let fields = stage::fields(spec);
     let drafts = stage::check(spec, &fields, &mut faults);
@@ -111,63 +112,6 @@ fn head(spec: &PipelineSpec, faults: &mut Faults) -> Option<PipelineName> {
         }
         name => faults.name(&["name"], name),
     }
-}
-
-fn source(spec: &SourceSpec, faults: &mut Faults) -> Option<Source> {
-    let kind = match (spec.kind.as_str(), spec.path.as_deref()) {
-        ("file", Some(path)) if !path.is_empty() && !path.contains('\0') => {
-            Some(SourceKind::File { path: path.to_owned() })
-        }
-        ("file", path) => {
-            let what = if path.is_some() { "no path that could be opened" } else { "no path" };
-            faults.add(&["source", "path"], what, "name the block file, relative to this file");
-            None
-        }
-        ("submit", None) => Some(SourceKind::Submit),
-        ("submit", Some(_)) => {
-            let remedy = "remove it, or write `kind = \"file\"`";
-            faults.add(&["source", "path"], "a path, where blocks are submitted", remedy);
-            None
-        }
-        ("", _) => {
-            faults.add(&["source", "kind"], "no source", "write `kind = \"file\"` or \"submit\"");
-            None
-        }
-        (other, _) => {
-            faults.not_one_of(&["source", "kind"], other, &["file", "submit"]);
-            None
-        }
-    };
-    if spec.chain.is_none() {
-        let remedy = "write the chain's id, as in `chain = 534352`";
-        faults.add(&["source", "chain"], "no chain", remedy);
-    }
-    let hash = match spec.hash.as_deref() {
-        None => Some(BlockHashing::OfHeader),
-        Some("trusted") => Some(BlockHashing::Trusted),
-        Some(other) => {
-            let what = format!("unknown value `{other}`");
-            let remedy = "write \"trusted\" to take hashes on the source's word; to have them checked, remove it";
-            faults.add(&["source", "hash"], what, remedy);
-            None
-        }
-    };
-    let start = start(spec, kind.as_ref(), faults);
-    Some(Source { chain: ChainId(spec.chain?), kind: kind?, hash: hash?, start })
-}
-
-/// The height at which the chain begins, by the source's word.
-fn start(spec: &SourceSpec, kind: Option<&SourceKind>, faults: &mut Faults) -> Option<Height> {
-    let start = Height(spec.start?);
-    if start > Height::MAX {
-        let remedy = format!("write {} or less", Height::MAX);
-        faults.add(&["source", "start"], format!("a start at {start}"), remedy);
-    }
-    if let Some(SourceKind::File { .. }) = kind {
-        let remedy = "remove it: the file's first block is where the chain begins";
-        faults.add(&["source", "start"], "a start, where blocks are in a file", remedy);
-    }
-    Some(start)
 }
 
 /// The faults found so far.

@@ -49,6 +49,21 @@ pub struct SourceSpec {
     /// `start`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<u64>,
+    /// `http`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub http: Vec<String>,
+    /// `from`: a word, or a number in decimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// `finality`, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finality: Option<String>,
+    /// `poll`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub poll: Option<Duration>,
+    /// `payload`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload: Option<String>,
 }
 
 /// `[programs.*]`.

@@ -6,11 +6,12 @@
 use std::path::Path;
 
 use push0_core::{
-    Believes, BlockHashing, Bounds, Collect, Inflow, Output, Pipeline, Program, ProgramName,
-    SourceKind, Stage, StageIndex, Weights, plain,
+    Believes, BlockHashing, Bounds, Collect, Finality, Inflow, Output, Pipeline, Program,
+    ProgramName, SourceKind, Stage, StageIndex, Weights, plain,
 };
 use push0_dispatch::{can_run_as, environment, unstartable};
 use push0_pipeline::LoadedPipeline;
+use push0_source::{NodeBlocks, Rules};
 
 use super::CheckArgs;
 use crate::exit::Exit;
@@ -18,7 +19,7 @@ use crate::finding::{FindingsOut, Standing};
 use crate::interrupts;
 use crate::output::{print, table};
 use crate::programs;
-use crate::tell;
+use crate::tell::{self, counted};
 use crate::trial::Trial;
 
 pub(super) fn check(args: &CheckArgs) -> Exit {
@@ -74,10 +75,18 @@ fn tried(args: &CheckArgs, loaded: &LoadedPipeline) -> Exit {
 
 /// What stands between the pipeline and its blocks.
 fn source(file: &str, loaded: &LoadedPipeline) -> Option<String> {
-    let SourceKind::File { path } = &loaded.pipeline.source.kind else {
-        return Some(format!(
-            "its blocks come from `push0 submit` ({file}, source.kind): push0 run needs kind = \"file\" and a path"
-        ));
+    let path = match &loaded.pipeline.source.kind {
+        SourceKind::File { path } => path,
+        SourceKind::Node(_) => {
+            let source = (&loaded.pipeline.source, Rules::of(&loaded.pipeline));
+            return NodeBlocks::open(source, None, None).err().map(|error| error.to_string());
+        }
+        SourceKind::Submit => {
+            return Some(format!(
+                "its blocks come from `push0 submit` ({file}, source.kind): push0 run needs kind = \"file\" and a path, or \
+                 \"node\""
+            ));
+        }
     };
     let path = loaded.dir.join(path);
     let error = path.metadata().err()?;
@@ -191,6 +200,15 @@ fn shown(pipeline: &Pipeline) -> String {
     let source = match &pipeline.source.kind {
         SourceKind::File { path } => format!("blocks of chain {chain} from {path}"),
         SourceKind::Submit => format!("blocks of chain {chain} as they are submitted"),
+        SourceKind::Node(node) => {
+            let nodes = counted(node.http.len(), "node");
+            let final_ = match node.finality {
+                Finality::Finalized => "once they are finalised".to_owned(),
+                Finality::Safe => "once they are safe".to_owned(),
+                Finality::Depth(depth) => format!("once {} are above", counted(depth, "block")),
+            };
+            format!("blocks of chain {chain} from {nodes}, {final_}")
+        }
     };
     let hashes = match pipeline.source.hash {
         BlockHashing::OfHeader => "",
@@ -240,6 +258,7 @@ fn closes(pipeline: &Pipeline, stage: &Stage) -> String {
     ways.push(match pipeline.source.kind {
         SourceKind::File { .. } => "end of source".to_owned(),
         SourceKind::Submit => "finish".to_owned(),
+        SourceKind::Node(_) => "--until".to_owned(),
     });
     ways.join(", ")
 }

@@ -67,6 +67,7 @@ impl Command {
             | Self::Dev(_)
             | Self::Serve(_)
             | Self::Dispatch(_)
+            | Self::Fetch(_)
             | Self::Submit(_)
             | Self::Proofs(_) => true,
             Self::Init(_)

@@ -21,7 +21,7 @@ impl From<&ClusterError> for Exit {
             | ClusterError::NobodyNamed
             | ClusterError::Forbidden { .. }
             | ClusterError::Setting { .. }
-            | ClusterError::FromFile { .. }
+            | ClusterError::NotSubmitted { .. }
             | ClusterError::Program { .. }
             | ClusterError::OtherStore { .. }
             | ClusterError::StoreOfOther { .. }

@@ -150,7 +150,7 @@ fn configure(shared: &Shared, replica: &Replica) -> Result<Option<Input>, Cluste
             difference: difference(was, &loaded.spec),
         });
     }
-    debug_assert!(!matches!(running.source.kind, SourceKind::File { .. }), "none was configured");
+    debug_assert_eq!(running.source.kind, SourceKind::Submit, "no other was configured");
     if *running != loaded.pipeline {
         let difference = difference(was, &loaded.spec);
         tell::warn(format_args!("the log's pipeline counts, and not the file's\n{difference}"));

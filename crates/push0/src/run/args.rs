@@ -48,6 +48,9 @@ pub struct RunArgs {
     /// since
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "5m")]
     pub patience: Duration,
+    /// End after this block, where blocks come from nodes: no block follows it then
+    #[arg(long, value_name = "HEIGHT")]
+    pub until: Option<u64>,
     #[command(flatten)]
     pub telemetry: TelemetryArgs,
 }

@@ -21,8 +21,8 @@ pub(crate) enum RunError {
     #[error("{0}")]
     Pipeline(#[from] PipelineFileError),
     #[error(
-        "the source is not a file ({}, source.kind): `push0 run` reads blocks from a file; \
-         use kind = \"file\"", pipeline.display()
+        "blocks of this source are submitted to a cluster ({}, source.kind): `push0 run` reads blocks from a file or \
+         from nodes; use kind = \"file\" or \"node\", or push0 serve", pipeline.display()
     )]
     Submitted { pipeline: PathBuf },
     #[error("program {program} cannot be run ({}, programs.{program}): {what}", pipeline.display())]
@@ -35,15 +35,17 @@ pub(crate) enum RunError {
     Metrics(#[from] NoEndpoint),
     #[error("{0}")]
     Source(#[from] SourceError),
-    #[error("{refused} ({}): use another --data, or the file this one was begun with", file.display())]
-    Submit { file: PathBuf, refused: Rejection },
+    #[error("{refused} ({from}): use another --data, or the source this one was begun with")]
+    Submit { from: String, refused: Rejection },
     #[error(
-        "block {number}, {hash}, is on another branch than the log ({}): use another --data, or the \
-         file this one was begun with", file.display()
+        "block {number}, {hash}, is on another branch than the log ({from}): use another --data, or the \
+         source this one was begun with"
     )]
-    OtherChain { file: PathBuf, number: Height, hash: BlockHash },
-    #[error("block {hash} is needed again and not in the file any more ({}): put it back", file.display())]
-    NoSuchBlock { file: PathBuf, hash: BlockHash },
+    OtherChain { from: String, number: Height, hash: BlockHash },
+    #[error("block {hash} is needed again and not to be had any more ({from}): put it back")]
+    NoSuchBlock { from: String, hash: BlockHash },
+    #[error("--until, where blocks are of a file ({}): remove it; the file has an end of its own", pipeline.display())]
+    Until { pipeline: PathBuf },
     #[error("{}: {}", push0_core::causes(.0), log_remedy(.0))]
     Log(#[source] OpenError),
     #[error("{0}")]

@@ -14,6 +14,7 @@ impl From<&RunError> for Exit {
         match error {
             RunError::Pipeline(_)
             | RunError::Submitted { .. }
+            | RunError::Until { .. }
             | RunError::Foreign(_)
             | RunError::Dispatcher(StartError::Foreign(_))
             | RunError::Program { .. }

@@ -1,23 +1,33 @@
-//! The feeder: reads the source's file, stores each payload, submits each block, and delivers again
-//! what the store has lost.
+//! The feeder: takes blocks from the source, stores each payload, submits each block, and delivers
+//! again what the store has lost.
 //!
 //! Submitting a known block changes nothing, so a run that goes on reads its file from the start.
+//! Of a node it asks for what is behind the log's last block.
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use push0_core::{Block, BlockHash, Digest, Input, Rejection, Standing};
+use push0_core::{Block, BlockHash, Digest, Height, Input, Pipeline, Rejection, Standing};
 use push0_dispatch::{ReadError, Room, Store};
-use push0_source::{BlockFile, Rules};
+use push0_source::{BlockFile, NodeBlocks, Rules, SourceBlock, Step};
 
 use super::error::RunError;
 use super::inspect::inspect;
 use super::{Asked, News};
 use crate::engine::{EngineGone, Handle};
+use crate::tell::Repeats;
+
+/// Where a run's blocks come from.
+pub(super) enum Feed {
+    /// This file, to its end.
+    File(PathBuf),
+    /// The nodes of this pipeline, up to a height, or for ever.
+    Nodes(Box<Pipeline>, Option<Height>),
+}
 
 /// The source has delivered all it has.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +35,7 @@ pub(crate) struct FeedEnd;
 
 /// Starts the feeder, which ends with the engine; answers where it says what it waits for.
 pub(super) fn start(
-    file: PathBuf,
+    from: Feed,
     rules: Rules,
     store: Store,
     handle: Handle,
@@ -33,13 +43,13 @@ pub(super) fn start(
     teller: SyncSender<News>,
 ) -> Result<Arc<Waits>, RunError> {
     let waits = Arc::<Waits>::default();
-    let feeder = Feeder { file, rules, store, handle, asked, waits: Arc::clone(&waits) };
+    let feeder = Feeder { from, rules, store, handle, asked, waits: Arc::clone(&waits) };
     super::spawn("feeder", move || feeder.run(&teller))?;
     Ok(waits)
 }
 
 struct Feeder {
-    file: PathBuf,
+    from: Feed,
     rules: Rules,
     store: Store,
     handle: Handle,
@@ -83,26 +93,84 @@ impl Feeder {
 
     fn feed(&mut self, teller: &SyncSender<News>) -> Result<FeedEnd, RunError> {
         inspect(&self.handle, &self.store, teller)?;
-        for next in BlockFile::open(&self.file, &self.rules)? {
-            let next = next?;
-            let (number, hash) = (next.block.number, next.block.hash);
-            self.check_branch(&next.block)?;
-            let stored = self.store.copy(next.block.payload, &mut io::sink());
-            if matches!(stored, Err(ReadError::Damaged { .. })) {
-                let _ = teller.send(News::Mended(number)); // the run may be over
+        match &self.from {
+            Feed::File(file) => {
+                for next in BlockFile::open(file, &self.rules)? {
+                    self.take(next?, teller)?;
+                }
             }
-            // A block that is in the log was durable before: a sync of each would make going on
-            // slow.
-            if stored.is_err() || !self.is_known(hash, next.block.payload)? {
-                self.wait_for_disk()?;
-                self.store.put(&next.payload)?;
+            Feed::Nodes(..) => self.follow(teller)?,
+        }
+        self.handle.ask(Input::EndSource)?.map_err(|refused| self.refused(refused))?;
+        Ok(FeedEnd)
+    }
+
+    /// Takes what nodes have, up to the last that is wanted. What the store loses meanwhile is
+    /// fetched again.
+    fn follow(&mut self, teller: &SyncSender<News>) -> Result<(), RunError> {
+        let (after, has_ended) = self.handle.look(|scheduler, _| {
+            let chain = scheduler.chain();
+            (chain.tip(), chain.ended().is_some())
+        })?;
+        if has_ended {
+            return Ok(()); // a run before had its last block
+        }
+        let Some(mut nodes) = self.nodes(after)? else { return Ok(()) };
+        let mut troubles = Repeats::default();
+        loop {
+            while let Ok(lost) = self.asked.try_recv() {
+                self.resupply(lost)?;
             }
-            self.submit(next.block)?;
+            let step = nodes.step()?;
+            if let Some(warning) = nodes.take_warning() {
+                troubles.fails(&warning);
+            } else if !matches!(step, Step::Wait { why: Some(_), .. }) {
+                troubles.works("the nodes answer again, and agree");
+            }
+            match step {
+                Step::Block(next) => self.take(*next, teller)?,
+                Step::Wait { time, why } => {
+                    why.iter().for_each(|why| troubles.fails(&format!("{why}: it is tried again")));
+                    self.pause(time)?;
+                }
+                Step::End => return Ok(()),
+            }
         }
-        match self.handle.ask(Input::EndSource)? {
-            Ok(()) => Ok(FeedEnd),
-            Err(refused) => Err(RunError::Submit { file: self.file.clone(), refused }),
+    }
+
+    /// The nodes, behind a block; none where blocks are of a file.
+    fn nodes(&self, after: Option<(Height, BlockHash)>) -> Result<Option<NodeBlocks>, RunError> {
+        let Feed::Nodes(pipeline, until) = &self.from else { return Ok(None) };
+        let source = (&pipeline.source, self.rules.clone());
+        Ok(Some(NodeBlocks::open(source, after, *until)?))
+    }
+
+    /// Waits so long, or until the engine has ended.
+    fn pause(&self, time: Duration) -> Result<(), RunError> {
+        let until = Instant::now() + time;
+        while let Some(left) = until.checked_duration_since(Instant::now()) {
+            if self.handle.has_ended() {
+                return Err(RunError::Gone(EngineGone));
+            }
+            std::thread::sleep(left.min(PAUSE_STEP));
         }
+        Ok(())
+    }
+
+    /// Stores a block's payload and submits it.
+    fn take(&mut self, next: SourceBlock, teller: &SyncSender<News>) -> Result<(), RunError> {
+        let (number, hash) = (next.block.number, next.block.hash);
+        self.check_branch(&next.block)?;
+        let stored = self.store.copy(next.block.payload, &mut io::sink());
+        if matches!(stored, Err(ReadError::Damaged { .. })) {
+            let _ = teller.send(News::Mended(number)); // the run may be over
+        }
+        // A block that is in the log was durable before: a sync of each would make going on slow.
+        if stored.is_err() || !self.is_known(hash, next.block.payload)? {
+            self.wait_for_disk()?;
+            self.store.put(&next.payload)?;
+        }
+        self.submit(next.block)
     }
 
     fn is_known(&self, hash: BlockHash, payload: Digest) -> Result<bool, EngineGone> {
@@ -133,7 +201,7 @@ impl Feeder {
         let block = Box::new(block);
         while let Err(refused) = self.handle.ask(Input::Submit(block.clone()))? {
             if !matches!(refused, Rejection::Full { .. }) {
-                return Err(RunError::Submit { file: self.file.clone(), refused });
+                return Err(self.refused(refused));
             }
             self.waits.engine.store(true, Ordering::Relaxed);
             if let Ok(lost) = self.asked.try_recv() {
@@ -158,20 +226,56 @@ impl Feeder {
         })?;
         match follows {
             true => Ok(()),
-            false => Err(RunError::OtherChain { file: self.file.clone(), number, hash }),
+            false => Err(RunError::OtherChain { from: self.name(), number, hash }),
         }
     }
 
     /// Delivers a payload again that the store has lost.
     fn resupply(&mut self, hash: BlockHash) -> Result<(), RunError> {
-        for next in BlockFile::open(&self.file, &self.rules)? {
-            let next = next?;
-            if next.block.hash == hash {
-                self.store.put(&next.payload)?;
-                return self.submit(next.block);
+        let found = match &self.from {
+            Feed::File(file) => {
+                let mut blocks = BlockFile::open(file, &self.rules)?;
+                let is_it = |next: &Result<SourceBlock, _>| {
+                    next.as_ref().map_or(true, |next| next.block.hash == hash)
+                };
+                blocks.find(is_it).transpose()?
+            }
+            Feed::Nodes(..) => self.fetch_again(hash)?,
+        };
+        let found = found.ok_or_else(|| RunError::NoSuchBlock { from: self.name(), hash })?;
+        self.store.put(&found.payload)?;
+        self.submit(found.block)
+    }
+
+    /// A block that was fetched before, from the nodes; none where the log does not know it.
+    fn fetch_again(&self, hash: BlockHash) -> Result<Option<SourceBlock>, RunError> {
+        let known = move |block: &push0_core::KnownBlock| block.number;
+        let height =
+            self.handle.look(move |scheduler, _| scheduler.chain().block(&hash).map(known))?;
+        let Some((mut nodes, height)) = self.nodes(None)?.zip(height) else { return Ok(None) };
+        let mut troubles = Repeats::default();
+        loop {
+            match nodes.again(height, hash)? {
+                Step::Block(found) => return Ok(Some(*found)),
+                Step::Wait { time, why } => {
+                    why.iter().for_each(|why| troubles.fails(&format!("{why}: it is tried again")));
+                    self.pause(time)?;
+                }
+                Step::End => return Ok(None),
             }
         }
-        Err(RunError::NoSuchBlock { file: self.file.clone(), hash })
+    }
+
+    fn refused(&self, refused: Rejection) -> RunError {
+        RunError::Submit { from: self.name(), refused }
+    }
+
+    /// Where blocks come from, as people know it.
+    fn name(&self) -> String {
+        match &self.from {
+            Feed::File(file) => file.display().to_string(),
+            Feed::Nodes(..) => "source.http".to_owned(),
+        }
     }
 }
 
@@ -186,3 +290,6 @@ const FULL_WAIT: Duration = Duration::from_millis(20);
 
 /// Between two looks at a disk that is short.
 const DISK_WAIT: Duration = Duration::from_millis(100);
+
+/// How long a feeder goes on after its engine has ended.
+const PAUSE_STEP: Duration = Duration::from_millis(50);

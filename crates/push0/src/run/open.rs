@@ -8,16 +8,17 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use push0_core::{Epoch, Input, PipelineName, Rejection, Scheduler, SourceKind};
+use push0_core::{Epoch, Height, Input, PipelineName, Rejection, Scheduler, SourceKind};
 use push0_dispatch::mark::{self, Kind};
 use push0_dispatch::{Config, Owner, Store, StoreError, TieError};
 use push0_log::{Directory, FileLog, Report, Settings};
 use push0_pipeline::LoadedPipeline;
-use push0_source::{BlockFile, Rules};
+use push0_source::{BlockFile, NodeBlocks, Rules};
 
 use super::args::RunArgs;
 use super::difference::difference;
 use super::error::RunError;
+use super::feed::Feed;
 use super::ground::Ground;
 use crate::data::{Layout, Recorded, Replay};
 use crate::engine::Handle;
@@ -30,8 +31,7 @@ use crate::tell;
 /// What a run starts from.
 pub(super) struct RunSetup {
     pub(super) loaded: LoadedPipeline,
-    /// The source's file.
-    pub(super) source: PathBuf,
+    pub(super) source: Feed,
     pub(super) scheduler: Scheduler,
     pub(super) log: FileLog,
     pub(super) store: Store,
@@ -49,11 +49,7 @@ pub(super) struct RunSetup {
 
 pub(super) fn open(args: &RunArgs) -> Result<RunSetup, RunError> {
     let loaded = push0_pipeline::load(&args.pipeline)?;
-    let SourceKind::File { path } = &loaded.pipeline.source.kind else {
-        return Err(RunError::Submitted { pipeline: args.pipeline.clone() });
-    };
-    let source = loaded.dir.join(path);
-    BlockFile::open(&source, &Rules::of(&loaded.pipeline))?;
+    let source = feed(args, &loaded)?;
     let programs = resolve(args, &loaded)?;
     let memory_bytes = memory(args, &loaded)?;
     let data = Layout::new(&args.data_dir(&loaded.pipeline.name));
@@ -105,6 +101,26 @@ pub(super) fn open(args: &RunArgs) -> Result<RunSetup, RunError> {
         passing,
         ground,
     })
+}
+
+/// Where blocks come from: what can be wrong with it before any is read is found here.
+fn feed(args: &RunArgs, loaded: &LoadedPipeline) -> Result<Feed, RunError> {
+    let pipeline = args.pipeline.clone();
+    match &loaded.pipeline.source.kind {
+        SourceKind::File { .. } if args.until.is_some() => Err(RunError::Until { pipeline }),
+        SourceKind::File { path } => {
+            let source = loaded.dir.join(path);
+            BlockFile::open(&source, &Rules::of(&loaded.pipeline))?;
+            Ok(Feed::File(source))
+        }
+        SourceKind::Node(_) => {
+            let until = args.until.map(Height);
+            let source = (&loaded.pipeline.source, Rules::of(&loaded.pipeline));
+            NodeBlocks::open(source, None, until)?;
+            Ok(Feed::Nodes(Box::new(loaded.pipeline.clone()), until))
+        }
+        SourceKind::Submit => Err(RunError::Submitted { pipeline }),
+    }
 }
 
 /// Takes the log over: claims it, configures it, and ends what the engine before it had granted.

@@ -45,7 +45,7 @@ impl Trial<'_> {
         let named = self.blocks.map(ToOwned::to_owned);
         named.or_else(|| match &self.loaded.pipeline.source.kind {
             SourceKind::File { path } => Some(self.loaded.dir.join(path)),
-            SourceKind::Submit => None,
+            SourceKind::Submit | SourceKind::Node(_) => None,
         })
     }
 }

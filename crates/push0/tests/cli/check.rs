@@ -108,7 +108,7 @@ fn every_way_to_close_a_batch_is_named() {
     leaf   blocks  each      mock     at once
     range  leaf    sequence  mock     at 9 blocks or 100 gasUsed, 2h old with 3 blocks, finish  yes
     --- stderr
-    warning: its blocks come from `push0 submit` (DIR/pipeline.toml, source.kind): push0 run needs kind = "file" and a path
+    warning: its blocks come from `push0 submit` (DIR/pipeline.toml, source.kind): push0 run needs kind = "file" and a path, or "node"
     --- exit 0
     "#);
 }

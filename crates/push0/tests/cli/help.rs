@@ -23,6 +23,7 @@ fn the_whole_is_explained() {
       dev          Runs a whole cluster on this machine, for trying things out, until Ctrl-C
       serve        Runs an engine of a cluster: it stands by, or leads
       dispatch     Runs provers for a cluster; may start and stop at any time
+      fetch        Writes final blocks of an Ethereum node as a block file
       submit       Submits the blocks of a file, or of stdin, to a cluster
       finish       Says that no block follows: open batches close, and the cluster ends its work
       drain        Has dispatchers leave: each takes nothing new, ends what it runs, and goes
@@ -123,6 +124,9 @@ fn run_is_explained() {
               since
               
               [default: 5m]
+
+          --until <HEIGHT>
+              End after this block, where blocks come from nodes: no block follows it then
 
           --metrics <ADDR>
               Answer scrapes of Prometheus at this address, as in 127.0.0.1:9464 (docs/metrics.md)

@@ -22,6 +22,7 @@ mod full;
 mod interrupts;
 mod kills;
 mod manners;
+mod node;
 mod parked;
 mod published;
 mod real;

@@ -38,10 +38,21 @@ fn tokio_is_where_it_may_be() {
         .filter_map(|path| Some(path.parent()?.file_name()?.to_str()?.to_owned()))
         .collect();
     // The testbed's S3 server is one of crates that need it; the bench's clients of NATS and
-    // Postgres are others.
+    // Postgres are others, and so is the source's client of nodes.
     let may: BTreeSet<_> =
-        ["bench", "dispatch", "log", "push0", "testbed"].map(str::to_owned).into();
+        ["bench", "dispatch", "log", "push0", "source", "testbed"].map(str::to_owned).into();
     assert!(with_tokio.is_subset(&may), "{with_tokio:?}");
+}
+
+/// A file is read without a runtime.
+#[test]
+fn within_the_source_tokio_is_under_node_alone() {
+    let others = below(&root().join("crates/source/src"), "rs").into_iter().filter(|path| {
+        let is_node = path.components().any(|part| part.as_os_str() == "node");
+        !is_node && !path.ends_with("node.rs") && read(path).contains("tokio")
+    });
+    let found: Vec<_> = others.collect();
+    assert!(found.is_empty(), "{found:?}");
 }
 
 /// The log in files and in memory is driven by a simulation, which has no runtime.
@@ -209,11 +220,16 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         &[
             "alloy-consensus",
             "alloy-primitives",
+            "futures-util",
             "hex",
             "push0-core",
+            "reqwest",
+            "rustls",
+            "secrecy",
             "serde",
             "serde_json",
             "thiserror",
+            "tokio",
         ],
     ),
 ];
