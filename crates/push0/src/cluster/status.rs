@@ -56,11 +56,17 @@ impl StatusAsker {
         let ask = subject.map_or(Ask::Status, Ask::Explain);
         self.runtime.block_on(async {
             let (mut present, mut answer) = tokio::join!(bus.roll_call(ROLL_CALL), bus.ask(&ask));
-            if answer.is_none() && subject.is_some() {
-                answer = bus.ask(&ask).await; // others may have asked too often
+            // Others may have asked so often that an engine which leads leaves this out.
+            for _ in 0..TRIES {
+                let is_left_out = answer.is_none() && subject.is_some();
+                if !is_left_out || bus.ask(&Ask::Status).await.is_none() {
+                    break;
+                }
+                answer = bus.ask(&ask).await;
             }
             let (mut status, is_led) = match answer {
                 Some(Answer::Status(status)) => (*status, true),
+                Some(Answer::Refused { reason, .. }) => return Err(ClusterError::NotDone(reason)),
                 _ => (of_log(&self.settings, self.blocks, subject).await?, false),
             };
             if misses_any(&status, &present) {
@@ -116,6 +122,9 @@ async fn of_log(
 
 /// Who was heard of so long ago has missed no more than one beat. Unit: seconds.
 const JUST: u64 = 2;
+
+/// How often one thing is asked about again of an engine that leads and left it out.
+const TRIES: usize = 3;
 
 /// How long answers to a roll call are waited for: a round trip, and what a busy machine adds.
 const ROLL_CALL: Duration = Duration::from_millis(500);
