@@ -45,6 +45,8 @@ pub struct NodeBlocks {
     until: Option<Height>,
     /// Blocks come on the word of one node alone: why.
     alone: Option<String>,
+    /// Since when a second node is waited for, which is behind the first.
+    behind: Option<Instant>,
     /// Nodes in a row that contradict what was given out.
     contradicting: usize,
     pause: Duration,
@@ -73,6 +75,8 @@ pub enum Step {
 enum Trouble {
     /// Another try, or another node, may do.
     Passing(String),
+    /// A second node is behind the first, and answers: it is waited for.
+    Behind,
     /// No try does.
     Final(SourceError),
 }
@@ -118,6 +122,7 @@ impl NodeBlocks {
             ready: VecDeque::new(),
             until,
             alone: None,
+            behind: None,
             contradicting: 0,
             pause: PAUSE_MIN,
             idle: None,
@@ -276,7 +281,7 @@ impl NodeBlocks {
     fn compare(&mut self, height: Height, hash: BlockHash) -> Result<(), Trouble> {
         let Self { runtime, nodes, first, chain, .. } = self;
         let name = nodes.get(*first).map(|node| node.name().to_owned()).unwrap_or_default();
-        let mut silent = Vec::new();
+        let (mut silent, mut is_behind) = (Vec::new(), false);
         let others = nodes.iter_mut().enumerate().filter(|(index, _)| index != first);
         for (_, node) in others {
             let asked = runtime.block_on(async {
@@ -284,7 +289,10 @@ impl NodeBlocks {
                 node.hash_at(height).await
             });
             match asked {
-                Ok(Some(other)) if other == hash => return Ok(()),
+                Ok(Some(other)) if other == hash => {
+                    self.behind = None;
+                    return Ok(());
+                }
                 Ok(Some(other)) => {
                     return Err(Trouble::Passing(format!(
                         "nodes disagree about block {height}, which is final: {name} has {hash}, and {} has {other}: neither is \
@@ -292,10 +300,16 @@ impl NodeBlocks {
                         node.name()
                     )));
                 }
-                Ok(None) => silent.push(format!("{} does not have it yet", node.name())),
+                Ok(None) => {
+                    is_behind = true;
+                    silent.push(format!("{} does not have block {height} yet", node.name()));
+                }
                 Err(Trouble::Passing(words)) => silent.push(words),
-                Err(error @ Trouble::Final(_)) => return Err(error),
+                Err(error @ (Trouble::Behind | Trouble::Final(_))) => return Err(error),
             }
+        }
+        if is_behind && self.behind.get_or_insert_with(Instant::now).elapsed() < BEHIND_MAX {
+            return Err(Trouble::Behind);
         }
         if !silent.is_empty() {
             let why = silent.join("; ");
@@ -322,9 +336,13 @@ impl NodeBlocks {
     fn wait_after(&mut self, trouble: Trouble) -> Result<Step, SourceError> {
         let why = match trouble {
             Trouble::Passing(why) => Some(why),
+            Trouble::Behind => None,
             Trouble::Final(error) => return Err(error),
         };
         self.first = (self.first + 1) % self.nodes.len().max(1);
+        if why.is_none() {
+            return Ok(Step::Wait { time: self.settings.poll, why });
+        }
         let time = self.pause;
         self.pause = (time * 2).min(PAUSE_MAX);
         Ok(Step::Wait { time, why })
@@ -346,6 +364,10 @@ const WINDOW: u64 = 16;
 /// How long one node is asked that has nothing new: blocks come every 12 s, and are final some
 /// minutes later, 32 at a time.
 const IDLE_MAX: Duration = Duration::from_secs(30);
+
+/// How long a node that answers may be behind another before that one is believed alone: some blocks
+/// of any chain.
+const BEHIND_MAX: Duration = Duration::from_secs(30);
 
 /// Before the first try after a failure, and the longest before a later one.
 const PAUSE_MIN: Duration = Duration::from_millis(200);

@@ -285,6 +285,16 @@ fn what_two_nodes_disagree_about_is_not_given_out_before_they_agree() {
     assert!(told.contains("at height 8, where") && told.contains("was final"), "{told}");
 }
 
+#[test]
+fn a_second_node_that_is_behind_is_waited_for() {
+    let (ahead, behind) = (Fake::new(5, 9, &[]), Fake::new(5, 4, &[]));
+    let mut both = nodes(&[&ahead, &behind], None);
+    // Of the node that is ahead none, of the other those that both have.
+    assert_eq!(why(&mut both), "");
+    assert_eq!(numbers(&mut both), [5, 6, 7, 8]);
+    assert_eq!(both.take_warning(), None);
+}
+
 /// The same blocks with another gas limit, each the child of the one before.
 fn relinked(blocks: &[String], from: &str, to: &str) -> Vec<String> {
     let mut parent: Option<String> = None;
