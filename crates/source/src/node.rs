@@ -365,8 +365,8 @@ const WINDOW: u64 = 16;
 /// minutes later, 32 at a time.
 const IDLE_MAX: Duration = Duration::from_secs(30);
 
-/// How long a node that answers may be behind another before that one is believed alone: some blocks
-/// of any chain.
+/// How long a node that answers may be behind another before that one is believed alone: some
+/// blocks of any chain.
 const BEHIND_MAX: Duration = Duration::from_secs(30);
 
 /// Before the first try after a failure, and the longest before a later one.
