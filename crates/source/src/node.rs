@@ -179,10 +179,11 @@ impl NodeBlocks {
         }
     }
 
-    /// Why the last blocks came on the word of one node alone, though several are named; once for
-    /// each time.
-    pub fn take_warning(&mut self) -> Option<String> {
-        self.alone.take()
+    /// Why blocks come on the word of one node alone, though several are named; until another has
+    /// the same again.
+    #[must_use]
+    pub fn warning(&self) -> Option<&str> {
+        self.alone.as_deref()
     }
 
     fn one(&mut self, height: Height) -> Result<SourceBlock, Trouble> {
@@ -290,7 +291,7 @@ impl NodeBlocks {
             });
             match asked {
                 Ok(Some(other)) if other == hash => {
-                    self.behind = None;
+                    (self.behind, self.alone) = (None, None);
                     return Ok(());
                 }
                 Ok(Some(other)) => {

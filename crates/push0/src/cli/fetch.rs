@@ -133,8 +133,8 @@ fn run(args: &FetchArgs) -> Result<Exit, FetchError> {
     let (mut troubles, mut count) = (Repeats::default(), 0_u64);
     loop {
         let step = nodes.step()?;
-        if let Some(warning) = nodes.take_warning() {
-            troubles.fails(&warning);
+        if let Some(warning) = nodes.warning() {
+            troubles.fails(warning);
         } else if !matches!(step, Step::Wait { why: Some(_), .. }) {
             troubles.works("the nodes answer again, and agree");
         }

@@ -122,8 +122,8 @@ impl Feeder {
                 self.resupply(lost)?;
             }
             let step = nodes.step()?;
-            if let Some(warning) = nodes.take_warning() {
-                troubles.fails(&warning);
+            if let Some(warning) = nodes.warning() {
+                troubles.fails(warning);
             } else if !matches!(step, Step::Wait { why: Some(_), .. }) {
                 troubles.works("the nodes answer again, and agree");
             }

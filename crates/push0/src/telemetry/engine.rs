@@ -93,7 +93,8 @@ impl EngineMetrics {
         sheet.histograms(&m::OVERHEAD, &state.overhead);
         sheet.histograms(&m::APPEND, &state.append);
         if let Some(look) = look {
-            let oldest = state.passing.oldest().map(|at| wall().since(at));
+            let oldest =
+                look.tip().and_then(|tip| state.passing.oldest(tip)).map(|at| wall().since(at));
             sheet.gauge(&m::OLDEST, &[], oldest.unwrap_or_default().as_secs_f64());
             look.write(sheet);
         }

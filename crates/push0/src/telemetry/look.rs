@@ -87,6 +87,11 @@ impl EngineLook {
         }
     }
 
+    /// The last canonical height.
+    pub(super) const fn tip(&self) -> Option<Height> {
+        self.tip
+    }
+
     pub(super) fn write(&self, sheet: &mut Sheet) {
         let totals = &self.totals;
         sheet.count(&m::EPOCH, &[], self.epoch);

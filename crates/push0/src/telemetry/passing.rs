@@ -15,6 +15,8 @@ pub(crate) struct Passing {
     tasks: HashMap<TaskId, OpenTask>,
     /// When the first block of each height came that is not released.
     blocks: BTreeMap<Height, Timestamp>,
+    /// The last height that is.
+    released: Option<Height>,
 }
 
 /// A task without an accepted result.
@@ -43,16 +45,19 @@ impl Passing {
         turn.events.iter().filter_map(|event| self.event(turn.at, event)).collect()
     }
 
-    /// When the lowest block was submitted that is not released.
-    pub(super) fn oldest(&self) -> Option<Timestamp> {
-        self.blocks.first_key_value().map(|(_, at)| *at)
+    /// When the lowest block was submitted that is not released, of those up to the canonical
+    /// `tip`: what is above it may never be of the chain.
+    pub(super) fn oldest(&self, tip: Height) -> Option<Timestamp> {
+        self.blocks.first_key_value().filter(|(height, _)| **height <= tip).map(|(_, at)| *at)
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "few events count")]
     fn event(&mut self, at: Timestamp, event: &Event) -> Option<Seen> {
         match event {
             Event::BlockSubmitted { block } => {
-                if self.blocks.len() < BLOCKS_MAX {
+                // One that comes beside what is released waits for nothing.
+                let is_late = self.released.is_some_and(|last| block.number <= last);
+                if !is_late && self.blocks.len() < BLOCKS_MAX {
                     self.blocks.entry(block.number).or_insert(at);
                 }
                 None
@@ -81,6 +86,7 @@ impl Passing {
                 while self.blocks.first_key_value().is_some_and(|(height, _)| *height <= key.last) {
                     self.blocks.pop_first();
                 }
+                self.released = self.released.max(Some(key.last));
                 None
             }
             _ => None,
@@ -93,3 +99,39 @@ const BLOCKS_MAX: usize = 1 << 20;
 
 /// Tasks that are remembered, likewise.
 const TASKS_MAX: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use push0_core::{Block, BlockHash, ChainId, Digest, Epoch, Key, ReleaseNumber, Seq};
+
+    use super::*;
+
+    fn follow(passing: &mut Passing, second: u64, event: Event) {
+        let (first, at) = (Seq(second), Timestamp(second));
+        passing.follow(&Turn { epoch: Epoch(1), first, at, events: vec![event] });
+    }
+
+    fn block(number: u64) -> Event {
+        let (hash, bytes, fields) = (BlockHash([1; 32]), 1, BTreeMap::new());
+        let (number, payload) = (Height(number), Digest([0; 32]));
+        Event::BlockSubmitted {
+            block: Block { number, hash, parent: hash, payload, bytes, fields },
+        }
+    }
+
+    #[test]
+    fn a_block_beside_the_chain_or_far_above_it_never_looks_old() {
+        let mut passing = Passing::default();
+        follow(&mut passing, 1, block(5));
+        follow(&mut passing, 2, block(900));
+        assert_eq!(passing.oldest(Height(5)), Some(Timestamp(1)));
+        let (last, tip) = (Height(5), BlockHash([1; 32]));
+        let key = Key { chain: ChainId(1), first: last, last, part: None, tip };
+        let released = Event::Released { number: ReleaseNumber(1), key, tasks: vec![] };
+        follow(&mut passing, 3, released);
+        follow(&mut passing, 4, block(5));
+        assert_eq!(passing.oldest(Height(5)), None);
+        follow(&mut passing, 6, block(6));
+        assert_eq!(passing.oldest(Height(6)), Some(Timestamp(6)));
+    }
+}

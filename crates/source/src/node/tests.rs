@@ -256,9 +256,15 @@ fn the_next_node_is_asked_where_one_does_not_answer() {
     let mut both = nodes(&[&dead, &live], None);
     assert!(why(&mut both).contains("status 500"));
     assert_eq!(numbers(&mut both), [5, 6, 7]);
-    let alone = both.take_warning().expect("one node vouches alone");
+    let alone = both.warning().expect("one node vouches alone").to_owned();
     assert!(alone.contains("on the word of") && alone.contains("status 500"), "{alone}");
-    assert_eq!(both.take_warning(), None, "it is told once");
+    let whole = made(5, 5, &[]);
+    for fake in [&dead, &live] {
+        fake.change(|says| says.instead = None);
+        fake.change(|says| (says.blocks, says.is_final) = (whole.clone(), 9));
+    }
+    assert_eq!(numbers(&mut both), [8, 9]);
+    assert_eq!(both.warning(), None, "another has the same again");
 }
 
 #[test]
@@ -292,7 +298,7 @@ fn a_second_node_that_is_behind_is_waited_for() {
     // Of the node that is ahead none, of the other those that both have.
     assert_eq!(why(&mut both), "");
     assert_eq!(numbers(&mut both), [5, 6, 7, 8]);
-    assert_eq!(both.take_warning(), None);
+    assert_eq!(both.warning(), None);
 }
 
 /// The same blocks with another gas limit, each the child of the one before.
