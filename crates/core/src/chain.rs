@@ -6,22 +6,26 @@
 //! stays. Any other block is a stray: it is kept in the tree, as far as there is room, and changes
 //! nothing.
 //!
-//! Not here: a source's word on what is canonical after the fact (reorgs), and which strays are
-//! taken (`scheduler`).
+//! Where the source says heads, no block is canonical by its arrival: each is a stray until a head
+//! is it or follows it (`heads`).
+//!
+//! Not here: which strays are taken, and what a reorg does to tasks (`scheduler`).
 
 mod end;
+mod heads;
+mod standing;
 mod strays;
 mod weighed;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
+pub(crate) use self::heads::Branch;
+pub use self::standing::{Arrival, Standing};
 use self::strays::Strays;
 pub(crate) use self::weighed::Weighed;
 use crate::by_hash::ByHash;
-use crate::{Block, BlockHash, Digest, Height, Seq, Timestamp};
+use crate::{Block, BlockHash, Canonical, Digest, HeadNumber, Height, Seq, Timestamp};
 
 /// Every known block, and the canonical branch.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -34,6 +38,12 @@ pub struct Chain {
     /// The canonical branch from there.
     canonical: Vec<Link>,
     strays: Strays,
+    /// What makes a block canonical.
+    by: Canonical,
+    /// The last head that the source has said.
+    head: HeadNumber,
+    /// The last height that is final, by the source's word.
+    finalized: Option<Height>,
     ended: Option<Height>,
     /// Blocks whose payload the store has lost, and since when.
     lost: BTreeMap<BlockHash, Timestamp>,
@@ -75,31 +85,6 @@ struct Link {
     fields: Box<[u128]>,
 }
 
-/// How a block stands to the chain.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Standing {
-    /// On the canonical branch.
-    Canonical,
-    /// Ahead of its parent, which has not arrived.
-    Waiting,
-    /// Beside the canonical branch, or after a block that is: it never becomes canonical.
-    Beside,
-}
-
-/// How a block stands to the chain when it comes.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Arrival {
-    /// It is the chain's next, or its first.
-    New,
-    /// It is canonical already.
-    Known,
-    /// It waits for a parent that has not arrived.
-    Ahead,
-    /// It is never proved: another block is canonical at its height, or at that of one before it.
-    Beside,
-}
-
 impl Chain {
     /// Adds a block with its weighed fields; answers the blocks that became canonical by it, in
     /// order.
@@ -123,6 +108,10 @@ impl Chain {
             fields,
         };
         self.blocks.insert(block.hash, Box::new(known));
+        if self.by == Canonical::ByHead {
+            self.strays.add(block.number, block.hash);
+            return Vec::new();
+        }
         let is_next = match self.canonical.is_empty() {
             true => self.begins.is_none_or(|begins| begins == block.number),
             false => self.follows_tip(block.hash),
@@ -210,6 +199,10 @@ impl Chain {
         let known = self.blocks.get(hash)?;
         Some(match self.hash_at(known.number) {
             Some(canonical) if canonical == *hash => Standing::Canonical,
+            _ if self.by == Canonical::ByHead => match self.ended {
+                Some(_) => Standing::Beside, // no head comes any more
+                None => Standing::Waiting,
+            },
             Some(_) => Standing::Beside,
             // None is before the start: it would have been refused.
             None if self.leads_nowhere(known.number, known.parent) => Standing::Beside,
@@ -225,6 +218,9 @@ impl Chain {
             Some(Standing::Waiting) => return Arrival::Ahead,
             Some(Standing::Beside) => return Arrival::Beside,
             None => {}
+        }
+        if self.by == Canonical::ByHead {
+            return self.arrival_by_head(block);
         }
         let Some((tip, tip_hash)) = self.tip() else {
             let is_first = self.begins.is_none_or(|begins| begins == block.number);
@@ -358,7 +354,10 @@ impl Chain {
         if self.canonical.is_empty() {
             self.start = known.number;
         }
-        self.strays.remove(known.number, hash);
+        match self.by {
+            Canonical::ByArrival => self.strays.remove(known.number, hash),
+            Canonical::ByHead => self.strays.take(known.number, hash),
+        }
         self.canonical.push(link);
     }
 

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) use parts::Parts;
 pub(crate) use sequence::Sequence;
 pub(crate) use spans::{Span, Spans};
-pub(crate) use tree::Tree;
+pub(crate) use tree::{Beneath, Tree};
 
 use crate::{Collect, Height, Inflow, InputId, Key, Stage, TaskId, Timestamp};
 
@@ -77,7 +77,7 @@ impl Collector {
     }
 
     /// Forgets what became a task. Answers whether it was ripe.
-    pub(crate) fn open(&mut self, key: &Key, inputs: &[InputId]) -> bool {
+    pub(crate) fn open(&mut self, task: TaskId, key: &Key, inputs: &[InputId]) -> bool {
         match self {
             Self::EachBlock { next } => {
                 let in_order = next.is_none_or(|next| next == key.first);
@@ -87,7 +87,7 @@ impl Collector {
             Self::Each(ripe) => ripe.remove(key).is_some_and(|ripe| ripe == inputs),
             Self::Parts(parts) => parts.open(key).is_some_and(|ripe| ripe == inputs),
             Self::Sequence(sequence) => sequence.open(key).is_some_and(|ripe| ripe == inputs),
-            Self::Tree(tree) => tree.open(key).is_some_and(|ripe| ripe == inputs),
+            Self::Tree(tree) => tree.open(task, key).is_some_and(|ripe| ripe == inputs),
         }
     }
 

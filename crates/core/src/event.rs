@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::reading::TagFirst;
 use crate::weight;
 use crate::{
-    AttemptId, Block, BlockHash, Digest, DispatcherId, Epoch, Height, InputId, Key, PipelineSpec,
-    ProgramName, ReleaseNumber, Seq, StageName, TaskId, Timestamp, Vkey,
+    AttemptId, Block, BlockHash, Digest, DispatcherId, Epoch, HeadNumber, Height, InputId, Key,
+    PipelineSpec, ProgramName, ReleaseNumber, Seq, StageName, TaskId, Timestamp, Vkey,
 };
 
 /// One engine turn: the facts it decided, recorded together or not at all.
@@ -169,6 +169,11 @@ facts! {
         /// Blocks may follow again: that the source had ended was taken back before anything closed
         /// by it.
         SourceResumed { by: String, why: String },
+        /// The chain ends in `block` now, by its source's word. From where that parts from the
+        /// branch of before, the tasks of that one are superseded.
+        HeadMoved { head: HeadNumber, block: BlockHash },
+        /// The chain's source says that `block` is final, and all before it.
+        Finalized { number: Height, block: BlockHash },
         /// A span has all its final proofs, by these tasks, and every span before it was released.
         Released { number: ReleaseNumber, key: Key, tasks: Vec<TaskId> },
     }
@@ -225,6 +230,8 @@ impl Event {
             Self::Cordoned { .. } => "cordoned",
             Self::Uncordoned { .. } => "uncordoned",
             Self::SourceResumed { .. } => "source_resumed",
+            Self::HeadMoved { .. } => "head_moved",
+            Self::Finalized { .. } => "finalized",
             Self::Released { .. } => "released",
         }
     }

@@ -99,6 +99,10 @@ id! {
     ChainId, "chain-"
 }
 id! {
+    /// The place of a head among all that a chain's source has said. The first has 1.
+    HeadNumber, "head-"
+}
+id! {
     /// The place of a released proof in its feed. The first has 1.
     ReleaseNumber, "release-"
 }

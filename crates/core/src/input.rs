@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    AttemptId, Block, DispatcherId, Epoch, Height, Offer, PipelineSpec, ProgramName, Report,
-    TaskId, Verdict, WithdrawnBy,
+    AttemptId, Block, BlockHash, DispatcherId, Epoch, HeadNumber, Height, Offer, PipelineSpec,
+    ProgramName, Report, TaskId, Verdict, WithdrawnBy,
 };
 
 /// Something asked of the scheduler.
@@ -18,6 +18,21 @@ pub enum Input {
     Claim(Epoch),
     /// Add a block.
     Submit(Box<Block>),
+    /// The chain ends in this block now.
+    Head {
+        /// Its place among all heads; absent, the next. One that is not above the last changes
+        /// nothing.
+        head: Option<HeadNumber>,
+        /// Which.
+        block: BlockHash,
+    },
+    /// This block is final, and all before it.
+    Finalize {
+        /// Its height.
+        number: Height,
+        /// Which.
+        block: BlockHash,
+    },
     /// No block follows.
     EndSource,
     /// Blocks follow after all.
@@ -186,6 +201,31 @@ pub enum Rejection {
         /// The last there is.
         last: Height,
     },
+    /// Submit the block first, and those between the chain and it.
+    #[error("block {0} is not known, or not all blocks are between the chain and it")]
+    NotConnected(BlockHash),
+    /// Say the head first that it belongs to.
+    #[error("block {block} at height {number} is not on the chain, and so cannot be final")]
+    NotCanonical {
+        /// Its height.
+        number: Height,
+        /// The one refused.
+        block: BlockHash,
+    },
+    /// Stop, and look: the source contradicts what it has said is final.
+    #[error("the source says another block {number} than before, and that all to {last} is final")]
+    ContradictsFinal {
+        /// The first height at which it would be another.
+        number: Height,
+        /// The last that is final.
+        last: Height,
+    },
+    /// Write `heads = true` in `[source]`, with a new log: here blocks are canonical as they come.
+    #[error("no source says heads here: `heads` in [source] is not true")]
+    NoHeads,
+    /// Use another log: whether heads are said is settled from a log's first block on.
+    #[error("`heads` in [source] cannot be another any more: blocks are known")]
+    OtherHeads,
     /// Give the block a numeric field of that name: the pipeline weighs it.
     #[error("block {number} has no numeric field `{field}`")]
     MissingField {

@@ -54,14 +54,14 @@ pub use grant::{
     Beat, Bound, Capacity, FromDispatcher, Grant, Life, Outcome, Programs, Report, ToDispatcher,
     Verdict,
 };
-pub use id::{AttemptId, ChainId, Epoch, Height, ReleaseNumber, Seq};
+pub use id::{AttemptId, ChainId, Epoch, HeadNumber, Height, ReleaseNumber, Seq};
 pub use input::{Input, Rejection};
 pub use key::{InputId, Key, NotAnInput};
 pub use limits::Limits;
 pub use name::{DispatcherId, NotAName, PipelineName, ProgramName, StageName};
 pub use pipeline::{
-    Asking, Believes, BlockHashing, Bounds, Budgets, Collect, Contract, Fault, Finality, Give,
-    Inflow, NodePayload, NodeSource, Output, Pipeline, PipelineSpec, Program, ProgramSpec,
+    Asking, Believes, BlockHashing, Bounds, Budgets, Canonical, Collect, Contract, Fault, Finality,
+    Give, Inflow, NodePayload, NodeSource, Output, Pipeline, PipelineSpec, Program, ProgramSpec,
     ReleaseSpec, Source, SourceKind, SourceSpec, Stage, StageIndex, StageSpec, Surroundings,
     Weights,
 };

@@ -59,6 +59,19 @@ pub struct Source {
     pub hash: BlockHashing,
     /// The first height that is proved; absent, that of the first block that comes.
     pub start: Option<Height>,
+    /// What makes a block canonical.
+    pub canonical: Canonical,
+}
+
+/// What makes a block canonical.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Canonical {
+    /// That it is the first to come after the one before it. It stays so.
+    #[default]
+    ByArrival,
+    /// That the source's latest head is it, or follows it. It stays so once the source has said
+    /// that it is final, and only then what is proved of it is released.
+    ByHead,
 }
 
 /// Why a block's hash is believed.
@@ -312,6 +325,7 @@ impl Pipeline {
                 kind: SourceKind::Submit,
                 hash: BlockHashing::OfHeader,
                 start: None,
+                canonical: Canonical::ByArrival,
             },
             programs: BTreeMap::new(),
             stages: Vec::new(),

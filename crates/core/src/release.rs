@@ -91,6 +91,12 @@ impl Feed {
         self.proved.range(from..).take_while(move |((height, _), _)| *height == first)
     }
 
+    /// The chain is another one from `from` on, above all that was released: what was proved of
+    /// it is of the one before.
+    pub(crate) fn rewind(&mut self, from: Height) {
+        self.proved.retain(|_, (key, _)| key.last < from);
+    }
+
     /// What was handed out under a number is made again.
     pub(crate) fn recall(&mut self, number: ReleaseNumber, at: Seq) {
         self.recalled.insert(number, at);

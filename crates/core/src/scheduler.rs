@@ -27,15 +27,18 @@ mod assign;
 mod discard;
 mod end;
 mod flow;
+mod heads;
 mod index;
 mod keys;
 mod operator;
+mod payloads;
 mod ran;
 mod references;
 mod report;
 mod starved;
 mod submit;
 mod view;
+mod whereabouts;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -46,7 +49,8 @@ pub use self::operator::Cordon;
 pub use self::ran::{EndCounts, RunStats};
 pub use references::{Reference, Referred};
 use starved::Starved;
-pub use view::{StageView, Totals, Whereabouts};
+pub use view::{StageView, Totals};
+pub use whereabouts::Whereabouts;
 
 use crate::attempt::Attempts;
 use crate::by_hash::ByHash;
@@ -78,6 +82,8 @@ pub struct Scheduler {
     /// The most blocks that a task is about: who reads what begins at a height begins no more than
     /// that below it.
     widest: u64,
+    /// Where the source says heads: the tasks about blocks that are not final, by the last of them.
+    reversible: BTreeSet<(Height, TaskId)>,
     attempts: Attempts,
     /// By stage, in the pipeline's order.
     collectors: Vec<Collector>,
@@ -138,6 +144,7 @@ impl Scheduler {
             queue: Queue::default(),
             starved: Starved::default(),
             widest: 1,
+            reversible: BTreeSet::new(),
             attempts: Attempts::default(),
             collectors: Vec::new(),
             feed: Feed::default(),
@@ -236,6 +243,8 @@ impl Scheduler {
             Input::Configure(spec) => self.fitting(self.configure(spec)?),
             Input::Claim(epoch) => self.claim(*epoch),
             Input::Submit(block) => self.fitting(self.submit(block)?),
+            Input::Head { head, block } => self.head(*head, block),
+            Input::Finalize { number, block } => self.finalize(*number, block),
             Input::EndSource => self.end_source(now),
             Input::ResumeSource { by, why } => self.fitting(self.resume_source(by, why)?),
             Input::Report(report) => self.report(now, report),

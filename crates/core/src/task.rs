@@ -15,6 +15,10 @@
 //! reads one, a task is Ready again when that is taken back (`Discarded`, see
 //! `scheduler::discard`).
 //!
+//! From any state it is Superseded when the chain leaves what it is about (`HeadMoved`, see
+//! `scheduler::heads`). A result is kept then, and does not flow. Where the chain comes back the
+//! task is opened again: with its result, if there is one.
+//!
 //! Not here: which task is granted (`queue`), what a failure costs (`failure`), what becomes of a
 //! result (`collect`).
 
@@ -41,6 +45,8 @@ pub enum TaskState {
     Accepted,
     /// Waits for a person to look at it.
     Parked,
+    /// Is about what is not canonical any more.
+    Superseded,
 }
 
 /// One proof to make.
@@ -116,10 +122,10 @@ impl TaskState {
         at: Timestamp,
         event: &Event,
     ) -> Result<Self, IllegalEvent> {
-        use TaskState::{Accepted, Leased, Parked, Ready};
+        use TaskState::{Accepted, Leased, Parked, Ready, Superseded};
 
         Ok(match (state, event) {
-            (None, Event::TaskOpened { .. }) => Ready { at },
+            (None | Some(Superseded), Event::TaskOpened { .. }) => Ready { at },
             (Some(Ready { .. }), Event::Granted { .. }) => Leased { live: 1 },
             (
                 Some(Leased { live }),
@@ -134,6 +140,7 @@ impl TaskState {
             (Some(Ready { .. } | Leased { .. } | Accepted), Event::Parked { .. }) => Parked,
             (Some(Ready { .. } | Leased { .. } | Parked), Event::Accepted { .. }) => Accepted,
             (Some(Accepted), Event::Surplus { .. } | Event::Remade { .. }) => Accepted,
+            (Some(Superseded), Event::Accepted { .. } | Event::Surplus { .. }) => Superseded,
             (Some(Accepted | Parked), Event::Reopened { .. }) => Ready { at },
             (state, event) => {
                 return Err(IllegalEvent {
@@ -149,7 +156,10 @@ impl Task {
     /// Whether a person or a prover still has something to do for it.
     #[must_use]
     pub const fn is_open(&self) -> bool {
-        !matches!(self.state, TaskState::Accepted)
+        match self.state {
+            TaskState::Ready { .. } | TaskState::Leased { .. } | TaskState::Parked => true,
+            TaskState::Accepted | TaskState::Superseded => false,
+        }
     }
 
     /// When it, or what it reads, was last taken back: no result of an attempt below this one

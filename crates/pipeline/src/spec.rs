@@ -42,8 +42,10 @@ pub(super) fn read(keys: &mut Keys<'_, '_, '_>) -> PipelineSpec {
 }
 
 fn source(keys: &mut Keys<'_, '_, '_>) -> SourceSpec {
-    let known =
-        ["kind", "path", "chain", "hash", "start", "http", "from", "finality", "poll", "payload"];
+    let known = [
+        "kind", "path", "chain", "hash", "start", "http", "from", "finality", "poll", "payload",
+        "heads",
+    ];
     keys.only(&known, &["ws", "witness"]);
     SourceSpec {
         kind: keys.text("kind").unwrap_or_default(),
@@ -56,6 +58,7 @@ fn source(keys: &mut Keys<'_, '_, '_>) -> SourceSpec {
         finality: keys.word_or_number("finality"),
         poll: keys.duration("poll"),
         payload: keys.text("payload"),
+        heads: keys.flag("heads").unwrap_or_default(),
     }
 }
 

@@ -53,7 +53,9 @@ const fn level(event: &Event) -> Level {
         | Event::Failed { .. }
         | Event::Rejected { .. }
         | Event::Lost { .. } => Level::Warn,
-        Event::Configured { .. }
+        Event::HeadMoved { .. }
+        | Event::Finalized { .. }
+        | Event::Configured { .. }
         | Event::Claimed { .. }
         | Event::BlockSubmitted { .. }
         | Event::SourceEnded { .. }
@@ -128,11 +130,10 @@ impl Display for Fields<'_> {
         match self.event {
             Event::Configured { pipeline } => write!(f, "pipeline={}", pipeline.name),
             Event::Claimed { epoch, .. } => write!(f, "epoch={}", epoch.0),
-            Event::BlockSubmitted { block } => {
-                let (number, hash, bytes) = (block.number, block.hash.short(), block.bytes);
-                write!(f, "number={number} hash={hash} bytes={bytes}")
-            }
-            Event::SourceEnded { last } => write!(f, "last={last}"),
+            Event::BlockSubmitted { .. }
+            | Event::HeadMoved { .. }
+            | Event::Finalized { .. }
+            | Event::SourceEnded { .. } => of_chain(f, self.event),
             Event::Resupplied { block, payload, .. } => {
                 write!(f, "block={} payload={}", block.short(), payload.short())
             }
@@ -192,6 +193,21 @@ impl Display for Fields<'_> {
             }
         }
     }
+}
+
+/// What is told of the chain.
+fn of_chain(f: &mut fmt::Formatter<'_>, event: &Event) -> fmt::Result {
+    if let Event::BlockSubmitted { block } = event {
+        let (number, hash, bytes) = (block.number, block.hash.short(), block.bytes);
+        write!(f, "number={number} hash={hash} bytes={bytes}")?;
+    } else if let Event::HeadMoved { head, block } = event {
+        write!(f, "head={} block={}", head.0, block.short())?;
+    } else if let Event::Finalized { number, block } = event {
+        write!(f, "number={number} block={}", block.short())?;
+    } else if let Event::SourceEnded { last } = event {
+        write!(f, "last={last}")?;
+    }
+    Ok(())
 }
 
 /// What is told of a program's key, and of who proves it.

@@ -102,6 +102,8 @@ checks! {
     Recovers "recovers",
     /// The reference model finds the same.
     Model "model",
+    /// What is final stays on the chain, and nothing else is released.
+    OnlyFinal "only-final",
     /// Nothing panics.
     NoPanic "no-panic",
 }

@@ -170,6 +170,8 @@ faults! {
     EngineDeaf "engine-deaf" 10,
     /// An engine is stopped in order, and started again.
     EngineStopped "engine-stopped" 10,
+    /// The source's chain is another one from some block on.
+    Reorged "reorged" 120,
 }
 
 impl fmt::Display for Fault {

@@ -6,6 +6,7 @@
 mod batches;
 mod due;
 mod entry;
+mod heads;
 mod id;
 mod keys;
 mod taken_back;
@@ -61,8 +62,12 @@ pub(crate) struct Ledger {
     /// before that: those below.
     superseded: BTreeMap<TaskId, AttemptId>,
     arrivals: Arrivals,
-    /// The canonical chain, as its source has it.
+    /// The canonical chain: as its source has it, or as far as the source has said by heads.
     chain: Vec<(Height, BlockHash)>,
+    /// Whether it says heads.
+    is_by_head: bool,
+    /// The last height that is final, by its word.
+    pub(crate) is_final: Option<Height>,
 }
 
 impl Ledger {
@@ -72,7 +77,10 @@ impl Ledger {
 
     /// The same with nothing read.
     pub(crate) fn emptied(&self) -> Self {
-        Self::new(self.chain.clone())
+        match self.is_by_head {
+            true => Self::by_head(),
+            false => Self::new(self.chain.clone()),
+        }
     }
 
     /// Reads one more event.
@@ -89,6 +97,8 @@ impl Ledger {
                 self.configured += 1;
             }
             Event::BlockSubmitted { block } => self.submitted(at, block),
+            Event::HeadMoved { block, .. } => self.head_moved(at, *block)?,
+            Event::Finalized { number, block } => self.finalized(*number, *block)?,
             Event::SourceEnded { last } => self.ended = Some(*last),
             Event::Resupplied { block, .. } => {
                 self.lost_payloads.remove(block);
@@ -162,6 +172,13 @@ impl Ledger {
     fn submitted(&mut self, at: Timestamp, block: &Block) {
         self.delivered.insert(block.hash, self.last);
         self.submitted.insert(block.hash, block.clone());
+        if !self.is_by_head {
+            self.connect(at);
+        }
+    }
+
+    /// What of the canonical chain is known arrives.
+    fn connect(&mut self, at: Timestamp) {
         let (chain, submitted) = (&self.chain, &self.submitted);
         let known = |place: usize| submitted.get(&chain.get(place)?.1);
         if let Some(pipeline) = &self.pipeline {
@@ -229,6 +246,9 @@ impl Ledger {
         if matches!(pipeline.stage(index).collect, Collect::Tree(..)) {
             self.arrivals.join(index, key);
         }
+        if self.tasks.get(&task).is_some_and(|it| matches!(it.state, State::Superseded)) {
+            return self.reinstated(at, task);
+        }
         let mut entry = Entry::new(index, *key, inputs.to_vec(), self.last, at);
         // A ghost may have been granted it before, on what was taken back since.
         let makers = inputs.iter().filter_map(|input| self.tasks.get(&input.maker()?));
@@ -274,7 +294,8 @@ impl Ledger {
     ) -> Result<(), Found> {
         let position = self.last;
         let entry = self.entry(task)?;
-        holds(Check::AcceptedOnce, entry.is_open(), || {
+        let is_left = matches!(entry.state, State::Superseded);
+        holds(Check::AcceptedOnce, entry.is_open() || is_left && entry.result.is_none(), || {
             format!("{} was accepted a second time, of {attempt}", entry.key)
         })?;
         let is_same = entry.result.as_ref().is_none_or(|before| {
@@ -288,14 +309,16 @@ impl Ledger {
         entry.made.insert(attempt);
         entry.has_flowed = true;
         let own = entry.holder().filter(|(own, _)| *own == attempt).map(|(_, who)| who.clone());
-        self.arrivals.prove(at, stage, &key);
+        if !is_left {
+            self.arrivals.prove(at, stage, &key);
+        }
         if let Some(pipeline) = &self.pipeline {
             let stage = pipeline.stage(stage);
             self.trouble.proved(at, &stage.program, own.as_ref());
             let is_lie = !truth::is_fit(stage, &key, result);
             self.tasks.get_mut(task).into_iter().for_each(|entry| entry.is_lie = is_lie);
         }
-        self.moved(task, State::Accepted)
+        if is_left { Ok(()) } else { self.moved(task, State::Accepted) }
     }
 
     fn ended(
@@ -324,7 +347,9 @@ impl Ledger {
     fn moved(&mut self, task: &TaskId, state: State) -> Result<(), Found> {
         match &state {
             State::Ready(_) => self.ready.insert(*task),
-            State::Leased { .. } | State::Accepted | State::Parked => self.ready.remove(task),
+            State::Leased { .. } | State::Accepted | State::Parked | State::Superseded => {
+                self.ready.remove(task)
+            }
         };
         let entry = self.entry(task)?;
         let parks = matches!(state, State::Parked);
@@ -348,6 +373,8 @@ impl Ledger {
         holds(Check::GaplessPrefix, tip.is_some_and(|(_, hash)| *hash == key.tip), || {
             format!("{key} was released, and is not canonical")
         })?;
+        let is_final = !self.is_by_head || self.is_final.is_some_and(|last| key.last <= last);
+        holds(Check::OnlyFinal, is_final, || format!("{key} was released, and is not final"))?;
         let has_values =
             |task: &TaskId| self.tasks.get(task).is_some_and(|entry| entry.result.is_some());
         holds(Check::GaplessPrefix, tasks.iter().all(has_values), || {

@@ -26,8 +26,8 @@
 //!
 //! What is not simulated: the shell (tokio, channels and their bounds, files of proofs, the command
 //! line), real processes and signals, the thread that fills the log's next segment, two versions of
-//! push0 at once, reorgs, deadlines, quorums. A last frame that was durable and is damaged
-//! afterwards is not simulated either: a log cannot tell it from one that was never whole.
+//! push0 at once, heads in a cluster, deadlines, quorums. A last frame that was durable and is
+//! damaged afterwards is not simulated either: a log cannot tell it from one that was never whole.
 
 mod agenda;
 mod broken;

@@ -30,6 +30,8 @@ pub(crate) struct Scenario {
     /// A machine that proves nothing until somebody mends it, by its place, and what comes of all
     /// that it is granted.
     pub(crate) bad: Option<(usize, Bad)>,
+    /// Whether the source says which blocks are its chain.
+    pub(crate) says_heads: bool,
 }
 
 /// What comes of every attempt at a machine that is bad.
@@ -63,8 +65,10 @@ impl Scenario {
         // Where a turn is soon full, what it leaves over is the next one's.
         let records = [SHORT_RECORDS, SHORT_RECORDS, SHORT_RECORDS / 2, LONG_RECORDS, LONG_RECORDS];
         let record_bytes = rare.pick(&records).copied().unwrap_or(SHORT_RECORDS);
+        let says_heads = says_heads(&mut spec, &mut Chance::of(seed, HEADS_STREAM));
         Self {
             limits: limits.within(record_bytes),
+            says_heads,
             bad,
             dispatchers,
             cruel: chance.millis(5_000, 40_000),
@@ -105,8 +109,21 @@ impl Scenario {
         let mut scenario = Self::of(seed, blocks);
         let source = &mut scenario.spec.source;
         (source.kind, source.path, source.start) = ("submit".to_owned(), None, Some(START));
+        (source.heads, scenario.says_heads) = (false, false);
         Pipeline::check(&scenario.spec).is_ok().then_some(scenario)
     }
+}
+
+/// In some worlds the source says heads, where its pipeline may be of such a chain.
+fn says_heads(spec: &mut PipelineSpec, chance: &mut Chance) -> bool {
+    let mut other = spec.clone();
+    (other.source.kind, other.source.path) = ("submit".to_owned(), None);
+    (other.source.start, other.source.heads) = (Some(START), true);
+    let says_heads = chance.permille(300) && Pipeline::check(&other).is_ok();
+    if says_heads {
+        *spec = other;
+    }
+    says_heads
 }
 
 /// The canonical block `index` places after the first.
@@ -258,6 +275,9 @@ const TRIES_MAX: u64 = 100;
 /// Likewise for clusters.
 const CLUSTER_STREAM: u64 = 1006;
 
+/// Likewise for whether heads are said.
+const HEADS_STREAM: u64 = 1007;
+
 /// The most blocks that a cluster has.
 const CLUSTER_BLOCKS_MAX: u64 = 12;
 
@@ -291,6 +311,7 @@ mod tests {
                 ("a machine has no verdict", way(Bad::Fails(FailureClass::Unjudged))),
                 ("a machine lies", way(Bad::Lies)),
                 ("a machine refuses", way(Bad::Refuses)),
+                ("says heads", world.says_heads),
                 ("long records", world.limits.record_bytes_max == LONG_RECORDS),
             ];
             for (what, is_drawn) in drawn {

@@ -6,6 +6,7 @@
 
 mod crew;
 mod ending;
+mod heads;
 mod life;
 mod mischief;
 mod reader;
@@ -95,6 +96,7 @@ impl World {
     pub(crate) fn new(story: &Story, is_told: bool) -> Self {
         let scenario = Scenario::of(story.seed, story.blocks);
         let chain = scenario.blocks.iter().map(|block| (block.number, block.hash)).collect();
+        let ledger = if scenario.says_heads { Ledger::by_head() } else { Ledger::new(chain) };
         let broken = story.broken;
         let crew = scenario.dispatchers.iter().zip(NAMES).map(|(capacity, name)| {
             let id: DispatcherId = name.parse().expect("it is a name");
@@ -129,7 +131,7 @@ impl World {
             crew,
             source: Source::default(),
             reader: Reader::default(),
-            watch: Watch::new(Ledger::new(chain), scenario.limits),
+            watch: Watch::new(ledger, scenario.limits),
             poison: BTreeMap::new(),
             spec: scenario.spec.clone(),
             damage: None,

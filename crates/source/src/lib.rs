@@ -23,7 +23,7 @@ use push0_core::Block;
 
 pub use self::file::{BlockFile, Rules};
 pub use self::made::made;
-pub use self::node::{NodeBlocks, Step};
+pub use self::node::{Given, HeadStep, NodeBlocks, NodeHeads, Step};
 
 /// A block, and the bytes it came in.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -16,15 +16,19 @@
 
 mod address;
 mod client;
+mod heads;
 mod window;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use push0_core::{BlockHash, ChainId, Height, NodeSource, Source, SourceKind};
+use push0_core::{
+    BlockHash, Canonical, ChainId, Height, NodePayload, NodeSource, Source, SourceKind,
+};
 
 use self::address::Address;
 use self::client::Node;
+pub use self::heads::{Given, HeadStep, NodeHeads};
 use super::file::{Rules, block_of};
 use super::header::Header;
 use super::{SourceBlock, SourceError};
@@ -36,6 +40,8 @@ pub struct NodeBlocks {
     /// The node that answered last.
     first: usize,
     settings: NodeSource,
+    /// Whether blocks are given out that are not final.
+    may_move: bool,
     chain: ChainId,
     rules: Rules,
     /// The height of the next; none before it is known where the chain begins.
@@ -115,6 +121,7 @@ impl NodeBlocks {
             nodes,
             first: 0,
             settings: settings.clone(),
+            may_move: source.canonical == Canonical::ByHead,
             chain: source.chain,
             rules,
             next: after.map(|(height, _)| Height(height.0 + 1)).or(source.start),
@@ -160,18 +167,22 @@ impl NodeBlocks {
         }
     }
 
-    /// Fetches a block again that was given out, where its payload is lost.
+    /// Fetches a block again that was given out, where its payload is lost. It is the end, where
+    /// the chain has another by now.
     ///
     /// # Errors
     ///
     /// As [`step`](Self::step).
     pub fn again(&mut self, height: Height, hash: BlockHash) -> Result<Step, SourceError> {
-        let found = self.one(height).and_then(|found| match found.block.hash == hash {
-            true => Ok(found),
+        let found = self.of_height(height, self.settings.payload);
+        let found = found.and_then(|found| match found.block.hash == hash {
+            true => Ok(Some(found)),
+            false if self.may_move => Ok(None),
             false => Err(self.contradicted(height, hash, found.block.hash)),
         });
         match found {
-            Ok(found) => {
+            Ok(None) => Ok(Step::End),
+            Ok(Some(found)) => {
                 self.pause = PAUSE_MIN;
                 Ok(Step::Block(Box::new(found)))
             }
@@ -186,12 +197,12 @@ impl NodeBlocks {
         self.alone.as_deref()
     }
 
-    fn one(&mut self, height: Height) -> Result<SourceBlock, Trouble> {
-        let Self { runtime, nodes, first, settings, chain, .. } = self;
+    fn of_height(&mut self, height: Height, payload: NodePayload) -> Result<SourceBlock, Trouble> {
+        let Self { runtime, nodes, first, chain, .. } = self;
         let node = nodes.get_mut(*first).ok_or_else(no_nodes)?;
         let payload = runtime.block_on(async {
             node.be_of(*chain).await?;
-            node.block(height, settings.payload).await
+            node.block(height, payload).await
         })?;
         let payload = payload.ok_or_else(|| {
             Trouble::Passing(format!("{} does not have block {height}", node.name()))

@@ -47,6 +47,21 @@ impl Strays {
         others.into_iter().for_each(|other| self.put_beside(other));
     }
 
+    /// It is canonical for now, which says nothing of the others of its height.
+    pub(super) fn take(&mut self, height: Height, hash: BlockHash) {
+        let Some(at) = self.at.get_mut(&height) else { return };
+        at.retain(|stray| *stray != hash);
+        if at.is_empty() {
+            self.at.remove(&height);
+        }
+    }
+
+    /// Forgets those of all heights up to `height`, and answers them.
+    pub(super) fn take_up_to(&mut self, height: Height) -> impl Iterator<Item = BlockHash> {
+        let above = self.at.split_off(&height.next());
+        std::mem::replace(&mut self.at, above).into_values().flatten()
+    }
+
     /// The children of the tip, which are asked for once: one is the next, and no other ever is.
     pub(super) fn take_children(&mut self, of: BlockHash) -> Vec<BlockHash> {
         let children = self.children.remove(&of).unwrap_or_default();

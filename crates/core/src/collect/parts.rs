@@ -49,6 +49,12 @@ impl Parts {
         self.ripe.retain(|_, inputs| !inputs.iter().any(&is_gone));
     }
 
+    /// The chain is another one from `from` on.
+    pub(crate) fn rewind(&mut self, from: Height) {
+        self.gathers.retain(|key, _| key.last < from);
+        self.ripe.retain(|key, _| key.last < from);
+    }
+
     pub(crate) const fn ripe(&self) -> &Ripe {
         &self.ripe
     }

@@ -61,6 +61,35 @@ impl Sequence {
         spans_it && self.spans.push(Span { first: key.first, last: key.last, tip: key.tip })
     }
 
+    /// The chain is another one from `from` on. A batch that reaches past there is none any more,
+    /// and its items from before are in the run again: `given_back` says which they are.
+    pub(crate) fn rewind(
+        &mut self,
+        from: Height,
+        given_back: impl FnOnce(Span, Option<&[InputId]>) -> Vec<Item>,
+    ) {
+        if let Some(batch) = self.spans.cut(from) {
+            let key = self.ripe.keys().find(|key| key.first == batch.first);
+            let inputs = key.and_then(|key| self.ripe.get(key)).map(Vec::as_slice);
+            let is_begun = batch.first < from;
+            self.run = if is_begun { given_back(batch, inputs).into() } else { VecDeque::new() };
+            self.next = Some(batch.first);
+        } else if let Some(gone) = self.run.iter().find(|item| item.key.last >= from) {
+            self.next = Some(gone.key.first);
+        }
+        self.ripe.retain(|key, _| key.last < from);
+        self.ahead.retain(|_, item| item.key.last < from);
+        self.run.retain(|item| item.key.last < from);
+        self.next = self.run.back().map_or(self.next, |item| Some(item.key.last.next()));
+        self.oldest.clear();
+        for (place, item) in (self.closed..).zip(&self.run) {
+            while self.oldest.back().is_some_and(|(_, at)| *at >= item.at) {
+                self.oldest.pop_back();
+            }
+            self.oldest.push_back((place, item.at));
+        }
+    }
+
     pub(crate) fn open(&mut self, key: &Key) -> Option<Vec<InputId>> {
         self.ripe.remove(key)
     }
@@ -99,6 +128,34 @@ impl Sequence {
 mod tests {
     use super::*;
     use crate::{BlockHash, ChainId, TaskId};
+
+    #[test]
+    fn where_the_chain_is_another_the_run_goes_on_from_what_is_left_of_it() {
+        let mut sequence = Sequence::default();
+        sequence.start(Height(0));
+        (0..8).for_each(|height| sequence.add(item(height, height)));
+        for (first, last) in [(0, 1), (2, 4)] {
+            let key = Key { last: Height(last), ..item(first, 0).key };
+            assert!(sequence.close(&key, usize::try_from(last - first + 1).expect("few")));
+        }
+        let run = |sequence: &Sequence| {
+            sequence.run().iter().map(|item| item.key.first.0).collect::<Vec<_>>()
+        };
+        sequence.rewind(Height(7), |_, _| unreachable!("no batch reaches so far"));
+        assert_eq!((run(&sequence), sequence.oldest()), (vec![5, 6], Some(Timestamp(5))));
+        sequence.add(item(7, 9));
+        assert_eq!(run(&sequence), [5, 6, 7]);
+        sequence.rewind(Height(4), |batch, ripe| {
+            assert_eq!((batch.first, ripe.map(<[_]>::len)), (Height(2), Some(3)));
+            vec![item(2, 11), item(3, 11)]
+        });
+        sequence.add(item(4, 12));
+        assert_eq!((run(&sequence), sequence.spans().len()), (vec![2, 3, 4], 1));
+        assert_eq!((sequence.oldest(), sequence.ripe().len()), (Some(Timestamp(11)), 1));
+        sequence.rewind(Height(0), |_, _| Vec::new());
+        sequence.add(item(0, 13));
+        assert_eq!(run(&sequence), [0]);
+    }
 
     #[test]
     fn a_run_is_as_old_as_the_item_of_it_that_arrived_first() {

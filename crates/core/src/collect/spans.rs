@@ -33,6 +33,19 @@ impl Spans {
         self.0.binary_search_by_key(&first, |span| span.first).ok()
     }
 
+    /// Takes off those that reach `from` or past it, and answers the first of them.
+    pub(crate) fn cut(&mut self, from: Height) -> Option<Span> {
+        let kept = self.0.partition_point(|span| span.last < from);
+        let cut = self.0.split_off(kept);
+        cut.first().copied()
+    }
+
+    /// The index of the one that `height` is in.
+    pub(crate) fn containing(&self, height: Height) -> Option<usize> {
+        let index = self.0.partition_point(|span| span.last < height);
+        self.get(index).filter(|span| span.first <= height).map(|_| index)
+    }
+
     pub(crate) const fn len(&self) -> usize {
         self.0.len()
     }

@@ -15,11 +15,14 @@
 //! its items belong to the next. Once its task is opened, the group cannot close before its end any
 //! more.
 
+mod rewind;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
+pub(crate) use self::rewind::Beneath;
 use super::{Item, Ripe, Span, Spans};
-use crate::{Height, InputId, Key, Timestamp};
+use crate::{Height, InputId, Key, TaskId, Timestamp};
 
 /// Items that wait for their neighbours.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -33,8 +36,8 @@ pub(crate) struct Tree {
     /// that a task was opened for.
     joined: usize,
     ripe: Ripe,
-    /// Where the result goes of what is ripe or was opened.
-    places: BTreeMap<Key, Place>,
+    /// Where the result goes of what is ripe or was opened, and by which task.
+    places: BTreeMap<Key, (Place, Option<TaskId>)>,
     spans: Spans,
 }
 
@@ -49,10 +52,8 @@ struct Group {
 /// Which leaves have arrived.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 struct Arrivals {
-    /// So many, from the left, without a gap.
-    prefix: usize,
-    /// When the first of these arrived.
-    oldest: Option<Timestamp>,
+    /// Those from the left without a gap: when the first of all up to each arrived.
+    oldest: Vec<Timestamp>,
     /// Those after a gap.
     ahead: BTreeMap<usize, Timestamp>,
 }
@@ -82,12 +83,13 @@ impl Tree {
     pub(crate) fn add(&mut self, index: usize, item: Item) -> Option<Item> {
         let closed = self.groups.range(..=index).next_back().map(|(start, _)| *start);
         let group = if index >= self.open { self.open } else { closed? };
+        self.arrive(group, index - group, item.at);
         self.place(Place { group, level: 0, position: index - group }, item)
     }
 
     /// Takes the result of one of its own tasks. Answers the group's root, where that makes it.
     pub(crate) fn add_result(&mut self, item: Item) -> Option<Item> {
-        let place = self.places.remove(&item.key)?;
+        let (place, _) = self.places.remove(&item.key)?;
         self.place(place, item)
     }
 
@@ -108,7 +110,10 @@ impl Tree {
         for (level, nodes) in group.levels.into_iter().enumerate() {
             for (position, item) in nodes {
                 let place = match level == 0 && position >= items {
-                    true => Place { group: self.open, level, position: position - items },
+                    true => {
+                        self.arrive(self.open, position - items, item.at);
+                        Place { group: self.open, level, position: position - items }
+                    }
                     false => Place { group: closed, level, position },
                 };
                 root = self.place(place, item).or(root);
@@ -117,9 +122,10 @@ impl Tree {
         Ok(root)
     }
 
-    pub(crate) fn open(&mut self, key: &Key) -> Option<Vec<InputId>> {
+    pub(crate) fn open(&mut self, task: TaskId, key: &Key) -> Option<Vec<InputId>> {
         let inputs = self.ripe.remove(key)?;
-        let place = self.places.get(key)?;
+        let (place, opened) = self.places.get_mut(key)?;
+        *opened = Some(task);
         let nodes = self.groups.get_mut(&place.group)?.levels.get_mut(place.level - 1)?;
         let first = place.position * self.arity;
         for position in first..first + self.arity {
@@ -145,7 +151,7 @@ impl Tree {
     /// did.
     pub(crate) fn arrived(&self) -> Option<(usize, Timestamp)> {
         let arrivals = &self.groups.get(&self.open)?.arrivals;
-        arrivals.oldest.map(|oldest| (arrivals.prefix, oldest))
+        arrivals.oldest.last().map(|oldest| (arrivals.oldest.len(), *oldest))
     }
 
     pub(crate) const fn ripe(&self) -> &Ripe {
@@ -168,14 +174,16 @@ impl Tree {
         self.groups.values().flat_map(|group| &group.levels).map(BTreeMap::len).sum()
     }
 
+    /// A leaf of a group has arrived.
+    fn arrive(&mut self, group: usize, position: usize, at: Timestamp) {
+        self.groups.entry(group).or_default().arrivals.add(position, at);
+    }
+
     /// Puts a node in its place, or higher if it is left over there, and offers the set it
     /// completes.
     fn place(&mut self, mut place: Place, item: Item) -> Option<Item> {
         let arity = self.arity;
         let group = self.groups.entry(place.group).or_default();
-        if place.level == 0 {
-            group.arrivals.add(place.position, item.at);
-        }
         let mut siblings = arity;
         if let Some(size) = group.size {
             let mut here = nodes_at(size, arity, place.level);
@@ -205,7 +213,7 @@ impl Tree {
             let key = Key { first: left.key.first, ..right.key };
             let above = Place { level: place.level + 1, position: place.position / arity, ..place };
             self.ripe.insert(key, set.iter().map(|item| item.input).collect());
-            self.places.insert(key, above);
+            self.places.insert(key, (above, None));
         }
         None
     }
@@ -214,7 +222,7 @@ impl Tree {
     fn withdraw_ripe(&mut self, group: usize) {
         let places = &mut self.places;
         self.ripe.retain(|key, _| match places.get(key) {
-            Some(place) if place.group == group => {
+            Some((place, _)) if place.group == group => {
                 places.remove(key);
                 false
             }
@@ -226,10 +234,15 @@ impl Tree {
 impl Arrivals {
     fn add(&mut self, position: usize, at: Timestamp) {
         self.ahead.insert(position, at);
-        while let Some(at) = self.ahead.remove(&self.prefix) {
-            self.prefix += 1;
-            self.oldest = Some(self.oldest.map_or(at, |oldest| oldest.min(at)));
+        while let Some(at) = self.ahead.remove(&self.oldest.len()) {
+            self.oldest.push(self.oldest.last().map_or(at, |oldest| at.min(*oldest)));
         }
+    }
+
+    /// No more than so many leaves are there.
+    fn cut(&mut self, leaves: usize) {
+        self.oldest.truncate(leaves);
+        self.ahead.split_off(&leaves);
     }
 }
 
@@ -250,7 +263,7 @@ const fn nodes_at(size: usize, arity: usize, level: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BlockHash, ChainId, TaskId};
+    use crate::{BlockHash, ChainId};
 
     #[test]
     fn the_shape_does_not_depend_on_arrival() {
@@ -286,7 +299,7 @@ mod tests {
         let mut tree = Tree::new(NonZeroU32::new(2).expect("it is two"));
         let waiting = [0, 1, 2].map(|index| {
             tree.add(index, leaf(index));
-            tree.open(&key(0, 1));
+            tree.open(TaskId([0; 32]), &key(0, 1));
             tree.waiting()
         });
         assert_eq!(waiting, [1, 0, 1]);
@@ -309,7 +322,7 @@ mod tests {
         for index in [0, 2, 3] {
             assert_eq!(tree.add(index, leaf(index)), None);
         }
-        assert!(tree.open(&key(2, 3)).is_some());
+        assert!(tree.open(TaskId([0; 32]), &key(2, 3)).is_some());
         assert_eq!((tree.arrived().map(|(items, _)| items), tree.joined()), (Some(1), 4));
         assert_eq!(tree.close(&key(0, 0), 1), Err(NotAGroup));
         assert_eq!(tree.close(&key(0, 3), 4), Ok(None));
@@ -327,7 +340,7 @@ mod tests {
             let index = order(arrived);
             root = tree.add(index, leaf(index)).or(root);
             while let Some(next) = tree.ripe().first_key_value().map(|(key, _)| *key) {
-                tree.open(&next);
+                tree.open(TaskId([0; 32]), &next);
                 joined.push((next.first.0, next.last.0));
                 root = tree.add_result(Item { key: next, ..leaf(0) }).or(root);
             }

@@ -10,6 +10,9 @@ pub struct NodeSource {
     /// Their addresses, each as the pipeline's file says it; the first goes first. One that begins
     /// with `$` names a variable of the environment.
     pub http: Vec<String>,
+    /// Whether the chain begins with the block that is its head when it is first looked at; else it
+    /// begins with the last final one, or where the source says.
+    pub begins_at_head: bool,
     /// When a block is final.
     pub finality: Finality,
     /// From one question for a new block to the next.

@@ -64,6 +64,9 @@ pub struct SourceSpec {
     /// `payload`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payload: Option<String>,
+    /// `heads`.
+    #[serde(skip_serializing_if = "is_false")]
+    pub heads: bool,
 }
 
 /// `[programs.*]`.
@@ -158,4 +161,9 @@ pub struct ReleaseSpec {
     pub inputs: Vec<String>,
     /// `order`.
     pub order: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }

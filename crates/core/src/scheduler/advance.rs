@@ -62,7 +62,8 @@ impl Scheduler {
     /// Whether no block is admitted before one is released, and none will be: nothing is being
     /// proved, and what waits for its batch waits for blocks that cannot come.
     fn is_choked(&self) -> bool {
-        self.unreleased() >= self.limits.blocks_max && self.tasks_ahead() == 0
+        let is_final = self.feed.next().is_none_or(|next| self.is_final(next));
+        is_final && self.unreleased() >= self.limits.blocks_max && self.tasks_ahead() == 0
     }
 
     /// The batches to close, where no block follows `end`.
@@ -178,6 +179,7 @@ impl Scheduler {
         let ready = self.feed.ready(&self.pipeline.release);
         let has_result = |task: &TaskId| self.task(task).is_some_and(|task| task.result.is_some());
         let ready = ready.filter(|release| release.tasks.iter().all(has_result));
+        let ready = ready.filter(|release| self.is_final(release.key.last));
         let event = ready.map(|release| Event::Released {
             number: release.number,
             key: release.key,

@@ -30,20 +30,12 @@ impl Scheduler {
             }
             Event::Claimed { .. } => return Err(illegal(seq, "an epoch went back")),
             Event::BlockSubmitted { block } => self.block_submitted(at, seq, block)?,
+            Event::HeadMoved { head, block } => self.head_moved(seq, at, *head, block)?,
+            Event::Finalized { number, block } => self.finalized(seq, *number, block)?,
             Event::SourceEnded { last } => self.chain.end(*last),
             Event::SourceResumed { .. } => self.resumed(seq)?,
-            Event::Resupplied { block, payload, bytes } => {
-                let Some(number) = self.chain.resupply(seq, *block, *payload, *bytes) else {
-                    return Err(illegal(seq, "an unknown block came again"));
-                };
-                self.requeue_users(InputId::Block(*block), number);
-            }
-            Event::PayloadLost { block } => {
-                let Some(number) = self.chain.lose_payload(at, *block) else {
-                    return Err(illegal(seq, "an unknown block was lost"));
-                };
-                self.requeue_users(InputId::Block(*block), number);
-                self.effects.push_back((seq, Effect::AskSource(*block)));
+            Event::Resupplied { block, .. } | Event::PayloadLost { block } => {
+                self.payload(seq, at, *block, event)?;
             }
             Event::BatchClosed { stage, key, items, why } => {
                 self.batch_closed(seq, at, (stage, *items, *why), key)?;
@@ -123,6 +115,7 @@ impl Scheduler {
             return Err(illegal(seq, "a pipeline that proves something else took over"));
         }
         self.chain.begin_at(pipeline.source.start);
+        self.chain.settle_by(pipeline.source.canonical);
         self.pipeline = pipeline;
         Ok(())
     }
@@ -161,10 +154,13 @@ impl Scheduler {
         let index = self.stage_index(seq, stage)?;
         let known = self.task(&id).map(|task| &task.state);
         let state = TaskState::after(known, seq, at, event)?;
-        let is_ripe =
-            self.collectors.get_mut(index.0).is_some_and(|collector| collector.open(key, inputs));
-        if !is_ripe {
+        let collector = self.collectors.get_mut(index.0);
+        if !collector.is_some_and(|collector| collector.open(id, key, inputs)) {
             return Err(illegal(seq, "a task was opened that nothing flowed into"));
+        }
+        if self.task(&id).is_some() {
+            self.reinstate(seq, at, id, state);
+            return Ok(());
         }
         let task = Task {
             stage: index,
@@ -180,6 +176,7 @@ impl Scheduler {
             not_before: self.taken_back_below(inputs),
         };
         self.tasks.insert(id, Box::new(task));
+        self.note_reversible(key, id);
         self.widest = self.widest.max(key.blocks());
         self.note_open(id, key.first, false, true);
         self.index(id);
@@ -199,6 +196,10 @@ impl Scheduler {
         let Some(task) = self.tasks.get_mut(&id) else {
             return Err(illegal(seq, "an unknown task has a result"));
         };
+        let flows = task.state != TaskState::Superseded;
+        if !flows && task.result.is_some() {
+            return Err(illegal(seq, "a superseded task has a second result"));
+        }
         let is_first = !task.has_flowed();
         let before = task.result.as_ref().map(|before| before.overtaken_by_the_next());
         let before = before.unwrap_or_default();
@@ -206,6 +207,9 @@ impl Scheduler {
         let result_of = TaskResult { what, attempt, seq, surplus, before };
         task.result = Some(Box::new(result_of));
         let (stage, key) = (task.stage, task.key);
+        if !flows {
+            return Ok(());
+        }
         if is_first {
             self.flow_result(at, id, stage, key, result);
         } else {
@@ -332,32 +336,6 @@ impl Scheduler {
         }
     }
 
-    /// The payloads that a task reads may be why it failed.
-    fn doubt(&mut self, id: TaskId) {
-        let inputs = self.tasks.get(&id).into_iter().flat_map(|task| &task.inputs);
-        for input in inputs {
-            if let InputId::Block(hash) = input {
-                self.chain.doubt(*hash);
-            }
-        }
-    }
-
-    /// Somebody has looked after the inputs of a task that were lost too often: their budgets begin
-    /// anew.
-    fn forget_losses(&mut self, id: TaskId) {
-        let inputs = self.task(&id).map(|task| task.inputs.clone()).unwrap_or_default();
-        for input in inputs {
-            match input {
-                InputId::Block(hash) => self.chain.forget_losses(hash),
-                InputId::Task(maker) | InputId::Part(maker, _) => {
-                    if let Some(maker) = self.tasks.get_mut(&maker) {
-                        maker.remakes = 0;
-                    }
-                }
-            }
-        }
-    }
-
     pub(super) fn note_open(&mut self, id: TaskId, first: Height, was_open: bool, is_open: bool) {
         let behind = usize::from(self.is_behind(first));
         if was_open && !is_open {
@@ -391,6 +369,6 @@ impl Scheduler {
     }
 }
 
-fn illegal(seq: Seq, what: &str) -> IllegalEvent {
+pub(super) fn illegal(seq: Seq, what: &str) -> IllegalEvent {
     IllegalEvent { seq, what: what.into() }
 }

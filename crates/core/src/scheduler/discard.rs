@@ -88,7 +88,7 @@ impl Scheduler {
         self.unname_all(&all);
         all.iter().for_each(|id| self.unindex(*id)); // what is ready again depends on all of them
         for id in &superseded {
-            self.supersede(seq, *id);
+            self.remove(seq, *id);
         }
         let kept: Vec<_> = all.difference(&superseded).copied().collect();
         for id in &kept {
@@ -168,30 +168,36 @@ impl Scheduler {
         let since = self.attempt_at(seq);
         let Some(task) = self.tasks.get_mut(&id) else { return };
         let (was_open, first) = (task.is_open(), task.key.first);
-        let has_flowed = task.has_flowed() && !flows_anew;
+        // What the chain has left flows anew, if ever.
+        let is_left = task.state == TaskState::Superseded;
+        let has_flowed = task.has_flowed() && !flows_anew && !is_left;
         let parts = task.result.as_ref().map(|result| result.what.parts.len());
         let parts = parts.or_else(|| task.discarded.as_ref()?.parts).filter(|_| has_flowed);
-        let ready = match task.state {
-            TaskState::Ready { at } => at,
-            TaskState::Leased { .. } | TaskState::Accepted | TaskState::Parked => at,
+        task.state = match task.state {
+            TaskState::Ready { at } => TaskState::Ready { at },
+            TaskState::Leased { .. } | TaskState::Accepted | TaskState::Parked => {
+                TaskState::Ready { at }
+            }
+            TaskState::Superseded => TaskState::Superseded,
         };
-        task.state = TaskState::Ready { at: ready };
+        let is_open = task.is_open();
         task.tally.begin_anew();
         (task.parked, task.remakes) = (None, 0);
         task.result = None;
         task.discarded = Some(Box::new(Discarded { at: seq, since, has_flowed, parts }));
         self.cancel_all(seq, id);
-        self.note_open(id, first, was_open, true);
+        self.note_open(id, first, was_open, is_open);
     }
 
     /// A task that is in no index is no more: what it was of may never come again.
-    fn supersede(&mut self, seq: Seq, id: TaskId) {
+    fn remove(&mut self, seq: Seq, id: TaskId) {
         let Some(task) = self.tasks.remove(&id) else { return };
+        self.reversible.remove(&(task.key.last, id));
         self.cancel_all(seq, id);
         self.note_open(id, task.key.first, task.is_open(), false);
     }
 
-    fn cancel_all(&mut self, seq: Seq, id: TaskId) {
+    pub(super) fn cancel_all(&mut self, seq: Seq, id: TaskId) {
         for attempt in self.attempts.end_all(id) {
             self.effects.push_back((seq, Effect::Cancel(attempt.dispatcher, attempt.id)));
             self.totals.overtaken += 1;

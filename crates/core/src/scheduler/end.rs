@@ -130,8 +130,11 @@ impl Scheduler {
                     task.remakes + 1
                 )),
             }],
-            // It is being made, or is parked: there is nothing to add.
-            TaskState::Ready { .. } | TaskState::Leased { .. } | TaskState::Parked => Vec::new(),
+            // It is being made, or is parked, or nothing waits for it: there is nothing to add.
+            TaskState::Ready { .. }
+            | TaskState::Leased { .. }
+            | TaskState::Parked
+            | TaskState::Superseded => Vec::new(),
         })
     }
 

@@ -222,7 +222,7 @@ impl Scheduler {
     }
 
     /// Whose spans the items have that flow into a stage.
-    fn inflow_spans(&self, index: StageIndex) -> Inflow {
+    pub(super) fn inflow_spans(&self, index: StageIndex) -> Inflow {
         match self.pipeline.stage(index).input {
             Inflow::Blocks => Inflow::Blocks,
             Inflow::Stage(input) => self.pipeline.stage(input).spans,
@@ -258,7 +258,7 @@ impl Scheduler {
         }
     }
 
-    fn spans(&self, of: Inflow) -> Option<&crate::collect::Spans> {
+    pub(super) fn spans(&self, of: Inflow) -> Option<&crate::collect::Spans> {
         let Inflow::Stage(index) = of else { return None };
         debug_assert!(
             !matches!(self.pipeline.stage(index).collect, Collect::Each | Collect::Parts),

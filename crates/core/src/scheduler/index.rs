@@ -29,7 +29,7 @@ impl Scheduler {
             TaskState::Parked => {
                 self.parked.insert(id);
             }
-            TaskState::Leased { .. } | TaskState::Accepted => {}
+            TaskState::Leased { .. } | TaskState::Accepted | TaskState::Superseded => {}
         }
     }
 
@@ -49,7 +49,7 @@ impl Scheduler {
             TaskState::Parked => {
                 self.parked.remove(&id);
             }
-            TaskState::Leased { .. } | TaskState::Accepted => {}
+            TaskState::Leased { .. } | TaskState::Accepted | TaskState::Superseded => {}
         }
     }
 

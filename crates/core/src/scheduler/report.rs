@@ -48,7 +48,9 @@ impl Scheduler {
         if let Some(answer) = told_again(task, report) {
             return answer;
         }
-        if let (TaskState::Accepted, Some(accepted)) = (&task.state, &task.result) {
+        if let (TaskState::Accepted | TaskState::Superseded, Some(accepted)) =
+            (&task.state, &task.result)
+        {
             if accepted.surplus.len() >= SURPLUS_MAX {
                 return Err(Rejection::Answered(Verdict::AlreadyAccepted));
             }
@@ -66,7 +68,7 @@ impl Scheduler {
                     class: ParkedBy::Contradiction,
                     message: self.bounded(&contradiction),
                 }]),
-                TaskState::Parked | TaskState::Accepted => {
+                TaskState::Parked | TaskState::Accepted | TaskState::Superseded => {
                     Err(Rejection::Answered(Verdict::Unwanted))
                 }
             };
@@ -322,7 +324,7 @@ fn told_again(task: &Task, report: &Report) -> Option<Result<Vec<Event>, Rejecti
         _ => return None,
     };
     Some(match task.state {
-        TaskState::Accepted => Err(Rejection::Answered(verdict)),
+        TaskState::Accepted | TaskState::Superseded => Err(Rejection::Answered(verdict)),
         TaskState::Ready { .. } | TaskState::Leased { .. } | TaskState::Parked => Ok(Vec::new()),
     })
 }

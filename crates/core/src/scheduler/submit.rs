@@ -3,8 +3,8 @@
 use super::Scheduler;
 use crate::input::Rejection;
 use crate::{
-    Arrival, Block, Epoch, Event, Height, InputId, KnownBlock, ParkedBy, Pipeline, PipelineSpec,
-    ReopenedBy, Timestamp,
+    Arrival, Block, Canonical, Epoch, Event, Height, InputId, KnownBlock, ParkedBy, Pipeline,
+    PipelineSpec, ReopenedBy, Timestamp,
 };
 
 impl Scheduler {
@@ -14,6 +14,9 @@ impl Scheduler {
             return Err(Rejection::AnotherPipeline);
         }
         self.keeps_start(&pipeline)?;
+        if self.chain.known() > 0 && pipeline.source.canonical != self.pipeline.source.canonical {
+            return Err(Rejection::OtherHeads);
+        }
         match self.is_configured() && pipeline == self.pipeline {
             true => Ok(Vec::new()),
             false => Ok(vec![Event::Configured { pipeline: Box::new(spec.clone()) }]),
@@ -49,25 +52,34 @@ impl Scheduler {
             });
         }
         self.fit(block)?;
+        let is_by_head = self.pipeline.source.canonical == Canonical::ByHead;
         let (open, limit) = (self.unreleased(), self.limits.blocks_max);
-        let is_full = open >= limit;
+        // Where the chain may be another one, what takes the place of what is there takes no room.
+        let takes_place = |tip: Height| is_by_head && block.number <= tip;
+        let takes_place = self.chain.tip().is_some_and(|(tip, _)| takes_place(tip));
+        let is_full = open >= limit && !takes_place;
         match self.chain.arrival(block) {
             Arrival::New | Arrival::Known | Arrival::Ahead if is_full => {
                 return Err(Rejection::Full { open, limit });
             }
-            Arrival::New | Arrival::Known => {}
-            Arrival::Ahead => {
+            Arrival::New | Arrival::Known if !is_by_head => {}
+            Arrival::New | Arrival::Known | Arrival::Ahead => {
                 let (open, limit) = self.strays();
-                if open >= limit || self.is_crowded(block.number) {
+                let is_next = is_by_head && self.follows_canonical(block);
+                let of_height = if is_next { NEXT_OF_A_HEIGHT } else { STRAYS_OF_A_HEIGHT };
+                let is_crowded = self.chain.strays_at(block.number) >= of_height;
+                if (open >= limit && !is_next) || is_crowded {
                     return Err(Rejection::Full { open, limit });
                 }
             }
+            Arrival::Beside if is_by_head => return Ok(Vec::new()),
             Arrival::Beside => {
                 // Nothing is lost by forgetting it: it is told so, and told again when it comes
                 // again.
                 let (open, limit) = self.strays();
                 let is_over = self.feed.next().is_some_and(|next| block.number < next);
-                if is_full || is_over || open >= limit || self.is_crowded(block.number) {
+                let is_crowded = self.chain.strays_at(block.number) >= STRAYS_OF_A_HEIGHT;
+                if is_full || is_over || open >= limit || is_crowded {
                     return Ok(Vec::new());
                 }
             }
@@ -112,16 +124,19 @@ impl Scheduler {
         Ok(())
     }
 
+    /// Whether it could be the next head as the chain is: no stray takes its room.
+    fn follows_canonical(&self, block: &Block) -> bool {
+        let before = block.number.0.checked_sub(1).map(Height);
+        let before = before.and_then(|before| self.chain.hash_at(before));
+        let is_first = self.chain.start().is_none_or(|start| start == block.number);
+        is_first || before == Some(block.parent)
+    }
+
     /// How many blocks are not canonical, and how many may be. Those below what is released are in
     /// nobody's way.
     fn strays(&self) -> (usize, usize) {
         let from = self.feed.next().unwrap_or_default();
         (self.chain.strays_from(from), self.limits.strays_max)
-    }
-
-    /// Whether as many strays of a height are known as may be.
-    fn is_crowded(&self, height: Height) -> bool {
-        self.chain.strays_at(height) >= STRAYS_OF_A_HEIGHT
     }
 
     /// The source ends at the tip. A block ahead of it may be on its way with its parent, so what
@@ -190,3 +205,7 @@ const RESUPPLIES_MAX: u32 = 16;
 
 /// Blocks of one height that are known and not canonical. Chains fork in two, seldom in three.
 const STRAYS_OF_A_HEIGHT: usize = 8;
+
+/// The same where the source says heads, of those that follow the chain: one of them may be its
+/// next, and others must not keep it out.
+const NEXT_OF_A_HEIGHT: usize = 64;

@@ -18,6 +18,10 @@ pub struct Totals {
     pub blocks_submitted: u64,
     /// Blocks under released proofs.
     pub blocks_released: u64,
+    /// How often a block left the chain.
+    pub blocks_superseded: u64,
+    /// How often a task did with it.
+    pub tasks_superseded: u64,
     /// Tasks that are open, of whatever state.
     pub tasks_open: usize,
     /// Attempts that were granted.
@@ -34,7 +38,8 @@ pub struct Totals {
     pub rejected: u64,
     /// Attempts that failed otherwise.
     pub failed: BTreeMap<FailureClass, u64>,
-    /// Attempts whose task was closed by another's result, or parked, while they held its lease.
+    /// Attempts whose task was closed by another's result, parked or superseded, while they held
+    /// its lease.
     pub overtaken: u64,
     /// Of those that were accepted, the ones that had been given up before. With them each attempt
     /// that started is counted once: `started + late` are those that run, and all that ended.
@@ -53,6 +58,7 @@ pub(super) struct StageCounts {
     leased: u64,
     accepted: u64,
     parked: u64,
+    superseded: u64,
 }
 
 /// How a stage stands.
@@ -70,19 +76,8 @@ pub struct StageView {
     pub accepted: u64,
     /// Tasks that wait for a person.
     pub parked: u64,
-}
-
-/// Where a block is that no open task is about.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Whereabouts {
-    /// It has all its final proofs, and waits for what is before it.
-    Proved,
-    /// It waits in a stage for others of its batch.
-    Collected(StageIndex),
-    /// This stage has not begun with it: it is too far ahead of the lowest that is being proved.
-    PastWindow(StageIndex),
-    /// Its next task is about to be opened.
-    Unopened,
+    /// Tasks about blocks that are not canonical any more, and not forgotten yet.
+    pub superseded: u64,
 }
 
 impl Totals {
@@ -93,6 +88,7 @@ impl Totals {
             TaskState::Leased { .. } => &mut counts.leased,
             TaskState::Accepted => &mut counts.accepted,
             TaskState::Parked => &mut counts.parked,
+            TaskState::Superseded => &mut counts.superseded,
         })
     }
 
@@ -119,6 +115,8 @@ impl Totals {
             Event::Discarded { .. } => self.discarded += 1,
             Event::Configured { .. }
             | Event::Claimed { .. }
+            | Event::HeadMoved { .. }
+            | Event::Finalized { .. }
             | Event::SourceEnded { .. }
             | Event::Resupplied { .. }
             | Event::PayloadLost { .. }
@@ -157,6 +155,7 @@ impl Scheduler {
             leased: counts.leased,
             accepted: counts.accepted,
             parked: counts.parked,
+            superseded: counts.superseded,
         })
     }
 
@@ -212,48 +211,6 @@ impl Scheduler {
     #[must_use]
     pub const fn next_release(&self) -> Option<Height> {
         self.feed.next()
-    }
-
-    /// Where a block is that is not released, and that no open task is about.
-    #[must_use]
-    pub fn whereabouts(&self, height: Height) -> Whereabouts {
-        if self.feed.has_proved(height, &self.pipeline.release) {
-            return Whereabouts::Proved;
-        }
-        if let Some(stage) = self.waits_at(height) {
-            return Whereabouts::Collected(stage);
-        }
-        let mut fed = self.pipeline.block_stages();
-        let unopened = |index: &StageIndex| match self.collectors.get(index.0) {
-            Some(Collector::EachBlock { next }) => {
-                next.or_else(|| self.chain.start()).is_some_and(|next| next <= height)
-            }
-            Some(
-                Collector::Each(_)
-                | Collector::Parts(_)
-                | Collector::Sequence(_)
-                | Collector::Tree(_),
-            )
-            | None => false,
-        };
-        if let Some(stage) = fed.find(unopened) {
-            return match height > self.horizon() {
-                true => Whereabouts::PastWindow(stage),
-                false => Whereabouts::Unopened,
-            };
-        }
-        let batching = |index: &StageIndex| {
-            let run = match self.collectors.get(index.0)? {
-                Collector::Sequence(sequence) => sequence.run(),
-                Collector::EachBlock { .. }
-                | Collector::Each(_)
-                | Collector::Parts(_)
-                | Collector::Tree(_) => return None,
-            };
-            run.front().filter(|first| first.key.first <= height).map(|_| *index)
-        };
-        let batch = self.pipeline.block_stages().find_map(|index| batching(&index));
-        batch.map_or(Whereabouts::Unopened, Whereabouts::Collected)
     }
 
     /// When the open batch of a stage is old enough to close, if that ever comes.

@@ -11,6 +11,7 @@ mod claims;
 mod crew;
 mod day;
 mod fleet;
+mod heads;
 mod inputs;
 mod keys;
 mod offers;

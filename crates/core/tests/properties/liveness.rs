@@ -45,7 +45,7 @@ proptest! {
                     let is_bound = task.inputs.iter().all(|input| crate::order::is_there(&world.scheduler, input));
                     (*at > world.now && is_bound).then_some(*at)
                 }
-                TaskState::Accepted | TaskState::Parked => None,
+                TaskState::Accepted | TaskState::Parked | TaskState::Superseded => None,
             };
             if let Some(due) = due {
                 prop_assert!(next.is_some_and(|next| next <= due), "{id} is due at {due:?}, not {next:?}");

@@ -12,6 +12,7 @@
 )]
 
 mod durability;
+mod heads;
 mod liveness;
 mod machine;
 mod order;
@@ -20,6 +21,7 @@ mod results;
 mod safety;
 mod settle;
 mod shape;
+mod source;
 mod steps;
 mod universe;
 mod world;

@@ -24,8 +24,11 @@ pub(crate) fn pipeline(index: usize) -> PipelineSpec {
 }
 
 /// The same, under another policy: nothing that it proves differs.
-pub(crate) fn with_policy(index: usize, by: u8) -> PipelineSpec {
+pub(crate) fn with_policy(index: usize, heads: bool, by: u8) -> PipelineSpec {
     let mut spec = pipeline(index);
+    if heads {
+        says_heads(&mut spec);
+    }
     spec.window = Some(8 + u64::from(by));
     for stage in spec.stages.values_mut() {
         stage.max.values_mut().for_each(|max| *max = max.saturating_sub(by.into()).max(1));
@@ -33,6 +36,19 @@ pub(crate) fn with_policy(index: usize, by: u8) -> PipelineSpec {
         stage.age = stage.age.map(|age| age * u32::from(by + 1));
     }
     spec
+}
+
+/// The same, where the source says which blocks are its chain.
+pub(crate) fn says_heads(spec: &mut PipelineSpec) {
+    (spec.source.kind, spec.source.path) = ("submit".into(), None);
+    spec.source.heads = true;
+    // Such a source may never end, so that every batch needs another rule that closes it.
+    for stage in spec.stages.values_mut() {
+        let is_batch = matches!(stage.collect.as_deref(), Some("sequence" | "tree"));
+        if is_batch && stage.max.is_empty() && stage.age.is_none() {
+            stage.max.insert("blocks".into(), 8);
+        }
+    }
 }
 
 /// Whether time decides what some stage of it closes.

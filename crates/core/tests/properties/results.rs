@@ -18,12 +18,16 @@ proptest! {
     fn a_task_is_accepted_once_for_each_opening(case in lying_cases()) {
         let (mut open, mut lost) = (BTreeSet::new(), BTreeSet::new());
         let (mut readers, mut anew) = (Readers::default(), BTreeSet::new());
+        let mut all = BTreeSet::new();
         for (seq, event) in World::after(&case).events() {
             readers.note(event);
             match event {
                 Event::TaskOpened { task, .. } => {
+                    all.insert(*task);
                     prop_assert!(open.insert(*task) || anew.remove(task), "{seq}: opened twice");
                 }
+                // Whatever the chain leaves is opened again where it comes back.
+                Event::HeadMoved { .. } => anew.extend(all.iter().copied()),
                 Event::Reopened { task, .. } => { open.insert(*task); }
                 // Its result was lost once too often; another is taken, for all that it is parked.
                 Event::Parked { task, .. } if !open.contains(task) => { lost.insert(*task); }
@@ -84,7 +88,12 @@ proptest! {
             let is_of_before =
                 task.discarded.as_ref().is_some_and(|gone| report.attempt.position() < gone.at);
             let is_same = before.is_none_or(|before| before == result.statement);
-            if task.state != TaskState::Accepted && is_same && !is_told_again && !is_of_before {
+            let is_there = match task.state {
+                TaskState::Accepted => true,
+                TaskState::Superseded => before.is_some(),
+                TaskState::Ready { .. } | TaskState::Leased { .. } | TaskState::Parked => false,
+            };
+            if !is_there && is_same && !is_told_again && !is_of_before {
                 let events = decision.answer.expect("a result is not refused");
                 let is_accepted = |event: &Event| matches!(event, Event::Accepted { attempt, .. } if *attempt == report.attempt);
                 assert!(events.iter().any(is_accepted), "{events:?}");
@@ -171,13 +180,19 @@ proptest! {
             readers.note(event);
             match event {
                 Event::Parked { task, .. } => { parked.insert(*task); }
-                Event::Reopened { task, .. } | Event::Accepted { task, .. } => { parked.remove(task); }
+                Event::Reopened { task, .. } | Event::Accepted { task, .. } | Event::TaskOpened { task, .. } => {
+                    parked.remove(task);
+                }
                 Event::Discarded { task, .. } => {
                     parked.retain(|id| !readers.made_from(*task).contains(id));
                 }
                 _ => {}
             }
         }
+        parked.retain(|id| {
+            let task = world.scheduler.task(id);
+            task.is_some_and(|task| task.state != TaskState::Superseded)
+        });
         let seen: BTreeSet<_> = world.scheduler.parked().map(|(id, _)| *id).collect();
         prop_assert_eq!(&seen, &parked);
         let counted: u64 = world.scheduler.stages().map(|stage| stage.parked).sum();

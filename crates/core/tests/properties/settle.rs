@@ -22,10 +22,14 @@ impl World<'_> {
         for _ in 0..ROUNDS_MAX {
             let before = self.scheduler.last();
             self.fleet.look(self.now);
-            if is_delivering {
+            if is_delivering && self.branch.is_some() {
+                self.submit(self.parts_at().min(BLOCKS - 1));
+                self.finalize(0);
+            } else if is_delivering {
                 self.submit(self.next_block());
             }
-            if is_delivering && self.next_block() == BLOCKS {
+            let is_whole = self.branch.is_none() || self.parts_at() == BLOCKS;
+            if is_delivering && is_whole && self.next_block() == BLOCKS {
                 self.ask(&Input::EndSource);
             }
             self.resupply();

@@ -13,6 +13,8 @@ use crate::pipelines;
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) pipeline: usize,
+    /// Whether the source says which blocks are its chain.
+    pub(crate) heads: bool,
     /// Which of [`Case::limits`].
     pub(crate) narrow: usize,
     pub(crate) steps: Vec<(Step, bool)>,
@@ -31,6 +33,10 @@ pub(crate) enum Step {
     Fork { back: u8, salt: u8, child: bool },
     /// A known block comes again, perhaps with another payload.
     Again { back: u8, salt: u8 },
+    /// The chain is another one from so far back, which the source says of its first blocks.
+    Reorg { back: u8, salt: u8, blocks: u8 },
+    /// All but the last so many blocks are final.
+    Finalize { but: u8 },
     /// The source ends, once it can.
     EndSource,
     /// A dispatcher beats, and tells again what it holds.
@@ -81,7 +87,11 @@ impl Pick {
 
 impl Case {
     pub(crate) fn pipeline(&self) -> PipelineSpec {
-        pipelines::pipeline(self.pipeline)
+        let mut spec = pipelines::pipeline(self.pipeline);
+        if self.heads {
+            pipelines::says_heads(&mut spec);
+        }
+        spec
     }
 
     /// Wide ones, and two kinds of narrow ones.
@@ -154,11 +164,9 @@ fn long_cases(how: BoxedStrategy<How>) -> impl Strategy<Value = Case> {
 
 fn cases_of(how: BoxedStrategy<How>, steps: Range<usize>) -> impl Strategy<Value = Case> {
     let steps = prop::collection::vec((step(how), prop::bool::weighted(0.6)), steps);
-    (0..pipelines::COUNT, 0..3_usize, steps).prop_map(|(pipeline, narrow, steps)| Case {
-        pipeline,
-        narrow,
-        steps,
-        salt: 0,
+    let heads = prop::bool::weighted(0.4);
+    (0..pipelines::COUNT, heads, 0..3_usize, steps).prop_map(|(pipeline, heads, narrow, steps)| {
+        Case { pipeline, heads, narrow, steps, salt: 0 }
     })
 }
 
@@ -170,6 +178,9 @@ fn step(how: BoxedStrategy<How>) -> impl Strategy<Value = Step> {
         1 => (0..3_u8, 1..4_u8, any::<bool>())
             .prop_map(|(back, salt, child)| Step::Fork { back, salt, child }),
         1 => (0..4_u8, 0..3_u8).prop_map(|(back, salt)| Step::Again { back, salt }),
+        2 => (0..5_u8, 0..3_u8, 0..6_u8)
+            .prop_map(|(back, salt, blocks)| Step::Reorg { back, salt, blocks }),
+        2 => (0..6_u8).prop_map(|but| Step::Finalize { but }),
         2 => Just(Step::EndSource),
         14 => pick().prop_map(Step::Beat),
         6 => (pick(), how.clone()).prop_map(|(grant, how)| Step::Report(grant, how)),

@@ -9,13 +9,18 @@ pub(crate) const START: u64 = 100;
 /// How many canonical blocks there are.
 pub(crate) const BLOCKS: u64 = 14;
 
-/// The canonical block `index` places after the first.
-pub(crate) fn canonical(index: u64) -> Block {
+/// The block `index` places after the first of the branch that these salts lead along; past them,
+/// the last goes on.
+pub(crate) fn along(salts: &[u8], index: u64) -> Block {
+    let salt = |index: u64| {
+        let index = usize::try_from(index).unwrap_or(usize::MAX);
+        salts.get(index).or_else(|| salts.last()).copied().unwrap_or_default()
+    };
     let mut parent = BlockHash([0; 32]);
     for before in 0..index {
-        parent = hash(START + before, parent, 0);
+        parent = hash(START + before, parent, salt(before));
     }
-    block(START + index, parent, 0)
+    block(START + index, parent, salt(index))
 }
 
 /// A block at `number` after `parent`; another `salt` is another block.

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use push0_core::{
-    AttemptId, BlockHash, Effect, Epoch, Event, Fleet, Grant, Height, Input, Limits, Rejection,
-    Release, Scheduler, Seq, TaskId, Timestamp, ToDispatcher, Turn,
+    AttemptId, BlockHash, Effect, Epoch, Event, Fleet, Grant, Input, Limits, Rejection, Release,
+    Scheduler, Seq, TaskId, Timestamp, ToDispatcher, Turn,
 };
 
 use crate::machine::{How, Machine, report};
@@ -38,13 +38,15 @@ pub(crate) struct World<'a> {
     told: Vec<(usize, Grant)>,
     /// Where each attempt that was told of belongs.
     attempts: BTreeMap<AttemptId, (usize, TaskId)>,
-    asked: BTreeSet<BlockHash>,
+    pub(crate) asked: BTreeSet<BlockHash>,
     /// How many turns of the log are durable.
     synced: usize,
     deciding: Vec<Event>,
     /// What is said to a machine once this is durable.
     letters: Vec<(Seq, usize, ToDispatcher)>,
     pipeline: usize,
+    /// Where the source says heads: the branch that it is on, by the salts of its blocks.
+    pub(crate) branch: Option<Vec<u8>>,
     salt: u8,
     watch: Option<&'a mut dyn FnMut(&Decision<'_>)>,
 }
@@ -77,6 +79,7 @@ impl<'a> World<'a> {
             deciding: Vec::new(),
             letters: Vec::new(),
             pipeline: case.pipeline,
+            branch: case.heads.then(Vec::new),
             salt: case.salt,
             watch,
         };
@@ -102,17 +105,22 @@ impl<'a> World<'a> {
             }),
             Step::Ahead(by) => {
                 let next = self.next_block() + u64::from(*by);
-                self.submit(next);
+                if next < BLOCKS && self.next_block() > 0 {
+                    self.ask(&Input::Submit(Box::new(self.block(next))));
+                }
             }
             Step::Fork { back, salt, child } => self.fork(u64::from(*back), *salt, *child),
             Step::Again { back, salt } => {
                 let index = self.next_block().saturating_sub(1 + u64::from(*back));
-                let mut block = universe::canonical(index);
+                let mut block = self.block(index);
                 block.payload = universe::block(START + index, block.parent, *salt).payload;
                 self.ask(&Input::Submit(Box::new(block)));
             }
+            Step::Reorg { back, salt, blocks } => self.reorg(*back, *salt, *blocks),
+            Step::Finalize { but } => self.finalize(u64::from(*but)),
             Step::EndSource => {
-                if self.next_block() == BLOCKS {
+                let is_there = self.branch.is_none() || self.parts_at() == BLOCKS;
+                if is_there && self.next_block() == BLOCKS {
                     self.ask(&Input::EndSource);
                 }
             }
@@ -144,7 +152,8 @@ impl<'a> World<'a> {
                 }
             }
             Step::Reconfigure(by) => {
-                let spec = pipelines::with_policy(self.pipeline, *by);
+                let heads = self.branch.is_some();
+                let spec = pipelines::with_policy(self.pipeline, heads, *by);
                 self.ask(&Input::Configure(Box::new(spec)));
             }
             Step::Resupply => self.resupply(),
@@ -299,14 +308,18 @@ impl<'a> World<'a> {
 
     pub(crate) fn submit(&mut self, index: u64) {
         if index < BLOCKS && (index == 0 || self.next_block() > 0) {
-            self.ask(&Input::Submit(Box::new(universe::canonical(index))));
+            let block = self.block(index);
+            self.ask(&Input::Submit(Box::new(block.clone())));
+            if self.branch.is_some() {
+                self.ask(&Input::Head { head: None, block: block.hash });
+            }
         }
     }
 
     /// Submits a block beside the canonical one, `back` from the tip, and its child.
     fn fork(&mut self, back: u64, salt: u8, child: bool) {
         let Some(index) = self.next_block().checked_sub(1 + back) else { return };
-        let fork = universe::block(START + index, universe::canonical(index).parent, salt.max(1));
+        let fork = universe::block(START + index, self.block(index).parent, salt.max(1));
         let hash = fork.hash;
         self.ask(&Input::Submit(Box::new(fork)));
         if child {
@@ -357,14 +370,6 @@ impl<'a> World<'a> {
             Err(other) => panic!("a report is answered: {other}"),
         };
         self.letter(index, ToDispatcher::Verdict(attempt, verdict));
-    }
-
-    pub(crate) fn resupply(&mut self) {
-        for hash in std::mem::take(&mut self.asked) {
-            let number = self.scheduler.chain().block(&hash).map(|known| known.number);
-            let Some(Height(number)) = number else { continue };
-            self.ask(&Input::Submit(Box::new(universe::canonical(number - START))));
-        }
     }
 
     /// The engine dies, and another takes the log over.

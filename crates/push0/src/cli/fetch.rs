@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use push0_core::{
-    BlockHash, BlockHashing, ChainId, Finality, Height, NodePayload, NodeSource, Source, SourceKind,
+    BlockHash, BlockHashing, Canonical, ChainId, Finality, Height, NodePayload, NodeSource, Source,
+    SourceKind,
 };
 use push0_pipeline::unit;
 use push0_source::{BlockFile, NodeBlocks, Rules, SourceError, Step};
@@ -121,9 +122,16 @@ fn run(args: &FetchArgs) -> Result<Exit, FetchError> {
     let hash = if args.is_trusted { BlockHashing::Trusted } else { BlockHashing::OfHeader };
     let rules = Rules { fields: Vec::new(), hashing: hash };
     let http = args.http.iter().map(|url| url.expose().to_owned()).collect();
-    let node = NodeSource { http, finality: args.finality, poll: args.poll, payload };
+    let node = NodeSource {
+        http,
+        begins_at_head: false,
+        finality: args.finality,
+        poll: args.poll,
+        payload,
+    };
     let (kind, start) = (SourceKind::Node(node), args.from.map(Height));
-    let source = Source { chain: ChainId(args.chain), kind, hash, start };
+    let canonical = Canonical::ByArrival; // only what is final is written
+    let source = Source { chain: ChainId(args.chain), kind, hash, start, canonical };
     let mut out = match &args.out {
         Some(path) => Out::open(path, &rules, start)?,
         None => Out::Stdout,

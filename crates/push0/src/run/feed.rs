@@ -11,9 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use push0_core::{Block, BlockHash, Digest, Height, Input, Pipeline, Rejection, Standing};
+use push0_core::{
+    Block, BlockHash, Canonical, Digest, Height, Input, Pipeline, Rejection, Scheduler, Standing,
+};
 use push0_dispatch::{ReadError, Room, Store};
-use push0_source::{BlockFile, NodeBlocks, Rules, SourceBlock, Step};
+use push0_source::{BlockFile, Given, HeadStep, NodeBlocks, NodeHeads, Rules, SourceBlock, Step};
 
 use super::error::RunError;
 use super::inspect::inspect;
@@ -99,6 +101,9 @@ impl Feeder {
                     self.take(next?, teller)?;
                 }
             }
+            Feed::Nodes(pipeline, _) if pipeline.source.canonical == Canonical::ByHead => {
+                self.follow_heads(teller)?;
+            }
             Feed::Nodes(..) => self.follow(teller)?,
         }
         self.handle.ask(Input::EndSource)?.map_err(|refused| self.refused(refused))?;
@@ -138,6 +143,52 @@ impl Feeder {
         }
     }
 
+    /// Takes what nodes have as they have it, says which of it the chain ends in, and what is
+    /// final, up to the last that is wanted.
+    fn follow_heads(&mut self, teller: &SyncSender<News>) -> Result<(), RunError> {
+        let Feed::Nodes(pipeline, until) = &self.from else { return Ok(()) };
+        let (given, has_ended) = self
+            .handle
+            .look(|scheduler, _| (given(scheduler), scheduler.chain().ended().is_some()))?;
+        if has_ended {
+            return Ok(()); // a run before had its last block
+        }
+        let mut nodes = NodeHeads::open((&pipeline.source, self.rules.clone()), given, *until)?;
+        let mut troubles = Repeats::default();
+        loop {
+            while let Ok(lost) = self.asked.try_recv() {
+                self.resupply(lost)?;
+            }
+            let step = nodes.step()?;
+            if let Some(warning) = nodes.warning() {
+                troubles.fails(warning);
+            } else if !matches!(step, HeadStep::Wait(Step::Wait { why: Some(_), .. })) {
+                troubles.works("the nodes answer again, and agree");
+            }
+            match step {
+                HeadStep::Block(next) => self.take(*next, teller)?,
+                HeadStep::Head(block) => self.say(Input::Head { head: None, block })?,
+                HeadStep::Final(number, block) => self.say(Input::Finalize { number, block })?,
+                HeadStep::Wait(Step::Wait { time, why }) => {
+                    why.iter().for_each(|why| troubles.fails(&format!("{why}: it is tried again")));
+                    self.pause(time)?;
+                }
+                HeadStep::End | HeadStep::Wait(Step::Block(_) | Step::End) => return Ok(()),
+            }
+        }
+    }
+
+    fn say(&self, input: Input) -> Result<(), RunError> {
+        self.handle.ask(input)?.map_err(|refused| self.refused(refused))
+    }
+
+    fn may_move(&self) -> bool {
+        match &self.from {
+            Feed::File(_) => false,
+            Feed::Nodes(pipeline, _) => pipeline.source.canonical == Canonical::ByHead,
+        }
+    }
+
     /// The nodes, behind a block; none where blocks are of a file.
     fn nodes(&self, after: Option<(Height, BlockHash)>) -> Result<Option<NodeBlocks>, RunError> {
         let Feed::Nodes(pipeline, until) = &self.from else { return Ok(None) };
@@ -160,7 +211,9 @@ impl Feeder {
     /// Stores a block's payload and submits it.
     fn take(&mut self, next: SourceBlock, teller: &SyncSender<News>) -> Result<(), RunError> {
         let (number, hash) = (next.block.number, next.block.hash);
-        self.check_branch(&next.block)?;
+        if !self.may_move() {
+            self.check_branch(&next.block)?;
+        }
         let stored = self.store.copy(next.block.payload, &mut io::sink());
         if matches!(stored, Err(ReadError::Damaged { .. })) {
             let _ = teller.send(News::Mended(number)); // the run may be over
@@ -242,7 +295,11 @@ impl Feeder {
             }
             Feed::Nodes(..) => self.fetch_again(hash)?,
         };
-        let found = found.ok_or_else(|| RunError::NoSuchBlock { from: self.name(), hash })?;
+        let found = match found {
+            None if self.may_move() => return Ok(()), // the chain has left it
+            None => return Err(RunError::NoSuchBlock { from: self.name(), hash }),
+            Some(found) => found,
+        };
         self.store.put(&found.payload)?;
         self.submit(found.block)
     }
@@ -277,6 +334,19 @@ impl Feeder {
             Feed::Nodes(..) => "source.http".to_owned(),
         }
     }
+}
+
+/// What the log knows of a chain whose head moves.
+fn given(scheduler: &Scheduler) -> Given {
+    let chain = scheduler.chain();
+    let (Some(start), Some((tip, _))) = (chain.start(), chain.tip()) else {
+        return Given::default();
+    };
+    let is_final = chain.finalized();
+    let first = is_final.unwrap_or(start).max(start);
+    let heights = (first.0..=tip.0).map(Height);
+    let blocks = heights.filter_map(|height| Some((height, chain.hash_at(height)?))).collect();
+    Given { blocks, is_final }
 }
 
 impl From<EngineGone> for RunError {

@@ -103,13 +103,13 @@ fn summary<'a>(standing: &'a Standing, run: &'a Run<'_>) -> Summary<'a> {
             submitted: totals.blocks_submitted,
             released: totals.blocks_released,
             parked: standing.blocks_parked,
-            missed: 0,     // nothing can be: no pipeline has deadlines
-            superseded: 0, // likewise: no source takes a block back
+            missed: 0, // nothing can be: no pipeline has deadlines
+            superseded: totals.blocks_superseded,
         },
         tasks: Tasks {
             accepted: sum(|stage| stage.accepted),
             parked: sum(|stage| stage.parked),
-            superseded: 0,
+            superseded: totals.tasks_superseded,
         },
         attempts: Attempts {
             started: totals.started,

@@ -249,6 +249,9 @@ impl WaitingBlocks {
         }
         let scheduler = watch.scheduler;
         let wait = match scheduler.whereabouts(height) {
+            Whereabouts::NotFinal => {
+                Wait::Final { last: scheduler.chain().finalized().map(|last| last.0) }
+            }
             Whereabouts::Proved if height == next => Wait::Unopened,
             Whereabouts::Proved => Wait::Behind { block: next.0 },
             Whereabouts::PastWindow(_) => Wait::Window { blocks: scheduler.pipeline().window },

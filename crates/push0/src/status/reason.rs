@@ -100,6 +100,8 @@ pub(super) enum Reason {
     NoEngine,
     /// It has its proof.
     Proved,
+    /// It is about blocks that the chain has left.
+    Superseded,
 }
 
 /// What a program reserves.
@@ -156,7 +158,8 @@ impl Reason {
             | Self::Input
             | Self::SetAside { .. }
             | Self::NoEngine
-            | Self::Proved => self,
+            | Self::Proved
+            | Self::Superseded => self,
         }
     }
 
@@ -178,7 +181,8 @@ impl Reason {
             | Self::Later { .. }
             | Self::Next
             | Self::NoEngine
-            | Self::Proved => false,
+            | Self::Proved
+            | Self::Superseded => false,
         }
     }
 
@@ -200,7 +204,8 @@ impl Reason {
             | Self::Kept { .. }
             | Self::Input
             | Self::Later { .. }
-            | Self::Proved => false,
+            | Self::Proved
+            | Self::Superseded => false,
         }
     }
 
@@ -223,6 +228,7 @@ impl Reason {
             Self::Proving { .. } => 13,
             Self::Next => 14,
             Self::Proved => 15,
+            Self::Superseded => 16,
         }
     }
 
@@ -292,6 +298,9 @@ impl Reason {
             Self::Next => format!("{waits} for its turn, and is tried next"),
             Self::NoEngine => "waits for an engine: none leads".to_owned(),
             Self::Proved => "is proved".to_owned(),
+            Self::Superseded => {
+                "is about blocks that the chain has left: nothing waits for it".to_owned()
+            }
         }
     }
 }
@@ -398,6 +407,7 @@ mod tests {
             Reason::Proving { attempts: attempts() },
             Reason::Next,
             Reason::Proved,
+            Reason::Superseded,
         ]
     }
 
@@ -410,6 +420,8 @@ mod tests {
             Wait::Window { blocks: 3 },
             Wait::Unopened,
             Wait::Behind { block: 7 },
+            Wait::Final { last: None },
+            Wait::Final { last: Some(7) },
         ]
     }
 
@@ -446,7 +458,7 @@ mod tests {
             phrases.iter().any(has)
         };
         let ranks: std::collections::BTreeSet<_> = all().iter().map(Reason::rank).collect();
-        assert_eq!(ranks, (0..=15).collect(), "one of each kind is looked at");
+        assert_eq!(ranks, (0..=16).collect(), "one of each kind is looked at");
         let reasons = all().into_iter().filter(|reason| *reason != Reason::Proved);
         let all = reasons.map(|reason| reason.to_string());
         let all = all.chain(waits().into_iter().map(|wait| wait.words(false)));

@@ -17,6 +17,9 @@ pub(super) struct Stage {
     pub(super) running: u64,
     accepted: u64,
     pub(super) parked: u64,
+    /// Tasks about blocks that the chain has left, and may come back to.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    superseded: u64,
     /// How long its provers took until now, in the middle of the latest. Unit: seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     usual_seconds: Option<f64>,
@@ -51,11 +54,11 @@ const fn is_zero(count: &u64) -> bool {
 impl Stage {
     pub(super) fn all(scheduler: &Scheduler) -> Vec<Self> {
         let of = |(index, view): (usize, StageView)| {
-            let StageView { name, waiting, ready, leased, accepted, parked } = view;
+            let StageView { name, waiting, ready, leased, accepted, parked, superseded } = view;
             let usual = scheduler.ran().usual(StageIndex(index));
             let usual_seconds = usual.map(|usual| (usual.as_secs_f64() * 1e3).round() / 1e3);
             let (name, running) = (name.to_string(), leased);
-            Self { name, waiting, ready, running, accepted, parked, usual_seconds }
+            Self { name, waiting, ready, running, accepted, parked, superseded, usual_seconds }
         };
         scheduler.stages().enumerate().map(of).collect()
     }

@@ -68,6 +68,7 @@ impl<'a> Watch<'a> {
             }
             TaskState::Ready { .. } => self.unheld(task),
             TaskState::Accepted => Reason::Proved,
+            TaskState::Superseded => Reason::Superseded,
         }
     }
 
@@ -93,7 +94,8 @@ impl<'a> Watch<'a> {
             TaskState::Ready { .. }
             | TaskState::Leased { .. }
             | TaskState::Accepted
-            | TaskState::Parked => None,
+            | TaskState::Parked
+            | TaskState::Superseded => None,
         }
     }
 

@@ -23,6 +23,7 @@ pub(super) struct EngineLook {
     beside: u64,
     tip: Option<Height>,
     released: Option<Height>,
+    is_final: Option<Height>,
     stages: Vec<StageLook>,
     programs: BTreeMap<ProgramName, ProgramLook>,
     fleet: FleetLook,
@@ -32,7 +33,7 @@ pub(super) struct EngineLook {
 struct StageLook {
     name: String,
     /// Items that wait, tasks that are ready, run, are accepted, are parked.
-    states: [u64; 5],
+    states: [u64; 6],
 }
 
 /// What is wanted of a program, and who has it.
@@ -71,7 +72,14 @@ impl EngineLook {
         let released = released.map(|start| Height(start.0 + totals.blocks_released - 1));
         let stages = scheduler.stages().map(|view| StageLook {
             name: view.name.to_string(),
-            states: [view.waiting, view.ready, view.leased, view.accepted, view.parked],
+            states: [
+                view.waiting,
+                view.ready,
+                view.leased,
+                view.accepted,
+                view.parked,
+                view.superseded,
+            ],
         });
         Self {
             epoch: scheduler.epoch().0,
@@ -80,6 +88,7 @@ impl EngineLook {
             beside,
             tip: chain.tip().map(|(height, _)| height),
             released,
+            is_final: chain.finalized(),
             stages: stages.collect(),
             programs: programs(scheduler, fleet),
             fleet: FleetLook::of(scheduler, fleet),
@@ -102,12 +111,15 @@ impl EngineLook {
         sheet.count(&m::BESIDE, &[], self.beside);
         self.tip.into_iter().for_each(|tip| sheet.count(&m::TIP, &[], tip.0));
         self.released.into_iter().for_each(|last| sheet.count(&m::RELEASED_HEIGHT, &[], last.0));
+        self.is_final.into_iter().for_each(|last| sheet.count(&m::FINAL_HEIGHT, &[], last.0));
+        sheet.total(&m::BLOCKS_LEFT, &[], totals.blocks_superseded);
         let mut parked = 0;
         for StageLook { name, states } in &self.stages {
             for (state, count) in STATES.iter().zip(states) {
                 sheet.count(&m::TASKS, &[name, state], *count);
             }
-            parked += states.last().copied().unwrap_or_default();
+            let [.., of_stage, _] = states;
+            parked += of_stage;
         }
         sheet.count(&m::PARKED, &[], parked);
         self.write_attempts(sheet);
@@ -212,7 +224,7 @@ impl FleetLook {
 }
 
 /// Where a task may stand, in the order of [`StageLook::states`].
-const STATES: [&str; 5] = ["waiting", "ready", "running", "accepted", "parked"];
+const STATES: [&str; 6] = ["waiting", "ready", "running", "accepted", "parked", "superseded"];
 
 /// Three beats of a dispatcher: one that is well has said something since.
 const SILENT_MIN: Duration = Duration::from_secs(3);

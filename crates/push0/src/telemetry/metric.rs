@@ -89,8 +89,12 @@ metrics! {
         "The number of the last canonical block";
     RELEASED_HEIGHT = "push0_released_height", Kind::Gauge, Leader, [],
         "The number of the last block that is released";
+    FINAL_HEIGHT = "push0_final_height", Kind::Gauge, Leader, [],
+        "The number of the last block that is final, where the source says heads";
+    BLOCKS_LEFT = "push0_blocks_superseded", Kind::Counter, Leader, [],
+        "How often a block left the chain, in reorgs";
     TASKS = "push0_tasks", Kind::Gauge, Leader, ["stage", "state"],
-        "Tasks by where they stand: waiting (items that are no task yet), ready, running, accepted, parked";
+        "Tasks by where they stand: waiting (items that are no task yet), ready, running, accepted, parked, superseded";
     ATTEMPTS = "push0_attempts_started", Kind::Counter, Leader, [],
         "Attempts that were granted";
     ENDED = "push0_attempts_ended", Kind::Counter, Leader, ["outcome", "class"],

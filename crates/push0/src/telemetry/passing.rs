@@ -4,7 +4,7 @@
 //! It follows the log from its beginning, in an engine that stands by too, so an engine that takes
 //! over knows how old the oldest block is. Histograms count only what was seen while it led.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use push0_core::{Event, Height, ProgramName, StageName, TaskId, Timestamp, Turn};
@@ -13,6 +13,8 @@ use push0_core::{Event, Height, ProgramName, StageName, TaskId, Timestamp, Turn}
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Passing {
     tasks: HashMap<TaskId, OpenTask>,
+    /// The same by the last height that each is about: below what is released none is waited for.
+    by_last: BTreeSet<(Height, TaskId)>,
     /// When the first block of each height came that is not released.
     blocks: BTreeMap<Height, Timestamp>,
     /// The last height that is.
@@ -25,6 +27,7 @@ struct OpenTask {
     stage: StageName,
     program: ProgramName,
     opened: Timestamp,
+    last: Height,
     was_granted: bool,
 }
 
@@ -62,11 +65,13 @@ impl Passing {
                 }
                 None
             }
-            Event::TaskOpened { task, stage, program, .. } => {
+            Event::TaskOpened { task, stage, program, key, .. } => {
                 if self.tasks.len() < TASKS_MAX {
                     let (stage, program) = (stage.clone(), program.clone());
-                    let open = OpenTask { stage, program, opened: at, was_granted: false };
+                    let last = key.last;
+                    let open = OpenTask { stage, program, opened: at, last, was_granted: false };
                     self.tasks.insert(*task, open);
+                    self.by_last.insert((key.last, *task));
                 }
                 None
             }
@@ -79,12 +84,18 @@ impl Passing {
             }
             Event::Accepted { task, ran_us, .. } => {
                 let open = self.tasks.remove(task)?;
+                self.by_last.remove(&(open.last, *task));
                 let ran = Duration::from_micros(*ran_us);
                 (*ran_us > 0).then_some(Seen::Proved(open.stage, open.program, ran))
             }
             Event::Released { key, .. } => {
                 while self.blocks.first_key_value().is_some_and(|(height, _)| *height <= key.last) {
                     self.blocks.pop_first();
+                }
+                // What a reorg has left is never proved.
+                let above = self.by_last.split_off(&(key.last.next(), TaskId([0; 32])));
+                for (_, task) in std::mem::replace(&mut self.by_last, above) {
+                    self.tasks.remove(&task);
                 }
                 self.released = self.released.max(Some(key.last));
                 None

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use push0_testbed::{Anvil, until};
 
-use crate::support::{History, World};
+use crate::support::{History, Process, World};
 
 #[test]
 fn a_chain_is_followed_to_a_block_over_kills_and_each_height_is_released_once() {
@@ -124,6 +124,87 @@ fn a_run_that_follows_waits_for_blocks_that_are_not_there_yet() {
     until("it does not go on", || (world.history().count("released") >= 4).then_some(()));
     run.interrupt();
     run.end().with(130);
+}
+
+#[test]
+fn a_chain_that_forks_is_followed_over_kills_and_what_goes_out_is_the_chain_that_is_left() {
+    let node = Anvil::with_epochs(4, &["--block-time", "0.1"]);
+    let world = World::new(&of_heads(&[&node.url()], "20ms"), "");
+    let until_60 = &["--until", "60", "--slots", "4"];
+    let mut run = world.start(until_60);
+    for (round, depth) in [2, 1, 6, 3, 5, 4].into_iter().enumerate() {
+        run.await_lines(" released ", 2);
+        node.reorg(depth);
+        if round % 2 == 1 {
+            run.kill();
+            world.await_no_process();
+            run = world.start(until_60);
+        }
+    }
+    drop(run);
+    world.await_no_process();
+    world.run(until_60).with(0);
+    let events = events(&world);
+    let released: Vec<_> = events.iter().filter(|event| event["event"] == "released").collect();
+    let heights = released.iter().map(|it| it["key"]["first"].as_u64().expect("a height"));
+    assert!(heights.eq(1..=60), "each height goes out once, in order");
+    for event in &released {
+        let height = event["key"]["last"].as_u64().expect("a height");
+        assert_eq!(event["key"]["tip"], node.hash_of(height), "{event}");
+    }
+    let submitted = events.iter().filter(|event| event["event"] == "block_submitted").count();
+    assert!(submitted > 60, "no block of another branch was ever taken");
+}
+
+#[test]
+fn a_prover_of_a_block_that_left_the_chain_is_stopped_at_once() {
+    let node = Anvil::with_epochs(32, &["--no-mining"]);
+    node.mine(3);
+    let world = World::new(&of_heads(&[&node.url()], "600s"), "");
+    let run = world.start(&["--slots", "8"]);
+    let provers = || {
+        let provers = world.processes().into_iter().filter(Process::is_prover);
+        provers.map(|it| it.pid).collect::<Vec<_>>()
+    };
+    until("three are not proved", || (provers().len() == 3).then_some(()));
+    let before = provers();
+    node.reorg(2);
+    // Block 1 stays on the chain, and so does its prover; the others are others.
+    until("no prover is stopped", || {
+        let now = provers();
+        (now.len() == 3 && now.iter().filter(|it| before.contains(it)).count() == 1).then_some(())
+    });
+    run.kill();
+    world.await_no_process();
+}
+
+#[test]
+fn nothing_goes_out_of_what_is_not_final_and_status_says_what_it_waits_for() {
+    let node = Anvil::with_epochs(32, &["--no-mining"]);
+    node.mine(2);
+    let world = World::new(&of_heads(&[&node.url()], "5ms"), "");
+    let run = world.start(&[]);
+    run.await_lines(" accepted ", 2);
+    let told = until("status does not say it", || {
+        let told = world.push0(&["status", "--data", "data"]).with(0).stdout;
+        told.contains("out once").then_some(told)
+    });
+    assert!(told.contains("are proved, and go out once they are final on the chain"), "{told}");
+    assert_eq!(events(&world).iter().filter(|event| event["event"] == "released").count(), 0);
+    run.interrupt();
+    run.end().with(130);
+}
+
+/// What the log has.
+fn events(world: &World) -> Vec<serde_json::Value> {
+    let cat = world.push0(&["log", "cat", "--data", "data", "--json"]).with(0).stdout;
+    cat.lines().map(|line| serde_json::from_str(line).expect("an object a line")).collect()
+}
+
+/// Every block of the head's chain by itself.
+fn of_heads(urls: &[&str], time: &str) -> String {
+    let own = pipeline(urls).replace("5ms", time);
+    own.replace("poll = \"100ms\"", "poll = \"50ms\", heads = true")
 }
 
 /// Every final block by itself.

@@ -17,4 +17,5 @@ pub(crate) use self::chance::{Chance, kills};
 pub(crate) use self::child::Ended;
 pub(crate) use self::history::History;
 pub(crate) use self::pipelines::{head, leaf_and_tree};
+pub(crate) use self::processes::Process;
 pub(crate) use self::world::{World, flip};

@@ -20,10 +20,15 @@ pub(super) struct Arrivals {
     /// The canonical blocks from the first, as far as they are known, and the weight of the chain
     /// up to each.
     blocks: Vec<(Timestamp, Weight)>,
+    /// The height of the first of them.
+    start: Option<Height>,
     /// When each span was first proved, by the stage, its first height and its last.
     proved: BTreeMap<(StageIndex, Height, Height), Timestamp>,
     /// How far the tasks reach that a tree has opened.
     joined: BTreeMap<StageIndex, Height>,
+    /// What a stage has again, since a batch with it is none any more: up to which height, since
+    /// when, by the first.
+    given_back: BTreeMap<(StageIndex, Height), (Height, Timestamp)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -71,6 +76,7 @@ impl Arrivals {
                     + block.fields.get(name).copied().unwrap_or_default()
             });
             let weight = Weight { fields: fields.collect(), bytes: before.bytes + block.bytes };
+            self.start = self.start.or(Some(block.number));
             self.blocks.push((at, weight));
         }
     }
@@ -84,6 +90,34 @@ impl Arrivals {
     pub(super) fn join(&mut self, stage: StageIndex, key: &Key) {
         let last = self.joined.entry(stage).or_insert(key.last);
         *last = key.last.max(*last);
+    }
+
+    /// The chain is another one from a height on.
+    pub(super) fn leave(&mut self, from: Height) {
+        let start = self.start;
+        let kept = start.map_or(0, |start| from.0.saturating_sub(start.0));
+        self.blocks.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
+        self.proved.retain(|(.., last), _| *last < from);
+    }
+
+    pub(super) fn unjoin(&mut self, stage: StageIndex) {
+        self.joined.remove(&stage);
+    }
+
+    pub(super) fn give_back(
+        &mut self,
+        stage: StageIndex,
+        heights: std::ops::Range<Height>,
+        at: Timestamp,
+    ) {
+        self.given_back.insert((stage, heights.start), (heights.end, at));
+    }
+
+    /// When what begins at a height came to a stage that had it again since.
+    fn again(&self, stage: StageIndex, first: Height) -> Option<Timestamp> {
+        let all = (stage, Height(0))..=(stage, first);
+        let back = self.given_back.range(all).filter(|(_, (end, _))| first < *end);
+        back.map(|(_, (_, at))| *at).max()
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -146,7 +180,10 @@ impl Ledger {
         let released: u64 = self.released.iter().map(|(key, _)| key.blocks()).sum();
         let unreleased = (self.arrivals.len() as u64).saturating_sub(released);
         let mut open = self.tasks.values().filter(|entry| entry.is_open());
-        unreleased >= limits.blocks_max as u64 && !open.any(|entry| entry.key.first >= next)
+        let is_final = !self.is_by_head || self.is_final.is_some_and(|last| next <= last);
+        is_final
+            && unreleased >= limits.blocks_max as u64
+            && !open.any(|entry| entry.key.first >= next)
     }
 
     /// The last canonical block that is known.
@@ -182,7 +219,11 @@ impl Ledger {
             Collect::Each | Collect::Parts => return None,
         };
         let known: Vec<(Height, Height)> = known;
-        let ready = known.iter().map_while(|(first, _)| arrived(*first)).map(|(_, at)| at);
+        let came = |first: Height| {
+            let (_, at) = arrived(first)?;
+            Some(self.arrivals.again(index, first).map_or(at, |again| again.max(at)))
+        };
+        let ready = known.iter().map_while(|(first, _)| came(*first));
         let ready: Vec<_> = ready.collect();
         let joined = match (&stage.collect, self.arrivals.joined.get(&index)) {
             (Collect::Tree(..), Some(last)) => known.iter().filter(|(_, end)| end <= last).count(),
@@ -205,6 +246,18 @@ impl Ledger {
                 spans.filter(|(first, _)| *first >= from).collect()
             }
         }
+    }
+
+    /// The same up to a height, where the chain is another one.
+    pub(super) fn spans_before(
+        &self,
+        pipeline: &Pipeline,
+        of: Inflow,
+        from: Height,
+        end: Height,
+    ) -> Vec<(Height, Height)> {
+        let all = self.spans_from(pipeline, of, from);
+        all.into_iter().filter(|(_, last)| *last < end).collect()
     }
 
     /// The item from `of` that begins at a height: where it ends, and when it came.

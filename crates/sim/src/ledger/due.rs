@@ -123,7 +123,7 @@ impl Entry {
     pub(crate) fn until(&self) -> Option<Timestamp> {
         match &self.state {
             State::Leased { until, .. } => Some(*until),
-            State::Ready(_) | State::Accepted | State::Parked => None,
+            State::Ready(_) | State::Accepted | State::Parked | State::Superseded => None,
         }
     }
 }

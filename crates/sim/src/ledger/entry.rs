@@ -54,9 +54,15 @@ pub(crate) struct Entry {
 #[derive(Clone, Debug)]
 pub(crate) enum State {
     Ready(Timestamp),
-    Leased { attempt: AttemptId, dispatcher: DispatcherId, until: Timestamp },
+    Leased {
+        attempt: AttemptId,
+        dispatcher: DispatcherId,
+        until: Timestamp,
+    },
     Accepted,
     Parked,
+    /// The chain has left what it is about.
+    Superseded,
 }
 
 /// How an attempt came to nothing, as budgets count it.
@@ -113,14 +119,17 @@ impl Entry {
     }
 
     pub(crate) const fn is_open(&self) -> bool {
-        !matches!(self.state, State::Accepted)
+        match self.state {
+            State::Ready(_) | State::Leased { .. } | State::Parked => true,
+            State::Accepted | State::Superseded => false,
+        }
     }
 
     /// Who holds its lease, and by which attempt.
     pub(crate) const fn holder(&self) -> Option<(AttemptId, &DispatcherId)> {
         match &self.state {
             State::Leased { attempt, dispatcher, .. } => Some((*attempt, dispatcher)),
-            State::Ready(_) | State::Accepted | State::Parked => None,
+            State::Ready(_) | State::Accepted | State::Parked | State::Superseded => None,
         }
     }
 

@@ -51,11 +51,15 @@ impl Ledger {
         for id in &all {
             let to = match self.entry(id)?.state {
                 State::Ready(ready) => ready,
-                State::Leased { .. } | State::Accepted | State::Parked => at,
+                State::Leased { .. } | State::Accepted | State::Parked | State::Superseded => at,
             };
-            self.moved(id, State::Ready(to))?;
+            let is_left = matches!(self.entry(id)?.state, State::Superseded);
+            if !is_left {
+                self.moved(id, State::Ready(to))?;
+            }
             let entry = self.entry(id)?;
             let parts = entry.result.take().map(|result| result.parts.len());
+            entry.has_flowed &= !is_left;
             entry.joined_parts = parts.or(entry.joined_parts).filter(|_| entry.has_flowed);
             entry.discarded = since;
             entry.begins_anew();

@@ -58,7 +58,7 @@ impl Watch {
                 State::Leased { dispatcher, attempt, .. } => {
                     *dispatcher == beat.dispatcher && !knows(beat, attempt, task)
                 }
-                State::Ready(_) | State::Accepted | State::Parked => false,
+                State::Ready(_) | State::Accepted | State::Parked | State::Superseded => false,
             };
             let left = left.filter(is_left).count();
             self.note(holds(Check::LeaseKnown, left == 0, || {

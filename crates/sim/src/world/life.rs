@@ -85,6 +85,7 @@ impl World {
         self.engine = Some(engine);
         self.look_by(now);
         self.source.begin();
+        self.source_goes_on();
         self.reader.begin();
         let life = self.life;
         self.agenda.after(FIRST_LOOK, Happening::ReaderLooks { life });

@@ -9,6 +9,7 @@ use push0_core::{BlockHash, Input, Rejection, Seq};
 use push0_engine::Admission;
 
 use super::World;
+use super::heads::{Heads, beside};
 use crate::agenda::Happening;
 use crate::check::{Check, holds};
 use crate::engine::{Answer, Asker, Engine, Request};
@@ -19,7 +20,7 @@ use crate::store::Read;
 /// Where the source is.
 #[derive(Debug, Default)]
 pub(super) struct Source {
-    next: usize,
+    pub(super) next: usize,
     pub(super) has_ended: bool,
     /// What it waits for an answer of.
     asks: Option<Asks>,
@@ -28,18 +29,23 @@ pub(super) struct Source {
     lost: VecDeque<BlockHash>,
     /// What it cannot deliver again, whatever it is asked.
     gone: BTreeSet<BlockHash>,
+    /// Where it says heads.
+    pub(super) heads: Heads,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Asks {
+pub(super) enum Asks {
     Next,
     Again,
+    Head,
+    Final(usize),
     End,
 }
 
 impl Source {
     pub(super) fn begin(&mut self) {
-        *self = Self { gone: std::mem::take(&mut self.gone), ..Self::default() };
+        let (gone, heads) = (std::mem::take(&mut self.gone), std::mem::take(&mut self.heads));
+        *self = Self { gone, heads, ..Self::default() };
     }
 
     /// It can deliver everything again.
@@ -62,7 +68,9 @@ impl World {
             return;
         }
         if let Some(hash) = self.source.lost.front().copied() {
-            let block = self.scenario.blocks.iter().find(|block| block.hash == hash).cloned();
+            let mut all =
+                self.scenario.blocks.iter().chain(self.source.heads.former.iter().flatten());
+            let block = all.find(|block| block.hash == hash).cloned();
             let Some(block) = block else {
                 self.source.lost.pop_front();
                 return self.source_waits(Duration::ZERO);
@@ -71,6 +79,9 @@ impl World {
                 return self.source_waits(STORE_WAIT);
             }
             return self.source_asks(Asks::Again, Input::Submit(Box::new(block)));
+        }
+        if self.scenario.says_heads && self.says_of_heads() {
+            return;
         }
         let Some(block) = self.scenario.blocks.get(self.source.next).cloned() else {
             if !self.source.has_ended {
@@ -86,7 +97,7 @@ impl World {
             return self.source_waits(STORE_WAIT);
         }
         self.trouble_of_source();
-        if self.scenario.is_one_process {
+        if self.scenario.is_one_process || self.scenario.says_heads {
             return self.source_asks(Asks::Next, Input::Submit(Box::new(block)));
         }
         // As clients of a cluster do: some at once.
@@ -134,6 +145,8 @@ impl World {
             (Ok(()), Some(Asks::Again)) => {
                 self.source.lost.pop_front();
             }
+            (Ok(()), Some(Asks::Head)) => self.source.heads.said = self.source.next,
+            (Ok(()), Some(Asks::Final(count))) => self.source.heads.is_final = count,
             (Ok(()), Some(Asks::End)) => self.source.has_ended = true,
             (Ok(()), None) => {}
             (Err(Rejection::Full { .. }), Some(Asks::Next)) => {
@@ -141,6 +154,7 @@ impl World {
                 let before = full_at.filter(|(at, _)| *at == durable).map_or(0, |(_, times)| times);
                 self.source.full_at = Some((durable, before + 1));
                 wait = FULL_WAIT;
+                self.source.heads.is_pressed = true;
             }
             (Err(error), asked) => {
                 let what = format!("the source's own {asked:?} was refused: {error}");
@@ -168,7 +182,7 @@ impl World {
         self.agenda.after(wait, Happening::SourceGoes { life });
     }
 
-    fn source_asks(&mut self, asks: Asks, input: Input) {
+    pub(super) fn source_asks(&mut self, asks: Asks, input: Input) {
         self.source.asks = Some(asks);
         self.ask(Asker::Source, vec![input]);
     }
@@ -202,7 +216,7 @@ impl World {
         if self.faults.strikes(now, Fault::Forked)
             && let Some(known) = self.known_block(Fault::Forked)
         {
-            let salt = self.faults.chance(Fault::Forked).within(1, 5);
+            let salt = self.faults.chance(Fault::Forked).within(1, 5) + beside(&known.parent);
             asides.push(scenario::block(known.number.0, known.parent, salt));
         }
         if self.faults.strikes(now, Fault::OtherPayload)

@@ -95,10 +95,23 @@ impl Node {
         self.quantity(tag, &number).map(Height)
     }
 
+    /// The block that its chain ends in.
+    pub(super) async fn head(&self) -> Result<(Height, BlockHash), Trouble> {
+        let answer = self.ask(BLOCK, json!(["latest", false])).await?;
+        let number = field(&answer, "number").ok_or_else(|| self.unread(BLOCK))?;
+        let number = self.quantity(BLOCK, &number).map(Height)?;
+        let hash = self.hash_of(&answer)?.ok_or_else(|| self.unread(BLOCK))?;
+        Ok((number, hash))
+    }
+
     /// The hash of its block of a height; none where it has none.
     pub(super) async fn hash_at(&self, height: Height) -> Result<Option<BlockHash>, Trouble> {
         let answer = self.ask(BLOCK, json!([hex(height), false])).await?;
-        let Some(hash) = field(&answer, "hash") else { return Ok(None) };
+        self.hash_of(&answer)
+    }
+
+    fn hash_of(&self, block: &str) -> Result<Option<BlockHash>, Trouble> {
+        let Some(hash) = field(block, "hash") else { return Ok(None) };
         let hash = serde_json::from_str::<Value>(&hash).ok();
         let hash = hash.and_then(|hash| fixed("hash", &hash).ok()).map(BlockHash);
         hash.map(Some).ok_or_else(|| self.unread(BLOCK))

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use push0_core::{BlockHashing, Finality, NodePayload};
+use push0_core::{BlockHashing, Finality};
 use serde_json::{Value, json};
 
 use super::*;
@@ -129,9 +129,16 @@ fn with(
     payload: NodePayload,
 ) -> Result<NodeBlocks, SourceError> {
     let http = fakes.iter().map(|fake| fake.url.clone()).collect();
-    let node = NodeSource { http, finality, poll: Duration::from_millis(50), payload };
+    let node = NodeSource {
+        http,
+        begins_at_head: false,
+        finality,
+        poll: Duration::from_millis(50),
+        payload,
+    };
     let (kind, hash) = (SourceKind::Node(node), BlockHashing::OfHeader);
-    let source = Source { chain: ChainId(7), kind, hash, start: Some(Height(5)) };
+    let (start, canonical) = (Some(Height(5)), Canonical::ByArrival);
+    let source = Source { chain: ChainId(7), kind, hash, start, canonical };
     let rules = Rules { fields: Vec::new(), hashing: hash };
     NodeBlocks::open((&source, rules), after, None)
 }

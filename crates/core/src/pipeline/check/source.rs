@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Faults;
 use crate::pipeline::{
-    BlockHashing, Finality, NodePayload, NodeSource, Source, SourceKind, SourceSpec,
+    BlockHashing, Canonical, Finality, NodePayload, NodeSource, Source, SourceKind, SourceSpec,
 };
 use crate::{ChainId, Height};
 
@@ -60,7 +60,20 @@ pub(super) fn source(spec: &SourceSpec, faults: &mut Faults) -> Option<Source> {
         }
     };
     let start = start(spec, kind.as_ref(), faults);
-    Some(Source { chain: ChainId(spec.chain?), kind: kind?, hash: hash?, start })
+    let canonical = canonical(spec, faults);
+    Some(Source { chain: ChainId(spec.chain?), kind: kind?, hash: hash?, start, canonical })
+}
+
+/// What makes a block canonical: its arrival, unless the source says heads.
+fn canonical(spec: &SourceSpec, faults: &mut Faults) -> Canonical {
+    if spec.heads && spec.kind == "file" {
+        let remedy = "remove it: a file's blocks are one chain, and stay so";
+        faults.add(&["source", "heads"], "`heads`, where blocks are in a file", remedy);
+    }
+    match spec.heads {
+        true => Canonical::ByHead,
+        false => Canonical::ByArrival,
+    }
 }
 
 /// The height at which the chain begins, by the source's word.
@@ -103,15 +116,7 @@ fn node(spec: &SourceSpec, faults: &mut Faults) -> Option<NodeSource> {
             faults.add(&["source", "http"], what, remedy);
         }
     }
-    match spec.from.as_deref() {
-        None | Some("finalized") => {}
-        Some("latest") => faults.not_built(&["source", "from"], "latest"),
-        Some(from) if number(from).is_some() => {}
-        Some(word) => {
-            let remedy = "write \"finalized\", or the number of the first block";
-            faults.add(&["source", "from"], format!("unknown value `{word}`"), remedy);
-        }
-    }
+    from(spec, faults);
     let finality = match spec.finality.as_deref() {
         None | Some("finalized") => Some(Finality::Finalized),
         Some("safe") => Some(Finality::Safe),
@@ -147,7 +152,31 @@ fn node(spec: &SourceSpec, faults: &mut Faults) -> Option<NodeSource> {
         let remedy = "write a time from 50ms to 1h";
         faults.add(&["source", "poll"], format!("a poll every {poll:?}"), remedy);
     }
-    Some(NodeSource { http: spec.http.clone(), finality: finality?, poll, payload: payload? })
+    Some(NodeSource {
+        http: spec.http.clone(),
+        begins_at_head: spec.from.as_deref() == Some("latest"),
+        finality: finality?,
+        poll,
+        payload: payload?,
+    })
+}
+
+/// Where the chain begins, by a word or a number.
+fn from(spec: &SourceSpec, faults: &mut Faults) {
+    match spec.from.as_deref() {
+        None | Some("finalized") => {}
+        Some("latest") if spec.heads => {}
+        Some("latest") => {
+            let remedy =
+                "add `heads = true`, so that the chain's head is followed; or write \"finalized\"";
+            faults.add(&["source", "from"], "a start at the head, whose block may change", remedy);
+        }
+        Some(from) if number(from).is_some() => {}
+        Some(word) => {
+            let remedy = "write \"finalized\", \"latest\", or the number of the first block";
+            faults.add(&["source", "from"], format!("unknown value `{word}`"), remedy);
+        }
+    }
 }
 
 /// A number in decimal.

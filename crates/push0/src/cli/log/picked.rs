@@ -141,7 +141,9 @@ pub(super) fn task_of(event: &Event) -> Option<&TaskId> {
         | Event::Reopened { task, .. }
         | Event::KeyNamed { task, .. }
         | Event::Discarded { task, .. } => Some(task),
-        Event::Configured { .. }
+        Event::HeadMoved { .. }
+        | Event::Finalized { .. }
+        | Event::Configured { .. }
         | Event::Claimed { .. }
         | Event::BlockSubmitted { .. }
         | Event::SourceEnded { .. }
@@ -161,11 +163,13 @@ pub(super) fn task_of(event: &Event) -> Option<&TaskId> {
 }
 
 /// All that the log may have.
-const EVENTS: [&str; 29] = [
+const EVENTS: [&str; 31] = [
     "configured",
     "claimed",
     "led",
     "block_submitted",
+    "head_moved",
+    "finalized",
     "source_ended",
     "source_resumed",
     "resupplied",

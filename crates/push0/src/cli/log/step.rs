@@ -148,6 +148,7 @@ impl<'a> Walk<'a> {
                     Some(result) => format!("accepted, result {}", result.what.output.short()),
                     None => "accepted".to_owned(),
                 },
+                TaskState::Superseded => "superseded: the chain has left its blocks".to_owned(),
                 TaskState::Parked => match &task.parked {
                     Some((class, _)) => format!("parked as {}", word(class)),
                     None => "parked".to_owned(),

@@ -234,7 +234,9 @@ fn ended(at: Timestamp, event: &Event) -> Option<(AttemptId, End)> {
         Event::Accepted { attempt, .. } | Event::Surplus { attempt, .. } => {
             (attempt, None, String::new())
         }
-        Event::Configured { .. }
+        Event::HeadMoved { .. }
+        | Event::Finalized { .. }
+        | Event::Configured { .. }
         | Event::Claimed { .. }
         | Event::BlockSubmitted { .. }
         | Event::SourceEnded { .. }

@@ -72,7 +72,8 @@ impl Reason {
             | Self::Busy { .. }
             | Self::Next
             | Self::NoEngine
-            | Self::Proved => {}
+            | Self::Proved
+            | Self::Superseded => {}
         }
     }
 

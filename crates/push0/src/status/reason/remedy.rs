@@ -65,6 +65,9 @@ impl Reason {
                 )
             }
             Self::Next | Self::Proved => NOTHING.to_owned(),
+            Self::Superseded => {
+                "nothing: if the chain comes back to them, it goes on from where it was".to_owned()
+            }
         }
     }
 }
@@ -84,6 +87,12 @@ impl Wait {
             }
             (Self::Blocks { .. }, Place::Data(_)) => {
                 "nothing: blocks follow, or the source ends".to_owned()
+            }
+            (Self::Final { .. }, Place::Cluster) => {
+                "nothing, if its source says what is final: push0 head BLOCK --final".to_owned()
+            }
+            (Self::Final { .. }, Place::Data(_)) => {
+                "nothing: it goes out once the nodes call it final (`finality`)".to_owned()
             }
             (Self::Behind { block }, _) => format!("see why that one waits: push0 explain {block}"),
             (Self::Window { .. }, _) => {

@@ -28,6 +28,11 @@ pub(in crate::status) enum Wait {
     Unopened,
     /// It is proved, and goes out after this one.
     Behind { block: u64 },
+    /// It is proved, and may still leave the chain: it goes out once it is final. The last that is.
+    Final {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last: Option<u64>,
+    },
 }
 
 impl Wait {
@@ -59,6 +64,14 @@ impl Wait {
             Self::Unopened => {
                 let task = of("its next task is", "their next tasks are");
                 format!("{task} about to be opened")
+            }
+            Self::Final { last } => {
+                let (is, goes, it) = (of("is", "are"), of("goes", "go"), of("it is", "they are"));
+                let last = last.map_or_else(
+                    || "no block is yet".to_owned(),
+                    |last| format!("block {last} is the last that is"),
+                );
+                format!("{is} proved, and {goes} out once {it} final on the chain; {last}")
             }
             Self::Behind { block } => {
                 let (is, goes) = (of("is", "are"), of("goes", "go"));

@@ -16,7 +16,7 @@ pub(crate) const MARK: &str = "PUSH0_TEST_WORLD";
 /// A process of a world.
 #[derive(Clone, Debug)]
 pub(crate) struct Process {
-    pid: Pid,
+    pub(crate) pid: Pid,
     /// Its argv, for people.
     pub(crate) words: String,
 }
