@@ -33,6 +33,7 @@ pub fn engine(bytes: &[u8]) {
 fn request(ask: Ask) -> Vec<Request<Nobody>> {
     let input = match ask {
         Ask::Submit(blocks) | Ask::Add(blocks) => return vec![Request::Add(blocks, ())],
+        Ask::Head { block, head } => Input::Head { head, block },
         Ask::Finish => Input::EndSource,
         Ask::Unfinish { by, why } => Input::ResumeSource { by, why },
         Ask::Remake(task) => Input::Remake(task),
@@ -50,6 +51,7 @@ fn request(ask: Ask) -> Vec<Request<Nobody>> {
         }
         // What is looked up first, and what changes nothing.
         Ask::Reads(_)
+        | Ask::Final(_)
         | Ask::Leave { .. }
         | Ask::Status
         | Ask::Position

@@ -36,8 +36,8 @@ use tell_args::TellArgs;
 
 use crate::alive::AliveArgs;
 use crate::cluster::{
-    self, ApplyArgs, CordonArgs, DiscardArgs, DispatchArgs, DrainArgs, FinishArgs, ProofsArgs,
-    RetryArgs, ServeArgs, SubmitArgs, UncordonArgs, UnpinArgs,
+    self, ApplyArgs, CordonArgs, DiscardArgs, DispatchArgs, DrainArgs, FinishArgs, HeadArgs,
+    ProofsArgs, RetryArgs, ServeArgs, SubmitArgs, UncordonArgs, UnpinArgs,
 };
 use crate::dev::DevArgs;
 use crate::doctor::DoctorArgs;
@@ -76,6 +76,7 @@ enum Command {
     Dispatch(DispatchArgs),
     Fetch(fetch::FetchArgs),
     Submit(SubmitArgs),
+    Head(HeadArgs),
     Finish(FinishArgs),
     Drain(DrainArgs),
     Cordon(CordonArgs),
@@ -305,6 +306,7 @@ impl Cli {
             Command::Dispatch(args) => cluster::dispatch(&args),
             Command::Fetch(args) => fetch::fetch(&args),
             Command::Submit(args) => cluster::submit(&args),
+            Command::Head(args) => cluster::head(&args),
             Command::Finish(args) => cluster::finish(&args),
             Command::Drain(args) => cluster::drain(&args),
             Command::Cordon(args) => cluster::cordon(&args),

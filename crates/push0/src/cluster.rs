@@ -42,6 +42,7 @@ mod exit;
 mod facts;
 mod finish;
 mod glance;
+mod head;
 mod hook;
 mod host;
 mod lead;
@@ -81,14 +82,15 @@ pub use self::wire::{Answer, Ask, Down, LeaderBeat, NotTaken, Unnamed};
 
 pub(crate) use self::apply::{apply, discard, retry, unpin};
 pub(crate) use self::args::{
-    ApplyArgs, CordonArgs, DiscardArgs, DispatchArgs, DrainArgs, FinishArgs, ProofsArgs, RetryArgs,
-    SaidArgs, ServeArgs, SubmitArgs, UncordonArgs, UnpinArgs,
+    ApplyArgs, CordonArgs, DiscardArgs, DispatchArgs, DrainArgs, FinishArgs, HeadArgs, ProofsArgs,
+    RetryArgs, SaidArgs, ServeArgs, SubmitArgs, UncordonArgs, UnpinArgs,
 };
 pub(crate) use self::cordon::{cordon, drain, uncordon};
 pub(crate) use self::dispatch::dispatch;
 pub(crate) use self::error::ClusterError;
 pub(crate) use self::facts::{Facts, recorded};
 pub(crate) use self::finish::finish;
+pub(crate) use self::head::head;
 pub(crate) use self::outputs::{Asker, QuestionOutcome};
 pub(crate) use self::proofs::proofs;
 pub(crate) use self::role::Role;

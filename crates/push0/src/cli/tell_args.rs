@@ -71,6 +71,7 @@ impl Command {
             | Self::Submit(_)
             | Self::Proofs(_) => true,
             Self::Init(_)
+            | Self::Head(_)
             | Self::Finish(_)
             | Self::Drain(_)
             | Self::Cordon(_)

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use push0_core::{DispatcherId, ProgramName};
+use push0_core::{BlockHash, DispatcherId, ProgramName};
 use push0_dispatch::Reclaim;
 
 use super::hook;
@@ -98,6 +98,29 @@ pub(crate) struct SubmitArgs {
     pub(crate) pipeline: PathBuf,
     /// The blocks, a JSON object a line; - for stdin
     pub(crate) blocks: PathBuf,
+    #[command(flatten)]
+    pub(crate) asks: AskArgs,
+}
+
+/// Says which block the chain ends in now, or that one is final
+///
+/// It is for pipelines with `heads = true`, whose blocks are submitted. The block and those before
+/// it are submitted first. From where the chain is another one than before, what was begun is
+/// taken back, and what runs is cancelled. Proofs go out once their blocks are final.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_long_help = "Examples:\n  push0 head 0x9c1f... --nats nats://a:4222\n  push0 head 0x9c1f... --number 7\n  push0 head 0x52ab... --final"
+)]
+pub(crate) struct HeadArgs {
+    /// Its hash
+    #[arg(value_name = "HASH")]
+    pub(crate) block: BlockHash,
+    /// The number of this word, from 1: one that is not above the last changes nothing
+    #[arg(long, value_name = "N", conflicts_with = "is_final", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) number: Option<u64>,
+    /// It is final, and so are all before it
+    #[arg(long = "final")]
+    pub(crate) is_final: bool,
     #[command(flatten)]
     pub(crate) asks: AskArgs,
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use push0_core::{Arrival, Block, Epoch, Input, Rejection, SourceKind};
+use push0_core::{Arrival, Block, BlockHash, Epoch, Input, Rejection, SourceKind};
 use tokio::sync::mpsc;
 
 use super::asked::Desk;
@@ -195,6 +195,8 @@ pub(super) async fn answer(
         Ask::Unpin { program, by, why, seen } => {
             take_backs.key(handle, program, OperatorWord { by, why, seen }).await
         }
+        Ask::Head { block, head } => decided(handle, Input::Head { head, block }).await,
+        Ask::Final(block) => finalized(handle, block).await,
         Ask::Finish => decided(handle, Input::EndSource).await,
         Ask::Unfinish { by, why } => decided(handle, Input::ResumeSource { by, why }).await,
         Ask::Leave { dispatchers, all, by } => {
@@ -227,6 +229,19 @@ pub(super) async fn answer(
         }
         Ask::Retry(named) => retries.named(handle, right, named).await,
         Ask::RetryAll => retries.all(handle, right).await,
+    }
+}
+
+/// Has a block called final that is named by its hash.
+async fn finalized(handle: &Handle, block: BlockHash) -> Option<Answer> {
+    let number =
+        handle.see(move |scheduler, _| scheduler.chain().block(&block).map(|it| it.number));
+    match number.await.ok()? {
+        Some(number) => decided(handle, Input::Finalize { number, block }).await,
+        None => {
+            let refused = Rejection::NotConnected(block);
+            Some(Answer::Refused { taken: 0, reason: told(handle, &refused) })
+        }
     }
 }
 

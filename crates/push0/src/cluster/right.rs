@@ -4,7 +4,7 @@
 //! | right   | subject                 | who                       | what                                              |
 //! |---------|-------------------------|---------------------------|---------------------------------------------------|
 //! | read    | `PREFIX.engine.read`    | readers                   | how far it is; a result that the store has lost   |
-//! | submit  | `PREFIX.engine.submit`  | clients                   | blocks, their end, parked tasks tried again       |
+//! | submit  | `PREFIX.engine.submit`  | clients                   | blocks, heads, their end, parked tasks tried again |
 //! | operate | `PREFIX.engine.operate` | operators                 | another pipeline, who works, all of the above     |
 //!
 //! Nothing in a question says who asks it, so nothing in it can widen the right that its subject
@@ -50,6 +50,8 @@ impl Right {
             Ask::Submit(_)
             | Ask::Add(_)
             | Ask::Reads(_)
+            | Ask::Head { .. }
+            | Ask::Final(_)
             | Ask::Finish
             | Ask::Unfinish { .. }
             | Ask::Retry(_)
@@ -77,7 +79,7 @@ pub(super) const FORMER: &str = "engine.ask";
 
 #[cfg(test)]
 mod tests {
-    use push0_core::TaskId;
+    use push0_core::{BlockHash, TaskId};
 
     use super::*;
 
@@ -93,6 +95,8 @@ mod tests {
             Ask::Submit(vec![]),
             Ask::Add(vec![]),
             Ask::Reads(serde_json::from_str(READS).expect("its wire form")),
+            Ask::Head { block: BlockHash([7; 32]), head: None },
+            Ask::Final(BlockHash([7; 32])),
             Ask::Finish,
             Ask::Unfinish { by: String::new(), why: String::new() },
             Ask::Leave { dispatchers: vec![], all: true, by: String::new() },

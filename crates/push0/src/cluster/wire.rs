@@ -4,8 +4,8 @@
 //! and proofs are never in a message.
 
 use push0_core::{
-    Arrival, Block, DispatcherId, Epoch, PipelineSpec, ProgramName, ReleaseNumber, Seq, TaskId,
-    Timestamp, ToDispatcher,
+    Arrival, Block, BlockHash, DispatcherId, Epoch, HeadNumber, PipelineSpec, ProgramName,
+    ReleaseNumber, Seq, TaskId, Timestamp, ToDispatcher,
 };
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +73,14 @@ pub enum Ask {
     Add(Vec<Block>),
     /// Say whether blocks that are read so may be added: asked before the first.
     Reads(Submitter),
+    /// The chain ends in this block now; the number of that word, where who says it counts them.
+    Head {
+        block: BlockHash,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        head: Option<HeadNumber>,
+    },
+    /// This block is final, and all before it.
+    Final(BlockHash),
     /// No block follows. On the wire as clients of before say it.
     #[serde(rename = "drain")]
     Finish,

@@ -25,6 +25,7 @@ fn the_whole_is_explained() {
       dispatch     Runs provers for a cluster; may start and stop at any time
       fetch        Writes final blocks of an Ethereum node as a block file
       submit       Submits the blocks of a file, or of stdin, to a cluster
+      head         Says which block the chain ends in now, or that one is final
       finish       Says that no block follows: open batches close, and the cluster ends its work
       drain        Has dispatchers leave: each takes nothing new, ends what it runs, and goes
       cordon       Keeps new work from dispatchers; what they run goes on

@@ -18,6 +18,7 @@ mod dispatcher_frozen;
 mod dispatcher_killed;
 mod engines_at_once;
 mod gpus;
+mod heads;
 mod hooked;
 mod hostile;
 mod leader_frozen;
