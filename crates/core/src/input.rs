@@ -220,6 +220,9 @@ pub enum Rejection {
         /// The last that is final.
         last: Height,
     },
+    /// Submit nothing: this pipeline's blocks are of nodes.
+    #[error("the pipeline's blocks are of nodes (source.kind), and none is submitted")]
+    NotSubmitted,
     /// Write `heads = true` in `[source]`, with a new log: here blocks are canonical as they come.
     #[error("no source says heads here: `heads` in [source] is not true")]
     NoHeads,

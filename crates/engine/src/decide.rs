@@ -1,6 +1,6 @@
 //! What a turn decides: what was asked, and what follows without being asked.
 
-use push0_core::{Block, FromDispatcher, IllegalEvent, Input, Rejection, Timestamp};
+use push0_core::{Block, FromDispatcher, IllegalEvent, Input, Rejection, SourceKind, Timestamp};
 
 use crate::audit::Audit;
 use crate::engine::Engine;
@@ -87,6 +87,10 @@ impl<A: Askers> Engine<A> {
         audit: &mut impl Audit,
     ) -> Result<Admission, IllegalEvent> {
         let mut taken = Admission::default();
+        if let SourceKind::Node(_) = self.scheduler.pipeline().source.kind {
+            taken.refused = Some(Rejection::NotSubmitted);
+            return Ok(taken);
+        }
         for block in blocks {
             let arrival = self.scheduler.chain().arrival(&block);
             match self.decide(now, &Input::Submit(Box::new(block)), gathered, audit)? {

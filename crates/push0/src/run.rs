@@ -50,6 +50,7 @@ pub(crate) use self::deliver::due;
 use self::deliver::{Delivered, Deliverer};
 pub(crate) use self::difference::difference;
 pub(crate) use self::error::RunError;
+pub(crate) use self::feed::follow;
 use self::feed::{FeedEnd, Waits};
 use self::ground::Ground;
 use self::open::RunSetup;

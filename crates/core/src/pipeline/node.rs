@@ -41,4 +41,6 @@ pub enum NodePayload {
     Block,
     /// Its receipts too, as `receipts`.
     BlockAndReceipts,
+    /// Its transactions, and the state before it, as `preStateRoot`.
+    BlockAndPreState,
 }

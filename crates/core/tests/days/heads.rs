@@ -124,6 +124,7 @@ fn what_cannot_be_a_head_or_final_is_refused_and_says_why() {
     let last = Height(2);
     let contradicts = Err(Rejection::ContradictsFinal { number: last, last });
     assert_eq!(decide(&day, &called_final(2, beside)), contradicts);
+    assert_eq!(decide(&day, &said(block(1).hash)), contradicts, "it leaves what is final");
     // Nothing is left to go over to: it was forgotten.
     assert_eq!(decide(&day, &said(beside)), Err(Rejection::NotConnected(beside)));
     let again = day.scheduler.decide(day.now, &Input::Submit(Box::new(other(2, 1))));

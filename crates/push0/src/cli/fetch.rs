@@ -70,6 +70,9 @@ enum PayloadArg {
     /// Its receipts too, as `receipts`
     #[value(name = "block+receipts")]
     BlockAndReceipts,
+    /// Its transactions, and the state before it, as `preStateRoot`
+    #[value(name = "block+prestate")]
+    BlockAndPreState,
 }
 
 fn finality(text: &str) -> Result<Finality, &'static str> {
@@ -118,6 +121,7 @@ fn run(args: &FetchArgs) -> Result<Exit, FetchError> {
         PayloadArg::Header => NodePayload::Header,
         PayloadArg::Block => NodePayload::Block,
         PayloadArg::BlockAndReceipts => NodePayload::BlockAndReceipts,
+        PayloadArg::BlockAndPreState => NodePayload::BlockAndPreState,
     };
     let hash = if args.is_trusted { BlockHashing::Trusted } else { BlockHashing::OfHeader };
     let rules = Rules { fields: Vec::new(), hashing: hash };

@@ -41,10 +41,10 @@ pub(crate) enum ClusterError {
     )]
     OtherPipeline { pipeline: PathBuf, difference: String },
     #[error(
-        "the source is not \"submit\" ({}, source.kind): a cluster takes blocks from `push0 submit`; use kind = \
-         \"submit\" (and `push0 fetch … | push0 submit PIPELINE -` for blocks of a node), or `push0 run`", pipeline.display()
+        "the source is a file ({}, source.kind): a cluster takes blocks from `push0 submit` or from nodes; use kind = \
+         \"submit\" or \"node\", or `push0 run`", pipeline.display()
     )]
-    NotSubmitted { pipeline: PathBuf },
+    OfFile { pipeline: PathBuf },
     #[error("{}: {}", .0, .0.remedy())]
     Store(#[from] StoreError),
     #[error(

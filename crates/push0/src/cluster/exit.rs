@@ -21,7 +21,7 @@ impl From<&ClusterError> for Exit {
             | ClusterError::NobodyNamed
             | ClusterError::Forbidden { .. }
             | ClusterError::Setting { .. }
-            | ClusterError::NotSubmitted { .. }
+            | ClusterError::OfFile { .. }
             | ClusterError::Program { .. }
             | ClusterError::OtherStore { .. }
             | ClusterError::StoreOfOther { .. }

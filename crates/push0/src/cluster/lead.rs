@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use push0_core::{Arrival, Block, BlockHash, Epoch, Input, Rejection, SourceKind};
+use push0_core::{Arrival, Block, BlockHash, Chain, Epoch, Input, Pipeline, Rejection, SourceKind};
 use tokio::sync::mpsc;
 
 use super::asked::Desk;
@@ -19,7 +19,7 @@ use super::sizes;
 use super::take_back::OperatorWord;
 use super::wire::{Answer, Ask, NotTaken};
 use crate::engine::{Admission, Engine, EngineGone, Handle, Ports, raise as raise_room};
-use crate::run::{Holders, difference, sweeper};
+use crate::run::{Asked, Holders, difference, follow, sweeper};
 use crate::status::{Cluster, Leader};
 use crate::tell::{self, Level, Line};
 
@@ -59,7 +59,7 @@ pub(super) async fn lead(
     scheduler.set_limits(limits);
     let reign = Reign { log: log.id().to_string(), history: log.history() };
     let post = NatsPost::new(shared.bus.clone(), epoch);
-    let (source, mut asked) = mpsc::channel(ASKED_MAX);
+    let (source, asked) = mpsc::channel(ASKED_MAX);
     let (turns, mut seen) = mpsc::channel(SEEN_MAX);
     let ports = Ports { post: Box::new(post), source, turns, lines: true };
     let (engine, handle) = Engine::new(scheduler, log, ports);
@@ -77,13 +77,8 @@ pub(super) async fn lead(
             tokio::time::sleep(PRINT_PAUSE).await;
         }
     });
-    shared.aside.spawn(async move {
-        while let Some(block) = asked.recv().await {
-            tell::warn(format_args!("the payload of block {block} is lost: submit it again"));
-        }
-    });
     shared.reign.send_replace(reign);
-    let begun = begin(shared, &handle, epoch, configure);
+    let begun = begin(shared, (&handle, asked), epoch, configure);
     let (ended_so, begun) = tokio::join!(engine.run(), begun);
     shared.leading.send_replace(None);
     let _ = tokio::time::timeout(PRINT_MAX, printer).await; // its last words come before what follows
@@ -98,7 +93,7 @@ pub(super) async fn lead(
 /// why it may not.
 async fn begin(
     shared: &Arc<Shared>,
-    handle: &Handle,
+    (handle, asked): (&Handle, Asked),
     epoch: Epoch,
     configure: Option<Input>,
 ) -> Option<String> {
@@ -114,6 +109,7 @@ async fn begin(
     tell::info(format_args!("{}: leads in {epoch}", shared.args.name()));
     shared.leading.send_replace(Some(handle.clone()));
     sweep(shared, handle);
+    source(shared, handle, asked).await;
     let mut told = shared.stop.clone();
     tokio::select! {
         _ = told.wait_for(|stop| *stop) => stop(handle).await,
@@ -125,6 +121,25 @@ async fn begin(
 async fn stop(handle: &Handle) {
     let handle = handle.clone();
     let _ = tokio::task::spawn_blocking(move || handle.stop()).await;
+}
+
+/// Where blocks are of nodes, follows them for as long as this engine leads; else whoever submits
+/// them is told what the store has lost.
+async fn source(shared: &Shared, handle: &Handle, mut asked: Asked) {
+    let running = handle.see(|scheduler, _| scheduler.pipeline().clone()).await;
+    let Ok(pipeline) = running else { return }; // its engine says why
+    if let SourceKind::Node(_) = pipeline.source.kind {
+        let begun = follow(pipeline, shared.store.clone(), handle.clone(), asked);
+        if let Err(error) = begun {
+            tell::error(format_args!("no block comes: {error}"));
+        }
+        return;
+    }
+    shared.aside.spawn(async move {
+        while let Some(block) = asked.recv().await {
+            tell::warn(format_args!("the payload of block {block} is lost: submit it again"));
+        }
+    });
 }
 
 fn sweep(shared: &Shared, handle: &Handle) {
@@ -150,7 +165,6 @@ fn configure(shared: &Shared, replica: &Replica) -> Result<Option<Input>, Cluste
             difference: difference(was, &loaded.spec),
         });
     }
-    debug_assert_eq!(running.source.kind, SourceKind::Submit, "no other was configured");
     if *running != loaded.pipeline {
         let difference = difference(was, &loaded.spec);
         tell::warn(format_args!("the log's pipeline counts, and not the file's\n{difference}"));
@@ -195,8 +209,13 @@ pub(super) async fn answer(
         Ask::Unpin { program, by, why, seen } => {
             take_backs.key(handle, program, OperatorWord { by, why, seen }).await
         }
-        Ask::Head { block, head } => decided(handle, Input::Head { head, block }).await,
-        Ask::Final(block) => finalized(handle, block).await,
+        Ask::Head { block, head } => said(handle, Ok(Input::Head { head, block })).await,
+        Ask::Final(block) => {
+            let number = move |chain: &Chain| chain.block(&block).map(|it| it.number);
+            let number = handle.see(move |scheduler, _| number(scheduler.chain())).await.ok()?;
+            let word = number.map(|number| Input::Finalize { number, block });
+            said(handle, word.ok_or(block)).await
+        }
         Ask::Finish => decided(handle, Input::EndSource).await,
         Ask::Unfinish { by, why } => decided(handle, Input::ResumeSource { by, why }).await,
         Ask::Leave { dispatchers, all, by } => {
@@ -232,17 +251,18 @@ pub(super) async fn answer(
     }
 }
 
-/// Has a block called final that is named by its hash.
-async fn finalized(handle: &Handle, block: BlockHash) -> Option<Answer> {
-    let number =
-        handle.see(move |scheduler, _| scheduler.chain().block(&block).map(|it| it.number));
-    match number.await.ok()? {
-        Some(number) => decided(handle, Input::Finalize { number, block }).await,
-        None => {
-            let refused = Rejection::NotConnected(block);
-            Some(Answer::Refused { taken: 0, reason: told(handle, &refused) })
-        }
-    }
+/// Has the source's word decided on its chain: that of who submits, where blocks are submitted. An
+/// error is a block that is not known.
+async fn said(handle: &Handle, word: Result<Input, BlockHash>) -> Option<Answer> {
+    let is_submit = |pipeline: &Pipeline| pipeline.source.kind == SourceKind::Submit;
+    let is_submitted =
+        handle.see(move |scheduler, _| is_submit(scheduler.pipeline())).await.ok()?;
+    let refused = match word {
+        Ok(word) if is_submitted => return decided(handle, word).await,
+        Ok(_) => Rejection::NotSubmitted,
+        Err(block) => Rejection::NotConnected(block),
+    };
+    Some(Answer::Refused { taken: 0, reason: refused.to_string() })
 }
 
 /// The first block that is larger than any has reason to be, and why it is not taken. Seen here, it

@@ -85,8 +85,8 @@ pub(crate) fn serve(args: &ServeArgs) -> Exit {
 
 fn start(args: &ServeArgs) -> Result<(), ClusterError> {
     let loaded = push0_pipeline::load(&args.pipeline)?;
-    if loaded.pipeline.source.kind != SourceKind::Submit {
-        return Err(ClusterError::NotSubmitted { pipeline: args.pipeline.clone() });
+    if let SourceKind::File { .. } = loaded.pipeline.source.kind {
+        return Err(ClusterError::OfFile { pipeline: args.pipeline.clone() });
     }
     if let Some(note) = crate::programs::without_key(&loaded.pipeline) {
         tell::info(&note);

@@ -4,6 +4,8 @@
 //! Submitting a known block changes nothing, so a run that goes on reads its file from the start.
 //! Of a node it asks for what is behind the log's last block.
 
+mod nodes;
+
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,17 +13,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use push0_core::{
-    Block, BlockHash, Canonical, Digest, Height, Input, Pipeline, Rejection, Scheduler, Standing,
-};
+use push0_core::{Block, BlockHash, Digest, Height, Input, Pipeline, Rejection, Standing};
 use push0_dispatch::{ReadError, Room, Store};
-use push0_source::{BlockFile, Given, HeadStep, NodeBlocks, NodeHeads, Rules, SourceBlock, Step};
+use push0_source::{BlockFile, Rules, SourceBlock};
 
 use super::error::RunError;
 use super::inspect::inspect;
 use super::{Asked, News};
 use crate::engine::{EngineGone, Handle};
-use crate::tell::Repeats;
+use crate::tell::{self, Repeats};
 
 /// Where a run's blocks come from.
 pub(super) enum Feed {
@@ -45,9 +45,48 @@ pub(super) fn start(
     teller: SyncSender<News>,
 ) -> Result<Arc<Waits>, RunError> {
     let waits = Arc::<Waits>::default();
-    let feeder = Feeder { from, rules, store, handle, asked, waits: Arc::clone(&waits) };
+    let feeder = Feeder {
+        from,
+        rules,
+        store,
+        handle,
+        asked,
+        waits: Arc::clone(&waits),
+        teller: Some(teller.clone()),
+    };
     super::spawn("feeder", move || feeder.run(&teller))?;
     Ok(waits)
+}
+
+/// Follows the nodes of a pipeline for as long as its engine leads. What keeps a block from coming
+/// is told, and tried again.
+pub(crate) fn follow(
+    pipeline: Pipeline,
+    store: Store,
+    handle: Handle,
+    asked: Asked,
+) -> Result<(), RunError> {
+    let (rules, waits) = (Rules::of(&pipeline), Arc::default());
+    let from = Feed::Nodes(Box::new(pipeline), None);
+    let mut feeder = Feeder { from, rules, store, handle, asked, waits, teller: None };
+    super::spawn("follower", move || {
+        let mut troubles = Repeats::default();
+        while let Err(error) = feeder.take_of_nodes() {
+            if matches!(error, RunError::Gone(_)) {
+                return;
+            }
+            troubles.fails(&format!("{error}; the nodes are asked again"));
+            if feeder.pause(AGAIN).is_err() {
+                return;
+            }
+        }
+        while let Some(block) = feeder.asked.blocking_recv() {
+            if let Err(error) = feeder.resupply(block) {
+                tell::warn(&error);
+            }
+        }
+    })?;
+    Ok(())
 }
 
 struct Feeder {
@@ -57,6 +96,8 @@ struct Feeder {
     handle: Handle,
     asked: Asked,
     waits: Arc<Waits>,
+    /// Who is told what else a run wants to know.
+    teller: Option<SyncSender<News>>,
 }
 
 /// What the feeder waits for at the moment.
@@ -98,102 +139,13 @@ impl Feeder {
         match &self.from {
             Feed::File(file) => {
                 for next in BlockFile::open(file, &self.rules)? {
-                    self.take(next?, teller)?;
+                    self.take(next?)?;
                 }
             }
-            Feed::Nodes(pipeline, _) if pipeline.source.canonical == Canonical::ByHead => {
-                self.follow_heads(teller)?;
-            }
-            Feed::Nodes(..) => self.follow(teller)?,
+            Feed::Nodes(..) => self.take_of_nodes()?,
         }
         self.handle.ask(Input::EndSource)?.map_err(|refused| self.refused(refused))?;
         Ok(FeedEnd)
-    }
-
-    /// Takes what nodes have, up to the last that is wanted. What the store loses meanwhile is
-    /// fetched again.
-    fn follow(&mut self, teller: &SyncSender<News>) -> Result<(), RunError> {
-        let (after, has_ended) = self.handle.look(|scheduler, _| {
-            let chain = scheduler.chain();
-            (chain.tip(), chain.ended().is_some())
-        })?;
-        if has_ended {
-            return Ok(()); // a run before had its last block
-        }
-        let Some(mut nodes) = self.nodes(after)? else { return Ok(()) };
-        let mut troubles = Repeats::default();
-        loop {
-            while let Ok(lost) = self.asked.try_recv() {
-                self.resupply(lost)?;
-            }
-            let step = nodes.step()?;
-            if let Some(warning) = nodes.warning() {
-                troubles.fails(warning);
-            } else if !matches!(step, Step::Wait { why: Some(_), .. }) {
-                troubles.works("the nodes answer again, and agree");
-            }
-            match step {
-                Step::Block(next) => self.take(*next, teller)?,
-                Step::Wait { time, why } => {
-                    why.iter().for_each(|why| troubles.fails(&format!("{why}: it is tried again")));
-                    self.pause(time)?;
-                }
-                Step::End => return Ok(()),
-            }
-        }
-    }
-
-    /// Takes what nodes have as they have it, says which of it the chain ends in, and what is
-    /// final, up to the last that is wanted.
-    fn follow_heads(&mut self, teller: &SyncSender<News>) -> Result<(), RunError> {
-        let Feed::Nodes(pipeline, until) = &self.from else { return Ok(()) };
-        let (given, has_ended) = self
-            .handle
-            .look(|scheduler, _| (given(scheduler), scheduler.chain().ended().is_some()))?;
-        if has_ended {
-            return Ok(()); // a run before had its last block
-        }
-        let mut nodes = NodeHeads::open((&pipeline.source, self.rules.clone()), given, *until)?;
-        let mut troubles = Repeats::default();
-        loop {
-            while let Ok(lost) = self.asked.try_recv() {
-                self.resupply(lost)?;
-            }
-            let step = nodes.step()?;
-            if let Some(warning) = nodes.warning() {
-                troubles.fails(warning);
-            } else if !matches!(step, HeadStep::Wait(Step::Wait { why: Some(_), .. })) {
-                troubles.works("the nodes answer again, and agree");
-            }
-            match step {
-                HeadStep::Block(next) => self.take(*next, teller)?,
-                HeadStep::Head(block) => self.say(Input::Head { head: None, block })?,
-                HeadStep::Final(number, block) => self.say(Input::Finalize { number, block })?,
-                HeadStep::Wait(Step::Wait { time, why }) => {
-                    why.iter().for_each(|why| troubles.fails(&format!("{why}: it is tried again")));
-                    self.pause(time)?;
-                }
-                HeadStep::End | HeadStep::Wait(Step::Block(_) | Step::End) => return Ok(()),
-            }
-        }
-    }
-
-    fn say(&self, input: Input) -> Result<(), RunError> {
-        self.handle.ask(input)?.map_err(|refused| self.refused(refused))
-    }
-
-    fn may_move(&self) -> bool {
-        match &self.from {
-            Feed::File(_) => false,
-            Feed::Nodes(pipeline, _) => pipeline.source.canonical == Canonical::ByHead,
-        }
-    }
-
-    /// The nodes, behind a block; none where blocks are of a file.
-    fn nodes(&self, after: Option<(Height, BlockHash)>) -> Result<Option<NodeBlocks>, RunError> {
-        let Feed::Nodes(pipeline, until) = &self.from else { return Ok(None) };
-        let source = (&pipeline.source, self.rules.clone());
-        Ok(Some(NodeBlocks::open(source, after, *until)?))
     }
 
     /// Waits so long, or until the engine has ended.
@@ -209,13 +161,13 @@ impl Feeder {
     }
 
     /// Stores a block's payload and submits it.
-    fn take(&mut self, next: SourceBlock, teller: &SyncSender<News>) -> Result<(), RunError> {
+    fn take(&mut self, next: SourceBlock) -> Result<(), RunError> {
         let (number, hash) = (next.block.number, next.block.hash);
         if !self.may_move() {
             self.check_branch(&next.block)?;
         }
         let stored = self.store.copy(next.block.payload, &mut io::sink());
-        if matches!(stored, Err(ReadError::Damaged { .. })) {
+        if let (Err(ReadError::Damaged { .. }), Some(teller)) = (&stored, &self.teller) {
             let _ = teller.send(News::Mended(number)); // the run may be over
         }
         // A block that is in the log was durable before: a sync of each would make going on slow.
@@ -304,25 +256,6 @@ impl Feeder {
         self.submit(found.block)
     }
 
-    /// A block that was fetched before, from the nodes; none where the log does not know it.
-    fn fetch_again(&self, hash: BlockHash) -> Result<Option<SourceBlock>, RunError> {
-        let known = move |block: &push0_core::KnownBlock| block.number;
-        let height =
-            self.handle.look(move |scheduler, _| scheduler.chain().block(&hash).map(known))?;
-        let Some((mut nodes, height)) = self.nodes(None)?.zip(height) else { return Ok(None) };
-        let mut troubles = Repeats::default();
-        loop {
-            match nodes.again(height, hash)? {
-                Step::Block(found) => return Ok(Some(*found)),
-                Step::Wait { time, why } => {
-                    why.iter().for_each(|why| troubles.fails(&format!("{why}: it is tried again")));
-                    self.pause(time)?;
-                }
-                Step::End => return Ok(None),
-            }
-        }
-    }
-
     fn refused(&self, refused: Rejection) -> RunError {
         RunError::Submit { from: self.name(), refused }
     }
@@ -336,19 +269,6 @@ impl Feeder {
     }
 }
 
-/// What the log knows of a chain whose head moves.
-fn given(scheduler: &Scheduler) -> Given {
-    let chain = scheduler.chain();
-    let (Some(start), Some((tip, _))) = (chain.start(), chain.tip()) else {
-        return Given::default();
-    };
-    let is_final = chain.finalized();
-    let first = is_final.unwrap_or(start).max(start);
-    let heights = (first.0..=tip.0).map(Height);
-    let blocks = heights.filter_map(|height| Some((height, chain.hash_at(height)?))).collect();
-    Given { blocks, is_final }
-}
-
 impl From<EngineGone> for RunError {
     fn from(gone: EngineGone) -> Self {
         Self::Gone(gone)
@@ -360,6 +280,9 @@ const FULL_WAIT: Duration = Duration::from_millis(20);
 
 /// Between two looks at a disk that is short.
 const DISK_WAIT: Duration = Duration::from_millis(100);
+
+/// Before nodes are asked again of which none could be right, or an engine that had no room.
+const AGAIN: Duration = Duration::from_secs(15);
 
 /// How long a feeder goes on after its engine has ended.
 const PAUSE_STEP: Duration = Duration::from_millis(50);

@@ -28,6 +28,7 @@ mod links;
 mod metrics;
 mod nats_killed;
 mod no_consumers;
+mod of_nodes;
 mod operators;
 mod orphan;
 mod outputs;

@@ -21,6 +21,7 @@ mod foreign;
 mod full;
 mod interrupts;
 mod kills;
+mod live;
 mod manners;
 mod node;
 mod parked;

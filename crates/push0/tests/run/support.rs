@@ -11,7 +11,7 @@ mod pipelines;
 mod processes;
 mod world;
 
-pub(crate) use self::binaries::{mock, push0 as binary};
+pub(crate) use self::binaries::{mock, push0 as binary, workspace};
 pub(crate) use self::blocks::{blocks, chain, header_hash, lines};
 pub(crate) use self::chance::{Chance, kills};
 pub(crate) use self::child::Ended;

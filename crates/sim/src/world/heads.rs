@@ -8,7 +8,7 @@ use push0_core::{Block, BlockHash, Height, Input};
 
 use super::World;
 use super::source::Asks;
-use crate::engine::Engine;
+use crate::engine::{Asker, Engine};
 use crate::fault::Fault;
 use crate::scenario::{self, START};
 
@@ -66,6 +66,7 @@ impl World {
                 return true;
             }
         }
+        self.an_old_head(is_final);
         if said == next && self.faults.strikes(now, Fault::Reorged) {
             self.reorg();
         }
@@ -86,6 +87,18 @@ impl World {
             return true;
         }
         false
+    }
+
+    /// A client says a head of long ago again, which leaves what is final since.
+    fn an_old_head(&mut self, is_final: usize) {
+        let now = self.agenda.now();
+        if is_final < 2 || !self.faults.strikes(now, Fault::Repeated) {
+            return;
+        }
+        let below = self.scenario.blocks.get(..is_final - 1).unwrap_or_default();
+        if let Some(block) = self.faults.chance(Fault::Repeated).pick(below).map(|it| it.hash) {
+            self.ask(Asker::Aside, vec![Input::Head { head: None, block }]);
+        }
     }
 
     /// The chain is another one from a block on that is not final; or it is a former one again.

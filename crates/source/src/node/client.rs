@@ -140,8 +140,16 @@ impl Node {
                     self.name()
                 )));
             }
-            let body = line.trim_end().strip_suffix('}').ok_or_else(|| self.unread(BLOCK))?;
-            line = format!("{body},\"receipts\":{}}}", on_one_line(&receipts));
+            line = with(&line, "receipts", &receipts).ok_or_else(|| self.unread(BLOCK))?;
+        }
+        if payload == NodePayload::BlockAndPreState {
+            let parent = field(&block, "parentHash").ok_or_else(|| self.unread(BLOCK))?;
+            let parent: Value = serde_json::from_str(&parent).map_err(|_| self.unread(BLOCK))?;
+            let before = self.ask("eth_getBlockByHash", json!([parent, false])).await?;
+            let state = field(&before, "stateRoot").ok_or_else(|| {
+                Trouble::Passing(format!("{} has no state before block {height}", self.name()))
+            })?;
+            line = with(&line, "preStateRoot", &state).ok_or_else(|| self.unread(BLOCK))?;
         }
         Ok(Some(line.into_bytes()))
     }
@@ -210,6 +218,12 @@ impl Node {
 fn field(object: &str, name: &str) -> Option<String> {
     let object: std::collections::BTreeMap<&str, &RawValue> = serde_json::from_str(object).ok()?;
     object.get(name).map(|value| value.get().to_owned()).filter(|value| value != "null")
+}
+
+/// An object with one more field at its end.
+fn with(object: &str, name: &str, value: &str) -> Option<String> {
+    let body = object.trim_end().strip_suffix('}')?;
+    Some(format!("{body},\"{name}\":{}}}", on_one_line(value)))
 }
 
 /// JSON without ends of lines. They stand between tokens alone: in a string they would be escaped.

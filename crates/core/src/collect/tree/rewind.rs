@@ -135,3 +135,77 @@ fn leaves(arity: usize, place: Place) -> Range<usize> {
     let first = place.position.saturating_mul(size);
     first..first.saturating_add(size)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::{BlockHash, ChainId, InputId};
+
+    /// ```text
+    ///   (0-6)   7          of eight: 6 was left over, and joined with the threes before it
+    ///   (0-2) (3-5) 6 7
+    /// ```
+    /// Without 7 the group is open again, and 6 waits for its own neighbours.
+    #[test]
+    fn a_join_that_only_the_end_of_its_group_made_goes_and_full_sets_stay() {
+        let mut tree = Tree::new(NonZeroU32::new(3).expect("it is three"));
+        (0..8).for_each(|leaf| assert_eq!(tree.add(leaf, item(leaf, leaf)), None));
+        assert_eq!(tree.close(&key(0, 7), 8), Ok(None));
+        for (first, last) in [(0, 2), (3, 5)] {
+            assert!(tree.open(task(first, last), &key(first, last)).is_some());
+            assert_eq!(tree.add_result(item(first, last)), None);
+        }
+        assert!(tree.open(task(0, 6), &key(0, 6)).is_some());
+        let superseded = tree.rewind(Height(7), 7, Timestamp(9), [], &Leaves);
+        assert_eq!((superseded, tree.waiting()), (vec![task(0, 6)], 3));
+        assert_eq!(tree.arrived(), Some((7, Timestamp(9))));
+        assert_eq!((tree.joined(), tree.open_group()), (6, 0));
+        (7..9).for_each(|leaf| assert_eq!(tree.add(leaf, item(leaf, leaf)), None));
+        let offered = tree.ripe().keys().map(|key| (key.first.0, key.last.0));
+        assert_eq!(offered.collect::<Vec<_>>(), [(6, 8)]);
+        assert!(tree.open(task(6, 8), &key(6, 8)).is_some());
+        assert_eq!(tree.add_result(item(6, 8)), None);
+        assert_eq!(tree.ripe().keys().copied().collect::<Vec<_>>(), [key(0, 8)]);
+    }
+
+    #[test]
+    fn a_full_set_is_as_large_as_a_node_of_its_level_and_begins_where_one_does() {
+        let sets = [(0, 0), (4, 4), (0, 2), (1, 3), (3, 5), (0, 6), (0, 8), (9, 17), (0, 1)];
+        let found = sets.map(|(first, last)| full_set(3, first, last));
+        let expected = [Some((0, 0)), Some((0, 4)), Some((1, 0)), None, Some((1, 1)), None];
+        assert_eq!(found[..6], expected);
+        assert_eq!(found[6..], [Some((2, 0)), Some((2, 1)), None]);
+    }
+
+    /// Each block is an item, and the join of (0-6) has three.
+    struct Leaves;
+
+    impl Beneath for Leaves {
+        fn index(&self, height: Height) -> Option<usize> {
+            usize::try_from(height.0).ok()
+        }
+
+        fn joined(&self, join: TaskId) -> Vec<Item> {
+            match join == task(0, 6) {
+                true => vec![item(0, 2), item(3, 5), item(6, 6)],
+                false => Vec::new(),
+            }
+        }
+    }
+
+    fn item(first: usize, last: usize) -> Item {
+        let input = InputId::Task(task(first, last));
+        Item { input, key: key(first, last), at: Timestamp(1) }
+    }
+
+    fn task(first: usize, last: usize) -> TaskId {
+        TaskId([u8::try_from(16 * first + last).expect("small"); 32])
+    }
+
+    fn key(first: usize, last: usize) -> Key {
+        let [first, last] = [first, last].map(|height| Height(height as u64));
+        Key { chain: ChainId(1), first, last, part: None, tip: BlockHash([0; 32]) }
+    }
+}

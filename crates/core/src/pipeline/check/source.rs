@@ -138,11 +138,12 @@ fn node(spec: &SourceSpec, faults: &mut Faults) -> Option<NodeSource> {
         None | Some("block") => Some(NodePayload::Block),
         Some("header") => Some(NodePayload::Header),
         Some("block+receipts") => Some(NodePayload::BlockAndReceipts),
+        Some("block+prestate") => Some(NodePayload::BlockAndPreState),
         Some(other) => {
             faults.not_one_of(
                 &["source", "payload"],
                 other,
-                &["header", "block", "block+receipts"],
+                &["header", "block", "block+receipts", "block+prestate"],
             );
             None
         }
