@@ -23,7 +23,7 @@ mod watch;
 
 use std::path::Path;
 
-use push0_core::{AttemptId, Fleet, Scheduler};
+use push0_core::{AttemptId, Canonical, Fleet, Scheduler};
 use push0_dispatch::{About, Now};
 use serde::{Deserialize, Serialize};
 
@@ -142,6 +142,35 @@ struct Blocks {
     ahead: u64,
     /// Whether the source has said that no block follows.
     ended: bool,
+    /// Where the source says which blocks are its chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    chain: Option<Heads>,
+}
+
+/// What a source has said of its chain.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct Heads {
+    /// The block that it ends in.
+    head: Option<u64>,
+    hash: Option<String>,
+    /// The last that is final.
+    #[serde(rename = "final")]
+    is_final: Option<u64>,
+    /// How often a block left it, in reorgs.
+    superseded: u64,
+}
+
+impl Heads {
+    fn of(scheduler: &Scheduler) -> Option<Self> {
+        let tip = scheduler.chain().tip();
+        let says_heads = scheduler.pipeline().source.canonical == Canonical::ByHead;
+        says_heads.then(|| Self {
+            head: tip.map(|(height, _)| height.0),
+            hash: tip.map(|(_, hash)| hash.to_string()),
+            is_final: scheduler.chain().finalized().map(|last| last.0),
+            superseded: scheduler.totals().blocks_superseded,
+        })
+    }
 }
 
 impl Status {
@@ -183,6 +212,7 @@ impl Status {
                 beside,
                 ahead: (scheduler.chain().known() as u64).saturating_sub(canonical + beside),
                 ended: scheduler.chain().ended().is_some(),
+                chain: Heads::of(scheduler),
             },
             attempts: Attempts::of(scheduler, running),
             stages,

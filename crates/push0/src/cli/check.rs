@@ -6,8 +6,8 @@
 use std::path::Path;
 
 use push0_core::{
-    Believes, BlockHashing, Bounds, Collect, Finality, Inflow, Output, Pipeline, Program,
-    ProgramName, SourceKind, Stage, StageIndex, Weights, plain,
+    Believes, BlockHashing, Bounds, Canonical, Collect, Finality, Inflow, Output, Pipeline,
+    Program, ProgramName, SourceKind, Stage, StageIndex, Weights, plain,
 };
 use push0_dispatch::{can_run_as, environment, unstartable};
 use push0_pipeline::LoadedPipeline;
@@ -197,8 +197,12 @@ fn shown(pipeline: &Pipeline) -> String {
         ]);
     }
     let chain = pipeline.source.chain.0;
+    let says_heads = pipeline.source.canonical == Canonical::ByHead;
     let source = match &pipeline.source.kind {
         SourceKind::File { path } => format!("blocks of chain {chain} from {path}"),
+        SourceKind::Submit if says_heads => format!(
+            "blocks of chain {chain} as they are submitted, with heads; proofs go out once they are called final"
+        ),
         SourceKind::Submit => format!("blocks of chain {chain} as they are submitted"),
         SourceKind::Node(node) => {
             let nodes = counted(node.http.len(), "node");
@@ -207,7 +211,12 @@ fn shown(pipeline: &Pipeline) -> String {
                 Finality::Safe => "once they are safe".to_owned(),
                 Finality::Depth(depth) => format!("once {} are above", counted(depth, "block")),
             };
-            format!("blocks of chain {chain} from {nodes}, {final_}")
+            match says_heads {
+                true => format!(
+                    "blocks of chain {chain} from {nodes}, as they come; proofs go out {final_}"
+                ),
+                false => format!("blocks of chain {chain} from {nodes}, {final_}"),
+            }
         }
     };
     let hashes = match pipeline.source.hash {

@@ -9,7 +9,7 @@ use super::layout::{Amount, RECENT, fit, long, rows_of, short};
 use super::parked::Parked;
 use super::runs::Run;
 use super::stages::Stage;
-use super::{Blocks, Frame, LogRoom, Place, Space, Status, StoreUsage, local};
+use super::{Blocks, Frame, Heads, LogRoom, Place, Space, Status, StoreUsage, local};
 use crate::tell::counted;
 
 impl Status {
@@ -118,7 +118,7 @@ impl Status {
 
 impl Blocks {
     fn shown(&self) -> String {
-        let Self { submitted, released, waiting, beside, ahead, ended } = self;
+        let Self { submitted, released, waiting, beside, ahead, ended, chain } = self;
         let more = if *ended { "" } else { ", more may come" };
         let beside = match beside {
             0 => String::new(),
@@ -126,13 +126,37 @@ impl Blocks {
         };
         let ahead = match ahead {
             0 => String::new(),
+            count if chain.is_some() => format!(", {count} off the chain (no head is on them)"),
             count => format!(", {count} ahead of the chain (they wait for blocks before them)"),
         };
+        let chain = chain.as_ref().map(|chain| format!("\n{}", chain.shown())).unwrap_or_default();
         format!(
-            "blocks: {submitted} submitted, {released} released, {waiting} waiting{beside}{ahead}{more}"
+            "blocks: {submitted} submitted, {released} released, {waiting} waiting{beside}{ahead}{more}{chain}"
         )
     }
 }
+
+impl Heads {
+    fn shown(&self) -> String {
+        let Self { head, hash, is_final, superseded } = self;
+        let (Some(head), Some(hash)) = (head, hash) else {
+            return "chain: no head was said yet".to_owned();
+        };
+        let last = is_final.map_or_else(
+            || "nothing is final yet".to_owned(),
+            |last| format!("final to block {last}"),
+        );
+        let left = match superseded {
+            0 => String::new(),
+            count => format!("; {} left it in reorgs", counted(count, "block")),
+        };
+        let hash = hash.get(..HASH_DIGITS).unwrap_or(hash);
+        format!("chain: ends in block {head} ({hash}), {last}{left}")
+    }
+}
+
+/// Of a hash that is shown: `0x` and the first eight digits.
+const HASH_DIGITS: usize = 10;
 
 const fn engine(running: Option<bool>) -> &'static str {
     match running {

@@ -183,6 +183,9 @@ fn nothing_goes_out_of_what_is_not_final_and_status_says_what_it_waits_for() {
     let node = Anvil::with_epochs(32, &["--no-mining"]);
     node.mine(2);
     let world = World::new(&of_heads(&[&node.url()], "5ms"), "");
+    let checked = world.push0(&["check", "pipeline.toml"]).with(0).stdout;
+    let says = "from 1 node, as they come; proofs go out once they are finalised";
+    assert!(checked.contains(says), "{checked}");
     let run = world.start(&[]);
     run.await_lines(" accepted ", 2);
     let told = until("status does not say it", || {
@@ -190,6 +193,12 @@ fn nothing_goes_out_of_what_is_not_final_and_status_says_what_it_waits_for() {
         told.contains("out once").then_some(told)
     });
     assert!(told.contains("are proved, and go out once they are final on the chain"), "{told}");
+    let tip = node.hash_of(2);
+    let ends = format!(
+        "chain: ends in block 2 ({}), nothing is final yet",
+        tip.get(..10).expect("it is long")
+    );
+    assert!(told.contains(&ends), "{told}");
     assert_eq!(events(&world).iter().filter(|event| event["event"] == "released").count(), 0);
     run.interrupt();
     run.end().with(130);
