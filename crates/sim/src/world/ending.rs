@@ -141,6 +141,25 @@ impl World {
         self.poison.values_mut().for_each(|poison| *poison = None);
         self.crew.iter_mut().for_each(|one| one.bad = None);
         self.source.finds_all();
+        self.unpin();
+    }
+
+    /// What was named of a key with a proof that a reorg left cannot be taken back with it any
+    /// more: an operator forgets it.
+    fn unpin(&mut self) {
+        let engine = self.engine.as_ref().filter(|_| self.scenario.says_heads);
+        let scheduler = engine.map(|engine| engine.scheduler());
+        let programs = scheduler.into_iter().flat_map(|it| it.pipeline().programs.keys());
+        let named =
+            programs.filter(|name| scheduler.is_some_and(|it| it.key_named_since(name).is_some()));
+        let unpins = named.map(|program| {
+            let (by, why) = ("an operator".to_owned(), "a machine has a key of its own".to_owned());
+            Input::Unpin { program: program.clone(), by, why }
+        });
+        let unpins: Vec<_> = unpins.collect();
+        for unpin in unpins {
+            self.ask(Asker::Operator, vec![unpin]);
+        }
     }
 
     /// What is released next is held by something that is parked.
