@@ -41,8 +41,8 @@ pub use frame::LogId;
 pub use memory::{Memory, MemoryLog};
 #[cfg(feature = "nats")]
 pub use nats::{
-    CredentialKind, Follower, LinkNews, LinkTeller, NatsConfig, NatsError, NatsLog, ServerUrl,
-    Storage, Trouble, client as nats_client,
+    CredentialKind, Follower, Known, LinkNews, LinkTeller, NatsConfig, NatsError, NatsLog,
+    ServerUrl, Storage, Trouble, client as nats_client,
 };
 pub use report::{Cut, Ending, Report};
 pub use scan::scan;

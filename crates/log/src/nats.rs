@@ -71,6 +71,7 @@ pub use follow::Follower;
 pub use link::{LinkNews, LinkTeller};
 pub use open::{CredentialKind, NatsError};
 pub use trouble::Trouble;
+pub use watch::Known;
 
 /// A log on JetStream, open for reading and writing. Any number of engines may have it open; the
 /// first to append is followed, and the others are fenced.
@@ -117,11 +118,20 @@ impl NatsLog {
     }
 
     /// Looks at the stream every two seconds from here on: once it has lost its beginning, or was
-    /// set back, nothing is appended any more, and [`stands`](Self::stands) says so.
-    pub fn watch(&mut self) {
-        let watch = Watch::begin(self.api.clone());
+    /// set back, nothing is appended any more, and [`stands`](Self::stands) says so. `known` is what
+    /// its process knows of it from before.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Replaced`]: it is another log than that.
+    pub fn watch(&mut self, known: &Known) -> Result<(), ReadError> {
+        if let Some(reason) = known.differs(self.id()) {
+            return Err(ReadError::Replaced { stream: self.api.stream.to_string(), reason });
+        }
+        let watch = Watch::begin(self.api.clone(), known.clone());
         watch.knows(self.pipe.tip().message);
         self.watch = Some(watch);
+        Ok(())
     }
 
     /// Whether the stream was the log that it was when it was last looked at.

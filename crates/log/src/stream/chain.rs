@@ -51,6 +51,12 @@ impl Position {
         self.last
     }
 
+    /// Which log it is in.
+    #[must_use]
+    pub const fn log(&self) -> LogId {
+        self.log
+    }
+
     /// The sequence of the record before this place.
     #[must_use]
     pub const fn message(&self) -> u64 {

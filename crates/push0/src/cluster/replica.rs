@@ -103,6 +103,11 @@ impl Replica {
         Ok(())
     }
 
+    /// The sequence of the last message that was read.
+    pub(super) const fn message(&self) -> u64 {
+        self.follower.position().message()
+    }
+
     /// Whether all was read that the log has; not, where that cannot be told.
     pub(super) async fn is_at_end(&self) -> bool {
         self.log.ends_at(self.follower.position()).await.unwrap_or(false)

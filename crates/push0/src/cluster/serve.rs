@@ -21,7 +21,7 @@ use push0_dispatch::{Access, Store};
 use push0_engine::{
     APART_PATIENCE, Beat, Claims, LEADER_BEAT, LEADER_SILENCE, ReadOutcome, STEP, Standby,
 };
-use push0_log::AppendError;
+use push0_log::{AppendError, Known};
 use push0_pipeline::LoadedPipeline;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
@@ -63,6 +63,8 @@ pub(super) struct Shared {
     pub(super) reign: watch::Sender<Reign>,
     pub(super) stop: watch::Receiver<bool>,
     sign: Sign,
+    /// What was read and written of the log, at whichever opening.
+    known: Known,
     /// What is scraped, where somebody wants that.
     pub(super) metrics: Option<EngineMetrics>,
     /// The last word of another engine that leads.
@@ -134,6 +136,7 @@ fn start(args: &ServeArgs) -> Result<(), ClusterError> {
         reign,
         stop,
         sign,
+        known: Known::default(),
         metrics,
         seen,
         began,
@@ -188,7 +191,7 @@ async fn once(
     let is_tied = owned(&shared.store, &replica.log.id().to_string())?;
     let mut is_compared = is_tied;
     troubles.works("log and store answer again");
-    replica.log.watch();
+    replica.log.watch(&shared.known)?;
     if shared.metrics.is_some() {
         replica.follow_passing();
     }
@@ -210,6 +213,8 @@ async fn once(
             Claims::ClockApart(apart) => warn_of_clock(shared, apart, &mut is_warned),
             // What the last leader wrote may be on its way here: a claim without it would be
             // refused, and a second lost.
+            // A log that was set back is no log to lead: the watch says so in a moment.
+            Claims::Yes if replica.message() < shared.known.message() => {}
             Claims::Yes if !replica.is_at_end().await => {}
             Claims::Yes => {
                 return Box::pin(lead(shared, replica, standby.above(), is_tied)).await;

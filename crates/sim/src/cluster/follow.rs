@@ -47,6 +47,10 @@ impl Cluster {
         let now = self.agenda.now();
         let limits = self.scenario.limits;
         let Some(one) = self.nodes.get_mut(node) else { return };
+        if let Some(known) = one.known.0.filter(|known| *known != place.log()) {
+            let why = format!("it is of log {}, not of {known}", place.log());
+            return self.node_ends(node, &why);
+        }
         let clock = one.clock(now);
         one.part = Part::Follows(Box::new(Follow {
             standby: Standby::new(clock, patience),
@@ -78,6 +82,7 @@ impl Cluster {
     }
 
     pub(super) fn follow_answered(&mut self, node: usize, token: u64, answer: Answer) {
+        let known = self.nodes.get(node).map_or(0, |one| one.known.1);
         let Some(follow) = self.follow(node) else { return };
         match (follow.asks, answer) {
             (Asks::More(own), Answer::Records(records)) if own == token => {
@@ -91,11 +96,13 @@ impl Cluster {
             (Asks::End(own), answer) if own == token => {
                 follow.asks = Asks::Nothing;
                 let read = follow.place.message();
-                let is_all = matches!(answer, Answer::Ends(_, last) if last.sequence <= read);
+                // A log that was set back is no log to lead.
+                let is_all = read >= known
+                    && matches!(answer, Answer::Ends(_, last) if last.sequence <= read);
                 if is_all { self.leads(node) } else { self.reads(node) }
             }
             (_, Answer::Extent(extent)) => {
-                let least = follow.place.message();
+                let least = follow.place.message().max(known);
                 if let Some(why) = follow.looks.see(extent, least) {
                     self.node_ends(node, &why);
                 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use push0_core::Timestamp;
 use push0_engine::{Beat, LEADER_SILENCE};
+use push0_log::{LogId, Position};
 
 use super::follow::Follow;
 use super::lead::Lead;
@@ -28,6 +29,9 @@ pub(super) struct Node {
     /// The last word of another engine that leads.
     pub(super) seen: Option<Beat>,
     pub(super) token: u64,
+    /// What this life of it knows of the log, however often it opens that: which it is, and its
+    /// last message.
+    pub(super) known: (Option<LogId>, u64),
     /// When it could reach the stream again, after it could not.
     pub(super) reached: Duration,
     /// Whether it cannot reach the stream, is not heard by the others, and hears nothing of them.
@@ -56,6 +60,17 @@ pub(super) enum Part {
     Ended,
 }
 
+impl Part {
+    /// How far it knows the log.
+    fn place(&self) -> Option<&Position> {
+        match self {
+            Self::Follows(follow) => Some(&follow.place),
+            Self::Leads(lead) => Some(lead.place()),
+            Self::Down | Self::Opens { .. } | Self::Ended => None,
+        }
+    }
+}
+
 impl Node {
     pub(super) fn new(name: usize) -> Self {
         Self {
@@ -67,6 +82,7 @@ impl Node {
             part: Part::Down,
             seen: None,
             token: 0,
+            known: (None, 0),
             reached: Duration::ZERO,
             cut: Cuts::default(),
         }
@@ -119,7 +135,7 @@ impl Cluster {
         }
         one.rate = Rate::permille(u32::try_from(permille).unwrap_or(1000));
         one.life += 1;
-        (one.frozen, one.seen) = (Duration::ZERO, None);
+        (one.frozen, one.seen, one.known) = (Duration::ZERO, None, (None, 0));
         self.say(|| format!("engine {node} starts"));
         self.opens(node, LEADER_SILENCE);
     }
@@ -128,6 +144,9 @@ impl Cluster {
     pub(super) fn opens(&mut self, node: usize, patience: Duration) {
         let token = self.asks(node, Question::Ends);
         if let Some(one) = self.nodes.get_mut(node) {
+            if let Some(place) = one.part.place() {
+                one.known = (Some(place.log()), one.known.1.max(place.message()));
+            }
             one.part = Part::Opens { token, patience };
         }
     }

@@ -25,6 +25,8 @@ pub(super) struct Truth {
     turns: Vec<Turn>,
     /// Since when the stream is what it was, after it was not.
     pub(super) whole_again: Duration,
+    /// When the stream did not answer last, whichever it is.
+    pub(super) answered: Duration,
     /// When the latest claim was taken.
     claimed: Duration,
     /// Since when nothing keeps an engine from leading, and when one last led.
@@ -42,6 +44,7 @@ impl Truth {
             position: Position::begin(first).expect("it is one"),
             turns: Vec::new(),
             whole_again: Duration::ZERO,
+            answered: Duration::ZERO,
             claimed: Duration::ZERO,
             well: Duration::ZERO,
             led: Duration::ZERO,
@@ -170,10 +173,13 @@ impl Cluster {
     /// Who has read more than a log holds that went back ends.
     pub(super) fn check_knows_better(&mut self) {
         let now = self.agenda.now();
+        if !self.stream.answers(now) {
+            self.truth.answered = now;
+        }
         let Some(since) = self.stream.another_since() else { return };
         let knows = self.nodes.iter().find(|one| {
             let is_there = matches!(one.part, Part::Follows(_) | Part::Leads(_));
-            let since = since.max(one.frozen).max(one.reached);
+            let since = since.max(one.frozen).max(one.reached).max(self.truth.answered);
             is_there && !one.cut.log && now.saturating_sub(since) > BETTER_MAX
         });
         let knows = knows.map(|one| one.name);
