@@ -118,8 +118,8 @@ impl NatsLog {
     }
 
     /// Looks at the stream every two seconds from here on: once it has lost its beginning, or was
-    /// set back, nothing is appended any more, and [`stands`](Self::stands) says so. `known` is what
-    /// its process knows of it from before.
+    /// set back, nothing is appended any more, and [`stands`](Self::stands) says so. Its process
+    /// knows `known` of it from before.
     ///
     /// # Errors
     ///
