@@ -145,11 +145,8 @@ fn run(args: &FetchArgs) -> Result<Exit, FetchError> {
     let (mut troubles, mut count) = (Repeats::default(), 0_u64);
     loop {
         let step = nodes.step()?;
-        if let Some(warning) = nodes.warning() {
-            troubles.fails(warning);
-        } else if !matches!(step, Step::Wait { why: Some(_), .. }) {
-            troubles.works("the nodes answer again, and agree");
-        }
+        let is_hindered = matches!(step, Step::Wait { why: Some(_), .. });
+        troubles.goes_on(nodes.warning(), is_hindered, "the nodes answer again, and agree");
         match step {
             Step::Block(block) => {
                 if !out.line(&block.payload)? {

@@ -66,6 +66,16 @@ impl Repeats {
         tell(self.working(words).as_slice());
     }
 
+    /// It goes on, with a warning or without; where it is hindered besides, nothing is said of that
+    /// here. If it was not well before, `words` are told.
+    pub(crate) fn goes_on(&mut self, warning: Option<&str>, is_hindered: bool, words: &str) {
+        match warning {
+            Some(warning) => self.fails(warning),
+            None if is_hindered => {}
+            None => self.works(words),
+        }
+    }
+
     /// As [`fails`](Self::fails), for whoever must not wait for a terminal: the lines that somebody
     /// else is to tell.
     pub(crate) fn failing(&mut self, words: &str) -> Vec<Line> {

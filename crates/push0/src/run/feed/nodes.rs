@@ -35,11 +35,8 @@ impl Feeder {
                 self.resupply(lost)?;
             }
             let step = nodes.step()?;
-            if let Some(warning) = nodes.warning() {
-                troubles.fails(warning);
-            } else if !matches!(step, Step::Wait { why: Some(_), .. }) {
-                troubles.works("the nodes answer again, and agree");
-            }
+            let is_hindered = matches!(step, Step::Wait { why: Some(_), .. });
+            troubles.goes_on(nodes.warning(), is_hindered, AGREE);
             match step {
                 Step::Block(next) => self.take(*next)?,
                 Step::Wait { time, why } => {
@@ -68,11 +65,8 @@ impl Feeder {
                 self.resupply(lost)?;
             }
             let step = nodes.step()?;
-            if let Some(warning) = nodes.warning() {
-                troubles.fails(warning);
-            } else if !matches!(step, HeadStep::Wait(Step::Wait { why: Some(_), .. })) {
-                troubles.works("the nodes answer again, and agree");
-            }
+            let is_hindered = matches!(step, HeadStep::Wait(Step::Wait { why: Some(_), .. }));
+            troubles.goes_on(nodes.warning(), is_hindered, AGREE);
             match step {
                 HeadStep::Block(next) => self.take(*next)?,
                 HeadStep::Head(block) => self.say(Input::Head { head: None, block })?,
@@ -136,3 +130,6 @@ fn given(scheduler: &Scheduler) -> Given {
     let blocks = heights.filter_map(|height| Some((height, chain.hash_at(height)?))).collect();
     Given { blocks, is_final }
 }
+
+/// What is told once nodes are well again.
+const AGREE: &str = "the nodes answer again, and agree";
